@@ -1,0 +1,1 @@
+"""Torch modules whose parameters carry the names of the published checkpoints."""

@@ -1,0 +1,77 @@
+"""Small layers that several networks share."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BlockCallback = Callable[[], None]
+"""Called between encoder blocks; it may raise to end the computation."""
+
+
+class LayerNorm2d(nn.Module):
+    """Layer normalisation over the channels of a (B, C, H, W) tensor."""
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(dim=1, keepdim=True)
+        variance = centred.square().mean(dim=1, keepdim=True)
+        normed = centred / torch.sqrt(variance + self.eps)
+        return normed * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them, held in ``layers``."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        out: Tensor = self.layers[-1](x)
+        return out
+
+
+def sam_neck(channels: int, out_channels: int) -> nn.Sequential:
+    """The projection from encoder width to embedding width that all SAM encoders end with."""
+    return nn.Sequential(
+        nn.Conv2d(channels, out_channels, kernel_size=1, bias=False),
+        LayerNorm2d(out_channels),
+        nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+        LayerNorm2d(out_channels),
+    )
+
+
+def split_windows(x: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
+    """Cut (B, H, W, C) into (B * n, size, size, C) windows, padding with zeros below and right.
+
+    Returns the windows and the padded (H, W).
+    """
+    b, h, w, c = x.shape
+    below, right = -h % size, -w % size
+    if below or right:
+        x = F.pad(x, (0, 0, 0, right, 0, below))
+    rows, cols = (h + below) // size, (w + right) // size
+    x = x.view(b, rows, size, cols, size, c).transpose(2, 3)
+    return x.reshape(b * rows * cols, size, size, c), (h + below, w + right)
+
+
+def join_windows(
+    windows: Tensor, size: int, padded: tuple[int, int], shape: tuple[int, int]
+) -> Tensor:
+    """Undo :func:`split_windows`: back to (B, H, W, C) with ``shape`` = (H, W)."""
+    rows, cols = padded[0] // size, padded[1] // size
+    c = windows.shape[-1]
+    x = windows.view(-1, rows, cols, size, size, c).transpose(2, 3)
+    x = x.reshape(-1, *padded, c)
+    return x[:, : shape[0], : shape[1]].contiguous()

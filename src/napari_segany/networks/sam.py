@@ -1,0 +1,63 @@
+"""The whole model as one module, and the architectures of the published checkpoints."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_segany.networks.mask_decoder import MaskDecoder
+from napari_segany.networks.prompt_encoder import PromptEncoder
+from napari_segany.networks.tiny_vit import TinyViT
+from napari_segany.networks.vit import ViT
+
+
+class Sam(nn.Module):
+    """Image encoder, prompt encoder and mask decoder under their published names."""
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(
+        self, image_encoder: nn.Module, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.prompt_encoder = prompt_encoder
+        self.mask_decoder = mask_decoder
+        mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+        self.register_buffer("pixel_mean", mean.view(3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", std.view(3, 1, 1), persistent=False)
+
+    @property
+    def frame(self) -> int:
+        """Side of the square the image encoder sees, in pixels."""
+        return self.prompt_encoder.frame
+
+    def normalise(self, rgb: Tensor) -> Tensor:
+        """(B, 3, h, w) in 0..255, h and w at most ``frame`` -> normalised, zero-padded square."""
+        x = (rgb - self.pixel_mean) / self.pixel_std
+        return F.pad(x, (0, self.frame - x.shape[-1], 0, self.frame - x.shape[-2]))
+
+
+ARCHITECTURES: MappingProxyType[str, Callable[[], nn.Module]] = MappingProxyType(
+    {
+        "vit_t": TinyViT,
+        "vit_b": lambda: ViT(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),
+        "vit_l": lambda: ViT(width=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23)),
+        "vit_h": lambda: ViT(width=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31)),
+    }
+)
+
+
+def build_sam(architecture: str) -> Sam:
+    """A model with random weights, in evaluation mode.
+
+    Parameters
+    ----------
+    architecture : str
+        A key of ``ARCHITECTURES``: ``vit_t``, ``vit_b``, ``vit_l`` or ``vit_h``.
+    """
+    model = Sam(ARCHITECTURES[architecture](), PromptEncoder(), MaskDecoder())
+    return model.eval().requires_grad_(False)

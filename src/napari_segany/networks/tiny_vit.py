@@ -1,0 +1,223 @@
+"""TinyViT, the image encoder of MobileSAM and of the other "vit_t" models.
+
+Wu et al., "TinyViT: Fast pretraining distillation for small vision transformers" (ECCV 2022),
+with the changes of Zhang et al., "Faster Segment Anything" (2023): the last downsampling keeps
+the resolution and a SAM neck replaces the classifier.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise, product
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_segany.networks.layers import BlockCallback, join_windows, sam_neck, split_windows
+
+
+class ConvNorm(nn.Module):
+    """Convolution ``c`` without bias, then batch normalisation ``bn``."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+        )
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.bn(self.c(x))
+        return out
+
+
+class PatchEmbed(nn.Module):
+    """Two strided convolutions: an image at a quarter of its size."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.seq = nn.Sequential(
+            ConvNorm(3, width // 2, kernel=3, stride=2),
+            nn.GELU(),
+            ConvNorm(width // 2, width, kernel=3, stride=2),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.seq(x)
+        return out
+
+
+class MBConv(nn.Module):
+    """Inverted residual block: widen, filter per channel, narrow."""
+
+    def __init__(self, width: int, expansion: int) -> None:
+        super().__init__()
+        hidden = width * expansion
+        self.conv1 = ConvNorm(width, hidden)
+        self.conv2 = ConvNorm(hidden, hidden, kernel=3, groups=hidden)
+        self.conv3 = ConvNorm(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.gelu(self.conv1(x))
+        out = F.gelu(self.conv2(out))
+        return F.gelu(self.conv3(out) + x)
+
+
+class Downsample(nn.Module):
+    """Change of width between stages, with ``stride`` 2 everywhere but before the last one."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(inputs, outputs)
+        self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=stride, groups=outputs)
+        self.conv3 = ConvNorm(outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.gelu(self.conv1(x))
+        out = F.gelu(self.conv2(out))
+        return self.conv3(out)
+
+
+def attention_offsets(window: int) -> Tensor:
+    """Index into the learned biases for every pair of cells of a window.
+
+    Pairs share a bias when their absolute (row, column) distance is the same; distances are
+    numbered in the order in which they first occur, which is how the checkpoints were written.
+
+    Returns
+    -------
+    Tensor
+        (window**2, window**2) int64.
+    """
+    cells = list(product(range(window), repeat=2))
+    seen: dict[tuple[int, int], int] = {}
+    index = [
+        seen.setdefault((abs(a[0] - b[0]), abs(a[1] - b[1])), len(seen))
+        for a in cells
+        for b in cells
+    ]
+    return torch.tensor(index).view(len(cells), len(cells))
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within a window, with a learned bias for each relative distance."""
+
+    attention_bias_idxs: Tensor
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (width // heads) ** -0.5
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.attention_biases = nn.Parameter(torch.zeros(heads, window * window))
+        self.register_buffer("attention_bias_idxs", attention_offsets(window), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, n, c = x.shape
+        # Each head's query, key and value stand side by side in the published weights.
+        qkv = self.qkv(self.norm(x)).view(b, n, self.heads, 3, c // self.heads)
+        q, k, v = qkv.permute(3, 0, 2, 1, 4)
+        bias = self.attention_biases[:, self.attention_bias_idxs]
+        scores = (q @ k.transpose(-2, -1)) * self.scale + bias
+        out = scores.softmax(dim=-1) @ v
+        return self.proj(out.transpose(1, 2).reshape(b, n, c))
+
+
+class FeedForward(nn.Module):
+    """Pre-normalised two-layer perceptron."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        return out
+
+
+class TinyViTBlock(nn.Module):
+    """Window attention, a depthwise convolution across windows, and a perceptron."""
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.attn = WindowAttention(width, heads, window)
+        self.local_conv = ConvNorm(width, width, kernel=3, groups=width)
+        self.mlp = FeedForward(width, 4 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        windows, padded = split_windows(x, self.window)
+        out = self.attn(windows.flatten(1, 2)).view_as(windows)
+        x = x + join_windows(out, self.window, padded, (h, w))
+        x = self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        out = x + self.mlp(x)
+        return out
+
+
+class Stage(nn.Module):
+    """The blocks of one resolution and the change to the next."""
+
+    def __init__(self, blocks: Sequence[nn.Module], downsample: Downsample | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
+
+
+class TinyViT(nn.Module):
+    """Image encoder: (B, 3, S, S) normalised -> (B, out_channels, S / 16, S / 16).
+
+    Parameters
+    ----------
+    widths, depths, heads, windows : tuple of int
+        One entry a stage; ``heads`` and ``windows`` of the first, convolutional, stage are unused.
+    out_channels : int
+        Width of the embedding.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int] = (64, 128, 160, 320),
+        depths: tuple[int, int, int, int] = (2, 2, 6, 2),
+        heads: tuple[int, int, int, int] = (2, 4, 5, 10),
+        windows: tuple[int, int, int, int] = (7, 7, 14, 7),
+        out_channels: int = 256,
+    ) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(widths[0])
+        downsamples: list[Downsample | None] = [
+            Downsample(a, b, stride) for (a, b), stride in zip(pairwise(widths), (2, 2, 1), strict=True)
+        ]
+        self.layers = nn.ModuleList()
+        for i, downsample in enumerate([*downsamples, None]):
+            blocks: list[nn.Module] = [
+                MBConv(widths[i], expansion=4)
+                if i == 0
+                else TinyViTBlock(widths[i], heads[i], windows[i])
+                for _ in range(depths[i])
+            ]
+            self.layers.append(Stage(blocks, downsample))
+        self.neck = sam_neck(widths[-1], out_channels)
+
+    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
+        """Encode; ``on_block`` is called before every block and may raise to stop."""
+        x = self.patch_embed(x)
+        for i, stage in enumerate(self.layers):
+            # The first stage is convolutional, the others work channels-last.
+            if i > 0:
+                x = x.permute(0, 2, 3, 1)
+            for block in stage.blocks:
+                if on_block is not None:
+                    on_block()
+                x = block(x)
+            if i > 0:
+                x = x.permute(0, 3, 1, 2)
+            if stage.downsample is not None:
+                x = stage.downsample(x)
+        out: Tensor = self.neck(x)
+        return out

@@ -1,0 +1,154 @@
+"""The plain vision transformer of the published SAM models, with windowed and global blocks.
+
+Li et al., "Exploring plain vision transformer backbones for object detection" (ECCV 2022);
+decomposed relative positions from Li et al., "MViTv2" (CVPR 2022).
+"""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_segany.networks.layers import BlockCallback, join_windows, sam_neck, split_windows
+
+
+class PatchEmbed(nn.Module):
+    """Cut the image into patches and project each: (B, 3, S, S) -> (B, g, g, C)."""
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.proj(x)
+        return out.permute(0, 2, 3, 1)
+
+
+def relative_positions(table: Tensor, size: int) -> Tensor:
+    """Look up the code of every (query, key) distance along one axis.
+
+    Parameters
+    ----------
+    table : Tensor
+        (2 * size - 1, C), the codes of the distances ``1 - size .. size - 1``.
+    size : int
+        Number of cells along the axis.
+
+    Returns
+    -------
+    Tensor
+        (size, size, C).
+    """
+    cells = torch.arange(size, device=table.device)
+    return table[cells[:, None] - cells[None, :] + size - 1]
+
+
+class RelativeAttention(nn.Module):
+    """Self-attention over a (size, size) grid with decomposed relative positions."""
+
+    def __init__(self, width: int, heads: int, size: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.rel_pos_h = nn.Parameter(torch.zeros(2 * size - 1, width // heads))
+        self.rel_pos_w = nn.Parameter(torch.zeros(2 * size - 1, width // heads))
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        qkv = self.qkv(x).view(b, h * w, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        grid = q.unflatten(2, (h, w))
+        by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, relative_positions(self.rel_pos_h, h))
+        by_col = torch.einsum("bnhwc,wkc->bnhwk", grid, relative_positions(self.rel_pos_w, w))
+        bias = (by_row[..., :, None] + by_col[..., None, :]).view(b, self.heads, h * w, h * w)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        projected: Tensor = self.proj(out.transpose(1, 2).reshape(b, h, w, c))
+        return projected
+
+
+class FeedForward(nn.Module):
+    """Two-layer perceptron."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(width, hidden)
+        self.lin2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.lin2(F.gelu(self.lin1(x)))
+        return out
+
+
+class Block(nn.Module):
+    """Transformer block; ``window`` 0 attends over the whole grid."""
+
+    def __init__(self, width: int, heads: int, hidden: int, window: int, grid: int) -> None:
+        super().__init__()
+        self.window = window
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = RelativeAttention(width, heads, window or grid)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = FeedForward(width, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.norm1(x)
+        if self.window:
+            windows, padded = split_windows(normed, self.window)
+            shape = (x.shape[1], x.shape[2])
+            seen = join_windows(self.attn(windows), self.window, padded, shape)
+        else:
+            seen = self.attn(normed)
+        x = x + seen
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class ViT(nn.Module):
+    """Image encoder: (B, 3, 16 * grid, 16 * grid) normalised -> (B, out_channels, grid, grid).
+
+    Parameters
+    ----------
+    width, depth, heads : int
+        Width of the tokens, number of blocks, attention heads.
+    global_blocks : collection of int
+        Blocks that attend over the whole grid; the others work in windows.
+    window : int
+        Side of the windows, in patches.
+    patch, grid : int
+        Side of a patch in pixels and number of patches along a side.
+    out_channels : int
+        Width of the embedding.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        global_blocks: Collection[int],
+        window: int = 14,
+        patch: int = 16,
+        grid: int = 64,
+        out_channels: int = 256,
+        hidden_ratio: int = 4,
+    ) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(width, patch)
+        self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, width))
+        self.blocks = nn.ModuleList(
+            Block(width, heads, hidden_ratio * width, 0 if i in global_blocks else window, grid)
+            for i in range(depth)
+        )
+        self.neck = sam_neck(width, out_channels)
+
+    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
+        """Encode; ``on_block`` is called before every block and may raise to stop."""
+        x = self.patch_embed(x) + self.pos_embed
+        for block in self.blocks:
+            if on_block is not None:
+                on_block()
+            x = block(x)
+        out: Tensor = self.neck(x.permute(0, 3, 1, 2))
+        return out
