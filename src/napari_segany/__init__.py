@@ -1,0 +1,54 @@
+"""Segment scientific images with the Segment Anything family.
+
+The public names are loaded on first use, so importing the package costs neither torch nor napari.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_segany.core.masks import MaskSet
+    from napari_segany.core.parameters import AutomaticParams
+    from napari_segany.core.prompts import Prompt
+    from napari_segany.everything import segment_everything
+    from napari_segany.models.model import Embedding, SamModel, load_model
+    from napari_segany.recipe import LabelParams, Recipe
+
+__all__ = [
+    "AutomaticParams",
+    "Embedding",
+    "LabelParams",
+    "MaskSet",
+    "Prompt",
+    "Recipe",
+    "SamModel",
+    "__version__",
+    "load_model",
+    "segment_everything",
+]
+
+_HOMES = {
+    "AutomaticParams": "napari_segany.core.parameters",
+    "Embedding": "napari_segany.models.model",
+    "LabelParams": "napari_segany.recipe",
+    "MaskSet": "napari_segany.core.masks",
+    "Prompt": "napari_segany.core.prompts",
+    "Recipe": "napari_segany.recipe",
+    "SamModel": "napari_segany.models.model",
+    "load_model": "napari_segany.models.model",
+    "segment_everything": "napari_segany.everything",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-segany")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

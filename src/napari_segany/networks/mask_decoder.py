@@ -25,10 +25,14 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner, width)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
+        q, k, v = (
+            self._split(self.q_proj(q)),
+            self._split(self.k_proj(k)),
+            self._split(self.v_proj(v)),
+        )
         scores = (q @ k.transpose(-2, -1)) / (q.shape[-1] ** 0.5)
         out = scores.softmax(dim=-1) @ v
         projected: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))

@@ -70,6 +70,9 @@ class PromptEncoder(nn.Module):
         out: Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
         return out.permute(2, 0, 1)[None]
 
+    def _point_code(self, index: int) -> Tensor:
+        return self.get_parameter(f"point_embeddings.{index}.weight")
+
     def _encode_xy(self, xy: Tensor) -> Tensor:
         # Prompts name pixels; their centres lie half a pixel in.
         out: Tensor = self.pe_layer((xy + 0.5) / self.frame)
@@ -82,11 +85,11 @@ class PromptEncoder(nn.Module):
         tokens = self._encode_xy(xy)
         kind = labels[..., None]
         tokens = torch.where(kind == NOT_A_POINT, self.not_a_point_embed.weight, tokens)
-        tokens = tokens + (kind == 0) * self.point_embeddings[0].weight
-        return tokens + (kind == 1) * self.point_embeddings[1].weight
+        tokens = tokens + (kind == 0) * self._point_code(0)
+        return tokens + (kind == 1) * self._point_code(1)
 
     def _embed_boxes(self, boxes: Tensor) -> Tensor:
-        corners = torch.cat([self.point_embeddings[2].weight, self.point_embeddings[3].weight])
+        corners = torch.cat([self._point_code(2), self._point_code(3)])
         return self._encode_xy(boxes.view(-1, 2, 2)) + corners
 
     def forward(

@@ -74,9 +74,9 @@ class Downsample(nn.Module):
         self.conv3 = ConvNorm(outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.gelu(self.conv1(x))
-        out = F.gelu(self.conv2(out))
-        return self.conv3(out)
+        hidden = F.gelu(self.conv1(x))
+        out: Tensor = self.conv3(F.gelu(self.conv2(hidden)))
+        return out
 
 
 def attention_offsets(window: int) -> Tensor:
@@ -123,7 +123,8 @@ class WindowAttention(nn.Module):
         bias = self.attention_biases[:, self.attention_bias_idxs]
         scores = (q @ k.transpose(-2, -1)) * self.scale + bias
         out = scores.softmax(dim=-1) @ v
-        return self.proj(out.transpose(1, 2).reshape(b, n, c))
+        projected: Tensor = self.proj(out.transpose(1, 2).reshape(b, n, c))
+        return projected
 
 
 class FeedForward(nn.Module):
@@ -151,12 +152,12 @@ class TinyViTBlock(nn.Module):
         self.mlp = FeedForward(width, 4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        b, h, w, c = x.shape
+        x = x.permute(0, 2, 3, 1)
         windows, padded = split_windows(x, self.window)
-        out = self.attn(windows.flatten(1, 2)).view_as(windows)
-        x = x + join_windows(out, self.window, padded, (h, w))
-        x = self.local_conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        out = x + self.mlp(x)
+        seen = self.attn(windows.flatten(1, 2)).view_as(windows)
+        x = x + join_windows(seen, self.window, padded, (x.shape[1], x.shape[2]))
+        x = self.local_conv(x.permute(0, 3, 1, 2))
+        out: Tensor = x + self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return out
 
 
@@ -167,6 +168,13 @@ class Stage(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample
+
+    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
+        for block in self.blocks:
+            if on_block is not None:
+                on_block()
+            x = block(x)
+        return x if self.downsample is None else self.downsample(x)
 
 
 class TinyViT(nn.Module):
@@ -191,7 +199,8 @@ class TinyViT(nn.Module):
         super().__init__()
         self.patch_embed = PatchEmbed(widths[0])
         downsamples: list[Downsample | None] = [
-            Downsample(a, b, stride) for (a, b), stride in zip(pairwise(widths), (2, 2, 1), strict=True)
+            Downsample(a, b, stride)
+            for (a, b), stride in zip(pairwise(widths), (2, 2, 1), strict=True)
         ]
         self.layers = nn.ModuleList()
         for i, downsample in enumerate([*downsamples, None]):
@@ -207,17 +216,7 @@ class TinyViT(nn.Module):
     def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
         """Encode; ``on_block`` is called before every block and may raise to stop."""
         x = self.patch_embed(x)
-        for i, stage in enumerate(self.layers):
-            # The first stage is convolutional, the others work channels-last.
-            if i > 0:
-                x = x.permute(0, 2, 3, 1)
-            for block in stage.blocks:
-                if on_block is not None:
-                    on_block()
-                x = block(x)
-            if i > 0:
-                x = x.permute(0, 3, 1, 2)
-            if stage.downsample is not None:
-                x = stage.downsample(x)
+        for stage in self.layers:
+            x = stage(x, on_block)
         out: Tensor = self.neck(x)
         return out

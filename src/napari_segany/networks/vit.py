@@ -62,7 +62,9 @@ class RelativeAttention(nn.Module):
         grid = q.unflatten(2, (h, w))
         by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, relative_positions(self.rel_pos_h, h))
         by_col = torch.einsum("bnhwc,wkc->bnhwk", grid, relative_positions(self.rel_pos_w, w))
-        bias = (by_row[..., :, None] + by_col[..., None, :]).view(b, self.heads, h * w, h * w)
+        # Contiguous factors make the sum, by far the largest tensor here, contiguous in turn.
+        bias = by_row.contiguous()[..., :, None] + by_col.contiguous()[..., None, :]
+        bias = bias.reshape(b, self.heads, h * w, h * w)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         projected: Tensor = self.proj(out.transpose(1, 2).reshape(b, h, w, c))
         return projected

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: no files, no napari, no Qt, no knowledge of any one model."""

@@ -1,0 +1,119 @@
+"""From overlapping masks to one label image, and the clean-up of single masks."""
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_segany.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_segany.core.masks import MaskSet
+
+Overlap = Literal["small_on_top", "large_on_top", "best_on_top"]
+"""Who owns a pixel that several masks claim: the smallest, the largest, or the best scored."""
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Half-open (row_min, col_min, row_max, col_max) of a mask, zeros if it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO's uncompressed run lengths: column by column, starting with the zeros."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([[0], changes, [flat.size]])
+    counts = np.diff(edges).tolist()
+    return [0, *counts] if flat[0] else counts
+
+
+def fill_small_holes(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
+    """Fill background components below ``area`` pixels (8-connected, as in the reference)."""
+    components, count = ndimage.label(~mask, EIGHT_NEIGHBOURS)
+    sizes = np.bincount(components.ravel(), minlength=count + 1)
+    small = sizes < area
+    small[0] = False
+    filled: NDArray[np.bool_] = mask | small[components]
+    return filled
+
+
+def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
+    """Remove components below ``area`` pixels (8-connected), but never the largest one."""
+    components, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
+    sizes = np.bincount(components.ravel(), minlength=count + 1)
+    keep = sizes >= area
+    keep[0] = False
+    if count and not keep.any():
+        keep[1 + np.argmax(sizes[1:])] = True
+    kept: NDArray[np.bool_] = keep[components]
+    return kept
+
+
+def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:
+    """Indices from the bottom to the top; ties go to the earlier mask."""
+    if overlap not in get_args(Overlap):
+        raise InputError(f"overlap must be one of {', '.join(get_args(Overlap))}, got {overlap!r}.")
+    heights: dict[str, NDArray[np.float64]] = {
+        "small_on_top": -masks.area.astype(np.float64),
+        "large_on_top": masks.area.astype(np.float64),
+        "best_on_top": masks.predicted_iou.astype(np.float64),
+    }
+    height = heights[overlap]
+    # What is painted last wins, so among equals the earlier mask comes last.
+    return len(masks) - 1 - np.argsort(height[::-1], kind="stable")
+
+
+def paint(
+    masks: "MaskSet",
+    overlap: Overlap = "small_on_top",
+    min_area: int = 0,
+    fill_holes: int = 0,
+    drop_specks: int = 0,
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Paint masks into one label image.
+
+    Parameters
+    ----------
+    masks : MaskSet
+        The masks, which may overlap.
+    overlap : {"small_on_top", "large_on_top", "best_on_top"}
+        Who owns a pixel that several masks claim.
+    min_area : int
+        Masks with fewer pixels, and objects that keep fewer once painted, are left out.
+    fill_holes, drop_specks : int
+        Holes and specks of single masks below this many pixels are filled and dropped first.
+
+    Returns
+    -------
+    labels : ndarray
+        (H, W) int32, 0 for background, objects 1..n in the order of ``masks``.
+    source : ndarray
+        (n,) index into ``masks`` of each object.
+    """
+    labels = np.zeros(masks.shape, np.int32)
+    for i in _paint_order(masks, overlap):
+        if masks.area[i] < min_area:
+            continue
+        if fill_holes or drop_specks:
+            mask = masks.mask(i)
+            mask = fill_small_holes(mask, fill_holes) if fill_holes else mask
+            mask = drop_small_specks(mask, drop_specks) if drop_specks else mask
+            labels[mask] = i + 1
+        else:
+            a, b, c, d = masks.boxes[i]
+            labels[a:c, b:d][masks.crop(i)] = i + 1
+    sizes = np.bincount(labels.ravel(), minlength=len(masks) + 1)
+    keep = sizes >= max(min_area, 1)
+    keep[0] = False
+    source = np.flatnonzero(keep[1:])
+    renumbered = np.zeros(len(masks) + 1, np.int32)
+    renumbered[source + 1] = np.arange(1, len(source) + 1)
+    return renumbered[labels], source

@@ -1,0 +1,270 @@
+"""MaskSet: many scored, possibly overlapping masks of one plane, kept as cropped bits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core import labels as labelling
+from napari_segany.core.nms import box_nms, mask_nms
+from napari_segany.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class MaskSet:
+    """N masks of one plane with their scores.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (H, W) of the plane.
+    boxes : ndarray
+        (N, 4) int64 half-open row_min, col_min, row_max, col_max; zeros for an empty mask.
+    area : ndarray
+        (N,) int64, pixels.
+    predicted_iou : ndarray
+        (N,) float32, the model's own estimate of each mask's IoU (it can exceed 1).
+    stability_score : ndarray
+        (N,) float32 in 0..1, IoU of the mask at logits above +1 and above -1.
+    points : ndarray
+        (N, 2) float64 row, column of the point that found each mask, NaN if none did.
+    crop_boxes : ndarray
+        (N, 4) int64, the crop of the plane in which each mask was found.
+    low_res_logits : ndarray or None
+        (N, m, m) float32 logits in the model's frame; only ``predict`` keeps them.
+    """
+
+    shape: tuple[int, int]
+    boxes: NDArray[np.int64]
+    area: NDArray[np.int64]
+    predicted_iou: NDArray[np.float32]
+    stability_score: NDArray[np.float32]
+    points: NDArray[np.float64]
+    crop_boxes: NDArray[np.int64]
+    low_res_logits: NDArray[np.float32] | None = field(default=None, repr=False)
+    _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> "MaskSet":
+        """A set of no masks on a plane of ``shape`` (H, W)."""
+        return cls.from_masks(np.zeros((0, *shape), bool))
+
+    @classmethod
+    def from_masks(
+        cls,
+        masks: ArrayLike,
+        predicted_iou: ArrayLike | None = None,
+        stability_score: ArrayLike | None = None,
+        points: ArrayLike | None = None,
+        low_res_logits: NDArray[np.float32] | None = None,
+    ) -> "MaskSet":
+        """Pack (N, H, W) boolean masks; scores default to 1 and points to NaN."""
+        full = np.asarray(masks, dtype=bool)
+        if full.ndim != 3:
+            raise InputError(f"masks must have shape (N, H, W), got {full.shape}.")
+        count, shape = len(full), (full.shape[1], full.shape[2])
+        boxes = np.array([labelling.bounding_box(mask) for mask in full], np.int64).reshape(-1, 4)
+        crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(full, boxes, strict=True)]
+        ones = np.ones(count, np.float32)
+        return cls(
+            shape=shape,
+            boxes=boxes,
+            area=np.array([np.count_nonzero(c) for c in crops], np.int64),
+            predicted_iou=ones if predicted_iou is None else np.asarray(predicted_iou, np.float32),
+            stability_score=(
+                ones if stability_score is None else np.asarray(stability_score, np.float32)
+            ),
+            points=np.full((count, 2), np.nan)
+            if points is None
+            else np.asarray(points, np.float64),
+            crop_boxes=np.tile(np.array([0, 0, *shape], np.int64), (count, 1)),
+            low_res_logits=low_res_logits,
+            _bits=tuple(np.packbits(c) for c in crops),
+        )
+
+    @classmethod
+    def concatenate(cls, sets: Sequence["MaskSet"]) -> "MaskSet":
+        """Join sets of one plane, in order."""
+        if not sets or len({s.shape for s in sets}) != 1:
+            raise InputError(
+                "Only mask sets of one plane can be joined, and at least one is needed."
+            )
+        logits = [s.low_res_logits for s in sets if s.low_res_logits is not None]
+        return cls(
+            shape=sets[0].shape,
+            **{name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS},
+            low_res_logits=np.concatenate(logits) if len(logits) == len(sets) else None,
+            _bits=tuple(bits for s in sets for bits in s._bits),
+        )
+
+    def __len__(self) -> int:
+        return len(self._bits)
+
+    def __getitem__(
+        self, index: int | slice | NDArray[np.bool_] | NDArray[np.integer]
+    ) -> "MaskSet":
+        """The chosen masks as a set, in the order asked for."""
+        chosen = np.atleast_1d(np.arange(len(self))[index])
+        return MaskSet(
+            shape=self.shape,
+            **{name: getattr(self, name)[chosen] for name in _COLUMNS},
+            low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
+            _bits=tuple(self._bits[i] for i in chosen),
+        )
+
+    def __iter__(self) -> Iterator["MaskSet"]:
+        return (self[i] for i in range(len(self)))
+
+    def crop(self, i: int) -> NDArray[np.bool_]:
+        """Mask ``i`` within its box, boolean."""
+        height, width = self.boxes[i, 2:] - self.boxes[i, :2]
+        bits = np.unpackbits(self._bits[i], count=int(height * width))
+        return bits.view(bool).reshape(height, width)
+
+    def mask(self, i: int) -> NDArray[np.bool_]:
+        """Mask ``i`` as a boolean (H, W) image."""
+        full = np.zeros(self.shape, bool)
+        a, b, c, d = self.boxes[i]
+        full[a:c, b:d] = self.crop(i)
+        return full
+
+    def placed(self, box: tuple[int, int, int, int], shape: tuple[int, int]) -> "MaskSet":
+        """Masks found in a crop of a plane, as masks of the plane.
+
+        Parameters
+        ----------
+        box : tuple of int
+            The crop, half-open row_min, col_min, row_max, col_max.
+        shape : tuple of int
+            (H, W) of the plane.
+        """
+        offset = np.array([box[0], box[1]] * 2, np.int64)
+        return replace(
+            self,
+            shape=shape,
+            boxes=np.where(self.area[:, None] > 0, self.boxes + offset, 0),
+            points=self.points + offset[:2],
+            crop_boxes=np.tile(np.array(box, np.int64), (len(self), 1)),
+        )
+
+    def with_masks(self, other: "MaskSet") -> "MaskSet":
+        """These scores and points with the pixels of ``other``, mask by mask."""
+        return replace(self, boxes=other.boxes, area=other.area, _bits=other._bits)
+
+    def nms(
+        self,
+        threshold: float,
+        kind: Literal["mask", "box"] = "mask",
+        scores: NDArray[np.floating] | None = None,
+    ) -> "MaskSet":
+        """Of masks that overlap by more than ``threshold`` IoU keep the best; best first.
+
+        Parameters
+        ----------
+        threshold : float
+            IoU, 0..1.
+        kind : {"mask", "box"}
+            Compare the masks, or their boxes as the reference does.
+        scores : ndarray, optional
+            (N,) what "best" means; the predicted IoU by default.
+        """
+        scores = self.predicted_iou if scores is None else scores
+        if kind == "mask":
+            kept = mask_nms(self.boxes, self.area, scores, threshold, self.crop)
+        else:
+            kept = box_nms(self.inclusive_boxes, scores, threshold)
+        return self[kept]
+
+    @property
+    def inclusive_boxes(self) -> NDArray[np.int64]:
+        """(N, 4) boxes from first to last pixel, as the reference generator measures them."""
+        return self.boxes - np.where(self.area[:, None] > 0, [0, 0, 1, 1], 0)
+
+    def filter(
+        self,
+        *,
+        pred_iou_thresh: float = 0.0,
+        stability_score_thresh: float = 0.0,
+        min_area: int = 0,
+        max_area: int | None = None,
+        nms_thresh: float | None = None,
+    ) -> "MaskSet":
+        """The masks that pass every bound, without the model.
+
+        Parameters
+        ----------
+        pred_iou_thresh : float
+            Keep masks whose predicted IoU exceeds this.
+        stability_score_thresh : float
+            Keep masks at least this stable, 0..1.
+        min_area, max_area : int
+            Bounds on the area in pixels, both included.
+        nms_thresh : float, optional
+            Also drop masks that overlap a better one by more than this IoU.
+        """
+        keep = (self.predicted_iou > pred_iou_thresh) | (pred_iou_thresh <= 0)
+        keep &= (self.stability_score >= stability_score_thresh) | (stability_score_thresh <= 0)
+        keep &= self.area >= min_area
+        if max_area is not None:
+            keep &= self.area <= max_area
+        chosen = self[keep]
+        return chosen if nms_thresh is None else chosen.nms(nms_thresh)
+
+    def to_labels(
+        self,
+        overlap: labelling.Overlap = "small_on_top",
+        min_area: int = 0,
+        fill_holes: int = 0,
+        drop_specks: int = 0,
+    ) -> NDArray[np.int32]:
+        """Paint the masks into one non-overlapping (H, W) int32 image, 0 where there is none.
+
+        See :func:`napari_segany.core.labels.paint` for the parameters.
+        """
+        labels, _ = labelling.paint(self, overlap, min_area, fill_holes, drop_specks)
+        return labels
+
+    def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
+        """COCO annotations with uncompressed run lengths; boxes are x, y, width, height."""
+        annotations = []
+        for i in range(len(self)):
+            a, b, c, d = (int(v) for v in self.boxes[i])
+            annotations.append(
+                {
+                    "id": i + 1,
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "segmentation": {
+                        "size": list(self.shape),
+                        "counts": labelling.run_lengths(self.mask(i)),
+                    },
+                    "area": int(self.area[i]),
+                    "bbox": [b, a, d - b, c - a],
+                    "iscrowd": 0,
+                    "score": float(self.predicted_iou[i]),
+                    "predicted_iou": float(self.predicted_iou[i]),
+                    "stability_score": float(self.stability_score[i]),
+                }
+            )
+        return annotations
+
+    def table(self) -> Mapping[str, NDArray[np.generic]]:
+        """One row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
+        columns: dict[str, NDArray[np.generic]] = {
+            "area": self.area,
+            "predicted_iou": self.predicted_iou,
+            "stability_score": self.stability_score,
+            "point_row": self.points[:, 0],
+            "point_col": self.points[:, 1],
+        }
+        for k, name in enumerate(("row_min", "col_min", "row_max", "col_max")):
+            columns[name] = self.boxes[:, k]
+        return columns
+
+    def __repr__(self) -> str:
+        return f"MaskSet({len(self)} masks on {self.shape[0]} x {self.shape[1]})"
+
+
+_COLUMNS = ("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes")

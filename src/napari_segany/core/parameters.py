@@ -1,0 +1,160 @@
+"""The parameters of automatic segmentation, frozen and checked."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from napari_segany.errors import InputError
+
+Nms = Literal["mask", "box"]
+PointGrids = tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class AutomaticParams:
+    """How to find everything. Names and defaults are the reference generator's where it has them.
+
+    Attributes
+    ----------
+    points_per_side : int
+        The grid has this many points along each side, 32 by default.
+    points_per_batch : int
+        Points decoded together; part of the result's last bits, so part of a recipe.
+    pred_iou_thresh : float or None
+        Keep masks whose predicted IoU exceeds this; 0 keeps all. None takes the model's own
+        default, 0.88 for the published SAM models.
+    stability_score_thresh : float or None
+        Keep masks at least this stable, 0..1; None takes the model's own default (0.95).
+    stability_score_offset : float
+        Distance in logits of the two thresholds that stability compares.
+    box_nms_thresh : float
+        Of masks that overlap more than this (IoU) the best predicted one is kept.
+    crop_n_layers : int
+        Layers of crops; layer i asks again in 2**i x 2**i crops, for small objects.
+    crop_nms_thresh : float
+        The same as ``box_nms_thresh`` between crops, where the smaller crop wins.
+    crop_overlap_ratio : float
+        Overlap of the first layer's crops as a fraction of the plane's short side.
+    crop_n_points_downscale_factor : int
+        Points a side are divided by this factor with every layer.
+    point_grids : tuple or None
+        One tuple a crop layer of (row, column) points in the unit square, in place of the
+        regular grid.
+    min_mask_region_area : int
+        Fill holes and drop specks of masks below this many pixels.
+    nms : {"mask", "box"}
+        Whether overlap is measured between masks or between their bounding boxes. Touching
+        objects have overlapping boxes, so "mask" is the default; the reference uses "box".
+    min_area : int or None
+        Leave out masks with fewer pixels; None takes the model's own default.
+    max_area_fraction : float
+        Leave out masks that cover more than this fraction of the plane. The authors of SAM
+        dropped those from 0.95 on.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
+    """
+
+    points_per_side: int = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
+    stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    point_grids: PointGrids | None = None
+    min_mask_region_area: int = 0
+    nms: Nms = "mask"
+    min_area: int | None = None
+    max_area_fraction: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, (kind, low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in _FROM_MODEL:
+                continue
+            accepted = int if kind == "whole number" else int | float
+            is_number = isinstance(value, accepted) and not isinstance(value, bool)
+            if not is_number or not low <= value <= high:
+                raise InputError(f"{name} must be a {kind} in {low:g}..{high:g}, got {value!r}.")
+        if self.nms not in get_args(Nms):
+            raise InputError(f"nms must be 'mask' or 'box', got {self.nms!r}.")
+        self._check_grids()
+
+    def _check_grids(self) -> None:
+        if self.point_grids is None:
+            return
+        # Recipes come back from JSON with lists.
+        try:
+            grids = tuple(tuple((float(r), float(c)) for r, c in grid) for grid in self.point_grids)
+        except (TypeError, ValueError) as error:
+            raise InputError("point_grids must hold (row, column) pairs for each layer.") from error
+        if len(grids) != self.crop_n_layers + 1:
+            raise InputError(
+                f"point_grids must hold one grid for the plane and one for each of the "
+                f"{self.crop_n_layers} crop layers, got {len(grids)}."
+            )
+        if not all(0 <= v <= 1 for grid in grids for point in grid for v in point):
+            raise InputError("point_grids must lie in the unit square, 0..1.")
+        object.__setattr__(self, "point_grids", grids)
+
+    def resolved(
+        self, pred_iou_thresh: float, stability_score_thresh: float, min_area: int
+    ) -> "AutomaticParams":
+        """Fill what was left to the model's own defaults."""
+        own: dict[str, Any] = {
+            "pred_iou_thresh": pred_iou_thresh,
+            "stability_score_thresh": stability_score_thresh,
+            "min_area": min_area,
+        }
+        return replace(
+            self, **{name: own[name] for name in _FROM_MODEL if getattr(self, name) is None}
+        )
+
+    def as_reference(self) -> "AutomaticParams":
+        """The same parameters with only the filters that the reference generator has."""
+        return replace(self, nms="box", min_area=0, max_area_fraction=1.0)
+
+    @property
+    def pred_iou_floor(self) -> float:
+        """The bound that predicted IoU must exceed; a threshold of 0 switches it off."""
+        return self.pred_iou_thresh if self.pred_iou_thresh else float("-inf")
+
+    @property
+    def stability_floor(self) -> float:
+        """The bound that stability must reach."""
+        return self.stability_score_thresh if self.stability_score_thresh else float("-inf")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dictionary, as recipes store it."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "AutomaticParams":
+        """Undo :meth:`to_dict`; unknown names are an error."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise InputError(f"Unknown automatic parameters: {', '.join(sorted(unknown))}.")
+        return cls(**values)
+
+
+_FROM_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_area")
+_RANGES: dict[str, tuple[str, float, float]] = {
+    "points_per_side": ("whole number", 1, 1024),
+    "points_per_batch": ("whole number", 1, 65536),
+    "pred_iou_thresh": ("number", 0, 2),
+    "stability_score_thresh": ("number", 0, 1),
+    "stability_score_offset": ("number", 0, 100),
+    "box_nms_thresh": ("number", 0, 1),
+    "crop_n_layers": ("whole number", 0, 6),
+    "crop_nms_thresh": ("number", 0, 1),
+    "crop_overlap_ratio": ("number", 0, 0.9),
+    "crop_n_points_downscale_factor": ("whole number", 1, 64),
+    "min_mask_region_area": ("whole number", 0, 2**40),
+    "min_area": ("whole number", 0, 2**40),
+    "max_area_fraction": ("number", 0, 1),
+}

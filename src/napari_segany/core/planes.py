@@ -1,0 +1,167 @@
+"""Stacks as planes: which axis is what, and one (Y, X) or (Y, X, 3) array at a time.
+
+Nothing here reads more than one plane at once, so dask and zarr arrays stay lazy.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.errors import InputError
+
+KNOWN_AXES = "TZCYXSQI"
+"""Time, depth, channel, row, column, colour sample, and unnamed axes as tifffile calls them."""
+
+SAMPLES_PER_PLANE = 65_536
+"""Pixels a plane contributes to the limits of a whole stack."""
+
+
+def guess_axes(shape: Sequence[int]) -> str:
+    """Axes of an array that comes without names: (Y, X), (Y, X, colour) or a stack of planes.
+
+    A last axis of 3 or 4 behind two longer ones is colour; leading axes are called T, Z, C as
+    napari's users expect for 3-D to 5-D data.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two axes or more than can be named.
+    """
+    if len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4:
+        return guess_axes(shape[:-1]) + "S"
+    leading = {2: "", 3: "Z", 4: "TZ", 5: "TCZ"}.get(len(shape))
+    if leading is None:
+        raise InputError(
+            f"An array of shape {tuple(shape)} is no image; give axes to say what it is."
+        )
+    return leading + "YX"
+
+
+@dataclass(frozen=True)
+class StackLayout:
+    """What the axes of an array mean and which planes it is made of.
+
+    Attributes
+    ----------
+    axes : str
+        One letter a dimension, for example "TZCYX"; "S" is colour.
+    shape : tuple of int
+        The array's shape.
+    channels : tuple of int
+        Channels to look at; three make the colours of one plane.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    channels: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        axes, shape = self.axes, self.shape
+        if len(axes) != len(shape):
+            raise InputError(f"axes {axes!r} names {len(axes)} axes, the image has shape {shape}.")
+        if (
+            len(set(axes)) != len(axes)
+            or set(axes) - set(KNOWN_AXES)
+            or not {"Y", "X"} <= set(axes)
+        ):
+            raise InputError(
+                f"axes must name Y and X once each, and others of {', '.join(KNOWN_AXES)} at most "
+                f"once, got {axes!r}."
+            )
+        if 0 in shape:
+            raise InputError(f"The image has shape {shape}, so there are no pixels to segment.")
+        if "S" in axes and shape[axes.index("S")] not in (1, 3, 4):
+            raise InputError(
+                f"The colour axis S must have 1, 3 or 4 samples, got {shape[axes.index('S')]}."
+            )
+        count = shape[axes.index("C")] if "C" in axes else 1
+        bad = [c for c in self.channels if not 0 <= c < count]
+        if bad:
+            raise InputError(
+                f"There is no channel {bad[0]}; the image has channels 0..{count - 1}."
+            )
+        if len(self.channels) not in (1, 3) or ("S" in axes and len(self.channels) > 1):
+            raise InputError(
+                "Give one channel, or three to be seen as red, green and blue; "
+                f"got {self.channels}."
+            )
+
+    @property
+    def leading(self) -> str:
+        """The axes that count planes: all but channel, row, column and colour."""
+        return "".join(a for a in self.axes if a not in "CYXS")
+
+    @property
+    def leading_shape(self) -> tuple[int, ...]:
+        """Lengths of the leading axes."""
+        return tuple(self.shape[self.axes.index(a)] for a in self.leading)
+
+    @property
+    def labels_axes(self) -> str:
+        """Axes of the label image: the leading ones, then Y, X."""
+        return self.leading + "YX"
+
+    @property
+    def labels_shape(self) -> tuple[int, ...]:
+        """Shape of the label image."""
+        return (
+            *self.leading_shape,
+            self.shape[self.axes.index("Y")],
+            self.shape[self.axes.index("X")],
+        )
+
+    @property
+    def plane_count(self) -> int:
+        """Number of planes."""
+        return int(np.prod(self.leading_shape, dtype=np.int64))
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Index along the leading axes of every plane, in order."""
+        return product(*(range(n) for n in self.leading_shape))
+
+    def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
+        """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped."""
+        where = dict(zip(self.leading, index, strict=True))
+        if len(self.channels) == 3:
+            return np.stack([self._read(data, {**where, "C": c}) for c in self.channels], axis=-1)
+        return self._read(data, {**where, "C": self.channels[0]})
+
+    def _read(self, data: Any, where: dict[str, int]) -> NDArray[np.generic]:
+        kept = [a for a in self.axes if a in "YXS"]
+        array = np.asarray(data[tuple(where.get(a, slice(None)) for a in self.axes)])
+        array = array.transpose([kept.index(a) for a in "YXS" if a in kept])
+        if "S" not in kept:
+            return array
+        return array[..., 0] if array.shape[-1] == 1 else array[..., :3]
+
+    def limits(
+        self, data: Any, percentiles: tuple[float, float]
+    ) -> tuple[tuple[float, float], ...]:
+        """Intensity limits over all planes, one pair a channel or colour.
+
+        Every plane gives an evenly spaced sample, read one plane at a time.
+        """
+        samples = []
+        for index in self.indices():
+            plane = np.asarray(self.plane(data, index))
+            flat = plane.reshape(-1, plane.shape[2] if plane.ndim == 3 else 1)
+            samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_PLANE)].astype(np.float64))
+        pooled = np.concatenate(samples)
+        pairs = []
+        for channel in pooled.T:
+            finite = channel[np.isfinite(channel)]
+            if not len(finite):
+                raise InputError(
+                    "No pixel of the stack is a finite number, so there is no image in it."
+                )
+            low, high = np.percentile(finite, percentiles)
+            if low == high:
+                low, high = finite.min(), finite.max()
+            if low == high:
+                high = low + 1
+            pairs.append((float(low), float(high)))
+        return tuple(pairs)

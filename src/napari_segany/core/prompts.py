@@ -1,0 +1,194 @@
+"""What one object is asked for with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.errors import InputError
+
+
+def _numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers, got {value!r}.") from error
+    fits = len(shape) == array.ndim and all(
+        n is None or n == m for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("N" if n is None else str(n) for n in shape)
+        raise InputError(f"{name} must have shape ({wanted}), got {array.shape}.")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite, got {value!r}.")
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """One object, asked for with points, a box, a mask or the previous logits.
+
+    Coordinates are (row, column) with pixel centres at integers.
+
+    Parameters
+    ----------
+    points : array_like, optional
+        (N, 2).
+    labels : array_like, optional
+        (N,): 1 for points on the object, 0 for points off it. All 1 by default.
+    box : array_like, optional
+        (row_min, col_min, row_max, col_max).
+    mask : array_like, optional
+        Binary (H, W) image of the object's rough place, of the plane's shape.
+    mask_logits : array_like, optional
+        (256, 256) ``low_res_logits`` of a previous answer, to be refined.
+
+    Raises
+    ------
+    InputError
+        If nothing is given, or something has the wrong shape or values.
+
+    Examples
+    --------
+    >>> Prompt(points=[[120, 88], [40, 30]], labels=[1, 0])
+    Prompt(2 points)
+    """
+
+    points: NDArray[np.float64] | None = None
+    labels: NDArray[np.int64] | None = None
+    box: NDArray[np.float64] | None = None
+    mask: NDArray[np.bool_] | None = None
+    mask_logits: NDArray[np.float32] | None = None
+
+    def __init__(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        mask_logits: ArrayLike | None = None,
+    ) -> None:
+        fields: dict[str, NDArray[np.generic] | None] = dict.fromkeys(
+            ("points", "labels", "box", "mask", "mask_logits")
+        )
+        if points is not None and np.size(points):
+            fields["points"] = _numbers("points", points, (None, 2))
+        fields["labels"] = _check_labels(labels, fields["points"])
+        if box is not None:
+            fields["box"] = _check_box(box)
+        if mask is not None and mask_logits is not None:
+            raise InputError("Give either mask or mask_logits, not both.")
+        if mask is not None:
+            fields["mask"] = _check_mask(mask)
+        if mask_logits is not None:
+            logits = _numbers("mask_logits", mask_logits, (None, None)).astype(np.float32)
+            logits.flags.writeable = False
+            fields["mask_logits"] = logits
+        if all(value is None for value in fields.values()):
+            raise InputError("A prompt needs at least one of points, box, mask and mask_logits.")
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether a mask or previous logits are part of the prompt."""
+        return self.mask is not None or self.mask_logits is not None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether one point is all there is, so that whole, part and subpart are all meant."""
+        single = self.points is not None and len(self.points) == 1
+        return single and self.box is None and not self.has_mask
+
+    @property
+    def first_point(self) -> NDArray[np.float64]:
+        """(2,) the first point on the object, or NaN when there is none."""
+        if self.points is not None and self.labels is not None and (self.labels == 1).any():
+            point: NDArray[np.float64] = self.points[np.argmax(self.labels == 1)]
+            return point
+        return np.full(2, np.nan)
+
+    def check_inside(self, shape: tuple[int, int]) -> None:
+        """Raise InputError unless the prompt fits a plane of ``shape`` (H, W)."""
+        size = np.asarray(shape)
+        if self.points is not None:
+            outside = ((self.points < -0.5) | (self.points > size)).any(axis=1)
+            if outside.any():
+                row, col = self.points[outside][0]
+                raise InputError(
+                    f"The point ({row:g}, {col:g}) lies outside the plane, whose rows are "
+                    f"0..{shape[0] - 1} and columns 0..{shape[1] - 1}."
+                )
+        if self.box is not None and ((self.box[2:] <= -0.5) | (self.box[:2] >= size)).any():
+            raise InputError(
+                f"The box {self.box.tolist()} lies outside the plane of shape {shape}."
+            )
+        if self.mask is not None and self.mask.shape != tuple(shape):
+            raise InputError(
+                f"The mask has shape {self.mask.shape} but the plane has shape {tuple(shape)}."
+            )
+
+    def __repr__(self) -> str:
+        parts = []
+        if self.points is not None:
+            parts.append(f"{len(self.points)} point{'s' if len(self.points) > 1 else ''}")
+        if self.box is not None:
+            parts.append(f"box {self.box.tolist()}")
+        parts += [name for name in ("mask", "mask_logits") if getattr(self, name) is not None]
+        return f"Prompt({', '.join(parts)})"
+
+
+def _check_labels(
+    labels: ArrayLike | None, points: NDArray[np.generic] | None
+) -> NDArray[np.int64] | None:
+    if points is None:
+        if labels is not None and np.size(labels):
+            raise InputError("labels were given without points.")
+        return None
+    if labels is None:
+        out = np.ones(len(points), np.int64)
+    else:
+        values = _numbers("labels", labels, (None,))
+        if len(values) != len(points):
+            raise InputError(f"There are {len(points)} points but {len(values)} labels.")
+        if not np.isin(values, (0, 1)).all():
+            raise InputError(f"labels must be 1 (on the object) or 0 (off it), got {labels!r}.")
+        out = values.astype(np.int64)
+    out.flags.writeable = False
+    return out
+
+
+def _check_box(box: ArrayLike) -> NDArray[np.float64]:
+    values = _numbers("box", box, (4,))
+    if (values[2:] <= values[:2]).any():
+        raise InputError(
+            f"box must be (row_min, col_min, row_max, col_max) with min < max, got {box!r}."
+        )
+    return values
+
+
+def _check_mask(mask: ArrayLike) -> NDArray[np.bool_]:
+    array = np.array(mask)
+    if array.ndim != 2 or array.dtype.kind not in "bui":
+        raise InputError(
+            f"mask must be a binary (H, W) image, got shape {array.shape} of type {array.dtype}."
+        )
+    binary: NDArray[np.bool_] = array.astype(bool)
+    if not binary.any():
+        raise InputError("The mask prompt is empty: no pixel of it is set.")
+    binary.flags.writeable = False
+    return binary
+
+
+def group_alike(prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Indices of prompts that can be decoded together: equal numbers of points, box, mask.
+
+    Shorter prompts are never padded to longer ones, because the model sees the padding.
+    """
+    groups: dict[tuple[int, bool, bool], list[int]] = {}
+    for i, prompt in enumerate(prompts):
+        count = 0 if prompt.points is None else len(prompt.points)
+        groups.setdefault((count, prompt.box is not None, prompt.has_mask), []).append(i)
+    return list(groups.values())

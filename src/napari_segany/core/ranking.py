@@ -1,0 +1,30 @@
+"""Which of the readings of an ambiguous prompt comes first."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.errors import InputError
+
+Ranking = Literal["plausible", "predicted_iou"]
+
+LARGE_FRACTION = 0.5
+"""Readings that cover more than this fraction of the plane are seldom what was meant."""
+
+
+def rank(candidates: MaskSet, ranking: Ranking = "plausible") -> NDArray[np.intp]:
+    """Order of the candidates of one prompt, best first.
+
+    The models score "the whole image" above everything else, so "plausible" puts readings that
+    cover more than half of the plane last and otherwise goes by predicted IoU.
+    "predicted_iou" is the order of the reference.
+    """
+    if ranking not in get_args(Ranking):
+        raise InputError(f"ranking must be one of {', '.join(get_args(Ranking))}, got {ranking!r}.")
+    order = np.argsort(-candidates.predicted_iou, kind="stable")
+    if ranking == "predicted_iou":
+        return order
+    large = candidates.area[order] > LARGE_FRACTION * np.prod(candidates.shape)
+    return np.concatenate([order[~large], order[large]])

