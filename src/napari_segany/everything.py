@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import PERCENTILES, check_limits
-from napari_segany.core.labels import paint
+from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import StackLayout, guess_axes
+from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
 
@@ -107,6 +108,11 @@ def segment_planes(
     """
     # "stack" was settled by resolve_stack; what is left as text is "plane".
     limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+    if region is not None and region.shape not in (layout.labels_shape, layout.labels_shape[-2:]):
+        raise InputError(
+            f"The region has shape {region.shape}; give {layout.labels_shape[-2:]} for all planes"
+            f"{f' or {layout.labels_shape}' if layout.leading else ''}."
+        )
     for number, index in enumerate(layout.indices()):
         image = layout.plane(data, index)
         where = region if region is None or region.ndim == 2 else region[index]
@@ -210,6 +216,6 @@ def segment_everything(
     for result in segment_planes(
         data, layout, recipe, loaded, region=where, progress=progress, should_stop=should_stop
     ):
-        out[result.index] = np.where(result.labels > 0, result.labels + last, 0)
+        out[result.index] = shift_ids(result.labels, last)
         last += len(result.masks)
     return out

@@ -5,8 +5,7 @@ import platform
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from napari_segany.core.labels import Overlap
-from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.parameters import AutomaticParams, Overlap
 from napari_segany.errors import InputError
 
 FORMAT = 1

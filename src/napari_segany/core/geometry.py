@@ -69,7 +69,7 @@ class Frame:
         """Turn a binary (H, W) mask into (mask_side, mask_side) logits for the prompt encoder."""
         h, w = (max(1, round(n * self.mask_side / self.side)) for n in self.scaled)
         soft = F.interpolate(
-            torch.from_numpy(np.ascontiguousarray(mask))[None, None].float(),
+            torch.from_numpy(mask.astype(np.float32))[None, None],
             (h, w),
             mode="bilinear",
             antialias=True,

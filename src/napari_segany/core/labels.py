@@ -1,18 +1,16 @@
 """From overlapping masks to one label image, and the clean-up of single masks."""
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_segany.core.parameters import Overlap
 from napari_segany.errors import InputError
 
 if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
-
-Overlap = Literal["small_on_top", "large_on_top", "best_on_top"]
-"""Who owns a pixel that several masks claim: the smallest, the largest, or the best scored."""
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
@@ -55,6 +53,11 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
         keep[1 + np.argmax(sizes[1:])] = True
     kept: NDArray[np.bool_] = keep[components]
     return kept
+
+
+def shift_ids(labels: NDArray[np.int32], last: int) -> NDArray[np.int32]:
+    """Number objects on from ``last``, so that ids stay unique over the planes of a stack."""
+    return np.where(labels > 0, labels + last, 0).astype(np.int32)
 
 
 def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:

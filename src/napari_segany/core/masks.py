@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core import labels as labelling
 from napari_segany.core.nms import box_nms, mask_nms
+from napari_segany.core.parameters import Overlap
 from napari_segany.errors import InputError
 
 
@@ -214,7 +215,7 @@ class MaskSet:
 
     def to_labels(
         self,
-        overlap: labelling.Overlap = "small_on_top",
+        overlap: Overlap = "small_on_top",
         min_area: int = 0,
         fill_holes: int = 0,
         drop_specks: int = 0,

@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args
 from napari_segany.errors import InputError
 
 Nms = Literal["mask", "box"]
+Overlap = Literal["small_on_top", "large_on_top", "best_on_top"]
+"""Who owns a pixel that several masks claim: the smallest, the largest, or the best scored."""
+
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 
 
@@ -73,9 +76,9 @@ class AutomaticParams:
     max_area_fraction: float = 0.95
 
     def __post_init__(self) -> None:
-        for name, (kind, low, high) in _RANGES.items():
+        for name, (kind, low, high) in RANGES.items():
             value = getattr(self, name)
-            if value is None and name in _FROM_MODEL:
+            if value is None and name in FROM_MODEL:
                 continue
             accepted = int if kind == "whole number" else int | float
             is_number = isinstance(value, accepted) and not isinstance(value, bool)
@@ -112,7 +115,7 @@ class AutomaticParams:
             "min_area": min_area,
         }
         return replace(
-            self, **{name: own[name] for name in _FROM_MODEL if getattr(self, name) is None}
+            self, **{name: own[name] for name in FROM_MODEL if getattr(self, name) is None}
         )
 
     def as_reference(self) -> "AutomaticParams":
@@ -142,8 +145,10 @@ class AutomaticParams:
         return cls(**values)
 
 
-_FROM_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_area")
-_RANGES: dict[str, tuple[str, float, float]] = {
+FROM_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_area")
+"""Parameters that None leaves to the model's own defaults."""
+
+RANGES: dict[str, tuple[str, float, float]] = {
     "points_per_side": ("whole number", 1, 1024),
     "points_per_batch": ("whole number", 1, 65536),
     "pred_iou_thresh": ("number", 0, 2),
@@ -158,3 +163,4 @@ _RANGES: dict[str, tuple[str, float, float]] = {
     "min_area": ("whole number", 0, 2**40),
     "max_area_fraction": ("number", 0, 1),
 }
+"""Kind, least and greatest value of every number."""

