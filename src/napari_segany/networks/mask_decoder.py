@@ -67,6 +67,14 @@ class TwoWayBlock(nn.Module):
         self.norm4 = nn.LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, heads, width // 2)
 
+    def tokens_among_themselves(self, tokens: Tensor, token_code: Tensor) -> Tensor:
+        """Self-attention of the tokens, normalised."""
+        # The first block replaces the tokens: they are their own position code at that point.
+        if self.first:
+            return self.norm1(self.self_attn(tokens, tokens, tokens))
+        coded = tokens + token_code
+        return self.norm1(tokens + self.self_attn(coded, coded, tokens))
+
     def forward(
         self, tokens: Tensor, image: Tensor, token_code: Tensor, image_code: Tensor
     ) -> tuple[Tensor, Tensor]:
