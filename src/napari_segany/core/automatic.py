@@ -28,6 +28,25 @@ MASKS_AT_ONCE = 16
 """Masks enlarged to the plane at a time; bounds memory, never changes a result."""
 
 
+@dataclass(frozen=True)
+class Answers:
+    """K candidate masks in the model's frame.
+
+    Attributes
+    ----------
+    points : ndarray
+        (K, 2) row, column in the crop of the point each answers.
+    predicted_iou : Tensor
+        (K,) float32.
+    logits : Tensor
+        (K, m, m) float32.
+    """
+
+    points: NDArray[np.float64]
+    predicted_iou: Tensor
+    logits: Tensor
+
+
 class EmbeddedCrop(Protocol):
     """One crop of the plane that has been through the image encoder."""
 
@@ -36,8 +55,8 @@ class EmbeddedCrop(Protocol):
         """How the crop lies in the model's frame."""
         ...
 
-    def ask_points(self, points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-        """(P, 2) row, column in the crop -> logits (P, 3, m, m) and predicted IoU (P, 3)."""
+    def ask_points(self, points: NDArray[np.float64], bound: float) -> "Answers":
+        """Candidates for (P, 2) row, column in the crop whose predicted IoU exceeds ``bound``."""
         ...
 
 
@@ -111,22 +130,19 @@ def _answer_batch(
     params: AutomaticParams,
 ) -> MaskSet:
     """Ask at some points of a crop and keep the confident and stable answers."""
-    logits, scores = embedded.ask_points(points)
-    logits, scores = logits.flatten(0, 1), scores.flatten()
-    origin = np.repeat(points, len(scores) // len(points), axis=0)
-    confident = torch.nonzero(scores > params.pred_iou_floor).flatten()
+    answers = embedded.ask_points(points, params.pred_iou_floor)
     parts = []
-    for some in torch.split(confident, MASKS_AT_ONCE):
-        full = embedded.frame.enlarge(logits[some])
+    for start in range(0, len(answers.points), MASKS_AT_ONCE):
+        some = slice(start, start + MASKS_AT_ONCE)
+        full = embedded.frame.enlarge(answers.logits[some])
         stable = stability(full, params.stability_score_offset)
         keep = stable >= params.stability_floor
-        some = some[keep]
         parts.append(
             MaskSet.from_masks(
                 (full[keep] > 0).cpu().numpy(),
-                predicted_iou=scores[some].float().cpu().numpy(),
+                predicted_iou=answers.predicted_iou[some][keep].cpu().numpy(),
                 stability_score=stable[keep].cpu().numpy(),
-                points=origin[some.cpu().numpy()],
+                points=answers.points[some][keep.cpu().numpy()],
             )
         )
     if not parts:

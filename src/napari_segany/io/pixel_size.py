@@ -133,9 +133,7 @@ def describe(sizes: PixelSize) -> str:
     if axes:
         units = {sizes[axis][1] for axis in axes}
         shared = units.pop() if len(units) == 1 else ""
-        numbers = [
-            f"{sizes[a][0]:.4g}" + ("" if shared else f" {sizes[a][1]}") for a in axes
-        ]
+        numbers = [f"{sizes[a][0]:.4g}" + ("" if shared else f" {sizes[a][1]}") for a in axes]
         text = "pixel " + " x ".join(numbers) + (f" {shared}" if shared else "")
         parts.append(text + ("" if axes == ["Y", "X"] else f" ({', '.join(axes)})"))
     if "T" in sizes:

@@ -1,7 +1,7 @@
 """Opening images: what the axes are, how large a pixel is, and the planes when they are needed."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,8 @@ class OpenedImage:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a pixel."""
-        return np.dtype(self.data.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
 
     def describe(self, axes: str = "") -> str:
         """What was understood of the file, on one line.
@@ -313,10 +314,11 @@ def _is_deep_colour(path: Path) -> bool:
 
 
 def _to_array(picture: Image.Image) -> NDArray[np.generic]:
-    plain: Mapping[str, str] = {"LA": "L", "La": "L", "1": "1", "L": "L", "F": "F"}
     mode = picture.mode
-    if mode in plain or mode.startswith("I"):
-        return np.asarray(picture.convert(plain[mode]) if mode in ("LA", "La") else picture)
+    if mode in ("1", "L", "F") or mode.startswith("I"):
+        return np.asarray(picture)
+    if mode in ("LA", "La"):
+        return np.asarray(picture.convert("L"))
     rgb = np.asarray(picture.convert("RGB"))
     gray_palette = mode in ("P", "PA") and (rgb == rgb[..., :1]).all()
     return rgb[..., 0] if gray_palette else rgb

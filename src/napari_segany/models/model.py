@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from napari_segany.core.automatic import generate, stability
+from napari_segany.core.automatic import Answers, generate, stability
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
@@ -22,7 +22,10 @@ from napari_segany.core.ranking import Ranking, rank
 from napari_segany.errors import InputError
 from napari_segany.models.catalog import ModelDefaults
 from napari_segany.models.device import choose_device, choose_precision
+from napari_segany.models.fetch import FetchProgress
 from napari_segany.models.weights import Weights, load_weights, resolve
+from napari_segany.networks.decoding import Decoded, PromptDecoder, SharedImage
+from napari_segany.networks.mask_decoder import CANDIDATES
 from napari_segany.networks.sam import Sam
 
 PROMPTS_PER_BATCH = 32
@@ -37,15 +40,15 @@ class Embedding:
 
     Attributes
     ----------
-    features : Tensor
-        (1, C, g, g) on the model's device.
+    shared : SharedImage
+        The (C, g, g) features and what all prompts share of them, on the model's device.
     frame : Frame
         How the plane lies in the model's frame.
     weights_sha256 : str
         Hash of the weights that made it; other weights cannot use it.
     """
 
-    features: Tensor
+    shared: SharedImage
     frame: Frame
     weights_sha256: str
 
@@ -128,7 +131,7 @@ class SamModel:
         placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
         features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
-        return Embedding(features, frame, self.weights.sha256)
+        return Embedding(self._decoder.share(features), frame, self.weights.sha256)
 
     @overload
     def predict(
@@ -216,37 +219,36 @@ class SamModel:
     def _answer_alike(
         self, embedding: Embedding, prompts: list[Prompt], multimask: bool, ranking: Ranking
     ) -> list[MaskSet]:
-        logits, scores = self._decode(embedding, _to_model(prompts, embedding.frame), multimask)
+        decoded = self._decode(embedding, _to_model(prompts, embedding.frame))
+        outputs = range(1, CANDIDATES + 1) if multimask else range(1)
+        logits = self._decoder.masks(decoded, torch.arange(len(prompts)), outputs)
+        scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
         sets = []
         for prompt, low, iou in zip(prompts, logits, scores, strict=True):
             full = embedding.frame.enlarge(low)
             found = MaskSet.from_masks(
                 (full > 0).cpu().numpy(),
-                predicted_iou=iou.float().cpu().numpy(),
+                predicted_iou=iou.cpu().numpy(),
                 stability_score=stability(full, STABILITY_OFFSET).nan_to_num(0).cpu().numpy(),
                 points=np.tile(prompt.first_point, (len(low), 1)),
-                low_res_logits=low.float().cpu().numpy(),
+                low_res_logits=low.cpu().numpy(),
             )
             sets.append(found[rank(found, ranking)])
         return sets
 
-    def _decode(
-        self, embedding: Embedding, prompts: "_ModelPrompts", multimask: bool
-    ) -> tuple[Tensor, Tensor]:
+    def _decode(self, embedding: Embedding, prompts: "_ModelPrompts") -> Decoded:
         on_device = {
             name: None if value is None else value.to(self.device)
             for name, value in vars(prompts).items()
         }
         sparse, dense = self.network.prompt_encoder(**on_device)
-        decoded: tuple[Tensor, Tensor] = self.network.mask_decoder(
-            embedding.features, self._position, sparse, dense, multimask
-        )
-        return decoded
+        own_image = dense if prompts.masks is not None else None
+        return self._decoder.decode(embedding.shared, sparse, own_image)
 
     @cached_property
-    def _position(self) -> Tensor:
+    def _decoder(self) -> PromptDecoder:
         with torch.inference_mode():
-            return self.network.prompt_encoder.dense_position()
+            return PromptDecoder(self.network.mask_decoder, self.network.prompt_encoder)
 
     def generate(
         self,
@@ -382,10 +384,21 @@ class _AskedCrop:
     def frame(self) -> Frame:
         return self.embedding.frame
 
-    def ask_points(self, points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    def ask_points(self, points: NDArray[np.float64], bound: float) -> Answers:
         xy = torch.from_numpy(self.frame.to_xy(points)).float()[:, None]
         prompts = _ModelPrompts(points=xy, labels=torch.ones(len(points), 1))
-        return self.model._decode(self.embedding, prompts, multimask=True)
+        decoded = self.model._decode(self.embedding, prompts)
+        scores = decoded.predicted_iou[:, 1:]
+        above = scores > bound
+        # Masks are made only for prompts of which some candidate is wanted.
+        wanted = torch.nonzero(above.any(dim=1)).flatten()
+        logits = self.model._decoder.masks(decoded, wanted, range(1, CANDIDATES + 1))
+        row, candidate = torch.nonzero(above[wanted], as_tuple=True)
+        return Answers(
+            points=points[wanted[row].cpu().numpy()],
+            predicted_iou=scores[wanted[row], candidate],
+            logits=logits[row, candidate],
+        )
 
 
 def load_model(
@@ -393,7 +406,7 @@ def load_model(
     *,
     device: str = "auto",
     precision: Literal["auto", "exact"] = "auto",
-    progress: Progress | None = None,
+    progress: FetchProgress | None = None,
 ) -> SamModel:
     """Load a model, fetching its weights if need be.
 

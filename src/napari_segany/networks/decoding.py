@@ -15,12 +15,14 @@ parameters. With t tokens a prompt (about 7), N image tokens (4096) and C channe
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segany.networks.mask_decoder import CANDIDATES, Attention, MaskDecoder
+from napari_segany.networks.layers import LayerNorm2d
+from napari_segany.networks.mask_decoder import CANDIDATES, Attention, MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
 UPSCALED_AT_ONCE = 4
@@ -103,7 +105,9 @@ class CrossAttention:
 
     def split(self, x: Tensor) -> Tensor:
         """(P, t, heads * d) -> (heads, P * t, d)."""
-        return x.unflatten(-1, (self.heads, -1)).permute(2, 0, 1, 3).flatten(1, 2)
+        count, t, _ = x.shape
+        by_head: Tensor = x.view(count, t, self.heads, -1).permute(2, 0, 1, 3)
+        return by_head.reshape(self.heads, count * t, -1)
 
     def scores(self, coded: Tensor, image: Tensor, with_bias: bool) -> Tensor:
         """Scaled scores (P, heads, t, N) between coded tokens (P, t, C) and image (P, N, C).
@@ -181,10 +185,14 @@ class PromptDecoder:
         position = prompt_encoder.dense_position()[0].flatten(1).T.to(self.dtype)
         self.no_mask = prompt_encoder.no_mask_embed.weight[0]
         self.position = position
-        layers = list(decoder.transformer.layers)
+        layers = cast("list[TwoWayBlock]", list(decoder.transformer.layers))
         self.layers = layers
-        self.to_image = [CrossAttention(b.cross_attn_token_to_image, position, False) for b in layers]
-        self.to_tokens = [CrossAttention(b.cross_attn_image_to_token, position, True) for b in layers]
+        self.to_image = [
+            CrossAttention(b.cross_attn_token_to_image, position, False) for b in layers
+        ]
+        self.to_tokens = [
+            CrossAttention(b.cross_attn_image_to_token, position, True) for b in layers
+        ]
         self.last = CrossAttention(decoder.transformer.final_attn_token_to_image, position, False)
         self.buffers: dict[str, Tensor] = {}
 
@@ -196,9 +204,10 @@ class PromptDecoder:
     @cached_property
     def upscaling(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weights and biases of the transposed convolutions as linear maps of tokens."""
-        first, last = self.decoder.output_upscaling[0], self.decoder.output_upscaling[3]
+        steps = (self.decoder.output_upscaling[0], self.decoder.output_upscaling[3])
         maps = []
-        for layer in (first, last):
+        for layer in cast("tuple[nn.ConvTranspose2d, ...]", steps):
+            assert layer.bias is not None
             maps.append(layer.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous())
             maps.append(layer.bias.repeat(4))
         return maps[0], maps[1], maps[2], maps[3]
@@ -210,7 +219,7 @@ class PromptDecoder:
         ask, answer = self.to_image[0], self.to_tokens[0]
 
         def split(x: Tensor) -> Tensor:
-            return x.unflatten(1, (ask.heads, -1)).transpose(0, 1).contiguous()
+            return x.view(len(x), ask.heads, -1).transpose(0, 1).contiguous()
 
         scale = ask.width**-0.5
         return SharedImage(
@@ -275,8 +284,14 @@ class PromptDecoder:
         out = self._buffer(name, len(x))
         mean, deviation = (x.new_empty(0), x.new_empty(0))
         torch.ops.aten.native_layer_norm.out(
-            x, norm.normalized_shape, norm.weight, norm.bias, norm.eps,
-            out0=out, out1=mean, out2=deviation,
+            x,
+            norm.normalized_shape,
+            norm.weight,
+            norm.bias,
+            norm.eps,
+            out0=out,
+            out1=mean,
+            out2=deviation,
         )
         return out
 
@@ -318,8 +333,9 @@ class PromptDecoder:
     def _upscale(self, image: Tensor) -> Tensor:
         """(K, N, C) -> (K, N * 16, C / 8), the 16 fine pixels of each image token together."""
         weight, bias, weight2, bias2 = self.upscaling
-        norm = self.decoder.output_upscaling[1]
-        x = F.linear(image, weight, bias).unflatten(-1, (4, -1))
+        norm = cast(LayerNorm2d, self.decoder.output_upscaling[1])
+        x = F.linear(image, weight, bias)
+        x = x.view(*x.shape[:-1], 4, -1)
         x = F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps)
         torch.ops.aten.gelu_(x)
         x = F.linear(x, weight2, bias2)

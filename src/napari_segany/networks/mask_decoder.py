@@ -71,9 +71,12 @@ class TwoWayBlock(nn.Module):
         """Self-attention of the tokens, normalised."""
         # The first block replaces the tokens: they are their own position code at that point.
         if self.first:
-            return self.norm1(self.self_attn(tokens, tokens, tokens))
-        coded = tokens + token_code
-        return self.norm1(tokens + self.self_attn(coded, coded, tokens))
+            looked = self.self_attn(tokens, tokens, tokens)
+        else:
+            coded = tokens + token_code
+            looked = tokens + self.self_attn(coded, coded, tokens)
+        normed: Tensor = self.norm1(looked)
+        return normed
 
     def forward(
         self, tokens: Tensor, image: Tensor, token_code: Tensor, image_code: Tensor

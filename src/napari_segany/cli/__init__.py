@@ -1,0 +1,1 @@
+"""The ``napari-segany`` command; one module a subcommand, heavy imports only when it runs."""

@@ -1,0 +1,105 @@
+"""Values and options that several subcommands share; torch-free."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def numbers(text: str, *counts: int) -> tuple[float, ...]:
+    """Numbers separated by commas, as many as one of ``counts``."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) not in counts or not all(math.isfinite(v) for v in values):
+        wanted = " or ".join(str(n) for n in counts)
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted} numbers with commas between")
+    return values
+
+
+def point(text: str) -> tuple[float, float, int]:
+    """``R,C``, ``R,C,+`` (on the object) or ``R,C,-`` (off it)."""
+    place, _, sign = text.rpartition(",") if text.endswith((",+", ",-")) else (text, "", "+")
+    row, col = numbers(place, 2)
+    return row, col, int(sign == "+")
+
+
+def box(text: str) -> tuple[float, ...]:
+    """``R0,C0,R1,C1``."""
+    return numbers(text, 4)
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers from 0 on with commas between."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers with commas between")
+    return tuple(int(part) for part in parts)
+
+
+def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
+    """``plane``, ``stack``, ``LOW,HIGH``, or three such pairs."""
+    if text in ("plane", "stack"):
+        return text
+    values = numbers(text, 2, 6)
+    return tuple((values[i], values[i + 1]) for i in range(0, len(values), 2))
+
+
+def axes(text: str) -> str:
+    """Axis letters in upper case, or ``auto``."""
+    return text if text == "auto" else text.upper()
+
+
+def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Add ``-o`` and what to do about files that are there already."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=default is None,
+        default=None if default is None else Path(default),
+        metavar="OUT",
+        help="folder for the results" + (f" (default: {default})" if default else ""),
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add which model, where and how it computes."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        help="name from `napari-segany models list`, or a checkpoint file (default: auto)",
+    )
+    group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    group.add_argument("--precision", help="auto or exact (default: auto)")
+
+
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """Add how an image file is to be understood."""
+    group = parser.add_argument_group("image")
+    options: list[tuple[str, Callable[[str], Any], str, str]] = [
+        (
+            "--axes",
+            axes,
+            "AXES",
+            "one letter a dimension of T, Z, C, Y, X, S (colour), such as TZYX "
+            "(default, and auto: as the file says)",
+        ),
+        (
+            "--channel",
+            whole_numbers,
+            "C",
+            "channel to look at, from 0, or three to be seen as red, green and blue (default: 0)",
+        ),
+        (
+            "--normalise",
+            normalise,
+            "HOW",
+            "intensity limits: plane or stack (percentiles 1 and 99.8), or LOW,HIGH; with a "
+            "negative LOW write --normalise=-5,5 (default: plane)",
+        ),
+    ]
+    for name, kind, metavar, text in options:
+        group.add_argument(name, type=kind, metavar=metavar, help=text)

@@ -1,0 +1,149 @@
+"""The entry point: parse, run one subcommand, and turn errors into one sentence and a code."""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from napari_segany.cli import demo, models, prompt, segment
+from napari_segany.errors import InputError, SeganyError
+
+EXAMPLES = """\
+examples:
+  napari-segany demo
+  napari-segany segment cells.tif -o results
+  napari-segany prompt cells.tif --point 120,88 -o results
+  napari-segany models list
+
+exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped
+"""
+
+FAILED, USAGE, STOPPED = 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; also what its subparsers are made of."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and end with the code for wrong usage."""
+        self.exit(USAGE, f"napari-segany: error: {message} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"napari-segany {version('napari-segany')}")
+        except PackageNotFoundError:
+            print("napari-segany (not installed, so of unknown version)")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; imports nothing heavy."""
+    parser = Parser(
+        prog="napari-segany",
+        description="Segment scientific images with the Segment Anything family.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (demo, segment, prompt, models):
+        module.add_parser(subparsers)
+    parser.set_defaults(debug=False)
+    for command in (parser, *subparsers.choices.values()):
+        # Without a default of their own, or the subcommand's would undo the command's.
+        command.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="print tracebacks"
+        )
+    return parser
+
+
+class _Notes(logging.Handler):
+    """Notes of the engine as plain lines on stderr; one said twice in a row appears once."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one note."""
+        text = record.getMessage()
+        if text != self.last:
+            # Not a StreamHandler: a progress bar exchanges sys.stderr while it is shown.
+            print(text, file=sys.stderr)
+        self.last = text
+
+
+@contextmanager
+def _notes_on_stderr(debug: bool) -> Iterator[None]:
+    ours, tiff, notes = logging.getLogger("napari_segany"), logging.getLogger("tifffile"), _Notes()
+    before = ours.level, tiff.level
+    ours.addHandler(notes)
+    ours.setLevel(logging.INFO)
+    if not debug:
+        # What it logs about damaged files is raised as an error as well.
+        tiff.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        ours.removeHandler(notes)
+        ours.setLevel(before[0])
+        tiff.setLevel(before[1])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``napari-segany``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the command's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        with _notes_on_stderr(args.debug):
+            code: int = args.run(args)
+            sys.stdout.flush()
+            return code
+    except KeyboardInterrupt:
+        print("\nnapari-segany: stopped; files that were finished are complete.", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        # Whoever read the output has gone; the interpreter would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"napari-segany: error: {sentence(error)}", file=sys.stderr)
+        return USAGE if isinstance(error, InputError) else FAILED
+
+
+def sentence(error: BaseException) -> str:
+    """An error in words; one that nobody foresaw says so."""
+    if isinstance(error, SeganyError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "Not enough memory; close other programs or use a smaller image."
+    return (
+        f"unexpected {type(error).__name__}: {error}. "
+        "Run it again with --debug for the details to report."
+    )

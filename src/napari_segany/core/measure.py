@@ -1,0 +1,114 @@
+"""Measurements of labelled objects, in pixels and, where a size is known, in physical units."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from skimage.measure import regionprops_table
+
+from napari_segany.errors import InputError
+
+Columns = dict[str, NDArray[np.generic]]
+
+_SHAPE = {
+    "label": "label",
+    "area": "area",
+    "centroid-0": "centroid_row",
+    "centroid-1": "centroid_col",
+    "bbox-0": "row_min",
+    "bbox-1": "col_min",
+    "bbox-2": "row_max",
+    "bbox-3": "col_max",
+    "axis_major_length": "major_axis_length",
+    "axis_minor_length": "minor_axis_length",
+    "eccentricity": "eccentricity",
+    "orientation": "orientation",
+    "perimeter": "perimeter",
+    "solidity": "solidity",
+}
+"""Properties of scikit-image and what they are called here."""
+
+
+def measure_plane(
+    labels: NDArray[np.integer],
+    image: ArrayLike,
+    pixel_size: Mapping[str, tuple[float, str]] | None = None,
+    channels: Sequence[int] = (0,),
+) -> Columns:
+    """Measure every object of one plane.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (Y, X), 0 for background.
+    image : array_like
+        (Y, X) or (Y, X, C) real numbers; pixels that are not finite are left out.
+    pixel_size : mapping, optional
+        Size and unit of a pixel along "Y" and "X"; adds an area in that unit, squared.
+    channels : sequence of int
+        Numbers that name the intensity columns of a (Y, X, C) image; 0, 1, 2 by default.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One entry an object in each column, in the order of the labels. Lengths are in pixels,
+        ``orientation`` in radians from the row axis, boxes half-open, and ``solidity`` is area
+        over area of the convex hull; see :func:`skimage.measure.regionprops`.
+
+    Raises
+    ------
+    InputError
+        If the shapes of ``labels`` and ``image`` differ.
+    """
+    pixels = np.asarray(image)
+    if labels.ndim != 2 or pixels.shape[:2] != labels.shape or pixels.ndim not in (2, 3):
+        raise InputError(
+            f"Labels of shape {labels.shape} do not fit an image of shape {pixels.shape}."
+        )
+    names = tuple(dict.fromkeys(name.rpartition("-")[0] or name for name in _SHAPE))
+    table = regionprops_table(labels, properties=names)
+    columns: Columns = {ours: np.asarray(table[theirs]) for theirs, ours in _SHAPE.items()}
+    columns["area"] = columns["area"].astype(np.int64)
+    columns |= _physical_area(columns["area"], pixel_size or {})
+    if pixels.ndim == 2:
+        return columns | _intensities(labels, pixels, "")
+    numbers = channels if len(channels) == pixels.shape[2] else range(pixels.shape[2])
+    for i, number in enumerate(numbers):
+        columns |= _intensities(labels, pixels[..., i], f"_{number}")
+    return columns
+
+
+def _physical_area(
+    area: NDArray[np.generic], pixel_size: Mapping[str, tuple[float, str]]
+) -> Columns:
+    if not {"Y", "X"} <= set(pixel_size):
+        return {}
+    (height, unit), (width, other) = pixel_size["Y"], pixel_size["X"]
+    return {f"area_{unit}2": area.astype(np.float64) * height * width} if unit == other else {}
+
+
+def _intensities(labels: NDArray[np.integer], channel: NDArray[np.generic], suffix: str) -> Columns:
+    """Mean, least and greatest intensity of each object, NaN where none is finite."""
+    ids = np.unique(labels)
+    ids = ids[ids > 0]
+    used = labels > 0
+    if channel.dtype.kind == "f":
+        used &= np.isfinite(channel)
+    # Pixels sorted by object, so that each object is one run.
+    owners = labels[used]
+    order = np.argsort(owners, kind="stable")
+    values = channel[used][order]
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8)
+    found, starts, counts = np.unique(owners[order], return_index=True, return_counts=True)
+    out: Columns = {}
+    for name, reduce in (("mean", np.add), ("min", np.minimum), ("max", np.maximum)):
+        source = values.astype(np.float64) if name == "mean" else values
+        runs = reduce.reduceat(source, starts) if len(starts) else source[:0]
+        runs = runs / counts if name == "mean" else runs
+        if len(found) < len(ids):
+            full = np.full(len(ids), np.nan)
+            full[np.searchsorted(ids, found)] = runs
+            runs = full
+        out[f"intensity_{name}{suffix}"] = runs
+    return out

@@ -1,0 +1,124 @@
+"""A picture to look at: the plane as the model saw it, with every object outlined."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+from scipy import ndimage
+
+COLOURS = np.array(
+    [
+        (230, 159, 0),
+        (86, 180, 233),
+        (0, 158, 115),
+        (240, 228, 66),
+        (0, 114, 178),
+        (213, 94, 0),
+        (204, 121, 167),
+    ],
+    np.uint8,
+)
+"""Distinct for people with any kind of colour vision: Okabe & Ito, "Color Universal Design" (2008),
+without black."""
+
+SMALLEST_SIDE, LARGEST_SIDE = 800, 2048
+"""Pictures are enlarged or reduced so that their long side lies within these pixels."""
+
+FILL = 0.25
+"""Share of its colour inside an object."""
+
+NEAR = 5
+"""Objects within so many pixels of each other get different colours where there are enough."""
+
+
+def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Draw labels over an image.
+
+    Parameters
+    ----------
+    rgb : ndarray
+        (Y, X, 3) uint8.
+    labels : ndarray
+        (Y, X), 0 for background.
+
+    Returns
+    -------
+    ndarray
+        (height, width, 3) uint8, scaled to be legible at any size of the image.
+    """
+    colours = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
+    colours[1:] = COLOURS[choose_colours(labels)]
+    picture, shown = _fit(rgb, labels)
+    thickness = max(1, round(max(shown.shape) / 800))
+    window = 2 * thickness + 1
+    # An edge runs along the inside of each object, so touching objects keep one each.
+    edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)
+    inside = shown > 0
+    colour = colours[shown]
+    mixed = (picture * (1 - FILL) + colour * FILL).round().astype(np.uint8)
+    out = np.where(inside[..., None], mixed, picture)
+    out[inside & edge] = colour[inside & edge]
+    return out
+
+
+def _fit(
+    rgb: NDArray[np.uint8], labels: NDArray[np.integer]
+) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
+    """Scale both: small images by a whole factor so that pixels stay pixels, large ones down."""
+    side = max(labels.shape)
+    factor = -(-SMALLEST_SIDE // side)
+    if factor > 1:
+        return (
+            rgb.repeat(factor, axis=0).repeat(factor, axis=1),
+            labels.repeat(factor, axis=0).repeat(factor, axis=1),
+        )
+    if side <= LARGEST_SIDE:
+        return rgb, labels
+    height, width = (max(1, round(n * LARGEST_SIDE / side)) for n in labels.shape)
+    picture = Image.fromarray(np.ascontiguousarray(rgb)).resize(
+        (width, height), Image.Resampling.BOX
+    )
+    rows = (np.arange(height) + 0.5) * labels.shape[0] / height
+    cols = (np.arange(width) + 0.5) * labels.shape[1] / width
+    return np.asarray(picture), labels[np.ix_(rows.astype(int), cols.astype(int))]
+
+
+def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
+    """One index into :data:`COLOURS` for each id from 1 on, different between neighbours.
+
+    Objects choose in order: the colour that the fewest neighbours have, then the one used least.
+    """
+    count = int(labels.max(initial=0))
+    neighbours: list[set[int]] = [set() for _ in range(count + 1)]
+    for a, b in _near_pairs(labels):
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+    chosen = np.full(count + 1, -1, np.intp)
+    used = np.zeros(len(COLOURS), np.int64)
+    for i in range(1, count + 1):
+        around = chosen[list(neighbours[i])]
+        clash = np.bincount(around[around >= 0], minlength=len(COLOURS))
+        chosen[i] = np.lexsort((np.arange(len(COLOURS)), used, clash))[0]
+        used[chosen[i]] += 1
+    return chosen[1:]
+
+
+def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
+    """(N, 2) pairs of different objects at most about NEAR pixels apart."""
+    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    grown = np.where(distance <= NEAR / 2 + 0.5, labels[tuple(nearest)], 0)
+    pairs = [
+        np.stack([grown[:-1].ravel(), grown[1:].ravel()], axis=1),
+        np.stack([grown[:, :-1].ravel(), grown[:, 1:].ravel()], axis=1),
+    ]
+    both = np.concatenate(pairs)
+    touching = (both[:, 0] != both[:, 1]) & (both > 0).all(axis=1)
+    return np.unique(both[touching], axis=0)
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8], description: str) -> None:
+    """Write a PNG with a line of text in its metadata."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Description", description)
+    Image.fromarray(picture).save(path, format="PNG", pnginfo=text)

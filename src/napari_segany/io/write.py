@@ -1,0 +1,136 @@
+"""Label images as OME-TIFF, with axes and pixel size, the same bytes for the same labels."""
+
+import hashlib
+import tempfile
+import uuid
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_segany.errors import InputError
+from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
+
+LABELS_SUFFIX = ".ome.tif"
+
+_IN_MEMORY = 64 * 2**20
+"""Compressed bytes kept before the rest goes to a temporary file."""
+
+_CLASSIC_LIMIT = 2**32 - 2**25
+"""Uncompressed size from which on a file is written as BigTIFF."""
+
+
+class LabelStack:
+    """Label planes on their way into one file.
+
+    The type of the file (uint16, or uint32 from 65,536 objects on) depends on the last plane, so
+    planes are kept compressed until :meth:`save`; memory stays bounded by spilling them to disk.
+
+    Parameters
+    ----------
+    axes : str
+        Axes of the whole, ending in "YX".
+    shape : tuple of int
+        Its shape.
+
+    Raises
+    ------
+    InputError
+        If OME-TIFF has no place for so many axes.
+    """
+
+    def __init__(self, axes: str, shape: tuple[int, ...]) -> None:
+        self.axes = _ome_axes(axes)
+        self.shape = shape
+        self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self._sizes: list[int] = []
+        self._hash = hashlib.sha256(repr((self.axes, shape)).encode())
+        self._largest = 0
+
+    def add(self, plane: NDArray[np.integer]) -> None:
+        """Append the next plane, (Y, X) with ids unique over the stack."""
+        self._largest = max(self._largest, int(plane.max(initial=0)))
+        packed = zlib.compress(plane.astype("<u4").tobytes(), level=1)
+        self._hash.update(packed)
+        self._sizes.append(len(packed))
+        self._spool.write(packed)
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """What the ids so far need."""
+        return np.dtype(np.uint16 if self._largest < 2**16 else np.uint32)
+
+    def _planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        self._spool.seek(0)
+        for size in self._sizes:
+            flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
+            yield flat.reshape(self.shape[-2:]).astype(self.dtype)
+
+    def save(self, path: Path, pixel_size: PixelSize, name: str) -> None:
+        """Write all planes.
+
+        OME-TIFF keeps axes and pixel size for tifffile, Fiji and napari whatever the type; the
+        plain resolution tags are for programs that read nothing else.
+
+        Parameters
+        ----------
+        path : Path
+            Where to write.
+        pixel_size : mapping
+            Of the image the labels belong to.
+        name : str
+            Name of the image inside the file.
+        """
+        resolution = to_resolution(pixel_size)
+        nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        # A random identifier or a date would make each run's file different.
+        identity = uuid.UUID(bytes=self._hash.digest()[:16], version=4)
+        metadata = {
+            "axes": self.axes,
+            "Name": name,
+            "Creator": "napari-segany",
+            "UUID": f"urn:uuid:{identity}",
+            **to_ome(pixel_size),
+        }
+        with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
+            writer.write(
+                self._planes(),
+                shape=self.shape,
+                dtype=self.dtype,
+                photometric="minisblack",
+                compression="zlib",
+                predictor=True,
+                software=False,
+                metadata=metadata,
+                resolution=resolution,
+                resolutionunit="CENTIMETER" if resolution else None,
+            )
+
+    def __enter__(self) -> "LabelStack":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool.close()
+
+
+def _ome_axes(axes: str) -> str:
+    """Axes that OME knows: unnamed ones become Z, T or C, whichever is free."""
+    free = [letter for letter in "ZTC" if letter not in axes]
+    out = []
+    for letter in axes:
+        if letter in "QI":
+            if not free:
+                raise InputError(f"Labels with axes {axes} have too many dimensions for OME-TIFF.")
+            out.append(free.pop(0))
+        else:
+            out.append(letter)
+    return "".join(out)
