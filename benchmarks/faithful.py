@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from data import add_data_option, as_rgb, data_folder, read_image
-from peer import load_peer, peer_generate
 
+from data import add_data_option, as_rgb, data_folder, read_image
 from napari_segany import AutomaticParams, load_model
+from peer import load_peer, peer_generate
 
 MATCH = 0.99
 CASES = (

@@ -52,7 +52,9 @@ class TiffPages:
         inner = pages[0].shape if pages else np.empty(self._page_shape, np.uint8)[within].shape
         return np.array(pages, self.dtype).reshape(*kept, *inner)
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[np.generic]:
         return self[()].astype(dtype or self.dtype, copy=False)
 
     def _page(self, index: tuple[int, ...]) -> NDArray[np.generic]:

@@ -13,20 +13,20 @@ parameters. With t tokens a prompt (about 7), N image tokens (4096) and C channe
   tokens; pixels are put in place once, at the very end.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import CANDIDATES, Attention, MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
-UPSCALED_AT_ONCE = 4
-"""Prompts whose masks are upscaled together; more fall out of a processor's cache."""
+UPSCALED_AT_ONCE = {"cuda": 64, "mps": 16}
+"""Prompts whose masks are upscaled together; on a CPU one, more would fall out of its cache."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class CrossAttention:
         count, t, _ = coded.shape
         by_head = self.split(self.token_side(coded))
         shape = (self.heads, count, t, -1)
-        scores = (by_head @ self.position).view(shape).transpose(0, 1).contiguous()
+        scores: Tensor = (by_head @ self.position).view(shape).transpose(0, 1).contiguous()
         if with_bias:
             own = (by_head @ self.image_bias[:, :, None]).view(shape)
             scores += own.transpose(0, 1)
@@ -203,12 +203,12 @@ class PromptDecoder:
 
     @cached_property
     def upscaling(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Weights and biases of the transposed convolutions as linear maps of tokens."""
+        """Weights (in, 4 * out) and biases of the transposed convolutions as maps of tokens."""
         steps = (self.decoder.output_upscaling[0], self.decoder.output_upscaling[3])
         maps = []
         for layer in cast("tuple[nn.ConvTranspose2d, ...]", steps):
             assert layer.bias is not None
-            maps.append(layer.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous())
+            maps.append(layer.weight.permute(0, 2, 3, 1).flatten(1).contiguous())
             maps.append(layer.bias.repeat(4))
         return maps[0], maps[1], maps[2], maps[3]
 
@@ -230,13 +230,13 @@ class PromptDecoder:
             queries=split(answer.layer.q_proj(coded)) * scale,
         )
 
-    def _buffer(self, name: str, count: int) -> Tensor:
-        """Reused (count, N, C) memory: fresh pages would cost as much as the arithmetic."""
-        shape = (count, *self.position.shape)
+    def _buffer(self, name: str, *shape: int) -> Tensor:
+        """Reused memory: fresh pages would cost as much as the arithmetic on them."""
+        count = math.prod(shape)
         held = self.buffers.get(name)
-        if held is None or held.shape[0] < count:
-            held = self.buffers[name] = self.position.new_empty(shape)
-        return held[:count]
+        if held is None or len(held) < count:
+            held = self.buffers[name] = self.position.new_empty(count)
+        return held[:count].view(shape)
 
     def decode(self, shared: SharedImage, sparse: Tensor, dense: Tensor | None = None) -> Decoded:
         """Run the transformer for P prompts of equal shape.
@@ -272,28 +272,13 @@ class PromptDecoder:
             else:
                 scores = self.to_tokens[i].scores(coded, image, with_bias=True)
             summed = self.to_tokens[i].image_looks(
-                scores, tokens, image, out=self._buffer("summed", count)
+                scores, tokens, image, out=self._buffer("summed", count, *self.position.shape)
             )
-            image = self._normalise(block.norm4, summed, f"image {i}")
+            image = _layer_norm(summed, block.norm4, self._buffer(f"image {i}", *summed.shape))
         seen = self.last.tokens_look(tokens + code, image)
         tokens = self.decoder.transformer.norm_final_attn(tokens + seen)
         scores = self.decoder.iou_prediction_head(tokens[:, 0]).float()
         return Decoded(scores, tokens[:, 1 : CANDIDATES + 2], image)
-
-    def _normalise(self, norm: torch.nn.LayerNorm, x: Tensor, name: str) -> Tensor:
-        out = self._buffer(name, len(x))
-        mean, deviation = (x.new_empty(0), x.new_empty(0))
-        torch.ops.aten.native_layer_norm.out(
-            x,
-            norm.normalized_shape,
-            norm.weight,
-            norm.bias,
-            norm.eps,
-            out0=out,
-            out1=mean,
-            out2=deviation,
-        )
-        return out
 
     def masks(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
         """Low-resolution logits of some prompts.
@@ -316,28 +301,42 @@ class PromptDecoder:
         weights = torch.stack(
             [self.decoder.output_hypernetworks_mlps[i](tokens[:, i]) for i in outputs], dim=1
         )
-        side = 4 * self.grid
-        logits = decoded.image.new_empty(
-            (len(prompts), len(outputs), side, side), dtype=torch.float32
-        )
-        for start in range(0, len(prompts), UPSCALED_AT_ONCE):
-            some = slice(start, start + UPSCALED_AT_ONCE)
-            # (K, N, 16, c) with the 16 in the order (a, b, c, d) of two 2 x 2 steps.
-            fine = self._upscale(decoded.image[prompts[some]])
-            dots = fine @ weights[some].transpose(1, 2)
-            k, m, g = len(dots), len(outputs), self.grid
+        g, m = self.grid, len(outputs)
+        logits = decoded.image.new_empty((len(prompts), m, 4 * g, 4 * g), dtype=torch.float32)
+        at_once = UPSCALED_AT_ONCE.get(decoded.image.device.type, 1)
+        for start in range(0, len(prompts), at_once):
+            some = prompts[start : start + at_once]
+            # One prompt is a view, several are a copy.
+            image = decoded.image[int(some[0])][None] if at_once == 1 else decoded.image[some]
+            # (k, g * g * 16, c), with the 16 fine pixels as (a, b, c, d) of two 2 x 2 steps.
+            fine = self._upscale(image)
+            dots = fine @ weights[start : start + at_once].transpose(1, 2)
+            k = len(dots)
             placed = dots.view(k, g, g, 2, 2, 2, 2, m).permute(0, 7, 1, 3, 5, 2, 4, 6)
-            logits[some].view(k, m, g, 2, 2, g, 2, 2).copy_(placed)
+            logits[start : start + k].view(k, m, g, 2, 2, g, 2, 2).copy_(placed)
         return logits
 
     def _upscale(self, image: Tensor) -> Tensor:
-        """(K, N, C) -> (K, N * 16, C / 8), the 16 fine pixels of each image token together."""
-        weight, bias, weight2, bias2 = self.upscaling
+        """(k, N, C) -> (k, N * 16, C / 8), the 16 fine pixels of each image token together."""
+        first, bias1, second, bias2 = self.upscaling
+        count, n, c = image.shape
+        x = self._buffer("upscaled 1", count * n, c)
+        torch.addmm(bias1, image.reshape(count * n, c), first, out=x)
+        x = x.view(-1, c // 4)
         norm = cast(LayerNorm2d, self.decoder.output_upscaling[1])
-        x = F.linear(image, weight, bias)
-        x = x.view(*x.shape[:-1], 4, -1)
-        x = F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps)
+        x = _layer_norm(x, norm, self._buffer("upscaled 1 normed", *x.shape))
         torch.ops.aten.gelu_(x)
-        x = F.linear(x, weight2, bias2)
-        torch.ops.aten.gelu_(x)
-        return x.view(len(image), -1, x.shape[-1] // 4)
+        y = self._buffer("upscaled 2", len(x), c // 2)
+        torch.addmm(bias2, x, second, out=y)
+        torch.ops.aten.gelu_(y)
+        return y.view(count, -1, c // 8)
+
+
+def _layer_norm(x: Tensor, norm: nn.LayerNorm | LayerNorm2d, out: Tensor) -> Tensor:
+    """Normalise the last axis of ``x`` into ``out``, which torch's public function cannot do."""
+    unused = x.new_empty(0, dtype=torch.float32), x.new_empty(0, dtype=torch.float32)
+    torch.ops.aten.native_layer_norm.out(
+        x, norm.weight.shape, norm.weight, norm.bias, norm.eps,
+        out0=out, out1=unused[0], out2=unused[1],
+    )  # fmt: skip
+    return out

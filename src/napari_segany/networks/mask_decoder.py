@@ -1,9 +1,9 @@
-"""SAM's mask decoder: prompt tokens and an image embedding become masks and their scores.
+"""The parameters of SAM's mask decoder under their published names.
 
-Kirillov et al., "Segment Anything" (ICCV 2023), section 3 and appendix A.
+Kirillov et al., "Segment Anything" (ICCV 2023), section 3 and appendix A. How they are used is
+in `decoding`.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -78,25 +78,9 @@ class TwoWayBlock(nn.Module):
         normed: Tensor = self.norm1(looked)
         return normed
 
-    def forward(
-        self, tokens: Tensor, image: Tensor, token_code: Tensor, image_code: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        # The first block replaces the tokens: they are their own position code at that point.
-        if self.first:
-            tokens = self.self_attn(tokens, tokens, tokens)
-        else:
-            coded = tokens + token_code
-            tokens = tokens + self.self_attn(coded, coded, tokens)
-        tokens = self.norm1(tokens)
-        seen = self.cross_attn_token_to_image(tokens + token_code, image + image_code, image)
-        tokens = self.norm2(tokens + seen)
-        tokens = self.norm3(tokens + self.mlp(tokens))
-        seen = self.cross_attn_image_to_token(image + image_code, tokens + token_code, tokens)
-        return tokens, self.norm4(image + seen)
-
 
 class TwoWayTransformer(nn.Module):
-    """Two blocks and a last look of the tokens at the image."""
+    """Two blocks, and a last look of the tokens at the image."""
 
     def __init__(self, width: int, heads: int, hidden: int, depth: int = 2) -> None:
         super().__init__()
@@ -106,16 +90,9 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(width, heads, width // 2)
         self.norm_final_attn = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, image: Tensor, image_code: Tensor) -> tuple[Tensor, Tensor]:
-        token_code = tokens
-        for layer in self.layers:
-            tokens, image = layer(tokens, image, token_code, image_code)
-        seen = self.final_attn_token_to_image(tokens + token_code, image + image_code, image)
-        return self.norm_final_attn(tokens + seen), image
-
 
 class MaskDecoder(nn.Module):
-    """Masks and predicted IoU for a batch of prompts on one image.
+    """What turns prompt tokens and an image embedding into masks and their predicted IoU.
 
     Parameters
     ----------
@@ -142,47 +119,3 @@ class MaskDecoder(nn.Module):
             MLP((width, width, width, width // 8)) for _ in range(outputs)
         )
         self.iou_prediction_head = MLP((width, width, width, outputs))
-
-    def forward(
-        self,
-        embedding: Tensor,
-        position: Tensor,
-        sparse: Tensor,
-        dense: Tensor,
-        multimask: bool,
-    ) -> tuple[Tensor, Tensor]:
-        """Decode P prompts.
-
-        Parameters
-        ----------
-        embedding : Tensor
-            (1, C, g, g), the image encoder's output.
-        position : Tensor
-            (1, C, g, g), the prompt encoder's dense position code.
-        sparse, dense : Tensor
-            The prompt encoder's output.
-        multimask : bool
-            Whether to return the three candidates or the single-mask token's answer.
-
-        Returns
-        -------
-        logits : Tensor
-            (P, 3 or 1, 4 g, 4 g).
-        predicted_iou : Tensor
-            (P, 3 or 1).
-        """
-        count, grid = len(sparse), embedding.shape[-2:]
-        own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
-        tokens = torch.cat([own.expand(count, -1, -1), sparse], dim=1)
-        image = (embedding + dense).expand(count, -1, -1, -1)
-        tokens, image = self.transformer(
-            tokens, image.flatten(2).transpose(1, 2), position.flatten(2).transpose(1, 2)
-        )
-        wanted = range(1, CANDIDATES + 1) if multimask else range(1)
-        upscaled = self.output_upscaling(image.transpose(1, 2).unflatten(2, grid))
-        weights = torch.stack(
-            [self.output_hypernetworks_mlps[i](tokens[:, 1 + i]) for i in wanted], dim=1
-        )
-        logits = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-        scores = self.iou_prediction_head(tokens[:, 0])
-        return logits, scores[:, wanted.start : wanted.stop]

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from napari_segany.networks.decoding import PromptDecoder
+
 KINDS = [
     "one point",
     "one negative point",
@@ -19,9 +21,12 @@ def embedding():
 
 
 def decode(sam, embedding, prompt, multimask):
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     sparse, dense = sam.prompt_encoder(**prompt)
-    position = sam.prompt_encoder.dense_position()
-    return sam.mask_decoder(embedding, position, sparse, dense, multimask)
+    decoded = decoder.decode(decoder.share(embedding), sparse, dense if "masks" in prompt else None)
+    outputs = range(1, 4) if multimask else range(1)
+    logits = decoder.masks(decoded, torch.arange(len(sparse)), outputs)
+    return logits, decoded.predicted_iou[:, outputs.start : outputs.stop]
 
 
 def decode_with_transformers(reference, embedding, prompt, multimask):
@@ -71,6 +76,37 @@ def test_prompts_in_a_batch_do_not_see_each_other(decoding_pair, prompts, embedd
     alone, _ = decode(sam, embedding, last, multimask=True)
 
     torch.testing.assert_close(alone, together[2:], atol=1e-4, rtol=0)
+
+
+def test_masks_of_chosen_prompts_are_those_prompts_masks(decoding_pair, prompts, embedding):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    sparse, _ = sam.prompt_encoder(**prompts["box"])
+    decoded = decoder.decode(decoder.share(embedding), sparse)
+    every = decoder.masks(decoded, torch.arange(3), range(1, 4))
+
+    some = decoder.masks(decoded, torch.tensor([2, 0]), range(2, 3))
+
+    torch.testing.assert_close(some, every[[2, 0], 1:2], atol=1e-5, rtol=0)
+    assert decoder.masks(decoded, torch.tensor([], dtype=torch.int64), range(1)).shape[0] == 0
+
+
+def test_a_larger_batch_and_another_image_leave_earlier_answers_alone(
+    decoding_pair, prompts, embedding
+):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    sparse, _ = sam.prompt_encoder(**prompts["box"])
+    shared = decoder.share(embedding)
+    first = decoder.masks(decoder.decode(shared, sparse[:1]), torch.arange(1), range(1))
+    kept = first.clone()
+
+    other = decoder.decode(decoder.share(-embedding), sparse.repeat(3, 1, 1))
+    decoder.masks(other, torch.arange(9), range(1, 4))
+    again = decoder.masks(decoder.decode(shared, sparse[:1]), torch.arange(1), range(1))
+
+    assert torch.equal(first, kept)
+    assert torch.equal(again, kept)
 
 
 POINTS = torch.tensor([[[455.0, 250.0], [700.0, 800.0], [90.0, 640.0]]])
