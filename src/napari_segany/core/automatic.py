@@ -97,6 +97,13 @@ def _plan(
     return planned
 
 
+def count_points(
+    shape: tuple[int, int], params: AutomaticParams, region: NDArray[np.bool_] | None = None
+) -> int:
+    """Number of points that :func:`generate` asks at in a plane of ``shape`` (H, W)."""
+    return sum(len(crop.points) for crop in _plan(shape, params, region))
+
+
 def stability(logits: Tensor, offset: float) -> Tensor:
     """IoU of the masks at logits above ``offset`` and above ``-offset``; NaN for empty masks.
 
@@ -230,6 +237,8 @@ def generate(
         found = found.nms(params.crop_nms_thresh, params.nms, 1 / sides.prod(axis=1))
     if params.min_mask_region_area > 0:
         found = _clean_regions(found, params)
+    # Without thresholds a mask can be empty; nobody wants those.
     return found.filter(
-        min_area=params.min_area or 0, max_area=int(params.max_area_fraction * rgb[..., 0].size)
+        min_area=max(params.min_area or 0, 1),
+        max_area=int(params.max_area_fraction * rgb[..., 0].size),
     )

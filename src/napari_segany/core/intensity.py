@@ -24,7 +24,10 @@ def check_plane(plane: ArrayLike) -> NDArray[np.generic]:
     InputError
         For other shapes, zero size, or complex, object and text data.
     """
-    array = np.asarray(plane)
+    try:
+        array = np.asarray(plane)
+    except ValueError as error:
+        raise InputError(f"The image is no array: {error}.") from error
     if array.dtype.kind not in "buif":
         raise InputError(
             f"An image of type {array.dtype} cannot be segmented; "
@@ -40,8 +43,10 @@ def check_plane(plane: ArrayLike) -> NDArray[np.generic]:
     return array
 
 
-def find_limits(channel: NDArray[np.generic]) -> tuple[float, float]:
-    """The 1 and 99.8 percentiles of the finite pixels of one channel.
+def find_limits(
+    channel: NDArray[np.generic], percentiles: tuple[float, float] = PERCENTILES
+) -> tuple[float, float]:
+    """The 1 and 99.8 percentiles of the finite pixels of one channel, or of a sample of them.
 
     A constant channel gives equal limits. Structures that fill less than the percentiles leave
     (a dark plane with few bright pixels) fall back on minimum and maximum.
@@ -54,12 +59,10 @@ def find_limits(channel: NDArray[np.generic]) -> tuple[float, float]:
     if channel.dtype.kind == "f":
         channel = channel[np.isfinite(channel)]
         if channel.size == 0:
-            raise InputError(
-                "No pixel of the plane is a finite number, so there is no image in it."
-            )
+            raise InputError("No pixel is a finite number, so there is no image.")
     if channel.dtype == bool:
         return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(channel.astype(np.float64), PERCENTILES))
+    low, high = (float(v) for v in np.percentile(channel.astype(np.float64), percentiles))
     if low == high:
         low, high = float(channel.min()), float(channel.max())
     return low, high
@@ -67,7 +70,10 @@ def find_limits(channel: NDArray[np.generic]) -> tuple[float, float]:
 
 def check_limits(limits: Limits, channels: int) -> tuple[tuple[float, float], ...]:
     """One (low, high) pair a channel, from one pair or from ``channels`` pairs."""
-    pairs = np.asarray(limits, dtype=np.float64)
+    try:
+        pairs = np.asarray(limits, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"limits must be numbers, got {limits!r}.") from error
     if pairs.shape == (2,):
         pairs = np.tile(pairs, (channels, 1))
     if pairs.shape != (channels, 2):
@@ -123,6 +129,8 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
         return array.view(np.uint8)
     if array.dtype.kind == "f":
         bad = array.size - int(np.isfinite(array).sum())
+        if bad == array.size:
+            raise InputError("No pixel is a finite number, so there is no image.")
         if bad:
             logger.warning("%d pixels are not finite; they are treated as the darkest value.", bad)
     channels = [array[..., i] for i in range(3)] if rgb else [array]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core import labels as labelling
 from napari_segany.core.nms import box_nms, mask_nms
-from napari_segany.core.parameters import Overlap
+from napari_segany.core.parameters import Nms, Overlap
 from napari_segany.errors import InputError
 
 
@@ -68,6 +68,14 @@ class MaskSet:
         count, shape = len(full), (full.shape[1], full.shape[2])
         boxes = np.array([labelling.bounding_box(mask) for mask in full], np.int64).reshape(-1, 4)
         crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(full, boxes, strict=True)]
+        for name, values in (
+            ("predicted_iou", predicted_iou),
+            ("stability_score", stability_score),
+            ("points", points),
+            ("low_res_logits", low_res_logits),
+        ):
+            if values is not None and len(np.asarray(values)) != count:
+                raise InputError(f"There are {count} masks but {len(np.asarray(values))} {name}.")
         ones = np.ones(count, np.float32)
         return cls(
             shape=shape,
@@ -157,7 +165,7 @@ class MaskSet:
     def nms(
         self,
         threshold: float,
-        kind: Literal["mask", "box"] = "mask",
+        kind: Nms = "mask",
         scores: NDArray[np.floating] | None = None,
     ) -> "MaskSet":
         """Of masks that overlap by more than ``threshold`` IoU keep the best; best first.
@@ -171,6 +179,8 @@ class MaskSet:
         scores : ndarray, optional
             (N,) what "best" means; the predicted IoU by default.
         """
+        if kind not in get_args(Nms):
+            raise InputError(f"kind must be 'mask' or 'box', got {kind!r}.")
         scores = self.predicted_iou if scores is None else scores
         if kind == "mask":
             kept = mask_nms(self.boxes, self.area, scores, threshold, self.crop)

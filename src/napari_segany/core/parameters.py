@@ -1,6 +1,7 @@
 """The parameters of automatic segmentation, frozen and checked."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from napari_segany.errors import InputError
@@ -80,10 +81,12 @@ class AutomaticParams:
             value = getattr(self, name)
             if value is None and name in FROM_MODEL:
                 continue
-            accepted = int if kind == "whole number" else int | float
-            is_number = isinstance(value, accepted) and not isinstance(value, bool)
-            if not is_number or not low <= value <= high:
+            whole = kind == "whole number"
+            is_number = isinstance(value, Integral if whole else Real)
+            if isinstance(value, bool) or not is_number or not low <= value <= high:
                 raise InputError(f"{name} must be a {kind} in {low:g}..{high:g}, got {value!r}.")
+            # NumPy's numbers are taken too, but JSON knows only Python's.
+            object.__setattr__(self, name, int(value) if whole else float(value))
         if self.nms not in get_args(Nms):
             raise InputError(f"nms must be 'mask' or 'box', got {self.nms!r}.")
         self._check_grids()

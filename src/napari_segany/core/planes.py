@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.intensity import check_plane, find_limits
 from napari_segany.errors import InputError
 
 KNOWN_AXES = "TZCYXSQI"
 """Time, depth, channel, row, column, colour sample, and unnamed axes as tifffile calls them."""
 
 SAMPLES_PER_PLANE = 65_536
-"""Pixels a plane contributes to the limits of a whole stack."""
+"""Pixels a plane contributes to the limits of a whole stack, at most."""
+
+SAMPLES_PER_STACK = 2**24
+"""Pixels that all planes contribute together, or one each; bounds memory for long recordings."""
 
 
 def guess_axes(shape: Sequence[int]) -> str:
@@ -115,6 +119,13 @@ class StackLayout:
         )
 
     @property
+    def colours(self) -> int:
+        """Intensities a pixel of a plane has, 1 or 3."""
+        if "S" in self.axes:
+            return 1 if self.shape[self.axes.index("S")] == 1 else 3
+        return len(self.channels)
+
+    @property
     def plane_count(self) -> int:
         """Number of planes."""
         return int(np.prod(self.leading_shape, dtype=np.int64))
@@ -143,25 +154,21 @@ class StackLayout:
     ) -> tuple[tuple[float, float], ...]:
         """Intensity limits over all planes, one pair a channel or colour.
 
-        Every plane gives an evenly spaced sample, read one plane at a time.
+        Every plane gives an evenly spaced sample, read one plane at a time. The upper limit of a
+        constant stack is set just above the lower one.
         """
+        most = min(SAMPLES_PER_PLANE, max(1, SAMPLES_PER_STACK // self.plane_count))
         samples = []
         for index in self.indices():
-            plane = np.asarray(self.plane(data, index))
-            flat = plane.reshape(-1, plane.shape[2] if plane.ndim == 3 else 1)
-            samples.append(flat[:: max(1, len(flat) // SAMPLES_PER_PLANE)].astype(np.float64))
-        pooled = np.concatenate(samples)
+            plane = check_plane(self.plane(data, index))
+            flat = plane.reshape(-1, self.colours)
+            # An odd step does not fall on the same few columns again and again.
+            samples.append(flat[:: -(-len(flat) // most) | 1].astype(np.float64))
         pairs = []
-        for channel in pooled.T:
-            finite = channel[np.isfinite(channel)]
-            if not len(finite):
-                raise InputError(
-                    "No pixel of the stack is a finite number, so there is no image in it."
-                )
-            low, high = np.percentile(finite, percentiles)
+        for channel in np.concatenate(samples).T:
+            low, high = find_limits(channel, percentiles)
             if low == high:
-                low, high = finite.min(), finite.max()
-            if low == high:
-                high = low + 1
-            pairs.append((float(low), float(high)))
+                # A constant stack is black; the upper limit only has to be above the lower.
+                high = max(low + 1, float(np.nextafter(low, np.inf)))
+            pairs.append((low, high))
         return tuple(pairs)

@@ -12,9 +12,12 @@ from napari_segany.errors import InputError
 
 def _numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
     try:
-        array = np.array(value, dtype=np.float64)
+        given = np.asarray(value)
+        if given.dtype.kind == "c":
+            raise TypeError("complex numbers are no coordinates")
+        array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers, got {value!r}.") from error
+        raise InputError(f"{name} must be real numbers, got {value!r}.") from error
     fits = len(shape) == array.ndim and all(
         n is None or n == m for n, m in zip(shape, array.shape, strict=True)
     )
@@ -25,6 +28,13 @@ def _numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> NDAr
         raise InputError(f"{name} must be finite, got {value!r}.")
     array.flags.writeable = False
     return array
+
+
+def _is_empty(value: ArrayLike) -> bool:
+    # Not through NumPy, which refuses ragged lists before they can be told.
+    if isinstance(value, np.ndarray):
+        return value.size == 0
+    return isinstance(value, Sequence) and len(value) == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +84,7 @@ class Prompt:
         fields: dict[str, NDArray[np.generic] | None] = dict.fromkeys(
             ("points", "labels", "box", "mask", "mask_logits")
         )
-        if points is not None and np.size(points):
+        if points is not None and not _is_empty(points):
             fields["points"] = _numbers("points", points, (None, 2))
         fields["labels"] = _check_labels(labels, fields["points"])
         if box is not None:
@@ -128,7 +138,7 @@ class Prompt:
         """Raise InputError unless the prompt fits a plane of ``shape`` (H, W)."""
         size = np.asarray(shape)
         if self.points is not None:
-            outside = ((self.points < -0.5) | (self.points > size)).any(axis=1)
+            outside = ((self.points < -0.5) | (self.points > size - 0.5)).any(axis=1)
             if outside.any():
                 row, col = self.points[outside][0]
                 raise InputError(
@@ -158,7 +168,7 @@ def _check_labels(
     labels: ArrayLike | None, points: NDArray[np.generic] | None
 ) -> NDArray[np.int64] | None:
     if points is None:
-        if labels is not None and np.size(labels):
+        if labels is not None and not _is_empty(labels):
             raise InputError("labels were given without points.")
         return None
     if labels is None:

@@ -80,7 +80,7 @@ class SamModel:
         device: torch.device,
         precision: Literal["exact"] = "exact",
     ) -> None:
-        self.network = network.to(device)
+        self.network = network.fuse().to(device)
         self.weights = weights
         self.device = device
         self.precision = precision
@@ -201,6 +201,8 @@ class SamModel:
             raise InputError(f"multimask must be True, False or 'auto', got {multimask!r}.")
         self._check_embedding(embedding)
         for prompt in prompts:
+            if not isinstance(prompt, Prompt):
+                raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
             prompt.check_inside(embedding.shape)
             self._check_logits(prompt, embedding.frame)
         prompts = [prompt.completed() for prompt in prompts]
@@ -331,6 +333,11 @@ class SamModel:
         )
 
     def _check_embedding(self, embedding: Embedding) -> None:
+        if not isinstance(embedding, Embedding):
+            raise InputError(
+                f"An embedding is needed, got {type(embedding).__name__}; "
+                "make it with model.embed(plane)."
+            )
         if embedding.weights_sha256 != self.weights.sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
 

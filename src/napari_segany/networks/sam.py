@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from napari_segany.networks.mask_decoder import MaskDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
-from napari_segany.networks.tiny_vit import TinyViT
+from napari_segany.networks.tiny_vit import ConvNorm, TinyViT
 from napari_segany.networks.vit import ViT
 
 
@@ -34,6 +34,20 @@ class Sam(nn.Module):
     def frame(self) -> int:
         """Side of the square the image encoder sees, in pixels."""
         return self.prompt_encoder.frame
+
+    def fuse(self) -> "Sam":
+        """Make the image encoder faster, once its weights are loaded and final.
+
+        Batch norms are folded into their convolutions, and channels lie last in memory. The
+        answers stay the same to rounding; the parameters lose their published names.
+        """
+        for module in self.modules():
+            if isinstance(module, ConvNorm):
+                module.fuse()
+        for parameter in self.image_encoder.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return self
 
     def normalise(self, rgb: Tensor) -> Tensor:
         """(B, 3, h, w) in 0..255, h and w at most ``frame`` -> normalised, zero-padded square."""

@@ -11,6 +11,7 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_segany.networks.layers import BlockCallback, join_windows, sam_neck, split_windows
 
@@ -25,11 +26,17 @@ class ConvNorm(nn.Module):
         self.c = nn.Conv2d(
             inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
         )
-        self.bn = nn.BatchNorm2d(outputs)
+        self.bn: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.bn(self.c(x))
         return out
+
+    def fuse(self) -> None:
+        """Fold the normalisation into the convolution: half the passes over the image."""
+        if isinstance(self.bn, nn.BatchNorm2d):
+            self.c = fuse_conv_bn_eval(self.c, self.bn)
+            self.bn = nn.Identity()
 
 
 class PatchEmbed(nn.Module):

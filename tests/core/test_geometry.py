@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+
+from napari_segany.core.geometry import Frame
+
+
+@pytest.mark.parametrize(
+    ("shape", "scaled"),
+    [
+        ((512, 1024), (512, 1024)),
+        ((1024, 512), (1024, 512)),
+        ((303, 384), (808, 1024)),
+        ((1, 1), (1024, 1024)),
+        ((3000, 2000), (1024, 683)),
+        ((1, 5000), (1, 1024)),
+    ],
+)
+def test_the_long_side_fills_the_frame(shape: tuple[int, int], scaled: tuple[int, int]) -> None:
+    assert Frame(shape).scaled == scaled
+
+
+def test_rows_and_columns_become_y_and_x() -> None:
+    frame = Frame((512, 2048))
+    assert frame.to_xy(np.array([[100.0, 600.0]])).tolist() == [[300.0, 50.0]]
+    assert frame.boxes_to_xyxy(np.array([[10.0, 20.0, 30.0, 40.0]])).tolist() == [
+        [10.0, 5.0, 20.0, 15.0]
+    ]
+    assert frame.to_xy(np.zeros((4, 3, 2))).shape == (4, 3, 2)
+
+
+def test_points_use_the_rounded_size_of_each_side() -> None:
+    # 303 x 384 lies in the frame as 808 x 1024, so rows scale by 808 / 303.
+    (x, y) = Frame((303, 384)).to_xy(np.array([303.0, 384.0]))
+    assert (x, y) == pytest.approx((1024, 808), abs=1e-9)
+
+
+def test_an_image_is_placed_without_padding_and_not_turned() -> None:
+    rgb = np.zeros((64, 128, 3), np.uint8)
+    rgb[:32, :, 0] = 255
+    rgb[:, :64, 1] = 255
+    placed = Frame((64, 128)).place_image(rgb)
+    assert placed.shape == (512, 1024, 3)
+    assert placed[10, 1000].tolist() == [255, 0, 0]
+    assert placed[500, 10].tolist() == [0, 255, 0]
+
+
+def test_a_mask_prompt_is_placed_where_the_image_is() -> None:
+    mask = np.zeros((300, 600), bool)
+    mask[150:, :300] = True
+    logits = Frame((300, 600)).place_mask(mask)
+    assert logits.shape == (256, 256)
+    assert logits.max() == pytest.approx(6.907, abs=1e-3)
+    assert logits.min() == pytest.approx(-6.907, abs=1e-3)
+    on = logits > 0
+    expected = torch.zeros(256, 256, dtype=torch.bool)
+    expected[64:128, :128] = True
+    assert torch.equal(on, expected), "the padding below is off"
+
+
+@pytest.mark.parametrize("shape", [(40, 90), (1024, 700), (2000, 1500), (1, 1), (1, 300)])
+def test_enlarging_keeps_places(shape: tuple[int, int]) -> None:
+    frame = Frame(shape)
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    mask = ((rows + 0.5) / shape[0] < 0.5) & ((cols + 0.5) / shape[1] > 0.25)
+    enlarged = frame.enlarge(frame.place_mask(mask)[None])
+    assert enlarged.shape == (1, *shape)
+    assert enlarged.dtype == torch.float32
+    if min(shape) > 1:
+        agreement = ((enlarged[0].numpy() > 0) == mask).mean()
+        assert agreement > 0.97
+
+
+def test_enlarging_is_two_bilinear_steps() -> None:
+    low = torch.randn(3, 2, 256, 256, generator=torch.Generator().manual_seed(0))
+    got = Frame((300, 200)).enlarge(low)
+    framed = torch.nn.functional.interpolate(low, (1024, 1024), mode="bilinear")
+    expected = torch.nn.functional.interpolate(
+        framed[..., :1024, :683], (300, 200), mode="bilinear"
+    )
+    assert got.shape == (3, 2, 300, 200)
+    assert torch.equal(got, expected)
