@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,13 +131,7 @@ def segment_planes(
                 raise
             place = ", ".join(f"{a} {i}" for a, i in zip(layout.leading, index, strict=True))
             raise InputError(f"Plane {place}: {error}") from error
-        labels, source = paint(
-            masks,
-            recipe.labels.overlap,
-            recipe.labels.min_area,
-            recipe.labels.fill_holes,
-            recipe.labels.drop_specks,
-        )
+        labels, source = paint(masks, **asdict(recipe.labels))
         yield PlaneResult(index, image, labels, masks[source])
 
 

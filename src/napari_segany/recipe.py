@@ -17,12 +17,28 @@ Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class LabelParams:
-    """How masks become labels; see :func:`napari_segany.core.labels.paint`."""
+    """How masks become labels; see :func:`napari_segany.core.labels.paint`.
+
+    Attributes
+    ----------
+    overlap : {"small_on_top", "large_on_top", "best_on_top"}
+        Who owns a pixel that several masks claim.
+    min_area : int
+        Leave out objects with fewer pixels.
+    fill_holes : int
+        Fill holes of single masks below this many pixels.
+    drop_specks : int
+        Drop specks of single masks below this many pixels.
+    min_visible : float
+        Leave out objects of which less than this fraction stays visible, 0..1: the rim of a
+        mask that means several neighbours together is no object.
+    """
 
     overlap: Overlap = "small_on_top"
     min_area: int = 0
     fill_holes: int = 0
     drop_specks: int = 0
+    min_visible: float = 0.1
 
     def __post_init__(self) -> None:
         if self.overlap not in get_args(Overlap):
@@ -34,6 +50,10 @@ class LabelParams:
             if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
                 raise InputError(f"{name} must be a whole number of pixels, got {value!r}.")
             object.__setattr__(self, name, int(value))
+        visible = self.min_visible
+        if isinstance(visible, bool) or not isinstance(visible, Real) or not 0 <= visible <= 1:
+            raise InputError(f"min_visible must be a fraction in 0..1, got {visible!r}.")
+        object.__setattr__(self, "min_visible", float(visible))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def test_run_lengths_go_down_the_columns_from_the_zeros() -> None:
     assert run_lengths(np.ones((2, 3), bool)) == [0, 6]
 
 
+# pycocotools does not know the keywords of NumPy 2 yet.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("density", [0.02, 0.5, 0.97])
 def test_run_lengths_mean_the_same_to_pycocotools(density: float) -> None:
     coco = pytest.importorskip("pycocotools.mask")

@@ -155,6 +155,8 @@ def test_the_table_has_a_row_a_mask(scored: MaskSet) -> None:
     assert {len(column) for column in MaskSet.empty((3, 3)).table().values()} == {0}
 
 
+# pycocotools does not know the keywords of NumPy 2 yet.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_coco_annotations_describe_the_masks() -> None:
     coco = pytest.importorskip("pycocotools.mask")
     masks = random_masks(9)[1:]

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                 dest=field.name,
                 default=argparse.SUPPRESS,
                 help=_help(field.name, texts.get(field.name, ""), default),
-                **_kind(field.name),
+                **_kind(field.name, default),
             )
 
 
@@ -46,20 +46,13 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _kind(name: str) -> dict[str, Any]:
+def _kind(name: str, default: Any) -> dict[str, Any]:
     if name in CHOICES:
         return {"choices": CHOICES[name]}
     if name == "point_grids":
         return {"type": Path, "metavar": "FILE"}
-    kind = RANGES.get(name, ("whole number", 0, 0))[0]
-    return (
-        {"type": int, "metavar": "N"}
-        if kind == "whole number"
-        else {
-            "type": float,
-            "metavar": "X",
-        }
-    )
+    whole = RANGES[name][0] == "whole number" if name in RANGES else isinstance(default, int)
+    return {"type": int, "metavar": "N"} if whole else {"type": float, "metavar": "X"}
 
 
 def _help(name: str, text: str, default: Any) -> str:

@@ -80,6 +80,7 @@ def paint(
     min_area: int = 0,
     fill_holes: int = 0,
     drop_specks: int = 0,
+    min_visible: float = 0.1,
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Paint masks into one label image.
 
@@ -93,6 +94,9 @@ def paint(
         Masks with fewer pixels, and objects that keep fewer once painted, are left out.
     fill_holes, drop_specks : int
         Holes and specks of single masks below this many pixels are filled and dropped first.
+    min_visible : float
+        Objects of which less than this fraction stays visible, 0..1, are left out: the rim of a
+        mask that means several neighbours together is no object.
 
     Returns
     -------
@@ -102,6 +106,7 @@ def paint(
         (n,) index into ``masks`` of each object.
     """
     labels = np.zeros(masks.shape, np.int32)
+    drawn = masks.area.copy()
     for i in _paint_order(masks, overlap):
         if masks.area[i] < min_area:
             continue
@@ -110,13 +115,12 @@ def paint(
             mask = fill_small_holes(mask, fill_holes) if fill_holes else mask
             mask = drop_small_specks(mask, drop_specks) if drop_specks else mask
             labels[mask] = i + 1
+            drawn[i] = np.count_nonzero(mask)
         else:
             a, b, c, d = masks.boxes[i]
             labels[a:c, b:d][masks.crop(i)] = i + 1
-    sizes = np.bincount(labels.ravel(), minlength=len(masks) + 1)
-    keep = sizes >= max(min_area, 1)
-    keep[0] = False
-    source = np.flatnonzero(keep[1:])
+    visible = np.bincount(labels.ravel(), minlength=len(masks) + 1)[1:]
+    source = np.flatnonzero((visible >= max(min_area, 1)) & (visible >= min_visible * drawn))
     renumbered = np.zeros(len(masks) + 1, np.int32)
     renumbered[source + 1] = np.arange(1, len(source) + 1)
     return renumbered[labels], source

@@ -229,12 +229,13 @@ class MaskSet:
         min_area: int = 0,
         fill_holes: int = 0,
         drop_specks: int = 0,
+        min_visible: float = 0.1,
     ) -> NDArray[np.int32]:
         """Paint the masks into one non-overlapping (H, W) int32 image, 0 where there is none.
 
         See :func:`napari_segany.core.labels.paint` for the parameters.
         """
-        labels, _ = labelling.paint(self, overlap, min_area, fill_holes, drop_specks)
+        labels, _ = labelling.paint(self, overlap, min_area, fill_holes, drop_specks, min_visible)
         return labels
 
     def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:

@@ -28,6 +28,9 @@ SMALLEST_SIDE, LARGEST_SIDE = 800, 2048
 FILL = 0.25
 """Share of its colour inside an object."""
 
+OUTLINES_ACROSS = 500
+"""An outline is this fraction of the long side wide, at least one pixel."""
+
 NEAR = 5
 """Objects within so many pixels of each other get different colours where there are enough."""
 
@@ -50,7 +53,7 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     colours = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
     colours[1:] = COLOURS[choose_colours(labels)]
     picture, shown = _fit(rgb, labels)
-    thickness = max(1, round(max(shown.shape) / 800))
+    thickness = max(1, round(max(shown.shape) / OUTLINES_ACROSS))
     window = 2 * thickness + 1
     # An edge runs along the inside of each object, so touching objects keep one each.
     edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)

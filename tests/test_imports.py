@@ -1,0 +1,164 @@
+"""Who may import whom. Rooms and their order are those of ARCHITECTURE in the documentation."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import napari_segany
+
+PACKAGE = Path(napari_segany.__file__).parent
+STANDARD = sys.stdlib_module_names
+
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "core": set(),
+    "networks": set(),
+    "models": {"core", "networks"},
+    "embeddings": {"core", "models"},
+    "recipe": {"core"},
+    "everything": {"core", "models", "recipe"},
+    "session": {"core", "models", "embeddings"},
+    "io": {"core", "recipe", "everything"},
+    "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
+    "cli": {"core", "models", "embeddings", "recipe", "everything", "io", "batch"},
+    "__main__": {"cli"},
+    "plugin": {
+        *("core", "models", "embeddings", "recipe", "everything"),
+        *("session", "io", "batch"),
+    },
+    # The public names, loaded when they are used.
+    "__init__": {"core", "models", "embeddings", "recipe", "everything", "session"},
+}
+"""Rooms that each room may import beside itself and the errors."""
+
+OUTSIDE: dict[str, set[str]] = {
+    "errors": set(),
+    "core": {"numpy", "scipy", "skimage", "torch", "PIL"},
+    "networks": {"torch", "numpy"},
+    "recipe": {"torch"},
+    "__init__": set(),
+    "__main__": set(),
+}
+"""Packages from outside that the strict rooms may import."""
+
+GUI = {"napari", "qtpy", "magicgui", "PyQt5", "PyQt6", "PySide6", "vispy"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Full names of everything a module imports, anywhere in it, for types too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    here = room(path)
+    assert here in ROOMS, f"{here} is a new room: say here what it may import"
+    for name in imported(path):
+        first, _, rest = name.partition(".")
+        if first == "napari_segany":
+            there = rest.partition(".")[0]
+            assert there in {here, "errors", *ROOMS[here]}, f"{here} must not import {there}"
+        elif first not in STANDARD:
+            assert here == "plugin" or first not in GUI, f"{here} must not import {first}"
+            assert first in OUTSIDE.get(here, {first}), f"{here} must not import {first}"
+
+
+def test_the_rooms_are_in_an_order() -> None:
+    """No room can be reached from itself."""
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        todo = list(ROOMS[start])
+        while todo:
+            if (name := todo.pop()) not in seen:
+                seen.add(name)
+                todo += ROOMS[name]
+        return seen
+
+    assert not [name for name in ROOMS if name in reach(name)]
+    assert not [name for name in ROOMS if "plugin" in reach(name)]
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(PACKAGE.parent), "PATH": "", "HOME": "/nonexistent"},
+    )
+    return done.stdout.strip()
+
+
+HEAVY = "torch numpy scipy skimage napari qtpy dask zarr tifffile onnx PIL rich"
+
+
+def test_importing_the_package_costs_nothing_heavy() -> None:
+    loaded = run(f"import sys, napari_segany; print(*set(sys.modules) & set('{HEAVY}'.split()))")
+    assert loaded == ""
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    loaded = run(
+        "import sys, contextlib, io\n"
+        "from napari_segany.cli.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "print(*set(sys.modules) & {'torch', 'napari', 'qtpy', 'skimage', 'scipy', 'onnx'})"
+    )
+    assert loaded == ""
+
+
+def test_the_core_runs_without_files_or_windows() -> None:
+    names = [
+        f"napari_segany.{'.'.join(p.relative_to(PACKAGE).with_suffix('').parts)}"
+        for p in modules()
+        if room(p) == "core" and p.stem != "__init__"
+    ]
+    assert len(names) > 8
+    unwanted = {*GUI, "dask", "zarr", "tifffile", "onnx"}
+    loaded = run(f"import sys, {', '.join(names)}; print(*set(sys.modules) & {unwanted!r})")
+    assert loaded == ""
+
+
+def test_public_names_are_loaded_when_they_are_used() -> None:
+    loaded = run(
+        "import sys, napari_segany as sa\n"
+        "sa.AutomaticParams(); before = 'torch' in sys.modules\n"
+        "sa.SamModel; print(before, 'torch' in sys.modules)"
+    )
+    assert loaded == "False True"
+
+
+def test_every_public_name_is_there() -> None:
+    assert dir(napari_segany) == sorted(napari_segany.__all__)
+    assert set(napari_segany.__all__) == {*napari_segany._HOMES, "__version__"}
+    for name, home in napari_segany._HOMES.items():
+        value = getattr(napari_segany, name)
+        assert value.__module__ == home
+        assert value is getattr(napari_segany, name)
+        assert value.__doc__, f"{name} has no documentation"
+
+
+def test_names_that_do_not_exist() -> None:
+    with pytest.raises(AttributeError, match="module 'napari_segany' has no attribute 'segment'"):
+        napari_segany.segment  # noqa: B018
+    assert not hasattr(napari_segany, "_private")
