@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "recipe": {"core"},
     "everything": {"core", "models", "recipe"},
     "session": {"core", "models", "embeddings"},
-    "io": {"core", "recipe", "everything"},
+    "io": {"core", "models", "recipe", "everything"},
     "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
     "cli": {"core", "models", "embeddings", "recipe", "everything", "io", "batch"},
     "__main__": {"cli"},

@@ -15,7 +15,7 @@ RECIPE = Recipe(
     params=AutomaticParams(
         points_per_side=16, crop_n_layers=1, point_grids=(((0.25, 0.5),), ())
     ).resolved(0.5, 0.6, 10),
-    labels=LabelParams("best_on_top", min_area=5, fill_holes=7, drop_specks=9),
+    labels=LabelParams("best_on_top", min_area=5, fill_holes=7, drop_specks=9, min_visible=0.25),
     faithful=True,
     axes="TCYX",
     channels=(2, 0, 1),
@@ -94,6 +94,8 @@ def test_unknown_entries_are_told() -> None:
         {"labels": {"min_area": 1.5}},
         {"labels": {"overlap": "on_top"}},
         {"labels": {"colour": 1}},
+        {"labels": {"min_visible": 1.5}},
+        {"labels": {"min_visible": "all"}},
     ],
 )
 def test_entries_that_make_no_sense_are_told_when_the_recipe_is_read(entry: dict[str, Any]) -> None:

@@ -80,3 +80,38 @@ def test_enlarging_is_two_bilinear_steps() -> None:
     )
     assert got.shape == (3, 2, 300, 200)
     assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    "shape", [(303, 384), (256, 256), (1022, 1024), (1400, 700), (37, 900), (5, 3), (1, 1)]
+)
+def test_enlarging_within_cells_equals_that_part_of_the_whole(shape):
+    frame = Frame(shape)
+    logits = torch.randn(256, 256, generator=torch.Generator().manual_seed(4))
+    whole = frame.enlarge(logits)
+    rows, cols = frame.cells_used(256)
+
+    everything, origin = frame.enlarge_within(logits, (0, 0, rows, cols))
+    part, (top, left) = frame.enlarge_within(
+        logits, (rows // 3, cols // 4, rows // 2 + 1, cols // 2 + 1)
+    )
+
+    assert origin == (0, 0)
+    torch.testing.assert_close(everything, whole, atol=1e-5, rtol=0)
+    h, w = part.shape
+    torch.testing.assert_close(part, whole[top : top + h, left : left + w], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(303, 384), (1022, 1024), (64, 48)])
+def test_no_pixel_outside_is_above_a_bound_that_only_cells_inside_exceed(shape):
+    frame = Frame(shape)
+    logits = torch.full((256, 256), -3.0)
+    logits[40:55, 20:31] = 5
+    whole = frame.enlarge(logits)
+
+    part, (top, left) = frame.enlarge_within(logits, (40, 20, 55, 31))
+
+    h, w = part.shape
+    assert (part > 0).any()
+    whole[top : top + h, left : left + w] = -3
+    assert not (whole > -3 + 1e-5).any()

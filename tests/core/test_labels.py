@@ -140,6 +140,20 @@ def test_min_area_counts_what_is_left_once_painted() -> None:
     assert source.tolist() == [1]
 
 
+def test_rims_that_others_leave_over_are_no_objects() -> None:
+    large = np.ones((10, 20), bool)
+    left, right = large.copy(), large.copy()
+    left[:, 10:], right[:, :9] = False, False  # 100 and 110 pixels; nothing is left between
+    right[9] = False  # 99; 10 pixels of the large one stay visible, 5 %
+    pair = MaskSet.from_masks([large, left, right])
+    assert np.unique(pair.to_labels()).tolist() == [0, 1, 2]
+    labels, source = paint(pair, min_visible=0.05)
+    assert source.tolist() == [0, 1, 2]
+    assert (labels == 1).sum() == 10
+    assert paint(pair, min_visible=0.0501)[1].tolist() == [1, 2]
+    assert paint(MaskSet.from_masks([large, large]), min_visible=0)[1].tolist() == [0]
+
+
 def test_single_masks_are_cleaned_before_they_are_painted() -> None:
     mask = drawn("####.#", "#.##..", "####..")
     labels = MaskSet.from_masks([mask]).to_labels(fill_holes=5, drop_specks=2)

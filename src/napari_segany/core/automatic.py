@@ -24,9 +24,6 @@ from napari_segany.errors import InputError
 EDGE_TOLERANCE = 20.0
 """Pixels within which a box counts as touching the border of its crop."""
 
-MASKS_AT_ONCE = 16
-"""Masks enlarged to the plane at a time; bounds memory, never changes a result."""
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -129,6 +126,26 @@ def _touches_crop_only(
     return touching
 
 
+def _cells_above(
+    logits: Tensor, bound: float, frame: Frame
+) -> list[tuple[int, int, int, int] | None]:
+    """Half-open box of the cells above ``bound`` in each of (K, m, m) logits, or None.
+
+    Cells of the frame's padding are left out.
+    """
+    size = frame.cells_used(logits.shape[-1])
+    above = logits[:, : size[0], : size[1]] > bound
+    rows, cols = above.any(dim=2).cpu().numpy(), above.any(dim=1).cpu().numpy()
+    first = np.stack([rows.argmax(axis=1), cols.argmax(axis=1)], axis=1)
+    last = np.stack(
+        [size[0] - rows[:, ::-1].argmax(axis=1), size[1] - cols[:, ::-1].argmax(axis=1)], axis=1
+    )
+    return [
+        (int(a), int(b), int(c), int(d)) if rows[i].any() else None
+        for i, ((a, b), (c, d)) in enumerate(zip(first, last, strict=True))
+    ]
+
+
 def _answer_batch(
     embedded: EmbeddedCrop,
     points: NDArray[np.float64],
@@ -138,23 +155,27 @@ def _answer_batch(
 ) -> MaskSet:
     """Ask at some points of a crop and keep the confident and stable answers."""
     answers = embedded.ask_points(points, params.pred_iou_floor)
-    parts = []
-    for start in range(0, len(answers.points), MASKS_AT_ONCE):
-        some = slice(start, start + MASKS_AT_ONCE)
-        full = embedded.frame.enlarge(answers.logits[some])
-        stable = stability(full, params.stability_score_offset)
-        keep = stable >= params.stability_floor
-        parts.append(
-            MaskSet.from_masks(
-                (full[keep] > 0).cpu().numpy(),
-                predicted_iou=answers.predicted_iou[some][keep].cpu().numpy(),
-                stability_score=stable[keep].cpu().numpy(),
-                points=answers.points[some][keep.cpu().numpy()],
-            )
-        )
-    if not parts:
-        return MaskSet.empty(shape)
-    found = MaskSet.concatenate(parts).placed(crop.box, shape)
+    frame, offset = embedded.frame, params.stability_score_offset
+    kept, crops, origins, stable = [], [], [], []
+    for i, cells in enumerate(_cells_above(answers.logits, -offset, frame)):
+        if cells is None:
+            continue
+        # No pixel outside these is above -offset, so nothing that is counted lies there.
+        pixels, origin = frame.enlarge_within(answers.logits[i], cells)
+        score = stability(pixels, offset)
+        if score >= params.stability_floor:
+            kept.append(i)
+            crops.append((pixels > 0).cpu().numpy())
+            origins.append(origin)
+            stable.append(float(score))
+    found = MaskSet.from_crops(
+        frame.shape,
+        crops,
+        origins,
+        predicted_iou=answers.predicted_iou.cpu().numpy()[kept],
+        stability_score=stable,
+        points=answers.points[kept],
+    ).placed(crop.box, shape)
     return found[~_touches_crop_only(found.inclusive_boxes, crop.box, shape)]
 
 

@@ -5,6 +5,7 @@ by ``p * scale``, as in the published code; the half pixel is added inside the p
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,6 +16,62 @@ from torch.nn import functional as F
 
 MASK_EPSILON = 1e-3
 """A binary mask prompt becomes logits of this probability and its complement: +-6.9."""
+
+
+PIXELS_AT_ONCE = 256
+"""Width of the strips that masks are enlarged in."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Resizing:
+    """The two-step resize of :meth:`Frame.enlarge` along one axis, as a banded matrix.
+
+    Attributes
+    ----------
+    weights : Tensor
+        (pixels, cells); row p holds what each cell contributes to pixel p.
+    first_cell, last_cell : ndarray
+        (pixels,) the first and last cell that contribute to each pixel.
+    first_pixel, last_pixel : ndarray
+        (cells,) the first and last pixel that each cell contributes to; none where first > last.
+    """
+
+    weights: Tensor
+    first_cell: NDArray[np.int64]
+    last_cell: NDArray[np.int64]
+    first_pixel: NDArray[np.int64]
+    last_pixel: NDArray[np.int64]
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def make(cells: int, side: int, scaled: int, size: int) -> "_Resizing":
+        """From ``cells`` to the frame's ``side``, of which ``scaled`` become ``size`` pixels."""
+        each_cell = torch.eye(cells)[None]
+        x = F.interpolate(each_cell, side, mode="linear", align_corners=False)
+        x = F.interpolate(x[..., :scaled], size, mode="linear", align_corners=False)
+        weights = x[0].T.contiguous()
+        used = (weights > 0).numpy()
+        return _Resizing(
+            weights,
+            first_cell=used.argmax(axis=1),
+            last_cell=cells - 1 - used[:, ::-1].argmax(axis=1),
+            first_pixel=np.where(used.any(axis=0), used.argmax(axis=0), size),
+            last_pixel=np.where(used.any(axis=0), size - 1 - used[::-1].argmax(axis=0), -1),
+        )
+
+    def pixels(self, start: int, stop: int) -> slice:
+        """Pixels that cells ``start`` to ``stop`` contribute to."""
+        first = int(self.first_pixel[start:stop].min())
+        return slice(first, max(first, int(self.last_pixel[start:stop].max()) + 1))
+
+    def cells(self, pixels: slice) -> slice:
+        """Cells that contribute to some pixels."""
+        first = int(self.first_cell[pixels].min())
+        return slice(first, int(self.last_cell[pixels].max()) + 1)
+
+    def weights_of(self, pixels: slice, like: Tensor) -> Tensor:
+        """(pixels, cells) of those pixels and the cells that contribute to them."""
+        return self.weights[pixels, self.cells(pixels)].to(like.device)
 
 
 @dataclass(frozen=True)
@@ -78,6 +135,58 @@ class Frame:
         placed = inside.new_full((self.mask_side, self.mask_side), MASK_EPSILON)
         placed[:h, :w] = inside
         return torch.logit(placed)
+
+    def enlarge_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """The part of :meth:`enlarge` that depends on a box of low-resolution cells.
+
+        Bilinear resizing is linear and separable, so a pixel is known from the few cells around
+        it, and small objects never cost a whole plane.
+
+        Parameters
+        ----------
+        logits : Tensor
+            (m, m) float32.
+        cells : tuple of int
+            Half-open row_min, col_min, row_max, col_max in cells, within the plane's part.
+
+        Returns
+        -------
+        pixels : Tensor
+            (h, w) logits of all pixels that any of the cells contributes to.
+        origin : tuple of int
+            Row and column in the plane of the first of them.
+        """
+        by_row, by_col = self._resizings(logits.shape[-1])
+        rows, cols = by_row.pixels(cells[0], cells[2]), by_col.pixels(cells[1], cells[3])
+        if rows.start == rows.stop or cols.start == cols.stop:
+            # Planes of fewer pixels than cells leave some cells out.
+            return logits.new_empty(0, 0), (0, 0)
+        needed = by_row.cells(rows), by_col.cells(cols)
+        narrow = by_row.weights_of(rows, logits) @ logits[needed[0], needed[1]]
+        out = logits.new_empty(rows.stop - rows.start, cols.stop - cols.start)
+        for start in range(cols.start, cols.stop, PIXELS_AT_ONCE):
+            # A strip of pixels needs a narrow band of cells only.
+            strip = slice(start, min(start + PIXELS_AT_ONCE, cols.stop))
+            band = by_col.cells(strip)
+            inside = slice(band.start - needed[1].start, band.stop - needed[1].start)
+            weights = by_col.weights_of(strip, logits)
+            target = slice(strip.start - cols.start, strip.stop - cols.start)
+            out[:, target] = narrow[:, inside] @ weights.T
+        return out, (rows.start, cols.start)
+
+    def cells_used(self, cells: int) -> tuple[int, int]:
+        """Of ``cells`` x ``cells`` logits, the rows and columns that the plane depends on."""
+        by_row, by_col = self._resizings(cells)
+        return int(by_row.last_cell[-1]) + 1, int(by_col.last_cell[-1]) + 1
+
+    def _resizings(self, cells: int) -> tuple[_Resizing, _Resizing]:
+        by_row, by_col = (
+            _Resizing.make(cells, self.side, scaled, size)
+            for size, scaled in zip(self.shape, self.scaled, strict=True)
+        )
+        return by_row, by_col
 
     def enlarge(self, logits: Tensor) -> Tensor:
         """Low-resolution logits (..., m, m) -> logits of the plane (..., H, W), float32.

@@ -65,9 +65,39 @@ class MaskSet:
         full = np.asarray(masks, dtype=bool)
         if full.ndim != 3:
             raise InputError(f"masks must have shape (N, H, W), got {full.shape}.")
-        count, shape = len(full), (full.shape[1], full.shape[2])
-        boxes = np.array([labelling.bounding_box(mask) for mask in full], np.int64).reshape(-1, 4)
-        crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(full, boxes, strict=True)]
+        return cls.from_crops(
+            (full.shape[1], full.shape[2]),
+            list(full),
+            [(0, 0)] * len(full),
+            predicted_iou,
+            stability_score,
+            points,
+            low_res_logits,
+        )
+
+    @classmethod
+    def from_crops(
+        cls,
+        shape: tuple[int, int],
+        masks: Sequence[NDArray[np.bool_]],
+        origins: Sequence[tuple[int, int]],
+        predicted_iou: ArrayLike | None = None,
+        stability_score: ArrayLike | None = None,
+        points: ArrayLike | None = None,
+        low_res_logits: NDArray[np.float32] | None = None,
+    ) -> "MaskSet":
+        """Pack masks known on parts of a plane of ``shape`` only, empty elsewhere.
+
+        ``masks`` holds N boolean arrays and ``origins`` the row and column of each one's first
+        pixel; scores default to 1 and points to NaN.
+        """
+        count = len(masks)
+        within = np.array([labelling.bounding_box(mask) for mask in masks], np.int64)
+        within = within.reshape(-1, 4)
+        crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(masks, within, strict=True)]
+        area = np.array([np.count_nonzero(c) for c in crops], np.int64)
+        offset = np.tile(np.array(origins, np.int64).reshape(-1, 2), 2)
+        boxes = np.where(area[:, None] > 0, within + offset, 0)
         for name, values in (
             ("predicted_iou", predicted_iou),
             ("stability_score", stability_score),
@@ -80,7 +110,7 @@ class MaskSet:
         return cls(
             shape=shape,
             boxes=boxes,
-            area=np.array([np.count_nonzero(c) for c in crops], np.int64),
+            area=area,
             predicted_iou=ones if predicted_iou is None else np.asarray(predicted_iou, np.float32),
             stability_score=(
                 ones if stability_score is None else np.asarray(stability_score, np.float32)

@@ -1,0 +1,379 @@
+"""What a person drops on the program is understood, or refused in words; stacks stay lazy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_segany.core.planes import StackLayout
+from napari_segany.errors import InputError
+from napari_segany.io.read import open_image, to_known_axes
+from napari_segany.io.tiff_pages import TiffPages
+
+RNG = np.random.default_rng(0)
+
+
+def pixels(shape: tuple[int, ...], dtype: str = "uint16") -> np.ndarray:
+    return (RNG.random(shape) * 200).astype(dtype)
+
+
+TIFFS: dict[str, tuple[tuple[int, ...], dict[str, Any], str, dict[str, tuple[float, str]]]] = {
+    "plain": ((20, 30), {}, "YX", {}),
+    "imagej": (
+        (3, 5, 20, 30),
+        {
+            "imagej": True,
+            "resolution": (10.0, 5.0),
+            "metadata": {"axes": "TZYX", "unit": "um", "spacing": 1.5, "finterval": 4.0},
+        },
+        "TZYX",
+        {"T": (4.0, "s"), "Z": (1.5, "um"), "Y": (0.2, "um"), "X": (0.1, "um")},
+    ),
+    "imagej_micro_sign": (
+        (20, 30),
+        {"imagej": True, "resolution": (4.0, 4.0), "metadata": {"unit": "\\u00B5m"}},
+        "YX",
+        {"Y": (0.25, "um"), "X": (0.25, "um")},
+    ),
+    "imagej_channels_compressed": (
+        (4, 2, 20, 30),
+        {"imagej": True, "compression": "zlib", "metadata": {"axes": "ZCYX"}},
+        "ZCYX",
+        {},
+    ),
+    "ome": (
+        (3, 2, 20, 30),
+        {
+            "ome": True,
+            "metadata": {
+                "axes": "TCYX",
+                "PhysicalSizeX": 65.0,
+                "PhysicalSizeXUnit": "nm",
+                "PhysicalSizeY": 65.0,
+                "PhysicalSizeYUnit": "nm",
+                "TimeIncrement": 0.5,
+                "TimeIncrementUnit": "min",
+            },
+        },
+        "TCYX",
+        {"T": (0.5, "min"), "Y": (65.0, "nm"), "X": (65.0, "nm")},
+    ),
+    "centimetres": (
+        (20, 30),
+        {"resolution": (20_000, 40_000), "resolutionunit": "CENTIMETER"},
+        "YX",
+        {"Y": (0.25, "um"), "X": (0.5, "um")},
+    ),
+    "inches": (
+        (20, 30),
+        {"resolution": (25_400, 25_400), "resolutionunit": "INCH"},
+        "YX",
+        {"Y": (1.0, "um"), "X": (1.0, "um")},
+    ),
+    "screen_resolution_is_no_pixel_size": (
+        (20, 30),
+        {"resolution": (72, 72), "resolutionunit": "INCH"},
+        "YX",
+        {},
+    ),
+    "lzw": ((6, 20, 30), {"compression": "lzw", "metadata": {"axes": "ZYX"}}, "ZYX", {}),
+    "tiled": (
+        (6, 40, 50),
+        {"compression": "zlib", "tile": (16, 16), "metadata": {"axes": "TYX"}},
+        "TYX",
+        {},
+    ),
+    "big_endian": ((6, 20, 30), {"byteorder": ">", "metadata": {"axes": "ZYX"}}, "ZYX", {}),
+    "bigtiff": ((6, 20, 30), {"bigtiff": True, "metadata": {"axes": "ZYX"}}, "ZYX", {}),
+    "no_metadata": ((6, 20, 30), {"metadata": None, "photometric": "minisblack"}, "IYX", {}),
+    "unnamed": ((6, 20, 30), {"photometric": "minisblack"}, "QYX", {}),
+    "rgb": ((20, 30, 3), {"photometric": "rgb"}, "YXS", {}),
+    "rgba": ((20, 30, 4), {"photometric": "rgb", "extrasamples": ["unassalpha"]}, "YXS", {}),
+    "rgb_planar_stack": (
+        (5, 3, 20, 30),
+        {
+            "photometric": "rgb",
+            "planarconfig": "separate",
+            "compression": "zlib",
+            "metadata": {"axes": "ZSYX"},
+        },
+        "ZSYX",
+        {},
+    ),
+    "colour_saved_as_pages": ((20, 30, 3), {"photometric": "minisblack"}, "YXS", {}),
+    "many_samples_are_channels": (
+        (5, 20, 30),
+        {"photometric": "minisblack", "planarconfig": "separate", "metadata": {"axes": "SYX"}},
+        "CYX",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_tiff_axes_pixel_size_and_planes(name: str, tmp_path: Path) -> None:
+    shape, options, axes, size = TIFFS[name]
+    data = pixels(shape, "uint8" if options.get("photometric") == "rgb" else "uint16")
+    path = tmp_path / f"{name}.tif"
+    tifffile.imwrite(path, data, **options)
+    with open_image(path) as image:
+        assert image.axes == axes
+        assert image.shape == shape
+        assert set(image.pixel_size) == set(size)
+        for axis, (value, unit) in size.items():
+            assert image.pixel_size[axis] == (pytest.approx(value, rel=1e-6), unit)
+        layout = StackLayout(axes, shape)
+        for index in layout.indices():
+            np.testing.assert_array_equal(
+                layout.plane(image.data, index), layout.plane(data, index)
+            )
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "bool",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "uint32",
+        "int32",
+        "float16",
+        "float32",
+        "float64",
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}])
+def test_every_pixel_type(dtype: str, options: dict[str, str], tmp_path: Path) -> None:
+    data = pixels((3, 20, 30), dtype)
+    path = tmp_path / "typed.tif"
+    tifffile.imwrite(path, data, photometric="minisblack", **options)
+    with open_image(path) as image:
+        assert image.dtype.newbyteorder("=") == np.dtype(dtype)
+        np.testing.assert_array_equal(np.asarray(image.data[1]), data[1])
+
+
+def test_one_plane_reads_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels((3, 4, 20, 30)), compression="zlib", metadata={"axes": "TZYX"})
+    read: list[int] = []
+    original = tifffile.TiffPage.asarray
+
+    def counted(page: Any, *args: Any, **kwargs: Any) -> Any:
+        read.append(page.index)
+        return original(page, *args, **kwargs)
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", counted)
+    monkeypatch.setattr(tifffile.TiffFrame, "asarray", counted)
+    with open_image(path) as image:
+        assert not read
+        StackLayout("TZYX", image.shape).plane(image.data, (1, 2))
+    assert read == [6]
+
+
+def test_uncompressed_stacks_are_mapped_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels((3, 20, 30)), metadata={"axes": "ZYX"})
+    with open_image(path) as image:
+        assert isinstance(image.data, np.memmap)
+        assert not image.data.flags.writeable
+
+
+def test_lazy_pages_index_like_an_array(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    data = pixels((3, 4, 20, 30))
+    tifffile.imwrite(path, data, compression="zlib", metadata={"axes": "TZYX"})
+    with open_image(path) as image:
+        assert isinstance(image.data, TiffPages)
+        s = slice
+        for key in [(), 1, (2, -1), (s(None), 1), (s(0, 2), s(3, None, -2), s(5), 7), (0, s(0, 0))]:
+            np.testing.assert_array_equal(image.data[key], data[key])
+        np.testing.assert_array_equal(np.asarray(image.data), data)
+
+
+def test_describe_says_what_was_understood(tmp_path: Path) -> None:
+    path = tmp_path / "cells.tif"
+    shape, options, *_ = TIFFS["imagej"]
+    tifffile.imwrite(path, pixels(shape), **options)
+    with open_image(path) as image:
+        assert image.name == "cells"
+        assert image.describe() == (
+            "TZYX 3 x 5 x 20 x 30 uint16, pixel 1.5 x 0.2 x 0.1 um (Z, Y, X), every 4 s"
+        )
+
+
+def test_several_images_in_a_file_are_mentioned(tmp_path: Path) -> None:
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(pixels((20, 30)), metadata=None)
+        writer.write(pixels((50, 60)), metadata=None)
+    with open_image(path) as image:
+        assert image.shape == (20, 30)
+        assert "first of 2 images" in image.describe()
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "known"),
+    [
+        ("HYX", (7, 20, 30), "QYX"),
+        ("QQYX", (7, 5, 20, 30), "QIYX"),
+        ("QQQQYX", (2, 2, 2, 2, 20, 30), "QIZTYX"),
+        ("QQYX", (7, 20, 30, 3), "QYXS"),
+        ("YXS", (20, 30, 2), "YXC"),
+    ],
+)
+def test_unknown_axes_get_letters(axes: str, shape: tuple[int, ...], known: str) -> None:
+    assert to_known_axes(axes, shape) == known
+
+
+def test_too_many_axes_are_refused() -> None:
+    with pytest.raises(InputError, match="too many dimensions"):
+        to_known_axes("QQQQQYX", (2,) * 7)
+
+
+PICTURES: dict[str, tuple[Callable[[Path], None], str, str]] = {
+    "gray.png": (lambda p: Image.new("L", (30, 20), 7).save(p), "YX", "uint8"),
+    "deep.png": (lambda p: Image.fromarray(pixels((20, 30))).save(p), "YX", "uint16"),
+    "bits.png": (lambda p: Image.new("1", (30, 20)).save(p), "YX", "bool"),
+    "rgb.png": (lambda p: Image.new("RGB", (30, 20)).save(p), "YXS", "uint8"),
+    "rgba.png": (lambda p: Image.new("RGBA", (30, 20)).save(p), "YXS", "uint8"),
+    "gray_alpha.png": (lambda p: Image.new("LA", (30, 20)).save(p), "YX", "uint8"),
+    "gray.jpg": (lambda p: Image.new("L", (30, 20)).save(p), "YX", "uint8"),
+    "rgb.JPEG": (lambda p: Image.new("RGB", (30, 20)).save(p), "YXS", "uint8"),
+    "cmyk.jpg": (lambda p: Image.new("CMYK", (30, 20)).save(p), "YXS", "uint8"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures(name: str, tmp_path: Path) -> None:
+    make, axes, dtype = PICTURES[name]
+    make(tmp_path / name)
+    with open_image(tmp_path / name) as image:
+        assert (image.axes, image.dtype) == (axes, np.dtype(dtype))
+        assert image.shape[:2] == (20, 30)
+        assert image.shape[2:] in ((), (3,))
+
+
+def test_palettes_become_colours_and_gray_palettes_gray(tmp_path: Path) -> None:
+    colours = Image.new("P", (30, 20), 1)
+    colours.putpalette([0, 0, 0, 250, 120, 3])
+    colours.save(tmp_path / "colours.png")
+    grays = Image.new("P", (30, 20), 1)
+    grays.putpalette([0, 0, 0, 90, 90, 90])
+    grays.save(tmp_path / "grays.png")
+    with open_image(tmp_path / "colours.png") as image:
+        assert image.data[0, 0].tolist() == [250, 120, 3]
+    with open_image(tmp_path / "grays.png") as image:
+        assert image.shape == (20, 30)
+        assert image.data[0, 0] == 90
+
+
+def test_sixteen_bit_colour_png_keeps_its_depth(tmp_path: Path) -> None:
+    from imagecodecs import png_encode
+
+    data = (RNG.random((20, 30, 3)) * 65_535).astype(np.uint16)
+    (tmp_path / "deep.png").write_bytes(png_encode(data))
+    with open_image(tmp_path / "deep.png") as image:
+        np.testing.assert_array_equal(image.data, data)
+
+
+def test_camera_orientation_is_left_alone(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (30, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    with open_image(tmp_path / "turned.jpg") as image:
+        assert image.shape == (20, 30)
+
+
+def test_content_decides_not_the_name(tmp_path: Path) -> None:
+    Image.new("L", (30, 20)).save(tmp_path / "really_png.tif", format="PNG")
+    with open_image(tmp_path / "really_png.tif") as image:
+        assert image.shape == (20, 30)
+
+
+def whole_tiff(path: Path, **options: Any) -> bytes:
+    tifffile.imwrite(path, pixels((4, 64, 64)), photometric="minisblack", **options)
+    return path.read_bytes()
+
+
+def cut_tiff(path: Path) -> None:
+    path.write_bytes(whole_tiff(path)[:-3000])
+
+
+def cut_compressed_tiff(path: Path) -> None:
+    path.write_bytes(whole_tiff(path, compression="zlib")[:-3000])
+
+
+def cut_png(path: Path) -> None:
+    Image.fromarray(pixels((64, 64), "uint8")).save(path, format="PNG")
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def huge_png(path: Path) -> None:
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunk = b"IHDR" + header
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
+
+
+HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
+    "missing": ("a.tif", lambda p: None, "There is no file"),
+    "folder": ("a.tif", lambda p: p.mkdir(), "is a folder"),
+    "empty": ("a.tif", lambda p: p.touch(), r"is empty \(0 bytes\)"),
+    "text": ("a.tif", lambda p: p.write_text("no image at all"), "not what its name says.*TIFF"),
+    "unsupported": ("a.czi", lambda p: p.write_bytes(b"ZISRAWFILE" * 9), "Accepted are TIFF"),
+    "only_magic": ("a.tif", lambda p: p.write_bytes(b"II*\0"), "damaged or truncated"),
+    "no_pages": ("a.tif", lambda p: p.write_bytes(b"II*\0" + bytes(4)), "without pages|truncated"),
+    "header_beyond_end": (
+        "a.tif",
+        lambda p: p.write_bytes(b"II*\0\xff\xff\0\0"),
+        "truncated|pages",
+    ),
+    "cut": ("a.tif", cut_tiff, "truncated"),
+    "cut_compressed": ("a.tif", cut_compressed_tiff, "truncated"),
+    "complex": (
+        "a.tif",
+        lambda p: tifffile.imwrite(p, np.ones((9, 9), np.complex64)),
+        "complex64 pixels",
+    ),
+    "cmyk": (
+        "a.tif",
+        lambda p: tifffile.imwrite(p, np.zeros((9, 9, 4), np.uint8), photometric="separated"),
+        "CMYK",
+    ),
+    "cut_png": ("a.png", cut_png, "is damaged"),
+    "huge_png": ("a.png", huge_png, "too large"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_refused_in_words(case: str, tmp_path: Path) -> None:
+    name, make, message = HOSTILE[case]
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(InputError, match=message) as caught:
+        open_image(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_damaged_page_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bad_page.tif"
+    tifffile.imwrite(path, pixels((4, 64, 64)), photometric="minisblack", compression="zlib")
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages[2].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    with open_image(path) as image:
+        image.data[0]
+        with pytest.raises(InputError, match="page 3 of 4 cannot be decoded"):
+            image.data[2]
