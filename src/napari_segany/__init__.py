@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.core.prompts import Prompt
     from napari_segany.everything import segment_everything
-    from napari_segany.models.model import Embedding, SamModel, load_model
+    from napari_segany.models.model import SamModel, load_model
+    from napari_segany.models.prompting import Embedding
     from napari_segany.recipe import LabelParams, Recipe
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 
 _HOMES = {
     "AutomaticParams": "napari_segany.core.parameters",
-    "Embedding": "napari_segany.models.model",
+    "Embedding": "napari_segany.models.prompting",
     "LabelParams": "napari_segany.recipe",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_segany.core.automatic import Answers, count_points, generate, stability
+from napari_segany.core.automatic import Answers, count_points, generate
 from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
@@ -125,18 +125,6 @@ def test_predicted_iou_must_exceed_its_threshold() -> None:
     assert len(find(THREE, changed(pred_iou_thresh=0.7), oracle)) == 2
     negative = Oracle({1: -1.0, 2: -2.0, 3: -3.0})
     assert len(find(THREE, changed(pred_iou_thresh=0), negative)) == 3, "0 keeps all"
-
-
-def test_stability_of_a_known_map() -> None:
-    logits = torch.full((2, 10, 10), -5.0)
-    logits[0, :4] = 5.0  # 40 pixels above +1
-    logits[0, 4] = 0.5  # 10 more above -1
-    logits[0, 5] = -0.5  # 10 more above -1
-    scores = stability(logits, 1.0)
-    assert scores[0].item() == pytest.approx(40 / 60)
-    assert scores[1].isnan(), "nothing is above either"
-    assert stability(logits[0], 0.5).item() == pytest.approx(40 / 50), "above, not at"
-    assert stability(logits[0], 0.0).item() == 1
 
 
 def rim(mask: NDArray[np.bool_], value: int) -> NDArray[np.float32]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.drawing import draw
 from napari_segany.core.geometry import Frame
 from napari_segany.core.grids import crop_layers, point_grid
 from napari_segany.core.labels import drop_small_specks, fill_small_holes
@@ -101,21 +101,6 @@ def count_points(
     return sum(len(crop.points) for crop in _plan(shape, params, region))
 
 
-def stability(logits: Tensor, offset: float) -> Tensor:
-    """IoU of the masks at logits above ``offset`` and above ``-offset``; NaN for empty masks.
-
-    Parameters
-    ----------
-    logits : Tensor
-        (..., H, W).
-    offset : float
-        Logits either side of the mask's threshold of 0.
-    """
-    inner = (logits > offset).sum(dim=(-2, -1), dtype=torch.int32)
-    outer = (logits > -offset).sum(dim=(-2, -1), dtype=torch.int32)
-    return inner / outer
-
-
 def _touches_crop_only(
     boxes: NDArray[np.int64], crop: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
@@ -124,26 +109,6 @@ def _touches_crop_only(
     near_plane = np.abs(boxes - np.array([0, 0, *shape])) <= EDGE_TOLERANCE
     touching: NDArray[np.bool_] = (near_crop & ~near_plane).any(axis=1)
     return touching
-
-
-def _cells_above(
-    logits: Tensor, bound: float, frame: Frame
-) -> list[tuple[int, int, int, int] | None]:
-    """Half-open box of the cells above ``bound`` in each of (K, m, m) logits, or None.
-
-    Cells of the frame's padding are left out.
-    """
-    size = frame.cells_used(logits.shape[-1])
-    above = logits[:, : size[0], : size[1]] > bound
-    rows, cols = above.any(dim=2).cpu().numpy(), above.any(dim=1).cpu().numpy()
-    first = np.stack([rows.argmax(axis=1), cols.argmax(axis=1)], axis=1)
-    last = np.stack(
-        [size[0] - rows[:, ::-1].argmax(axis=1), size[1] - cols[:, ::-1].argmax(axis=1)], axis=1
-    )
-    return [
-        (int(a), int(b), int(c), int(d)) if rows[i].any() else None
-        for i, ((a, b), (c, d)) in enumerate(zip(first, last, strict=True))
-    ]
 
 
 def _answer_batch(
@@ -155,25 +120,14 @@ def _answer_batch(
 ) -> MaskSet:
     """Ask at some points of a crop and keep the confident and stable answers."""
     answers = embedded.ask_points(points, params.pred_iou_floor)
-    frame, offset = embedded.frame, params.stability_score_offset
-    kept, crops, origins, stable = [], [], [], []
-    for i, cells in enumerate(_cells_above(answers.logits, -offset, frame)):
-        if cells is None:
-            continue
-        # No pixel outside these is above -offset, so nothing that is counted lies there.
-        pixels, origin = frame.enlarge_within(answers.logits[i], cells)
-        score = stability(pixels, offset)
-        if score >= params.stability_floor:
-            kept.append(i)
-            crops.append((pixels > 0).cpu().numpy())
-            origins.append(origin)
-            stable.append(float(score))
+    drawn = draw(answers.logits, embedded.frame, params.stability_score_offset)
+    kept = np.flatnonzero(drawn.stability_score >= params.stability_floor)
     found = MaskSet.from_crops(
-        frame.shape,
-        crops,
-        origins,
+        embedded.frame.shape,
+        [drawn.masks[i] for i in kept],
+        [drawn.origins[i] for i in kept],
         predicted_iou=answers.predicted_iou.cpu().numpy()[kept],
-        stability_score=stable,
+        stability_score=drawn.stability_score[kept],
         points=answers.points[kept],
     ).placed(crop.box, shape)
     return found[~_touches_crop_only(found.inclusive_boxes, crop.box, shape)]

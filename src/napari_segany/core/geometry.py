@@ -61,6 +61,8 @@ class _Resizing:
 
     def pixels(self, start: int, stop: int) -> slice:
         """Pixels that cells ``start`` to ``stop`` contribute to."""
+        if start >= stop:
+            return slice(0, 0)
         first = int(self.first_pixel[start:stop].min())
         return slice(first, max(first, int(self.last_pixel[start:stop].max()) + 1))
 
@@ -161,7 +163,7 @@ class Frame:
         by_row, by_col = self._resizings(logits.shape[-1])
         rows, cols = by_row.pixels(cells[0], cells[2]), by_col.pixels(cells[1], cells[3])
         if rows.start == rows.stop or cols.start == cols.stop:
-            # Planes of fewer pixels than cells leave some cells out.
+            # No cells, or cells that a plane of fewer pixels than cells leaves out.
             return logits.new_empty(0, 0), (0, 0)
         needed = by_row.cells(rows), by_col.cells(cols)
         narrow = by_row.weights_of(rows, logits) @ logits[needed[0], needed[1]]

@@ -2,17 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
-from napari_segany.core.automatic import Answers, generate, stability
+from napari_segany.core.automatic import generate
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.drawing import draw
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
@@ -23,39 +22,13 @@ from napari_segany.errors import InputError
 from napari_segany.models.catalog import ModelDefaults
 from napari_segany.models.device import choose_device, choose_precision
 from napari_segany.models.fetch import FetchProgress
+from napari_segany.models.prompting import AskedPlane, Embedding
 from napari_segany.models.weights import Weights, load_weights, resolve
-from napari_segany.networks.decoding import Decoded, PromptDecoder, SharedImage
-from napari_segany.networks.mask_decoder import CANDIDATES
+from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
 
-PROMPTS_PER_BATCH = 32
-"""Prompts decoded together by ``predict``; alike ones only, so no prompt is ever padded."""
-
 STABILITY_OFFSET = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Embedding:
-    """The image encoder's output for one plane; everything else about a prompt is cheap.
-
-    Attributes
-    ----------
-    shared : SharedImage
-        The (C, g, g) features and what all prompts share of them, on the model's device.
-    frame : Frame
-        How the plane lies in the model's frame.
-    weights_sha256 : str
-        Hash of the weights that made it; other weights cannot use it.
-    """
-
-    shared: SharedImage
-    frame: Frame
-    weights_sha256: str
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the plane."""
-        return self.frame.shape
+"""Logits either side of the mask's threshold that the stability of an answer compares."""
 
 
 class SamModel:
@@ -209,9 +182,9 @@ class SamModel:
         answers: dict[int, MaskSet] = {}
         for group in group_alike(prompts):
             many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
-            for start in range(0, len(group), PROMPTS_PER_BATCH):
+            for start in range(0, len(group), self._decoder.at_once):
                 check(should_stop)
-                indices = group[start : start + PROMPTS_PER_BATCH]
+                indices = group[start : start + self._decoder.at_once]
                 batch = [prompts[i] for i in indices]
                 sets = self._answer_alike(embedding, batch, many, ranking)
                 answers.update(zip(indices, sets, strict=True))
@@ -221,31 +194,24 @@ class SamModel:
     def _answer_alike(
         self, embedding: Embedding, prompts: list[Prompt], multimask: bool, ranking: Ranking
     ) -> list[MaskSet]:
-        decoded = self._decode(embedding, _to_model(prompts, embedding.frame))
-        outputs = range(1, CANDIDATES + 1) if multimask else range(1)
-        logits = self._decoder.masks(decoded, torch.arange(len(prompts)), outputs)
-        scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
+        logits, scores = self._asked(embedding).ask(prompts, multimask)
         sets = []
         for prompt, low, iou in zip(prompts, logits, scores, strict=True):
-            full = embedding.frame.enlarge(low)
-            found = MaskSet.from_masks(
-                (full > 0).cpu().numpy(),
+            drawn = draw(low, embedding.frame, STABILITY_OFFSET)
+            found = MaskSet.from_crops(
+                embedding.shape,
+                drawn.masks,
+                drawn.origins,
                 predicted_iou=iou.cpu().numpy(),
-                stability_score=stability(full, STABILITY_OFFSET).nan_to_num(0).cpu().numpy(),
+                stability_score=drawn.stability_score,
                 points=np.tile(prompt.first_point, (len(low), 1)),
                 low_res_logits=low.cpu().numpy(),
             )
             sets.append(found[rank(found, ranking)])
         return sets
 
-    def _decode(self, embedding: Embedding, prompts: "_ModelPrompts") -> Decoded:
-        on_device = {
-            name: None if value is None else value.to(self.device)
-            for name, value in vars(prompts).items()
-        }
-        sparse, dense = self.network.prompt_encoder(**on_device)
-        own_image = dense if prompts.masks is not None else None
-        return self._decoder.decode(embedding.shared, sparse, own_image)
+    def _asked(self, embedding: Embedding) -> AskedPlane:
+        return AskedPlane(embedding, self.network.prompt_encoder, self._decoder)
 
     @cached_property
     def _decoder(self) -> PromptDecoder:
@@ -310,10 +276,10 @@ class SamModel:
         if faithful:
             chosen = chosen.as_reference()
 
-        def embed(crop: NDArray[np.uint8]) -> _AskedCrop:
+        def embed(crop: NDArray[np.uint8]) -> AskedPlane:
             whole = embedding is not None and crop.shape == rgb.shape
             known = embedding if whole else None
-            return _AskedCrop(self, known or self._embed_rgb(crop, should_stop))
+            return self._asked(known or self._embed_rgb(crop, should_stop))
 
         with torch.inference_mode():
             return generate(
@@ -348,64 +314,6 @@ class SamModel:
                 raise InputError(
                     f"mask_logits must have shape {wanted}, got {prompt.mask_logits.shape}."
                 )
-
-
-@dataclass(frozen=True)
-class _ModelPrompts:
-    """Prompts in the model's frame, named as the prompt encoder's arguments."""
-
-    points: Tensor | None = None
-    labels: Tensor | None = None
-    boxes: Tensor | None = None
-    masks: Tensor | None = None
-
-
-def _to_model(prompts: list[Prompt], frame: Frame) -> _ModelPrompts:
-    """Stack prompts of equal shape; coordinates in float32 as in the published code."""
-    points = [p.points for p in prompts if p.points is not None]
-    labels = [p.labels for p in prompts if p.labels is not None]
-    boxes = [p.box for p in prompts if p.box is not None]
-    masks = [
-        frame.place_mask(p.mask)
-        if p.mask is not None
-        else torch.from_numpy(np.array(p.mask_logits))
-        for p in prompts
-        if p.has_mask
-    ]
-    return _ModelPrompts(
-        points=torch.from_numpy(frame.to_xy(np.stack(points))).float() if points else None,
-        labels=torch.from_numpy(np.stack(labels)) if labels else None,
-        boxes=torch.from_numpy(frame.boxes_to_xyxy(np.stack(boxes))).float() if boxes else None,
-        masks=torch.stack(masks)[:, None] if masks else None,
-    )
-
-
-@dataclass(frozen=True)
-class _AskedCrop:
-    """What the automatic generator needs of an embedded crop."""
-
-    model: SamModel
-    embedding: Embedding
-
-    @property
-    def frame(self) -> Frame:
-        return self.embedding.frame
-
-    def ask_points(self, points: NDArray[np.float64], bound: float) -> Answers:
-        xy = torch.from_numpy(self.frame.to_xy(points)).float()[:, None]
-        prompts = _ModelPrompts(points=xy, labels=torch.ones(len(points), 1))
-        decoded = self.model._decode(self.embedding, prompts)
-        scores = decoded.predicted_iou[:, 1:]
-        above = scores > bound
-        # Masks are made only for prompts of which some candidate is wanted.
-        wanted = torch.nonzero(above.any(dim=1)).flatten()
-        logits = self.model._decoder.masks(decoded, wanted, range(1, CANDIDATES + 1))
-        row, candidate = torch.nonzero(above[wanted], as_tuple=True)
-        return Answers(
-            points=points[wanted[row].cpu().numpy()],
-            predicted_iou=scores[wanted[row], candidate],
-            logits=logits[row, candidate],
-        )
 
 
 def load_model(

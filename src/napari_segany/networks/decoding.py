@@ -25,6 +25,9 @@ from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import CANDIDATES, Attention, MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
+DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
+"""Prompts decoded together; on a CPU 8, more would fall out of its cache."""
+
 UPSCALED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts whose masks are upscaled together; on a CPU one, more would fall out of its cache."""
 
@@ -195,6 +198,11 @@ class PromptDecoder:
         ]
         self.last = CrossAttention(decoder.transformer.final_attn_token_to_image, position, False)
         self.buffers: dict[str, Tensor] = {}
+
+    @property
+    def at_once(self) -> int:
+        """Prompts that are best decoded together on this device."""
+        return DECODED_AT_ONCE.get(self.position.device.type, 8)
 
     @cached_property
     def own_tokens(self) -> Tensor:
