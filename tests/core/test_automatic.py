@@ -287,6 +287,17 @@ def test_a_region_restricts_the_points() -> None:
     assert unasked.crops == [], "no point, no embedding"
 
 
+def test_a_region_is_of_the_plane_in_every_crop() -> None:
+    region = np.zeros(THREE.shape, bool)
+    region[60:, 80:] = True
+    params = changed(crop_n_layers=1, crop_overlap_ratio=0.0)
+    oracle = Oracle()
+    find(THREE, params, oracle, region=region)
+    # The whole plane, then its lower right quarter; the region has no point in the others.
+    assert oracle.crops == [(96, 128), (48, 64)]
+    assert count_points((96, 128), params, region) == 6 * 6 + 12 * 12
+
+
 def test_a_region_must_fit() -> None:
     with pytest.raises(InputError, match=r"region has shape \(5, 5\) but the plane has .*96, 128"):
         find(THREE, region=np.ones((5, 5), bool))

@@ -72,6 +72,13 @@ def test_extreme_numbers_do_not_overflow(plane: NDArray[np.generic]) -> None:
     assert np.abs(seen - gray(RAMP)).max() <= 1
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i8"])
+def test_the_least_and_the_greatest_number_side_by_side(dtype: str) -> None:
+    kind = np.dtype(dtype)
+    range_ = np.iinfo(kind) if kind.kind == "i" else np.finfo(kind)
+    assert gray(np.array([[range_.min, range_.max]], kind)).tolist() == [[0, 255]]
+
+
 def test_booleans_are_black_and_white() -> None:
     assert np.array_equal(gray(RAMP > 300), np.where(RAMP > 300, 255, 0))
 

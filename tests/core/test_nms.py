@@ -53,6 +53,25 @@ def test_touching_neighbours_survive_by_masks_and_not_by_boxes() -> None:
     assert by_box.predicted_iou.tolist() == pytest.approx([0.95])
 
 
+def test_masks_above_the_threshold_lose_and_those_at_it_stay() -> None:
+    full = np.zeros((3, 1, 8), bool)
+    full[0, 0, [0, 1, 2, 5]] = True
+    full[1, 0, [0, 1, 4, 5]] = True  # 3 pixels of 5 are shared
+    full[2, 0, [0, 4, 5]] = True  # 2 of 5 with the first, 3 of 4 with the second
+    masks = MaskSet.from_masks(full, predicted_iou=[0.9, 0.8, 0.7])
+    assert masks.nms(0.6).area.tolist() == [4, 4]
+    assert masks.nms(0.59).area.tolist() == [4, 3]
+    assert masks.nms(0.75).area.tolist() == [4, 4, 3]
+
+
+def test_rectangles_have_the_iou_of_their_boxes() -> None:
+    full = np.zeros((2, 1, 100), bool)
+    full[0, 0, :84], full[1, 0, 16:] = True, True  # 68 of 100
+    masks = MaskSet.from_masks(full)
+    assert len(masks.nms(0.679)) == 1
+    assert len(masks.nms(0.681)) == 2
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.7, 1.0])
 def test_mask_suppression_is_that_of_whole_images(seed: int, threshold: float) -> None:

@@ -62,7 +62,9 @@ def find_limits(
             raise InputError("No pixel is a finite number, so there is no image.")
     if channel.dtype == bool:
         return 0.0, 1.0
-    low, high = (float(v) for v in np.percentile(channel.astype(np.float64), percentiles))
+    # Halves, because the difference of two neighbours overflows near the largest float.
+    halves = np.percentile(channel.astype(np.float64) / 2, percentiles)
+    low, high = (float(v) * 2 for v in halves)
     if low == high:
         low, high = float(channel.min()), float(channel.max())
     return low, high
