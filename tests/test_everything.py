@@ -264,7 +264,10 @@ def test_one_channel_of_many_and_three_as_colours(segment: Any, expected: Any) -
     assert np.array_equal(segment(channels, "CYX", channels=1), expected)
     assert np.array_equal(segment(channels, "CYX", channels=np.int64(1)), expected)
     colours = segment(channels, "CYX", channels=(0, 1, 2))
-    assert np.array_equal(colours, segment(np.moveaxis(channels, 0, -1), "YXS"))
+    wide = np.moveaxis(channels, 0, -1).astype("u2")
+    assert np.array_equal(colours, segment(wide, "YXS")), "channels are stretched one by one"
+    dim = segment(channels // 8, "CYX", channels=(0, 1, 2))
+    assert np.array_equal(dim, segment(wide // 8, "YXS")), "8-bit channels are no RGB"
     alpha = np.concatenate([np.moveaxis(channels, 0, -1), np.full((50, 64, 1), 9, "u1")], axis=-1)
     assert np.array_equal(segment(alpha), segment(alpha[..., :3]))
 

@@ -177,3 +177,21 @@ def test_ids_go_on_from_the_plane_before() -> None:
     shifted = shift_ids(labels, 7)
     assert shifted.tolist() == [[0, 8], [9, 0]]
     assert shifted.dtype == np.int32
+
+
+def test_what_is_left_out_leaves_no_hole_below_it() -> None:
+    masks = np.zeros((3, 20, 20), bool)
+    masks[0, 2:18, 2:18] = True
+    masks[1, 4:10, 4:8] = masks[2, 4:10, 8:12] = True
+    pair = masks[1] | masks[2]
+    pair[10, 4] = True  # a pixel more than the two together
+    found = MaskSet.from_masks(np.concatenate([masks, pair[None]]))
+
+    labels, source = paint(found)
+
+    assert source.tolist() == [0, 1, 2], "of the pair only a rim is visible"
+    assert labels[10, 4] == 1
+    assert np.array_equal(labels > 0, masks[0])
+    everything, kept = paint(found, min_visible=0)
+    assert kept.tolist() == [0, 1, 2, 3]
+    assert everything[10, 4] == 4

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_iou, box_nms, mask_nms
-from napari_segany.errors import Cancelled, InputError
+from napari_segany.errors import InputError
 
 
 def greedy(iou: NDArray[np.float64], scores: NDArray[np.floating], threshold: float) -> list[int]:
@@ -111,9 +111,3 @@ def test_nothing_in_nothing_out() -> None:
 def test_a_kind_that_does_not_exist_is_told() -> None:
     with pytest.raises(InputError, match="kind must be 'mask' or 'box', got 'boxes'"):
         MaskSet.empty((5, 5)).nms(0.5, "boxes")  # type: ignore[arg-type]
-
-
-def test_suppression_can_be_stopped() -> None:
-    boxes = np.array([[0, 0, 10, 10], [20, 20, 30, 30]])
-    with pytest.raises(Cancelled):
-        box_nms(boxes, np.ones(2), 0.5, should_stop=lambda: True)

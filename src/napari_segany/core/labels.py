@@ -74,6 +74,25 @@ def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:
     return len(masks) - 1 - np.argsort(height[::-1], kind="stable")
 
 
+def _painted(
+    masks: "MaskSet", order: list[np.intp], fill_holes: int, drop_specks: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Paint some masks in order, as their index plus one; also the pixels each one drew."""
+    labels = np.zeros(masks.shape, np.int32)
+    drawn = masks.area.copy()
+    for i in order:
+        if fill_holes or drop_specks:
+            mask = masks.mask(int(i))
+            mask = fill_small_holes(mask, fill_holes) if fill_holes else mask
+            mask = drop_small_specks(mask, drop_specks) if drop_specks else mask
+            labels[mask] = i + 1
+            drawn[i] = np.count_nonzero(mask)
+        else:
+            a, b, c, d = masks.boxes[i]
+            labels[a:c, b:d][masks.crop(int(i))] = i + 1
+    return labels, drawn
+
+
 def paint(
     masks: "MaskSet",
     overlap: Overlap = "small_on_top",
@@ -105,22 +124,14 @@ def paint(
     source : ndarray
         (n,) index into ``masks`` of each object.
     """
-    labels = np.zeros(masks.shape, np.int32)
-    drawn = masks.area.copy()
-    for i in _paint_order(masks, overlap):
-        if masks.area[i] < min_area:
-            continue
-        if fill_holes or drop_specks:
-            mask = masks.mask(i)
-            mask = fill_small_holes(mask, fill_holes) if fill_holes else mask
-            mask = drop_small_specks(mask, drop_specks) if drop_specks else mask
-            labels[mask] = i + 1
-            drawn[i] = np.count_nonzero(mask)
-        else:
-            a, b, c, d = masks.boxes[i]
-            labels[a:c, b:d][masks.crop(i)] = i + 1
+    order = [i for i in _paint_order(masks, overlap) if masks.area[i] >= min_area]
+    labels, drawn = _painted(masks, order, fill_holes, drop_specks)
     visible = np.bincount(labels.ravel(), minlength=len(masks) + 1)[1:]
-    source = np.flatnonzero((visible >= max(min_area, 1)) & (visible >= min_visible * drawn))
+    keep = (visible >= max(min_area, 1)) & (visible >= min_visible * drawn)
+    source = np.flatnonzero(keep)
+    if not keep[order].all():
+        # What is left out must not leave a hole in what lies below it.
+        labels, _ = _painted(masks, [i for i in order if keep[i]], fill_holes, drop_specks)
     renumbered = np.zeros(len(masks) + 1, np.int32)
     renumbered[source + 1] = np.arange(1, len(source) + 1)
     return renumbered[labels], source

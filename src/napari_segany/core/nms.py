@@ -5,8 +5,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.callbacks import ShouldStop, check
-
 
 def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
     """Intersection over union of one box with N others.
@@ -31,13 +29,11 @@ def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[
 def _suppress(
     scores: NDArray[np.floating],
     overlapping: Callable[[int, NDArray[np.intp]], NDArray[np.bool_]],
-    should_stop: ShouldStop | None = None,
 ) -> NDArray[np.intp]:
     """Keep the best remaining index, drop what ``overlapping(kept, rest)`` marks, repeat."""
     rest = np.argsort(-scores, kind="stable")
     kept = []
     while len(rest):
-        check(should_stop)
         best, rest = int(rest[0]), rest[1:]
         kept.append(best)
         if len(rest):
@@ -49,7 +45,6 @@ def box_nms(
     boxes: NDArray[np.integer] | NDArray[np.floating],
     scores: NDArray[np.floating],
     threshold: float,
-    should_stop: ShouldStop | None = None,
 ) -> NDArray[np.intp]:
     """Greedy suppression by IoU of bounding boxes, as in the reference generator.
 
@@ -68,9 +63,7 @@ def box_nms(
         Indices kept, best first.
     """
     boxes = np.asarray(boxes, dtype=np.float64)
-    return _suppress(
-        np.asarray(scores), lambda i, rest: box_iou(boxes[i], boxes[rest]) > threshold, should_stop
-    )
+    return _suppress(np.asarray(scores), lambda i, rest: box_iou(boxes[i], boxes[rest]) > threshold)
 
 
 def mask_nms(
@@ -79,7 +72,6 @@ def mask_nms(
     scores: NDArray[np.floating],
     threshold: float,
     crop: Callable[[int], NDArray[np.bool_]],
-    should_stop: ShouldStop | None = None,
 ) -> NDArray[np.intp]:
     """Greedy suppression by exact IoU of the masks themselves.
 
@@ -131,4 +123,4 @@ def mask_nms(
             result[k] = shared > threshold * (areas[i] + areas[j] - shared)
         return result
 
-    return _suppress(np.asarray(scores), overlapping, should_stop)
+    return _suppress(np.asarray(scores), overlapping)
