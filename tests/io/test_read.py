@@ -160,7 +160,13 @@ def test_every_pixel_type(dtype: str, options: dict[str, str], tmp_path: Path) -
 
 def test_one_plane_reads_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, pixels((3, 4, 20, 30)), compression="zlib", metadata={"axes": "TZYX"})
+    tifffile.imwrite(
+        path,
+        pixels((3, 4, 20, 30)),
+        compression="zlib",
+        photometric="minisblack",
+        metadata={"axes": "TZYX"},
+    )
     read: list[int] = []
     original = tifffile.TiffPage.asarray
 
@@ -178,7 +184,7 @@ def test_one_plane_reads_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_uncompressed_stacks_are_mapped_not_read(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, pixels((3, 20, 30)), metadata={"axes": "ZYX"})
+    tifffile.imwrite(path, pixels((3, 20, 30)), photometric="minisblack", metadata={"axes": "ZYX"})
     with open_image(path) as image:
         assert isinstance(image.data, np.memmap)
         assert not image.data.flags.writeable
@@ -187,7 +193,9 @@ def test_uncompressed_stacks_are_mapped_not_read(tmp_path: Path) -> None:
 def test_lazy_pages_index_like_an_array(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
     data = pixels((3, 4, 20, 30))
-    tifffile.imwrite(path, data, compression="zlib", metadata={"axes": "TZYX"})
+    tifffile.imwrite(
+        path, data, compression="zlib", photometric="minisblack", metadata={"axes": "TZYX"}
+    )
     with open_image(path) as image:
         assert isinstance(image.data, TiffPages)
         s = slice
@@ -319,10 +327,11 @@ def huge_png(path: Path) -> None:
     import zlib
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
-    chunk = b"IHDR" + header
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    )
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")):
+        check = struct.pack(">I", zlib.crc32(name + content))
+        png += struct.pack(">I", len(content)) + name + content + check
+    path.write_bytes(png)
 
 
 HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
