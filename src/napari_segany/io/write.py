@@ -54,8 +54,9 @@ class LabelStack:
     def add(self, plane: NDArray[np.integer]) -> None:
         """Append the next plane, (Y, X) with ids unique over the stack."""
         self._largest = max(self._largest, int(plane.max(initial=0)))
-        packed = zlib.compress(plane.astype("<u4").tobytes(), level=1)
-        self._hash.update(packed)
+        raw = plane.astype("<u4").tobytes()
+        self._hash.update(raw)
+        packed = zlib.compress(raw, level=1)
         self._sizes.append(len(packed))
         self._spool.write(packed)
 

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from skimage.measure import regionprops
+
+from napari_segany.core.measure import measure_plane
+
+
+def test_columns_equal_scikit_image_and_areas_have_units():
+    labels = np.zeros((40, 50), np.int32)
+    labels[5:15, 10:30], labels[20:35, 5:12] = 1, 2
+    image = np.random.default_rng(0).integers(0, 1000, labels.shape).astype(np.uint16)
+
+    columns = measure_plane(labels, image, {"Y": (0.5, "um"), "X": (0.25, "um")})
+
+    props = regionprops(labels, image)
+    assert columns["label"].tolist() == [1, 2]
+    assert columns["area"].tolist() == [200, 105]
+    physical = next(name for name in columns if name.startswith("area_"))
+    assert "um" in physical
+    assert columns[physical] == pytest.approx(np.array([200, 105]) * 0.5 * 0.25)
+    assert columns["centroid_row"] == pytest.approx([p.centroid[0] for p in props])
+    assert columns["solidity"] == pytest.approx([1, 1])
+    assert columns["row_max"].tolist() == [15, 35]
+    assert columns["intensity_mean"] == pytest.approx([p.intensity_mean for p in props])
+    assert columns["intensity_max"] == pytest.approx([p.intensity_max for p in props])
+
+
+def test_pixels_that_are_no_numbers_do_not_spoil_the_mean():
+    labels = np.ones((4, 4), np.int32)
+    image = np.full((4, 4), 2.0)
+    image[0, 0] = np.nan
+
+    assert measure_plane(labels, image)["intensity_mean"] == pytest.approx([2])
+
+
+def test_colours_are_measured_one_by_one_and_no_object_is_an_empty_table():
+    image = np.zeros((6, 6, 3), np.uint8)
+    image[..., 1] = 7
+    columns = measure_plane(np.ones((6, 6), np.int32), image, channels=(0, 1, 2))
+
+    means = [v[0] for k, v in columns.items() if k.startswith("intensity_mean")]
+    assert means == [0, 7, 0]
+    empty = measure_plane(np.zeros((6, 6), np.int32), image, channels=(0, 1, 2))
+    assert list(empty) == list(columns)
+    assert all(len(v) == 0 for v in empty.values())
