@@ -21,6 +21,12 @@ def pixels(shape: tuple[int, ...], dtype: str = "uint16") -> np.ndarray:
     return (RNG.random(shape) * 200).astype(dtype)
 
 
+def write_compressed(path: Path, data: np.ndarray) -> None:
+    tifffile.imwrite(
+        path, data, photometric="minisblack", compression="zlib", metadata={"axes": "TZYX"}
+    )
+
+
 TIFFS: dict[str, tuple[tuple[int, ...], dict[str, Any], str, dict[str, tuple[float, str]]]] = {
     "plain": ((20, 30), {}, "YX", {}),
     "imagej": (
