@@ -118,7 +118,7 @@ def segment_planes(
         image = layout.plane(data, index)
         try:
             masks = model.generate(
-                _unlike_colours(image, layout),
+                image,
                 recipe.params,
                 faithful=recipe.faithful,
                 limits=limits,
@@ -133,16 +133,6 @@ def segment_planes(
             raise InputError(f"Plane {place}: {error}") from error
         labels, source = paint(masks, **asdict(recipe.labels))
         yield PlaneResult(index, image, labels, masks[source])
-
-
-def _unlike_colours(image: NDArray[np.generic], layout: StackLayout) -> NDArray[np.generic]:
-    """Three channels as something that is not taken for colours, which pass unstretched.
-
-    8-bit RGB goes to the model as it is, but 8-bit fluorescence is as dim as it was recorded.
-    """
-    if len(layout.channels) == 3 and image.dtype == np.uint8:
-        return image.astype(np.uint16)
-    return image
 
 
 def _region_of(

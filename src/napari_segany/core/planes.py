@@ -135,10 +135,16 @@ class StackLayout:
         return product(*(range(n) for n in self.leading_shape))
 
     def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
-        """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped."""
+        """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped.
+
+        Three 8-bit channels come as uint16, which is stretched like any other intensity: 8-bit
+        RGB goes to the model as it is, but fluorescence is as dim as it was recorded.
+        """
         where = dict(zip(self.leading, index, strict=True))
         if len(self.channels) == 3:
-            return np.stack([self._read(data, {**where, "C": c}) for c in self.channels], axis=-1)
+            read = [self._read(data, {**where, "C": c}) for c in self.channels]
+            stacked = np.stack(read, axis=-1)
+            return stacked.astype(np.uint16) if stacked.dtype == np.uint8 else stacked
         return self._read(data, {**where, "C": self.channels[0]})
 
     def _read(self, data: Any, where: dict[str, int]) -> NDArray[np.generic]:
