@@ -6,35 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-import torch
 from PIL import Image
 from skimage import data
 
-from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
+from napari_segany import AutomaticParams, Recipe, segment_everything
 from napari_segany.cli.main import main
 
 FAST = ["--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"]
 PARAMS = AutomaticParams(points_per_side=3, pred_iou_thresh=0, stability_score_thresh=0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def tiny(tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch) -> SamModel:
-    """The command line finds the small random model whatever is asked for."""
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
-    return tiny_model
 
 
 def stack(planes: int = 3) -> np.ndarray:

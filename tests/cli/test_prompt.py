@@ -8,15 +8,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_segany import Prompt, SamModel
+from napari_segany import Prompt
 from napari_segany.cli.main import main
 from napari_segany.core.labels import paint
 
-
-@pytest.fixture(autouse=True)
-def tiny(tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch) -> SamModel:
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
-    return tiny_model
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ FAST = ["--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-t
 
 
 @pytest.fixture
-def tiny(tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch) -> SamModel:
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
-    return tiny_model
-
-
-@pytest.fixture
 def cells(tmp_path: Path) -> Path:
     coarse = np.random.default_rng(5).integers(0, 4000, (3, 8, 9)).astype(np.uint16)
     path = tmp_path / "cells.tif"

@@ -37,7 +37,7 @@ def test_ids_are_unique_over_planes_and_the_fullest_plane_is_shown(tmp_path):
 
     labels = tifffile.imread(files.labels)
     assert [np.unique(p[p > 0]).tolist() for p in labels] == [[1], [2, 3, 4], []]
-    rows = list(csv.DictReader(files.table.open(newline="")))
+    rows = list(csv.DictReader(files.table.read_text().splitlines()))
     assert [(r["label"], r["plane"], r["T"]) for r in rows] == [
         ("1", "0", "0"),
         ("2", "1", "1"),

@@ -66,7 +66,7 @@ def name_results(inputs: Iterable[Path], folder: Path, provenance: str) -> dict[
     return {p: ResultFiles.of(folder, stem(p), provenance) for p in named.values()}
 
 
-def there_already(files: ResultFiles) -> InputError:
-    """The error for results that would be overwritten."""
+def there_already(files: ResultFiles, options: str) -> InputError:
+    """The error for results that would be overwritten; ``options`` are those that help."""
     present = next(p for p in files.all() if p.exists())
-    return InputError(f"{present} is there already; give --overwrite or --skip-existing.")
+    return InputError(f"{present} is there already; give {options}.")

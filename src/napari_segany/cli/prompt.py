@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     files = name_results([args.image], args.output, "prompts")[args.image]
     if not args.overwrite and any(file.exists() for file in files.all()):
-        raise there_already(files)
+        raise there_already(files, "--overwrite")
     prompts = make_prompts(args)
     with open_image(args.image) as image:
         # Axes and plane are checked before a model is loaded.

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             # Files that cannot be read are told now, not in the middle of the night.
             open_image(path).close()
             if any(present) and not (args.overwrite or args.skip_existing):
-                raise there_already(files)
+                raise there_already(files, "--overwrite or --skip-existing")
             to_do.append(path)
         except Exception as error:
             failed(path, error)
