@@ -20,13 +20,14 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import CANDIDATES, Attention, MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
 DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
-"""Prompts decoded together; on a CPU 8, more would fall out of its cache."""
+"""Prompts decoded together; on a CPU 4, whose buffers stay small enough to be reused."""
 
 UPSCALED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts whose masks are upscaled together; on a CPU one, more would fall out of its cache."""
@@ -202,7 +203,7 @@ class PromptDecoder:
     @property
     def at_once(self) -> int:
         """Prompts that are best decoded together on this device."""
-        return DECODED_AT_ONCE.get(self.position.device.type, 8)
+        return DECODED_AT_ONCE.get(self.position.device.type, 4)
 
     @cached_property
     def own_tokens(self) -> Tensor:
@@ -282,7 +283,7 @@ class PromptDecoder:
             summed = self.to_tokens[i].image_looks(
                 scores, tokens, image, out=self._buffer("summed", count, *self.position.shape)
             )
-            image = _layer_norm(summed, block.norm4, self._buffer(f"image {i}", *summed.shape))
+            image = _layer_norm(summed, block.norm4)
         seen = self.last.tokens_look(tokens + code, image)
         tokens = self.decoder.transformer.norm_final_attn(tokens + seen)
         scores = self.decoder.iou_prediction_head(tokens[:, 0]).float()
@@ -332,7 +333,7 @@ class PromptDecoder:
         torch.addmm(bias1, image.reshape(count * n, c), first, out=x)
         x = x.view(-1, c // 4)
         norm = cast(LayerNorm2d, self.decoder.output_upscaling[1])
-        x = _layer_norm(x, norm, self._buffer("upscaled 1 normed", *x.shape))
+        x = _layer_norm(x, norm)
         torch.ops.aten.gelu_(x)
         y = self._buffer("upscaled 2", len(x), c // 2)
         torch.addmm(bias2, x, second, out=y)
@@ -340,11 +341,6 @@ class PromptDecoder:
         return y.view(count, -1, c // 8)
 
 
-def _layer_norm(x: Tensor, norm: nn.LayerNorm | LayerNorm2d, out: Tensor) -> Tensor:
-    """Normalise the last axis of ``x`` into ``out``, which torch's public function cannot do."""
-    unused = x.new_empty(0, dtype=torch.float32), x.new_empty(0, dtype=torch.float32)
-    torch.ops.aten.native_layer_norm.out(
-        x, norm.weight.shape, norm.weight, norm.bias, norm.eps,
-        out0=out, out1=unused[0], out2=unused[1],
-    )  # fmt: skip
-    return out
+def _layer_norm(x: Tensor, norm: nn.LayerNorm | LayerNorm2d) -> Tensor:
+    """Normalise the last axis."""
+    return F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps)
