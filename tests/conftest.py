@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
+from napari_segany.core.geometry import Frame
 from napari_segany.errors import FetchError
 from napari_segany.models import cache as model_cache
 from napari_segany.models import fetch
@@ -89,3 +91,18 @@ def tiny_model() -> SamModel:
         network = Sam(PatchEncoder(), PromptEncoder(grid=8), MaskDecoder())
     network.eval().requires_grad_(False)
     return SamModel(network, Weights("tiny", "none", Path("tiny"), "0"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def enlarge() -> Callable[[Frame, Tensor], Tensor]:
+    """The published way from logits (..., m, m) to a plane (..., H, W): whole, in two steps."""
+
+    def whole(frame: Frame, logits: Tensor) -> Tensor:
+        lead = logits.shape[:-2]
+        x = logits.reshape(1, -1, *logits.shape[-2:]).float()
+        x = interpolate(x, (frame.side, frame.side), mode="bilinear", align_corners=False)
+        h, w = frame.scaled
+        x = interpolate(x[..., :h, :w], frame.shape, mode="bilinear", align_corners=False)
+        return x.reshape(*lead, *frame.shape)
+
+    return whole

@@ -158,10 +158,11 @@ def _over_stack(
     else:
         counts = [count_points(shape, params, _region_of(region, i)) for i in layout.indices()]
     before = np.cumsum([0, *counts]).tolist()
-    return [
-        lambda done, _, start=start: progress(start + done, before[-1])  # type: ignore[misc]
-        for start in before[:-1]
-    ]
+
+    def from_plane(start: int) -> Progress:
+        return lambda done, _: progress(start + done, before[-1])
+
+    return [from_plane(start) for start in before[:-1]]
 
 
 def segment_everything(

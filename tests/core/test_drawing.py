@@ -26,9 +26,9 @@ def smooth_logits(count: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", [(303, 384), (700, 1400), (64, 48), (1, 1)])
-def test_masks_and_scores_are_those_of_the_whole_plane(shape) -> None:
+def test_masks_and_scores_are_those_of_the_whole_plane(shape, enlarge) -> None:
     frame, logits = Frame(shape), smooth_logits(6)
-    whole = frame.enlarge(logits)
+    whole = enlarge(frame, logits)
     expected = MaskSet.from_masks((whole > 0).numpy())
 
     drawn = draw(logits, frame, 1.0)

@@ -236,11 +236,11 @@ def test_how_many_candidates(tiny_model: SamModel, tiny_embedding: Embedding) ->
 
 
 def test_masks_scores_and_logits_belong_together(
-    tiny_model: SamModel, tiny_embedding: Embedding
+    tiny_model: SamModel, tiny_embedding: Embedding, enlarge: Any
 ) -> None:
     found = tiny_model.predict(tiny_embedding, Prompt(points=[[20, 30]]), ranking="predicted_iou")
     assert found.low_res_logits is not None
-    full = tiny_embedding.frame.enlarge(torch.from_numpy(found.low_res_logits)).numpy()
+    full = enlarge(tiny_embedding.frame, torch.from_numpy(found.low_res_logits)).numpy()
     for i in range(3):
         assert np.array_equal(found.mask(i), full[i] > 0)
         inner, outer = (full[i] > 1).sum(), (full[i] > -1).sum()

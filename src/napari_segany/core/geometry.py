@@ -24,7 +24,7 @@ PIXELS_AT_ONCE = 256
 
 @dataclass(frozen=True, eq=False)
 class _Resizing:
-    """The two-step resize of :meth:`Frame.enlarge` along one axis, as a banded matrix.
+    """The two bilinear steps of enlarging along one axis, as a banded matrix.
 
     Attributes
     ----------
@@ -141,10 +141,12 @@ class Frame:
     def enlarge_within(
         self, logits: Tensor, cells: tuple[int, int, int, int]
     ) -> tuple[Tensor, tuple[int, int]]:
-        """The part of :meth:`enlarge` that depends on a box of low-resolution cells.
+        """Enlarge low-resolution logits to the pixels that depend on a box of cells.
 
-        Bilinear resizing is linear and separable, so a pixel is known from the few cells around
-        it, and small objects never cost a whole plane.
+        The published code enlarges whole planes in two bilinear steps, to the frame and from
+        there to the plane; one step would give other pixels at the borders of objects. Both are
+        linear and separable, so a pixel is known from the few cells around it, and small objects
+        never cost a whole plane.
 
         Parameters
         ----------
@@ -189,16 +191,3 @@ class Frame:
             for size, scaled in zip(self.shape, self.scaled, strict=True)
         )
         return by_row, by_col
-
-    def enlarge(self, logits: Tensor) -> Tensor:
-        """Low-resolution logits (..., m, m) -> logits of the plane (..., H, W), float32.
-
-        Two bilinear steps, to the frame and then to the plane, as in the published code: doing
-        it in one gives other pixels at the borders of objects.
-        """
-        lead = logits.shape[:-2]
-        x = logits.reshape(1, -1, *logits.shape[-2:]).float()
-        x = F.interpolate(x, (self.side, self.side), mode="bilinear", align_corners=False)
-        h, w = self.scaled
-        x = F.interpolate(x[..., :h, :w], self.shape, mode="bilinear", align_corners=False)
-        return x.reshape(*lead, *self.shape)

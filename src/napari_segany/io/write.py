@@ -6,7 +6,6 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import tifffile
@@ -114,12 +113,7 @@ class LabelStack:
     def __enter__(self) -> "LabelStack":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._spool.close()
 
 

@@ -65,7 +65,7 @@ class Decoded:
     tokens : Tensor
         (P, 4, C) one for each mask.
     image : Tensor
-        (P, N, C); overwritten by the next batch.
+        (P, N, C).
     """
 
     predicted_iou: Tensor
@@ -295,7 +295,7 @@ class PromptDecoder:
         Parameters
         ----------
         decoded : Decoded
-            From the latest :meth:`decode`.
+            From :meth:`decode`.
         prompts : Tensor
             (K,) int64 indices of prompts.
         outputs : range
