@@ -23,10 +23,16 @@ def embedding():
 def decode(sam, embedding, prompt, multimask):
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     sparse, dense = sam.prompt_encoder(**prompt)
-    decoded = decoder.decode(decoder.share(embedding), sparse, dense if "masks" in prompt else None)
     outputs = range(1, 4) if multimask else range(1)
-    logits = decoder.masks(decoded, torch.arange(len(sparse)), outputs)
-    return logits, decoded.predicted_iou[:, outputs.start : outputs.stop]
+    # A mask prompt changes the image, so those are asked one by one.
+    each = "masks" in prompt
+    logits, scores = [], []
+    for some in range(len(sparse)) if each else [slice(None)]:
+        shared = decoder.share(embedding, dense[some][None] if each else None)
+        decoded = decoder.decode(shared, sparse[some][None] if each else sparse)
+        logits.append(decoder.masks(decoded, torch.arange(len(decoded.tokens)), outputs))
+        scores.append(decoded.predicted_iou[:, outputs.start : outputs.stop])
+    return torch.cat(logits), torch.cat(scores)
 
 
 def decode_with_transformers(reference, embedding, prompt, multimask):
