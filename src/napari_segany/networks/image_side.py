@@ -1,7 +1,8 @@
 """The decoder's work on N image tokens, for p prompts at once; `decoding` has the algebra.
 
-Everything here is as wide as the image: rows of N, in the precision of the `SharedImage`. What
-comes in from the tokens' side is small and float32. There are H = heads * t rows a prompt.
+Everything here is as wide as the image: rows of N. What comes in from the tokens' side is small. There are
+H = heads * t rows a prompt. All of it is float32: it is bound by memory and by softmax, which half
+the precision would not make faster.
 """
 
 from dataclasses import dataclass
@@ -39,17 +40,26 @@ class ImageUpdates:
     def room(cls, vectors: Tensor, like: Tensor, buffers: Buffers) -> "ImageUpdates":
         """Memory for the updates of P prompts with first vectors (P, H, C) on an image."""
         count, h, channels = vectors.shape
-        n, dtype = like.shape[-1], like.dtype
+        n = like.shape[-1]
         return cls(
-            buffers.take("rows", (count, 2 * h, n), dtype),
-            buffers.take("vectors", (count, 2 * h, channels), torch.float32),
-            buffers.take("scale1", (count, 1, n), dtype),
-            buffers.take("scale2", (count, 1, n), dtype),
+            buffers.take("rows", (count, 2 * h, n)),
+            buffers.take("vectors", (count, 2 * h, channels)),
+            buffers.take("scale1", (count, 1, n)),
+            buffers.take("scale2", (count, 1, n)),
         )
 
     def __getitem__(self, index: slice | Tensor) -> "ImageUpdates":
         return ImageUpdates(
             self.rows[index], self.vectors[index], self.scale1[index], self.scale2[index]
+        )
+
+    def at(self, tokens: Tensor) -> "ImageUpdates":
+        """Those of some image tokens only."""
+        return ImageUpdates(
+            self.rows.index_select(2, tokens),
+            self.vectors,
+            self.scale1.index_select(2, tokens),
+            self.scale2.index_select(2, tokens),
         )
 
     def of(self, prompts: Tensor) -> "ImageUpdates":
@@ -66,17 +76,17 @@ def products(name: str, left: Tensor, right: Tensor, buffers: Buffers) -> Tensor
     For one prompt the result is not copied.
     """
     k, heads, p, t, d = left.shape
-    out = buffers.take(name, (k * heads, p * t, right.shape[-1]), right.dtype)
-    torch.bmm(left.to(right.dtype).reshape(k * heads, p * t, d), right, out=out)
+    out = buffers.take(name, (k * heads, p * t, right.shape[-1]))
+    torch.bmm(left.reshape(k * heads, p * t, d), right, out=out)
     return out.view(k * heads, p, t, -1).transpose(0, 1).reshape(p, k * heads * t, -1)
 
 
 def values_seen(attention: Tensor, values: Tensor) -> Tensor:
-    """(p, H, N) attention to (heads, d, N) values: (p, heads, t, d) float32."""
+    """(p, H, N) attention to (heads, d, N) values: (p, heads, t, d)."""
     heads = len(values)
     p, rows, n = attention.shape
     by_head = attention.view(p, heads, -1, n).transpose(0, 1).reshape(heads, -1, n)
-    seen = torch.bmm(by_head, values.transpose(1, 2)).float()
+    seen = torch.bmm(by_head, values.transpose(1, 2))
     return seen.view(heads, p, rows // heads, -1).transpose(0, 1)
 
 
@@ -131,17 +141,17 @@ def second_look(
     weights : Tensor
         (p, H, H) weights of the vectors in what was seen.
     """
-    heads, dtype, scale = left.shape[1], updates.rows.dtype, updates.scale1
+    heads, scale = left.shape[1], updates.scale1
     asked, inner, scores, coded = products("asked", left, shared.second, buffers).chunk(4, dim=1)
     attention = over_tokens(asked, heads, out=asked)
-    inner.baddbmm_(gram.to(dtype), attention)
-    power = inner.mul_(attention).sum(dim=1, keepdim=True, dtype=torch.float32)
+    inner.baddbmm_(gram, attention)
+    power = inner.mul_(attention).sum(dim=1, keepdim=True)
     scale.copy_(power.add_(shared.first_power).rsqrt_())
     first = torch.mul(attention, scale, out=updates.rows[:, : attention.shape[1]])
     torch.addcmul(coded, scores, scale, out=scores)
-    looks = over_image(scores.baddbmm_(mixing.to(dtype), first))
+    looks = over_image(scores.baddbmm_(mixing, first))
     weights = looks @ first.mT
-    return values_seen(looks.mul_(scale), shared.second_values), weights.float()
+    return values_seen(looks.mul_(scale), shared.second_values), weights
 
 
 def update_image(
@@ -177,18 +187,17 @@ def update_image(
     buffers : Buffers
         Of this thread.
     """
-    heads, dtype, h = left.shape[1], updates.rows.dtype, bias.shape[1]
+    heads, h = left.shape[1], bias.shape[1]
     asked = products("asked", left, shared.third, buffers)
     scores, coded, inner = asked.split([h, h, 2 * h], dim=1)
     scale = updates.scale1
     torch.addcmul(coded.add_(bias), scores, scale, out=scores)
-    scores.baddbmm_(mixing.to(dtype), updates.rows[:, :h])
+    scores.baddbmm_(mixing, updates.rows[:, :h])
     over_tokens(scores, heads, out=updates.rows[:, h:])
-    torch.addcmul(cross.to(dtype), inner, scale, out=inner)
-    inner.baddbmm_(gram.to(dtype), updates.rows)
-    power = inner.mul_(updates.rows).sum(dim=1, keepdim=True, dtype=torch.float32)
-    wide = scale.float()
-    power += wide * (wide * shared.second_power + shared.cross_power) + constant_power
+    torch.addcmul(cross, inner, scale, out=inner)
+    inner.baddbmm_(gram, updates.rows)
+    power = inner.mul_(updates.rows).sum(dim=1, keepdim=True)
+    power += scale * (scale * shared.second_power + shared.cross_power) + constant_power
     updates.scale2.copy_(power.rsqrt_())
 
 
@@ -223,13 +232,13 @@ def last_look(
     weights, total : Tensor
         (p, heads k, 2 H) and (p, heads k, 1) weights of the vectors and of the constant.
     """
-    dtype, scale1, scale2 = updates.rows.dtype, updates.scale1, updates.scale2
+    scale1, scale2 = updates.scale1, updates.scale2
     both = products("asked", torch.stack([asks, asks]), shared.last, buffers)
     scores, coded = both.chunk(2, dim=1)
-    torch.addcmul(constant.to(dtype), scores, scale1, out=scores)
-    scores.baddbmm_(mixing.to(dtype), updates.rows)
+    torch.addcmul(constant, scores, scale1, out=scores)
+    scores.baddbmm_(mixing, updates.rows)
     looks = over_image(torch.addcmul(coded, scores, scale2, out=scores)).mul_(scale2)
     weights = looks @ updates.rows.mT
-    total = looks.sum(dim=-1, keepdim=True, dtype=torch.float32)
+    total = looks.sum(dim=-1, keepdim=True)
     seen = values_seen(looks.mul_(scale1), shared.last_values)
-    return seen, weights.float(), total
+    return seen, weights, total

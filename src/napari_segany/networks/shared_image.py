@@ -85,7 +85,7 @@ class ImageProjector:
     prompt_encoder : PromptEncoder
         Supplies the position code and the code for "no mask".
     dtype : torch.dtype
-        Of the projections; they are computed in float32.
+        Of what is upscaled; everything else is float32.
     """
 
     def __init__(
@@ -114,9 +114,9 @@ class ImageProjector:
         looks, answers2 = second.cross_attn_token_to_image, second.cross_attn_image_to_token
         position_keys = looks.k_proj.weight @ self.position * self.scale
         position_queries = answers2.q_proj.weight @ self.position * self.scale
-        self.position_keys = position_keys.to(dtype)
-        self.position_queries = position_queries.to(dtype)
-        self.last_position = (last.k_proj.weight @ self.position * self.scale).to(dtype)
+        self.position_keys = position_keys
+        self.position_queries = position_queries
+        self.last_position = last.k_proj.weight @ self.position * self.scale
         self.of_first = torch.cat(
             [
                 output_columns(answers) * (2 / channels),
@@ -172,8 +172,7 @@ class ImageProjector:
 
     def _stack(self, matrices: Sequence[Tensor]) -> Tensor:
         """Matrices (heads * d, N) as one (len * heads, d, N)."""
-        joined = torch.cat([matrix.to(self.dtype) for matrix in matrices])
-        return by_head(joined, len(matrices) * self.heads)
+        return by_head(torch.cat(list(matrices)), len(matrices) * self.heads)
 
 
 def upscaling_weight(decoder: MaskDecoder) -> Tensor:

@@ -16,7 +16,6 @@ from napari_segany.networks.image_side import ImageUpdates
 from napari_segany.networks.mask_decoder import MaskDecoder, TwoWayBlock
 from napari_segany.networks.shared_image import (
     ImageProjector,
-    SharedImage,
     upscaling_bias,
     upscaling_norm,
     upscaling_weight,
@@ -55,49 +54,60 @@ class Upscaler:
         # (4 subpixels * channels, inputs)
         self.second = second.weight.permute(2, 3, 1, 0).flatten(0, 2).to(dtype)
         self.second_bias = second.bias.repeat(SUBPIXELS).to(dtype)[:, None]
-        self.grid = grid
+        self.channels = second.weight.shape[1]
         self.side = 4 * grid
         self.order = _pixel_order(grid).to(weight.device)
 
+    def placed(self, fine: Tensor) -> Tensor:
+        """(K, 16, N) logits, token by token, as (K, 4 g, 4 g) images."""
+        return fine.flatten(1).index_select(1, self.order).view(-1, self.side, self.side)
+
     def logits(
-        self, shared: SharedImage, updates: ImageUpdates, weights: Tensor, buffers: Buffers
+        self,
+        upscaled: Tensor,
+        updates: ImageUpdates,
+        weights: Tensor,
+        prompts: Tensor,
+        buffers: Buffers,
     ) -> Tensor:
         """Masks of p prompts.
 
         Parameters
         ----------
-        shared : SharedImage
-            The image.
+        upscaled : Tensor
+            (C, n) the shared image's, of n image tokens.
         updates : ImageUpdates
-            What the prompts made of it.
+            What the prompts made of them.
         weights : Tensor
-            (p, m, c) the hypernetworks' answers for m masks.
+            (K, c) the hypernetworks' answers for K masks.
+        prompts : Tensor
+            (K,) int64, whose masks they are, 0..p.
         buffers : Buffers
             Of this thread.
 
         Returns
         -------
         Tensor
-            (p, m, 4 g, 4 g) float32.
+            (K, 16, n) float32.
         """
-        p, m, c = weights.shape
-        x = self._first_step(shared, updates, buffers)
-        n, dtype = x.shape[-1], x.dtype
+        p, n = len(updates.rows), upscaled.shape[1]
+        x = self._first_step(upscaled, updates, buffers)
         # The same for every subpixel of every prompt.
         steps = p * SUBPIXELS
-        y = buffers.take("second step", (steps, SUBPIXELS * c, n), dtype)
+        y = buffers.take("second step", (steps, SUBPIXELS * self.channels, n), x.dtype)
         torch.bmm(self.second.expand(steps, -1, -1), x.view(steps, -1, n), out=y)
         torch.ops.aten.gelu_(y.add_(self.second_bias))
-        fine = SUBPIXELS * SUBPIXELS
-        asked = weights.to(dtype)[:, None].expand(-1, fine, -1, -1).reshape(-1, m, c)
-        dots = torch.bmm(asked, y.view(p * fine, c, n)).float()
-        flat = dots.view(p, fine, m, n).transpose(1, 2).reshape(p * m, -1)
-        return flat.index_select(1, self.order).view(p, m, self.side, self.side)
+        pixels = y.view(p, SUBPIXELS * SUBPIXELS, self.channels, n)
+        if p == 1:
+            asked = weights.to(x.dtype).expand(SUBPIXELS * SUBPIXELS, -1, -1)
+            return torch.bmm(asked, pixels[0]).transpose(0, 1).float()
+        asked = weights.to(x.dtype)[:, None, None]
+        return (asked @ pixels[prompts])[:, :, 0].float()
 
-    def _first_step(self, shared: SharedImage, updates: ImageUpdates, buffers: Buffers) -> Tensor:
-        """(p, 4, C / 4, N) after the first convolution, its norm and GELU."""
+    def _first_step(self, upscaled: Tensor, updates: ImageUpdates, buffers: Buffers) -> Tensor:
+        """(p, 4, C / 4, n) after the first convolution, its norm and GELU."""
         p, rows, n = updates.rows.shape
-        dtype = updates.rows.dtype
+        dtype = upscaled.dtype
         # The constant and the bias are two more vectors, with rows of their own.
         vectors = torch.cat(
             [
@@ -111,13 +121,14 @@ class Upscaler:
         torch.mul(updates.rows, updates.scale2, out=weights[:, :rows])
         weights[:, rows : rows + 1] = updates.scale2
         weights[:, rows + 1] = 1
-        x = buffers.take("first step", (p, *shared.upscaled.shape), dtype)
-        torch.mul(shared.upscaled, updates.scale1 * updates.scale2, out=x)
+        x = buffers.take("first step", (p, *upscaled.shape), dtype)
+        torch.mul(upscaled, updates.scale1 * updates.scale2, out=x)
         x.baddbmm_(vectors.to(dtype), weights)
         squares = torch.mul(x, x, out=buffers.take("second step", x.shape, dtype))
         x, squares = (each.view(p, SUBPIXELS, -1, n) for each in (x, squares))
-        power = squares.mean(dim=2, keepdim=True, dtype=torch.float32)
-        x.mul_((power + self.eps).rsqrt_().to(dtype)).mul_(self.gain).add_(self.offset)
+        # Summed in float32 in any case; asking for that type would copy all squares first.
+        power = squares.mean(dim=2, keepdim=True)
+        x.mul_(power.add_(self.eps).rsqrt_()).mul_(self.gain).add_(self.offset)
         return torch.ops.aten.gelu_(x)
 
 

@@ -1,0 +1,65 @@
+"""Threads that decode: one core each, so that prompts are spread and no operation has to wait.
+
+A decoder's operations are too small to share among cores. Whole groups of prompts are, and what a
+group answers does not depend on how many threads there are.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+_alone = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _pool(count: int, process: int) -> ThreadPoolExecutor:
+    """As many threads as asked for; ``process`` makes a forked process start its own."""
+    del process
+    return ThreadPoolExecutor(
+        count, thread_name_prefix="decode", initializer=torch.set_num_threads, initargs=(1,)
+    )
+
+
+@contextmanager
+def _one_core_each() -> Iterator[int]:
+    """Give every operation one core; yields how many torch used before.
+
+    torch keeps part of this setting per thread and part of it (its matrix library's) per process,
+    so it has to be switched for as long as the threads compute, by one caller at a time.
+    """
+    with _alone:
+        count = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield count
+        finally:
+            torch.set_num_threads(count)
+
+
+def spread(
+    function: Callable[[Item], Result], items: Iterable[Item], device: torch.device
+) -> list[Result]:
+    """Results of a function for each item, in order, computed without gradients.
+
+    On a CPU as many items at once as torch uses threads, each in a thread of its own; elsewhere
+    one after the other in this thread.
+    """
+
+    def call(item: Item) -> Result:
+        with torch.inference_mode():
+            return function(item)
+
+    if device.type != "cpu":
+        return [call(item) for item in items]
+    with _one_core_each() as count:
+        return list(_pool(count, os.getpid()).map(call, items))
