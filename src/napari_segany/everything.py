@@ -125,6 +125,7 @@ def segment_planes(
                 region=_region_of(region, index),
                 progress=None if report is None else report[number],
                 should_stop=should_stop,
+                refilter=False,
             )
         except InputError as error:
             if not layout.leading:

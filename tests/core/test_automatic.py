@@ -14,6 +14,7 @@ from napari_segany.core.automatic import Answers, count_points, generate
 from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.screening import Glimpse, Screen
 from napari_segany.errors import Cancelled, InputError
 
 Plane = NDArray[np.uint8]
@@ -48,15 +49,15 @@ class SeenCrop:
         return Frame((self.gray.shape[0], self.gray.shape[1]), max(self.gray.shape))
 
     def ask_points(
-        self, points: NDArray[np.float64], bound: float, finish: Callable[[Answers], MaskSet]
-    ) -> list[MaskSet]:
+        self, points: NDArray[np.float64], screen: Screen, finish: Callable[[Answers], Any]
+    ) -> list[Any]:
         self.oracle.asked.append(points)
         side = self.frame.side
         used, scores, maps = [], [], []
         for point in points:
             value = int(self.gray[tuple(np.floor(point).astype(int))])
             score = self.oracle.iou.get(value, 1.0)
-            if value and score > bound:
+            if value and score > screen.pred_iou:
                 framed = np.full((side, side), -10, np.float32)
                 h, w = self.gray.shape
                 framed[:h, :w] = self.oracle.logits(self.gray == value, value)
@@ -64,7 +65,8 @@ class SeenCrop:
                 scores.append(score)
                 maps.append(torch.from_numpy(framed))
         logits = torch.stack(maps) if maps else torch.zeros(0, side, side)
-        return [finish(Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), logits))]
+        glimpse = Glimpse.nothing(len(used))
+        return [finish(Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), glimpse, logits))]
 
 
 @pytest.fixture(autouse=True)

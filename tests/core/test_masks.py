@@ -58,7 +58,7 @@ def test_masks_are_kept_as_cropped_bits() -> None:
     masks = np.zeros((50, 1000, 1000), bool)
     masks[:, 100:108, 100:108] = True
     packed = MaskSet.from_masks(masks)
-    assert sum(bits.nbytes for bits in packed._bits) == 50 * 8
+    assert sum(bits.nbytes for bits in packed._bits) == 50 * 8 * 2, "a row of eight bits lies in two bytes"
 
 
 def test_scores_default_to_one_and_points_to_nan() -> None:
@@ -126,17 +126,23 @@ def test_joining_and_what_cannot_be_joined(scored: MaskSet) -> None:
         MaskSet.concatenate([])
 
 
-def test_masks_of_a_crop_are_put_into_the_plane(scored: MaskSet) -> None:
-    placed = scored.placed((10, 20, 16, 28), (30, 40))
-    assert placed.shape == (30, 40)
+def test_masks_of_a_crop_lie_in_the_plane() -> None:
+    mask = random_masks(3, shape=(6, 8))[4]
+    box = (10, 20, 16, 28)
+    placed = MaskSet.from_crops((30, 40), [mask], [(10, 20)], points=[[13, 23]], crop_box=box)
     expected = np.zeros((30, 40), bool)
-    expected[10:16, 20:28] = scored.mask(1)
-    assert np.array_equal(placed.mask(1), expected)
-    assert placed.points[1].tolist() == [13, 23]
-    assert placed.crop_boxes.tolist() == [[10, 20, 16, 28]] * 4
-    assert (
-        not MaskSet.from_masks(np.zeros((1, 6, 8))).placed((10, 20, 16, 28), (30, 40)).mask(0).any()
-    )
+    expected[10:16, 20:28] = mask
+    assert np.array_equal(placed.mask(0), expected)
+    assert placed.crop_boxes.tolist() == [list(box)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shared_pixels_are_those_of_whole_masks(seed: int) -> None:
+    masks = random_masks(seed)
+    packed = MaskSet.from_masks(masks)
+    for i in range(len(masks)):
+        for j in range(len(masks)):
+            assert packed.shared_pixels(i, j) == np.count_nonzero(masks[i] & masks[j])
 
 
 def test_boxes_as_the_reference_measures_them() -> None:

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.nms import box_iou, box_nms, mask_nms
+from napari_segany.core.nms import Overlaps, box_iou, box_nms, mask_nms
 from napari_segany.errors import InputError
 
 
@@ -89,7 +89,8 @@ def test_mask_suppression_is_that_of_whole_images(seed: int, threshold: float) -
     union = flat.sum(1)[:, None] + flat.sum(1) - shared
     iou = np.divide(shared, union, out=np.zeros(union.shape), where=union > 0)
     masks = MaskSet.from_masks(full)
-    kept = mask_nms(masks.boxes, masks.area, scores, threshold, masks.crop)
+    overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+    kept = mask_nms(overlaps, scores, threshold)
     assert kept.tolist() == greedy(iou, scores, threshold)
 
 

@@ -406,7 +406,7 @@ def test_predicting_can_be_stopped_between_batches(
         return False
 
     tiny_model.predict(tiny_embedding, prompts, should_stop=never)
-    assert len(polls) == 18, "70 prompts are 18 batches of at most 4"
+    assert len(polls) == 2, "70 prompts are two batches of at most 64"
     with pytest.raises(Cancelled):
         tiny_model.predict(tiny_embedding, prompts, should_stop=lambda: True)
 

@@ -4,8 +4,8 @@ Kirillov et al., "Segment Anything" (ICCV 2023), appendix B; parameters and rule
 the reference implementation's automatic mask generator.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -13,16 +13,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.candidates import Candidates
 from napari_segany.core.drawing import draw
 from napari_segany.core.geometry import Frame
 from napari_segany.core.grids import crop_layers, point_grid
-from napari_segany.core.labels import drop_small_specks, fill_small_holes
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.screening import Glimpse, Screen
 from napari_segany.errors import InputError
 
 EDGE_TOLERANCE = 20.0
 """Pixels within which a box counts as touching the border of its crop."""
+
+
+PRED_IOU_KEPT, STABILITY_KEPT = 0.08, 0.10
+"""How far below the thresholds candidates are kept, so that a set can be filtered again."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,15 @@ class Answers:
         (K, 2) row, column in the crop of the point each answers.
     predicted_iou : Tensor
         (K,) float32.
+    glimpse : Glimpse
+        What was known of them before they were computed.
     logits : Tensor
         (K, m, m) float32.
     """
 
     points: NDArray[np.float64]
     predicted_iou: Tensor
+    glimpse: Glimpse
     logits: Tensor
 
 
@@ -53,17 +63,18 @@ class EmbeddedCrop(Protocol):
         ...
 
     def ask_points(
-        self, points: NDArray[np.float64], bound: float, finish: "Callable[[Answers], Result]"
-    ) -> "list[Result]":
+        self,
+        points: NDArray[np.float64],
+        screen: Screen,
+        finish: Callable[[Answers], Result],
+    ) -> list[Result]:
         """Ask at (P, 2) row, column in the crop, in groups.
 
-        ``finish`` is given the candidates of each group whose predicted IoU exceeds ``bound``, maybe
-        in several threads; what it returns is listed in the order of the points.
+        ``finish`` is given the candidates of each group that pass the screen, maybe in several
+        threads; what it returns is listed in the order of the points.
         """
         ...
 
-
-Result = TypeVar("Result")
 
 EmbedCrop = Callable[[NDArray[np.uint8]], EmbeddedCrop]
 
@@ -119,47 +130,86 @@ def _touches_crop_only(
     return touching
 
 
-def _answer_batch(
-    embedded: EmbeddedCrop,
-    points: NDArray[np.float64],
-    crop: _Crop,
-    shape: tuple[int, int],
-    params: AutomaticParams,
-) -> MaskSet:
-    """Ask at some points of a crop and keep the confident and stable answers."""
+@dataclass(frozen=True)
+class _Found:
+    """Candidates of some points, in the plane."""
 
-    def finish(answers: Answers) -> MaskSet:
-        drawn = draw(answers.logits, embedded.frame, params.stability_score_offset)
-        kept = np.flatnonzero(drawn.stability_score >= params.stability_floor)
-        return MaskSet.from_crops(
-            embedded.frame.shape,
-            [drawn.masks[i] for i in kept],
-            [drawn.origins[i] for i in kept],
-            predicted_iou=answers.predicted_iou.cpu().numpy()[kept],
-            stability_score=drawn.stability_score[kept],
-            points=answers.points[kept],
+    masks: MaskSet
+    glimpse: Glimpse
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[_Found]") -> "_Found":
+        glimpses = [part.glimpse for part in parts]
+        return cls(
+            MaskSet.concatenate([part.masks for part in parts]),
+            Glimpse(
+                np.concatenate([glimpse.stability_at_most for glimpse in glimpses]),
+                np.concatenate([glimpse.area_at_least for glimpse in glimpses]),
+            ),
         )
 
-    parts = embedded.ask_points(points, params.pred_iou_floor, finish)
-    found = MaskSet.concatenate(parts).placed(crop.box, shape)
-    return found[~_touches_crop_only(found.inclusive_boxes, crop.box, shape)]
+
+@dataclass(frozen=True)
+class _Asking:
+    """How candidates of one crop are computed.
+
+    Attributes
+    ----------
+    embedded : EmbeddedCrop
+        The crop, embedded.
+    crop : tuple of int
+        Its box in the plane.
+    shape : tuple of int
+        (H, W) of the plane.
+    screen : Screen
+        What candidates have to pass.
+    """
+
+    embedded: EmbeddedCrop
+    crop: tuple[int, int, int, int]
+    shape: tuple[int, int]
+    screen: Screen
+
+    def at(self, points: NDArray[np.float64]) -> _Found:
+        """All candidates at (P, 2) row, column in the crop."""
+        found = _Found.concatenate(
+            self.embedded.ask_points(points, self.screen, self._draw_group)
+        )
+        whole = ~_touches_crop_only(found.masks.inclusive_boxes, self.crop, self.shape)
+        masks = replace(found.masks[whole], prompts_asked=len(points))
+        return _Found(masks, found.glimpse[whole])
+
+    def _draw_group(self, answers: Answers) -> _Found:
+        drawn = draw(
+            answers.logits,
+            self.embedded.frame,
+            self.screen.offset,
+            self.screen.stability,
+            faithful=not self.screen.glimpse,
+        )
+        corner = np.array(self.crop[:2])
+        masks = MaskSet.from_crops(
+            self.shape,
+            drawn.masks,
+            [(row + self.crop[0], col + self.crop[1]) for row, col in drawn.origins],
+            predicted_iou=answers.predicted_iou.cpu().numpy()[drawn.kept],
+            stability_score=drawn.stability_score,
+            points=answers.points[drawn.kept] + corner,
+            crop_box=self.crop,
+        )
+        return _Found(masks, answers.glimpse[drawn.kept])
 
 
-def _clean_regions(found: MaskSet, params: AutomaticParams) -> MaskSet:
-    """Fill small holes, drop small specks, and suppress what became a duplicate by that."""
-    cleaned, untouched = [], []
-    for i in range(len(found)):
-        before = found.mask(i)
-        after = fill_small_holes(before, params.min_mask_region_area)
-        after = drop_small_specks(after, params.min_mask_region_area)
-        cleaned.append(MaskSet.from_masks(after[None]))
-        untouched.append(np.array_equal(before, after))
-    if not cleaned:
-        return found
-    redone = found.with_masks(MaskSet.concatenate(cleaned))
-    # Masks that needed no repair win over those that did.
-    scores = np.asarray(untouched, np.float32)
-    return redone.nms(max(params.box_nms_thresh, params.crop_nms_thresh), params.nms, scores)
+def _screen(params: AutomaticParams, refilter: bool, faithful: bool) -> Screen:
+    """Bounds on the candidates that are kept."""
+    loose = refilter and not faithful
+    return Screen(
+        pred_iou=params.pred_iou_floor - PRED_IOU_KEPT * loose,
+        stability=params.stability_floor - STABILITY_KEPT * loose,
+        max_area=params.max_area_fraction,
+        offset=params.stability_score_offset,
+        glimpse=not faithful,
+    )
 
 
 def generate(
@@ -169,6 +219,9 @@ def generate(
     region: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    *,
+    refilter: bool = True,
+    faithful: bool = False,
 ) -> MaskSet:
     """Find everything in a plane.
 
@@ -186,6 +239,10 @@ def generate(
         Called with points done and points in all.
     should_stop : callable, optional
         Polled between batches of points.
+    refilter : bool
+        Keep candidates beyond the thresholds for :meth:`MaskSet.filter`.
+    faithful : bool
+        Compute every candidate in full and in the plane's pixels, as the reference does.
 
     Returns
     -------
@@ -204,28 +261,23 @@ def generate(
         raise InputError(f"The region has shape {region.shape} but the plane has shape {shape}.")
     crops = _plan(shape, params, region)
     total, done = sum(len(crop.points) for crop in crops), 0
-    per_crop = []
+    screen = _screen(params, refilter, faithful)
+    parts = [_Found(MaskSet.empty(shape), Glimpse.nothing(0))]
     for crop in crops:
-        embedded = embed(rgb[crop.slices])
-        batches = []
+        # A mask of part of the plane may cover more of a crop.
+        share = shape[0] * shape[1] / ((crop.box[2] - crop.box[0]) * (crop.box[3] - crop.box[1]))
+        asking = _Asking(
+            embed(rgb[crop.slices]),
+            crop.box,
+            shape,
+            replace(screen, max_area=screen.max_area * share),
+        )
         for start in range(0, len(crop.points), params.points_per_batch):
             check(should_stop)
             points = crop.points[start : start + params.points_per_batch]
-            batches.append(_answer_batch(embedded, points, crop, shape, params))
+            parts.append(asking.at(points))
             done += len(points)
             if progress is not None:
                 progress(done, total)
-        per_crop.append(MaskSet.concatenate(batches).nms(params.box_nms_thresh, params.nms))
-    if not per_crop:
-        return MaskSet.empty(shape)
-    found = MaskSet.concatenate(per_crop)
-    if len(per_crop) > 1:
-        sides = found.crop_boxes[:, 2:] - found.crop_boxes[:, :2]
-        found = found.nms(params.crop_nms_thresh, params.nms, 1 / sides.prod(axis=1))
-    if params.min_mask_region_area > 0:
-        found = _clean_regions(found, params)
-    # Without thresholds a mask can be empty; nobody wants those.
-    return found.filter(
-        min_area=max(params.min_area or 0, 1),
-        max_area=int(params.max_area_fraction * rgb[..., 0].size),
-    )
+    found = _Found.concatenate(parts)
+    return Candidates.of(found.masks, found.glimpse, params, screen).select()

@@ -10,12 +10,18 @@ from torch import Tensor
 from napari_segany.core.geometry import Frame
 
 
+SMALL = 256
+"""Low-resolution cells below which a mask's stability is measured in the plane's pixels."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """K masks, each on the part of the plane that it can reach.
 
     Attributes
     ----------
+    kept : ndarray
+        (K,) which of the masks that were to be drawn these are.
     masks : list of ndarray
         Boolean, of any size, also empty.
     origins : list of tuple of int
@@ -24,6 +30,7 @@ class Drawn:
         (K,) float32, 0 for masks without a pixel.
     """
 
+    kept: NDArray[np.intp]
     masks: list[NDArray[np.bool_]]
     origins: list[tuple[int, int]]
     stability_score: NDArray[np.float32]
@@ -44,11 +51,17 @@ def stability(logits: Tensor, offset: float) -> Tensor:
     return inner / outer
 
 
-def draw(logits: Tensor, frame: Frame, offset: float) -> Drawn:
+def draw(
+    logits: Tensor,
+    frame: Frame,
+    offset: float,
+    at_least: float = float("-inf"),
+    faithful: bool = True,
+) -> Drawn:
     """Draw K masks on a plane.
 
-    Pixels, and so stability and boxes, are those of masks enlarged to the whole plane, but only
-    the neighbourhood of each mask is ever computed.
+    Pixels are those of masks enlarged to the whole plane, but only the neighbourhood of each mask
+    is ever computed.
 
     Parameters
     ----------
@@ -58,25 +71,37 @@ def draw(logits: Tensor, frame: Frame, offset: float) -> Drawn:
         How the plane lies in it.
     offset : float
         Logits either side of the mask's threshold that stability compares.
+    at_least : float
+        Masks less stable than this are left out.
+    faithful : bool
+        Measure stability in the plane's pixels, as the reference does. Else large masks are measured
+        at low resolution, so that those left out are never drawn.
     """
-    masks, origins = [], []
-    scores = np.zeros(len(logits), np.float32)
-    for i, cells in enumerate(_cells_above(logits, -offset, frame)):
+    h, w = frame.cells_used(logits.shape[-1])
+    used = logits[:, :h, :w]
+    outer = (used > -offset).sum(dim=(1, 2), dtype=torch.int32).cpu().numpy()
+    at_low_resolution = stability(used, offset).cpu().numpy()
+    kept, masks, origins, scores = [], [], [], []
+    for i, cells in enumerate(_cells_above(used, -offset)):
+        in_pixels = faithful or outer[i] < SMALL
+        if not in_pixels and at_low_resolution[i] < at_least:
+            continue
         # No pixel beyond these is above -offset, so nothing that is counted lies there.
         pixels, origin = frame.enlarge_within(logits[i], cells)
+        score = stability(pixels, offset).nan_to_num(0) if in_pixels else at_low_resolution[i]
+        if score < at_least:
+            continue
+        kept.append(i)
         masks.append((pixels > 0).cpu().numpy())
         origins.append(origin)
-        scores[i] = stability(pixels, offset).nan_to_num(0)
-    return Drawn(masks, origins, scores)
+        scores.append(float(score))
+    return Drawn(np.asarray(kept, np.intp), masks, origins, np.asarray(scores, np.float32))
 
 
-def _cells_above(logits: Tensor, bound: float, frame: Frame) -> list[tuple[int, int, int, int]]:
-    """Half-open box of the cells above ``bound`` in each of (K, m, m) logits, zeros if none is.
-
-    Cells of the frame's padding are left out.
-    """
-    size = frame.cells_used(logits.shape[-1])
-    above = logits[:, : size[0], : size[1]] > bound
+def _cells_above(logits: Tensor, bound: float) -> list[tuple[int, int, int, int]]:
+    """Half-open box of the cells above ``bound`` in each of (K, h, w) logits, zeros if none is."""
+    above = logits > bound
+    size = above.shape[1:]
     rows, cols = above.any(dim=2).cpu().numpy(), above.any(dim=1).cpu().numpy()
     boxes = np.stack(
         [

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core import labels as labelling
-from napari_segany.core.nms import box_nms, mask_nms
+from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.core.parameters import Nms, Overlap
 from napari_segany.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_segany.core.candidates import Candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,8 @@ class MaskSet:
         (N, 4) int64, the crop of the plane in which each mask was found.
     low_res_logits : ndarray or None
         (N, m, m) float32 logits in the model's frame; only ``predict`` keeps them.
+    prompts_asked : int
+        How many prompts the model was asked to find these masks.
     """
 
     shape: tuple[int, int]
@@ -45,7 +50,11 @@ class MaskSet:
     points: NDArray[np.float64]
     crop_boxes: NDArray[np.int64]
     low_res_logits: NDArray[np.float32] | None = field(default=None, repr=False)
+    prompts_asked: int = 0
+    # Rows of bits, the first of a row standing for a column that is a multiple of eight, so that
+    # masks can be compared byte by byte.
     _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+    _candidates: "Candidates | None" = field(default=None, repr=False)
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> "MaskSet":
@@ -85,11 +94,12 @@ class MaskSet:
         stability_score: ArrayLike | None = None,
         points: ArrayLike | None = None,
         low_res_logits: NDArray[np.float32] | None = None,
+        crop_box: tuple[int, int, int, int] | None = None,
     ) -> "MaskSet":
         """Pack masks known on parts of a plane of ``shape`` only, empty elsewhere.
 
         ``masks`` holds N boolean arrays and ``origins`` the row and column of each one's first
-        pixel; scores default to 1 and points to NaN.
+        pixel; scores default to 1, points to NaN and ``crop_box`` to the whole plane.
         """
         count = len(masks)
         within = np.array([labelling.bounding_box(mask) for mask in masks], np.int64)
@@ -118,9 +128,9 @@ class MaskSet:
             points=np.full((count, 2), np.nan)
             if points is None
             else np.asarray(points, np.float64),
-            crop_boxes=np.tile(np.array([0, 0, *shape], np.int64), (count, 1)),
+            crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             low_res_logits=low_res_logits,
-            _bits=tuple(np.packbits(c) for c in crops),
+            _bits=tuple(_pack(c, int(box[1]) % 8) for c, box in zip(crops, boxes, strict=True)),
         )
 
     @classmethod
@@ -135,6 +145,7 @@ class MaskSet:
             shape=sets[0].shape,
             **{name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS},
             low_res_logits=np.concatenate(logits) if len(logits) == len(sets) else None,
+            prompts_asked=sum(s.prompts_asked for s in sets),
             _bits=tuple(bits for s in sets for bits in s._bits),
         )
 
@@ -150,6 +161,7 @@ class MaskSet:
             shape=self.shape,
             **{name: getattr(self, name)[chosen] for name in _COLUMNS},
             low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
+            prompts_asked=self.prompts_asked,
             _bits=tuple(self._bits[i] for i in chosen),
         )
 
@@ -158,9 +170,21 @@ class MaskSet:
 
     def crop(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` within its box, boolean."""
-        height, width = self.boxes[i, 2:] - self.boxes[i, :2]
-        bits = np.unpackbits(self._bits[i], count=int(height * width))
-        return bits.view(bool).reshape(height, width)
+        _, left, _, right = (int(v) for v in self.boxes[i])
+        pixels = np.unpackbits(self._bits[i], axis=1).view(bool)
+        return pixels[:, left % 8 : left % 8 + right - left]
+
+    def shared_pixels(self, i: int, j: int) -> int:
+        """Pixels that masks ``i`` and ``j`` have in common."""
+        (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = self.boxes[[i, j]].tolist()
+        top, bottom = max(top1, top2), min(bottom1, bottom2)
+        # In bytes; those at the sides hold zeros beyond each mask's own box.
+        left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
+        if bottom <= top or right <= left:
+            return 0
+        one = self._bits[i][top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
+        two = self._bits[j][top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
+        return int(np.bitwise_count(one & two).sum())
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` as a boolean (H, W) image."""
@@ -168,25 +192,6 @@ class MaskSet:
         a, b, c, d = self.boxes[i]
         full[a:c, b:d] = self.crop(i)
         return full
-
-    def placed(self, box: tuple[int, int, int, int], shape: tuple[int, int]) -> "MaskSet":
-        """Masks found in a crop of a plane, as masks of the plane.
-
-        Parameters
-        ----------
-        box : tuple of int
-            The crop, half-open row_min, col_min, row_max, col_max.
-        shape : tuple of int
-            (H, W) of the plane.
-        """
-        offset = np.array([box[0], box[1]] * 2, np.int64)
-        return replace(
-            self,
-            shape=shape,
-            boxes=np.where(self.area[:, None] > 0, self.boxes + offset, 0),
-            points=self.points + offset[:2],
-            crop_boxes=np.tile(np.array(box, np.int64), (len(self), 1)),
-        )
 
     def with_masks(self, other: "MaskSet") -> "MaskSet":
         """These scores and points with the pixels of ``other``, mask by mask."""
@@ -213,7 +218,8 @@ class MaskSet:
             raise InputError(f"kind must be 'mask' or 'box', got {kind!r}.")
         scores = self.predicted_iou if scores is None else scores
         if kind == "mask":
-            kept = mask_nms(self.boxes, self.area, scores, threshold, self.crop)
+            overlaps = Overlaps(self.boxes, self.area, self.shared_pixels)
+            kept = mask_nms(overlaps, scores, threshold)
         else:
             kept = box_nms(self.inclusive_boxes, scores, threshold)
         return self[kept]
@@ -226,32 +232,63 @@ class MaskSet:
     def filter(
         self,
         *,
-        pred_iou_thresh: float = 0.0,
-        stability_score_thresh: float = 0.0,
-        min_area: int = 0,
+        pred_iou_thresh: float | None = None,
+        stability_score_thresh: float | None = None,
+        min_area: int | None = None,
         max_area: int | None = None,
         nms_thresh: float | None = None,
+        nms: Nms | None = None,
+        min_mask_region_area: int | None = None,
     ) -> "MaskSet":
         """The masks that pass every bound, without the model.
 
+        A set from ``generate`` is chosen anew from all candidates that were found, so that looser
+        bounds bring masks back; what is not given stays as it was. With the strategy "grid" the
+        result is that of a new run with these bounds. Other sets can only lose masks.
+
         Parameters
         ----------
-        pred_iou_thresh : float
-            Keep masks whose predicted IoU exceeds this.
-        stability_score_thresh : float
+        pred_iou_thresh : float, optional
+            Keep masks whose predicted IoU exceeds this; 0 keeps all.
+        stability_score_thresh : float, optional
             Keep masks at least this stable, 0..1.
-        min_area, max_area : int
+        min_area, max_area : int, optional
             Bounds on the area in pixels, both included.
         nms_thresh : float, optional
-            Also drop masks that overlap a better one by more than this IoU.
+            Drop masks that overlap a better one by more than this IoU.
+        nms : {"mask", "box"}, optional
+            Overlap of the masks or of their boxes.
+        min_mask_region_area : int, optional
+            Fill holes and drop specks below this many pixels.
+
+        Raises
+        ------
+        InputError
+            If a bound is looser than the candidates that were kept.
         """
-        keep = (self.predicted_iou > pred_iou_thresh) | (pred_iou_thresh <= 0)
-        keep &= (self.stability_score >= stability_score_thresh) | (stability_score_thresh <= 0)
-        keep &= self.area >= min_area
+        if self._candidates is not None:
+            return self._candidates.filtered(
+                pred_iou_thresh=pred_iou_thresh,
+                stability_score_thresh=stability_score_thresh,
+                min_area=min_area,
+                max_area=max_area,
+                nms_thresh=nms_thresh,
+                nms=nms,
+                min_mask_region_area=min_mask_region_area,
+            )
+        if min_mask_region_area:
+            raise InputError("Only sets that generate returned can be cleaned up by a filter.")
+        keep = np.ones(len(self), bool)
+        if pred_iou_thresh:
+            keep &= self.predicted_iou > pred_iou_thresh
+        if stability_score_thresh:
+            keep &= self.stability_score >= stability_score_thresh
+        if min_area is not None:
+            keep &= self.area >= min_area
         if max_area is not None:
             keep &= self.area <= max_area
         chosen = self[keep]
-        return chosen if nms_thresh is None else chosen.nms(nms_thresh)
+        return chosen if nms_thresh is None else chosen.nms(nms_thresh, nms or "mask")
 
     def to_labels(
         self,
@@ -310,3 +347,10 @@ class MaskSet:
 
 
 _COLUMNS = ("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes")
+
+
+def _pack(mask: NDArray[np.bool_], before: int) -> NDArray[np.uint8]:
+    """Rows of bits, after ``before`` zeros."""
+    padded = np.zeros((mask.shape[0], before + mask.shape[1]), bool)
+    padded[:, before:] = mask
+    return np.packbits(padded, axis=1)

@@ -66,12 +66,57 @@ def box_nms(
     return _suppress(np.asarray(scores), lambda i, rest: box_iou(boxes[i], boxes[rest]) > threshold)
 
 
+class Overlaps:
+    """IoU of the masks of one set; each pair is compared once, and only if it can matter.
+
+    Parameters
+    ----------
+    boxes : ndarray
+        (N, 4) half-open bounding boxes in pixels.
+    areas : ndarray
+        (N,) pixels in each mask.
+    shared_pixels : callable
+        Returns how many pixels masks ``i`` and ``j`` have in common.
+    """
+
+    def __init__(
+        self,
+        boxes: NDArray[np.integer],
+        areas: NDArray[np.integer],
+        shared_pixels: Callable[[int, int], int],
+    ) -> None:
+        self.boxes = np.asarray(boxes, dtype=np.int64)
+        self.areas = np.asarray(areas, dtype=np.int64)
+        self.shared_pixels = shared_pixels
+        self._known: dict[int, NDArray[np.float64]] = {}
+
+    def above(self, i: int, others: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:
+        """Whether masks ``others`` (K,) overlap mask ``i`` by more than ``threshold`` IoU."""
+        # No intersection is larger than either mask or than the boxes' intersection, which
+        # settles most pairs without looking at a pixel.
+        low = np.maximum(self.boxes[i, :2], self.boxes[others, :2])
+        high = np.minimum(self.boxes[i, 2:], self.boxes[others, 2:])
+        bound = np.clip(high - low, 0, None).prod(axis=1)
+        bound = np.minimum(np.minimum(bound, self.areas[others]), self.areas[i])
+        both = self.areas[i] + self.areas[others]
+        result: NDArray[np.bool_] = bound > threshold * (both - bound)
+        if result.any():
+            result[result] = self._iou(i, others[result]) > threshold
+        return result
+
+    def _iou(self, i: int, others: NDArray[np.intp]) -> NDArray[np.float64]:
+        known = self._known.setdefault(i, np.full(len(self.areas), np.nan))
+        for j in others[np.isnan(known[others])]:
+            shared = self.shared_pixels(i, int(j))
+            known[j] = shared / (self.areas[i] + self.areas[j] - shared)
+        return known[others]
+
+
 def mask_nms(
-    boxes: NDArray[np.integer],
-    areas: NDArray[np.integer],
+    overlaps: Overlaps,
     scores: NDArray[np.floating],
     threshold: float,
-    crop: Callable[[int], NDArray[np.bool_]],
+    among: NDArray[np.intp] | None = None,
 ) -> NDArray[np.intp]:
     """Greedy suppression by exact IoU of the masks themselves.
 
@@ -80,47 +125,22 @@ def mask_nms(
 
     Parameters
     ----------
-    boxes : ndarray
-        (N, 4) half-open bounding boxes in pixels.
-    areas : ndarray
-        (N,) pixels in each mask.
+    overlaps : Overlaps
+        Of the masks.
     scores : ndarray
-        (N,) higher is better; equal scores keep their order.
+        (K,) higher is better; equal scores keep their order.
     threshold : float
         Masks whose IoU with a kept one exceeds this are dropped, 0..1.
-    crop : callable
-        Returns mask ``i`` within its box as a boolean array.
+    among : ndarray, optional
+        (K,) which masks there are to choose from; all by default.
 
     Returns
     -------
     ndarray
-        Indices kept, best first.
+        Positions in ``scores`` of those kept, best first.
     """
-    boxes = np.asarray(boxes, dtype=np.int64)
-    areas = np.asarray(areas, dtype=np.int64)
-
-    def overlapping(i: int, rest: NDArray[np.intp]) -> NDArray[np.bool_]:
-        # No intersection is larger than either mask or than the boxes' intersection, which
-        # settles most pairs without looking at a pixel.
-        low = np.maximum(boxes[i, :2], boxes[rest, :2])
-        high = np.minimum(boxes[i, 2:], boxes[rest, 2:])
-        bound = np.minimum(np.clip(high - low, 0, None).prod(axis=1), areas[rest])
-        bound = np.minimum(bound, areas[i])
-        result: NDArray[np.bool_] = bound > threshold * (areas[i] + areas[rest] - bound)
-        mine = crop(i) if result.any() else None
-        for k in np.flatnonzero(result):
-            j = int(rest[k])
-            ours = tuple(
-                slice(a, b)
-                for a, b in zip(low[k] - boxes[i, :2], high[k] - boxes[i, :2], strict=True)
-            )
-            theirs = tuple(
-                slice(a, b)
-                for a, b in zip(low[k] - boxes[j, :2], high[k] - boxes[j, :2], strict=True)
-            )
-            assert mine is not None
-            shared = np.count_nonzero(mine[ours] & crop(j)[theirs])
-            result[k] = shared > threshold * (areas[i] + areas[j] - shared)
-        return result
-
-    return _suppress(np.asarray(scores), overlapping)
+    scores = np.asarray(scores)
+    masks = np.arange(len(scores)) if among is None else among
+    return _suppress(
+        scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold)
+    )

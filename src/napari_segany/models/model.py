@@ -246,6 +246,7 @@ class SamModel:
         embedding: Embedding | None = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
+        refilter: bool = True,
     ) -> MaskSet:
         """Find everything in a plane.
 
@@ -268,6 +269,9 @@ class SamModel:
             Called with points done and points in all.
         should_stop : callable, optional
             Polled between encoder blocks and between batches of points.
+        refilter : bool
+            Also keep candidates somewhat beyond the thresholds, so that :meth:`MaskSet.filter` can
+            choose again. The masks returned are the same; without, they come a little sooner.
 
         Returns
         -------
@@ -305,6 +309,8 @@ class SamModel:
             region=None if region is None else np.asarray(region).astype(bool),
             progress=progress,
             should_stop=should_stop,
+            refilter=refilter,
+            faithful=faithful,
         )
 
     def resolve_params(self, params: AutomaticParams | None = None) -> AutomaticParams:

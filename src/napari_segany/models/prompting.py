@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor
 from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
+from napari_segany.core.screening import Glimpse, Screen, glimpsed_tokens
 from napari_segany.models.workers import spread
-from napari_segany.networks.decoding import PromptDecoder
+from napari_segany.networks.decoding import PromptDecoder, Sample
 from napari_segany.networks.mask_decoder import CANDIDATES
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.shared_image import SharedImage
@@ -158,9 +160,9 @@ class AskedPlane:
         return [result for part in parts for result in part]
 
     def ask_points(
-        self, points: NDArray[np.float64], bound: float, finish: Callable[[Answers], Result]
+        self, points: NDArray[np.float64], screen: Screen, finish: Callable[[Answers], Result]
     ) -> list[Result]:
-        """Candidates for (P, 2) row, column whose predicted IoU exceeds ``bound``.
+        """Candidates for (P, 2) row, column that pass a screen.
 
         Returns what ``finish`` makes of the answers of each group of points, in order; it is called
         by several threads.
@@ -168,11 +170,17 @@ class AskedPlane:
         step = self.decoder.at_once
 
         def answer(start: int) -> Result:
-            return finish(self._ask_group(points[start : start + step], bound))
+            return finish(self._ask_group(points[start : start + step], screen))
 
         return spread(answer, range(0, len(points), step), self.device)
 
-    def _ask_group(self, points: NDArray[np.float64], bound: float) -> Answers:
+    @cached_property
+    def _sample(self) -> Sample:
+        """The image tokens that glimpses look at."""
+        tokens = glimpsed_tokens(self.frame, self.embedding.features.shape[-1]).to(self.device)
+        return Sample(tokens, self.shared.upscaled.index_select(1, tokens))
+
+    def _ask_group(self, points: NDArray[np.float64], screen: Screen) -> Answers:
         # A group is always full: the last bits of an answer depend on the size of its group.
         count, step = len(points), self.decoder.at_once
         full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
@@ -180,13 +188,23 @@ class AskedPlane:
         sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
         decoded = self.decoder.decode(self.shared, sparse)
         scores = decoded.predicted_iou[:count, 1:]
-        above = scores > bound
-        # Masks are made only for prompts of which some candidate is wanted.
-        wanted = torch.nonzero(above.any(dim=1)).flatten()
-        logits = self.decoder.masks(decoded, wanted, range(1, CANDIDATES + 1))
-        row, candidate = torch.nonzero(above[wanted], as_tuple=True)
+        # Masks are made only of candidates that are wanted.
+        wanted = scores > screen.pred_iou
+        asked = torch.nonzero(wanted.any(dim=1)).flatten()
+        weights = self.decoder.mask_weights(decoded, asked, range(1, CANDIDATES + 1))
+        weights = weights[wanted[asked]]
+        prompts, candidates = torch.nonzero(wanted, as_tuple=True)
+        glimpse = Glimpse.nothing(len(prompts))
+        if screen.glimpse:
+            sampled = self.decoder.fine_logits(decoded, prompts, weights, self._sample)
+            glimpse = Glimpse.of(sampled, screen.offset)
+        able = glimpse.passes(screen.stability, screen.max_area)
+        chosen = torch.from_numpy(np.flatnonzero(able)).to(self.device)
+        prompts, candidates = prompts[chosen], candidates[chosen]
+        fine = self.decoder.fine_logits(decoded, prompts, weights[chosen])
         return Answers(
-            points=points[wanted[row].cpu().numpy()],
-            predicted_iou=scores[wanted[row], candidate],
-            logits=logits[row, candidate],
+            points=points[prompts.cpu().numpy()],
+            predicted_iou=scores[prompts, candidates],
+            glimpse=glimpse[able],
+            logits=self.decoder.placed(fine),
         )

@@ -265,31 +265,33 @@ class PromptDecoder:
         out: Tensor = transformer.norm_final_attn(tokens + layer.out_proj(joined))
         return out
 
-    def mask_weights(self, decoded: Decoded, prompts: Tensor, outputs: Tensor) -> Tensor:
-        """What makes a mask of upscaled image tokens: the hypernetworks' answers, (K, c).
+    def mask_weights(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
+        """What makes masks of upscaled image tokens: the hypernetworks' answers.
 
         Parameters
         ----------
         decoded : Decoded
             From :meth:`decode`.
-        prompts, outputs : Tensor
-            (K,) int64 indices of prompts, and of their masks: 0 is the single answer, 1 to 3 are the
-            candidates.
+        prompts : Tensor
+            (K,) int64 indices of prompts.
+        outputs : range
+            Of the four masks: ``range(1)`` is the single answer, ``range(1, 4)`` the candidates.
+
+        Returns
+        -------
+        Tensor
+            (K, len(outputs), c).
         """
         if not len(prompts):
-            return decoded.tokens.new_empty(0, self.upscaler.channels)
+            return decoded.tokens.new_empty(0, len(outputs), self.upscaler.channels)
         # The first token is the predicted IoU's.
-        tokens = decoded.tokens[prompts, outputs + 1][:, None]
-        code = decoded.code[prompts, outputs + 1][:, None]
+        asked = slice(outputs.start + 1, outputs.stop + 1)
+        tokens, code = decoded.tokens[prompts, asked], decoded.code[prompts, asked]
         vectors = decoded.updates.vectors[prompts]
         parts = [decoded.updates.of(prompts[some]) for some in self._batches(len(prompts))]
-        tokens = self._last_look(decoded.shared, tokens, code, vectors, parts)[:, 0]
+        tokens = self._last_look(decoded.shared, tokens, code, vectors, parts)
         networks = self.decoder.output_hypernetworks_mlps
-        weights = tokens.new_empty(len(tokens), self.upscaler.channels)
-        for output in outputs.unique():
-            chosen = outputs == output
-            weights[chosen] = networks[int(output)](tokens[chosen])
-        return weights
+        return torch.stack([networks[i](tokens[:, k]) for k, i in enumerate(outputs)], dim=1)
 
     def fine_logits(
         self,
@@ -355,10 +357,9 @@ class PromptDecoder:
         Tensor
             (K, len(outputs), 4 g, 4 g) float32.
         """
-        each = torch.arange(outputs.start, outputs.stop, device=prompts.device)
+        weights = self.mask_weights(decoded, prompts, outputs)
         asked = prompts.repeat_interleave(len(outputs))
-        weights = self.mask_weights(decoded, asked, each.repeat(len(prompts)))
-        masks = self.placed(self.fine_logits(decoded, asked, weights))
+        masks = self.placed(self.fine_logits(decoded, asked, weights.flatten(0, 1)))
         return masks.unflatten(0, (len(prompts), len(outputs)))
 
     def _batches(self, count: int) -> list[slice]:

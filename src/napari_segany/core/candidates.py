@@ -1,0 +1,140 @@
+"""Everything that was found in a plane above loose bounds, and the choice among it.
+
+The choice needs no model, so it can be made again with other bounds in milliseconds.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.labels import drop_small_specks, fill_small_holes
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.nms import Overlaps, box_nms, mask_nms
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.screening import Glimpse, Screen
+from napari_segany.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """K candidate masks of one plane.
+
+    Attributes
+    ----------
+    masks : MaskSet
+        All that passed ``stored``, in the order in which they were found.
+    glimpse : Glimpse
+        What was known before they were computed.
+    params : AutomaticParams
+        With thresholds filled in; what :meth:`select` goes by.
+    stored : Screen
+        The loosest bounds that can be asked for.
+    overlaps : Overlaps
+        Of the masks, remembered from one choice to the next.
+    """
+
+    masks: MaskSet
+    glimpse: Glimpse
+    params: AutomaticParams
+    stored: Screen
+    overlaps: Overlaps
+
+    @classmethod
+    def of(
+        cls, masks: MaskSet, glimpse: Glimpse, params: AutomaticParams, stored: Screen
+    ) -> "Candidates":
+        """Candidates of which no two have been compared yet."""
+        overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+        return cls(masks, glimpse, params, stored, overlaps)
+
+    @property
+    def _pixels(self) -> int:
+        return self.masks.shape[0] * self.masks.shape[1]
+
+    def filtered(
+        self, max_area: int | None = None, nms_thresh: float | None = None, **given: Any
+    ) -> MaskSet:
+        """Choose with some parameters changed; None leaves one as it was.
+
+        Raises
+        ------
+        InputError
+            If a bound is looser than what was stored; the message names both.
+        """
+        if max_area is not None:
+            # Half a pixel more, so that rounding down gives this number again.
+            given["max_area_fraction"] = min((max_area + 0.5) / max(self._pixels, 1), 1.0)
+        given["box_nms_thresh"] = nms_thresh
+        changes = {name: value for name, value in given.items() if value is not None}
+        params = replace(self.params, **changes)
+        self._check_stored(params)
+        return replace(self, params=params).select()
+
+    def _check_stored(self, params: AutomaticParams) -> None:
+        for name, asked, kept, looser in (
+            ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou, "below"),
+            ("stability_score_thresh", params.stability_floor, self.stored.stability, "below"),
+            ("max_area_fraction", params.max_area_fraction, self.stored.max_area, "above"),
+        ):
+            if asked > kept if looser == "above" else asked < kept:
+                raise InputError(
+                    f"{name} {max(asked, 0):.4g} is {looser} {kept:.4g}, the loosest bound that "
+                    "candidates were kept for; find everything again with the bound you want."
+                )
+
+    def select(self) -> MaskSet:
+        """The masks that ``params`` lets through, best first within a crop, smaller crops first."""
+        params, masks = self.params, self.masks
+        max_area = int(params.max_area_fraction * self._pixels)
+        sides = masks.crop_boxes[:, 2:] - masks.crop_boxes[:, :2]
+        in_crop = params.max_area_fraction * self._pixels / sides.prod(axis=1)
+        passing = (
+            (masks.predicted_iou > params.pred_iou_floor)
+            & (masks.stability_score >= params.stability_floor)
+            & self.glimpse.passes(params.stability_floor, in_crop)
+            & (masks.area <= max_area)
+        )
+        chosen = np.flatnonzero(passing)
+        # Crops were asked one after another, so their candidates lie together.
+        borders = 1 + np.flatnonzero((np.diff(masks.crop_boxes[chosen], axis=0) != 0).any(axis=1))
+        crops = np.split(chosen, borders)
+        kept = [
+            crop[self._nms(crop, masks.predicted_iou[crop], params.box_nms_thresh)]
+            for crop in crops
+        ]
+        chosen = np.concatenate(kept)
+        if len(kept) > 1:
+            smallest_first = 1 / sides[chosen].prod(axis=1)
+            chosen = chosen[self._nms(chosen, smallest_first, params.crop_nms_thresh)]
+        found = masks[chosen]
+        if params.min_mask_region_area > 0:
+            found = _clean_regions(found, params)
+        # Without thresholds a mask can be empty; nobody wants those.
+        keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
+        return replace(found[keep], _candidates=self)
+
+    def _nms(
+        self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float
+    ) -> NDArray[np.intp]:
+        if self.params.nms == "mask":
+            return mask_nms(self.overlaps, scores, threshold, among)
+        return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
+
+
+def _clean_regions(found: MaskSet, params: AutomaticParams) -> MaskSet:
+    """Fill small holes, drop small specks, and suppress what became a duplicate by that."""
+    cleaned, untouched = [], []
+    for i in range(len(found)):
+        before = found.mask(i)
+        after = fill_small_holes(before, params.min_mask_region_area)
+        after = drop_small_specks(after, params.min_mask_region_area)
+        cleaned.append(MaskSet.from_masks(after[None]))
+        untouched.append(np.array_equal(before, after))
+    if not cleaned:
+        return found
+    redone = found.with_masks(MaskSet.concatenate(cleaned))
+    # Masks that needed no repair win over those that did.
+    scores = np.asarray(untouched, np.float32)
+    return redone.nms(max(params.box_nms_thresh, params.crop_nms_thresh), params.nms, scores)
