@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_segany.networks.vit import ViT
+from napari_segany.networks.vit import ViT, attention_by_codes, attention_in_pieces
 
 GRID = 20  # 14 does not divide it, so the windows at the border are padded
 
@@ -41,6 +43,93 @@ def test_faint_embedding_equals_transformers(faint_pair):
     torch.testing.assert_close(
         sam.image_encoder(image), reference.get_image_embeddings(image), atol=1e-4, rtol=0
     )
+
+
+def plain_attention(q, k, v, by_row, by_col):
+    """The formula as published, with every term written down."""
+    b, heads, h, w, _ = by_row.shape
+    bias = (by_row[..., :, None] + by_col[..., None, :]).reshape(b, heads, h * w, h * w)
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return torch.softmax(scores + bias, dim=-1) @ v
+
+
+# 14 is the side of a window. 40 leaves a last piece smaller than the others, 64 is the whole grid.
+@pytest.mark.parametrize(("batch", "heads", "side"), [(6, 12, 14), (2, 2, 40), (1, 1, 64)])
+@pytest.mark.parametrize("width", [64, 80])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 5e-2)], ids=["float32", "bf16"]
+)
+@pytest.mark.parametrize("attend", [attention_in_pieces, attention_by_codes])
+def test_attention_equals_the_plain_formula(attend, dtype, tolerance, width, batch, heads, side):
+    generator = torch.Generator().manual_seed(side)
+    q, k, v = torch.randn(3, batch, heads, side * side, width, generator=generator).to(dtype)
+    by_row, by_col = torch.randn(2, batch, heads, side, side, side, generator=generator).to(dtype)
+
+    seen = attend(q, k, v, by_row, by_col)
+
+    assert seen.dtype == dtype
+    expected = plain_attention(*(each.float() for each in (q, k, v, by_row, by_col)))
+    without_terms = plain_attention(*(each.float() for each in (q, k, v, 0 * by_row, 0 * by_col)))
+    assert (expected - without_terms).abs().max() > 4 * tolerance
+    torch.testing.assert_close(seen.float(), expected, atol=tolerance, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def encoder(randomise):
+    """A windowed and a global block over a grid large enough for several pieces of scores."""
+    model = ViT(width=64, depth=2, heads=2, global_blocks=(1,), grid=40).requires_grad_(False)
+    randomise(model, seed=3)
+    return model
+
+
+def test_a_stack_of_planes_is_encoded_as_each_plane_alone(encoder):
+    planes = torch.randn(3, 3, 640, 640, generator=torch.Generator().manual_seed(1))
+
+    together = encoder(planes)
+
+    assert (together[0] - together[1]).abs().max() > 0.5
+    for plane, embedding in zip(planes, together, strict=True):
+        torch.testing.assert_close(embedding, encoder(plane[None])[0], atol=1e-4, rtol=0)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the number of elements of the largest tensor any operation returned."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for each in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(each, torch.Tensor):
+                # An expanded tensor takes no more memory than what it was expanded from.
+                stored = each.untyped_storage().nbytes() // each.element_size()
+                self.elements = max(self.elements, min(each.numel(), stored))
+        return result
+
+
+def test_scores_of_all_queries_and_keys_are_never_in_memory_at_once(encoder):
+    with LargestTensor() as largest:
+        encoder(torch.zeros(3, 3, 640, 640))
+
+    of_one_head_and_plane = 40**4
+    assert 0 < largest.elements < 2 * of_one_head_and_plane
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("batch", "side"), [(6, 14), (1, 40)])
+def test_cuda_has_a_kernel_for_codes_that_keeps_no_scores(batch, side, dtype):
+    generator = torch.Generator().manual_seed(side)
+    q, k, v = torch.randn(3, batch, 2, side * side, 64, generator=generator)
+    by_row, by_col = torch.randn(2, batch, 2, side, side, side, generator=generator)
+
+    with sdpa_kernel(SDPBackend.EFFICIENT_ATTENTION):
+        seen = attention_by_codes(*(x.to("cuda", dtype) for x in (q, k, v, by_row, by_col)))
+
+    tolerance = 1e-4 if dtype == torch.float32 else 5e-2
+    expected = plain_attention(q, k, v, by_row, by_col)
+    torch.testing.assert_close(seen.float().cpu(), expected, atol=tolerance, rtol=0)
 
 
 class Stopped(Exception):

@@ -1,10 +1,13 @@
 """Where and how exactly a model computes."""
 
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import torch
 
 from napari_segany.errors import InputError
+
+Precision = Literal["exact", "bfloat16"]
+"""float32 throughout, or bfloat16 where most arithmetic and least harm is."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -35,8 +38,26 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def choose_precision(name: str = "auto") -> Literal["exact"]:
-    """Resolve "auto"; float32 is the only precision so far."""
-    if name not in ("auto", "exact"):
-        raise InputError(f"precision must be 'auto' or 'exact', got {name!r}.")
-    return "exact"
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """Resolve "auto" to what the device computes natively.
+
+    Raises
+    ------
+    InputError
+        If the name is none of the three.
+    """
+    if name not in ("auto", *get_args(Precision)):
+        raise InputError(f"precision must be 'auto', 'exact' or 'bfloat16', got {name!r}.")
+    if name == "auto":
+        return "bfloat16" if _is_bfloat16_native(device) else "exact"
+    return cast(Precision, name)
+
+
+def _is_bfloat16_native(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # Elsewhere it would be emulated, slower than float32.
+        has = torch.cpu.get_capabilities()
+        return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))
+    return False

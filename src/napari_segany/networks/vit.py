@@ -44,6 +44,69 @@ def relative_positions(table: Tensor, size: int) -> Tensor:
     return table[cells[:, None] - cells[None, :] + size - 1]
 
 
+HEADS_AT_ONCE, QUERIES_AT_ONCE = 2, 512
+"""Size of a piece: with 4096 keys it has 16 MB of scores, which a large cache can hold.
+Smaller pieces occupy fewer threads, and their threads have to wait for each other more often."""
+
+
+def attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col: Tensor) -> Tensor:
+    """Attention whose score has a term for the key's row and one for its column, in little memory.
+
+    The terms of a few heads and a few rows of queries are added up at a time; the matrix of all
+    queries and keys, gigabytes for a few planes, never exists.
+
+    Parameters
+    ----------
+    q, k, v : Tensor
+        (B, heads, h * w, C), the cells of a (h, w) grid row by row.
+    by_row, by_col : Tensor
+        (B, heads, h, w, h) and (B, heads, h, w, w), what every query adds to the scores of the
+        keys of each row and of each column.
+
+    Returns
+    -------
+    Tensor
+        (B, heads, h * w, C), the values weighted by softmax(q k / sqrt(C) + by_row + by_col).
+    """
+    b, heads, h, w, _ = by_row.shape
+    rows = max(1, QUERIES_AT_ONCE // w)
+    # In memory the heads of a cell lie together, as the projection that follows wants them.
+    out = q.new_empty(b, h * w, heads, v.shape[-1]).transpose(1, 2)
+    for head in range(0, heads, HEADS_AT_ONCE):
+        group = slice(head, head + HEADS_AT_ONCE)
+        for start in range(0, h, rows):
+            some = slice(start, start + rows)
+            cells = slice(start * w, (start + rows) * w)
+            terms = by_row[:, group, some, :, :, None] + by_col[:, group, some, :, None, :]
+            out[:, group, cells] = F.scaled_dot_product_attention(
+                q[:, group, cells],
+                k[:, group],
+                v[:, group],
+                attn_mask=terms.flatten(2, 3).flatten(3),
+            )
+    return out
+
+
+def attention_by_codes(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col: Tensor) -> Tensor:
+    """The same as :func:`attention_in_pieces`, as one dot product without any added term.
+
+    Every key also carries its row and its column as one-hot codes and every query its terms for
+    all rows and columns, so that kernels which keep no scores in memory can run. Such a kernel
+    must take values narrower than queries, as the memory-efficient one of CUDA does.
+    """
+    h, w, c = by_row.shape[-1], by_col.shape[-1], q.shape[-1]
+    cells = torch.arange(h * w, device=q.device)
+    codes = torch.cat([F.one_hot(cells // w, h), F.one_hot(cells % w, w)], dim=1).to(q.dtype)
+    codes = codes.expand(*k.shape[:2], -1, -1)
+    # The scale is for the dot product of q and k alone; the terms are divided by it beforehand.
+    terms = c**0.5 * torch.cat([by_row, by_col], dim=-1).flatten(2, 3)
+    # Widths that 8 does not divide would rule the kernel out in half precision.
+    unused = (0, -(c + h + w) % 8)
+    queries = F.pad(torch.cat([q, terms], dim=-1), unused)
+    keys = F.pad(torch.cat([k, codes], dim=-1), unused)
+    return F.scaled_dot_product_attention(queries, keys, v, scale=c**-0.5)
+
+
 class RelativeAttention(nn.Module):
     """Self-attention over a (size, size) grid with decomposed relative positions."""
 
@@ -62,11 +125,13 @@ class RelativeAttention(nn.Module):
         grid = q.unflatten(2, (h, w))
         by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, relative_positions(self.rel_pos_h, h))
         by_col = torch.einsum("bnhwc,wkc->bnhwk", grid, relative_positions(self.rel_pos_w, w))
-        # Contiguous factors make the sum, by far the largest tensor here, contiguous in turn.
-        bias = by_row.contiguous()[..., :, None] + by_col.contiguous()[..., None, :]
-        bias = bias.reshape(b, self.heads, h * w, h * w)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        projected: Tensor = self.proj(out.transpose(1, 2).reshape(b, h, w, c))
+        # On a processor the codes make the dot product three times as wide, which costs more than
+        # the added terms. CUDA has a kernel for wide dot products that keeps no scores, and many
+        # small pieces would leave it idle; that choice follows from the kernels, not from timing.
+        attend = attention_by_codes if x.is_cuda else attention_in_pieces
+        # Contiguous terms make their sum, by far the largest tensor here, contiguous in turn.
+        seen = attend(q, k, v, by_row.contiguous(), by_col.contiguous())
+        projected: Tensor = self.proj(seen.transpose(1, 2).reshape(b, h, w, c))
         return projected
 
 
