@@ -42,7 +42,25 @@ def test_devices_that_torch_knows_and_we_do_not(name: str) -> None:
         choose_device(name)
 
 
-def test_precision() -> None:
-    assert choose_precision() == choose_precision("exact") == "exact"
-    with pytest.raises(InputError, match="got 'bf16'"):
-        choose_precision("bf16")
+def test_a_precision_that_is_named_is_taken() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision("exact", cpu) == "exact"
+    assert choose_precision("bfloat16", cpu) == "bfloat16"
+    with pytest.raises(InputError, match="got 'half'"):
+        choose_precision("half", cpu)
+
+
+@pytest.mark.parametrize(
+    ("kind", "capabilities", "expected"),
+    [
+        ("cpu", {"avx512_bf16": True}, "bfloat16"),
+        ("cpu", {"amx_bf16": True}, "bfloat16"),
+        ("cpu", {"avx2": True, "avx512_bf16": False}, "exact"),
+        ("mps", {"avx512_bf16": True}, "exact"),
+    ],
+)
+def test_bfloat16_is_chosen_only_where_it_is_native(
+    monkeypatch: pytest.MonkeyPatch, kind: str, capabilities: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert choose_precision("auto", torch.device(kind)) == expected

@@ -479,7 +479,9 @@ def test_wrong_devices_and_names_are_told_before_anything_is_fetched(cache: Path
     for device in ("cuda:99", "abacus"):
         with pytest.raises(InputError, match=f"'{device}'"):
             load_model("mobile_sam", device=device)
-    with pytest.raises(InputError, match="precision must be 'auto' or 'exact', got 'half'"):
+    with pytest.raises(
+        InputError, match="precision must be 'auto', 'exact' or 'bfloat16', got 'half'"
+    ):
         load_model("mobile_sam", device="cpu", precision="half")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"There is no model 'minisan'\. Did you mean 'minisam'"):
         load_model("minisan", device="cpu")

@@ -73,7 +73,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="name from `napari-segany models list`, or a checkpoint file (default: auto)",
     )
     group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    group.add_argument("--precision", help="auto or exact (default: auto)")
+    group.add_argument("--precision", help="auto, exact or bfloat16 (default: auto)")
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:

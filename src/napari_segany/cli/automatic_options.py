@@ -8,11 +8,22 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from napari_segany.core.parameters import FROM_MODEL, RANGES, AutomaticParams, Nms, Overlap
+from napari_segany.core.parameters import (
+    FROM_MODEL,
+    RANGES,
+    AutomaticParams,
+    Nms,
+    Overlap,
+    Strategy,
+)
 from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams
 
-CHOICES = {"nms": get_args(Nms), "overlap": get_args(Overlap)}
+CHOICES = {
+    "nms": get_args(Nms),
+    "overlap": get_args(Overlap),
+    "strategy": get_args(Strategy),
+}
 
 
 def described(cls: type) -> dict[str, str]:

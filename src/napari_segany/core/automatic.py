@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_segany.core.adaptive import coarse, fruitful, worth_asking
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.candidates import Candidates
 from napari_segany.core.drawing import draw
@@ -75,6 +76,10 @@ class EmbeddedCrop(Protocol):
         """
         ...
 
+    def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The (P, C) embedding at (P, 2) row, column in the crop."""
+        ...
+
 
 EmbedCrop = Callable[[NDArray[np.uint8]], EmbeddedCrop]
 
@@ -85,6 +90,11 @@ class _Crop:
 
     box: tuple[int, int, int, int]
     points: NDArray[np.float64]
+    coarse: NDArray[np.bool_]
+
+    @property
+    def area(self) -> int:
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -103,20 +113,24 @@ def _plan(
         else:
             per_side = int(params.points_per_side / params.crop_n_points_downscale_factor**layer)
             grid = point_grid(max(per_side, 1))
+        asked_first = np.ones(len(grid), bool)
+        if params.strategy == "adaptive":
+            asked_first = coarse(max(per_side, 1))
         points = grid * size
         if region is not None:
             pixel = np.rint(points + box[:2]).astype(np.int64)
             pixel = np.minimum(pixel, np.asarray(shape) - 1)
-            points = points[region[pixel[:, 0], pixel[:, 1]]]
+            inside = region[pixel[:, 0], pixel[:, 1]]
+            points, asked_first = points[inside], asked_first[inside]
         if len(points):
-            planned.append(_Crop(box, points))
+            planned.append(_Crop(box, points, asked_first))
     return planned
 
 
 def count_points(
     shape: tuple[int, int], params: AutomaticParams, region: NDArray[np.bool_] | None = None
 ) -> int:
-    """Number of points that :func:`generate` asks at in a plane of ``shape`` (H, W)."""
+    """Number of points that :func:`generate` asks at, at most, in a plane of ``shape`` (H, W)."""
     return sum(len(crop.points) for crop in _plan(shape, params, region))
 
 
@@ -149,6 +163,24 @@ class _Found:
         )
 
 
+class _Counter:
+    """Tells how far one run is, and whether it shall end."""
+
+    def __init__(
+        self, total: int, progress: Progress | None, should_stop: ShouldStop | None
+    ) -> None:
+        self.done, self.total = 0, total
+        self.progress, self.should_stop = progress, should_stop
+
+    def check(self) -> None:
+        check(self.should_stop)
+
+    def add(self, points: int) -> None:
+        self.done += points
+        if points and self.progress is not None:
+            self.progress(self.done, self.total)
+
+
 @dataclass(frozen=True)
 class _Asking:
     """How candidates of one crop are computed.
@@ -172,9 +204,7 @@ class _Asking:
 
     def at(self, points: NDArray[np.float64]) -> _Found:
         """All candidates at (P, 2) row, column in the crop."""
-        found = _Found.concatenate(
-            self.embedded.ask_points(points, self.screen, self._draw_group)
-        )
+        found = _Found.concatenate(self.embedded.ask_points(points, self.screen, self._draw_group))
         whole = ~_touches_crop_only(found.masks.inclusive_boxes, self.crop, self.shape)
         masks = replace(found.masks[whole], prompts_asked=len(points))
         return _Found(masks, found.glimpse[whole])
@@ -203,9 +233,14 @@ class _Asking:
 def _screen(params: AutomaticParams, refilter: bool, faithful: bool) -> Screen:
     """Bounds on the candidates that are kept."""
     loose = refilter and not faithful
+    pred_iou = params.pred_iou_floor - PRED_IOU_KEPT * loose
+    stability = params.stability_floor - STABILITY_KEPT * loose
+    if params.strategy == "adaptive":
+        pred_iou = min(pred_iou, params.steering_pred_iou or float("-inf"))
+        stability = min(stability, params.steering_stability or float("-inf"))
     return Screen(
-        pred_iou=params.pred_iou_floor - PRED_IOU_KEPT * loose,
-        stability=params.stability_floor - STABILITY_KEPT * loose,
+        pred_iou=pred_iou,
+        stability=stability,
         max_area=params.max_area_fraction,
         offset=params.stability_score_offset,
         glimpse=not faithful,
@@ -260,24 +295,49 @@ def generate(
     if region is not None and region.shape != shape:
         raise InputError(f"The region has shape {region.shape} but the plane has shape {shape}.")
     crops = _plan(shape, params, region)
-    total, done = sum(len(crop.points) for crop in crops), 0
     screen = _screen(params, refilter, faithful)
+    counter = _Counter(sum(len(crop.points) for crop in crops), progress, should_stop)
     parts = [_Found(MaskSet.empty(shape), Glimpse.nothing(0))]
     for crop in crops:
         # A mask of part of the plane may cover more of a crop.
-        share = shape[0] * shape[1] / ((crop.box[2] - crop.box[0]) * (crop.box[3] - crop.box[1]))
+        share = shape[0] * shape[1] / crop.area
         asking = _Asking(
             embed(rgb[crop.slices]),
             crop.box,
             shape,
             replace(screen, max_area=screen.max_area * share),
         )
-        for start in range(0, len(crop.points), params.points_per_batch):
-            check(should_stop)
-            points = crop.points[start : start + params.points_per_batch]
-            parts.append(asking.at(points))
-            done += len(points)
-            if progress is not None:
-                progress(done, total)
+        parts.append(_ask_crop(asking, crop, params, counter))
     found = _Found.concatenate(parts)
     return Candidates.of(found.masks, found.glimpse, params, screen).select()
+
+
+def _ask_crop(
+    asking: "_Asking", crop: _Crop, params: AutomaticParams, counter: "_Counter"
+) -> _Found:
+    """Everything found at the points of one crop that are asked."""
+    first, rest = crop.points[crop.coarse], crop.points[~crop.coarse]
+    found = _ask_batches(asking, first, params, counter)
+    if not len(rest):
+        return found
+    steering = found.masks.filter(
+        pred_iou_thresh=params.steering_pred_iou,
+        stability_score_thresh=params.steering_stability,
+    )
+    hits = fruitful(steering, first + np.array(crop.box[:2]), crop.area)
+    worth = worth_asking(asking.embedded.features_at, first, hits, rest)
+    more = _ask_batches(asking, rest[worth], params, counter)
+    counter.add(int(np.count_nonzero(~worth)))
+    return _Found.concatenate([found, more])
+
+
+def _ask_batches(
+    asking: "_Asking", points: NDArray[np.float64], params: AutomaticParams, counter: "_Counter"
+) -> _Found:
+    parts = [_Found(MaskSet.empty(asking.shape), Glimpse.nothing(0))]
+    for start in range(0, len(points), params.points_per_batch):
+        batch = points[start : start + params.points_per_batch]
+        counter.check()
+        parts.append(asking.at(batch))
+        counter.add(len(batch))
+    return _Found.concatenate(parts)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from napari_segany.core.geometry import Frame
 
-
 SMALL = 256
 """Low-resolution cells below which a mask's stability is measured in the plane's pixels."""
 
@@ -74,8 +73,8 @@ def draw(
     at_least : float
         Masks less stable than this are left out.
     faithful : bool
-        Measure stability in the plane's pixels, as the reference does. Else large masks are measured
-        at low resolution, so that those left out are never drawn.
+        Measure stability in the plane's pixels, as the reference does. Else large masks are
+        measured at low resolution, so that those left out are never drawn.
     """
     h, w = frame.cells_used(logits.shape[-1])
     used = logits[:, :h, :w]

@@ -141,9 +141,12 @@ class MaskSet:
                 "Only mask sets of one plane can be joined, and at least one is needed."
             )
         logits = [s.low_res_logits for s in sets if s.low_res_logits is not None]
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS
+        }
         return cls(
             shape=sets[0].shape,
-            **{name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS},
+            **columns,
             low_res_logits=np.concatenate(logits) if len(logits) == len(sets) else None,
             prompts_asked=sum(s.prompts_asked for s in sets),
             _bits=tuple(bits for s in sets for bits in s._bits),
@@ -157,12 +160,12 @@ class MaskSet:
     ) -> "MaskSet":
         """The chosen masks as a set, in the order asked for."""
         chosen = np.atleast_1d(np.arange(len(self))[index])
-        return MaskSet(
-            shape=self.shape,
+        return replace(
+            self,
             **{name: getattr(self, name)[chosen] for name in _COLUMNS},
             low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
-            prompts_asked=self.prompts_asked,
             _bits=tuple(self._bits[i] for i in chosen),
+            _candidates=None,
         )
 
     def __iter__(self) -> Iterator["MaskSet"]:

@@ -141,6 +141,4 @@ def mask_nms(
     """
     scores = np.asarray(scores)
     masks = np.arange(len(scores)) if among is None else among
-    return _suppress(
-        scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold)
-    )
+    return _suppress(scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold))

@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args
 from napari_segany.errors import InputError
 
 Nms = Literal["mask", "box"]
+Strategy = Literal["grid", "adaptive"]
+"""Whether all points of the grid are asked, or those that promise something."""
+
 Overlap = Literal["small_on_top", "large_on_top", "best_on_top"]
 """Who owns a pixel that several masks claim: the smallest, the largest, or the best scored."""
 
@@ -19,6 +22,10 @@ class AutomaticParams:
 
     Attributes
     ----------
+    strategy : {"grid", "adaptive"}
+        Ask at all points of the grid, or first at a quarter of them and then only at those that
+        look, to the image encoder, like points that found something small. Adaptive is about three
+        times faster and loses few objects, mostly duplicates of the kind "part of".
     points_per_side : int
         The grid has this many points along each side, 32 by default.
     points_per_batch : int
@@ -52,7 +59,10 @@ class AutomaticParams:
         Leave out masks with fewer pixels; None takes the model's own default.
     max_area_fraction : float
         Leave out masks that cover more than this fraction of the plane. The authors of SAM
-        dropped those from 0.95 on.
+        dropped those from 0.95 on. They are left out before overlap is looked at.
+    steering_pred_iou, steering_stability : float or None
+        The thresholds that a mask has to pass to steer adaptive asking. None takes those of the
+        run; a recipe holds the numbers, so that other thresholds ask the same points.
 
     Raises
     ------
@@ -60,6 +70,7 @@ class AutomaticParams:
         If a value is out of range; the message names it.
     """
 
+    strategy: Strategy = "grid"
     points_per_side: int = 32
     points_per_batch: int = 64
     pred_iou_thresh: float | None = None
@@ -75,6 +86,8 @@ class AutomaticParams:
     nms: Nms = "mask"
     min_area: int | None = None
     max_area_fraction: float = 0.95
+    steering_pred_iou: float | None = None
+    steering_stability: float | None = None
 
     def __post_init__(self) -> None:
         for name, (kind, low, high) in RANGES.items():
@@ -89,11 +102,15 @@ class AutomaticParams:
             object.__setattr__(self, name, int(value) if whole else float(value))
         if self.nms not in get_args(Nms):
             raise InputError(f"nms must be 'mask' or 'box', got {self.nms!r}.")
+        if self.strategy not in get_args(Strategy):
+            raise InputError(f"strategy must be 'grid' or 'adaptive', got {self.strategy!r}.")
         self._check_grids()
 
     def _check_grids(self) -> None:
         if self.point_grids is None:
             return
+        if self.strategy == "adaptive":
+            raise InputError("Adaptive asking needs the regular grid; leave out point_grids.")
         # Recipes come back from JSON with lists.
         try:
             grids = tuple(tuple((float(r), float(c)) for r, c in grid) for grid in self.point_grids)
@@ -117,13 +134,18 @@ class AutomaticParams:
             "stability_score_thresh": stability_score_thresh,
             "min_area": min_area,
         }
+        filled = replace(self, **{name: own[name] for name in own if getattr(self, name) is None})
+        steering = {
+            "steering_pred_iou": filled.pred_iou_thresh,
+            "steering_stability": filled.stability_score_thresh,
+        }
         return replace(
-            self, **{name: own[name] for name in FROM_MODEL if getattr(self, name) is None}
+            filled, **{name: steering[name] for name in steering if getattr(self, name) is None}
         )
 
     def as_reference(self) -> "AutomaticParams":
         """The same parameters with only the filters that the reference generator has."""
-        return replace(self, nms="box", min_area=0, max_area_fraction=1.0)
+        return replace(self, strategy="grid", nms="box", min_area=0, max_area_fraction=1.0)
 
     @property
     def pred_iou_floor(self) -> float:
@@ -148,7 +170,13 @@ class AutomaticParams:
         return cls(**values)
 
 
-FROM_MODEL = ("pred_iou_thresh", "stability_score_thresh", "min_area")
+FROM_MODEL = (
+    "pred_iou_thresh",
+    "stability_score_thresh",
+    "min_area",
+    "steering_pred_iou",
+    "steering_stability",
+)
 """Parameters that None leaves to the model's own defaults."""
 
 RANGES: dict[str, tuple[str, float, float]] = {
@@ -164,6 +192,8 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "crop_n_points_downscale_factor": ("whole number", 1, 64),
     "min_mask_region_area": ("whole number", 0, 2**40),
     "min_area": ("whole number", 0, 2**40),
+    "steering_pred_iou": ("number", 0, 2),
+    "steering_stability": ("number", 0, 1),
     "max_area_fraction": ("number", 0, 1),
 }
 """Kind, least and greatest value of every number."""

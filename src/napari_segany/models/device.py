@@ -55,9 +55,9 @@ def choose_precision(name: str, device: torch.device) -> Precision:
 
 def _is_bfloat16_native(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # Elsewhere it would be emulated, slower than float32.
-        has = torch.cpu.get_capabilities()
-        return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))
+        # Elsewhere it would be emulated, slower than float32; torch before 2.12 cannot tell.
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return False

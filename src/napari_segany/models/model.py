@@ -48,8 +48,8 @@ class SamModel:
     device : torch.device
         Where it computes.
     precision : {"exact", "bfloat16"}
-        The resolved precision. "exact" is float32 throughout; "bfloat16" encodes images and upscales
-        masks in that type, prompts and attention in the decoder stay float32.
+        The resolved precision. "exact" is float32 throughout; "bfloat16" computes the encoder's
+        blocks and upscales masks in that type; the decoder's attention stays float32.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class SamModel:
     ) -> None:
         self.network = network.fuse().to(device)
         self.dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        self.network.image_encoder.to(self.dtype)
+        if precision != "exact":
+            self.network.image_encoder.lower_precision(self.dtype)
         self.weights = weights
         self.device = device
         self.precision = precision
@@ -113,7 +114,6 @@ class SamModel:
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
         placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
-        image = image.to(self.dtype)
         features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
         return Embedding(features[0].float(), frame, self.weights.sha256)
 
@@ -237,9 +237,7 @@ class SamModel:
     @cached_property
     def _decoder(self) -> PromptDecoder:
         with torch.inference_mode():
-            return PromptDecoder(
-                self.network.mask_decoder, self.network.prompt_encoder, self.dtype
-            )
+            return PromptDecoder(self.network.mask_decoder, self.network.prompt_encoder, self.dtype)
 
     def generate(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
@@ -75,7 +76,6 @@ class ModelPrompts:
             boxes=torch.from_numpy(frame.boxes_to_xyxy(np.stack(boxes))).float() if boxes else None,
             masks=torch.stack(masks)[:, None] if masks else None,
         )
-
 
     def __getitem__(self, index: slice) -> "ModelPrompts":
         return ModelPrompts(
@@ -179,6 +179,17 @@ class AskedPlane:
         """The image tokens that glimpses look at."""
         tokens = glimpsed_tokens(self.frame, self.embedding.features.shape[-1]).to(self.device)
         return Sample(tokens, self.shared.upscaled.index_select(1, tokens))
+
+    @torch.inference_mode()
+    def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The (P, C) embedding at (P, 2) row, column."""
+        xy = torch.from_numpy(self.frame.to_xy(points)).float().to(self.device)
+        where = (xy / self.frame.side * 2 - 1)[None, None]
+        features = F.grid_sample(
+            self.embedding.features[None], where, padding_mode="border", align_corners=False
+        )
+        at_points: NDArray[np.float32] = features[0, :, 0].T.cpu().numpy()
+        return at_points
 
     def _ask_group(self, points: NDArray[np.float64], screen: Screen) -> Answers:
         # A group is always full: the last bits of an answer depend on the size of its group.

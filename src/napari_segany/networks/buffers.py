@@ -16,9 +16,7 @@ class Buffers:
         self.device = device
         self._held: dict[tuple[str, torch.dtype], Tensor] = {}
 
-    def take(
-        self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
-    ) -> Tensor:
+    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
         """Contiguous memory of a shape, with whatever it holds."""
         count = math.prod(shape)
         held = self._held.get((name, dtype))

@@ -122,15 +122,15 @@ class PromptDecoder:
         first, second = self.layers
         last = decoder.transformer.final_attn_token_to_image
         self.gain = first.norm4.weight
-        values = second.cross_attn_token_to_image.v_proj
+        seen = second.cross_attn_token_to_image.v_proj
         # Attention sums to one, so biases of values can be added to what was seen.
         self.value_biases = (
             first.cross_attn_token_to_image.v_proj.bias,
-            values.bias + values.weight @ first.norm4.bias,
+            seen.bias + seen.weight @ first.norm4.bias,
             last.v_proj.bias + last.v_proj.weight @ second.norm4.bias,
         )
-        queries = second.cross_attn_image_to_token.q_proj
-        bias = (queries.bias + queries.weight @ first.norm4.bias) * projector.scale
+        asked = second.cross_attn_image_to_token.q_proj
+        bias = (asked.bias + asked.weight @ first.norm4.bias) * projector.scale
         self.query_bias = by_head(bias[:, None], self.heads)
         _, keys, self.value_weight, queries = projector.of_first.chunk(4)
         self.key_weight = by_head(keys, self.heads)
@@ -187,7 +187,9 @@ class PromptDecoder:
         block = self.layers[0]
         tokens = block.tokens_among_themselves(code, code)
         asks = self._split(block.cross_attn_token_to_image.q_proj(tokens + code))
-        seen = torch.cat([first_look(shared, asks[:, some], self.buffers) for some in self._batches(len(code))])
+        seen = torch.cat(
+            [first_look(shared, asks[:, some], self.buffers) for some in self._batches(len(code))]
+        )
         return self._after_look(block, tokens, seen, self.value_biases[0])
 
     def _second_layer(
@@ -360,7 +362,8 @@ class PromptDecoder:
         weights = self.mask_weights(decoded, prompts, outputs)
         asked = prompts.repeat_interleave(len(outputs))
         masks = self.placed(self.fine_logits(decoded, asked, weights.flatten(0, 1)))
-        return masks.unflatten(0, (len(prompts), len(outputs)))
+        each: Tensor = masks.unflatten(0, (len(prompts), len(outputs)))
+        return each
 
     def _batches(self, count: int) -> list[slice]:
         """Slices of prompts whose image tokens are worked on together."""
@@ -369,17 +372,20 @@ class PromptDecoder:
 
     def _split(self, x: Tensor) -> Tensor:
         """(P, k, heads * d) -> (heads, P, k, d)."""
-        return x.unflatten(2, (self.heads, -1)).permute(2, 0, 1, 3)
+        split: Tensor = x.unflatten(2, (self.heads, -1)).permute(2, 0, 1, 3)
+        return split
 
     def _keys_and_values(self, layer: int, tokens: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         """What the image sees of the tokens, (heads, P, t, d) each."""
         attention = self.layers[layer].cross_attn_image_to_token
-        return self._split(attention.k_proj(tokens + code)), self._split(attention.v_proj(tokens))
+        keys, values = attention.k_proj(tokens + code), attention.v_proj(tokens)
+        return self._split(keys), self._split(values)
 
     def _values(self, weights: Tensor, vectors: Tensor, layer: Tensor) -> Tensor:
         """Values (P, heads, k, d) of (P, K, C) vectors, mixed by (P, heads * k, K) weights."""
         values = (vectors @ layer.T).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        return weights.unflatten(1, (self.heads, -1)) @ values
+        mixed: Tensor = weights.unflatten(1, (self.heads, -1)) @ values
+        return mixed
 
     def _after_look(self, block: TwoWayBlock, tokens: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
         """Tokens (P, t, C) after what they have seen (P, heads, t, d) and their perceptron."""

@@ -1,8 +1,8 @@
 """The decoder's work on N image tokens, for p prompts at once; `decoding` has the algebra.
 
-Everything here is as wide as the image: rows of N. What comes in from the tokens' side is small. There are
-H = heads * t rows a prompt. All of it is float32: it is bound by memory and by softmax, which half
-the precision would not make faster.
+Everything here is as wide as the image: rows of N. What comes in from the tokens' side is small.
+There are H = heads * t rows a prompt. All of it is float32: it is bound by memory and by softmax,
+which half the precision would not make faster.
 """
 
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def over_image(scores: Tensor) -> Tensor:
 
 
 def first_look(shared: SharedImage, asks: Tensor, buffers: Buffers) -> Tensor:
-    """The first layer's tokens look at the image as it came: (heads, p, t, d) -> (p, heads, t, d)."""
+    """The first layer's tokens look at the image: (heads, p, t, d) -> (p, heads, t, d)."""
     scores = products("asked", asks[None], shared.first_keys, buffers)
     return values_seen(over_image(scores), shared.first_values)
 

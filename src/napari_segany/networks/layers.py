@@ -51,6 +51,11 @@ def sam_neck(channels: int, out_channels: int) -> nn.Sequential:
     )
 
 
+def trunk_dtype(blocks: nn.Module) -> torch.dtype:
+    """What an encoder's blocks compute in."""
+    return next(blocks.parameters()).dtype
+
+
 def split_windows(x: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
     """Cut (B, H, W, C) into (B * n, size, size, C) windows, padding with zeros below and right.
 

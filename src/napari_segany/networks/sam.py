@@ -20,7 +20,7 @@ class Sam(nn.Module):
     pixel_std: Tensor
 
     def __init__(
-        self, image_encoder: nn.Module, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder
+        self, image_encoder: TinyViT | ViT, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
@@ -55,7 +55,7 @@ class Sam(nn.Module):
         return F.pad(x, (0, self.frame - x.shape[-1], 0, self.frame - x.shape[-2]))
 
 
-ARCHITECTURES: MappingProxyType[str, Callable[[], nn.Module]] = MappingProxyType(
+ARCHITECTURES: MappingProxyType[str, Callable[[], TinyViT | ViT]] = MappingProxyType(
     {
         "vit_t": TinyViT,
         "vit_b": lambda: ViT(width=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11)),

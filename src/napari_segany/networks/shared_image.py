@@ -67,12 +67,14 @@ def centred(x: Tensor, dim: int) -> Tensor:
 
 def by_head(x: Tensor, heads: int) -> Tensor:
     """(heads * d, ...) -> (heads, d, ...)."""
-    return x.unflatten(0, (heads, -1))
+    split: Tensor = x.unflatten(0, (heads, -1))
+    return split
 
 
 def output_columns(layer: Attention) -> Tensor:
     """(heads * d, C): what each channel of a head adds to a token."""
-    return layer.out_proj.weight.T
+    columns: Tensor = layer.out_proj.weight.T
+    return columns
 
 
 class ImageProjector:
@@ -159,7 +161,9 @@ class ImageProjector:
         return SharedImage(
             first_keys=self._stack([keys]),
             first_values=self._stack([values]),
-            second=self._stack([queries + self.query_bias, seen_as_value, keys1, self.position_keys]),
+            second=self._stack(
+                [queries + self.query_bias, seen_as_value, keys1, self.position_keys]
+            ),
             second_values=self._stack([values1]),
             first_power=s0.square().mean(dim=0) + self.eps1,
             third=self._stack([queries1, self.position_queries, parts[0], parts[1]]),

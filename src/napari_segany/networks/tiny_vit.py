@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from napari_segany.networks.layers import BlockCallback, join_windows, sam_neck, split_windows
+from napari_segany.networks.layers import (
+    BlockCallback,
+    join_windows,
+    sam_neck,
+    split_windows,
+    trunk_dtype,
+)
 
 
 class ConvNorm(nn.Module):
@@ -222,8 +228,12 @@ class TinyViT(nn.Module):
 
     def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
         """Encode; ``on_block`` is called before every block and may raise to stop."""
-        x = self.patch_embed(x)
+        x = self.patch_embed(x).to(trunk_dtype(self.layers))
         for stage in self.layers:
             x = stage(x, on_block)
-        out: Tensor = self.neck(x)
+        out: Tensor = self.neck(x.float())
         return out
+
+    def lower_precision(self, dtype: torch.dtype) -> None:
+        """Compute the blocks in ``dtype``; the image and the embedding need float32."""
+        self.layers.to(dtype)

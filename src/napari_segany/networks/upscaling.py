@@ -129,7 +129,8 @@ class Upscaler:
         # Summed in float32 in any case; asking for that type would copy all squares first.
         power = squares.mean(dim=2, keepdim=True)
         x.mul_(power.add_(self.eps).rsqrt_()).mul_(self.gain).add_(self.offset)
-        return torch.ops.aten.gelu_(x)
+        torch.ops.aten.gelu_(x)
+        return x
 
 
 def _pixel_order(grid: int) -> Tensor:

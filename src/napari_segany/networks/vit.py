@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segany.networks.layers import BlockCallback, join_windows, sam_neck, split_windows
+from napari_segany.networks.layers import (
+    BlockCallback,
+    join_windows,
+    sam_neck,
+    split_windows,
+    trunk_dtype,
+)
 
 
 class PatchEmbed(nn.Module):
@@ -212,10 +218,14 @@ class ViT(nn.Module):
 
     def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
         """Encode; ``on_block`` is called before every block and may raise to stop."""
-        x = self.patch_embed(x) + self.pos_embed
+        x = (self.patch_embed(x) + self.pos_embed).to(trunk_dtype(self.blocks))
         for block in self.blocks:
             if on_block is not None:
                 on_block()
             x = block(x)
-        out: Tensor = self.neck(x.permute(0, 3, 1, 2))
+        out: Tensor = self.neck(x.permute(0, 3, 1, 2).float())
         return out
+
+    def lower_precision(self, dtype: torch.dtype) -> None:
+        """Compute the blocks in ``dtype``; the image and the embedding need float32."""
+        self.blocks.to(dtype)
