@@ -15,6 +15,7 @@ WHOLE = [name for name in NUMBERS if RANGES[name][0] == "whole number"]
 def test_the_references_names_and_defaults() -> None:
     params = AutomaticParams().resolved(0.88, 0.95, 0)
     assert dataclasses.asdict(params) == {
+        "strategy": "grid",
         "points_per_side": 32,
         "points_per_batch": 64,
         "pred_iou_thresh": 0.88,
@@ -30,12 +31,14 @@ def test_the_references_names_and_defaults() -> None:
         "nms": "mask",
         "min_area": 0,
         "max_area_fraction": 0.95,
+        "steering_pred_iou": 0.88,
+        "steering_stability": 0.95,
     }
 
 
 def test_every_field_is_checked() -> None:
     fields = {f.name for f in dataclasses.fields(AutomaticParams)}
-    assert fields == {*RANGES, "nms", "point_grids"}
+    assert fields == {*RANGES, "nms", "point_grids", "strategy"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

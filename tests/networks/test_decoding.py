@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
-from napari_segany.networks.decoding import PromptDecoder
+from napari_segany import AutomaticParams
+from napari_segany.networks.decoding import PromptDecoder, Sample
 
 KINDS = [
     "one point",
@@ -113,6 +116,96 @@ def test_a_larger_batch_and_another_image_leave_earlier_answers_alone(
 
     assert torch.equal(first, kept)
     assert torch.equal(again, kept)
+
+
+def points_on_image(sam, seed, count=8):
+    """Sparse codes of single random points, as many as a CPU decodes together."""
+    generator = torch.Generator().manual_seed(seed)
+    points = 320 * torch.rand(count, 1, 2, generator=generator)
+    return sam.prompt_encoder(points=points, labels=torch.ones(count, 1))[0]
+
+
+def test_a_glimpse_shows_the_masks_at_some_image_tokens(decoding_pair, embedding):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    shared = decoder.share(embedding)
+    decoded = decoder.decode(shared, points_on_image(sam, 0))
+    prompts = torch.tensor([0, 0, 2, 5, 5, 7])
+    weights = decoder.mask_weights(decoded, torch.arange(8), range(1, 4))[
+        prompts, [0, 2, 1, 0, 1, 2]
+    ]
+    tokens = torch.tensor([399, 3, 57, 200])
+    whole = decoder.fine_logits(decoded, prompts, weights)
+
+    sample = Sample(tokens, shared.upscaled[:, tokens])
+    some = decoder.fine_logits(decoded, prompts, weights, sample)
+
+    assert whole.shape == (6, 16, 400)
+    torch.testing.assert_close(some, whole[:, :, tokens], atol=1e-4, rtol=0)
+    pixels = decoder.placed(whole)
+    for i, token in enumerate(tokens.tolist()):
+        row, col = 4 * (token // 20), 4 * (token % 20)
+        own = pixels[:, row : row + 4, col : col + 4].flatten(1).sort().values
+        torch.testing.assert_close(some[:, :, i].sort().values, own, atol=1e-4, rtol=0)
+    nothing = decoder.fine_logits(decoded, prompts[:0], weights[:0], sample)
+    assert nothing.shape == (0, 16, 4)
+
+
+def test_masks_upscaled_in_bfloat16_are_close(decoding_pair, embedding):
+    sam, _ = decoding_pair
+    sparse = points_on_image(sam, 0)
+    answers = []
+    for dtype in (torch.float32, torch.bfloat16):
+        decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder, dtype)
+        decoded = decoder.decode(decoder.share(embedding), sparse)
+        masks = decoder.masks(decoded, torch.arange(8), range(1, 4))
+        answers.append((decoded.predicted_iou, masks))
+    (exact_scores, exact), (scores, rounded) = answers
+
+    assert rounded.dtype == torch.float32
+    assert torch.equal(scores, exact_scores), "attention is float32 in any case"
+    assert not torch.equal(rounded, exact)
+    off = (rounded - exact).abs() / exact.std()
+    assert off.mean() < 0.02
+    assert off.max() < 0.2
+
+
+def test_an_answer_does_not_depend_on_the_rest_of_its_group(decoding_pair, embedding):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    shared = decoder.share(embedding)
+    sparse, others = points_on_image(sam, 0), points_on_image(sam, 1)
+    others[3] = sparse[3]
+    answers = []
+    for group in (sparse, others):
+        decoded = decoder.decode(shared, group)
+        masks = decoder.masks(decoded, torch.arange(8), range(1, 4))
+        answers.append((decoded.predicted_iou, masks))
+    (scores, masks), (other_scores, other_masks) = answers
+
+    assert torch.equal(scores[3], other_scores[3])
+    assert torch.equal(masks[3], other_masks[3])
+    assert not torch.equal(masks[4], other_masks[4])
+
+
+def test_results_do_not_depend_on_the_number_of_threads(tiny_model):
+    plane = ndimage.gaussian_filter(np.random.default_rng(0).random((50, 64)), 4)
+    embedding = tiny_model.embed(plane)
+    params = AutomaticParams(points_per_side=6, pred_iou_thresh=0, stability_score_thresh=0)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(tiny_model.generate(plane, params, embedding=embedding))
+    finally:
+        torch.set_num_threads(before)
+
+    one, two = found
+    assert len(one) == len(two) > 3
+    for name in ("boxes", "area", "predicted_iou", "stability_score", "points"):
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+    assert all(np.array_equal(one.mask(i), two.mask(i)) for i in range(len(one)))
 
 
 POINTS = torch.tensor([[[455.0, 250.0], [700.0, 800.0], [90.0, 640.0]]])

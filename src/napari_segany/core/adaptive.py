@@ -23,7 +23,8 @@ anything larger two or three times."""
 def coarse(per_side: int) -> NDArray[np.bool_]:
     """(per_side**2,) the points of a grid that are asked first, row by row."""
     second = np.arange(per_side) % 2 == 1
-    return (second[:, None] & second).ravel()
+    both: NDArray[np.bool_] = second[:, None] & second
+    return both.ravel()
 
 
 def fruitful(found: MaskSet, points: NDArray[np.float64], area: int) -> NDArray[np.bool_]:
@@ -66,5 +67,4 @@ def worth_asking(
     features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-9
     alike = features[len(asked) :] @ features[: len(asked)].T
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :NEIGHBOURS]
-    worth: NDArray[np.bool_] = found[nearest].any(axis=1)
-    return worth
+    return np.asarray(found[nearest].any(axis=1))

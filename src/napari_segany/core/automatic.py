@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -53,6 +54,12 @@ class Answers:
     predicted_iou: Tensor
     glimpse: Glimpse
     logits: Tensor
+
+    @classmethod
+    def nothing(cls, side: int, device: torch.device) -> "Answers":
+        """No candidate."""
+        none = torch.zeros(0, device=device)
+        return cls(np.zeros((0, 2)), none, Glimpse.nothing(0), none.view(0, side, side))
 
 
 class EmbeddedCrop(Protocol):
@@ -215,7 +222,7 @@ class _Asking:
             self.embedded.frame,
             self.screen.offset,
             self.screen.stability,
-            faithful=not self.screen.glimpse,
+            screened=self.screen.glimpse,
         )
         corner = np.array(self.crop[:2])
         masks = MaskSet.from_crops(
@@ -227,7 +234,7 @@ class _Asking:
             points=answers.points[drawn.kept] + corner,
             crop_box=self.crop,
         )
-        return _Found(masks, answers.glimpse[drawn.kept])
+        return _Found(masks, answers.glimpse[drawn.kept].and_stability(drawn.stability_at_most))
 
 
 def _screen(params: AutomaticParams, refilter: bool, faithful: bool) -> Screen:

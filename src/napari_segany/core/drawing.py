@@ -10,7 +10,10 @@ from torch import Tensor
 from napari_segany.core.geometry import Frame
 
 SMALL = 256
-"""Low-resolution cells below which a mask's stability is measured in the plane's pixels."""
+"""Low-resolution cells below which stability at low resolution says too little."""
+
+LOW_RES_MARGIN = 0.02
+"""Stability at low resolution and in the plane's pixels differ by less; measured: 0.01."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class Drawn:
         Row and column in the plane of each one's first pixel.
     stability_score : ndarray
         (K,) float32, 0 for masks without a pixel.
+    stability_at_most : ndarray
+        (K,) float32, what was known of it before the masks were drawn.
     """
 
     kept: NDArray[np.intp]
     masks: list[NDArray[np.bool_]]
     origins: list[tuple[int, int]]
     stability_score: NDArray[np.float32]
+    stability_at_most: NDArray[np.float32]
 
 
 def stability(logits: Tensor, offset: float) -> Tensor:
@@ -55,12 +61,12 @@ def draw(
     frame: Frame,
     offset: float,
     at_least: float = float("-inf"),
-    faithful: bool = True,
+    screened: bool = False,
 ) -> Drawn:
     """Draw K masks on a plane.
 
-    Pixels are those of masks enlarged to the whole plane, but only the neighbourhood of each mask
-    is ever computed.
+    Pixels, and so stability and boxes, are those of masks enlarged to the whole plane, but only
+    the neighbourhood of each mask is ever computed.
 
     Parameters
     ----------
@@ -72,29 +78,31 @@ def draw(
         Logits either side of the mask's threshold that stability compares.
     at_least : float
         Masks less stable than this are left out.
-    faithful : bool
-        Measure stability in the plane's pixels, as the reference does. Else large masks are
-        measured at low resolution, so that those left out are never drawn.
+    screened : bool
+        Leave out large masks that are unstable at low resolution before they are drawn.
     """
     h, w = frame.cells_used(logits.shape[-1])
     used = logits[:, :h, :w]
-    outer = (used > -offset).sum(dim=(1, 2), dtype=torch.int32).cpu().numpy()
-    at_low_resolution = stability(used, offset).cpu().numpy()
+    at_most = np.full(len(logits), np.inf, np.float32)
+    if screened:
+        large = ((used > -offset).sum(dim=(1, 2), dtype=torch.int32) >= SMALL).cpu().numpy()
+        at_most[large] = stability(used, offset).cpu().numpy()[large] + LOW_RES_MARGIN
     kept, masks, origins, scores = [], [], [], []
     for i, cells in enumerate(_cells_above(used, -offset)):
-        in_pixels = faithful or outer[i] < SMALL
-        if not in_pixels and at_low_resolution[i] < at_least:
+        if at_most[i] < at_least:
             continue
         # No pixel beyond these is above -offset, so nothing that is counted lies there.
         pixels, origin = frame.enlarge_within(logits[i], cells)
-        score = stability(pixels, offset).nan_to_num(0) if in_pixels else at_low_resolution[i]
-        if score < at_least:
+        # In float32, as bounds are compared with scores everywhere.
+        score = np.float32(stability(pixels, offset).nan_to_num(0).item())
+        if score < np.float32(at_least):
             continue
         kept.append(i)
         masks.append((pixels > 0).cpu().numpy())
         origins.append(origin)
-        scores.append(float(score))
-    return Drawn(np.asarray(kept, np.intp), masks, origins, np.asarray(scores, np.float32))
+        scores.append(score)
+    indices = np.asarray(kept, np.intp)
+    return Drawn(indices, masks, origins, np.asarray(scores, np.float32), at_most[indices])
 
 
 def _cells_above(logits: Tensor, bound: float) -> list[tuple[int, int, int, int]]:

@@ -60,9 +60,13 @@ class AutomaticParams:
     max_area_fraction : float
         Leave out masks that cover more than this fraction of the plane. The authors of SAM
         dropped those from 0.95 on. They are left out before overlap is looked at.
-    steering_pred_iou, steering_stability : float or None
-        The thresholds that a mask has to pass to steer adaptive asking. None takes those of the
-        run; a recipe holds the numbers, so that other thresholds ask the same points.
+    steering_pred_iou : float or None
+        Predicted IoU that a mask must exceed to steer adaptive asking; None takes
+        ``pred_iou_thresh``. A recipe holds the number, so that other thresholds ask at the same
+        points.
+    steering_stability : float or None
+        Stability that a mask must have to steer adaptive asking; None takes
+        ``stability_score_thresh``.
 
     Raises
     ------
@@ -135,7 +139,7 @@ class AutomaticParams:
             "min_area": min_area,
         }
         filled = replace(self, **{name: own[name] for name in own if getattr(self, name) is None})
-        steering = {
+        steering: dict[str, Any] = {
             "steering_pred_iou": filled.pred_iou_thresh,
             "steering_stability": filled.stability_score_thresh,
         }

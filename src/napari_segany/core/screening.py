@@ -83,6 +83,10 @@ class Glimpse:
             at_most[judged] = inner[judged] / outer[judged] + margin
         return cls(at_most, (area - AREA_MARGIN).astype(np.float32))
 
+    def and_stability(self, at_most: NDArray[np.float32]) -> "Glimpse":
+        """With another (K,) upper bound on stability."""
+        return Glimpse(np.minimum(self.stability_at_most, at_most), self.area_at_least)
+
     def passes(self, stability: float, max_area: float) -> NDArray[np.bool_]:
         """(K,) whether a mask can be as stable and as small as that."""
         able: NDArray[np.bool_] = (self.stability_at_most >= stability) & (
@@ -92,6 +96,54 @@ class Glimpse:
 
     def __getitem__(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> "Glimpse":
         return Glimpse(self.stability_at_most[index], self.area_at_least[index])
+
+
+REACH = 4
+"""Tokens around what was glimpsed of a mask that may belong to it, too; the lattice's holes are
+three tokens wide."""
+
+LOCAL = 0.4
+"""Fraction of all tokens from which on a mask is computed everywhere."""
+
+
+def regions(
+    logits: Tensor, tokens: Tensor, grid: int, offset: float
+) -> list[tuple[int, int, int, int] | None]:
+    """Where in the (grid, grid) tokens each mask lies, half-open boxes; None for anywhere.
+
+    Parameters
+    ----------
+    logits : Tensor
+        (K, 16, n) glimpsed at ``tokens`` (n,).
+    """
+    above = (logits > -offset).any(dim=1).cpu().numpy()
+    row, col = tokens.cpu().numpy() // grid, tokens.cpu().numpy() % grid
+    found: list[tuple[int, int, int, int] | None] = []
+    for mask in above:
+        if not mask.any():
+            found.append(None)
+            continue
+        a, c = int(row[mask].min()) - REACH, int(row[mask].max()) + REACH + 1
+        b, d = int(col[mask].min()) - REACH, int(col[mask].max()) + REACH + 1
+        box = max(a, 0), max(b, 0), min(c, grid), min(d, grid)
+        small = (box[2] - box[0]) * (box[3] - box[1]) < LOCAL * grid * grid
+        found.append(box if small else None)
+    return found
+
+
+def leaves(logits: Tensor, box: tuple[int, int, int, int], grid: int, offset: float) -> bool:
+    """Whether a mask reaches the border of its region, and so maybe beyond.
+
+    ``logits`` (h, w) are those of the region ``box``, at four cells a token.
+    """
+    a, b, c, d = box
+    sides = [
+        logits[0] if a > 0 else None,
+        logits[-1] if c < grid else None,
+        logits[:, 0] if b > 0 else None,
+        logits[:, -1] if d < grid else None,
+    ]
+    return any(bool((side > -offset).any()) for side in sides if side is not None)
 
 
 @lru_cache(maxsize=16)

@@ -14,14 +14,18 @@ from torch.nn import functional as F
 from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
-from napari_segany.core.screening import Glimpse, Screen, glimpsed_tokens
+from napari_segany.core.screening import Glimpse, Screen, glimpsed_tokens, leaves, regions
 from napari_segany.models.workers import spread
-from napari_segany.networks.decoding import PromptDecoder, Sample
+from napari_segany.networks.decoding import Decoded, PromptDecoder
 from napari_segany.networks.mask_decoder import CANDIDATES
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.shared_image import SharedImage
+from napari_segany.networks.upscaling import Sample
 
 Result = TypeVar("Result")
+
+ELSEWHERE = -20.0
+"""Logits where a mask was not computed because it does not reach there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,11 @@ class AskedPlane:
         return self.embedding.frame
 
     @property
+    def grid(self) -> int:
+        """Side of the embedding."""
+        return self.embedding.features.shape[-1]
+
+    @property
     def device(self) -> torch.device:
         """Where the plane is."""
         return self.embedding.features.device
@@ -177,7 +186,7 @@ class AskedPlane:
     @cached_property
     def _sample(self) -> Sample:
         """The image tokens that glimpses look at."""
-        tokens = glimpsed_tokens(self.frame, self.embedding.features.shape[-1]).to(self.device)
+        tokens = glimpsed_tokens(self.frame, self.grid).to(self.device)
         return Sample(tokens, self.shared.upscaled.index_select(1, tokens))
 
     @torch.inference_mode()
@@ -199,23 +208,56 @@ class AskedPlane:
         sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
         decoded = self.decoder.decode(self.shared, sparse)
         scores = decoded.predicted_iou[:count, 1:]
-        # Masks are made only of candidates that are wanted.
+        # Masks are made only of candidates that are wanted. Nothing that is computed depends on
+        # which others are, so that looser bounds give the same masks to the last bit.
         wanted = scores > screen.pred_iou
-        asked = torch.nonzero(wanted.any(dim=1)).flatten()
-        weights = self.decoder.mask_weights(decoded, asked, range(1, CANDIDATES + 1))
-        weights = weights[wanted[asked]]
+        if not wanted.any():
+            return Answers.nothing(4 * self.grid, self.device)
+        weights = self.decoder.mask_weights(
+            decoded, torch.arange(step, device=self.device), range(1, CANDIDATES + 1)
+        )
         prompts, candidates = torch.nonzero(wanted, as_tuple=True)
-        glimpse = Glimpse.nothing(len(prompts))
+        glimpse, places = Glimpse.nothing(len(prompts)), None
         if screen.glimpse:
-            sampled = self.decoder.fine_logits(decoded, prompts, weights, self._sample)
+            asked = torch.nonzero(wanted.any(dim=1)).flatten()
+            sampled = self.decoder.fine_logits(decoded, asked, weights[asked], self._sample)
+            sampled = sampled[wanted[asked]]
             glimpse = Glimpse.of(sampled, screen.offset)
         able = glimpse.passes(screen.stability, screen.max_area)
         chosen = torch.from_numpy(np.flatnonzero(able)).to(self.device)
         prompts, candidates = prompts[chosen], candidates[chosen]
-        fine = self.decoder.fine_logits(decoded, prompts, weights[chosen])
+        if screen.glimpse:
+            places = regions(sampled[chosen], self._sample.tokens, self.grid, screen.offset)
         return Answers(
             points=points[prompts.cpu().numpy()],
             predicted_iou=scores[prompts, candidates],
             glimpse=glimpse[able],
-            logits=self.decoder.placed(fine),
+            logits=self._low_res(decoded, prompts, candidates, weights, places, screen.offset),
         )
+
+    def _low_res(
+        self,
+        decoded: Decoded,
+        prompts: Tensor,
+        candidates: Tensor,
+        weights: Tensor,
+        places: list[tuple[int, int, int, int] | None] | None,
+        offset: float,
+    ) -> Tensor:
+        """(K, m, m) logits; masks whose place is known are computed there only."""
+        logits = weights.new_full((len(prompts), 4 * self.grid, 4 * self.grid), ELSEWHERE)
+        everywhere = torch.ones(len(prompts), dtype=torch.bool, device=self.device)
+        for i, box in enumerate(places or ()):
+            if box is None:
+                continue
+            prompt, weight = prompts[i : i + 1], weights[prompts[i], candidates[i]]
+            local = self.decoder.local_logits(decoded, prompt, weight[None, None], box)
+            if not leaves(local, box, self.grid, offset):
+                a, b, c, d = (4 * n for n in box)
+                logits[i, a:c, b:d] = local
+                everywhere[i] = False
+        if everywhere.any():
+            asked, number = prompts[everywhere].unique(return_inverse=True)
+            fine = self.decoder.fine_logits(decoded, asked, weights[asked])
+            logits[everywhere] = self.decoder.placed(fine[number, candidates[everywhere]])
+        return logits

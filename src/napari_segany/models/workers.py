@@ -25,9 +25,18 @@ _alone = threading.Lock()
 def _pool(count: int, process: int) -> ThreadPoolExecutor:
     """As many threads as asked for; ``process`` makes a forked process start its own."""
     del process
-    return ThreadPoolExecutor(
-        count, thread_name_prefix="decode", initializer=torch.set_num_threads, initargs=(1,)
-    )
+    ready = threading.Barrier(count + 1)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="decode", initializer=begin)
+    for _ in range(count):
+        pool.submit(int)
+    # A thread that began later would set the whole process to one core again.
+    ready.wait()
+    return pool
 
 
 @contextmanager

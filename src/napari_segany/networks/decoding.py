@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from napari_segany.networks.buffers import Buffers
+from napari_segany.networks.heads import absorbed_by, by_head, joined, split
 from napari_segany.networks.image_side import (
     ImageUpdates,
     first_look,
@@ -39,11 +40,10 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.shared_image import (
     ImageProjector,
     SharedImage,
-    by_head,
     centred,
     output_columns,
 )
-from napari_segany.networks.upscaling import SUBPIXELS, Upscaler
+from napari_segany.networks.upscaling import SUBPIXELS, Sample, Upscaler
 
 DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts decoded together; on a CPU 8, enough for the tokens' perceptrons."""
@@ -75,22 +75,6 @@ class Decoded:
     code: Tensor
     shared: SharedImage
     updates: ImageUpdates
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Some of an image's tokens, upscaled instead of all of them for a glimpse of a mask.
-
-    Attributes
-    ----------
-    tokens : Tensor
-        (n,) int64.
-    upscaled : Tensor
-        (C, n) the `SharedImage`'s.
-    """
-
-    tokens: Tensor
-    upscaled: Tensor
 
 
 class PromptDecoder:
@@ -186,7 +170,7 @@ class PromptDecoder:
         """Tokens (P, t, C) after the first layer."""
         block = self.layers[0]
         tokens = block.tokens_among_themselves(code, code)
-        asks = self._split(block.cross_attn_token_to_image.q_proj(tokens + code))
+        asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
         seen = torch.cat(
             [first_look(shared, asks[:, some], self.buffers) for some in self._batches(len(code))]
         )
@@ -197,13 +181,13 @@ class PromptDecoder:
     ) -> tuple[Tensor, ImageUpdates]:
         """Tokens (P, t, C) after the second layer, and what became of the image."""
         keys, values = self._keys_and_values(0, tokens, code)
-        vectors = _absorbed(values, self.columns[0])
+        vectors = absorbed_by(values, self.columns[0])
         block = self.layers[1]
         tokens = block.tokens_among_themselves(tokens, code)
-        asks = self._split(block.cross_attn_token_to_image.q_proj(tokens + code))
+        asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
         left = torch.stack([keys, values, asks, asks])
         gram = vectors @ vectors.mT / vectors.shape[2]
-        mixing = _absorbed(asks, self.key_weight) @ vectors.mT
+        mixing = absorbed_by(asks, self.key_weight) @ vectors.mT
         updates = ImageUpdates.room(vectors, shared.first_keys, self.buffers)
         looks = [
             second_look(
@@ -216,12 +200,12 @@ class PromptDecoder:
         tokens = self._after_look(block, tokens, seen, self.value_biases[1])
 
         keys, more = self._keys_and_values(1, tokens, code)
-        mixing = _absorbed(keys, self.query_weight) @ vectors.mT
-        both = torch.cat([vectors * self.gain, _absorbed(more, self.columns[1])], dim=1)
+        mixing = absorbed_by(keys, self.query_weight) @ vectors.mT
+        both = torch.cat([vectors * self.gain, absorbed_by(more, self.columns[1])], dim=1)
         updates.vectors.copy_(centred(both, 2))
         gram = updates.vectors @ updates.vectors.mT / both.shape[2]
         cross = updates.vectors @ self.projector.constant[:, None] * (2 / both.shape[2])
-        bias = _absorbed(keys, self.query_bias)
+        bias = absorbed_by(keys, self.query_bias)
         left = torch.stack([keys, keys, values, more])
         for some in self._batches(len(code)):
             update_image(
@@ -251,8 +235,8 @@ class PromptDecoder:
         """
         transformer = self.decoder.transformer
         layer = transformer.final_attn_token_to_image
-        asks = self._split(layer.q_proj(tokens + code))
-        absorbed = _absorbed(asks, self.last_key_weight)
+        asks = split(layer.q_proj(tokens + code), self.heads)
+        absorbed = absorbed_by(asks, self.last_key_weight)
         mixing = absorbed @ vectors.mT
         constant = absorbed @ self.projector.constant[:, None]
         looks = [
@@ -263,8 +247,8 @@ class PromptDecoder:
         seen = seen + self._values(weights, vectors, self.last_value_weight)
         fixed = self.projector.constant.expand(len(tokens), 1, -1)
         seen = seen + self._values(total, fixed, self.last_value_weight)
-        joined = _joined(seen) + self.value_biases[2]
-        out: Tensor = transformer.norm_final_attn(tokens + layer.out_proj(joined))
+        looked = layer.out_proj(joined(seen) + self.value_biases[2])
+        out: Tensor = transformer.norm_final_attn(tokens + looked)
         return out
 
     def mask_weights(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
@@ -296,47 +280,49 @@ class PromptDecoder:
         return torch.stack([networks[i](tokens[:, k]) for k, i in enumerate(outputs)], dim=1)
 
     def fine_logits(
-        self,
-        decoded: Decoded,
-        prompts: Tensor,
-        weights: Tensor,
-        sample: Sample | None = None,
+        self, decoded: Decoded, prompts: Tensor, weights: Tensor, sample: Sample | None = None
     ) -> Tensor:
-        """Logits of K masks, image token by image token; :meth:`placed` puts them in place.
+        """Logits of m masks of each prompt, image token by image token.
 
         Parameters
         ----------
         decoded : Decoded
             From :meth:`decode`.
         prompts : Tensor
-            (K,) int64, sorted.
+            (K,) int64.
         weights : Tensor
-            (K, c) from :meth:`mask_weights`.
+            (K, m, c) from :meth:`mask_weights`.
         sample : Sample, optional
             Only some image tokens.
 
         Returns
         -------
         Tensor
-            (K, 16, n) float32, the 16 pixels of each of n image tokens.
+            (K, m, 16, n) float32, the 16 pixels of each of n image tokens.
         """
-        if not len(prompts):
-            count = decoded.shared.upscaled.shape[1] if sample is None else len(sample.tokens)
-            return weights.new_empty(0, SUBPIXELS**2, count)
-        distinct, number = prompts.unique_consecutive(return_inverse=True)
-        logits = []
-        for some in self._batches(len(distinct)):
-            inside = (number >= some.start) & (number < some.stop)
-            part = decoded.updates.of(distinct[some])
-            upscaled = decoded.shared.upscaled
+        count = decoded.shared.upscaled.shape[1] if sample is None else len(sample.tokens)
+        logits = weights.new_empty(*weights.shape[:2], SUBPIXELS**2, count)
+        for some in self._batches(len(prompts)):
+            part, upscaled = decoded.updates.of(prompts[some]), decoded.shared.upscaled
             if sample is not None:
                 part, upscaled = part.at(sample.tokens), sample.upscaled
-            logits.append(
-                self.upscaler.logits(
-                    upscaled, part, weights[inside], number[inside] - some.start, self.buffers
-                )
-            )
-        return torch.cat(logits)
+            logits[some] = self.upscaler.logits(upscaled, part, weights[some], self.buffers)
+        return logits
+
+    def local_logits(
+        self, decoded: Decoded, prompt: Tensor, weight: Tensor, box: tuple[int, int, int, int]
+    ) -> Tensor:
+        """Logits (4 h, 4 w) of one mask in a half-open box of h x w image tokens.
+
+        ``prompt`` is (1,) and ``weight`` (1, 1, c), as for :meth:`fine_logits`.
+        """
+        a, b, c, d = box
+        grid = self.upscaler.side // 4
+        row = torch.arange(a, c, device=weight.device)[:, None] * grid
+        tokens = (row + torch.arange(b, d, device=weight.device)).flatten()
+        sample = Sample(tokens, decoded.shared.upscaled.index_select(1, tokens))
+        fine = self.fine_logits(decoded, prompt, weight, sample)
+        return self.upscaler.placed_in(fine[0], c - a, d - b)[0]
 
     def placed(self, fine: Tensor) -> Tensor:
         """(K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
@@ -350,7 +336,7 @@ class PromptDecoder:
         decoded : Decoded
             From :meth:`decode`.
         prompts : Tensor
-            (K,) int64 sorted indices of prompts.
+            (K,) int64 indices of prompts.
         outputs : range
             Of the four masks: ``range(1)`` is the single answer, ``range(1, 4)`` the candidates.
 
@@ -360,8 +346,7 @@ class PromptDecoder:
             (K, len(outputs), 4 g, 4 g) float32.
         """
         weights = self.mask_weights(decoded, prompts, outputs)
-        asked = prompts.repeat_interleave(len(outputs))
-        masks = self.placed(self.fine_logits(decoded, asked, weights.flatten(0, 1)))
+        masks = self.placed(self.fine_logits(decoded, prompts, weights).flatten(0, 1))
         each: Tensor = masks.unflatten(0, (len(prompts), len(outputs)))
         return each
 
@@ -370,16 +355,11 @@ class PromptDecoder:
         step = IMAGES_AT_ONCE.get(self.own_tokens.device.type, 1)
         return [slice(start, start + step) for start in range(0, count, step)]
 
-    def _split(self, x: Tensor) -> Tensor:
-        """(P, k, heads * d) -> (heads, P, k, d)."""
-        split: Tensor = x.unflatten(2, (self.heads, -1)).permute(2, 0, 1, 3)
-        return split
-
     def _keys_and_values(self, layer: int, tokens: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         """What the image sees of the tokens, (heads, P, t, d) each."""
         attention = self.layers[layer].cross_attn_image_to_token
         keys, values = attention.k_proj(tokens + code), attention.v_proj(tokens)
-        return self._split(keys), self._split(values)
+        return split(keys, self.heads), split(values, self.heads)
 
     def _values(self, weights: Tensor, vectors: Tensor, layer: Tensor) -> Tensor:
         """Values (P, heads, k, d) of (P, K, C) vectors, mixed by (P, heads * k, K) weights."""
@@ -389,19 +369,7 @@ class PromptDecoder:
 
     def _after_look(self, block: TwoWayBlock, tokens: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
         """Tokens (P, t, C) after what they have seen (P, heads, t, d) and their perceptron."""
-        out = block.cross_attn_token_to_image.out_proj(_joined(seen) + bias)
+        out = block.cross_attn_token_to_image.out_proj(joined(seen) + bias)
         tokens = block.norm2(tokens + out)
         normed: Tensor = block.norm3(tokens + block.mlp(tokens))
         return normed
-
-
-def _absorbed(x: Tensor, weight: Tensor) -> Tensor:
-    """(heads, P, k, d) by (heads, d, C) -> (P, heads * k, C)."""
-    heads, count, k, d = x.shape
-    rows = x.reshape(heads, count * k, d) @ weight
-    return rows.view(heads, count, k, -1).transpose(0, 1).flatten(1, 2)
-
-
-def _joined(x: Tensor) -> Tensor:
-    """(P, heads, k, d) -> (P, k, heads * d)."""
-    return x.transpose(1, 2).flatten(2)

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from napari_segany.networks.heads import by_head
 from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import Attention, MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
@@ -63,12 +64,6 @@ class SharedImage:
 def centred(x: Tensor, dim: int) -> Tensor:
     """``x`` less its mean along ``dim``, the linear half of a layer norm."""
     return x - x.mean(dim=dim, keepdim=True)
-
-
-def by_head(x: Tensor, heads: int) -> Tensor:
-    """(heads * d, ...) -> (heads, d, ...)."""
-    split: Tensor = x.unflatten(0, (heads, -1))
-    return split
 
 
 def output_columns(layer: Attention) -> Tensor:

@@ -6,6 +6,8 @@ that is scaled, and of 2 H vectors. Channels come first and tokens last all the 
 put in place once, at the end.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -23,6 +25,22 @@ from napari_segany.networks.shared_image import (
 
 SUBPIXELS = 4
 """Pixels that one step of upscaling makes of one."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some of an image's tokens, upscaled instead of all of them for a glimpse of a mask.
+
+    Attributes
+    ----------
+    tokens : Tensor
+        (n,) int64.
+    upscaled : Tensor
+        (C, n) the `SharedImage`'s.
+    """
+
+    tokens: Tensor
+    upscaled: Tensor
 
 
 class Upscaler:
@@ -56,19 +74,20 @@ class Upscaler:
         self.second_bias = second.bias.repeat(SUBPIXELS).to(dtype)[:, None]
         self.channels = second.weight.shape[1]
         self.side = 4 * grid
-        self.order = _pixel_order(grid).to(weight.device)
+        self.order = _pixel_order(grid, grid).to(weight.device)
 
     def placed(self, fine: Tensor) -> Tensor:
         """(K, 16, N) logits, token by token, as (K, 4 g, 4 g) images."""
         return fine.flatten(1).index_select(1, self.order).view(-1, self.side, self.side)
 
+    @staticmethod
+    def placed_in(fine: Tensor, rows: int, cols: int) -> Tensor:
+        """(K, 16, rows * cols) logits of a box of tokens as (K, 4 rows, 4 cols) images."""
+        index = _pixel_order(rows, cols).to(fine.device)
+        return fine.flatten(1).index_select(1, index).view(-1, 4 * rows, 4 * cols)
+
     def logits(
-        self,
-        upscaled: Tensor,
-        updates: ImageUpdates,
-        weights: Tensor,
-        prompts: Tensor,
-        buffers: Buffers,
+        self, upscaled: Tensor, updates: ImageUpdates, weights: Tensor, buffers: Buffers
     ) -> Tensor:
         """Masks of p prompts.
 
@@ -79,30 +98,26 @@ class Upscaler:
         updates : ImageUpdates
             What the prompts made of them.
         weights : Tensor
-            (K, c) the hypernetworks' answers for K masks.
-        prompts : Tensor
-            (K,) int64, whose masks they are, 0..p.
+            (p, m, c) the hypernetworks' answers for m masks of each.
         buffers : Buffers
             Of this thread.
 
         Returns
         -------
         Tensor
-            (K, 16, n) float32.
+            (p, m, 16, n).
         """
-        p, n = len(updates.rows), upscaled.shape[1]
+        p, m, c = weights.shape
+        n, fine = upscaled.shape[1], SUBPIXELS * SUBPIXELS
         x = self._first_step(upscaled, updates, buffers)
         # The same for every subpixel of every prompt.
         steps = p * SUBPIXELS
-        y = buffers.take("second step", (steps, SUBPIXELS * self.channels, n), x.dtype)
+        y = buffers.take("second step", (steps, SUBPIXELS * c, n), x.dtype)
         torch.bmm(self.second.expand(steps, -1, -1), x.view(steps, -1, n), out=y)
         torch.ops.aten.gelu_(y.add_(self.second_bias))
-        pixels = y.view(p, SUBPIXELS * SUBPIXELS, self.channels, n)
-        if p == 1:
-            asked = weights.to(x.dtype).expand(SUBPIXELS * SUBPIXELS, -1, -1)
-            return torch.bmm(asked, pixels[0]).transpose(0, 1).float()
-        asked = weights.to(x.dtype)[:, None, None]
-        return (asked @ pixels[prompts])[:, :, 0].float()
+        asked = weights.to(x.dtype)[:, None].expand(-1, fine, -1, -1).reshape(-1, m, c)
+        dots = torch.bmm(asked, y.view(p * fine, c, n))
+        return dots.view(p, fine, m, n).transpose(1, 2)
 
     def _first_step(self, upscaled: Tensor, updates: ImageUpdates, buffers: Buffers) -> Tensor:
         """(p, 4, C / 4, n) after the first convolution, its norm and GELU."""
@@ -118,23 +133,26 @@ class Upscaler:
             dim=2,
         )
         weights = buffers.take("asked", (p, rows + 2, n), dtype)
-        torch.mul(updates.rows, updates.scale2, out=weights[:, :rows])
-        weights[:, rows : rows + 1] = updates.scale2
+        # Operations on two types at once would copy the larger operand first.
+        scale2 = updates.scale2.to(dtype)
+        torch.mul(updates.rows.to(dtype), scale2, out=weights[:, :rows])
+        weights[:, rows : rows + 1] = scale2
         weights[:, rows + 1] = 1
         x = buffers.take("first step", (p, *upscaled.shape), dtype)
-        torch.mul(upscaled, updates.scale1 * updates.scale2, out=x)
+        torch.mul(upscaled, (updates.scale1 * updates.scale2).to(dtype), out=x)
         x.baddbmm_(vectors.to(dtype), weights)
         squares = torch.mul(x, x, out=buffers.take("second step", x.shape, dtype))
         x, squares = (each.view(p, SUBPIXELS, -1, n) for each in (x, squares))
-        # Summed in float32 in any case; asking for that type would copy all squares first.
-        power = squares.mean(dim=2, keepdim=True)
-        x.mul_(power.add_(self.eps).rsqrt_()).mul_(self.gain).add_(self.offset)
+        # Sums are made in float32 in any case, without a copy of the squares in that type.
+        power = squares.sum(dim=2, keepdim=True).float() / x.shape[2]
+        x.mul_((power + self.eps).rsqrt_().to(dtype)).mul_(self.gain).add_(self.offset)
         torch.ops.aten.gelu_(x)
         return x
 
 
-def _pixel_order(grid: int) -> Tensor:
-    """(16 g g,) index of each pixel of the mask, row by row, among (16 subpixels, g g) values."""
+@lru_cache(maxsize=1024)
+def _pixel_order(rows: int, cols: int) -> Tensor:
+    """(16 rows cols,) index of each pixel, row by row, among (16 subpixels, rows cols) values."""
     # Subpixels are (a, b, c, d): row and column in the first step's 2 x 2, then in the second's.
-    index = torch.arange(SUBPIXELS * SUBPIXELS * grid * grid).view(2, 2, 2, 2, grid, grid)
+    index = torch.arange(SUBPIXELS * SUBPIXELS * rows * cols).view(2, 2, 2, 2, rows, cols)
     return index.permute(4, 0, 2, 5, 1, 3).flatten()

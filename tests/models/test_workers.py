@@ -1,0 +1,110 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from napari_segany.models.workers import spread
+
+CPU = torch.device("cpu")
+ELSEWHERE = torch.device("meta")
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of_a_new_thread() -> int:
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+def fail_at(bad: int, item: int) -> int:
+    if item == bad:
+        raise KeyError(f"item {bad}")
+    return item
+
+
+@pytest.mark.parametrize("device", [CPU, ELSEWHERE], ids=str)
+def test_results_are_in_the_order_of_the_items(device: torch.device) -> None:
+    def later_ones_sooner(item: int) -> int:
+        time.sleep(0.02 * (5 - item))
+        return item * item
+
+    assert spread(later_ones_sooner, range(5), device) == [0, 1, 4, 9, 16]
+    assert spread(later_ones_sooner, [], device) == []
+    assert spread(later_ones_sooner, iter([4, 3]), device) == [16, 9]
+
+
+def test_as_many_items_at_once_as_torch_had_threads() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def wait(item: int) -> str:
+        both.wait()
+        return threading.current_thread().name
+
+    names = spread(wait, range(4), CPU)
+    assert len(set(names)) == 2
+    assert threading.current_thread().name not in names
+
+
+def test_every_item_has_one_core() -> None:
+    assert spread(lambda _: torch.get_num_threads(), range(4), CPU) == [1] * 4
+    assert torch.get_num_threads() == 2
+    assert threads_of_a_new_thread() == 2
+
+
+def test_a_change_of_torchs_threads_is_heeded() -> None:
+    spread(str, range(2), CPU)
+    torch.set_num_threads(3)
+    three = threading.Barrier(3, timeout=10)
+    spread(lambda _: three.wait(), range(3), CPU)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("device", [CPU, ELSEWHERE], ids=str)
+@pytest.mark.parametrize("bad", [0, 3])
+def test_an_error_reaches_the_caller_and_torch_has_its_threads_back(
+    device: torch.device, bad: int
+) -> None:
+    with pytest.raises(KeyError, match=f"item {bad}"):
+        spread(lambda item: fail_at(bad, item), range(4), device)
+    assert torch.get_num_threads() == 2
+    assert threads_of_a_new_thread() == 2
+    assert spread(str, range(2), device) == ["0", "1"], "and it works again"
+
+
+@pytest.mark.parametrize("device", [CPU, ELSEWHERE], ids=str)
+def test_no_gradients_are_kept(device: torch.device) -> None:
+    weight = torch.ones(2, requires_grad=True)
+    found = spread(lambda item: (weight * item, torch.is_inference_mode_enabled()), [3], device)
+    assert [(result.requires_grad, inside) for result, inside in found] == [(False, True)]
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_elsewhere_than_on_a_cpu_everything_is_done_in_the_callers_thread() -> None:
+    def where(_: int) -> tuple[str, int]:
+        return threading.current_thread().name, torch.get_num_threads()
+
+    assert spread(where, range(3), ELSEWHERE) == [(threading.current_thread().name, 2)] * 3
+
+
+def test_callers_in_several_threads_take_turns() -> None:
+    def ask(_: int) -> None:
+        time.sleep(0.01)
+
+    callers = [threading.Thread(target=spread, args=(ask, range(4), CPU)) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert torch.get_num_threads() == 2
+    assert threads_of_a_new_thread() == 2
