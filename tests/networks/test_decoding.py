@@ -130,25 +130,36 @@ def test_a_glimpse_shows_the_masks_at_some_image_tokens(decoding_pair, embedding
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     shared = decoder.share(embedding)
     decoded = decoder.decode(shared, points_on_image(sam, 0))
-    prompts = torch.tensor([0, 0, 2, 5, 5, 7])
-    weights = decoder.mask_weights(decoded, torch.arange(8), range(1, 4))[
-        prompts, [0, 2, 1, 0, 1, 2]
-    ]
+    prompts = torch.tensor([0, 2, 5, 7])
+    weights = decoder.mask_weights(decoded, prompts, range(1, 4))
     tokens = torch.tensor([399, 3, 57, 200])
     whole = decoder.fine_logits(decoded, prompts, weights)
 
     sample = Sample(tokens, shared.upscaled[:, tokens])
     some = decoder.fine_logits(decoded, prompts, weights, sample)
 
-    assert whole.shape == (6, 16, 400)
-    torch.testing.assert_close(some, whole[:, :, tokens], atol=1e-4, rtol=0)
-    pixels = decoder.placed(whole)
+    assert whole.shape == (4, 3, 16, 400)
+    torch.testing.assert_close(some, whole[..., tokens], atol=1e-4, rtol=0)
+    pixels = decoder.placed(whole.flatten(0, 1))
     for i, token in enumerate(tokens.tolist()):
         row, col = 4 * (token // 20), 4 * (token % 20)
         own = pixels[:, row : row + 4, col : col + 4].flatten(1).sort().values
-        torch.testing.assert_close(some[:, :, i].sort().values, own, atol=1e-4, rtol=0)
+        seen = some.flatten(0, 1)[:, :, i].sort().values
+        torch.testing.assert_close(seen, own, atol=1e-4, rtol=0)
     nothing = decoder.fine_logits(decoded, prompts[:0], weights[:0], sample)
-    assert nothing.shape == (0, 16, 4)
+    assert nothing.shape == (0, 3, 16, 4)
+
+
+def test_a_mask_computed_where_it_lies_is_that_part_of_the_whole(decoding_pair, embedding):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    decoded = decoder.decode(decoder.share(embedding), points_on_image(sam, 0))
+    whole = decoder.masks(decoded, torch.tensor([3]), range(2, 3))[0, 0]
+    weight = decoder.mask_weights(decoded, torch.tensor([3]), range(2, 3))
+
+    part = decoder.local_logits(decoded, torch.tensor([3]), weight, (2, 5, 9, 17))
+
+    torch.testing.assert_close(part, whole[8:36, 20:68], atol=1e-4, rtol=0)
 
 
 def test_masks_upscaled_in_bfloat16_are_close(decoding_pair, embedding):
