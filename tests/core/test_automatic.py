@@ -68,6 +68,11 @@ class SeenCrop:
         glimpse = Glimpse.nothing(len(used))
         return [finish(Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), glimpse, logits))]
 
+    def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Objects look alike, and so does the background."""
+        on = self.gray[tuple(np.floor(points).astype(int).T)] > 0
+        return np.stack([on, ~on], axis=1).astype(np.float32)
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -356,3 +361,42 @@ def test_a_small_object_is_enlarged_alone_and_not_with_its_plane() -> None:
     found = generate(seen(gray), lambda crop: WatchedCrop(Oracle(), crop[..., 0]), PARAMS)
     assert found.area.tolist() == [30 * 40]
     assert max(pixels) <= 34 * 44
+
+
+TWO_SMALL = plane((4, 4, 8, 8), (50, 30, 54, 34))
+"""One is hit by a point that is asked first, the other only by others."""
+ADAPTIVE = changed(strategy="adaptive", points_per_side=32).resolved(0.88, 0.95, 0)
+
+
+def test_adaptive_asking_goes_where_it_looks_like_a_find() -> None:
+    oracle = Oracle()
+    progress: list[tuple[int, int]] = []
+    found = find(TWO_SMALL, ADAPTIVE, oracle, progress=lambda *done: progress.append(done))
+    asked = np.concatenate(oracle.asked)
+    assert len(found) == len(find(TWO_SMALL, changed(points_per_side=32))) == 2
+    assert found.prompts_asked == len(asked) < 300
+    assert len(np.unique(asked, axis=0)) == len(asked), "no point is asked twice"
+    later = asked[256:]
+    assert len(later) > 0
+    assert (TWO_SMALL[tuple(np.floor(later).astype(int).T)] > 0).all()
+    assert progress[-1] == (1024, 1024), "points that were passed over count as done"
+    assert progress == sorted(progress)
+
+
+def test_other_thresholds_ask_the_same_points_if_those_that_steer_are_given() -> None:
+    weak = Oracle({1: 0.9, 2: 0.85})
+    found = find(TWO_SMALL, ADAPTIVE, weak)
+    assert len(found) == 1
+    more = found.filter(pred_iou_thresh=0.84)
+    again = Oracle({1: 0.9, 2: 0.85})
+    fresh = find(TWO_SMALL, dataclasses.replace(ADAPTIVE, pred_iou_thresh=0.84), again)
+    assert more.area.tolist() == fresh.area.tolist()
+    assert len(more) == 2
+    assert np.array_equal(np.concatenate(weak.asked), np.concatenate(again.asked))
+
+
+def test_adaptive_asking_needs_a_regular_grid() -> None:
+    with pytest.raises(InputError, match="leave out point_grids"):
+        AutomaticParams(strategy="adaptive", point_grids=(((0.5, 0.5),),))
+    with pytest.raises(InputError, match="'grid' or 'adaptive', got 'random'"):
+        AutomaticParams(strategy="random")  # type: ignore[arg-type]

@@ -107,7 +107,10 @@ class SamModel:
         Cancelled
             If ``should_stop`` returned True.
         """
-        return self._embed_rgb(to_rgb(plane, limits), should_stop)
+        embedding = self._embed_rgb(to_rgb(plane, limits), should_stop)
+        # Made ready now, so that the first click is as quick as the others.
+        self._asked(embedding)
+        return embedding
 
     @torch.inference_mode()
     def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> Embedding:
