@@ -1,7 +1,7 @@
 """The generator's rules on planes whose gray values name the objects, with no model in between."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,16 @@ class SeenCrop:
         return Frame((self.gray.shape[0], self.gray.shape[1]), max(self.gray.shape))
 
     def ask_points(
-        self, points: NDArray[np.float64], screen: Screen, finish: Callable[[Answers], Any]
-    ) -> list[Any]:
+        self,
+        points: NDArray[np.float64],
+        at_once: int,
+        screen: Screen,
+        finish: Callable[[Answers], Any],
+    ) -> Generator[Any]:
+        for start in range(0, len(points), at_once):
+            yield finish(self.answers(points[start : start + at_once], screen))
+
+    def answers(self, points: NDArray[np.float64], screen: Screen) -> Answers:
         self.oracle.asked.append(points)
         side = self.frame.side
         used, scores, maps = [], [], []
@@ -66,7 +74,8 @@ class SeenCrop:
                 maps.append(torch.from_numpy(framed))
         logits = torch.stack(maps) if maps else torch.zeros(0, side, side)
         glimpse = Glimpse.nothing(len(used))
-        return [finish(Answers(np.reshape(used, (-1, 2)), torch.tensor(scores), glimpse, logits))]
+        at = np.reshape(used, (-1, 2))
+        return Answers(len(points), at, torch.tensor(scores), glimpse, logits)
 
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """Objects look alike, and so does the background."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -90,8 +90,12 @@ class Discs:
         raise AssertionError("asked by the strategy adaptive only")
 
     def ask_points(
-        self, points: NDArray[np.float64], screen: Screen, finish: Callable[[Answers], Any]
-    ) -> list[Any]:
+        self,
+        points: NDArray[np.float64],
+        at_once: int,
+        screen: Screen,
+        finish: Callable[[Answers], Any],
+    ) -> Generator[Any]:
         self.asked.append(screen)
         answered = [self.answer(point) for point in points]
         iou = torch.stack([scores for scores, _ in answered]).flatten()
@@ -106,7 +110,7 @@ class Discs:
             sampled = tokens[:, :, glimpsed_tokens(self.frame, 32)]
             glimpse = Glimpse.of(sampled, screen.offset)
         able = glimpse.passes(screen.stability, screen.max_area)
-        return [finish(Answers(each[able], iou[able], glimpse[able], logits[able]))]
+        yield finish(Answers(len(points), each[able], iou[able], glimpse[able], logits[able]))
 
     def answer(self, point: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
         scale = 128 / max(self.shape)

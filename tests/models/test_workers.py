@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 import torch
@@ -17,6 +17,12 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
+
+
+def all_of(
+    function: Callable[[int], object], items: Iterable[int], device: torch.device
+) -> list[object]:
+    return list(spread(function, items, device))
 
 
 def threads_of_a_new_thread() -> int:
@@ -39,9 +45,9 @@ def test_results_are_in_the_order_of_the_items(device: torch.device) -> None:
         time.sleep(0.02 * (5 - item))
         return item * item
 
-    assert spread(later_ones_sooner, range(5), device) == [0, 1, 4, 9, 16]
-    assert spread(later_ones_sooner, [], device) == []
-    assert spread(later_ones_sooner, iter([4, 3]), device) == [16, 9]
+    assert all_of(later_ones_sooner, range(5), device) == [0, 1, 4, 9, 16]
+    assert all_of(later_ones_sooner, [], device) == []
+    assert all_of(later_ones_sooner, iter([4, 3]), device) == [16, 9]
 
 
 def test_as_many_items_at_once_as_torch_had_threads() -> None:
@@ -51,22 +57,22 @@ def test_as_many_items_at_once_as_torch_had_threads() -> None:
         both.wait()
         return threading.current_thread().name
 
-    names = spread(wait, range(4), CPU)
+    names = all_of(wait, range(4), CPU)
     assert len(set(names)) == 2
     assert threading.current_thread().name not in names
 
 
 def test_every_item_has_one_core() -> None:
-    assert spread(lambda _: torch.get_num_threads(), range(4), CPU) == [1] * 4
+    assert all_of(lambda _: torch.get_num_threads(), range(4), CPU) == [1] * 4
     assert torch.get_num_threads() == 2
     assert threads_of_a_new_thread() == 2
 
 
 def test_a_change_of_torchs_threads_is_heeded() -> None:
-    spread(str, range(2), CPU)
+    all_of(str, range(2), CPU)
     torch.set_num_threads(3)
     three = threading.Barrier(3, timeout=10)
-    spread(lambda _: three.wait(), range(3), CPU)
+    all_of(lambda _: three.wait(), range(3), CPU)
     assert torch.get_num_threads() == 3
 
 
@@ -76,16 +82,16 @@ def test_an_error_reaches_the_caller_and_torch_has_its_threads_back(
     device: torch.device, bad: int
 ) -> None:
     with pytest.raises(KeyError, match=f"item {bad}"):
-        spread(lambda item: fail_at(bad, item), range(4), device)
+        all_of(lambda item: fail_at(bad, item), range(4), device)
     assert torch.get_num_threads() == 2
     assert threads_of_a_new_thread() == 2
-    assert spread(str, range(2), device) == ["0", "1"], "and it works again"
+    assert all_of(str, range(2), device) == ["0", "1"], "and it works again"
 
 
 @pytest.mark.parametrize("device", [CPU, ELSEWHERE], ids=str)
 def test_no_gradients_are_kept(device: torch.device) -> None:
     weight = torch.ones(2, requires_grad=True)
-    found = spread(lambda item: (weight * item, torch.is_inference_mode_enabled()), [3], device)
+    found = all_of(lambda item: (weight * item, torch.is_inference_mode_enabled()), [3], device)
     assert [(result.requires_grad, inside) for result, inside in found] == [(False, True)]
     assert not torch.is_inference_mode_enabled()
 
@@ -94,7 +100,7 @@ def test_elsewhere_than_on_a_cpu_everything_is_done_in_the_callers_thread() -> N
     def where(_: int) -> tuple[str, int]:
         return threading.current_thread().name, torch.get_num_threads()
 
-    assert spread(where, range(3), ELSEWHERE) == [(threading.current_thread().name, 2)] * 3
+    assert all_of(where, range(3), ELSEWHERE) == [(threading.current_thread().name, 2)] * 3
 
 
 def test_callers_in_several_threads_take_turns() -> None:
@@ -108,3 +114,21 @@ def test_callers_in_several_threads_take_turns() -> None:
         caller.join()
     assert torch.get_num_threads() == 2
     assert threads_of_a_new_thread() == 2
+
+
+def test_closing_it_early_ends_what_has_begun_and_begins_no_more() -> None:
+    begun: list[int] = []
+
+    def slow(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.02)
+        return item
+
+    results = spread(slow, range(100), CPU)
+    assert next(results) == 0
+    results.close()
+    count = len(begun)
+    assert count < 20
+    time.sleep(0.1)
+    assert len(begun) == count
+    assert torch.get_num_threads() == 2

@@ -4,7 +4,8 @@ Kirillov et al., "Segment Anything" (ICCV 2023), appendix B; parameters and rule
 the reference implementation's automatic mask generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -36,10 +37,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Answers:
-    """K candidate masks in the model's frame.
+    """K candidate masks in the model's frame, of one group of points.
 
     Attributes
     ----------
+    asked : int
+        Number of points in the group.
     points : ndarray
         (K, 2) row, column in the crop of the point each answers.
     predicted_iou : Tensor
@@ -50,16 +53,17 @@ class Answers:
         (K, m, m) float32.
     """
 
+    asked: int
     points: NDArray[np.float64]
     predicted_iou: Tensor
     glimpse: Glimpse
     logits: Tensor
 
     @classmethod
-    def nothing(cls, side: int, device: torch.device) -> "Answers":
+    def nothing(cls, asked: int, side: int, device: torch.device) -> "Answers":
         """No candidate."""
         none = torch.zeros(0, device=device)
-        return cls(np.zeros((0, 2)), none, Glimpse.nothing(0), none.view(0, side, side))
+        return cls(asked, np.zeros((0, 2)), none, Glimpse.nothing(0), none.view(0, side, side))
 
 
 class EmbeddedCrop(Protocol):
@@ -73,13 +77,14 @@ class EmbeddedCrop(Protocol):
     def ask_points(
         self,
         points: NDArray[np.float64],
+        at_once: int,
         screen: Screen,
         finish: Callable[[Answers], Result],
-    ) -> list[Result]:
-        """Ask at (P, 2) row, column in the crop, in groups.
+    ) -> Generator[Result]:
+        """Ask at (P, 2) row, column in the crop, in groups of at most ``at_once``.
 
         ``finish`` is given the candidates of each group that pass the screen, maybe in several
-        threads; what it returns is listed in the order of the points.
+        threads; what it returns comes in the order of the points.
         """
         ...
 
@@ -209,12 +214,9 @@ class _Asking:
     shape: tuple[int, int]
     screen: Screen
 
-    def at(self, points: NDArray[np.float64]) -> _Found:
-        """All candidates at (P, 2) row, column in the crop."""
-        found = _Found.concatenate(self.embedded.ask_points(points, self.screen, self._draw_group))
-        whole = ~_touches_crop_only(found.masks.inclusive_boxes, self.crop, self.shape)
-        masks = replace(found.masks[whole], prompts_asked=len(points))
-        return _Found(masks, found.glimpse[whole])
+    def at(self, points: NDArray[np.float64], at_once: int) -> Generator[_Found]:
+        """All candidates at (P, 2) row, column in the crop, group by group."""
+        yield from self.embedded.ask_points(points, at_once, self.screen, self._draw_group)
 
     def _draw_group(self, answers: Answers) -> _Found:
         drawn = draw(
@@ -234,7 +236,9 @@ class _Asking:
             points=answers.points[drawn.kept] + corner,
             crop_box=self.crop,
         )
-        return _Found(masks, answers.glimpse[drawn.kept].and_stability(drawn.stability_at_most))
+        glimpse = answers.glimpse[drawn.kept].and_stability(drawn.stability_at_most)
+        whole = ~_touches_crop_only(masks.inclusive_boxes, self.crop, self.shape)
+        return _Found(replace(masks[whole], prompts_asked=answers.asked), glimpse[whole])
 
 
 def _screen(params: AutomaticParams, refilter: bool, faithful: bool) -> Screen:
@@ -280,7 +284,7 @@ def generate(
     progress : callable, optional
         Called with points done and points in all.
     should_stop : callable, optional
-        Polled between batches of points.
+        Polled between groups of points.
     refilter : bool
         Keep candidates beyond the thresholds for :meth:`MaskSet.filter`.
     faithful : bool
@@ -324,7 +328,7 @@ def _ask_crop(
 ) -> _Found:
     """Everything found at the points of one crop that are asked."""
     first, rest = crop.points[crop.coarse], crop.points[~crop.coarse]
-    found = _ask_batches(asking, first, params, counter)
+    found = _ask_at(asking, first, params, counter)
     if not len(rest):
         return found
     steering = found.masks.filter(
@@ -333,18 +337,20 @@ def _ask_crop(
     )
     hits = fruitful(steering, first + np.array(crop.box[:2]), crop.area)
     worth = worth_asking(asking.embedded.features_at, first, hits, rest)
-    more = _ask_batches(asking, rest[worth], params, counter)
+    more = _ask_at(asking, rest[worth], params, counter)
     counter.add(int(np.count_nonzero(~worth)))
     return _Found.concatenate([found, more])
 
 
-def _ask_batches(
+def _ask_at(
     asking: "_Asking", points: NDArray[np.float64], params: AutomaticParams, counter: "_Counter"
 ) -> _Found:
     parts = [_Found(MaskSet.empty(asking.shape), Glimpse.nothing(0))]
-    for start in range(0, len(points), params.points_per_batch):
-        batch = points[start : start + params.points_per_batch]
-        counter.check()
-        parts.append(asking.at(batch))
-        counter.add(len(batch))
+    counter.check()
+    # Closed in any case, so that a run that is stopped leaves nothing running.
+    with closing(asking.at(points, params.points_per_batch)) as groups:
+        for found in groups:
+            parts.append(found)
+            counter.add(found.masks.prompts_asked)
+            counter.check()
     return _Found.concatenate(parts)

@@ -29,7 +29,8 @@ class AutomaticParams:
     points_per_side : int
         The grid has this many points along each side, 32 by default.
     points_per_batch : int
-        Points decoded together; part of the result's last bits, so part of a recipe.
+        At most so many points are decoded together: fewer if that is faster on the device. Part
+        of the result's last bits, so part of a recipe.
     pred_iou_thresh : float or None
         Keep masks whose predicted IoU exceeds this; 0 keeps all. None takes the model's own
         default, 0.88 for the published SAM models.

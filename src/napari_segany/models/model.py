@@ -2,7 +2,8 @@
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import cached_property
 from typing import Literal, overload
 
@@ -28,9 +29,6 @@ from napari_segany.models.prompting import AskedPlane, Embedding
 from napari_segany.models.weights import Weights, load_weights, resolve
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
-
-PROMPTS_BETWEEN_STOPS = 64
-"""Prompts answered before ``should_stop`` is asked again."""
 
 STABILITY_OFFSET = 1.0
 """Logits either side of the mask's threshold that the stability of an answer compares."""
@@ -166,7 +164,7 @@ class SamModel:
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
             that cover more than half of the plane last.
         should_stop : callable, optional
-            Polled between batches.
+            Polled between prompts.
 
         Returns
         -------
@@ -197,16 +195,17 @@ class SamModel:
         asked = self._asked(embedding)
         for group in group_alike(prompts):
             many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
-            for start in range(0, len(group), PROMPTS_BETWEEN_STOPS):
-                check(should_stop)
-                indices = group[start : start + PROMPTS_BETWEEN_STOPS]
-                sets = self._answer_alike(asked, [prompts[i] for i in indices], many, ranking)
-                answers.update(zip(indices, sets, strict=True))
+            check(should_stop)
+            alike = [prompts[i] for i in group]
+            with closing(self._answer_alike(asked, alike, many, ranking)) as sets:
+                for i, found in zip(group, sets, strict=True):
+                    answers[i] = found
+                    check(should_stop)
         return [answers[i] for i in range(len(prompts))]
 
     def _answer_alike(
         self, asked: AskedPlane, prompts: list[Prompt], multimask: bool, ranking: Ranking
-    ) -> list[MaskSet]:
+    ) -> Generator[MaskSet]:
         def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
             drawn = draw(low, asked.frame, STABILITY_OFFSET)
             found = MaskSet.from_crops(

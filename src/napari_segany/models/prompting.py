@@ -1,6 +1,7 @@
 """Prompts of a plane as the networks take them, and an embedded plane that answers them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -132,7 +133,7 @@ class AskedPlane:
         prompts: Sequence[Prompt],
         multimask: bool,
         finish: Callable[[int, Tensor, Tensor], Result],
-    ) -> list[Result]:
+    ) -> Generator[Result]:
         """Answer prompts of equal shape.
 
         Parameters
@@ -145,9 +146,9 @@ class AskedPlane:
             Called, by several threads, with the number of each prompt, its low-resolution logits
             (3 or 1, m, m) and predicted IoU (3 or 1).
 
-        Returns
-        -------
-        list
+        Yields
+        ------
+        object
             What ``finish`` returned, prompt by prompt.
         """
         outputs = range(1, CANDIDATES + 1) if multimask else range(1)
@@ -165,23 +166,28 @@ class AskedPlane:
             scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
             return [finish(start + i, logits[i], scores[i]) for i in range(len(sparse))]
 
-        parts = spread(answer, range(0, len(prompts), step), self.device)
-        return [result for part in parts for result in part]
+        with closing(spread(answer, range(0, len(prompts), step), self.device)) as parts:
+            for part in parts:
+                yield from part
 
     def ask_points(
-        self, points: NDArray[np.float64], screen: Screen, finish: Callable[[Answers], Result]
-    ) -> list[Result]:
+        self,
+        points: NDArray[np.float64],
+        at_once: int,
+        screen: Screen,
+        finish: Callable[[Answers], Result],
+    ) -> Generator[Result]:
         """Candidates for (P, 2) row, column that pass a screen.
 
-        Returns what ``finish`` makes of the answers of each group of points, in order; it is called
-        by several threads.
+        Points are decoded in groups of at most ``at_once``. Yields what ``finish`` makes of the
+        answers of each group, in order; it is called by several threads.
         """
-        step = self.decoder.at_once
+        step = min(self.decoder.at_once, at_once)
 
         def answer(start: int) -> Result:
-            return finish(self._ask_group(points[start : start + step], screen))
+            return finish(self._ask_group(points[start : start + step], step, screen))
 
-        return spread(answer, range(0, len(points), step), self.device)
+        yield from spread(answer, range(0, len(points), step), self.device)
 
     @cached_property
     def _sample(self) -> Sample:
@@ -200,9 +206,9 @@ class AskedPlane:
         at_points: NDArray[np.float32] = features[0, :, 0].T.cpu().numpy()
         return at_points
 
-    def _ask_group(self, points: NDArray[np.float64], screen: Screen) -> Answers:
+    def _ask_group(self, points: NDArray[np.float64], step: int, screen: Screen) -> Answers:
         # A group is always full: the last bits of an answer depend on the size of its group.
-        count, step = len(points), self.decoder.at_once
+        count = len(points)
         full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
         xy = torch.from_numpy(self.frame.to_xy(full)).float()[:, None].to(self.device)
         sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
@@ -212,7 +218,7 @@ class AskedPlane:
         # which others are, so that looser bounds give the same masks to the last bit.
         wanted = scores > screen.pred_iou
         if not wanted.any():
-            return Answers.nothing(4 * self.grid, self.device)
+            return Answers.nothing(count, 4 * self.grid, self.device)
         weights = self.decoder.mask_weights(
             decoded, torch.arange(step, device=self.device), range(1, CANDIDATES + 1)
         )
@@ -229,6 +235,7 @@ class AskedPlane:
         if screen.glimpse:
             places = regions(sampled[chosen], self._sample.tokens, self.grid, screen.offset)
         return Answers(
+            asked=count,
             points=points[prompts.cpu().numpy()],
             predicted_iou=scores[prompts, candidates],
             glimpse=glimpse[able],

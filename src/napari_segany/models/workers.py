@@ -6,8 +6,8 @@ group answers does not depend on how many threads there are.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
@@ -57,11 +57,12 @@ def _one_core_each() -> Iterator[int]:
 
 def spread(
     function: Callable[[Item], Result], items: Iterable[Item], device: torch.device
-) -> list[Result]:
+) -> Generator[Result]:
     """Results of a function for each item, in order, computed without gradients.
 
     On a CPU as many items at once as torch uses threads, each in a thread of its own; elsewhere
-    one after the other in this thread.
+    one after the other in this thread. If the iterator is closed early, items not yet begun are
+    left out and the others waited for.
     """
 
     def call(item: Item) -> Result:
@@ -69,6 +70,16 @@ def spread(
             return function(item)
 
     if device.type != "cpu":
-        return [call(item) for item in items]
+        for item in items:
+            yield call(item)
+        return
     with _one_core_each() as count:
-        return list(_pool(count, os.getpid()).map(call, items))
+        pool = _pool(count, os.getpid())
+        futures = [pool.submit(call, item) for item in items]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+            wait(futures)
