@@ -374,3 +374,16 @@ def test_keeping_more_changes_nothing_in_what_the_real_model_finds(
     less = minisam.generate(coins, ON_COINS, embedding=embedding, refilter=False)
     assert is_same(found_on_coins, less)
     assert len(less) > 5
+
+
+@pytest.mark.parametrize("thresh", [0.8, 0.9, 0.92, 0.88])
+def test_the_loosest_bounds_can_be_asked_for_as_written(thresh: float) -> None:
+    params = AutomaticParams(points_per_side=4, pred_iou_thresh=thresh, stability_score_thresh=0.9)
+    found = find(params.resolved(0.88, 0.95, 0))
+    found.filter(pred_iou_thresh=round(thresh - 0.08, 2), stability_score_thresh=0.8)
+
+
+def test_a_low_threshold_can_be_switched_off() -> None:
+    params = AutomaticParams(points_per_side=4, pred_iou_thresh=0.05, stability_score_thresh=0.05)
+    found = find(params.resolved(0.88, 0.95, 0))
+    found.filter(pred_iou_thresh=0, stability_score_thresh=0)

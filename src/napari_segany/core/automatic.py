@@ -241,11 +241,18 @@ class _Asking:
         return _Found(replace(masks[whole], prompts_asked=answers.asked), glimpse[whole])
 
 
+def _loosened(bound: float, by: float) -> float:
+    """A bound that much lower, and no bound at all where nothing positive is left."""
+    # Rounded, so that 0.9 less 0.08 is the 0.82 that a user will ask for.
+    lower = round(bound - by, 9)
+    return lower if lower > 0 else float("-inf")
+
+
 def _screen(params: AutomaticParams, refilter: bool, faithful: bool) -> Screen:
     """Bounds on the candidates that are kept."""
     loose = refilter and not faithful
-    pred_iou = params.pred_iou_floor - PRED_IOU_KEPT * loose
-    stability = params.stability_floor - STABILITY_KEPT * loose
+    pred_iou = _loosened(params.pred_iou_floor, PRED_IOU_KEPT * loose)
+    stability = _loosened(params.stability_floor, STABILITY_KEPT * loose)
     if params.strategy == "adaptive":
         pred_iou = min(pred_iou, params.steering_pred_iou or float("-inf"))
         stability = min(stability, params.steering_stability or float("-inf"))

@@ -98,6 +98,10 @@ class Glimpse:
         return Glimpse(self.stability_at_most[index], self.area_at_least[index])
 
 
+FEWEST = 64
+"""Glimpsed tokens below which all are looked at: narrow planes have few, and margins would not
+hold."""
+
 REACH = 4
 """Tokens around what was glimpsed of a mask that may belong to it, too; the lattice's holes are
 three tokens wide."""
@@ -154,5 +158,8 @@ def glimpsed_tokens(frame: Frame, grid: int) -> Tensor:
     """
     rows, cols = (-(-n // 4) for n in frame.cells_used(4 * grid))
     row, col = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
-    chosen = ((row + 5 * col) % 13 == 0) & (row < rows) & (col < cols)
+    inside = (row < rows) & (col < cols)
+    chosen = ((row + 5 * col) % 13 == 0) & inside
+    if int(chosen.sum()) < FEWEST:
+        chosen = inside
     return torch.nonzero(chosen.flatten()).flatten()
