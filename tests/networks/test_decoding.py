@@ -32,8 +32,8 @@ def decode(sam, embedding, prompt, multimask):
     logits, scores = [], []
     for some in range(len(sparse)) if each else [slice(None)]:
         shared = decoder.share(embedding, dense[some][None] if each else None)
-        decoded = decoder.decode(shared, sparse[some][None] if each else sparse)
-        logits.append(decoder.masks(decoded, torch.arange(len(decoded.tokens)), outputs))
+        decoded = decoder.decode(shared, sparse[some][None] if each else sparse, outputs)
+        logits.append(decoder.masks(decoded))
         scores.append(decoded.predicted_iou[:, outputs.start : outputs.stop])
     return torch.cat(logits), torch.cat(scores)
 
@@ -87,17 +87,20 @@ def test_prompts_in_a_batch_do_not_see_each_other(decoding_pair, prompts, embedd
     torch.testing.assert_close(alone, together[2:], atol=1e-4, rtol=0)
 
 
-def test_masks_of_chosen_prompts_are_those_prompts_masks(decoding_pair, prompts, embedding):
+def test_masks_of_chosen_prompts_and_outputs_are_those_masks(decoding_pair, prompts, embedding):
     sam, _ = decoding_pair
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
+    shared = decoder.share(embedding)
     sparse, _ = sam.prompt_encoder(**prompts["box"])
-    decoded = decoder.decode(decoder.share(embedding), sparse)
-    every = decoder.masks(decoded, torch.arange(3), range(1, 4))
+    every = decoder.masks(decoder.decode(shared, sparse, range(1, 4)))
 
-    some = decoder.masks(decoded, torch.tensor([0, 2]), range(2, 3))
+    decoded = decoder.decode(shared, sparse, range(2, 3))
+    chosen = torch.tensor([0, 2])
+    some = decoder.placed(
+        decoder.fine_logits(decoded, chosen, decoded.weights[chosen]).flatten(0, 1)
+    )
 
-    torch.testing.assert_close(some, every[[0, 2], 1:2], atol=1e-5, rtol=0)
-    assert decoder.masks(decoded, torch.tensor([], dtype=torch.int64), range(1)).shape[0] == 0
+    torch.testing.assert_close(some, every[[0, 2], 1], atol=1e-5, rtol=0)
 
 
 def test_a_larger_batch_and_another_image_leave_earlier_answers_alone(
@@ -107,12 +110,12 @@ def test_a_larger_batch_and_another_image_leave_earlier_answers_alone(
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     sparse, _ = sam.prompt_encoder(**prompts["box"])
     shared = decoder.share(embedding)
-    first = decoder.masks(decoder.decode(shared, sparse[:1]), torch.arange(1), range(1))
+    first = decoder.masks(decoder.decode(shared, sparse[:1], range(1)))
     kept = first.clone()
 
-    other = decoder.decode(decoder.share(-embedding), sparse.repeat(3, 1, 1))
-    decoder.masks(other, torch.arange(9), range(1, 4))
-    again = decoder.masks(decoder.decode(shared, sparse[:1]), torch.arange(1), range(1))
+    other = decoder.decode(decoder.share(-embedding), sparse.repeat(3, 1, 1), range(1, 4))
+    decoder.masks(other)
+    again = decoder.masks(decoder.decode(shared, sparse[:1], range(1)))
 
     assert torch.equal(first, kept)
     assert torch.equal(again, kept)
@@ -129,9 +132,9 @@ def test_a_glimpse_shows_the_masks_at_some_image_tokens(decoding_pair, embedding
     sam, _ = decoding_pair
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     shared = decoder.share(embedding)
-    decoded = decoder.decode(shared, points_on_image(sam, 0))
+    decoded = decoder.decode(shared, points_on_image(sam, 0), range(1, 4))
     prompts = torch.tensor([0, 2, 5, 7])
-    weights = decoder.mask_weights(decoded, prompts, range(1, 4))
+    weights = decoded.weights[prompts]
     tokens = torch.tensor([399, 3, 57, 200])
     whole = decoder.fine_logits(decoded, prompts, weights)
 
@@ -153,11 +156,10 @@ def test_a_glimpse_shows_the_masks_at_some_image_tokens(decoding_pair, embedding
 def test_a_mask_computed_where_it_lies_is_that_part_of_the_whole(decoding_pair, embedding):
     sam, _ = decoding_pair
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
-    decoded = decoder.decode(decoder.share(embedding), points_on_image(sam, 0))
-    whole = decoder.masks(decoded, torch.tensor([3]), range(2, 3))[0, 0]
-    weight = decoder.mask_weights(decoded, torch.tensor([3]), range(2, 3))
+    decoded = decoder.decode(decoder.share(embedding), points_on_image(sam, 0), range(1, 4))
+    whole = decoder.masks(decoded)[3, 1]
 
-    part = decoder.local_logits(decoded, torch.tensor([3]), weight, (2, 5, 9, 17))
+    part = decoder.local_logits(decoded, 3, 1, (2, 5, 9, 17))
 
     torch.testing.assert_close(part, whole[8:36, 20:68], atol=1e-4, rtol=0)
 
@@ -168,8 +170,8 @@ def test_masks_upscaled_in_bfloat16_are_close(decoding_pair, embedding):
     answers = []
     for dtype in (torch.float32, torch.bfloat16):
         decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder, dtype)
-        decoded = decoder.decode(decoder.share(embedding), sparse)
-        masks = decoder.masks(decoded, torch.arange(8), range(1, 4))
+        decoded = decoder.decode(decoder.share(embedding), sparse, range(1, 4))
+        masks = decoder.masks(decoded)
         answers.append((decoded.predicted_iou, masks))
     (exact_scores, exact), (scores, rounded) = answers
 
@@ -189,8 +191,8 @@ def test_an_answer_does_not_depend_on_the_rest_of_its_group(decoding_pair, embed
     others[3] = sparse[3]
     answers = []
     for group in (sparse, others):
-        decoded = decoder.decode(shared, group)
-        masks = decoder.masks(decoded, torch.arange(8), range(1, 4))
+        decoded = decoder.decode(shared, group, range(1, 4))
+        masks = decoder.masks(decoded)
         answers.append((decoded.predicted_iou, masks))
     (scores, masks), (other_scores, other_masks) = answers
 

@@ -126,6 +126,7 @@ class SamModel:
         *,
         multimask: bool | Literal["auto"] = ...,
         ranking: Ranking = ...,
+        low_res_logits: bool = ...,
         should_stop: ShouldStop | None = ...,
     ) -> MaskSet: ...
 
@@ -137,6 +138,7 @@ class SamModel:
         *,
         multimask: bool | Literal["auto"] = ...,
         ranking: Ranking = ...,
+        low_res_logits: bool = ...,
         should_stop: ShouldStop | None = ...,
     ) -> list[MaskSet]: ...
 
@@ -147,6 +149,7 @@ class SamModel:
         *,
         multimask: bool | Literal["auto"] = "auto",
         ranking: Ranking = "plausible",
+        low_res_logits: bool = True,
         should_stop: ShouldStop | None = None,
     ) -> MaskSet | list[MaskSet]:
         """Answer one prompt, or many in batches.
@@ -180,7 +183,12 @@ class SamModel:
         """
         if isinstance(prompts, Prompt):
             return self.predict(
-                embedding, [prompts], multimask=multimask, ranking=ranking, should_stop=should_stop
+                embedding,
+                [prompts],
+                multimask=multimask,
+                ranking=ranking,
+                low_res_logits=low_res_logits,
+                should_stop=should_stop,
             )[0]
         if multimask not in (True, False, "auto"):
             raise InputError(f"multimask must be True, False or 'auto', got {multimask!r}.")
@@ -197,14 +205,19 @@ class SamModel:
             many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
             check(should_stop)
             alike = [prompts[i] for i in group]
-            with closing(self._answer_alike(asked, alike, many, ranking)) as sets:
+            with closing(self._answer_alike(asked, alike, many, ranking, low_res_logits)) as sets:
                 for i, found in zip(group, sets, strict=True):
                     answers[i] = found
                     check(should_stop)
         return [answers[i] for i in range(len(prompts))]
 
     def _answer_alike(
-        self, asked: AskedPlane, prompts: list[Prompt], multimask: bool, ranking: Ranking
+        self,
+        asked: AskedPlane,
+        prompts: list[Prompt],
+        multimask: bool,
+        ranking: Ranking,
+        low_res_logits: bool,
     ) -> Generator[MaskSet]:
         def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
             drawn = draw(low, asked.frame, STABILITY_OFFSET)
@@ -215,11 +228,12 @@ class SamModel:
                 predicted_iou=iou.cpu().numpy(),
                 stability_score=drawn.stability_score,
                 points=np.tile(prompts[i].first_point, (len(low), 1)),
-                low_res_logits=low.cpu().numpy(),
+                low_res_logits=low.cpu().numpy() if low_res_logits else None,
             )
             return found[rank(found, ranking)]
 
-        return asked.ask(prompts, multimask, finish)
+        local = None if low_res_logits else STABILITY_OFFSET
+        return asked.ask(prompts, multimask, finish, local)
 
     @torch.inference_mode()
     def _asked(self, embedding: Embedding) -> AskedPlane:

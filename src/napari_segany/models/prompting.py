@@ -133,6 +133,7 @@ class AskedPlane:
         prompts: Sequence[Prompt],
         multimask: bool,
         finish: Callable[[int, Tensor, Tensor], Result],
+        local: float | None = None,
     ) -> Generator[Result]:
         """Answer prompts of equal shape.
 
@@ -145,6 +146,9 @@ class AskedPlane:
         finish : callable
             Called, by several threads, with the number of each prompt, its low-resolution logits
             (3 or 1, m, m) and predicted IoU (3 or 1).
+        local : float, optional
+            Compute masks only where their logits can be above minus this; elsewhere they are
+            ``ELSEWHERE``.
 
         Yields
         ------
@@ -161,8 +165,11 @@ class AskedPlane:
             shared = self.shared
             if given.masks is not None:
                 shared = self.decoder.share(self.embedding.features, dense)
-            decoded = self.decoder.decode(shared, sparse)
-            logits = self.decoder.masks(decoded, torch.arange(len(sparse)), outputs)
+            decoded = self.decoder.decode(shared, sparse, outputs)
+            if local is None:
+                logits = self.decoder.masks(decoded)
+            else:
+                logits = self._local_masks(decoded, local)
             scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
             return [finish(start + i, logits[i], scores[i]) for i in range(len(sparse))]
 
@@ -192,8 +199,11 @@ class AskedPlane:
     @cached_property
     def _sample(self) -> Sample:
         """The image tokens that glimpses look at."""
+        return self._sample_of(self.shared)
+
+    def _sample_of(self, shared: SharedImage) -> Sample:
         tokens = glimpsed_tokens(self.frame, self.grid).to(self.device)
-        return Sample(tokens, self.shared.upscaled.index_select(1, tokens))
+        return Sample(tokens, shared.upscaled.index_select(1, tokens))
 
     @torch.inference_mode()
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -212,21 +222,19 @@ class AskedPlane:
         full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
         xy = torch.from_numpy(self.frame.to_xy(full)).float()[:, None].to(self.device)
         sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
-        decoded = self.decoder.decode(self.shared, sparse)
+        decoded = self.decoder.decode(self.shared, sparse, range(1, CANDIDATES + 1))
         scores = decoded.predicted_iou[:count, 1:]
         # Masks are made only of candidates that are wanted. Nothing that is computed depends on
         # which others are, so that looser bounds give the same masks to the last bit.
         wanted = scores > screen.pred_iou
         if not wanted.any():
             return Answers.nothing(count, 4 * self.grid, self.device)
-        weights = self.decoder.mask_weights(
-            decoded, torch.arange(step, device=self.device), range(1, CANDIDATES + 1)
-        )
         prompts, candidates = torch.nonzero(wanted, as_tuple=True)
         glimpse, places = Glimpse.nothing(len(prompts)), None
         if screen.glimpse:
             asked = torch.nonzero(wanted.any(dim=1)).flatten()
-            sampled = self.decoder.fine_logits(decoded, asked, weights[asked], self._sample)
+            weights = decoded.weights[asked]
+            sampled = self.decoder.fine_logits(decoded, asked, weights, self._sample)
             sampled = sampled[wanted[asked]]
             glimpse = Glimpse.of(sampled, screen.offset)
         able = glimpse.passes(screen.stability, screen.max_area)
@@ -239,26 +247,39 @@ class AskedPlane:
             points=points[prompts.cpu().numpy()],
             predicted_iou=scores[prompts, candidates],
             glimpse=glimpse[able],
-            logits=self._low_res(decoded, prompts, candidates, weights, places, screen.offset),
+            logits=self._low_res(decoded, prompts, candidates, places, screen.offset),
         )
+
+    def _local_masks(self, decoded: Decoded, offset: float) -> Tensor:
+        """(P, k, m, m) logits of all masks asked for, each computed where it lies."""
+        count, many = decoded.weights.shape[:2]
+        everyone = torch.arange(count, device=self.device)
+        shared = decoded.shared
+        sample = self._sample if shared is self.shared else self._sample_of(shared)
+        sampled = self.decoder.fine_logits(decoded, everyone, decoded.weights, sample)
+        places = regions(sampled.flatten(0, 1), sample.tokens, self.grid, offset)
+        prompts = everyone.repeat_interleave(many)
+        candidates = torch.arange(many, device=self.device).repeat(count)
+        logits = self._low_res(decoded, prompts, candidates, places, offset)
+        return logits.view(count, many, *logits.shape[1:])
 
     def _low_res(
         self,
         decoded: Decoded,
         prompts: Tensor,
         candidates: Tensor,
-        weights: Tensor,
         places: list[tuple[int, int, int, int] | None] | None,
         offset: float,
     ) -> Tensor:
         """(K, m, m) logits; masks whose place is known are computed there only."""
+        weights = decoded.weights
         logits = weights.new_full((len(prompts), 4 * self.grid, 4 * self.grid), ELSEWHERE)
         everywhere = torch.ones(len(prompts), dtype=torch.bool, device=self.device)
         for i, box in enumerate(places or ()):
             if box is None:
                 continue
-            prompt, weight = prompts[i : i + 1], weights[prompts[i], candidates[i]]
-            local = self.decoder.local_logits(decoded, prompt, weight[None, None], box)
+            prompt, candidate = int(prompts[i]), int(candidates[i])
+            local = self.decoder.local_logits(decoded, prompt, candidate, box)
             if not leaves(local, box, self.grid, offset):
                 a, b, c, d = (4 * n for n in box)
                 logits[i, a:c, b:d] = local

@@ -34,6 +34,7 @@ from napari_segany.networks.image_side import (
     last_look,
     second_look,
     update_image,
+    within,
 )
 from napari_segany.networks.mask_decoder import MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
@@ -62,8 +63,11 @@ class Decoded:
     ----------
     predicted_iou : Tensor
         (P, 4) float32: the single-mask answer, then the three candidates.
-    tokens, code : Tensor
-        (P, t, C) the tokens before their last look at the image, and their position code.
+    vectors : Tensor
+        (P, C, 2 H + 2) the updates' vectors after the first transposed convolution.
+    weights : Tensor
+        (P, m, c) what makes the m masks asked for of upscaled image tokens: the hypernetworks'
+        answers.
     shared : SharedImage
         The image they were asked on.
     updates : ImageUpdates
@@ -71,8 +75,8 @@ class Decoded:
     """
 
     predicted_iou: Tensor
-    tokens: Tensor
-    code: Tensor
+    vectors: Tensor
+    weights: Tensor
     shared: SharedImage
     updates: ImageUpdates
 
@@ -113,9 +117,6 @@ class PromptDecoder:
             seen.bias + seen.weight @ first.norm4.bias,
             last.v_proj.bias + last.v_proj.weight @ second.norm4.bias,
         )
-        asked = second.cross_attn_image_to_token.q_proj
-        bias = (asked.bias + asked.weight @ first.norm4.bias) * projector.scale
-        self.query_bias = by_head(bias[:, None], self.heads)
         _, keys, self.value_weight, queries = projector.of_first.chunk(4)
         self.key_weight = by_head(keys, self.heads)
         self.query_weight = by_head(queries, self.heads)
@@ -147,7 +148,7 @@ class PromptDecoder:
         """
         return self.projector.project(features, dense)
 
-    def decode(self, shared: SharedImage, sparse: Tensor) -> Decoded:
+    def decode(self, shared: SharedImage, sparse: Tensor, outputs: range) -> Decoded:
         """Run the transformer for P prompts of equal shape.
 
         Parameters
@@ -156,15 +157,22 @@ class PromptDecoder:
             From :meth:`share`.
         sparse : Tensor
             (P, tokens, C) from the prompt encoder.
+        outputs : range
+            Of the four masks, those that can be made afterwards: ``range(1)`` is the single
+            answer, ``range(1, 4)`` the candidates.
         """
         count = len(sparse)
         code = torch.cat([self.own_tokens.expand(count, -1, -1), sparse.float()], dim=1)
         tokens = self._first_layer(shared, code)
         tokens, updates = self._second_layer(shared, tokens, code)
-        parts = [updates[some] for some in self._batches(count)]
-        token = self._last_look(shared, tokens[:, :1], code[:, :1], updates.vectors, parts)
-        scores = self.decoder.iou_prediction_head(token[:, 0])
-        return Decoded(scores, tokens, code, shared, updates)
+        # The predicted IoU's token, then those of the masks.
+        last = [0, *(i + 1 for i in outputs)]
+        tokens = self._last_look(shared, tokens[:, last], code[:, last], updates)
+        networks = self.decoder.output_hypernetworks_mlps
+        weights = [networks[i](tokens[:, k]) for k, i in enumerate(outputs, start=1)]
+        scores = self.decoder.iou_prediction_head(tokens[:, 0])
+        vectors = self.upscaler.vectors(updates.vectors)
+        return Decoded(scores, vectors, torch.stack(weights, dim=1), shared, updates)
 
     def _first_layer(self, shared: SharedImage, code: Tensor) -> Tensor:
         """Tokens (P, t, C) after the first layer."""
@@ -205,13 +213,11 @@ class PromptDecoder:
         updates.vectors.copy_(centred(both, 2))
         gram = updates.vectors @ updates.vectors.mT / both.shape[2]
         cross = updates.vectors @ self.projector.constant[:, None] * (2 / both.shape[2])
-        bias = absorbed_by(keys, self.query_bias)
         left = torch.stack([keys, keys, values, more])
         for some in self._batches(len(code)):
             update_image(
                 shared,
                 left[:, :, some],
-                bias[some],
                 mixing[some],
                 gram[some],
                 cross[some],
@@ -222,62 +228,28 @@ class PromptDecoder:
         return tokens, updates
 
     def _last_look(
-        self,
-        shared: SharedImage,
-        tokens: Tensor,
-        code: Tensor,
-        vectors: Tensor,
-        parts: list[ImageUpdates],
+        self, shared: SharedImage, tokens: Tensor, code: Tensor, updates: ImageUpdates
     ) -> Tensor:
-        """Tokens (P, k, C) after their last look at the image.
-
-        ``parts`` are the updates that go with each of ``_batches(P)``.
-        """
+        """Tokens (P, k, C) after their last look at the image."""
         transformer = self.decoder.transformer
         layer = transformer.final_attn_token_to_image
         asks = split(layer.q_proj(tokens + code), self.heads)
         absorbed = absorbed_by(asks, self.last_key_weight)
-        mixing = absorbed @ vectors.mT
+        mixing = absorbed @ updates.vectors.mT
         constant = absorbed @ self.projector.constant[:, None]
         looks = [
-            last_look(shared, asks[:, some], mixing[some], constant[some], part, self.buffers)
-            for some, part in zip(self._batches(len(code)), parts, strict=True)
+            last_look(
+                shared, asks[:, some], mixing[some], constant[some], updates[some], self.buffers
+            )
+            for some in self._batches(len(code))
         ]
         seen, weights, total = (torch.cat(each) for each in zip(*looks, strict=True))
-        seen = seen + self._values(weights, vectors, self.last_value_weight)
+        seen = seen + self._values(weights, updates.vectors, self.last_value_weight)
         fixed = self.projector.constant.expand(len(tokens), 1, -1)
         seen = seen + self._values(total, fixed, self.last_value_weight)
         looked = layer.out_proj(joined(seen) + self.value_biases[2])
         out: Tensor = transformer.norm_final_attn(tokens + looked)
         return out
-
-    def mask_weights(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
-        """What makes masks of upscaled image tokens: the hypernetworks' answers.
-
-        Parameters
-        ----------
-        decoded : Decoded
-            From :meth:`decode`.
-        prompts : Tensor
-            (K,) int64 indices of prompts.
-        outputs : range
-            Of the four masks: ``range(1)`` is the single answer, ``range(1, 4)`` the candidates.
-
-        Returns
-        -------
-        Tensor
-            (K, len(outputs), c).
-        """
-        if not len(prompts):
-            return decoded.tokens.new_empty(0, len(outputs), self.upscaler.channels)
-        # The first token is the predicted IoU's.
-        asked = slice(outputs.start + 1, outputs.stop + 1)
-        tokens, code = decoded.tokens[prompts, asked], decoded.code[prompts, asked]
-        vectors = decoded.updates.vectors[prompts]
-        parts = [decoded.updates.of(prompts[some]) for some in self._batches(len(prompts))]
-        tokens = self._last_look(decoded.shared, tokens, code, vectors, parts)
-        networks = self.decoder.output_hypernetworks_mlps
-        return torch.stack([networks[i](tokens[:, k]) for k, i in enumerate(outputs)], dim=1)
 
     def fine_logits(
         self, decoded: Decoded, prompts: Tensor, weights: Tensor, sample: Sample | None = None
@@ -291,7 +263,7 @@ class PromptDecoder:
         prompts : Tensor
             (K,) int64.
         weights : Tensor
-            (K, m, c) from :meth:`mask_weights`.
+            (K, m, c) of those of ``decoded.weights``.
         sample : Sample, optional
             Only some image tokens.
 
@@ -306,49 +278,35 @@ class PromptDecoder:
             part, upscaled = decoded.updates.of(prompts[some]), decoded.shared.upscaled
             if sample is not None:
                 part, upscaled = part.at(sample.tokens), sample.upscaled
-            logits[some] = self.upscaler.logits(upscaled, part, weights[some], self.buffers)
+            logits[some] = self.upscaler.logits(
+                upscaled, decoded.vectors[prompts[some]], part, weights[some], self.buffers
+            )
         return logits
 
     def local_logits(
-        self, decoded: Decoded, prompt: Tensor, weight: Tensor, box: tuple[int, int, int, int]
+        self, decoded: Decoded, prompt: int, mask: int, box: tuple[int, int, int, int]
     ) -> Tensor:
-        """Logits (4 h, 4 w) of one mask in a half-open box of h x w image tokens.
-
-        ``prompt`` is (1,) and ``weight`` (1, 1, c), as for :meth:`fine_logits`.
-        """
-        a, b, c, d = box
-        grid = self.upscaler.side // 4
-        row = torch.arange(a, c, device=weight.device)[:, None] * grid
-        tokens = (row + torch.arange(b, d, device=weight.device)).flatten()
-        sample = Sample(tokens, decoded.shared.upscaled.index_select(1, tokens))
-        fine = self.fine_logits(decoded, prompt, weight, sample)
-        return self.upscaler.placed_in(fine[0], c - a, d - b)[0]
+        """Logits (4 h, 4 w) of one mask of one prompt in a half-open box of h x w image tokens."""
+        grid, one = self.upscaler.side // 4, slice(prompt, prompt + 1)
+        fine = self.upscaler.logits(
+            within(decoded.shared.upscaled, box, grid),
+            decoded.vectors[one],
+            decoded.updates[one].within(box, grid),
+            decoded.weights[one, mask : mask + 1],
+            self.buffers,
+        )
+        return self.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1])[0]
 
     def placed(self, fine: Tensor) -> Tensor:
         """(K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
         return self.upscaler.placed(fine)
 
-    def masks(self, decoded: Decoded, prompts: Tensor, outputs: range) -> Tensor:
-        """Low-resolution logits of some prompts.
-
-        Parameters
-        ----------
-        decoded : Decoded
-            From :meth:`decode`.
-        prompts : Tensor
-            (K,) int64 indices of prompts.
-        outputs : range
-            Of the four masks: ``range(1)`` is the single answer, ``range(1, 4)`` the candidates.
-
-        Returns
-        -------
-        Tensor
-            (K, len(outputs), 4 g, 4 g) float32.
-        """
-        weights = self.mask_weights(decoded, prompts, outputs)
-        masks = self.placed(self.fine_logits(decoded, prompts, weights).flatten(0, 1))
-        each: Tensor = masks.unflatten(0, (len(prompts), len(outputs)))
-        return each
+    def masks(self, decoded: Decoded) -> Tensor:
+        """Low-resolution logits (P, m, 4 g, 4 g) of all masks asked for, float32."""
+        everyone = torch.arange(len(decoded.weights), device=decoded.weights.device)
+        fine = self.fine_logits(decoded, everyone, decoded.weights)
+        masks: Tensor = self.placed(fine.flatten(0, 1)).unflatten(0, fine.shape[:2])
+        return masks
 
     def _batches(self, count: int) -> list[slice]:
         """Slices of prompts whose image tokens are worked on together."""

@@ -62,12 +62,28 @@ class ImageUpdates:
             self.scale2.index_select(2, tokens),
         )
 
+    def within(self, box: tuple[int, int, int, int], grid: int) -> "ImageUpdates":
+        """Those of a half-open box of the (grid, grid) image tokens only."""
+        return ImageUpdates(
+            within(self.rows, box, grid),
+            self.vectors,
+            within(self.scale1, box, grid),
+            within(self.scale2, box, grid),
+        )
+
     def of(self, prompts: Tensor) -> "ImageUpdates":
         """Those of (k,) prompts; a single one is not copied."""
         if len(prompts) == 1:
             first = int(prompts[0])
             return self[first : first + 1]
         return self[prompts]
+
+
+def within(rows: Tensor, box: tuple[int, int, int, int], grid: int) -> Tensor:
+    """Of (..., grid * grid) image tokens those in a half-open box, (..., h * w)."""
+    a, b, c, d = box
+    inside: Tensor = rows.unflatten(-1, (grid, grid))[..., a:c, b:d].flatten(-2)
+    return inside
 
 
 def products(name: str, left: Tensor, right: Tensor, buffers: Buffers) -> Tensor:
@@ -157,7 +173,6 @@ def second_look(
 def update_image(
     shared: SharedImage,
     left: Tensor,
-    bias: Tensor,
     mixing: Tensor,
     gram: Tensor,
     cross: Tensor,
@@ -174,8 +189,6 @@ def update_image(
     left : Tensor
         (4, heads, p, t, d): keys of the second layer's tokens twice, values of the first layer's
         and of the second's.
-    bias : Tensor
-        (p, H, 1) products of the keys with the queries' bias.
     mixing : Tensor
         (p, H, H) products of the keys with the first layer's vectors.
     gram, cross : Tensor
@@ -187,11 +200,11 @@ def update_image(
     buffers : Buffers
         Of this thread.
     """
-    heads, h = left.shape[1], bias.shape[1]
+    heads, h = left.shape[1], mixing.shape[1]
     asked = products("asked", left, shared.third, buffers)
     scores, coded, inner = asked.split([h, h, 2 * h], dim=1)
     scale = updates.scale1
-    torch.addcmul(coded.add_(bias), scores, scale, out=scores)
+    torch.addcmul(coded, scores, scale, out=scores)
     scores.baddbmm_(mixing, updates.rows[:, :h])
     over_tokens(scores, heads, out=updates.rows[:, h:])
     torch.addcmul(cross, inner, scale, out=inner)

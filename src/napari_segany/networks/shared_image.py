@@ -4,6 +4,7 @@ The image tokens of a prompt are never written down; `decoding` explains the alg
 matrices that depend on the image alone, computed once, and their weights, computed once a model.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from napari_segany.networks.buffers import in_large_pages
 from napari_segany.networks.heads import by_head
 from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import Attention, MaskDecoder, TwoWayBlock
@@ -36,8 +38,8 @@ class SharedImage:
     first_power : Tensor
         (N,) float32, mean square of S0 with the norm's epsilon.
     third : Tensor
-        (4 heads, d, N): the second layer's image queries of S0, and of the position code; M as
-        values of the first and of the second layer's tokens see it.
+        (4 heads, d, N): the second layer's image queries of S0, and of the position code with the
+        biases; M as values of the first and of the second layer's tokens see it.
     second_power, cross_power : Tensor
         (N,) float32, mean square of M, and twice the mean of M times the constant added to it.
     last : Tensor
@@ -110,9 +112,11 @@ class ImageProjector:
         channels = len(gamma1)
         looks, answers2 = second.cross_attn_token_to_image, second.cross_attn_image_to_token
         position_keys = looks.k_proj.weight @ self.position * self.scale
-        position_queries = answers2.q_proj.weight @ self.position * self.scale
+        # With all else that is asked of every token alike.
+        bias2 = answers2.q_proj.bias + answers2.q_proj.weight @ beta1
+        position_queries = answers2.q_proj.weight @ self.position + bias2[:, None]
         self.position_keys = position_keys
-        self.position_queries = position_queries
+        self.position_queries = position_queries * self.scale
         self.last_position = last.k_proj.weight @ self.position * self.scale
         self.of_first = torch.cat(
             [
@@ -171,7 +175,10 @@ class ImageProjector:
 
     def _stack(self, matrices: Sequence[Tensor]) -> Tensor:
         """Matrices (heads * d, N) as one (len * heads, d, N)."""
-        return by_head(torch.cat(list(matrices)), len(matrices) * self.heads)
+        first = matrices[0]
+        shape = (len(matrices) * len(first), first.shape[1])
+        out = in_large_pages(math.prod(shape), first.dtype, first.device).view(shape)
+        return by_head(torch.cat(list(matrices), out=out), len(matrices) * self.heads)
 
 
 def upscaling_weight(decoder: MaskDecoder) -> Tensor:

@@ -86,8 +86,26 @@ class Upscaler:
         index = _pixel_order(rows, cols).to(fine.device)
         return fine.flatten(1).index_select(1, index).view(-1, 4 * rows, 4 * cols)
 
+    def vectors(self, vectors: Tensor) -> Tensor:
+        """What the first convolution makes of (P, 2 H, C) vectors of updates: (P, C, 2 H + 2).
+
+        The constant and the bias are two more vectors, with rows of their own.
+        """
+        count = len(vectors)
+        parts = [
+            self.of_vectors @ vectors.mT,
+            self.of_constant[:, None].expand(count, -1, 1),
+            self.bias[:, None].expand(count, -1, 1),
+        ]
+        return torch.cat(parts, dim=2).to(self.gain.dtype)
+
     def logits(
-        self, upscaled: Tensor, updates: ImageUpdates, weights: Tensor, buffers: Buffers
+        self,
+        upscaled: Tensor,
+        vectors: Tensor,
+        updates: ImageUpdates,
+        weights: Tensor,
+        buffers: Buffers,
     ) -> Tensor:
         """Masks of p prompts.
 
@@ -95,6 +113,8 @@ class Upscaler:
         ----------
         upscaled : Tensor
             (C, n) the shared image's, of n image tokens.
+        vectors : Tensor
+            (p, C, 2 H + 2) from :meth:`vectors`.
         updates : ImageUpdates
             What the prompts made of them.
         weights : Tensor
@@ -109,7 +129,7 @@ class Upscaler:
         """
         p, m, c = weights.shape
         n, fine = upscaled.shape[1], SUBPIXELS * SUBPIXELS
-        x = self._first_step(upscaled, updates, buffers)
+        x = self._first_step(upscaled, vectors, updates, buffers)
         # The same for every subpixel of every prompt.
         steps = p * SUBPIXELS
         y = buffers.take("second step", (steps, SUBPIXELS * c, n), x.dtype)
@@ -119,19 +139,12 @@ class Upscaler:
         dots = torch.bmm(asked, y.view(p * fine, c, n))
         return dots.view(p, fine, m, n).transpose(1, 2)
 
-    def _first_step(self, upscaled: Tensor, updates: ImageUpdates, buffers: Buffers) -> Tensor:
+    def _first_step(
+        self, upscaled: Tensor, vectors: Tensor, updates: ImageUpdates, buffers: Buffers
+    ) -> Tensor:
         """(p, 4, C / 4, n) after the first convolution, its norm and GELU."""
         p, rows, n = updates.rows.shape
         dtype = upscaled.dtype
-        # The constant and the bias are two more vectors, with rows of their own.
-        vectors = torch.cat(
-            [
-                self.of_vectors @ updates.vectors.mT,
-                self.of_constant[:, None].expand(p, -1, 1),
-                self.bias[:, None].expand(p, -1, 1),
-            ],
-            dim=2,
-        )
         weights = buffers.take("asked", (p, rows + 2, n), dtype)
         # Operations on two types at once would copy the larger operand first.
         scale2 = updates.scale2.to(dtype)
@@ -140,12 +153,13 @@ class Upscaler:
         weights[:, rows + 1] = 1
         x = buffers.take("first step", (p, *upscaled.shape), dtype)
         torch.mul(upscaled, (updates.scale1 * updates.scale2).to(dtype), out=x)
-        x.baddbmm_(vectors.to(dtype), weights)
+        x.baddbmm_(vectors, weights)
         squares = torch.mul(x, x, out=buffers.take("second step", x.shape, dtype))
         x, squares = (each.view(p, SUBPIXELS, -1, n) for each in (x, squares))
         # Sums are made in float32 in any case, without a copy of the squares in that type.
         power = squares.sum(dim=2, keepdim=True).float() / x.shape[2]
-        x.mul_((power + self.eps).rsqrt_().to(dtype)).mul_(self.gain).add_(self.offset)
+        x.mul_((power + self.eps).rsqrt_().to(dtype))
+        torch.addcmul(self.offset, x, self.gain, out=x)
         torch.ops.aten.gelu_(x)
         return x
 
