@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "embeddings": {"core", "models"},
     "recipe": {"core"},
     "everything": {"core", "models", "recipe"},
-    "session": {"core", "models", "embeddings"},
+    "session": {"core", "models", "embeddings", "recipe"},
     "io": {"core", "models", "recipe", "everything"},
     "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
     "cli": {"core", "models", "embeddings", "recipe", "everything", "io", "batch"},

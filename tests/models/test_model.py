@@ -218,8 +218,11 @@ def test_a_list_of_prompts_equals_one_by_one(
         alone = minisam.predict(embedding, prompt, multimask=multimask)
         assert batched.low_res_logits is not None
         assert alone.low_res_logits is not None
-        assert np.abs(batched.low_res_logits - alone.low_res_logits).max() < 1e-4
-        assert np.abs(batched.predicted_iou - alone.predicted_iou).max() < 1e-5
+        assert np.array_equal(batched.low_res_logits, alone.low_res_logits)
+        assert np.array_equal(batched.predicted_iou, alone.predicted_iou)
+        assert np.array_equal(batched.stability_score, alone.stability_score)
+        for i in range(len(alone)):
+            assert np.array_equal(batched.mask(i), alone.mask(i))
 
 
 def test_how_many_candidates(tiny_model: SamModel, tiny_embedding: Embedding) -> None:

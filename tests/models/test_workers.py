@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 import torch
 
-from napari_segany.models.workers import spread
+from napari_segany.models.workers import share_out, spread
 
 CPU = torch.device("cpu")
 ELSEWHERE = torch.device("meta")
@@ -132,3 +132,33 @@ def test_closing_it_early_ends_what_has_begun_and_begins_no_more() -> None:
     time.sleep(0.1)
     assert len(begun) == count
     assert torch.get_num_threads() == 2
+
+
+def test_idle_threads_take_some_of_what_is_shared_out() -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def wait(item: int) -> tuple[int, str, bool]:
+        both.wait()
+        return item, threading.current_thread().name, torch.is_inference_mode_enabled()
+
+    ((first, second),) = all_of(lambda _: share_out(wait, [7, 8]), [0], CPU)
+    assert (first[0], second[0]) == (7, 8)
+    assert first[1] != second[1]
+    assert first[2]
+    assert second[2]
+
+
+def test_what_is_shared_out_while_all_are_busy_gets_done() -> None:
+    found = all_of(lambda item: share_out(lambda part: item * part, range(5)), range(20), CPU)
+    assert found == [[item * part for part in range(5)] for item in range(20)]
+
+
+def test_a_thread_that_has_no_others_does_it_all() -> None:
+    assert share_out(abs, [-1, 2, -3]) == [1, 2, 3]
+    assert all_of(lambda _: share_out(abs, [-1, 2]), [0], ELSEWHERE) == [[1, 2]]
+
+
+@pytest.mark.parametrize("bad", [0, 2])
+def test_an_error_in_what_is_shared_out_reaches_the_caller(bad: int) -> None:
+    with pytest.raises(KeyError, match=f"item {bad}"):
+        all_of(lambda _: share_out(lambda item: fail_at(bad, item), range(3)), [0], CPU)

@@ -1,6 +1,8 @@
 """From low-resolution logits to the masks of a plane, each drawn within its own box."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,9 @@ SMALL = 256
 
 LOW_RES_MARGIN = 0.02
 """Stability at low resolution and in the plane's pixels differ by less; measured: 0.01."""
+
+
+ShareOut = Callable[[Callable[[int], Any], list[int]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def draw(
     offset: float,
     at_least: float = float("-inf"),
     screened: bool = False,
+    share_out: ShareOut | None = None,
 ) -> Drawn:
     """Draw K masks on a plane.
 
@@ -80,6 +86,8 @@ def draw(
         Masks less stable than this are left out.
     screened : bool
         Leave out large masks that are unstable at low resolution before they are drawn.
+    share_out : callable, optional
+        Like ``map``, in several threads.
     """
     h, w = frame.cells_used(logits.shape[-1])
     used = logits[:, :h, :w]
@@ -87,20 +95,20 @@ def draw(
     if screened:
         large = ((used > -offset).sum(dim=(1, 2), dtype=torch.int32) >= SMALL).cpu().numpy()
         at_most[large] = stability(used, offset).cpu().numpy()[large] + LOW_RES_MARGIN
-    kept, masks, origins, scores = [], [], [], []
-    for i, cells in enumerate(_cells_above(used, -offset)):
-        if at_most[i] < at_least:
-            continue
-        # No pixel beyond these is above -offset, so nothing that is counted lies there.
-        pixels, origin = frame.enlarge_within(logits[i], cells)
+    floor = np.float32(at_least)
+
+    def draw_one(i: int) -> tuple[int, NDArray[np.bool_], tuple[int, int], np.float32] | None:
+        # No pixel beyond these cells is above -offset, so nothing that is counted lies there.
+        pixels, origin = frame.enlarge_within(logits[i], cells[i])
         # In float32, as bounds are compared with scores everywhere.
         score = np.float32(stability(pixels, offset).nan_to_num(0).item())
-        if score < np.float32(at_least):
-            continue
-        kept.append(i)
-        masks.append((pixels > 0).cpu().numpy())
-        origins.append(origin)
-        scores.append(score)
+        return (i, (pixels > 0).cpu().numpy(), origin, score) if score >= floor else None
+
+    cells = _cells_above(used, -offset)
+    able = np.flatnonzero(at_most >= at_least).tolist()
+    tried = share_out(draw_one, able) if share_out else map(draw_one, able)
+    drawn = [each for each in tried if each is not None]
+    kept, masks, origins, scores = map(list, zip(*drawn, strict=True)) if drawn else ([],) * 4
     indices = np.asarray(kept, np.intp)
     return Drawn(indices, masks, origins, np.asarray(scores, np.float32), at_most[indices])
 

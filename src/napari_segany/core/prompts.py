@@ -102,6 +102,17 @@ class Prompt:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def with_point(self, row: float, col: float, positive: bool = True) -> "Prompt":
+        """This prompt and one more point, on the object or off it."""
+        points = [] if self.points is None else self.points.tolist()
+        labels = [] if self.labels is None else self.labels.tolist()
+        points, labels = [*points, [row, col]], [*labels, int(positive)]
+        return Prompt(points, labels, self.box, self.mask, self.mask_logits)
+
+    def with_box(self, box: ArrayLike) -> "Prompt":
+        """This prompt with another box."""
+        return Prompt(self.points, self.labels, box, self.mask, self.mask_logits)
+
     @property
     def has_mask(self) -> bool:
         """Whether a mask or previous logits are part of the prompt."""

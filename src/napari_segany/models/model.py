@@ -27,6 +27,7 @@ from napari_segany.models.device import Precision, choose_device, choose_precisi
 from napari_segany.models.fetch import FetchProgress
 from napari_segany.models.prompting import AskedPlane, Embedding
 from napari_segany.models.weights import Weights, load_weights, resolve
+from napari_segany.models.workers import share_out
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
 
@@ -220,7 +221,7 @@ class SamModel:
         low_res_logits: bool,
     ) -> Generator[MaskSet]:
         def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
-            drawn = draw(low, asked.frame, STABILITY_OFFSET)
+            drawn = draw(low, asked.frame, STABILITY_OFFSET, share_out=share_out)
             found = MaskSet.from_crops(
                 asked.frame.shape,
                 drawn.masks,

@@ -16,7 +16,7 @@ from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.screening import Glimpse, Screen, glimpsed_tokens, leaves, regions
-from napari_segany.models.workers import spread
+from napari_segany.models.workers import share_out, spread
 from napari_segany.networks.decoding import Decoded, PromptDecoder
 from napari_segany.networks.mask_decoder import CANDIDATES
 from napari_segany.networks.prompt_encoder import PromptEncoder
@@ -85,6 +85,15 @@ class ModelPrompts:
     def __getitem__(self, index: slice) -> "ModelPrompts":
         return ModelPrompts(
             *(None if value is None else value[index] for value in vars(self).values())
+        )
+
+    def filled(self, count: int) -> "ModelPrompts":
+        """With the last prompt repeated until there are ``count``."""
+        return ModelPrompts(
+            *(
+                None if value is None else torch.cat([value, *[value[-1:]] * (count - len(value))])
+                for value in vars(self).values()
+            )
         )
 
     def to(self, device: torch.device) -> "ModelPrompts":
@@ -158,20 +167,23 @@ class AskedPlane:
         outputs = range(1, CANDIDATES + 1) if multimask else range(1)
         given = ModelPrompts.of(prompts, self.frame).to(self.device)
         # A mask changes the image that a prompt sees, so it has no group.
-        step = 1 if given.masks is not None else self.decoder.at_once
+        step = 1 if given.masks is not None else self.decoder.asked_at_once
 
         def answer(start: int) -> list[Result]:
-            sparse, dense = self.prompt_encoder(**vars(given[start : start + step]))
+            some = given[start : start + step]
+            count = min(step, len(prompts) - start)
+            # A group is always full: the last bits of an answer depend on the size of its group.
+            sparse, dense = self.prompt_encoder(**vars(some.filled(step)))
             shared = self.shared
             if given.masks is not None:
                 shared = self.decoder.share(self.embedding.features, dense)
-            decoded = self.decoder.decode(shared, sparse, outputs)
-            if local is None:
-                logits = self.decoder.masks(decoded)
+            decoded = self.decoder.decode(shared, sparse, outputs, count)
+            if local is not None:
+                logits = self._local_masks(decoded, count, local)
             else:
-                logits = self._local_masks(decoded, local)
+                logits = self._in_parts(decoded, count)
             scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
-            return [finish(start + i, logits[i], scores[i]) for i in range(len(sparse))]
+            return [finish(start + i, logits[i], scores[i]) for i in range(count)]
 
         with closing(spread(answer, range(0, len(prompts), step), self.device)) as parts:
             for part in parts:
@@ -217,12 +229,11 @@ class AskedPlane:
         return at_points
 
     def _ask_group(self, points: NDArray[np.float64], step: int, screen: Screen) -> Answers:
-        # A group is always full: the last bits of an answer depend on the size of its group.
         count = len(points)
         full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
         xy = torch.from_numpy(self.frame.to_xy(full)).float()[:, None].to(self.device)
         sparse, _ = self.prompt_encoder(points=xy, labels=torch.ones(step, 1, device=self.device))
-        decoded = self.decoder.decode(self.shared, sparse, range(1, CANDIDATES + 1))
+        decoded = self.decoder.decode(self.shared, sparse, range(1, CANDIDATES + 1), count)
         scores = decoded.predicted_iou[:count, 1:]
         # Masks are made only of candidates that are wanted. Nothing that is computed depends on
         # which others are, so that looser bounds give the same masks to the last bit.
@@ -250,13 +261,30 @@ class AskedPlane:
             logits=self._low_res(decoded, prompts, candidates, places, screen.offset),
         )
 
-    def _local_masks(self, decoded: Decoded, offset: float) -> Tensor:
-        """(P, k, m, m) logits of all masks asked for, each computed where it lies."""
-        count, many = decoded.weights.shape[:2]
+    def _in_parts(self, decoded: Decoded, count: int) -> Tensor:
+        """(count, k, m, m) logits of all masks asked for.
+
+        Those of a prompt are made in two halves, so that a single click is answered by two cores.
+        """
+        if self.device.type != "cpu":
+            return self.decoder.masks(decoded, count)
+        half = self.grid // 2
+        halves = [(0, 0, half, self.grid), (half, 0, self.grid, self.grid)]
+        parts = share_out(
+            lambda part: self.decoder.local_logits(decoded, part[0], slice(None), part[1]),
+            [(prompt, box) for prompt in range(count) for box in halves],
+        )
+        return torch.stack(
+            [torch.cat(parts[2 * prompt : 2 * prompt + 2], dim=1) for prompt in range(count)]
+        )
+
+    def _local_masks(self, decoded: Decoded, count: int, offset: float) -> Tensor:
+        """(count, k, m, m) logits of all masks asked for, each computed where it lies."""
+        many = decoded.weights.shape[1]
         everyone = torch.arange(count, device=self.device)
         shared = decoded.shared
         sample = self._sample if shared is self.shared else self._sample_of(shared)
-        sampled = self.decoder.fine_logits(decoded, everyone, decoded.weights, sample)
+        sampled = self.decoder.fine_logits(decoded, everyone, decoded.weights[:count], sample)
         places = regions(sampled.flatten(0, 1), sample.tokens, self.grid, offset)
         prompts = everyone.repeat_interleave(many)
         candidates = torch.arange(many, device=self.device).repeat(count)
@@ -279,7 +307,8 @@ class AskedPlane:
             if box is None:
                 continue
             prompt, candidate = int(prompts[i]), int(candidates[i])
-            local = self.decoder.local_logits(decoded, prompt, candidate, box)
+            mask = slice(candidate, candidate + 1)
+            local = self.decoder.local_logits(decoded, prompt, mask, box)[0]
             if not leaves(local, box, self.grid, offset):
                 a, b, c, d = (4 * n for n in box)
                 logits[i, a:c, b:d] = local

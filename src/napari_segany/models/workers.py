@@ -6,7 +6,7 @@ group answers does not depend on how many threads there are.
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 
 _alone = threading.Lock()
+_here = threading.local()
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,12 @@ def spread(
         return
     with _one_core_each() as count:
         pool = _pool(count, os.getpid())
-        futures = [pool.submit(call, item) for item in items]
+
+        def call_here(item: Item) -> Result:
+            _here.pool = pool
+            return call(item)
+
+        futures = [pool.submit(call_here, item) for item in items]
         try:
             for future in futures:
                 yield future.result()
@@ -83,3 +89,24 @@ def spread(
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Results of a function for each item, computed inside of a function given to :func:`spread`.
+
+    Threads that have nothing to do take some of the items.
+    """
+    pool: ThreadPoolExecutor | None = getattr(_here, "pool", None)
+    if pool is None:
+        return [function(item) for item in items]
+
+    def call(item: Item) -> Result:
+        with torch.inference_mode():
+            return function(item)
+
+    futures = [pool.submit(call, item) for item in items[1:]]
+    results = [function(item) for item in items[:1]]
+    for item, future in zip(items[1:], futures, strict=True):
+        # What nobody has begun is done here; waiting for it could be waiting for oneself.
+        results.append(function(item) if future.cancel() else future.result())
+    return results

@@ -19,6 +19,7 @@ C channels (256) and 8 heads; the image's updates come from those heads * t = H 
 A mask prompt changes the image, so it has a `SharedImage` of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import local
 from typing import cast
@@ -48,6 +49,10 @@ from napari_segany.networks.upscaling import SUBPIXELS, Sample, Upscaler
 
 DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts decoded together; on a CPU 8, enough for the tokens' perceptrons."""
+
+ASKED_AT_ONCE = {"cuda": 16, "mps": 8}
+"""The same for prompts that may come one by one; on a CPU 4, so that one waits less for the tokens
+that fill up its group."""
 
 IMAGES_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts whose image tokens are worked on together; on a CPU one, to stay in its cache."""
@@ -141,6 +146,11 @@ class PromptDecoder:
         """Prompts that are best decoded together on this device."""
         return DECODED_AT_ONCE.get(self.own_tokens.device.type, 8)
 
+    @property
+    def asked_at_once(self) -> int:
+        """The same for prompts that may come one by one."""
+        return ASKED_AT_ONCE.get(self.own_tokens.device.type, 4)
+
     def share(self, features: Tensor, dense: Tensor | None = None) -> SharedImage:
         """Project one image's (1, C, g, g) features for all its prompts.
 
@@ -148,8 +158,13 @@ class PromptDecoder:
         """
         return self.projector.project(features, dense)
 
-    def decode(self, shared: SharedImage, sparse: Tensor, outputs: range) -> Decoded:
+    def decode(
+        self, shared: SharedImage, sparse: Tensor, outputs: range, wanted: int | None = None
+    ) -> Decoded:
         """Run the transformer for P prompts of equal shape.
+
+        The last bits of an answer depend on P, not on what the other prompts are, nor on their
+        order: answers to full groups are the same in any company.
 
         Parameters
         ----------
@@ -160,32 +175,35 @@ class PromptDecoder:
         outputs : range
             Of the four masks, those that can be made afterwards: ``range(1)`` is the single
             answer, ``range(1, 4)`` the candidates.
+        wanted : int, optional
+            The first of the prompts; what the others answer means nothing. They only fill up a
+            group, and cost little.
         """
         count = len(sparse)
+        wanted = count if wanted is None else wanted
         code = torch.cat([self.own_tokens.expand(count, -1, -1), sparse.float()], dim=1)
-        tokens = self._first_layer(shared, code)
-        tokens, updates = self._second_layer(shared, tokens, code)
+        images = self._batches(wanted)
+        tokens = self._first_layer(shared, code, images)
+        tokens, updates = self._second_layer(shared, tokens, code, images)
         # The predicted IoU's token, then those of the masks.
         last = [0, *(i + 1 for i in outputs)]
-        tokens = self._last_look(shared, tokens[:, last], code[:, last], updates)
+        tokens = self._last_look(shared, tokens[:, last], code[:, last], updates, images)
         networks = self.decoder.output_hypernetworks_mlps
         weights = [networks[i](tokens[:, k]) for k, i in enumerate(outputs, start=1)]
         scores = self.decoder.iou_prediction_head(tokens[:, 0])
         vectors = self.upscaler.vectors(updates.vectors)
         return Decoded(scores, vectors, torch.stack(weights, dim=1), shared, updates)
 
-    def _first_layer(self, shared: SharedImage, code: Tensor) -> Tensor:
-        """Tokens (P, t, C) after the first layer."""
+    def _first_layer(self, shared: SharedImage, code: Tensor, images: list[slice]) -> Tensor:
+        """Tokens (P, t, C) after the first layer; ``images`` are the prompts worked on."""
         block = self.layers[0]
         tokens = block.tokens_among_themselves(code, code)
         asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
-        seen = torch.cat(
-            [first_look(shared, asks[:, some], self.buffers) for some in self._batches(len(code))]
-        )
-        return self._after_look(block, tokens, seen, self.value_biases[0])
+        looks = [first_look(shared, asks[:, some], self.buffers) for some in images]
+        return self._after_look(block, tokens, filled(looks, len(code)), self.value_biases[0])
 
     def _second_layer(
-        self, shared: SharedImage, tokens: Tensor, code: Tensor
+        self, shared: SharedImage, tokens: Tensor, code: Tensor, images: list[slice]
     ) -> tuple[Tensor, ImageUpdates]:
         """Tokens (P, t, C) after the second layer, and what became of the image."""
         keys, values = self._keys_and_values(0, tokens, code)
@@ -201,9 +219,9 @@ class PromptDecoder:
             second_look(
                 shared, left[:, :, some], gram[some], mixing[some], updates[some], self.buffers
             )
-            for some in self._batches(len(code))
+            for some in images
         ]
-        seen, weights = (torch.cat(parts) for parts in zip(*looks, strict=True))
+        seen, weights = (filled(parts, len(code)) for parts in zip(*looks, strict=True))
         seen = seen + self._values(weights, vectors, self.value_weight)
         tokens = self._after_look(block, tokens, seen, self.value_biases[1])
 
@@ -214,7 +232,7 @@ class PromptDecoder:
         gram = updates.vectors @ updates.vectors.mT / both.shape[2]
         cross = updates.vectors @ self.projector.constant[:, None] * (2 / both.shape[2])
         left = torch.stack([keys, keys, values, more])
-        for some in self._batches(len(code)):
+        for some in images:
             update_image(
                 shared,
                 left[:, :, some],
@@ -228,7 +246,12 @@ class PromptDecoder:
         return tokens, updates
 
     def _last_look(
-        self, shared: SharedImage, tokens: Tensor, code: Tensor, updates: ImageUpdates
+        self,
+        shared: SharedImage,
+        tokens: Tensor,
+        code: Tensor,
+        updates: ImageUpdates,
+        images: list[slice],
     ) -> Tensor:
         """Tokens (P, k, C) after their last look at the image."""
         transformer = self.decoder.transformer
@@ -241,9 +264,9 @@ class PromptDecoder:
             last_look(
                 shared, asks[:, some], mixing[some], constant[some], updates[some], self.buffers
             )
-            for some in self._batches(len(code))
+            for some in images
         ]
-        seen, weights, total = (torch.cat(each) for each in zip(*looks, strict=True))
+        seen, weights, total = (filled(each, len(code)) for each in zip(*looks, strict=True))
         seen = seen + self._values(weights, updates.vectors, self.last_value_weight)
         fixed = self.projector.constant.expand(len(tokens), 1, -1)
         seen = seen + self._values(total, fixed, self.last_value_weight)
@@ -284,27 +307,28 @@ class PromptDecoder:
         return logits
 
     def local_logits(
-        self, decoded: Decoded, prompt: int, mask: int, box: tuple[int, int, int, int]
+        self, decoded: Decoded, prompt: int, masks: slice, box: tuple[int, int, int, int]
     ) -> Tensor:
-        """Logits (4 h, 4 w) of one mask of one prompt in a half-open box of h x w image tokens."""
+        """Logits (m, 4 h, 4 w) of masks of one prompt in a half-open box of h x w image tokens."""
         grid, one = self.upscaler.side // 4, slice(prompt, prompt + 1)
         fine = self.upscaler.logits(
             within(decoded.shared.upscaled, box, grid),
             decoded.vectors[one],
             decoded.updates[one].within(box, grid),
-            decoded.weights[one, mask : mask + 1],
+            decoded.weights[one, masks],
             self.buffers,
         )
-        return self.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1])[0]
+        return self.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1]).float()
 
     def placed(self, fine: Tensor) -> Tensor:
         """(K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
         return self.upscaler.placed(fine)
 
-    def masks(self, decoded: Decoded) -> Tensor:
-        """Low-resolution logits (P, m, 4 g, 4 g) of all masks asked for, float32."""
-        everyone = torch.arange(len(decoded.weights), device=decoded.weights.device)
-        fine = self.fine_logits(decoded, everyone, decoded.weights)
+    def masks(self, decoded: Decoded, count: int | None = None) -> Tensor:
+        """Low-resolution logits (count, m, 4 g, 4 g) of all masks of the first prompts, float32."""
+        number = len(decoded.weights) if count is None else count
+        first = torch.arange(number, device=decoded.weights.device)
+        fine = self.fine_logits(decoded, first, decoded.weights[:number])
         masks: Tensor = self.placed(fine.flatten(0, 1)).unflatten(0, fine.shape[:2])
         return masks
 
@@ -331,3 +355,11 @@ class PromptDecoder:
         tokens = block.norm2(tokens + out)
         normed: Tensor = block.norm3(tokens + block.mlp(tokens))
         return normed
+
+
+def filled(parts: Sequence[Tensor], count: int) -> Tensor:
+    """Parts joined, with zeros at the end until there are ``count``."""
+    joint = torch.cat(list(parts))
+    if len(joint) == count:
+        return joint
+    return torch.cat([joint, joint.new_zeros(count - len(joint), *joint.shape[1:])])
