@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_segany.core import screening
 from napari_segany.core.geometry import Frame
 from napari_segany.core.screening import AREA_MARGIN, MARGINS, Glimpse, glimpsed_tokens
 
@@ -106,3 +107,14 @@ def test_a_plane_of_one_pixels_width_is_still_glimpsed() -> None:
     tokens = glimpsed_tokens(Frame((1, 1000)), 64)
     assert len(tokens) >= 4
     assert (tokens < 64).all()
+
+
+def test_around_a_box_lie_its_tokens_and_some_beside_it() -> None:
+    boxes = np.array([[160.0, 320.0, 240.0, 400.0], [0, 0, 1024, 1024], [1000, 1000, 1023, 1023]])
+    small, whole, corner = screening.around(boxes, side=1024, grid=64)
+    # 80 pixels are five tokens; a quarter of that and one more token are added on each side.
+    assert small == (17, 7, 28, 18)
+    assert whole is None
+    assert corner is not None
+    assert corner[2:] == (64, 64)
+    assert corner[0] <= 61

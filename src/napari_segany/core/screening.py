@@ -106,6 +106,9 @@ REACH = 4
 """Tokens around what was glimpsed of a mask that may belong to it, too; the lattice's holes are
 three tokens wide."""
 
+BESIDE = 0.25
+"""Fraction of a box's side by which what it means may stick out, beside a token."""
+
 LOCAL = 0.4
 """Fraction of all tokens from which on a mask is computed everywhere."""
 
@@ -130,6 +133,31 @@ def regions(
         a, c = int(row[mask].min()) - REACH, int(row[mask].max()) + REACH + 1
         b, d = int(col[mask].min()) - REACH, int(col[mask].max()) + REACH + 1
         box = max(a, 0), max(b, 0), min(c, grid), min(d, grid)
+        small = (box[2] - box[0]) * (box[3] - box[1]) < LOCAL * grid * grid
+        found.append(box if small else None)
+    return found
+
+
+def around(
+    boxes: NDArray[np.floating], side: int, grid: int
+) -> list[tuple[int, int, int, int] | None]:
+    """Where in the (grid, grid) tokens what (K, 4) boxes mean lies; None for anywhere.
+
+    Parameters
+    ----------
+    boxes : ndarray
+        x0, y0, x1, y1 in a frame of ``side`` pixels.
+    """
+    token = side / grid
+    found: list[tuple[int, int, int, int] | None] = []
+    for x0, y0, x1, y1 in boxes.tolist():
+        across, down = BESIDE * (x1 - x0) + token, BESIDE * (y1 - y0) + token
+        box = (
+            max(int((y0 - down) / token), 0),
+            max(int((x0 - across) / token), 0),
+            min(int((y1 + down) / token) + 1, grid),
+            min(int((x1 + across) / token) + 1, grid),
+        )
         small = (box[2] - box[0]) * (box[3] - box[1]) < LOCAL * grid * grid
         found.append(box if small else None)
     return found

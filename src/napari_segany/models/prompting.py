@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from napari_segany.core.automatic import Answers
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
-from napari_segany.core.screening import Glimpse, Screen, glimpsed_tokens, leaves, regions
+from napari_segany.core.screening import Glimpse, Screen, around, glimpsed_tokens, leaves, regions
 from napari_segany.models.workers import share_out, spread
 from napari_segany.networks.decoding import Decoded, PromptDecoder
 from napari_segany.networks.mask_decoder import CANDIDATES
@@ -179,7 +179,8 @@ class AskedPlane:
                 shared = self.decoder.share(self.embedding.features, dense)
             decoded = self.decoder.decode(shared, sparse, outputs, count)
             if local is not None:
-                logits = self._local_masks(decoded, count, local)
+                boxes = None if some.boxes is None or multimask else some.boxes
+                logits = self._local_masks(decoded, count, local, boxes)
             else:
                 logits = self._in_parts(decoded, count)
             scores = decoded.predicted_iou[:, outputs.start : outputs.stop]
@@ -278,14 +279,22 @@ class AskedPlane:
             [torch.cat(parts[2 * prompt : 2 * prompt + 2], dim=1) for prompt in range(count)]
         )
 
-    def _local_masks(self, decoded: Decoded, count: int, offset: float) -> Tensor:
-        """(count, k, m, m) logits of all masks asked for, each computed where it lies."""
+    def _local_masks(
+        self, decoded: Decoded, count: int, offset: float, boxes: Tensor | None
+    ) -> Tensor:
+        """(count, k, m, m) logits of all masks asked for, each computed where it lies.
+
+        That is around a box, if boxes are what was asked with, and else where a glimpse sees it.
+        """
         many = decoded.weights.shape[1]
         everyone = torch.arange(count, device=self.device)
-        shared = decoded.shared
-        sample = self._sample if shared is self.shared else self._sample_of(shared)
-        sampled = self.decoder.fine_logits(decoded, everyone, decoded.weights[:count], sample)
-        places = regions(sampled.flatten(0, 1), sample.tokens, self.grid, offset)
+        if boxes is not None:
+            places = around(boxes.cpu().numpy(), self.frame.side, self.grid)
+        else:
+            shared = decoded.shared
+            sample = self._sample if shared is self.shared else self._sample_of(shared)
+            sampled = self.decoder.fine_logits(decoded, everyone, decoded.weights[:count], sample)
+            places = regions(sampled.flatten(0, 1), sample.tokens, self.grid, offset)
         prompts = everyone.repeat_interleave(many)
         candidates = torch.arange(many, device=self.device).repeat(count)
         logits = self._low_res(decoded, prompts, candidates, places, offset)

@@ -1,0 +1,1 @@
+"""All that imports napari; see ``napari.yaml`` for what it contributes."""

@@ -1,0 +1,536 @@
+"""The controller: a session, and the layers of a viewer that it is seen and worked through.
+
+It needs no Qt and works on a ``ViewerModel``. The session is what is true; layers are how people
+change it, and how they see it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Points, Shapes
+from psygnal import Signal
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.model import SamModel
+from napari_segany.plugin import prompts
+from napari_segany.plugin.layers import LayerTarget, placement_of, source_of, viewed_plane
+from napari_segany.plugin.preview import Preview, preview_data
+from napari_segany.plugin.reading import Mode, Reader
+from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
+from napari_segany.session import Session
+from napari_segany.session.asking import Question
+from napari_segany.session.journal import Story, find_journals, read_journal
+from napari_segany.session.objects import State
+from napari_segany.session.provenance import provenance, table
+from napari_segany.session.source import Plane
+from napari_segany.session.target import ArrayTarget
+
+POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
+NEIGHBOURS = 2
+"""Planes on each side of the one in view that are embedded ahead."""
+
+
+class Controller:
+    """Wires a session to a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Whose layers are used.
+    jobs : Jobs
+        Where the model runs.
+    journals : Path, optional
+        Folder for journals of sessions; none are kept by default.
+
+    Attributes
+    ----------
+    status : Signal
+        Emitted with a line about the plane in view, or what went wrong.
+    changed : Signal
+        Emitted when objects, candidates or the image are other ones.
+    mode : {"one", "many"}
+        Whether points belong to one object, or each positive point begins another.
+    live : bool
+        Whether candidates are computed without being asked for.
+    """
+
+    status = Signal(str)
+    changed = Signal()
+
+    def __init__(self, viewer: Any, jobs: Jobs, journals: Path | None = None) -> None:
+        self.viewer, self.jobs, self.journals = viewer, jobs, journals
+        self.mode: Mode = "one"
+        self.live = True
+        self.session: Session | None = None
+        self.image: Any = None
+        self.points: Any = None
+        self.shapes: Any = None
+        self.labels: Any = None
+        self._preview: Preview | None = None
+        self._model: SamModel | None = None
+        self._plane: Plane | None = None
+        self._quiet = False
+        viewer.dims.events.current_step.connect(self._on_view)
+        viewer.dims.events.order.connect(self._on_view)
+        viewer.dims.events.ndisplay.connect(self._on_view)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    # Image and model ------------------------------------------------------------------------
+
+    @property
+    def model(self) -> SamModel | None:
+        """Who is asked."""
+        return self._model
+
+    @model.setter
+    def model(self, model: SamModel | None) -> None:
+        self._model = model
+        if self.session is not None:
+            self.session.model = model
+        self._go_on()
+
+    def open(self, image: Any) -> Session:
+        """Begin a session on an image layer; the one before ends, its labels stay."""
+        if image is self.image and self.session is not None:
+            return self.session
+        source = source_of(image)
+        self.close()
+        journal = None if self.journals is None else self.journals / source.identity()
+        # Committed objects go into a layer of labels; until there is one, nowhere.
+        target = ArrayTarget(np.zeros((1,) * len(source.shape), np.int32))
+        self.session = Session(source, self._model, target, journal)
+        self.session.changed.connect(self._on_session)
+        self.session.answered.connect(self._on_answer)
+        self.session.trouble.connect(self.status.emit)
+        self.image = image
+        image.events.data.connect(self._on_pixels)
+        self._add_prompt_layers()
+        self._on_view()
+        self.changed.emit()
+        return self.session
+
+    def close(self) -> None:
+        """End the session; our layers leave the viewer, labels stay."""
+        self.jobs.stop()
+        if self.session is not None:
+            self.session.close()
+        if self.image is not None:
+            self.image.events.data.disconnect(self._on_pixels)
+        if self.labels is not None:
+            self._leave_labels()
+        with self._without_events():
+            for layer in (self.points, self.shapes, self._preview and self._preview.layer):
+                if layer is not None and layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+        self.session = self.image = self.points = self.shapes = self._preview = None
+        self._plane = None
+        self.changed.emit()
+
+    def end(self) -> None:
+        """Close, and let go of the viewer."""
+        self.close()
+        self.viewer.dims.events.current_step.disconnect(self._on_view)
+        self.viewer.dims.events.order.disconnect(self._on_view)
+        self.viewer.dims.events.ndisplay.disconnect(self._on_view)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane in view, None if there is none that prompts can be given in."""
+        return self._plane
+
+    # Prompts --------------------------------------------------------------------------------
+
+    def flip_sign(self) -> str:
+        """The next point is on the object, or off it; returns which."""
+        layer = self._required(self.points)
+        now = layer.feature_defaults["sign"].iloc[0]
+        sign = prompts.NEGATIVE if now == prompts.POSITIVE else prompts.POSITIVE
+        self.set_sign(sign)
+        return sign
+
+    def set_sign(self, sign: str) -> None:
+        """The next point's sign, and that of the points that are selected."""
+        for layer in (self._required(self.points), self._required(self.shapes)):
+            layer.feature_defaults = {"object": prompts.NEW, "sign": sign}
+        self.points.current_symbol = prompts.SYMBOLS[sign]
+        self.status.emit(f"Next point: {sign}.")
+
+    def add(self, given: Sequence[Prompt]) -> list[int]:
+        """Begin an object for each prompt, in the plane in view."""
+        return self._open_session().add_many(given)
+
+    def segment(self) -> None:
+        """Have all open objects segmented."""
+        self._ask()
+
+    # Candidates, commits, history -----------------------------------------------------------
+
+    def next_candidate(self, step: int = 1) -> int | None:
+        """Show the next reading of the active object; returns which, 0 for the best."""
+        return self._open_session().next_candidate(step)
+
+    def commit(self) -> list[int]:
+        """Write all open objects that are segmented into the labels; returns their labels."""
+        session = self._open_session()
+        ready = [each.id for each in session.state.open if session.candidates(each.id) is not None]
+        if not ready:
+            raise InputError("There is nothing to commit yet: click on an object first.")
+        if self.labels is None:
+            self.into(None)
+        return session.commit(ready)
+
+    def into(self, layer: Any) -> Any:
+        """Commit into a labels layer of the image's shape; None makes one."""
+        session = self._open_session()
+        if layer is None:
+            data = np.zeros(session.source.shape, np.int32)
+            layer = Labels(data, name=f"{self.image.name} objects", **placement_of(self.image))
+            target = LayerTarget(layer, last=0)
+            with self._without_events():
+                self.viewer.add_layer(layer)
+                self._select(self.points)
+        else:
+            shape = tuple(np.shape(layer.data))
+            if shape != session.source.shape:
+                raise InputError(
+                    f"{layer.name} has shape {shape}, {self.image.name} has planes of "
+                    f"{session.source.shape}; choose labels of the image's shape."
+                )
+            target = LayerTarget(layer)
+        if self.labels is not None:
+            self._leave_labels()
+        self.labels = layer
+        layer.events.set_data.connect(self._on_labels)
+        layer.events.paint.connect(self._on_paint)
+        session.set_target(target)
+        return layer
+
+    def reopen(self, label: int) -> None:
+        """Take up an object of the labels again, with its prompts."""
+        session = self._open_session()
+        each = session.by_label(label)
+        if each is None:
+            raise InputError(f"Label {label} was not made in this session.")
+        session.reopen(each.id)
+
+    def clear(self) -> None:
+        """Give up all open objects."""
+        session = self._open_session()
+        if session.state.open:
+            session.delete_many([each.id for each in session.state.open])
+
+    def undo(self) -> bool:
+        """Undo the last step."""
+        return self._open_session().undo()
+
+    def redo(self) -> bool:
+        """Do the step again that was undone last."""
+        return self._open_session().redo()
+
+    # Restoring ------------------------------------------------------------------------------
+
+    def stories(self) -> list[Story]:
+        """Earlier sessions on this image that hold something, the latest first."""
+        if self.session is None or self.journals is None:
+            return []
+        found = []
+        for path in find_journals(self.journals / self.session.source.identity()):
+            try:
+                story = read_journal(path)
+            except SeganyError:
+                continue
+            if story.state.objects or story.steps:
+                found.append(story)
+        return found
+
+    def restore(self, story: Story) -> None:
+        """Take up an earlier session; its objects come back in a new layer of labels."""
+        session = self._open_session()
+        if story.steps:
+            self.into(None)
+        session.restore(story)
+
+    # What layers and viewer tell ------------------------------------------------------------
+
+    def _on_view(self, event: Any = None) -> None:
+        if self.session is None:
+            return
+        try:
+            plane = viewed_plane(self.viewer, self.image)
+        except InputError as error:
+            self._plane = None
+            self.status.emit(str(error))
+            return
+        if plane != self._plane:
+            self._plane = self.session.plane = plane
+            self._go_on()
+
+    def _on_pixels(self, event: Any = None) -> None:
+        if self.session is not None:
+            self.session.forget_image()
+            self._go_on()
+
+    def _on_prompts(self, event: Any = None) -> None:
+        """Points or shapes were added, moved or removed by hand."""
+        action = getattr(getattr(event, "action", None), "value", "changed")
+        if self._quiet or self.session is None or action not in ("added", "removed", "changed"):
+            return
+        if self._plane is None:
+            self._write_prompts()
+            self.status.emit("Prompts need a plane of the image in view.")
+            return
+        try:
+            with self._without_events():
+                self._read_prompts(self._plane)
+        except SeganyError as error:
+            self._write_prompts()
+            self.status.emit(str(error))
+
+    def _read_prompts(self, view: Plane) -> None:
+        """Make the session's open objects what points and shapes say."""
+        session = self._open_session()
+        reader = Reader(self.viewer, self.image, session, self.mode, view)
+        reading = reader.read(self.points, self.shapes)
+        begun = session.set_open(reading.wanted)
+        for layer, given in (
+            (self.points, reading.of_points),
+            (self.shapes, reading.of_shapes),
+        ):
+            layer.features["object"] = [begun.get(number, number) for number in given]
+
+    def _write_prompts(self) -> None:
+        """Make points and shapes what the session's open objects say."""
+        if self.session is None or self.points is None or self.shapes is None:
+            return
+        objects = self.session.state.objects
+        with self._without_events():
+            spots, features = prompts.rows_of_points(objects)
+            self.points.selected_data = set()
+            self.points.data = np.zeros((0, self.image.ndim)) if spots is None else spots
+            if spots is not None:
+                self.points.features = features
+                self._draw_signs()
+            boxes, features = prompts.rows_of_boxes(objects)
+            self.shapes.selected_data = set()
+            self.shapes.data = []
+            if boxes:
+                self.shapes.add_rectangles(boxes)
+                self.shapes.features = features
+
+    def _draw_signs(self) -> None:
+        signs = self.points.features["sign"]
+        self.points.symbol = [prompts.SYMBOLS[str(sign)] for sign in signs]
+        self.points.refresh_colors(update_color_mapping=False)
+
+    def _on_session(self, before: State, after: State) -> None:
+        if not self._quiet:
+            self._write_prompts()
+        if after.committed != before.committed and self.labels is not None:
+            self._describe_labels()
+        self._show()
+        self._go_on()
+        self.changed.emit()
+
+    def _on_answer(self, numbers: tuple[int, ...]) -> None:
+        self._show()
+        self.changed.emit()
+
+    def _on_labels(self, event: Any = None) -> None:
+        """The labels were drawn again; maybe somebody undid a commit there."""
+        if not self._quiet and self.session is not None:
+            with self._quietly():
+                lost = self.session.check_labels()
+            if lost:
+                self._write_prompts()
+
+    def _on_paint(self, event: Any = None) -> None:
+        target = None if self.session is None else self.session.labels
+        if isinstance(target, LayerTarget):
+            target.note(int(target.layer.selected_label))
+
+    def _on_removed(self, event: Any) -> None:
+        if self._quiet or self.session is None:
+            return
+        layer = event.value
+        if layer is self.image:
+            self.close()
+        elif layer is self.labels:
+            self._leave_labels()
+            shape = (1,) * len(self.session.source.shape)
+            self.session.set_target(ArrayTarget(np.zeros(shape, np.int32)))
+        elif layer in (self.points, self.shapes) or (
+            self._preview is not None and layer is self._preview.layer
+        ):
+            self._add_prompt_layers()
+
+    # Asking ---------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """Embed what is in view, ask what is to be asked."""
+        if self.session is None or self._model is None:
+            return
+        if self.live:
+            self._ask()
+        plane = self._plane
+        if plane is None:
+            return
+        self.status.emit(self._describe(plane))
+        if not self.session.is_embedded(plane):
+            self._embed(plane, EMBED)
+        else:
+            self._look_ahead(plane)
+
+    def _ask(self) -> None:
+        session = self._open_session()
+        if session.model is None:
+            self.status.emit("Choose a model first.")
+            return
+        for question in session.questions():
+            self.jobs.submit(
+                ("ask", question.plane),
+                ASK,
+                question.ask,
+                lambda sets, q=question: self._answered(session, q, sets),
+                self._failed,
+            )
+
+    def _answered(self, session: Session, question: Question, sets: list[MaskSet]) -> None:
+        if session is self.session:
+            session.answer(question, sets)
+            self._go_on_embedding()
+
+    def _go_on_embedding(self) -> None:
+        plane = self._plane
+        if self.session is not None and plane is not None:
+            self.status.emit(self._describe(plane))
+            if self.session.is_embedded(plane):
+                self._look_ahead(plane)
+
+    def _embed(self, plane: Plane, urgency: int) -> None:
+        session = self._open_session()
+        self.jobs.submit(
+            ("embed", plane),
+            urgency,
+            lambda should_stop: session.asker.embedding(plane, should_stop),
+            lambda _: self._go_on_embedding() if session is self.session else None,
+            self._failed,
+        )
+
+    def _look_ahead(self, plane: Plane) -> None:
+        """Embed the next plane beside the one in view that is not embedded yet."""
+        session = self._open_session()
+        axes = [axis for axis, n in enumerate(plane) if n is not None]
+        if not axes:
+            return
+        axis = axes[-1]
+        at = plane[axis]
+        assert at is not None
+        for step in range(1, NEIGHBOURS + 1):
+            for index in (at + step, at - step):
+                near = (*plane[:axis], index, *plane[axis + 1 :])
+                if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
+                    self._embed(near, AHEAD)
+                    return
+
+    def _failed(self, error: Exception) -> None:
+        self.status.emit(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+
+    # Layers ---------------------------------------------------------------------------------
+
+    def _add_prompt_layers(self) -> None:
+        image, session = self.image, self._open_session()
+        placed, ndim = placement_of(image), image.ndim
+        features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
+        defaults = {"object": prompts.NEW, "sign": prompts.POSITIVE}
+        with self._without_events():
+            if self._preview is None or self._preview.layer not in self.viewer.layers:
+                data = preview_data(session.source.shape)
+                layer = Labels(data, name=PREVIEW, opacity=0.5, **placed)
+                layer.editable = False
+                self.viewer.add_layer(layer)
+                self._preview = Preview(layer)
+            if self.shapes is None or self.shapes not in self.viewer.layers:
+                self.shapes = Shapes(
+                    ndim=ndim,
+                    name=BOXES,
+                    face_color="transparent",
+                    edge_color=prompts.COLOURS[prompts.POSITIVE],
+                    edge_width=2,
+                    features=features,
+                    feature_defaults=defaults,
+                    **placed,
+                )
+                self.viewer.add_layer(self.shapes)
+                self.shapes.events.data.connect(self._on_prompts)
+            if self.points is None or self.points not in self.viewer.layers:
+                self.points = Points(
+                    ndim=ndim,
+                    name=POINTS,
+                    features=features,
+                    feature_defaults=defaults,
+                    face_color="sign",
+                    face_color_cycle=prompts.COLOURS,
+                    border_color="white",
+                    size=10,
+                    **placed,
+                )
+                self.viewer.add_layer(self.points)
+                self.points.events.data.connect(self._on_prompts)
+                self.points.mode = "add"
+            self._select(self.points)
+        self._write_prompts()
+        self._show()
+
+    def _show(self) -> None:
+        if self._preview is not None and self.session is not None:
+            self._preview.show(self.session)
+
+    def _select(self, layer: Any) -> None:
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.selection.active = layer
+
+    def _leave_labels(self) -> None:
+        self.labels.events.set_data.disconnect(self._on_labels)
+        self.labels.events.paint.disconnect(self._on_paint)
+        self.labels = None
+
+    def _describe_labels(self) -> None:
+        """Scores into the labels' features, how they came about into their metadata."""
+        session = self._open_session()
+        self.labels.features = table(session.state)
+        if session.model is not None:
+            self.labels.metadata["napari_segany"] = provenance(session)
+
+    def _describe(self, plane: Plane) -> str:
+        session = self._open_session()
+        at = ", ".join(str(n) for n in plane if n is not None)
+        name = f"Plane {at}" if at else "Image"
+        return f"{name}: {'ready' if session.is_embedded(plane) else 'embedding ...'}"
+
+    def _open_session(self) -> Session:
+        if self.session is None:
+            raise InputError("Choose an image first.")
+        return self.session
+
+    @staticmethod
+    def _required(layer: Any) -> Any:
+        if layer is None:
+            raise InputError("Choose an image first.")
+        return layer
+
+    @contextmanager
+    def _without_events(self) -> Iterator[None]:
+        """What happens to layers here is our own doing."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    _quietly = _without_events

@@ -1,0 +1,169 @@
+"""Prompt layers: points and shapes of the open objects, read into prompts and written back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage import draw as drawing
+
+from napari_segany.core.prompts import Prompt
+from napari_segany.plugin.layers import in_layer
+from napari_segany.session.objects import SegmentedObject
+
+POSITIVE, NEGATIVE = "positive", "negative"
+SYMBOLS = {POSITIVE: "disc", NEGATIVE: "cross"}
+COLOURS = {POSITIVE: "#1b9e77", NEGATIVE: "#d95f02"}
+"""A pair that colour-blind people tell apart; the symbol differs, too."""
+
+NEW = 0
+"""Object number of points and shapes that belong to none yet."""
+
+SCRIBBLE_POINTS = 8
+"""Points that a line or a path becomes."""
+
+
+@dataclass
+class Drawn:
+    """What layers ask for one object with, in one plane.
+
+    Attributes
+    ----------
+    points : list
+        Row and column of each point.
+    signs : list of int
+        1 for points on the object.
+    box : list of float or None
+        Of a rectangle, or around an outline.
+    outline : ndarray or None
+        (N, 2) polygon of the object's rough place.
+    """
+
+    points: list[list[float]] = field(default_factory=list)
+    signs: list[int] = field(default_factory=list)
+    box: list[float] | None = None
+    outline: NDArray[np.float64] | None = None
+
+    def prompt(self, shape: tuple[int, int], mask: NDArray[np.bool_] | None = None) -> Prompt:
+        """The prompt for a plane of ``shape``; ``mask`` is used if there is no outline."""
+        if self.outline is not None:
+            filled = drawing.polygon2mask(shape, self.outline)
+            mask = filled if filled.any() else mask
+        return Prompt(self.points, self.signs or None, self.box, mask)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not self.points and self.box is None
+
+
+def same(prompt: Prompt, other: Prompt) -> bool:
+    """Whether two prompts ask the same."""
+    return all(
+        (a is None) == (b is None) and (a is None or np.array_equal(a, b))
+        for a, b in (
+            (prompt.points, other.points),
+            (prompt.labels, other.labels),
+            (prompt.box, other.box),
+            (prompt.mask, other.mask),
+        )
+    )
+
+
+def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which of (N, 2) positions lie in a plane of ``shape``."""
+    within = (points >= -0.5) & (points <= np.asarray(shape) - 0.5)
+    found: NDArray[np.bool_] = within.all(axis=1)
+    return found
+
+
+def drawn_by(kind: str, spots: NDArray[np.float64], sign: int, shape: tuple[int, int]) -> Drawn:
+    """What a shape asks for.
+
+    Parameters
+    ----------
+    kind : str
+        A shape type of napari's.
+    spots : ndarray
+        (N, 2) row and column of its vertices.
+    sign : int
+        1 if points of a scribble are on the object.
+    shape : tuple of int
+        (H, W) of the plane.
+    """
+    drawn = Drawn()
+    if kind in ("line", "path"):
+        spots = _along(spots)
+        spots = spots[inside(spots, shape)]
+        drawn.points, drawn.signs = spots.tolist(), [sign] * len(spots)
+        return drawn
+    limit = np.asarray(shape) - 1
+    low, high = np.clip(spots.min(axis=0), 0, limit), np.clip(spots.max(axis=0), 0, limit)
+    if (high > low).all():
+        drawn.box = [*low.tolist(), *high.tolist()]
+        if kind != "rectangle" or not _upright(spots):
+            drawn.outline = _ellipse(spots) if kind == "ellipse" else spots
+    return drawn
+
+
+def column(layer: Any, name: str, default: Any) -> NDArray[Any]:
+    """A feature of each point or shape of a layer."""
+    if name in layer.features and len(layer.features) == len(layer.data):
+        values = layer.features[name]
+        return np.asarray(values.where(values.notna(), default))
+    return np.array([default] * len(layer.data), object)
+
+
+def _along(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points at equal distances along a path, its ends included."""
+    steps = np.linalg.norm(np.diff(vertices, axis=0), axis=1)
+    place = np.concatenate([[0], np.cumsum(steps)])
+    if place[-1] == 0:
+        return vertices[:1]
+    at = np.linspace(0, place[-1], SCRIBBLE_POINTS)
+    return np.stack([np.interp(at, place, vertices[:, k]) for k in range(2)], axis=1)
+
+
+def _upright(vertices: NDArray[np.float64]) -> bool:
+    """Whether four corners are those of a box along the axes."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    slack = 1e-6 * max(float((high - low).max()), 1)
+    near = (np.abs(vertices - low) < slack) | (np.abs(vertices - high) < slack)
+    return bool(near.all())
+
+
+def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Polygon of the ellipse in a (perhaps rotated) rectangle of four corners."""
+    middle = corners.mean(axis=0)
+    one, other = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
+    return middle + np.cos(angle) * one + np.sin(angle) * other
+
+
+def rows_of_points(
+    objects: Mapping[int, SegmentedObject],
+) -> tuple[NDArray[np.float64] | None, dict[str, list[Any]]]:
+    """Coordinates and features of the points of open objects; None for no point."""
+    data, features = [], {"object": [], "sign": []}  # type: ignore[var-annotated]
+    for each in objects.values():
+        prompt = each.prompt
+        if each.commit is None and prompt.points is not None and prompt.labels is not None:
+            data.append(in_layer(each.plane, prompt.points))
+            features["object"] += [each.id] * len(prompt.points)
+            features["sign"] += [POSITIVE if on else NEGATIVE for on in prompt.labels]
+    return (np.concatenate(data) if data else None), features
+
+
+def rows_of_boxes(
+    objects: Mapping[int, SegmentedObject],
+) -> tuple[list[NDArray[np.float64]], dict[str, list[Any]]]:
+    """Corners and features of the boxes of open objects."""
+    data, features = [], {"object": [], "sign": []}  # type: ignore[var-annotated]
+    for each in objects.values():
+        if each.commit is None and each.prompt.box is not None:
+            a, b, c, d = each.prompt.box
+            data.append(in_layer(each.plane, [[a, b], [a, d], [c, d], [c, b]]))
+            features["object"].append(each.id)
+            features["sign"].append(POSITIVE)
+    return data, features

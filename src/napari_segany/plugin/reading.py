@@ -1,0 +1,176 @@
+"""What points and shapes of a viewer ask a session for, object by object."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.prompts import Prompt
+from napari_segany.plugin import prompts
+from napari_segany.plugin.layers import in_image
+from napari_segany.session.session import Session
+from napari_segany.session.source import Plane, plane_shape
+
+Mode = Literal["one", "many"]
+"""Whether points belong to one object, or each positive point begins another."""
+
+
+@dataclass
+class Reading:
+    """What is asked.
+
+    Attributes
+    ----------
+    wanted : dict
+        Plane and prompt of every object; negative numbers are objects yet to begin.
+    of_points, of_shapes : list of int
+        The object of each point and shape; ``NEW`` for those that ask for nothing.
+    """
+
+    wanted: dict[int, tuple[Plane, Prompt]] = field(default_factory=dict)
+    of_points: list[int] = field(default_factory=list)
+    of_shapes: list[int] = field(default_factory=list)
+
+
+class Reader:
+    """Reads prompt layers for one session.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Whose sliders say where layers of fewer axes lie.
+    image : napari.layers.Image
+        The session's image.
+    session : Session
+        Its open objects keep the points that carry their number.
+    mode : {"one", "many"}
+        To whom new points belong.
+    view : tuple
+        The plane in view.
+    """
+
+    def __init__(self, viewer: Any, image: Any, session: Session, mode: Mode, view: Plane) -> None:
+        self.viewer, self.image, self.session = viewer, image, session
+        self.mode, self.view = mode, view
+        self._open = {each.id: each for each in session.state.open}
+        self._drawn: dict[int, tuple[Plane, prompts.Drawn]] = {}
+        self._boxed: set[int] = set()
+        self._begun = 0
+
+    def read(self, points: Any, shapes: Any) -> Reading:
+        """Everything that two layers ask for."""
+        reading = Reading()
+        for number, positions, sign, _ in self._rows(points, points.data):
+            reading.of_points.append(self._point(number, positions[0], sign))
+        for number, positions, sign, kind in self._rows(shapes, shapes.data):
+            reading.of_shapes.append(self._shape(number, positions, sign, kind))
+        for number, (plane, drawn) in self._drawn.items():
+            known = self._open.get(number)
+            shape = plane_shape(self.session.source.shape, plane)
+            # A mask that is not drawn came from an outline or from labels, and stays.
+            mask = None if known is None else known.prompt.mask
+            prompt = drawn.prompt(shape, mask)
+            if known is not None and known.plane == plane and prompts.same(prompt, known.prompt):
+                prompt = known.prompt
+            reading.wanted[number] = plane, prompt
+        for number, each in self._open.items():
+            if each.prompt.points is None and each.prompt.box is None:
+                reading.wanted[number] = each.plane, each.prompt
+        return reading
+
+    def _rows(self, layer: Any, data: Any) -> Any:
+        """Number, (N, n) positions in the image, sign and kind of each point or shape."""
+        numbers = prompts.column(layer, "object", prompts.NEW)
+        signs = prompts.column(layer, "sign", prompts.POSITIVE)
+        kinds = getattr(layer, "shape_type", ["point"] * len(data))
+        for number, each, sign, kind in zip(numbers, data, signs, kinds, strict=True):
+            positions = in_image(self.viewer, layer, each, self.image)
+            yield int(number), positions, int(str(sign) != prompts.NEGATIVE), str(kind)
+
+    def _place(
+        self, number: int, positions: NDArray[np.float64]
+    ) -> tuple[Plane, NDArray[np.float64]]:
+        """Plane of positions, and (N, 2) row and column in it."""
+        known = self._open.get(number)
+        like = self.view if known is None else known.plane
+        at = np.rint(positions[0]).astype(int).tolist()
+        plane = tuple(None if n is None else m for n, m in zip(like, at, strict=True))
+        return plane, positions[:, [axis for axis, n in enumerate(plane) if n is None]]
+
+    def _in_image(self, plane: Plane) -> bool:
+        shape = self.session.source.shape
+        return all(n is None or 0 <= n < size for n, size in zip(plane, shape, strict=True))
+
+    def _point(self, number: int, position: NDArray[np.float64], sign: int) -> int:
+        plane, spots = self._place(number, position[None])
+        if not self._in_image(plane):
+            return prompts.NEW
+        if not prompts.inside(spots, plane_shape(self.session.source.shape, plane)).all():
+            return prompts.NEW
+        number = self._whose(number, plane, sign)
+        drawn = self._of(number, plane)
+        drawn.points.append(spots[0].tolist())
+        drawn.signs.append(sign)
+        return number
+
+    def _shape(self, number: int, positions: NDArray[np.float64], sign: int, kind: str) -> int:
+        plane, spots = self._place(number, positions)
+        if not self._in_image(plane):
+            return prompts.NEW
+        shape = plane_shape(self.session.source.shape, plane)
+        given = prompts.drawn_by(kind, spots, sign, shape)
+        if given.empty:
+            return prompts.NEW
+        if given.box is None:
+            number = self._whose(number, plane, sign)
+        else:
+            number = self._whose_box(number, plane)
+            self._boxed.add(number)
+        drawn = self._of(number, plane)
+        drawn.points += given.points
+        drawn.signs += given.signs
+        if given.box is not None:
+            drawn.box, drawn.outline = given.box, given.outline
+        return number
+
+    def _of(self, number: int, plane: Plane) -> prompts.Drawn:
+        return self._drawn.setdefault(number, (plane, prompts.Drawn()))[1]
+
+    def _is_there(self, number: int, plane: Plane) -> bool:
+        return number in self._open and self._open[number].plane == plane
+
+    def _active(self, plane: Plane) -> int | None:
+        active = self.session.active
+        return active.id if active is not None and self._is_there(active.id, plane) else None
+
+    def _whose(self, number: int, plane: Plane, sign: int) -> int:
+        """The object of a point; one that carries no open object's number is new."""
+        if self._is_there(number, plane):
+            return number
+        here = [n for n, (where, _) in self._drawn.items() if where == plane]
+        if self.mode == "one":
+            active = self._active(plane)
+            if active is not None:
+                return active
+            begun = [n for n in here if n < 0]
+            return begun[-1] if begun else self._begin()
+        if sign or not here:
+            return self._begin()
+        return here[-1]
+
+    def _whose_box(self, number: int, plane: Plane) -> int:
+        """The object of a box: the active one if it has none, else another."""
+        if self._is_there(number, plane) and number not in self._boxed:
+            return number
+        active = self._active(plane) if self.mode == "one" else None
+        if active is not None and active not in self._boxed:
+            known = self._open[active].prompt
+            drawn = self._drawn.get(active)
+            if known.box is None and (drawn is None or drawn[1].box is None):
+                return active
+        return self._begin()
+
+    def _begin(self) -> int:
+        self._begun += 1
+        return -self._begun

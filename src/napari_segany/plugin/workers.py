@@ -1,0 +1,155 @@
+"""Work beside the GUI thread: one at a time, the most urgent first; all of it can be stopped."""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from qtpy.QtCore import QObject, Qt, Signal
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.errors import Cancelled
+
+ASK, EMBED, AHEAD = 0, 1, 2
+"""Urgency: a person's question, the plane in view, planes that may come into view."""
+
+Work = Callable[[ShouldStop], Any]
+
+
+@dataclass(order=True)
+class Job:
+    """One piece of work."""
+
+    urgency: int
+    number: int
+    key: Hashable = field(compare=False)
+    work: Work = field(compare=False)
+    done: Callable[[Any], None] = field(compare=False)
+    failed: Callable[[Exception], None] = field(compare=False)
+    stopped: threading.Event = field(compare=False, default_factory=threading.Event)
+
+
+class Jobs(Protocol):
+    """Where a controller has its work done."""
+
+    def submit(
+        self,
+        key: Hashable,
+        urgency: int,
+        work: Work,
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Do work soon; unfinished work of the same key is stopped and forgotten.
+
+        ``work`` is called in another thread, with a function that tells it to stop; ``done`` or
+        ``failed`` afterwards in the GUI thread, and neither if it was stopped.
+        """
+        ...
+
+    def stop(self, urgency: int = 0) -> None:
+        """Stop and forget all work of this urgency and less."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is to be done."""
+        ...
+
+
+class QtJobs(QObject):
+    """Jobs in one thread, whose results come back through Qt's event loop."""
+
+    _finished = Signal(object, object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: list[Job] = []
+        self._current: Job | None = None
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._thread = threading.Thread(target=self._run, name="napari-segany", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        key: Hashable,
+        urgency: int,
+        work: Work,
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """See :class:`Jobs`. What is less urgent and at work gives way and is begun anew later."""
+        job = Job(urgency, next(self._numbers), key, work, done, failed)
+        with self._changed:
+            self._forget(lambda other: other.key == key)
+            heapq.heappush(self._waiting, job)
+            current = self._current
+            if current is not None and current.urgency > urgency and not current.stopped.is_set():
+                again = Job(
+                    current.urgency,
+                    current.number,
+                    current.key,
+                    current.work,
+                    current.done,
+                    current.failed,
+                )
+                heapq.heappush(self._waiting, again)
+                current.stopped.set()
+            self._changed.notify()
+
+    def stop(self, urgency: int = 0) -> None:
+        """Stop and forget all work of this urgency and less."""
+        with self._changed:
+            self._forget(lambda other: other.urgency >= urgency)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self._waiting) or self._current is not None
+
+    def end(self, seconds: float = 10) -> None:
+        """Stop everything and end the thread."""
+        with self._changed:
+            self._forget(lambda other: True)
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(seconds)
+
+    def _forget(self, which: Callable[[Job], bool]) -> None:
+        for job in [*self._waiting, *([self._current] if self._current else [])]:
+            if which(job):
+                job.stopped.set()
+        self._waiting = [job for job in self._waiting if not job.stopped.is_set()]
+        heapq.heapify(self._waiting)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._current = None
+                while not self._waiting and not self._ended:
+                    self._changed.wait()
+                if self._ended:
+                    return
+                job = self._current = heapq.heappop(self._waiting)
+            result, error = None, None
+            try:
+                result = job.work(job.stopped.is_set)
+            except Cancelled:
+                continue
+            except Exception as caught:
+                error = caught
+            if not job.stopped.is_set():
+                self._finished.emit(job, result, error)
+
+    def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
+        if job.stopped.is_set():
+            return
+        if error is not None:
+            job.failed(error)
+        else:
+            job.done(result)

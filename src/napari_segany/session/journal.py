@@ -1,0 +1,189 @@
+"""What happens in a session, written down as it happens, so that a crash loses nothing.
+
+A journal is a file of lines, each a JSON value. The first says what image it is about; every other
+one what changed: objects (None for those that are gone), the active object, and which objects were
+written into the labels or taken back, in that order. A line that a crash cut short is ignored.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.session.objects import SegmentedObject, State, Step
+from napari_segany.session.records import Record, object_from_record, object_to_record
+
+FORMAT = 1
+ENDING = ".jsonl"
+KEPT = 5
+"""Journals kept of one image; older ones that no one uses are removed."""
+
+
+@dataclass
+class Story:
+    """What a journal tells.
+
+    Attributes
+    ----------
+    header : dict
+        What the session was about.
+    state : State
+        At its end.
+    steps : list of tuple
+        ("put", object) and ("take", object), in order: how the labels came about.
+    closed : bool
+        Whether it was closed properly.
+    """
+
+    header: Record
+    state: State = field(default_factory=State)
+    steps: list[Step] = field(default_factory=list)
+    closed: bool = False
+
+
+class Journal:
+    """One session's file, which no other process writes to.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the journals of this image; made if need be.
+    header : dict
+        What the session is about.
+    """
+
+    def __init__(self, folder: Path, header: Record) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove_old(folder)
+            name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns():x}"
+            self.path = folder / (name + ENDING)
+            self._lock = FileLock(_lock_of(self.path))
+            self._lock.acquire(timeout=0)
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise SeganyError(
+                f"The session cannot be kept in {folder} ({error.strerror or error})."
+            ) from error
+        self._write({"format": FORMAT, **header})
+
+    def record(self, before: State, after: State, steps: Sequence[Step]) -> None:
+        """Write down how one state became another, and what that did to the labels."""
+        changed: dict[str, Record | None] = {
+            str(n): object_to_record(each)
+            for n, each in after.objects.items()
+            if before.objects.get(n) is not each
+        }
+        changed |= {str(n): None for n in before.objects if n not in after.objects}
+        # What is put is known from the object's latest line, what is taken from an earlier one.
+        self._write(
+            {
+                "objects": changed,
+                "active": after.active,
+                "labels": [[what, each.id] for what, each in steps],
+            }
+        )
+
+    def close(self) -> None:
+        """End it properly; a journal in which nothing happened is removed."""
+        if self._file.closed:
+            return
+        self._write({"closed": True})
+        self._file.close()
+        story = read_journal(self.path)
+        if not story.state.objects and not story.steps:
+            self.path.unlink(missing_ok=True)
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+    def _write(self, line: Record) -> None:
+        try:
+            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            # Handed to the system, which keeps it if this process is killed.
+            self._file.flush()
+        except OSError as error:
+            raise SeganyError(
+                f"{self.path} cannot be written ({error.strerror or error}); what was done is "
+                "in the viewer, but would be lost by a crash."
+            ) from error
+
+
+def read_journal(path: Path) -> Story:
+    """What a journal tells, up to its last whole line.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    lines = list(_lines(path))
+    if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT:
+        raise InputError(f"{path} is no journal of a session that this version reads.")
+    story = Story(lines[0])
+    objects: dict[int, SegmentedObject] = {}
+    active = None
+    for line in lines[1:]:
+        if line.get("closed"):
+            story.closed = True
+            continue
+        earlier = dict(objects)
+        for number, record in line["objects"].items():
+            if record is None:
+                objects.pop(int(number), None)
+            else:
+                objects[int(number)] = object_from_record(record)
+        active = line["active"]
+        for what, number in line["labels"]:
+            story.steps.append((what, (objects if what == "put" else earlier)[number]))
+    story.state = State(objects, active)
+    return story
+
+
+def find_journals(folder: Path) -> list[Path]:
+    """Journals in a folder that no running session writes to, newest first."""
+    return [path for path in _newest_first(folder) if not _in_use(path)]
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*" + ENDING), key=lambda path: path.name, reverse=True)
+
+
+def _lines(path: Path) -> Iterator[Record]:
+    with path.open(encoding="utf-8") as file:
+        for text in file:
+            try:
+                line: Any = json.loads(text)
+            except ValueError:
+                # Cut short by a crash; nothing sensible can follow.
+                return
+            yield line
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _in_use(path: Path) -> bool:
+    file = _lock_of(path)
+    if not file.exists():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    file.unlink(missing_ok=True)
+    return False
+
+
+def _remove_old(folder: Path) -> None:
+    for path in find_journals(folder)[KEPT:]:
+        path.unlink(missing_ok=True)
+        _lock_of(path).unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""What a session is about, as frozen values: going back in time is taking up an earlier one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.session.source import Plane
+
+OnOverlap = Literal["keep", "replace"]
+"""Whether a commit leaves pixels that belong to something, or takes them."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """How an object was written into the labels.
+
+    Attributes
+    ----------
+    mask : MaskSet
+        One mask with its scores: all that was wanted.
+    on_overlap : {"keep", "replace"}
+        What happened to pixels that belonged to something.
+    order : int
+        Commits are numbered; later ones lie over earlier ones.
+    """
+
+    mask: MaskSet
+    on_overlap: OnOverlap
+    order: int
+
+
+@dataclass(frozen=True)
+class SegmentedObject:
+    """One object of a session.
+
+    Attributes
+    ----------
+    id : int
+        Number within the session, never used again.
+    plane : tuple
+        Plane it lies in.
+    prompt : Prompt
+        What it is asked for with.
+    choice : int
+        Which of the candidates is meant, 0 for the best.
+    label : int or None
+        Its value in the labels; kept when it is reopened.
+    commit : Commit or None
+        None while it is open.
+    """
+
+    id: int
+    plane: Plane
+    prompt: Prompt
+    choice: int = 0
+    label: int | None = None
+    commit: Commit | None = None
+
+
+Step = tuple[Literal["put", "take"], SegmentedObject]
+"""What happened to the labels."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All objects of a session at one moment.
+
+    Attributes
+    ----------
+    objects : mapping
+        By number, in the order they were begun.
+    active : int or None
+        The object that further prompts belong to.
+    """
+
+    objects: Mapping[int, SegmentedObject] = field(default_factory=dict)
+    active: int | None = None
+
+    def with_object(self, changed: SegmentedObject) -> "State":
+        """With one object added or exchanged."""
+        return replace(self, objects={**self.objects, changed.id: changed})
+
+    def without(self, number: int) -> "State":
+        """With one object left out."""
+        kept = {n: each for n, each in self.objects.items() if n != number}
+        return State(kept, None if self.active == number else self.active)
+
+    @property
+    def open(self) -> list[SegmentedObject]:
+        """Objects that are not committed."""
+        return [each for each in self.objects.values() if each.commit is None]
+
+    @property
+    def committed(self) -> list[SegmentedObject]:
+        """Objects that are."""
+        return [each for each in self.objects.values() if each.commit is not None]

@@ -1,0 +1,471 @@
+"""Session: the state of one interactive job, and every step that changes it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from psygnal import Signal
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.embeddings import EmbeddingCache
+from napari_segany.errors import InputError
+from napari_segany.models.model import SamModel
+from napari_segany.session.asking import Answers, Asker, Question, no_model
+from napari_segany.session.journal import Journal, Story
+from napari_segany.session.objects import Commit, OnOverlap, SegmentedObject, State, Step
+from napari_segany.session.source import ImageSource, Plane, check_plane_index, plane_shape
+from napari_segany.session.target import ArrayTarget, LabelsTarget
+from napari_segany.session.timeline import Timeline
+
+
+class Session:
+    """Objects of one image: asked for with prompts, chosen among candidates, committed to labels.
+
+    Every step can be undone. Nothing here blocks but :meth:`ask` and :meth:`embedding`, which run
+    the model; a graphical face asks in a thread of its own (:meth:`questions`, :meth:`answer`).
+
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    model : SamModel, optional
+        Can be set later.
+    target : LabelsTarget, optional
+        Labels to commit into; an array of zeros, int32, by default.
+    journal : Path, optional
+        Folder in which what happens is written down, for :meth:`restore`.
+    cache : EmbeddingCache, optional
+        Embeddings of planes.
+
+    Attributes
+    ----------
+    changed : Signal
+        Emitted after every step, with the state before and the state after.
+    answered : Signal
+        Emitted with the numbers of objects whose candidates are now known.
+    trouble : Signal
+        Emitted once if the journal cannot be written any more, with the reason.
+    plane : tuple
+        The plane that new objects belong to.
+    on_overlap : {"keep", "replace"}
+        What commits do with pixels that belong to something.
+    """
+
+    changed = Signal(State, State)
+    answered = Signal(tuple)
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        source: ImageSource,
+        model: SamModel | None = None,
+        target: LabelsTarget | None = None,
+        journal: Path | None = None,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
+        self.source = source
+        self.plane: Plane = (*(0 for _ in source.shape[:-2]), None, None)
+        self.on_overlap: OnOverlap = "keep"
+        self.embeddings = cache or EmbeddingCache()
+        self._model = model
+        if target is None:
+            target = ArrayTarget(np.zeros(source.shape, np.int32))
+        self._answers = Answers()
+        header = {"image": source.name, "shape": list(source.shape)}
+        kept = None if journal is None else Journal(journal, header)
+        self._timeline = Timeline(target, kept)
+        self._troubled = False
+        self._next_id = 1
+        self._commits = 0
+
+    @property
+    def state(self) -> State:
+        """All objects, frozen."""
+        return self._timeline.state
+
+    # The model ------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> SamModel | None:
+        """Who is asked. Another one forgets embeddings and candidates, but no object."""
+        return self._model
+
+    @model.setter
+    def model(self, model: SamModel | None) -> None:
+        if model is not self._model:
+            self._model = model
+            self.embeddings.clear()
+            self._answers.clear()
+            self.changed.emit(self.state, self.state)
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks the model, from any thread; InputError if there is no model yet."""
+        if self._model is None:
+            raise no_model()
+        return Asker(self.source, self._model, self.embeddings)
+
+    def is_embedded(self, plane: Plane) -> bool:
+        """Whether a plane's embedding is remembered."""
+        return self._model is not None and self.asker.is_embedded(plane)
+
+    def forget_image(self) -> None:
+        """Forget embeddings and candidates, because the image's pixels have changed."""
+        self.embeddings.clear()
+        self._answers.clear()
+        self.changed.emit(self.state, self.state)
+
+    # Asking ---------------------------------------------------------------------------------
+
+    def candidates(self, number: int | None = None) -> MaskSet | None:
+        """Candidates of an open object (the active one), best first; None if not known yet."""
+        number = self.state.active if number is None else number
+        each = None if number is None else self.state.objects.get(number)
+        return None if each is None else self._answers.of(each)
+
+    def questions(self) -> list[Question]:
+        """What has to be asked so that the candidates of every open object are known."""
+        return self._answers.missing(self.state, self.asker)
+
+    def answer(self, question: Question, sets: Sequence[MaskSet]) -> bool:
+        """Take up what :meth:`Question.ask` returned.
+
+        Returns
+        -------
+        bool
+            Whether any of it answers what the session still asks; what came too late is left out.
+        """
+        if question.asker.model is not self._model:
+            return False
+        known = self._answers.take(question, sets, self.state)
+        if known:
+            self.answered.emit(known)
+        return bool(known)
+
+    def ask(self, should_stop: ShouldStop | None = None) -> MaskSet | None:
+        """Ask all there is to ask and wait; returns the active object's candidates."""
+        for question in self.questions():
+            self.answer(question, question.ask(should_stop))
+        return self.candidates()
+
+    # Prompts --------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> SegmentedObject | None:
+        """The object that prompts are added to."""
+        number = self.state.active
+        return None if number is None else self.state.objects[number]
+
+    def set_prompt(self, prompt: Prompt | None, plane: Plane | None = None) -> int | None:
+        """Ask for the active object with this prompt, or begin one.
+
+        Parameters
+        ----------
+        prompt : Prompt or None
+            None gives up the object.
+        plane : tuple, optional
+            By default that of the active object, else the session's. An open object of another
+            plane is left as it is, and a new one is begun.
+
+        Returns
+        -------
+        int or None
+            The object's number.
+        """
+        active = self.active
+        plane = plane or (active.plane if active else self.plane)
+        check_plane_index(self.source.shape, plane)
+        if prompt is None:
+            if active is not None:
+                self.delete(active.id)
+            return None
+        prompt.check_inside(plane_shape(self.source.shape, plane))
+        if active is None or active.plane != plane:
+            return self._begin([prompt], plane)[0]
+        self._advance(self.state.with_object(replace(active, prompt=prompt, choice=0)))
+        return active.id
+
+    def add_point(self, row: float, col: float, positive: bool = True) -> int:
+        """Add a point on (or off) the active object of this plane, or begin one with it."""
+        given = self._prompt_here()
+        prompt = (
+            Prompt([[row, col]], [int(positive)])
+            if given is None
+            else given.with_point(row, col, positive)
+        )
+        return self._set_prompt_here(prompt)
+
+    def add_box(self, box: ArrayLike) -> int:
+        """Give the active object of this plane a box, or begin one with it."""
+        given = self._prompt_here()
+        return self._set_prompt_here(Prompt(box=box) if given is None else given.with_box(box))
+
+    def _prompt_here(self) -> Prompt | None:
+        active = self.active
+        return active.prompt if active is not None and active.plane == self.plane else None
+
+    def _set_prompt_here(self, prompt: Prompt) -> int:
+        number = self.set_prompt(prompt, self.plane)
+        assert number is not None
+        return number
+
+    def add_many(self, prompts: Sequence[Prompt], plane: Plane | None = None) -> list[int]:
+        """Begin an object for each prompt, in one step; returns their numbers."""
+        plane = plane or self.plane
+        check_plane_index(self.source.shape, plane)
+        for prompt in prompts:
+            prompt.check_inside(plane_shape(self.source.shape, plane))
+        return self._begin(prompts, plane) if prompts else []
+
+    def set_open(self, wanted: Mapping[int, tuple[Plane, Prompt]]) -> dict[int, int]:
+        """Make the open objects just these, in one step; committed ones stay.
+
+        Parameters
+        ----------
+        wanted : mapping
+            Plane and prompt by object number. Numbers that no open object has are new objects;
+            those with the prompt and plane that they have stay as they are.
+
+        Returns
+        -------
+        dict
+            Numbers of the new objects by those that were given.
+        """
+        before = {each.id: each for each in self.state.open}
+        state, begun = self.state, {}
+        for number in before.keys() - wanted.keys():
+            state = state.without(number)
+        for number, (plane, prompt) in wanted.items():
+            each = before.get(number)
+            if each is not None and each.prompt is prompt and each.plane == plane:
+                continue
+            check_plane_index(self.source.shape, plane)
+            prompt.check_inside(plane_shape(self.source.shape, plane))
+            if each is None:
+                begun[number] = self._next_id
+                self._next_id += 1
+                each = SegmentedObject(begun[number], plane, prompt)
+            else:
+                each = replace(each, plane=plane, prompt=prompt, choice=0)
+            state = replace(state.with_object(each), active=each.id)
+        if state is not self.state:
+            self._advance(state)
+        return begun
+
+    def _begin(self, prompts: Sequence[Prompt], plane: Plane) -> list[int]:
+        begun = self._new_objects(prompts, plane)
+        state = self.state
+        for each in begun:
+            state = state.with_object(each)
+        self._advance(replace(state, active=begun[-1].id))
+        return [each.id for each in begun]
+
+    def _new_objects(self, prompts: Sequence[Prompt], plane: Plane) -> list[SegmentedObject]:
+        first = self._next_id
+        self._next_id += len(prompts)
+        return [SegmentedObject(first + i, plane, prompt) for i, prompt in enumerate(prompts)]
+
+    # Choosing -------------------------------------------------------------------------------
+
+    def choose(self, choice: int, number: int | None = None) -> None:
+        """Mean another candidate of an open object (the active one), 0 for the best."""
+        each = self._object(self.state.active if number is None else number)
+        found = self.candidates(each.id)
+        if each.commit is not None or found is None:
+            raise InputError("There are no candidates to choose from.")
+        if not 0 <= choice < len(found):
+            raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
+        if choice != each.choice:
+            self._advance(self.state.with_object(replace(each, choice=choice)))
+
+    def next_candidate(self, step: int = 1) -> int | None:
+        """Mean the next candidate of the active object, after the last the first."""
+        found, active = self.candidates(), self.active
+        if found is None or active is None or not len(found):
+            return None
+        choice = (active.choice + step) % len(found)
+        self.choose(choice)
+        return choice
+
+    def preview(self, number: int | None = None) -> MaskSet | None:
+        """The one mask that an open object (the active one) means at present."""
+        number = self.state.active if number is None else number
+        found = self.candidates(number)
+        if found is None or number is None or not len(found):
+            return None
+        return found[min(self.state.objects[number].choice, len(found) - 1)]
+
+    # Committing -----------------------------------------------------------------------------
+
+    def commit(self, numbers: Iterable[int] | None = None) -> list[int]:
+        """Write objects into the labels: the active one, or those given.
+
+        Returns
+        -------
+        list of int
+            Their labels. Objects without a pixel stay open.
+        """
+        if numbers is None:
+            numbers = [] if self.state.active is None else [self.state.active]
+        state, labels = self.state, []
+        for number in numbers:
+            each, mask = self._object(number), self.preview(number)
+            if each.commit is not None:
+                continue
+            if mask is None:
+                raise InputError("The object is not segmented yet; ask() first.")
+            if not mask.area[0]:
+                continue
+            label = each.label or self.labels.free_label()
+            self._commits += 1
+            commit = Commit(mask, self.on_overlap, self._commits)
+            state = state.with_object(replace(each, label=label, commit=commit))
+            labels.append(label)
+            if state.active == number:
+                state = replace(state, active=None)
+        if labels:
+            self._advance(state)
+        return labels
+
+    def reopen(self, number: int) -> SegmentedObject:
+        """Take a committed object out of the labels and go on with its prompts."""
+        each = self._object(number)
+        if each.commit is not None:
+            opened = replace(each, commit=None)
+            self._advance(replace(self.state.with_object(opened), active=number))
+        elif self.state.active != number:
+            self._advance(replace(self.state, active=number))
+        return self.state.objects[number]
+
+    def delete(self, number: int) -> None:
+        """Give up an object; if it is committed, it leaves the labels."""
+        self._object(number)
+        self._advance(self.state.without(number))
+
+    def delete_many(self, numbers: Iterable[int]) -> None:
+        """Give up some objects in one step."""
+        state = self.state
+        for number in numbers:
+            self._object(number)
+            state = state.without(number)
+        self._advance(state)
+
+    def rest(self) -> None:
+        """Leave the active object open; the next prompt begins another."""
+        if self.state.active is not None:
+            self._advance(replace(self.state, active=None))
+
+    def by_label(self, label: int) -> SegmentedObject | None:
+        """The committed object with a label."""
+        return next((each for each in self.state.committed if each.label == label), None)
+
+    def check_labels(self) -> list[int]:
+        """Numbers of objects that others took out of the labels; they are open again.
+
+        To be called when labels were changed from outside, for example by undoing there.
+        """
+        before = self.state
+        lost = self._timeline.drop_lost()
+        if lost:
+            self._moved(before)
+        return lost
+
+    def set_target(self, target: LabelsTarget) -> None:
+        """Commit into other labels from now on; what was committed before is left as it is there.
+
+        Those objects are done with, as they can no longer be taken out of the labels.
+        """
+        before = self.state
+        self._timeline.move_to(target)
+        self._moved(before)
+
+    # Going back and forth -------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self._timeline.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to redo."""
+        return self._timeline.can_redo
+
+    def undo(self) -> bool:
+        """Undo the last step: a prompt, a choice, a commit, a deletion."""
+        before, able = self.state, self.can_undo
+        if able:
+            self._timeline.undo()
+            self._moved(before)
+        return able
+
+    def redo(self) -> bool:
+        """Do again what was undone last."""
+        before, able = self.state, self.can_redo
+        if able:
+            self._timeline.redo()
+            self._moved(before)
+        return able
+
+    def _advance(self, state: State) -> None:
+        before = self.state
+        self._timeline.advance(state)
+        self._moved(before)
+
+    def _moved(self, before: State) -> None:
+        if self._timeline.trouble and not self._troubled:
+            self._troubled = True
+            self.trouble.emit(self._timeline.trouble)
+        self.changed.emit(before, self.state)
+
+    # Keeping --------------------------------------------------------------------------------
+
+    @property
+    def labels(self) -> LabelsTarget:
+        """What is committed into."""
+        return self._timeline.target
+
+    @property
+    def steps(self) -> list[Step]:
+        """How the labels came about: every object put into them or taken out, in order."""
+        return list(self._timeline.steps)
+
+    def restore(self, story: Story) -> None:
+        """Take up what a journal tells; only a session in which nothing has happened can.
+
+        Raises
+        ------
+        InputError
+            If something has happened, or the journal is of an image of another shape.
+        """
+        if list(story.header.get("shape", [])) != list(self.source.shape):
+            raise InputError(
+                f"The journal is of an image of shape {story.header.get('shape')}, "
+                f"this one has shape {list(self.source.shape)}."
+            )
+        before = self.state
+        self._timeline.restore(story)
+        numbers = [each.id for _, each in story.steps] + list(story.state.objects)
+        self._next_id = max(numbers, default=0) + 1
+        self._commits = max(
+            (each.commit.order for _, each in story.steps if each.commit is not None), default=0
+        )
+        self._moved(before)
+
+    def close(self) -> None:
+        """End the journal properly."""
+        self._timeline.close()
+
+    def _object(self, number: int | None) -> SegmentedObject:
+        each = None if number is None else self.state.objects.get(number)
+        if each is None:
+            raise InputError(f"There is no object {number}.")
+        return each
+
+    def __repr__(self) -> str:
+        done, todo = len(self.state.committed), len(self.state.open)
+        return f"Session({self.source.name!r}: {done} committed, {todo} open)"

@@ -1,0 +1,205 @@
+"""Labels that a session writes into, and how what it wrote is taken back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.errors import InputError
+from napari_segany.session.objects import SegmentedObject
+from napari_segany.session.source import Plane
+
+Box = tuple[slice, ...]
+"""Part of an image: a slice with start and stop for every axis."""
+
+
+class LabelsTarget(Protocol):
+    """Integer labels of an image, read and written by parts."""
+
+    def read(self, box: Box) -> NDArray[np.integer]:
+        """A copy of the labels in a box."""
+        ...
+
+    def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
+        """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
+        ...
+
+    def free_label(self) -> int:
+        """A label larger than any that was ever in use."""
+        ...
+
+
+class ArrayTarget:
+    """Labels in an array.
+
+    Parameters
+    ----------
+    data : ndarray
+        Of any integer type; written in place.
+    """
+
+    def __init__(self, data: NDArray[np.integer]) -> None:
+        if data.dtype.kind not in "iu":
+            raise InputError(f"Labels must be whole numbers, got an array of {data.dtype}.")
+        self.data = data
+        self._last = int(data.max(initial=0))
+
+    def read(self, box: Box) -> NDArray[np.integer]:
+        """A copy of the labels in a box."""
+        found: NDArray[np.integer] = self.data[box].copy()
+        return found
+
+    def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
+        """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
+        self.data[box][where] = values
+        self._last = max(self._last, int(values.max(initial=0)))
+
+    def free_label(self) -> int:
+        """A label larger than any that was ever in use."""
+        self._last += 1
+        check_label(self._last, self.data.dtype)
+        return self._last
+
+
+def pixels_of(mask: MaskSet, plane: Plane) -> tuple[Box, NDArray[np.bool_]]:
+    """Where the first mask of a set lies in the image, and its pixels there."""
+    a, b, c, d = (int(n) for n in mask.boxes[0])
+    sides = iter((slice(a, c), slice(b, d)))
+    box = tuple(next(sides) if n is None else slice(n, n + 1) for n in plane)
+    return box, mask.crop(0).reshape([each.stop - each.start for each in box])
+
+
+def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
+    """Raise InputError if ``label`` does not fit into the labels' type."""
+    largest = np.iinfo(dtype).max
+    if label > largest:
+        raise InputError(
+            f"The labels are of type {dtype}, which ends at {largest}: there is no label left. "
+            "Commit into labels of a larger type."
+        )
+
+
+@dataclass
+class _Patch:
+    """What one object wrote.
+
+    Attributes
+    ----------
+    order : int
+        When it was committed, as a number that grows.
+    where : ndarray
+        Pixels of the box that are its, seen or below others.
+    before : ndarray
+        (n,) what is below it there.
+    """
+
+    box: Box
+    label: int
+    order: int
+    where: NDArray[np.bool_]
+    before: NDArray[np.integer]
+
+    def full(self) -> NDArray[np.integer]:
+        """What is below, as an image of the box."""
+        image = np.zeros(self.where.shape, self.before.dtype)
+        image[self.where] = self.before
+        return image
+
+
+class Ledger:
+    """Writes objects into labels and takes them back.
+
+    For every pixel it knows who lies over whom, in the order of commits. Only pixels that an object
+    wrote and that still carry its label are ever taken back, so that whatever was painted by hand
+    stays; they become what is below them.
+    """
+
+    def __init__(self, target: LabelsTarget) -> None:
+        self.target = target
+        self._patches: dict[int, _Patch] = {}
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._patches
+
+    def put(self, each: SegmentedObject) -> None:
+        """Write a committed object, below those that were committed later."""
+        commit, label = each.commit, each.label
+        assert commit is not None
+        assert label is not None
+        box, wanted = pixels_of(commit.mask, each.plane)
+        below = self.target.read(box)
+        # Whatever else brought this label back, for example the labels' own undo, is this object.
+        below[below == label] = 0
+        later = [p for p in self._overlapping(box) if p.order > commit.order]
+        # For every pixel the lowest of those that lie over it, 0 for none.
+        cover = np.zeros(wanted.shape, np.intp)
+        for k, patch in enumerate(sorted(later, key=lambda p: -p.order), start=1):
+            mine, theirs = _common(box, patch.box)
+            over = patch.where[theirs] & (below[mine] == patch.label)
+            below[mine] = np.where(over, patch.full()[theirs], below[mine])
+            cover[mine] = np.where(over, k, cover[mine])
+        where = wanted if commit.on_overlap == "replace" else wanted & (below == 0)
+        seen = where & (cover == 0)
+        self.target.write(box, seen, np.full(int(seen.sum()), label, below.dtype))
+        for k, patch in enumerate(sorted(later, key=lambda p: -p.order), start=1):
+            mine, theirs = _common(box, patch.box)
+            image = patch.full()
+            image[theirs] = np.where(where[mine] & (cover[mine] == k), label, image[theirs])
+            patch.before = image[patch.where]
+        self._patches[each.id] = _Patch(box, label, commit.order, where, below[where])
+
+    def take(self, number: int) -> None:
+        """Take an object back."""
+        patch = self._patches[number]
+        now = self.target.read(patch.box)
+        below = patch.full()
+        still = patch.where & (now == patch.label)
+        self.target.write(patch.box, still, below[still])
+        del self._patches[number]
+        for other in self._overlapping(patch.box):
+            mine, theirs = _common(patch.box, other.box)
+            image = other.full()
+            on_it = patch.where[mine] & (image[theirs] == patch.label)
+            image[theirs] = np.where(on_it, below[mine], image[theirs])
+            other.before = image[other.where]
+
+    def lost(self) -> list[int]:
+        """Objects of which no pixel that they wrote carries their label any more."""
+        return [
+            number
+            for number, patch in self._patches.items()
+            if len(patch.before) and not self._shows(patch)
+        ]
+
+    def _shows(self, patch: _Patch) -> bool:
+        """Whether any pixel of a patch still carries its label; nearly always its first does."""
+        first = np.unravel_index(int(patch.where.argmax()), patch.where.shape)
+        at = [side.start + int(k) for side, k in zip(patch.box, first, strict=True)]
+        if self.target.read(tuple(slice(k, k + 1) for k in at)).item() == patch.label:
+            return True
+        return bool((self.target.read(patch.box)[patch.where] == patch.label).any())
+
+    def _overlapping(self, box: Box) -> Iterator[_Patch]:
+        """Patches whose boxes overlap one."""
+        for patch in self._patches.values():
+            if all(
+                max(a.start, b.start) < min(a.stop, b.stop)
+                for a, b in zip(box, patch.box, strict=True)
+            ):
+                yield patch
+
+
+def _common(box: Box, other: Box) -> tuple[Box, Box]:
+    """Where two overlapping boxes overlap, within each of them."""
+    both = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other, strict=True)]
+
+    def within(outer: Box) -> Box:
+        return tuple(
+            slice(start - side.start, stop - side.start)
+            for (start, stop), side in zip(both, outer, strict=True)
+        )
+
+    return within(box), within(other)

@@ -1,0 +1,176 @@
+"""The states of a session in time, and the labels and the journal that follow them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.session.journal import Journal, Story
+from napari_segany.session.objects import SegmentedObject, State, Step
+from napari_segany.session.target import LabelsTarget, Ledger
+
+UNDO_STEPS = 1000
+
+
+class Timeline:
+    """Goes from state to state, forward and back; labels and journal go along.
+
+    Parameters
+    ----------
+    target : LabelsTarget
+        Labels that committed objects are written into.
+    journal : Journal, optional
+        In which every step is written down.
+
+    Attributes
+    ----------
+    state : State
+        The present one.
+    steps : list of tuple
+        All that happened to the labels, in order.
+    trouble : str
+        Why the journal could not be written; empty while it can.
+    """
+
+    def __init__(self, target: LabelsTarget, journal: Journal | None = None) -> None:
+        self.state = State()
+        self.steps: list[Step] = []
+        self.trouble = ""
+        self._ledger = Ledger(target)
+        self._journal = journal
+        self._past: list[State] = []
+        self._future: list[State] = []
+
+    @property
+    def target(self) -> LabelsTarget:
+        """Labels that committed objects are written into."""
+        return self._ledger.target
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to redo."""
+        return bool(self._future)
+
+    def advance(self, state: State) -> None:
+        """Take a new step."""
+        before = self.state
+        self._go_to(state)
+        self._past = [*self._past[-UNDO_STEPS + 1 :], before]
+        self._future.clear()
+
+    def undo(self) -> None:
+        """Go back one step."""
+        before = self.state
+        self._go_to(self._past[-1])
+        self._past.pop()
+        self._future.append(before)
+
+    def redo(self) -> None:
+        """Go forward to where undoing came from."""
+        before = self.state
+        self._go_to(self._future[-1])
+        self._future.pop()
+        self._past.append(before)
+
+    def drop_lost(self) -> list[int]:
+        """Reopen objects that others took out of the labels; their numbers."""
+        lost = self._ledger.lost()
+        if lost:
+            state = self.state
+            steps: list[Step] = []
+            for number in lost:
+                each = state.objects[number]
+                # Nothing is left to take back, but it is written down that it is gone.
+                self._ledger.take(number)
+                steps.append(("take", each))
+                state = state.with_object(replace(each, commit=None))
+            self._past = [*self._past[-UNDO_STEPS + 1 :], self.state]
+            self._future.clear()
+            self._arrive(state, steps)
+        return lost
+
+    def move_to(self, target: LabelsTarget) -> None:
+        """Write into other labels from now on.
+
+        What is committed stays where it is and is done with: only open objects come along, and
+        there is no way back.
+        """
+        left = State({each.id: each for each in self.state.open}, self.state.active)
+        self._ledger = Ledger(target)
+        self._past.clear()
+        self._future.clear()
+        self._arrive(left, [])
+
+    def restore(self, story: Story) -> None:
+        """Take up what a journal tells. The labels are written anew.
+
+        Raises
+        ------
+        InputError
+            If something has happened here already.
+        """
+        if self.state.objects or self.steps:
+            raise InputError("Only a session in which nothing has happened can be restored into.")
+        told: dict[int, SegmentedObject] = {}
+        for what, each in story.steps:
+            if what == "put":
+                self._ledger.put(each)
+                told[each.id] = each
+                self._write(State(), State({each.id: each}), [("put", each)])
+            else:
+                self._ledger.take(each.id)
+                self._write(State(), State(), [("take", each)])
+            self.steps.append((what, each))
+        self._write(State(told), story.state, [])
+        self.state = story.state
+
+    def close(self) -> None:
+        """End the journal properly."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _go_to(self, state: State) -> None:
+        """Make the labels those of another state; if that fails, all stays as it was."""
+        before = self.state.objects
+        steps: list[Step] = []
+        try:
+            for each in reversed(in_order(before.values())):
+                other = state.objects.get(each.id)
+                if each.id in self._ledger and (other is None or other.commit is not each.commit):
+                    self._ledger.take(each.id)
+                    steps.append(("take", each))
+            for each in in_order(state.objects.values()):
+                if each.id not in self._ledger:
+                    self._ledger.put(each)
+                    steps.append(("put", each))
+        except Exception:
+            for what, each in reversed(steps):
+                if what == "put":
+                    self._ledger.take(each.id)
+                else:
+                    self._ledger.put(each)
+            raise
+        self._arrive(state, steps)
+
+    def _arrive(self, state: State, steps: list[Step]) -> None:
+        before, self.state = self.state, state
+        self.steps += steps
+        self._write(before, state, steps)
+
+    def _write(self, before: State, after: State, steps: list[Step]) -> None:
+        """Write down a step. A journal that cannot be written stops nobody from working."""
+        if self._journal is not None and not self.trouble:
+            try:
+                self._journal.record(before, after, steps)
+            except SeganyError as error:
+                self.trouble = str(error)
+
+
+def in_order(objects: Iterable[SegmentedObject]) -> list[SegmentedObject]:
+    """The committed ones among some objects, in the order of their commits."""
+    done = [(each.commit.order, each) for each in objects if each.commit is not None]
+    return [each for _, each in sorted(done, key=lambda pair: pair[0])]

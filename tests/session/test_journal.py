@@ -1,0 +1,260 @@
+import json
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_segany import Prompt
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.session import ArraySource, Session
+from napari_segany.session.journal import KEPT, Journal, find_journals, read_journal
+from napari_segany.session.objects import State
+
+IMAGE = np.zeros((40, 50), np.uint8)
+
+
+SESSIONS: list[Session] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_in_the_end() -> Iterator[None]:
+    yield
+    for session in SESSIONS:
+        session.close()
+    SESSIONS.clear()
+
+
+def begin(model: Any, folder: Path) -> Session:
+    SESSIONS.append(Session(ArraySource(IMAGE), model, journal=folder))
+    return SESSIONS[-1]
+
+
+def the_journal(folder: Path) -> Path:
+    (path,) = find_journals(folder)
+    return path
+
+
+def some_work(session: Session) -> None:
+    session.add_point(10, 20)
+    session.ask()
+    session.choose(1)
+    session.commit()
+    session.add_many([Prompt(box=[12, 18, 25, 30]), Prompt(box=[1, 1, 5, 5])])
+    session.ask()
+    session.on_overlap = "replace"
+    session.commit([2])
+    session.delete(1)
+    session.undo()
+    session.add_point(2, 2, positive=False)
+
+
+def same(state: State, other: State) -> bool:
+    def plain(each: Any) -> Any:
+        mask = None if each.commit is None else each.commit.mask
+        return (
+            each.id,
+            each.plane,
+            repr(each.prompt),
+            each.choice,
+            each.label,
+            None
+            if mask is None
+            else (mask.mask(0).tobytes(), mask.boxes.tolist(), float(mask.predicted_iou[0])),
+        )
+
+    ours, theirs = ([plain(each) for each in some.objects.values()] for some in (state, other))
+    return sorted(ours) == sorted(theirs) and state.active == other.active
+
+
+def crash(session: Session) -> None:
+    """Let go of a session's files as the end of its process would."""
+    journal = session._timeline._journal
+    assert journal is not None
+    journal._file.close()
+    journal._lock.release()
+
+
+def test_after_a_crash_everything_is_as_it_was(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    crash(session)
+
+    story = read_journal(the_journal(tmp_path))
+    assert not story.closed
+    assert same(story.state, session.state)
+    again = begin(model, tmp_path)
+    again.restore(story)
+
+    assert same(again.state, session.state)
+    assert np.array_equal(again.labels.data, session.labels.data)  # type: ignore[attr-defined]
+    again.ask()
+    assert again.commit([3]) == [3], "labels and numbers go on where they were"
+    assert again.add_point(30, 30) == 4
+
+
+def test_what_is_restored_can_be_restored_again(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    crash(session)
+    again = begin(model, tmp_path)
+    again.restore(read_journal(the_journal(tmp_path)))
+    crash(again)
+
+    third = begin(model, tmp_path)
+    third.restore(read_journal(find_journals(tmp_path)[0]))
+    assert same(third.state, session.state)
+    assert np.array_equal(third.labels.data, session.labels.data)  # type: ignore[attr-defined]
+
+
+def test_a_line_cut_short_is_ignored(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    crash(session)
+    path = the_journal(tmp_path)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for end in range(len(whole) - len(lines[-1]), len(whole)):
+        path.write_bytes(whole[:end])
+        story = read_journal(path)
+        assert len(story.steps) == 4, "nothing but the last line is lost"
+
+
+def test_a_session_in_which_nothing_happened_leaves_no_file(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    session.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_session_says_so_and_can_still_be_restored(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    session.close()
+    session.close()
+    story = read_journal(the_journal(tmp_path))
+    assert story.closed
+    assert same(story.state, session.state)
+
+
+def test_a_session_at_work_is_not_found(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    assert find_journals(tmp_path) == []
+    session.close()
+    assert len(find_journals(tmp_path)) == 1
+
+
+def test_only_the_latest_journals_are_kept(model: Any, tmp_path: Path) -> None:
+    for _ in range(KEPT + 3):
+        session = begin(model, tmp_path)
+        session.add_point(3, 3)
+        session.close()
+    assert len(find_journals(tmp_path)) == KEPT + 1
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_a_journal_of_another_shape_is_refused(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    session.close()
+    other = Session(ArraySource(np.zeros((9, 9), np.uint8)), model)
+    with pytest.raises(InputError, match=r"shape \[40, 50\], this one has shape \[9, 9\]"):
+        other.restore(read_journal(the_journal(tmp_path)))
+    assert not other.state.objects
+
+
+def test_restoring_into_work_is_refused(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    session.close()
+    other = begin(model, tmp_path)
+    other.add_point(4, 4)
+    with pytest.raises(InputError, match="nothing has happened"):
+        other.restore(read_journal(the_journal(tmp_path)))
+
+
+@pytest.mark.parametrize("text", ["", "hello", "[]", "{}", '{"format": 99}\n'])
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError, match="no journal"):
+        read_journal(path)
+
+
+def test_a_broken_object_is_an_error_not_a_crash(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    some_work(session)
+    session.close()
+    path = the_journal(tmp_path)
+    lines = path.read_text().splitlines()
+    line = json.loads(lines[3])
+    line["objects"]["1"]["commit"]["mask"]["bits"] = "AAAA"
+    path.write_text("\n".join([*lines[:3], json.dumps(line)]) + "\n")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_journal(path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeganyError, match="cannot be kept in"):
+        Journal(tmp_path / "file" / "folder", {})
+
+
+STEPS = 20
+
+
+def work_until_killed(model: Any, folder: Path, done: Any) -> None:
+    """Twenty steps; tells after each how many are done."""
+    session = begin(model, folder)
+    for step in range(STEPS):
+        if step % 4 == 0:
+            session.add_point(2 + step, 20)
+            session.ask()
+        elif step % 4 == 1:
+            session.next_candidate()
+        elif step % 4 == 2:
+            session.commit()
+        else:
+            session.reopen(session.state.committed[0].id)
+            session.commit()
+        done.value = step + 1
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("after", range(1, STEPS + 1))
+def test_a_session_that_is_killed_loses_at_most_its_last_step(
+    model: Any, tmp_path: Path, after: int
+) -> None:
+    context = multiprocessing.get_context("fork")
+    done = context.Value("i", 0)
+    process = context.Process(target=work_until_killed, args=(model, tmp_path, done))
+    with warnings.catch_warnings():
+        # The stub starts no thread, and nothing here waits for one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    deadline = time.monotonic() + 30
+    while done.value < after and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    reached = done.value
+    assert reached >= after
+
+    again = begin(model, tmp_path)
+    again.restore(read_journal(the_journal(tmp_path)))
+
+    prompts = (reached + 3) // 4
+    assert prompts <= len(again.state.objects) <= prompts + 1
+    # It may have been killed between the two halves of a fourth step.
+    committed = (reached + 1) // 4
+    fewest = committed - (reached % 4 == 3)
+    assert fewest <= len(again.state.committed) <= committed + 1
+    values = set(np.unique(again.labels.data).tolist())  # type: ignore[attr-defined]
+    assert values == {0, *(each.label for each in again.state.committed)}
