@@ -100,9 +100,12 @@ def draw(
     def draw_one(i: int) -> tuple[int, NDArray[np.bool_], tuple[int, int], np.float32] | None:
         # No pixel beyond these cells is above -offset, so nothing that is counted lies there.
         pixels, origin = frame.enlarge_within(logits[i], cells[i])
+        # Counted by NumPy, which is several times quicker at it than torch on a CPU.
+        values = pixels.cpu().numpy()
+        inner, outer = (np.count_nonzero(values > bound) for bound in (offset, -offset))
         # In float32, as bounds are compared with scores everywhere.
-        score = np.float32(stability(pixels, offset).nan_to_num(0).item())
-        return (i, (pixels > 0).cpu().numpy(), origin, score) if score >= floor else None
+        score = np.float32(inner) / np.float32(max(outer, 1))
+        return (i, values > 0, origin, score) if score >= floor else None
 
     cells = _cells_above(used, -offset)
     able = np.flatnonzero(at_most >= at_least).tolist()

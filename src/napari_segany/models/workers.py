@@ -104,9 +104,10 @@ def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list
         with torch.inference_mode():
             return function(item)
 
-    futures = [pool.submit(call, item) for item in items[1:]]
-    results = [function(item) for item in items[:1]]
-    for item, future in zip(items[1:], futures, strict=True):
-        # What nobody has begun is done here; waiting for it could be waiting for oneself.
+    futures = [pool.submit(call, item) for item in items[:-1]]
+    results = [function(item) for item in items[-1:]]
+    # Others begin at the front. What nobody has begun is done here, from the back; waiting for it
+    # could be waiting for oneself.
+    for item, future in zip(reversed(items[:-1]), reversed(futures), strict=True):
         results.append(function(item) if future.cancel() else future.result())
-    return results
+    return results[::-1]
