@@ -102,7 +102,8 @@ def draw(
         pixels, origin = frame.enlarge_within(logits[i], cells[i])
         # Counted by NumPy, which is several times quicker at it than torch on a CPU.
         values = pixels.cpu().numpy()
-        inner, outer = (np.count_nonzero(values > bound) for bound in (offset, -offset))
+        inner = int(np.count_nonzero(values > offset))
+        outer = int(np.count_nonzero(values > -offset))
         # In float32, as bounds are compared with scores everywhere.
         score = np.float32(inner) / np.float32(max(outer, 1))
         return (i, values > 0, origin, score) if score >= floor else None

@@ -13,26 +13,24 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 from psygnal import Signal
 
-from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
+from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin import prompts
 from napari_segany.plugin.layers import LayerTarget, placement_of, source_of, viewed_plane
 from napari_segany.plugin.preview import Preview, preview_data
 from napari_segany.plugin.reading import Mode, Reader
-from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
+from napari_segany.plugin.scheduler import Scheduler
+from napari_segany.plugin.workers import AHEAD, Jobs
 from napari_segany.session import Session
-from napari_segany.session.asking import Question
 from napari_segany.session.journal import Story, find_journals, read_journal
 from napari_segany.session.objects import State
 from napari_segany.session.provenance import provenance, table
 from napari_segany.session.source import Plane
-from napari_segany.session.target import ArrayTarget
+from napari_segany.session.target import NoTarget
 
 POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
-NEIGHBOURS = 2
-"""Planes on each side of the one in view that are embedded ahead."""
 
 
 class Controller:
@@ -74,6 +72,10 @@ class Controller:
         self._preview: Preview | None = None
         self._model: SamModel | None = None
         self._plane: Plane | None = None
+        self.embeddings_bytes = DEFAULT_BYTES
+        self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
+        self._sign = prompts.POSITIVE
+        self._stories: list[Story] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
         viewer.dims.events.order.connect(self._on_view)
@@ -100,19 +102,35 @@ class Controller:
             return self.session
         source = source_of(image)
         self.close()
-        journal = None if self.journals is None else self.journals / source.identity()
-        # Committed objects go into a layer of labels; until there is one, nowhere.
-        target = ArrayTarget(np.zeros((1,) * len(source.shape), np.int32))
-        self.session = Session(source, self._model, target, journal)
+        embeddings = EmbeddingCache(self.embeddings_bytes)
+        self.session = Session(source, self._model, NoTarget(), cache=embeddings)
         self.session.changed.connect(self._on_session)
         self.session.answered.connect(self._on_answer)
-        self.session.trouble.connect(self.status.emit)
+        self.session.trouble.connect(self._say)
         self.image = image
         image.events.data.connect(self._on_pixels)
         self._add_prompt_layers()
         self._on_view()
+        if self.journals is not None:
+            self._begin_journal(self.session, self.journals)
         self.changed.emit()
         return self.session
+
+    def _begin_journal(self, session: Session, folder: Path) -> None:
+        """Find out which image this is, in another thread, and write down what happens."""
+
+        def begin(identity: str) -> None:
+            if session is self.session:
+                self._stories = self._read_stories(folder / identity)
+                session.begin_journal(folder / identity)
+                self.changed.emit()
+
+        self.jobs.submit(
+            "identity", AHEAD - 1, lambda _: session.source.identity(), begin, self._complain
+        )
+
+    def _complain(self, error: Exception) -> None:
+        self._say(str(error))
 
     def close(self) -> None:
         """End the session; our layers leave the viewer, labels stay."""
@@ -128,7 +146,7 @@ class Controller:
                 if layer is not None and layer in self.viewer.layers:
                     self.viewer.layers.remove(layer)
         self.session = self.image = self.points = self.shapes = self._preview = None
-        self._plane = None
+        self._plane, self._stories = None, []
         self.changed.emit()
 
     def end(self) -> None:
@@ -148,26 +166,59 @@ class Controller:
 
     def flip_sign(self) -> str:
         """The next point is on the object, or off it; returns which."""
-        layer = self._required(self.points)
-        now = layer.feature_defaults["sign"].iloc[0]
-        sign = prompts.NEGATIVE if now == prompts.POSITIVE else prompts.POSITIVE
+        sign = prompts.NEGATIVE if self._sign == prompts.POSITIVE else prompts.POSITIVE
         self.set_sign(sign)
         return sign
 
     def set_sign(self, sign: str) -> None:
-        """The next point's sign, and that of the points that are selected."""
-        for layer in (self._required(self.points), self._required(self.shapes)):
+        """The next point's sign."""
+        self._add_prompt_layers()
+        self._sign = sign
+        for layer in (self.points, self.shapes):
+            # What is selected would change with the defaults.
+            layer.selected_data = set()
             layer.feature_defaults = {"object": prompts.NEW, "sign": sign}
         self.points.current_symbol = prompts.SYMBOLS[sign]
         self.status.emit(f"Next point: {sign}.")
+
+    def take_tool(self, layer: str, mode: str, sign: str) -> None:
+        """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
+        self._add_prompt_layers()
+        chosen = self._required(getattr(self, layer))
+        self.set_sign(sign)
+        self._select(chosen)
+        chosen.mode = mode
+
+    def toggle_preview(self) -> bool:
+        """Hide or show the preview; returns whether it is seen."""
+        preview = self._required(self._preview)
+        preview.layer.visible = not preview.layer.visible
+        return bool(preview.layer.visible)
+
+    @property
+    def preview_layer(self) -> Any:
+        """The layer that shows what open objects would become."""
+        return None if self._preview is None else self._preview.layer
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Names of layers that are tools, not data."""
+        return POINTS, BOXES, PREVIEW
 
     def add(self, given: Sequence[Prompt]) -> list[int]:
         """Begin an object for each prompt, in the plane in view."""
         return self._open_session().add_many(given)
 
+    def embed(self, plane: Plane) -> None:
+        """Embed a plane soon."""
+        self._scheduler.embed(self._open_session(), plane)
+
     def segment(self) -> None:
         """Have all open objects segmented."""
-        self._ask()
+        session = self._open_session()
+        if session.model is None:
+            raise InputError("Choose a model first.")
+        self._scheduler.ask(session)
 
     # Candidates, commits, history -----------------------------------------------------------
 
@@ -236,11 +287,16 @@ class Controller:
     # Restoring ------------------------------------------------------------------------------
 
     def stories(self) -> list[Story]:
-        """Earlier sessions on this image that hold something, the latest first."""
-        if self.session is None or self.journals is None:
-            return []
+        """Earlier sessions on this image that hold something, the latest first.
+
+        They are known soon after the image is chosen.
+        """
+        return list(self._stories)
+
+    @staticmethod
+    def _read_stories(folder: Path) -> list[Story]:
         found = []
-        for path in find_journals(self.journals / self.session.source.identity()):
+        for path in find_journals(folder):
             try:
                 story = read_journal(path)
             except SeganyError:
@@ -272,9 +328,17 @@ class Controller:
             self._go_on()
 
     def _on_pixels(self, event: Any = None) -> None:
-        if self.session is not None:
-            self.session.forget_image()
-            self._go_on()
+        if self.session is None:
+            return
+        source = source_of(self.image)
+        if source.shape != self.session.source.shape:
+            image = self.image
+            self.close()
+            self.open(image)
+            return
+        self.session.source = source
+        self.session.forget_image()
+        self._go_on()
 
     def _on_prompts(self, event: Any = None) -> None:
         """Points or shapes were added, moved or removed by hand."""
@@ -287,6 +351,11 @@ class Controller:
             return
         try:
             with self._without_events():
+                if action == "added":
+                    # Napari gives them the features of whatever is selected.
+                    features = event.source.features
+                    new = np.arange(len(features))[list(event.data_indices)]
+                    features.loc[features.index[new], "object"] = prompts.NEW
                 self._read_prompts(self._plane)
         except SeganyError as error:
             self._write_prompts()
@@ -322,11 +391,18 @@ class Controller:
             if boxes:
                 self.shapes.add_rectangles(boxes)
                 self.shapes.features = features
+            for layer in (self.points, self.shapes):
+                # They became those of the last point.
+                layer.feature_defaults = {"object": prompts.NEW, "sign": self._sign}
+            self.points.current_symbol = prompts.SYMBOLS[self._sign]
 
     def _draw_signs(self) -> None:
         signs = self.points.features["sign"]
         self.points.symbol = [prompts.SYMBOLS[str(sign)] for sign in signs]
         self.points.refresh_colors(update_color_mapping=False)
+
+    def _say(self, text: str) -> None:
+        self.status.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
         if not self._quiet:
@@ -362,100 +438,38 @@ class Controller:
             self.close()
         elif layer is self.labels:
             self._leave_labels()
-            shape = (1,) * len(self.session.source.shape)
-            self.session.set_target(ArrayTarget(np.zeros(shape, np.int32)))
-        elif layer in (self.points, self.shapes) or (
-            self._preview is not None and layer is self._preview.layer
-        ):
-            self._add_prompt_layers()
-
-    # Asking ---------------------------------------------------------------------------------
+            self.session.set_target(NoTarget(), reopen=True)
+            self.status.emit("The labels are gone; their objects can be committed again.")
+        elif layer is self.points:
+            self.points = None
+        elif layer is self.shapes:
+            self.shapes = None
+        elif self._preview is not None and layer is self._preview.layer:
+            self._preview = None
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""
-        if self.session is None or self._model is None:
-            return
-        if self.live:
-            self._ask()
-        plane = self._plane
-        if plane is None:
-            return
-        self.status.emit(self._describe(plane))
-        if not self.session.is_embedded(plane):
-            self._embed(plane, EMBED)
-        else:
-            self._look_ahead(plane)
-
-    def _ask(self) -> None:
-        session = self._open_session()
-        if session.model is None:
-            self.status.emit("Choose a model first.")
-            return
-        for question in session.questions():
-            self.jobs.submit(
-                ("ask", question.plane),
-                ASK,
-                question.ask,
-                lambda sets, q=question: self._answered(session, q, sets),
-                self._failed,
-            )
-
-    def _answered(self, session: Session, question: Question, sets: list[MaskSet]) -> None:
-        if session is self.session:
-            session.answer(question, sets)
-            self._go_on_embedding()
-
-    def _go_on_embedding(self) -> None:
-        plane = self._plane
-        if self.session is not None and plane is not None:
-            self.status.emit(self._describe(plane))
-            if self.session.is_embedded(plane):
-                self._look_ahead(plane)
-
-    def _embed(self, plane: Plane, urgency: int) -> None:
-        session = self._open_session()
-        self.jobs.submit(
-            ("embed", plane),
-            urgency,
-            lambda should_stop: session.asker.embedding(plane, should_stop),
-            lambda _: self._go_on_embedding() if session is self.session else None,
-            self._failed,
-        )
-
-    def _look_ahead(self, plane: Plane) -> None:
-        """Embed the next plane beside the one in view that is not embedded yet."""
-        session = self._open_session()
-        axes = [axis for axis, n in enumerate(plane) if n is not None]
-        if not axes:
-            return
-        axis = axes[-1]
-        at = plane[axis]
-        assert at is not None
-        for step in range(1, NEIGHBOURS + 1):
-            for index in (at + step, at - step):
-                near = (*plane[:axis], index, *plane[axis + 1 :])
-                if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
-                    self._embed(near, AHEAD)
-                    return
-
-    def _failed(self, error: Exception) -> None:
-        self.status.emit(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+        if self.session is not None and self._model is not None:
+            self._scheduler.go_on(self.session, self._plane, self.live)
 
     # Layers ---------------------------------------------------------------------------------
 
     def _add_prompt_layers(self) -> None:
-        image, session = self.image, self._open_session()
+        """Add those of our layers that are not there (any more)."""
+        session, image = self._open_session(), self.image
+        if None not in (self.points, self.shapes, self._preview):
+            return
         placed, ndim = placement_of(image), image.ndim
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         defaults = {"object": prompts.NEW, "sign": prompts.POSITIVE}
         with self._without_events():
-            if self._preview is None or self._preview.layer not in self.viewer.layers:
+            if self._preview is None:
                 data = preview_data(session.source.shape)
                 layer = Labels(data, name=PREVIEW, opacity=0.5, **placed)
                 layer.editable = False
                 self.viewer.add_layer(layer)
                 self._preview = Preview(layer)
-            if self.shapes is None or self.shapes not in self.viewer.layers:
+            if self.shapes is None:
                 self.shapes = Shapes(
                     ndim=ndim,
                     name=BOXES,
@@ -468,7 +482,7 @@ class Controller:
                 )
                 self.viewer.add_layer(self.shapes)
                 self.shapes.events.data.connect(self._on_prompts)
-            if self.points is None or self.points not in self.viewer.layers:
+            if self.points is None:
                 self.points = Points(
                     ndim=ndim,
                     name=POINTS,
@@ -506,12 +520,6 @@ class Controller:
         self.labels.features = table(session.state)
         if session.model is not None:
             self.labels.metadata["napari_segany"] = provenance(session)
-
-    def _describe(self, plane: Plane) -> str:
-        session = self._open_session()
-        at = ", ".join(str(n) for n in plane if n is not None)
-        name = f"Plane {at}" if at else "Image"
-        return f"{name}: {'ready' if session.is_embedded(plane) else 'embedding ...'}"
 
     def _open_session(self) -> Session:
         if self.session is None:

@@ -77,6 +77,8 @@ def viewed_plane(viewer: Any, layer: Any) -> Plane:
     InputError
         If it shows none: in 3-D, a slice that cuts across planes, or a place outside the image.
     """
+    if viewer.dims.ndim < layer.ndim:
+        raise InputError(f"{layer.name} is not in the viewer.")
     if viewer.dims.ndisplay != 2:
         raise InputError("Prompts need a plane: leave the 3-D view (Ctrl+Y).")
     matrix, offset = to_world(layer)

@@ -60,22 +60,15 @@ class Drawn:
 
 def same(prompt: Prompt, other: Prompt) -> bool:
     """Whether two prompts ask the same."""
-    return all(
-        (a is None) == (b is None) and (a is None or np.array_equal(a, b))
-        for a, b in (
-            (prompt.points, other.points),
-            (prompt.labels, other.labels),
-            (prompt.box, other.box),
-            (prompt.mask, other.mask),
-        )
-    )
+    names = ("points", "labels", "box", "mask")
+    pairs: list[tuple[Any, Any]] = [(getattr(prompt, n), getattr(other, n)) for n in names]
+    return all(a is b or (a is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
 def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Which of (N, 2) positions lie in a plane of ``shape``."""
     within = (points >= -0.5) & (points <= np.asarray(shape) - 0.5)
-    found: NDArray[np.bool_] = within.all(axis=1)
-    return found
+    return np.asarray(within.all(axis=1))
 
 
 def drawn_by(kind: str, spots: NDArray[np.float64], sign: int, shape: tuple[int, int]) -> Drawn:

@@ -75,9 +75,10 @@ class Session:
         if target is None:
             target = ArrayTarget(np.zeros(source.shape, np.int32))
         self._answers = Answers()
-        header = {"image": source.name, "shape": list(source.shape)}
-        kept = None if journal is None else Journal(journal, header)
-        self._timeline = Timeline(target, kept)
+        self._header = {"image": source.name, "shape": list(source.shape)}
+        self._timeline = Timeline(target)
+        if journal is not None:
+            self.begin_journal(journal)
         self._troubled = False
         self._next_id = 1
         self._commits = 0
@@ -374,13 +375,15 @@ class Session:
             self._moved(before)
         return lost
 
-    def set_target(self, target: LabelsTarget) -> None:
-        """Commit into other labels from now on; what was committed before is left as it is there.
+    def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
+        """Commit into other labels from now on.
 
-        Those objects are done with, as they can no longer be taken out of the labels.
+        What was committed before is left as it is there, and its objects are done with, as they can
+        no longer be taken out of those labels. With ``reopen`` they are open again instead, because
+        those labels are gone.
         """
         before = self.state
-        self._timeline.move_to(target)
+        self._timeline.move_to(target, reopen)
         self._moved(before)
 
     # Going back and forth -------------------------------------------------------------------
@@ -433,6 +436,10 @@ class Session:
     def steps(self) -> list[Step]:
         """How the labels came about: every object put into them or taken out, in order."""
         return list(self._timeline.steps)
+
+    def begin_journal(self, folder: Path) -> None:
+        """Write down in a folder what has happened, and whatever happens from now on."""
+        self._timeline.begin_journal(Journal(folder, self._header))
 
     def restore(self, story: Story) -> None:
         """Take up what a journal tells; only a session in which nothing has happened can.

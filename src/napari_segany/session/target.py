@@ -64,6 +64,26 @@ class ArrayTarget:
         return self._last
 
 
+class NoTarget:
+    """Stands for labels that are not there yet."""
+
+    def read(self, box: Box) -> NDArray[np.integer]:
+        """Nothing can be read."""
+        raise self._error()
+
+    def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
+        """Nothing can be written."""
+        raise self._error()
+
+    def free_label(self) -> int:
+        """There is no label."""
+        raise self._error()
+
+    @staticmethod
+    def _error() -> InputError:
+        return InputError("There are no labels to commit into; session.set_target() gives some.")
+
+
 def pixels_of(mask: MaskSet, plane: Plane) -> tuple[Box, NDArray[np.bool_]]:
     """Where the first mask of a set lies in the image, and its pixels there."""
     a, b, c, d = (int(n) for n in mask.boxes[0])

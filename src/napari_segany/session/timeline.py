@@ -18,8 +18,6 @@ class Timeline:
     ----------
     target : LabelsTarget
         Labels that committed objects are written into.
-    journal : Journal, optional
-        In which every step is written down.
 
     Attributes
     ----------
@@ -31,12 +29,12 @@ class Timeline:
         Why the journal could not be written; empty while it can.
     """
 
-    def __init__(self, target: LabelsTarget, journal: Journal | None = None) -> None:
+    def __init__(self, target: LabelsTarget) -> None:
         self.state = State()
         self.steps: list[Step] = []
         self.trouble = ""
         self._ledger = Ledger(target)
-        self._journal = journal
+        self._journal: Journal | None = None
         self._past: list[State] = []
         self._future: list[State] = []
 
@@ -93,13 +91,13 @@ class Timeline:
             self._arrive(state, steps)
         return lost
 
-    def move_to(self, target: LabelsTarget) -> None:
-        """Write into other labels from now on.
+    def move_to(self, target: LabelsTarget, reopen: bool = False) -> None:
+        """Write into other labels from now on; there is no way back.
 
-        What is committed stays where it is and is done with: only open objects come along, and
-        there is no way back.
+        What is committed stays where it is and is done with, or, with ``reopen``, is open again.
         """
-        left = State({each.id: each for each in self.state.open}, self.state.active)
+        come = self.state.objects.values() if reopen else self.state.open
+        left = State({each.id: replace(each, commit=None) for each in come}, self.state.active)
         self._ledger = Ledger(target)
         self._past.clear()
         self._future.clear()
@@ -115,18 +113,31 @@ class Timeline:
         """
         if self.state.objects or self.steps:
             raise InputError("Only a session in which nothing has happened can be restored into.")
-        told: dict[int, SegmentedObject] = {}
         for what, each in story.steps:
             if what == "put":
                 self._ledger.put(each)
+            else:
+                self._ledger.take(each.id)
+        self.steps = list(story.steps)
+        self.state = story.state
+        self._tell_all()
+
+    def begin_journal(self, journal: Journal) -> None:
+        """Write down all that has happened, and from now on every step."""
+        self._journal = journal
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Write down how the labels came about, and the present state."""
+        told: dict[int, SegmentedObject] = {}
+        for what, each in self.steps:
+            if what == "put":
                 told[each.id] = each
                 self._write(State(), State({each.id: each}), [("put", each)])
             else:
-                self._ledger.take(each.id)
                 self._write(State(), State(), [("take", each)])
-            self.steps.append((what, each))
-        self._write(State(told), story.state, [])
-        self.state = story.state
+        if told or self.state.objects:
+            self._write(State(told), self.state, [])
 
     def close(self) -> None:
         """End the journal properly."""

@@ -1,0 +1,101 @@
+"""What the model does next: a person's question, the plane in view, planes beside it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.masks import MaskSet
+from napari_segany.errors import SeganyError
+from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
+from napari_segany.session.asking import Question
+from napari_segany.session.session import Session
+from napari_segany.session.source import Plane
+
+NEIGHBOURS = 2
+"""Planes on each side of the one in view that are embedded ahead."""
+
+
+class Scheduler:
+    """Hands work for the model to jobs; nothing here waits.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        Where it is done.
+    say : callable
+        Told how it goes, in a line.
+    now : callable
+        Returns the session and the plane in view; what comes too late for them is left out.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        say: Callable[[str], Any],
+        now: Callable[[], tuple[Session | None, Plane | None]],
+    ) -> None:
+        self.jobs, self.say, self.now = jobs, say, now
+
+    def go_on(self, session: Session, plane: Plane | None, live: bool) -> None:
+        """Have done what there is to do; with ``live`` objects are segmented unasked."""
+        if live:
+            self.ask(session)
+        if plane is not None:
+            self.say(self.describe(session, plane))
+            if session.is_embedded(plane):
+                self._look_ahead(session, plane)
+            else:
+                self.embed(session, plane)
+
+    def ask(self, session: Session) -> None:
+        """Have all open objects segmented whose candidates are not known."""
+        for question in session.questions():
+            done = partial(self._answered, session, question)
+            self.jobs.submit(("ask", question.plane), ASK, question.ask, done, self._failed)
+
+    def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
+        """Have a plane embedded."""
+        asker = session.asker
+
+        def work(should_stop: ShouldStop) -> None:
+            asker.embedding(plane, should_stop)
+
+        done = partial(self._embedded, session)
+        self.jobs.submit(("embed", plane), urgency, work, done, self._failed)
+
+    @staticmethod
+    def describe(session: Session, plane: Plane) -> str:
+        """Where we are, and whether clicks are answered at once."""
+        at = ", ".join(str(n) for n in plane if n is not None)
+        state = "ready" if session.is_embedded(plane) else "embedding ..."
+        return f"{f'Plane {at}' if at else 'Image'}: {state}"
+
+    def _answered(self, session: Session, question: Question, sets: list[MaskSet]) -> None:
+        if session is self.now()[0]:
+            session.answer(question, sets)
+            self._embedded(session)
+
+    def _embedded(self, session: Session, _: None = None) -> None:
+        current, plane = self.now()
+        if session is current and plane is not None:
+            self.say(self.describe(session, plane))
+            if session.is_embedded(plane):
+                self._look_ahead(session, plane)
+
+    def _look_ahead(self, session: Session, plane: Plane) -> None:
+        """Embed the next plane beside the one in view that is not embedded yet."""
+        axes = [axis for axis, n in enumerate(plane) if n is not None]
+        at = plane[axes[-1]] if axes else None
+        if at is None:
+            return
+        axis = axes[-1]
+        for step in range(1, NEIGHBOURS + 1):
+            for index in (at + step, at - step):
+                near = (*plane[:axis], index, *plane[axis + 1 :])
+                if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
+                    self.embed(session, near, AHEAD)
+                    return
+
+    def _failed(self, error: Exception) -> None:
+        self.say(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")

@@ -1,0 +1,38 @@
+"""What a person has chosen in napari's Preferences."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices, with their defaults."""
+
+    model: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    embeddings_gb: float = 1.0
+
+
+def read_settings() -> Settings:
+    """From napari's Preferences; the defaults where napari has no settings of plugins."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        found: Any = get_plugin_settings("napari-segany")
+        return Settings(
+            model=str(found.models.model),
+            device=str(found.models.device),
+            precision=str(found.models.precision),
+            embeddings_gb=float(found.memory.embeddings_gb),
+        )
+    except (ImportError, AttributeError, KeyError):
+        return Settings()
+
+
+def journals_folder() -> Path:
+    """Where sessions are written down."""
+    return user_state_path("napari-segany", appauthor=False) / "sessions"

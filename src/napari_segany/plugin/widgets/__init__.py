@@ -1,0 +1,1 @@
+"""Widgets: the only place with Qt's widgets in it."""

@@ -1,0 +1,167 @@
+"""The Models widget: what there is, fetch, verify, import."""
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_segany.errors import SeganyError
+from napari_segany.models import cache, catalog
+from napari_segany.models.fetch import fetch
+from napari_segany.models.weights import import_file
+from napari_segany.plugin.workers import ASK, QtJobs
+
+COLUMNS = ("Name", "What it is", "Size", "Licence", "State")
+
+
+class ModelsWidget(QWidget):
+    """Weights on this machine, and those that can be had."""
+
+    _fetched = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs = QtJobs(self)
+        column = QVBoxLayout(self)
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().setVisible(False)
+        column.addWidget(self.table)
+        row = QHBoxLayout()
+        for text, act, tip in (
+            ("Fetch", self.fetch, "Download the selected model's weights"),
+            ("Verify", self.verify, "Read the selected model's file again and check its hash"),
+            ("Import...", self.import_file, "Take up a checkpoint file of your own"),
+            ("Stop", self.stop, "Stop what is being done"),
+        ):
+            button = QPushButton(text)
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _=False, call=act: self._guarded(call))
+            row.addWidget(button)
+        column.addLayout(row)
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        column.addWidget(self.progress)
+        self.message = QLabel("")
+        self.message.setWordWrap(True)
+        column.addWidget(self.message)
+        self._fetched.connect(self._on_progress)
+        self.refresh()
+
+    def refresh(self) -> list[str]:
+        """Read the cache again; returns the names of the models that are there."""
+        rows = [
+            (spec.id, spec.title, _megabytes(spec.size), spec.licence, cache.is_cached(spec))
+            for spec in catalog.CATALOG.values()
+        ]
+        rows += [
+            (name, f"imported from {model.original_name}", "", "your own", True)
+            for name, model in cache.imported_models().items()
+        ]
+        self.table.setRowCount(len(rows))
+        for i, (*texts, there) in enumerate(rows):
+            for k, text in enumerate([*texts, "here" if there else "not fetched"]):
+                self.table.setItem(i, k, QTableWidgetItem(text))
+        self.table.resizeColumnsToContents()
+        return [row[0] for row in rows if row[-1]]
+
+    @property
+    def selected(self) -> str:
+        """Name of the selected model, empty if there is none."""
+        rows = self.table.selectionModel().selectedRows()
+        return self.table.item(rows[0].row(), 0).text() if rows else ""
+
+    def fetch(self) -> None:
+        """Fetch the selected model."""
+        name = self._required()
+        self._begin(
+            f"Fetching {name} ...",
+            lambda stop: fetch(name, lambda done, total: self._fetched.emit(done, total), stop),
+            lambda path: f"{name} is here.",
+        )
+
+    def verify(self) -> None:
+        """Check the hash of the selected model's file."""
+        name = self._required()
+        model = cache.imported_models().get(name) or catalog.get_spec(name)
+        self._begin(
+            f"Reading {name} ...",
+            lambda stop: cache.verify(model, fresh=True),
+            lambda hashes: f"{name} is whole: sha256 {hashes.sha256}",
+        )
+
+    def import_file(self, path: str | Path | None = None) -> None:
+        """Import a checkpoint; without a path a dialog asks for one."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Import a checkpoint", "", "Checkpoints (*.pt *.pth *.safetensors)"
+            )
+        if path:
+            self._begin(
+                f"Importing {path} ...",
+                lambda stop: import_file(str(path)),
+                lambda weights: f"{weights.id} can be used now.",
+            )
+
+    def stop(self) -> None:
+        """Stop fetching."""
+        self.jobs.stop()
+        self.progress.setVisible(False)
+        self.message.setText("Stopped.")
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what is being done."""
+        self.jobs.end()
+        super().closeEvent(event)
+
+    def _required(self) -> str:
+        if not self.selected:
+            raise SeganyError("Select a model in the table first.")
+        return self.selected
+
+    def _guarded(self, act: Any) -> None:
+        try:
+            act()
+        except SeganyError as error:
+            self.message.setText(str(error))
+
+    def _begin(self, text: str, work: Any, describe: Any) -> None:
+        self.message.setText(text)
+        self.progress.setRange(0, 0)
+        self.progress.setVisible(True)
+
+        def ended(text: str) -> None:
+            self.progress.setVisible(False)
+            self.message.setText(text)
+            self.refresh()
+
+        self.jobs.submit(
+            "models",
+            ASK,
+            work,
+            lambda result: ended(describe(result)),
+            lambda error: ended(str(error)),
+        )
+
+    def _on_progress(self, done: int, total: int | None) -> None:
+        # In kilobytes, as Qt's progress bars count in 32 bits.
+        self.progress.setRange(0, 0 if total is None else total // 1024)
+        self.progress.setValue(done // 1024)
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f} MB"

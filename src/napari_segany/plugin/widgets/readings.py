@@ -1,0 +1,72 @@
+"""The readings of a click: small pictures of the candidates, with their scores."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
+
+from napari_segany.core.masks import MaskSet
+
+READINGS = 3
+THUMBNAIL = 72
+
+
+class Readings(QWidget):
+    """Buttons for the candidates of the active object.
+
+    Parameters
+    ----------
+    choose : callable
+        Called with the number of the one that is clicked.
+    """
+
+    def __init__(self, choose: Callable[[int], Any]) -> None:
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.buttons: list[Any] = []
+        self._shown: tuple[MaskSet | None, int] = (None, -1)
+        for number in range(READINGS):
+            button = QToolButton()
+            button.setToolTip("One reading of the click, with the IoU that the model expects")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+            button.clicked.connect(lambda _=False, n=number: choose(n))
+            self.buttons.append(button)
+            row.addWidget(button)
+
+    def show_candidates(self, found: MaskSet | None, chosen: int) -> None:
+        """Show these candidates, one of them outlined as the chosen one."""
+        same = found is self._shown[0]
+        self._shown = found, chosen
+        for number, button in enumerate(self.buttons):
+            there = found is not None and number < len(found)
+            button.setEnabled(there)
+            button.setChecked(there and number == chosen)
+            if not same:
+                button.setIcon(QIcon())
+                button.setText("")
+                if found is not None and there:
+                    button.setIcon(thumbnail(found, number))
+                    button.setText(f"{found.predicted_iou[number]:.2f}")
+
+
+def thumbnail(found: MaskSet, number: int) -> QIcon:
+    """One mask, small; no more of it is looked at than its own box."""
+    height, width = found.shape
+    step = max(1, max(height, width) // THUMBNAIL)
+    image = np.zeros((-(-height // step), -(-width // step), 4), np.uint8)
+    image[..., 3] = 60
+    a, b = (int(n) for n in found.boxes[number][:2])
+    top, left = -(-a // step), -(-b // step)
+    crop = found.crop(number)[top * step - a :: step, left * step - b :: step]
+    image[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = (230, 160, 40, 255)
+    pixels = np.ascontiguousarray(image)
+    shown = QImage(
+        pixels.data, pixels.shape[1], pixels.shape[0], QImage.Format.Format_RGBA8888
+    ).copy()
+    return QIcon(QPixmap.fromImage(shown))

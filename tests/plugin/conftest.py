@@ -1,0 +1,91 @@
+"""A viewer without a window, and jobs that are done at once or when a test says so."""
+
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_segany.errors import Cancelled
+from napari_segany.plugin.controller import Controller
+
+
+class PatientJobs:
+    """Does what was submitted when :meth:`run` is called, the most urgent first."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[int, int, Hashable, Any, Any, Any]] = []
+        self.count = 0
+        self.at_once = True
+
+    def submit(
+        self,
+        key: Hashable,
+        urgency: int,
+        work: Callable[[Any], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.waiting = [job for job in self.waiting if job[2] != key]
+        self.count += 1
+        self.waiting.append((urgency, self.count, key, work, done, failed))
+
+    def stop(self, urgency: int = 0) -> None:
+        self.waiting = [job for job in self.waiting if job[0] < urgency]
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    def run(self) -> None:
+        while self.waiting:
+            self.waiting.sort(key=lambda job: job[:2])
+            _, _, _, work, done, failed = self.waiting.pop(0)
+            try:
+                result = work(lambda: False)
+            except Cancelled:
+                continue
+            except Exception as error:
+                failed(error)
+                continue
+            done(result)
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def jobs() -> PatientJobs:
+    return PatientJobs()
+
+
+@pytest.fixture
+def begin(
+    viewer: ViewerModel, jobs: PatientJobs, model: Any, tmp_path: Path
+) -> Iterator[Callable[..., Controller]]:
+    """Opens a session on an image in the viewer."""
+    begun: list[Controller] = []
+
+    def make(data: Any, **image: Any) -> Controller:
+        controller = Controller(viewer, jobs, tmp_path / "journals")
+        begun.append(controller)
+        layer = Image(data, name="image", **image)
+        viewer.add_layer(layer)
+        controller.model = model
+        controller.open(layer)
+        jobs.run()
+        return controller
+
+    yield make
+    for controller in begun:
+        controller.end()
+
+
+@pytest.fixture
+def stack() -> Any:
+    return np.random.default_rng(0).integers(0, 1000, (6, 40, 50)).astype(np.uint16)

@@ -1,0 +1,302 @@
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_segany import Prompt
+from napari_segany.errors import InputError
+from napari_segany.plugin.prompts import NEGATIVE
+
+
+def click(controller: Any, jobs: Any, *position: float) -> None:
+    controller.points.add(np.array(position))
+    jobs.run()
+
+
+def rectangle(plane: int, a: float, b: float, c: float, d: float) -> Any:
+    return np.array([[plane, a, b], [plane, a, d], [plane, c, d], [plane, c, b]], float)
+
+
+def test_a_click_shows_a_preview_and_a_commit_writes_it(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    assert controller.preview_layer.data[2, 8:13, 18:23].all()
+    assert controller.preview_layer.data.astype(bool).sum() == 25
+    assert controller.commit() == [1]
+    assert controller.labels.data[2].sum() == 25
+    assert not controller.preview_layer.data.any()
+    assert len(controller.points.data) == 0
+    assert viewer.layers.selection.active is controller.points
+    assert controller.labels.features["index"].tolist() == [1]
+    kept = controller.labels.metadata["napari_segany"]
+    assert kept["steps"][0][0] == "put"
+
+
+def test_further_clicks_refine_and_signs_flip(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    assert controller.flip_sign() == NEGATIVE
+    click(controller, jobs, 2, 12, 22)
+    prompt = controller.session.active.prompt
+    assert prompt.labels.tolist() == [1, 0]
+    assert prompt.points.tolist() == [[10, 20], [12, 22]]
+    assert len({str(s) for s in controller.points.symbol}) == 2
+    controller.undo()
+    assert controller.points.data.tolist() == [[2, 10, 20]]
+
+
+def test_moving_and_removing_points_by_hand(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.points.data = np.array([[2.0, 30, 40]])
+    jobs.run()
+    assert controller.session.active.prompt.points.tolist() == [[30, 40]]
+    controller.points.selected_data = {0}
+    controller.points.remove_selected()
+    jobs.run()
+    assert not controller.session.state.objects
+    assert not controller.preview_layer.data.any()
+
+
+def test_boxes_are_objects_and_join_points(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    controller.shapes.add_rectangles(rectangle(2, 5, 5, 15, 15))
+    controller.shapes.add_rectangles(rectangle(2, 20, 20, 30, 30))
+    jobs.run()
+    assert len(controller.session.state.open) == 2
+    click(controller, jobs, 2, 25, 25)
+    assert repr(controller.session.active.prompt).startswith("Prompt(1 point, box")
+    assert controller.commit() == [1, 2]
+    assert len(controller.shapes.data) == 0
+
+
+def test_outlines_ellipses_and_scribbles(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    triangle = np.array([[2, 5, 5], [2, 5, 25], [2, 25, 5]], float)
+    controller.shapes.add_polygons(triangle)
+    controller.shapes.add_ellipses(rectangle(2, 10, 30, 20, 40))
+    jobs.run()
+    outline, ellipse = (each.prompt for each in controller.session.state.open)
+    assert outline.mask[6, 6]
+    assert not outline.mask[24, 24]
+    assert ellipse.mask[15, 35]
+    assert not ellipse.mask[10, 30]
+    assert outline.box is not None
+    controller.clear()
+    controller.shapes.add_paths(np.array([[2, 5, 5], [2, 5, 26]], float))
+    jobs.run()
+    points = controller.session.active.prompt.points
+    assert len(points) == 8
+    assert (points[:, 0] == 5).all()
+    assert points[[0, -1], 1].tolist() == [5, 26]
+
+
+def test_many_objects_at_once(begin: Any, jobs: Any, stack: Any, model: Any) -> None:
+    controller = begin(stack)
+    controller.mode = "many"
+    controller.points.add(np.array([[2, 5, 5], [2, 5, 25], [2, 30, 30]]))
+    jobs.run()
+    assert len(controller.session.state.open) == 3
+    assert controller.commit() == [1, 2, 3]
+    controller.add([Prompt(box=[i, 35, i + 2, 45]) for i in range(0, 30, 4)])
+    jobs.run()
+    assert len(controller.commit()) == 8
+
+
+def test_objects_of_other_planes_stay_where_they_are(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    viewer.dims.current_step = (4, 0, 0)
+    jobs.run()
+    click(controller, jobs, 4, 30, 30)
+    assert [each.plane for each in controller.session.state.open] == [
+        (2, None, None),
+        (4, None, None),
+    ]
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.current_step = (4, 7, 0)
+    jobs.run()
+    click(controller, jobs, 3, 7, 33)
+    assert controller.session.active.plane == (None, 7, None)
+    assert len(controller.session.state.open) == 3
+    controller.commit()
+    assert controller.labels.data[3, 7, 33]
+    assert controller.labels.data[2, 10, 20]
+
+
+def test_neighbouring_planes_are_embedded_ahead(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, model: Any
+) -> None:
+    controller = begin(stack)
+    assert len(model.planes) == 5
+    assert np.array_equal(model.planes[0][0], stack[2])
+    viewer.dims.current_step = (5, 0, 0)
+    jobs.run()
+    assert len(model.planes) == 6
+    assert controller.session.is_embedded((5, None, None))
+
+
+def test_a_lazy_stack_is_read_plane_by_plane(begin: Any, jobs: Any, viewer: Any) -> None:
+    read: list[int] = []
+
+    def block(block_id: Any) -> Any:
+        read.append(block_id[0])
+        return np.full((1, 40, 50), block_id[0], np.uint16)
+
+    data = da.map_blocks(
+        block, chunks=((1,) * 500, (40,), (50,)), dtype=np.uint16, meta=np.empty(0)
+    )
+    controller = begin(data, contrast_limits=(0, 255))
+    read.clear()
+    viewer.dims.current_step = (100, 0, 0)
+    jobs.run()
+    click(controller, jobs, 100, 10, 10)
+    controller.commit()
+    assert set(read) <= set(range(98, 103))
+
+
+def test_labels_own_undo_reopens_and_hand_painting_stays(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    controller.labels.undo()
+    assert len(controller.session.state.open) == 1
+    assert controller.points.data.tolist() == [[2, 10, 20]]
+    controller.commit()
+    controller.labels.data_setitem((np.array([2]), np.array([10]), np.array([20])), 7)
+    controller.undo()
+    assert controller.labels.data[2, 10, 20] == 7
+    assert controller.labels.data.astype(bool).sum() == 1
+
+
+def test_reopening_brings_the_prompts_back(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.next_candidate()
+    controller.commit()
+    controller.reopen(1)
+    assert controller.points.data.tolist() == [[2, 10, 20]]
+    assert not controller.labels.data.any()
+    assert controller.session.active.choice == 1
+    with pytest.raises(InputError, match="Label 5 was not made"):
+        controller.reopen(5)
+
+
+def test_labels_that_are_there_already_are_written_into(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    data = np.zeros(stack.shape, np.uint8)
+    data[0] = 40
+    mine = Labels(data, name="mine")
+    viewer.add_layer(mine)
+    controller.into(mine)
+    click(controller, jobs, 2, 10, 20)
+    assert controller.commit() == [41]
+    assert (mine.data[0] == 40).all()
+    other = Labels(np.zeros((3, 3), int), name="other")
+    viewer.add_layer(other)
+    with pytest.raises(InputError, match=r"other has shape \(3, 3\)"):
+        controller.into(other)
+
+
+def test_layers_deleted_behind_its_back(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    viewer.layers.remove(controller.labels)
+    assert len(controller.session.state.open) == 1
+    assert controller.commit() == [1]
+    viewer.layers.remove(controller.points)
+    viewer.layers.remove(controller.preview_layer)
+    controller.set_sign("positive")
+    click(controller, jobs, 2, 30, 30)
+    assert len(controller.session.state.open) == 1
+    viewer.layers.clear()
+    assert controller.session is None
+
+
+def test_pixels_that_change_are_embedded_anew(
+    begin: Any, jobs: Any, stack: Any, model: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    before = len(model.planes)
+    controller.image.data = stack + 1
+    jobs.run()
+    assert len(model.planes) > before
+    assert np.array_equal(model.planes[before][0], stack[2] + 1)
+
+
+def test_an_answer_of_a_closed_session_is_left_out(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    controller.points.add(np.array([2, 10, 20]))
+    late = list(jobs.waiting)
+    other = Image(stack[0], name="other")
+    viewer.add_layer(other)
+    controller.open(other)
+    for _, _, _, work, done, _ in late:
+        done(work(lambda: False))
+    assert not controller.session.state.objects
+    assert not controller.preview_layer.data.any()
+
+
+def test_in_three_dimensions_prompts_are_refused_and_nothing_breaks(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    said: list[str] = []
+    controller.status.connect(said.append)
+    viewer.dims.ndisplay = 3
+    click(controller, jobs, 2, 10, 20)
+    assert any("3-D" in text for text in said)
+    assert not controller.session.state.objects
+    assert len(controller.points.data) == 0
+    viewer.dims.ndisplay = 2
+    click(controller, jobs, 2, 10, 20)
+    assert len(controller.session.state.open) == 1
+
+
+def test_an_earlier_session_is_offered_and_restored(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, tmp_path: Path
+) -> None:
+    controller = begin(stack)
+    assert controller.stories() == []
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    click(controller, jobs, 2, 30, 30)
+    labels = controller.labels.data.copy()
+    controller.close()
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    (story,) = controller.stories()
+    controller.restore(story)
+    jobs.run()
+    assert np.array_equal(controller.labels.data, labels)
+    assert controller.points.data.tolist() == [[2, 30, 30]]
+    assert controller.commit() == [2]
+
+
+def test_our_layers_leave_and_labels_stay(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    controller.close()
+    assert [layer.name for layer in viewer.layers] == ["image", "image objects"]
+
+
+def test_before_an_image_is_chosen_everything_says_so(begin: Any, stack: Any) -> None:
+    controller = begin(stack)
+    controller.close()
+    for act in (controller.commit, controller.undo, controller.clear, controller.flip_sign):
+        with pytest.raises(InputError, match="Choose an image first"):
+            act()
