@@ -45,7 +45,7 @@ demo: $(VENV)/.base
 	$(RUN)napari-segany demo --output demo
 
 test: $(VENV)/.test
-	$(RUN)python -m pytest
+	scripts/run_tests.sh $(RUN)python
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(RUN)ruff check .

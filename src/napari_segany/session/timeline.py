@@ -33,6 +33,7 @@ class Timeline:
         self.state = State()
         self.steps: list[Step] = []
         self.trouble = ""
+        self._writing = False
         self._ledger = Ledger(target)
         self._journal: Journal | None = None
         self._past: list[State] = []
@@ -76,7 +77,8 @@ class Timeline:
 
     def drop_lost(self) -> list[int]:
         """Reopen objects that others took out of the labels; their numbers."""
-        lost = self._ledger.lost()
+        # While labels are written they may look as if others had taken something out.
+        lost = [] if self._writing else self._ledger.lost()
         if lost:
             state = self.state
             steps: list[Step] = []
@@ -113,11 +115,15 @@ class Timeline:
         """
         if self.state.objects or self.steps:
             raise InputError("Only a session in which nothing has happened can be restored into.")
-        for what, each in story.steps:
-            if what == "put":
-                self._ledger.put(each)
-            else:
-                self._ledger.take(each.id)
+        self._writing = True
+        try:
+            for what, each in story.steps:
+                if what == "put":
+                    self._ledger.put(each)
+                else:
+                    self._ledger.take(each.id)
+        finally:
+            self._writing = False
         self.steps = list(story.steps)
         self.state = story.state
         self._tell_all()
@@ -148,6 +154,7 @@ class Timeline:
         """Make the labels those of another state; if that fails, all stays as it was."""
         before = self.state.objects
         steps: list[Step] = []
+        self._writing = True
         try:
             for each in reversed(in_order(before.values())):
                 other = state.objects.get(each.id)
@@ -165,6 +172,8 @@ class Timeline:
                 else:
                     self._ledger.put(each)
             raise
+        finally:
+            self._writing = False
         self._arrive(state, steps)
 
     def _arrive(self, state: State, steps: list[Step]) -> None:

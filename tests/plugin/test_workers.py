@@ -1,0 +1,101 @@
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from napari_segany.errors import Cancelled
+from napari_segany.plugin.workers import AHEAD, ASK, EMBED, QtJobs
+
+
+@pytest.fixture
+def jobs(qtbot: Any) -> Iterator[QtJobs]:
+    jobs = QtJobs()
+    yield jobs
+    jobs.end()
+
+
+class Gate:
+    """Work that waits until it is let through or stopped."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def __call__(self, should_stop: Any) -> str:
+        self.begun.set()
+        while not self.open.wait(0.002):
+            if should_stop():
+                raise Cancelled
+        return "through"
+
+
+def test_results_come_back_to_the_gui_thread(jobs: QtJobs, qtbot: Any) -> None:
+    seen: list[Any] = []
+    jobs.submit(
+        1,
+        ASK,
+        lambda _: threading.current_thread(),
+        lambda result: seen.append((result, threading.current_thread())),
+        seen.append,
+    )
+    qtbot.waitUntil(lambda: len(seen) == 1)
+    worked, delivered = seen[0]
+    assert worked is not threading.main_thread()
+    assert delivered is threading.main_thread()
+
+
+def test_errors_come_back_too(jobs: QtJobs, qtbot: Any) -> None:
+    failed: list[Exception] = []
+    jobs.submit(1, ASK, lambda _: 1 / 0, lambda _: None, failed.append)
+    qtbot.waitUntil(lambda: len(failed) == 1)
+    assert isinstance(failed[0], ZeroDivisionError)
+    assert not jobs.busy
+
+
+def test_the_most_urgent_comes_first_and_what_gave_way_is_done_later(
+    jobs: QtJobs, qtbot: Any
+) -> None:
+    order: list[str] = []
+    ahead = Gate()
+    jobs.submit("ahead", AHEAD, ahead, lambda _: order.append("ahead"), pytest.fail)
+    ahead.begun.wait(5)
+    ahead.begun.clear()
+    question = Gate()
+    jobs.submit("ask", ASK, question, lambda _: order.append("ask"), pytest.fail)
+    question.begun.wait(5)
+    jobs.submit("embed", EMBED, lambda _: 0, lambda _: order.append("embed"), pytest.fail)
+    question.open.set()
+    ahead.begun.wait(5)
+    ahead.open.set()
+    qtbot.waitUntil(lambda: len(order) == 3)
+    assert order == ["ask", "embed", "ahead"]
+
+
+def test_work_of_the_same_key_replaces_the_earlier(jobs: QtJobs, qtbot: Any) -> None:
+    done: list[str] = []
+    first = Gate()
+    jobs.submit("same", ASK, first, lambda _: done.append("first"), pytest.fail)
+    first.begun.wait(5)
+    jobs.submit("same", ASK, lambda _: 0, lambda _: done.append("second"), pytest.fail)
+    qtbot.waitUntil(lambda: not jobs.busy)
+    qtbot.wait(20)
+    assert done == ["second"]
+
+
+def test_what_is_stopped_is_never_heard_of(jobs: QtJobs, qtbot: Any) -> None:
+    gate = Gate()
+    jobs.submit(1, AHEAD, gate, pytest.fail, pytest.fail)
+    jobs.submit(2, AHEAD, gate, pytest.fail, pytest.fail)
+    gate.begun.wait(5)
+    jobs.stop(EMBED)
+    qtbot.waitUntil(lambda: not jobs.busy)
+    qtbot.wait(20)
+
+
+def test_ending_waits_for_the_thread(qtbot: Any) -> None:
+    jobs = QtJobs()
+    gate = Gate()
+    jobs.submit(1, ASK, gate, pytest.fail, pytest.fail)
+    gate.begun.wait(5)
+    jobs.end()
+    assert not jobs._thread.is_alive()
