@@ -51,8 +51,8 @@ DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts decoded together; on a CPU 8, enough for the tokens' perceptrons."""
 
 ASKED_AT_ONCE = {"cuda": 16, "mps": 8}
-"""The same for prompts that may come one by one; on a CPU each is a group, so that one click need
-not wait for tokens that fill one up."""
+"""The same for prompts that may come one by one; on a CPU 4, so that one click waits little for the
+tokens that fill up its group."""
 
 IMAGES_AT_ONCE = {"cuda": 64, "mps": 16}
 """Prompts whose image tokens are worked on together; on a CPU one, to stay in its cache."""
@@ -149,7 +149,7 @@ class PromptDecoder:
     @property
     def asked_at_once(self) -> int:
         """The same for prompts that may come one by one."""
-        return ASKED_AT_ONCE.get(self.own_tokens.device.type, 1)
+        return ASKED_AT_ONCE.get(self.own_tokens.device.type, 4)
 
     def share(self, features: Tensor, dense: Tensor | None = None) -> SharedImage:
         """Project one image's (1, C, g, g) features for all its prompts.

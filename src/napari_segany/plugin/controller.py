@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Points, Shapes
+from napari.layers import Labels
 from psygnal import Signal
 
 from napari_segany.core.prompts import Prompt
@@ -19,9 +19,9 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin import prompts
 from napari_segany.plugin.layers import LayerTarget, placement_of, source_of, viewed_plane
-from napari_segany.plugin.preview import Preview, preview_data
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.scheduler import Scheduler
+from napari_segany.plugin.tools import ToolLayers
 from napari_segany.plugin.workers import AHEAD, Jobs
 from napari_segany.session import Session
 from napari_segany.session.journal import Story, find_journals, read_journal
@@ -29,8 +29,6 @@ from napari_segany.session.objects import State
 from napari_segany.session.provenance import provenance, table
 from napari_segany.session.source import Plane
 from napari_segany.session.target import NoTarget
-
-POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
 
 
 class Controller:
@@ -66,15 +64,12 @@ class Controller:
         self.live = True
         self.session: Session | None = None
         self.image: Any = None
-        self.points: Any = None
-        self.shapes: Any = None
         self.labels: Any = None
-        self._preview: Preview | None = None
+        self.tools: ToolLayers | None = None
         self._model: SamModel | None = None
         self._plane: Plane | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
-        self._sign = prompts.POSITIVE
         self._stories: list[Story] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
@@ -109,7 +104,8 @@ class Controller:
         self.session.trouble.connect(self._say)
         self.image = image
         image.events.data.connect(self._on_pixels)
-        self._add_prompt_layers()
+        self.tools = ToolLayers(self.viewer, image, source.shape, self._on_prompts)
+        self._complete_tools()
         self._on_view()
         if self.journals is not None:
             self._begin_journal(self.session, self.journals)
@@ -141,11 +137,10 @@ class Controller:
             self.image.events.data.disconnect(self._on_pixels)
         if self.labels is not None:
             self._leave_labels()
-        with self._without_events():
-            for layer in (self.points, self.shapes, self._preview and self._preview.layer):
-                if layer is not None and layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
-        self.session = self.image = self.points = self.shapes = self._preview = None
+        if self.tools is not None:
+            with self._without_events():
+                self.tools.remove()
+        self.session = self.image = self.tools = None
         self._plane, self._stories = None, []
         self.changed.emit()
 
@@ -164,46 +159,46 @@ class Controller:
 
     # Prompts --------------------------------------------------------------------------------
 
+    @property
+    def points(self) -> Any:
+        """Our layer of points."""
+        return None if self.tools is None else self.tools.points
+
+    @property
+    def shapes(self) -> Any:
+        """Our layer of shapes."""
+        return None if self.tools is None else self.tools.shapes
+
+    @property
+    def preview_layer(self) -> Any:
+        """The layer that shows what open objects would become."""
+        preview = None if self.tools is None else self.tools.preview
+        return None if preview is None else preview.layer
+
     def flip_sign(self) -> str:
         """The next point is on the object, or off it; returns which."""
-        sign = prompts.NEGATIVE if self._sign == prompts.POSITIVE else prompts.POSITIVE
+        now = self._complete_tools().sign
+        sign = prompts.NEGATIVE if now == prompts.POSITIVE else prompts.POSITIVE
         self.set_sign(sign)
         return sign
 
     def set_sign(self, sign: str) -> None:
         """The next point's sign."""
-        self._add_prompt_layers()
-        self._sign = sign
-        for layer in (self.points, self.shapes):
-            # What is selected would change with the defaults.
-            layer.selected_data = set()
-            layer.feature_defaults = {"object": prompts.NEW, "sign": sign}
-        self.points.current_symbol = prompts.SYMBOLS[sign]
+        self._complete_tools().set_sign(sign)
         self.status.emit(f"Next point: {sign}.")
 
     def take_tool(self, layer: str, mode: str, sign: str) -> None:
         """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
-        self._add_prompt_layers()
-        chosen = self._required(getattr(self, layer))
         self.set_sign(sign)
-        self._select(chosen)
+        chosen = getattr(self, layer)
+        self._complete_tools().select(chosen)
         chosen.mode = mode
 
     def toggle_preview(self) -> bool:
         """Hide or show the preview; returns whether it is seen."""
-        preview = self._required(self._preview)
-        preview.layer.visible = not preview.layer.visible
-        return bool(preview.layer.visible)
-
-    @property
-    def preview_layer(self) -> Any:
-        """The layer that shows what open objects would become."""
-        return None if self._preview is None else self._preview.layer
-
-    @property
-    def own_names(self) -> tuple[str, ...]:
-        """Names of layers that are tools, not data."""
-        return POINTS, BOXES, PREVIEW
+        self._complete_tools()
+        self.preview_layer.visible = not self.preview_layer.visible
+        return bool(self.preview_layer.visible)
 
     def add(self, given: Sequence[Prompt]) -> list[int]:
         """Begin an object for each prompt, in the plane in view."""
@@ -244,8 +239,11 @@ class Controller:
             layer = Labels(data, name=f"{self.image.name} objects", **placement_of(self.image))
             target = LayerTarget(layer, last=0)
             with self._without_events():
-                self.viewer.add_layer(layer)
-                self._select(self.points)
+                # Below the prompts, so that these are seen on what is committed.
+                own = self.preview_layer
+                at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
+                self.viewer.layers.insert(at, layer)
+                self._complete_tools().select(self.points)
         else:
             shape = tuple(np.shape(layer.data))
             if shape != session.source.shape:
@@ -352,10 +350,7 @@ class Controller:
         try:
             with self._without_events():
                 if action == "added":
-                    # Napari gives them the features of whatever is selected.
-                    features = event.source.features
-                    new = np.arange(len(features))[list(event.data_indices)]
-                    features.loc[features.index[new], "object"] = prompts.NEW
+                    self._complete_tools().mark_new(event)
                 self._read_prompts(self._plane)
         except SeganyError as error:
             self._write_prompts()
@@ -375,31 +370,9 @@ class Controller:
 
     def _write_prompts(self) -> None:
         """Make points and shapes what the session's open objects say."""
-        if self.session is None or self.points is None or self.shapes is None:
-            return
-        objects = self.session.state.objects
-        with self._without_events():
-            spots, features = prompts.rows_of_points(objects)
-            self.points.selected_data = set()
-            self.points.data = np.zeros((0, self.image.ndim)) if spots is None else spots
-            if spots is not None:
-                self.points.features = features
-                self._draw_signs()
-            boxes, features = prompts.rows_of_boxes(objects)
-            self.shapes.selected_data = set()
-            self.shapes.data = []
-            if boxes:
-                self.shapes.add_rectangles(boxes)
-                self.shapes.features = features
-            for layer in (self.points, self.shapes):
-                # They became those of the last point.
-                layer.feature_defaults = {"object": prompts.NEW, "sign": self._sign}
-            self.points.current_symbol = prompts.SYMBOLS[self._sign]
-
-    def _draw_signs(self) -> None:
-        signs = self.points.features["sign"]
-        self.points.symbol = [prompts.SYMBOLS[str(sign)] for sign in signs]
-        self.points.refresh_colors(update_color_mapping=False)
+        if self.session is not None and self.tools is not None:
+            with self._without_events():
+                self.tools.write(self.session.state.objects)
 
     def _say(self, text: str) -> None:
         self.status.emit(text)
@@ -420,7 +393,7 @@ class Controller:
     def _on_labels(self, event: Any = None) -> None:
         """The labels were drawn again; maybe somebody undid a commit there."""
         if not self._quiet and self.session is not None:
-            with self._quietly():
+            with self._without_events():
                 lost = self.session.check_labels()
             if lost:
                 self._write_prompts()
@@ -440,12 +413,8 @@ class Controller:
             self._leave_labels()
             self.session.set_target(NoTarget(), reopen=True)
             self.status.emit("The labels are gone; their objects can be committed again.")
-        elif layer is self.points:
-            self.points = None
-        elif layer is self.shapes:
-            self.shapes = None
-        elif self._preview is not None and layer is self._preview.layer:
-            self._preview = None
+        elif self.tools is not None:
+            self.tools.forget(layer)
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""
@@ -454,60 +423,20 @@ class Controller:
 
     # Layers ---------------------------------------------------------------------------------
 
-    def _add_prompt_layers(self) -> None:
-        """Add those of our layers that are not there (any more)."""
-        session, image = self._open_session(), self.image
-        if None not in (self.points, self.shapes, self._preview):
-            return
-        placed, ndim = placement_of(image), image.ndim
-        features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
-        defaults = {"object": prompts.NEW, "sign": prompts.POSITIVE}
-        with self._without_events():
-            if self._preview is None:
-                data = preview_data(session.source.shape)
-                layer = Labels(data, name=PREVIEW, opacity=0.5, **placed)
-                layer.editable = False
-                self.viewer.add_layer(layer)
-                self._preview = Preview(layer)
-            if self.shapes is None:
-                self.shapes = Shapes(
-                    ndim=ndim,
-                    name=BOXES,
-                    face_color="transparent",
-                    edge_color=prompts.COLOURS[prompts.POSITIVE],
-                    edge_width=2,
-                    features=features,
-                    feature_defaults=defaults,
-                    **placed,
-                )
-                self.viewer.add_layer(self.shapes)
-                self.shapes.events.data.connect(self._on_prompts)
-            if self.points is None:
-                self.points = Points(
-                    ndim=ndim,
-                    name=POINTS,
-                    features=features,
-                    feature_defaults=defaults,
-                    face_color="sign",
-                    face_color_cycle=prompts.COLOURS,
-                    border_color="white",
-                    size=10,
-                    **placed,
-                )
-                self.viewer.add_layer(self.points)
-                self.points.events.data.connect(self._on_prompts)
-                self.points.mode = "add"
-            self._select(self.points)
-        self._write_prompts()
-        self._show()
+    def _complete_tools(self) -> ToolLayers:
+        """Our layers; those that somebody removed come back."""
+        if self.tools is None:
+            raise InputError("Choose an image first.")
+        if not self.tools.complete:
+            with self._without_events():
+                self.tools.add_missing()
+            self._write_prompts()
+            self._show()
+        return self.tools
 
     def _show(self) -> None:
-        if self._preview is not None and self.session is not None:
-            self._preview.show(self.session)
-
-    def _select(self, layer: Any) -> None:
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.selection.active = layer
+        if self.tools is not None and self.tools.preview is not None and self.session is not None:
+            self.tools.preview.show(self.session)
 
     def _leave_labels(self) -> None:
         self.labels.events.set_data.disconnect(self._on_labels)
@@ -526,12 +455,6 @@ class Controller:
             raise InputError("Choose an image first.")
         return self.session
 
-    @staticmethod
-    def _required(layer: Any) -> Any:
-        if layer is None:
-            raise InputError("Choose an image first.")
-        return layer
-
     @contextmanager
     def _without_events(self) -> Iterator[None]:
         """What happens to layers here is our own doing."""
@@ -540,5 +463,3 @@ class Controller:
             yield
         finally:
             self._quiet = before
-
-    _quietly = _without_events

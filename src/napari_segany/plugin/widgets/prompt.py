@@ -24,7 +24,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models import cache, catalog
 from napari_segany.models.model import SamModel, load_model
-from napari_segany.plugin import prompts
+from napari_segany.plugin import prompts, tools
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.widgets import weights
@@ -417,7 +417,7 @@ class PromptWidget(QWidget):
         choice.addItem(empty, None)
         layers: list[Any] = list(self.viewer.layers)
         for layer in layers:
-            if type(layer) is kind and layer.name not in self.controller.own_names:
+            if type(layer) is kind and layer.name not in tools.NAMES:
                 choice.addItem(layer.name, layer)
         self._select(choice, chosen)
         choice.blockSignals(False)

@@ -47,26 +47,29 @@ class Readings(QWidget):
             there = found is not None and number < len(found)
             button.setEnabled(there)
             button.setChecked(there and number == chosen)
+            text = ""
+            if found is not None and there:
+                # Themes hardly show which button is down.
+                mark = "\u25b8 " if number == chosen else ""
+                text = f"{mark}{found.predicted_iou[number]:.2f}"
+            button.setText(text)
             if not same:
-                button.setIcon(QIcon())
-                button.setText("")
-                if found is not None and there:
-                    button.setIcon(thumbnail(found, number))
-                    button.setText(f"{found.predicted_iou[number]:.2f}")
+                shown = found is not None and there
+                button.setIcon(thumbnail(found, number) if found and shown else QIcon())
 
 
 def thumbnail(found: MaskSet, number: int) -> QIcon:
-    """One mask, small; no more of it is looked at than its own box."""
+    """One mask in its plane, small and square; no more of it is looked at than its own box."""
     height, width = found.shape
     step = max(1, max(height, width) // THUMBNAIL)
-    image = np.zeros((-(-height // step), -(-width // step), 4), np.uint8)
-    image[..., 3] = 60
+    rows, cols = -(-height // step), -(-width // step)
+    side = max(rows, cols)
+    image = np.zeros((side, side, 4), np.uint8)
+    inside = image[(side - rows) // 2 :, (side - cols) // 2 :][:rows, :cols]
+    inside[..., 3] = 60
     a, b = (int(n) for n in found.boxes[number][:2])
     top, left = -(-a // step), -(-b // step)
     crop = found.crop(number)[top * step - a :: step, left * step - b :: step]
-    image[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = (230, 160, 40, 255)
-    pixels = np.ascontiguousarray(image)
-    shown = QImage(
-        pixels.data, pixels.shape[1], pixels.shape[0], QImage.Format.Format_RGBA8888
-    ).copy()
-    return QIcon(QPixmap.fromImage(shown))
+    inside[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = (230, 160, 40, 255)
+    shown = QImage(image.data, side, side, QImage.Format.Format_RGBA8888).copy()
+    return QIcon(QPixmap.fromImage(shown).scaled(THUMBNAIL, THUMBNAIL))
