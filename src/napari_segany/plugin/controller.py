@@ -71,6 +71,7 @@ class Controller:
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
         self._stories: list[Story] = []
+        self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
         viewer.dims.events.order.connect(self._on_view)
@@ -362,6 +363,7 @@ class Controller:
         reader = Reader(self.viewer, self.image, session, self.mode, view)
         reading = reader.read(self.points, self.shapes)
         begun = session.set_open(reading.wanted)
+        self._written = _asked(session.state)
         for layer, given in (
             (self.points, reading.of_points),
             (self.shapes, reading.of_shapes),
@@ -371,6 +373,7 @@ class Controller:
     def _write_prompts(self) -> None:
         """Make points and shapes what the session's open objects say."""
         if self.session is not None and self.tools is not None:
+            self._written = _asked(self.session.state)
             with self._without_events():
                 self.tools.write(self.session.state.objects)
 
@@ -378,7 +381,7 @@ class Controller:
         self.status.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
-        if not self._quiet:
+        if not self._quiet and _asked(after) != self._written:
             self._write_prompts()
         if after.committed != before.committed and self.labels is not None:
             self._describe_labels()
@@ -463,3 +466,8 @@ class Controller:
             yield
         finally:
             self._quiet = before
+
+
+def _asked(state: State) -> list[tuple[int, Plane, int]]:
+    """What the prompt layers show of a state."""
+    return [(each.id, each.plane, id(each.prompt)) for each in state.open]

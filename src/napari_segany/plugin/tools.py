@@ -139,14 +139,18 @@ class ToolLayers:
                 self.draw_signs()
         if self.shapes is not None:
             boxes, features = prompts.rows_of_boxes(objects)
-            self.shapes.selected_data = set()
-            self.shapes.data = []
+            if boxes or len(self.shapes.data):
+                self.shapes.selected_data = set()
+                self.shapes.data = []
             if boxes:
                 self.shapes.add_rectangles(boxes)
                 self.shapes.features = features
-        if self.points is not None and self.shapes is not None:
+        for layer in (self.points, self.shapes):
             # The defaults became those of the last point.
-            self.set_sign(self.sign)
+            if layer is not None and layer.feature_defaults["object"].iloc[0] != prompts.NEW:
+                layer.feature_defaults = self._defaults
+        if self.points is not None and len(self.points.data):
+            self.points.current_symbol = prompts.SYMBOLS[self.sign]
 
     def draw_signs(self) -> None:
         """Give every point the symbol and colour of its sign."""
