@@ -3,8 +3,8 @@
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/interaction.py
 
 prints medians of click to preview, next reading and commit for images of several sizes, the longest
-of our own callbacks in the GUI thread, and the longest gap between turns of the event loop, with the
-plugin and without (the same clicks into an ordinary Points layer).
+of our own callbacks in the GUI thread, and the longest gap between turns of the event loop, with
+the plugin and without (the same clicks into an ordinary Points layer).
 """
 
 import argparse
