@@ -4,7 +4,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from qtpy.QtCore import QObject, Qt, Signal
@@ -90,14 +90,7 @@ class QtJobs(QObject):
             heapq.heappush(self._waiting, job)
             current = self._current
             if current is not None and current.urgency > urgency and not current.stopped.is_set():
-                again = Job(
-                    current.urgency,
-                    current.number,
-                    current.key,
-                    current.work,
-                    current.done,
-                    current.failed,
-                )
+                again = replace(current, stopped=threading.Event())
                 heapq.heappush(self._waiting, again)
                 current.stopped.set()
             self._changed.notify()
