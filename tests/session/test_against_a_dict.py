@@ -136,7 +136,7 @@ class AgainstADict(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         before = self.session.state
         if before.objects:
-            self.session.delete(data.draw(st.sampled_from(list(before.objects))))
+            self.session.delete([data.draw(st.sampled_from(list(before.objects)))])
             self.follow(before)
 
     @rule()

@@ -50,7 +50,7 @@ def some_work(session: Session) -> None:
     session.ask()
     session.on_overlap = "replace"
     session.commit([2])
-    session.delete(1)
+    session.delete([1])
     session.undo()
     session.add_point(2, 2, positive=False)
 

@@ -23,11 +23,11 @@ def work(session: Session, boxes: list[list[int]], points: list[list[int]]) -> N
         session.ask()
         session.next_candidate()
         session.commit()
-    session.delete(numbers[0])
+    session.delete([numbers[0]])
     session.reopen(numbers[1])
     session.undo()
     session.undo()
-    session.delete(numbers[-1])
+    session.delete([numbers[-1]])
 
 
 def test_the_same_again(model: Any, make_model: Any) -> None:

@@ -122,7 +122,7 @@ def test_undo_and_redo_over_everything(session: Session) -> None:
     note()
     session.reopen(first)
     note()
-    session.delete(first)
+    session.delete([first])
     note()
 
     for image, state in zip(images[-2::-1], states[-2::-1], strict=True):
@@ -142,6 +142,27 @@ def test_a_new_step_forgets_what_was_undone(session: Session) -> None:
     session.undo()
     session.add_point(11, 21)
     assert not session.can_redo
+
+
+def test_pixels_that_change_while_they_are_embedded_leave_nothing_behind(
+    session: Session,
+) -> None:
+    session.add_point(10, 20)
+    (question,) = session.questions()
+    session.forget_image()
+    sets = question.ask()
+    assert not session.is_embedded(question.plane)
+    assert not session.answer(question, sets)
+    assert session.questions()
+
+
+def test_labels_that_are_chosen_late_leave_earlier_steps_to_undo(session: Session) -> None:
+    session.add_point(10, 20)
+    session.add_point(12, 20)
+    session.set_target(ArrayTarget(np.zeros(STACK.shape, np.int32)))
+    session.ask()
+    session.commit()
+    assert [session.undo() for _ in range(4)] == [True, True, True, False]
 
 
 def test_undoing_needs_no_model(session: Session, model: Any) -> None:
@@ -192,8 +213,8 @@ def test_an_object_taken_out_from_below_does_not_come_back(session: Session) -> 
     session.on_overlap = "replace"
     session.commit()
     lower, upper = (each.id for each in session.state.committed)
-    session.delete(lower)
-    session.delete(upper)
+    session.delete([lower])
+    session.delete([upper])
     assert not labels(session).any()
 
 
@@ -281,7 +302,7 @@ def test_a_failed_write_leaves_everything_as_it_was(session: Session) -> None:
         (lambda s: s.commit([7]), "no object 7"),
         (lambda s: s.choose(0), "no object None"),
         (lambda s: s.reopen(3), "no object 3"),
-        (lambda s: s.delete(3), "no object 3"),
+        (lambda s: s.delete([3]), "no object 3"),
         (lambda s: s.set_prompt(Prompt(box=[1, 1, 2, 2]), (0, 0, None)), "is no plane"),
         (lambda s: s.set_prompt(Prompt(box=[1, 1, 2, 2]), (3, None, None)), "is no plane"),
         (lambda s: s.add_many([Prompt(points=[[99, 2]])]), "outside the plane"),

@@ -13,6 +13,7 @@ import numpy as np
 from napari.layers import Labels
 from psygnal import Signal
 
+from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.prompts import Prompt
 from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
 from napari_segany.errors import InputError, SeganyError
@@ -22,7 +23,7 @@ from napari_segany.plugin.layers import LayerTarget, placement_of, source_of, vi
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.scheduler import Scheduler
 from napari_segany.plugin.tools import ToolLayers
-from napari_segany.plugin.workers import AHEAD, Jobs
+from napari_segany.plugin.workers import EMBED, Jobs
 from napari_segany.session import Session
 from napari_segany.session.journal import Story, find_journals, read_journal
 from napari_segany.session.objects import State
@@ -116,18 +117,17 @@ class Controller:
     def _begin_journal(self, session: Session, folder: Path) -> None:
         """Find out which image this is, in another thread, and write down what happens."""
 
-        def begin(identity: str) -> None:
+        def find(should_stop: ShouldStop) -> tuple[Path, list[Story]]:
+            own = folder / session.source.identity()
+            return own, self._read_stories(own)
+
+        def begin(found: tuple[Path, list[Story]]) -> None:
             if session is self.session:
-                self._stories = self._read_stories(folder / identity)
-                session.begin_journal(folder / identity)
+                own, self._stories = found
+                session.begin_journal(own)
                 self.changed.emit()
 
-        self.jobs.submit(
-            "identity", AHEAD - 1, lambda _: session.source.identity(), begin, self._complain
-        )
-
-    def _complain(self, error: Exception) -> None:
-        self._say(str(error))
+        self.jobs.submit("identity", EMBED, find, begin, self._scheduler.failed)
 
     def close(self) -> None:
         """End the session; our layers leave the viewer, labels stay."""
@@ -273,7 +273,7 @@ class Controller:
         """Give up all open objects."""
         session = self._open_session()
         if session.state.open:
-            session.delete_many([each.id for each in session.state.open])
+            session.delete([each.id for each in session.state.open])
 
     def undo(self) -> bool:
         """Undo the last step."""

@@ -138,7 +138,8 @@ def rows_of_points(
     objects: Mapping[int, SegmentedObject],
 ) -> tuple[NDArray[np.float64] | None, dict[str, list[Any]]]:
     """Coordinates and features of the points of open objects; None for no point."""
-    data, features = [], {"object": [], "sign": []}  # type: ignore[var-annotated]
+    data: list[NDArray[np.float64]] = []
+    features: dict[str, list[Any]] = {"object": [], "sign": []}
     for each in objects.values():
         prompt = each.prompt
         if each.commit is None and prompt.points is not None and prompt.labels is not None:
@@ -152,7 +153,8 @@ def rows_of_boxes(
     objects: Mapping[int, SegmentedObject],
 ) -> tuple[list[NDArray[np.float64]], dict[str, list[Any]]]:
     """Corners and features of the boxes of open objects."""
-    data, features = [], {"object": [], "sign": []}  # type: ignore[var-annotated]
+    data: list[NDArray[np.float64]] = []
+    features: dict[str, list[Any]] = {"object": [], "sign": []}
     for each in objects.values():
         if each.commit is None and each.prompt.box is not None:
             a, b, c, d = each.prompt.box

@@ -52,7 +52,7 @@ class Scheduler:
         """Have all open objects segmented whose candidates are not known."""
         for question in session.questions():
             done = partial(self._answered, session, question)
-            self.jobs.submit(("ask", question.plane), ASK, question.ask, done, self._failed)
+            self.jobs.submit(("ask", question.plane), ASK, question.ask, done, self.failed)
 
     def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
         """Have a plane embedded."""
@@ -62,7 +62,7 @@ class Scheduler:
             asker.embedding(plane, should_stop)
 
         done = partial(self._embedded, session)
-        self.jobs.submit(("embed", plane), urgency, work, done, self._failed)
+        self.jobs.submit(("embed", plane), urgency, work, done, self.failed)
 
     @staticmethod
     def describe(session: Session, plane: Plane) -> str:
@@ -97,5 +97,6 @@ class Scheduler:
                     self.embed(session, near, AHEAD)
                     return
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
+        """Say what went wrong."""
         self.say(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")

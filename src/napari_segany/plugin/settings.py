@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_state_path
 
@@ -13,7 +13,7 @@ class Settings:
 
     model: str = "auto"
     device: str = "auto"
-    precision: str = "auto"
+    precision: Literal["auto", "exact", "bfloat16"] = "auto"
     embeddings_gb: float = 1.0
 
 
@@ -26,7 +26,7 @@ def read_settings() -> Settings:
         return Settings(
             model=str(found.models.model),
             device=str(found.models.device),
-            precision=str(found.models.precision),
+            precision=found.models.precision,
             embeddings_gb=float(found.memory.embeddings_gb),
         )
     except (ImportError, AttributeError, KeyError):

@@ -25,8 +25,8 @@ from napari_segany.session.timeline import Timeline
 class Session:
     """Objects of one image: asked for with prompts, chosen among candidates, committed to labels.
 
-    Every step can be undone. Nothing here blocks but :meth:`ask` and :meth:`embedding`, which run
-    the model; a graphical face asks in a thread of its own (:meth:`questions`, :meth:`answer`).
+    Every step can be undone. Nothing here blocks but :meth:`ask`, which runs the model; a graphical
+    face asks in a thread of its own (:meth:`questions`, :meth:`answer`).
 
     Parameters
     ----------
@@ -99,9 +99,7 @@ class Session:
     def model(self, model: SamModel | None) -> None:
         if model is not self._model:
             self._model = model
-            self.embeddings.clear()
-            self._answers.clear()
-            self.changed.emit(self.state, self.state)
+            self.forget_image()
 
     @property
     def asker(self) -> Asker:
@@ -116,7 +114,8 @@ class Session:
 
     def forget_image(self) -> None:
         """Forget embeddings and candidates, because the image's pixels have changed."""
-        self.embeddings.clear()
+        # Another cache: what is being embedded at this moment still goes into the old one.
+        self.embeddings = EmbeddingCache(self.embeddings.max_bytes)
         self._answers.clear()
         self.changed.emit(self.state, self.state)
 
@@ -140,7 +139,8 @@ class Session:
         bool
             Whether any of it answers what the session still asks; what came too late is left out.
         """
-        if question.asker.model is not self._model:
+        asker = question.asker
+        if asker.model is not self._model or asker.embeddings is not self.embeddings:
             return False
         known = self._answers.take(question, sets, self.state)
         if known:
@@ -179,16 +179,13 @@ class Session:
         """
         active = self.active
         plane = plane or (active.plane if active else self.plane)
-        check_plane_index(self.source.shape, plane)
         if prompt is None:
             if active is not None:
-                self.delete(active.id)
+                self.delete([active.id])
             return None
-        prompt.check_inside(plane_shape(self.source.shape, plane))
-        if active is None or active.plane != plane:
-            return self._begin([prompt], plane)[0]
-        self._advance(self.state.with_object(replace(active, prompt=prompt, choice=0)))
-        return active.id
+        number = active.id if active is not None and active.plane == plane else -1
+        begun = self.set_open({**self._open_prompts(), number: (plane, prompt)})
+        return begun.get(number, number)
 
     def add_point(self, row: float, col: float, positive: bool = True) -> int:
         """Add a point on (or off) the active object of this plane, or begin one with it."""
@@ -216,11 +213,11 @@ class Session:
 
     def add_many(self, prompts: Sequence[Prompt], plane: Plane | None = None) -> list[int]:
         """Begin an object for each prompt, in one step; returns their numbers."""
-        plane = plane or self.plane
-        check_plane_index(self.source.shape, plane)
-        for prompt in prompts:
-            prompt.check_inside(plane_shape(self.source.shape, plane))
-        return self._begin(prompts, plane) if prompts else []
+        new = {-i: (plane or self.plane, prompt) for i, prompt in enumerate(prompts, start=1)}
+        return list(self.set_open({**self._open_prompts(), **new}).values())
+
+    def _open_prompts(self) -> dict[int, tuple[Plane, Prompt]]:
+        return {each.id: (each.plane, each.prompt) for each in self.state.open}
 
     def set_open(self, wanted: Mapping[int, tuple[Plane, Prompt]]) -> dict[int, int]:
         """Make the open objects just these, in one step; committed ones stay.
@@ -256,19 +253,6 @@ class Session:
         if state is not self.state:
             self._advance(state)
         return begun
-
-    def _begin(self, prompts: Sequence[Prompt], plane: Plane) -> list[int]:
-        begun = self._new_objects(prompts, plane)
-        state = self.state
-        for each in begun:
-            state = state.with_object(each)
-        self._advance(replace(state, active=begun[-1].id))
-        return [each.id for each in begun]
-
-    def _new_objects(self, prompts: Sequence[Prompt], plane: Plane) -> list[SegmentedObject]:
-        first = self._next_id
-        self._next_id += len(prompts)
-        return [SegmentedObject(first + i, plane, prompt) for i, prompt in enumerate(prompts)]
 
     # Choosing -------------------------------------------------------------------------------
 
@@ -342,23 +326,13 @@ class Session:
             self._advance(replace(self.state, active=number))
         return self.state.objects[number]
 
-    def delete(self, number: int) -> None:
-        """Give up an object; if it is committed, it leaves the labels."""
-        self._object(number)
-        self._advance(self.state.without(number))
-
-    def delete_many(self, numbers: Iterable[int]) -> None:
-        """Give up some objects in one step."""
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Give up some objects in one step; committed ones leave the labels."""
         state = self.state
         for number in numbers:
             self._object(number)
             state = state.without(number)
         self._advance(state)
-
-    def rest(self) -> None:
-        """Leave the active object open; the next prompt begins another."""
-        if self.state.active is not None:
-            self._advance(replace(self.state, active=None))
 
     def by_label(self, label: int) -> SegmentedObject | None:
         """The committed object with a label."""

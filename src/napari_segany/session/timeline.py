@@ -94,15 +94,16 @@ class Timeline:
         return lost
 
     def move_to(self, target: LabelsTarget, reopen: bool = False) -> None:
-        """Write into other labels from now on; there is no way back.
+        """Write into other labels from now on; there is no way back beyond a commit.
 
         What is committed stays where it is and is done with, or, with ``reopen``, is open again.
         """
         come = self.state.objects.values() if reopen else self.state.open
         left = State({each.id: replace(each, commit=None) for each in come}, self.state.active)
         self._ledger = Ledger(target)
-        self._past.clear()
-        self._future.clear()
+        if any(state.committed for state in (self.state, *self._past, *self._future)):
+            self._past.clear()
+            self._future.clear()
         self._arrive(left, [])
 
     def restore(self, story: Story) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
@@ -31,6 +31,9 @@ from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.readings import Readings
 from napari_segany.plugin.workers import ASK, QtJobs
 from napari_segany.session.session import Session
+
+if TYPE_CHECKING:
+    import napari.viewer
 
 KEYS = (
     ("Q", "flip_sign", "Next point on the object, or off it"),
@@ -62,7 +65,7 @@ class PromptWidget(QWidget):
     >>> widget.commit()
     """
 
-    def __init__(self, viewer: "napari.viewer.Viewer") -> None:  # type: ignore[name-defined] # noqa: F821
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         # Two ways of opening a widget give two objects for one viewer.
         self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
@@ -366,7 +369,7 @@ class PromptWidget(QWidget):
         self.jobs.submit(
             "model",
             ASK,
-            lambda _: load_model(name, device=device, precision=precision),  # type: ignore[arg-type]
+            lambda _: load_model(name, device=device, precision=precision),
             lambda model: setattr(self, "model", model),
             lambda error: self.model_line.setText(str(error)),
         )
