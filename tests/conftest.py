@@ -155,7 +155,9 @@ class StubModel:
                 size = 2 * reach + 1
                 mask[max(a, 0) : a + size, max(b, 0) : b + size] = bool(on)
         scores = np.linspace(0.9, 0.7, len(masks))
-        return MaskSet.from_masks(masks, scores, scores)
+        # Which candidate is refined can be told from its logits.
+        logits = np.broadcast_to(np.arange(len(masks))[:, None, None], (len(masks), 2, 2))
+        return MaskSet.from_masks(masks, scores, scores, low_res_logits=logits.astype(np.float32))
 
 
 @pytest.fixture

@@ -24,7 +24,10 @@ ROOMS: dict[str, set[str]] = {
     "session": {"core", "models", "embeddings", "recipe"},
     "io": {"core", "models", "recipe", "everything"},
     "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
-    "cli": {"core", "models", "embeddings", "recipe", "everything", "io", "batch"},
+    "cli": {
+        *("core", "models", "embeddings", "recipe", "everything"),
+        *("session", "io", "batch"),
+    },
     "__main__": {"cli"},
     "plugin": {
         *("core", "models", "embeddings", "recipe", "everything"),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from napari_segany.models.model import SamModel, load_model
     from napari_segany.models.prompting import Embedding
     from napari_segany.recipe import LabelParams, Recipe
+    from napari_segany.session.current import current_session
+    from napari_segany.session.session import Session
 
 __all__ = [
     "AutomaticParams",
@@ -23,7 +25,9 @@ __all__ = [
     "Prompt",
     "Recipe",
     "SamModel",
+    "Session",
     "__version__",
+    "current_session",
     "load_model",
     "segment_everything",
 ]
@@ -36,6 +40,8 @@ _HOMES = {
     "Prompt": "napari_segany.core.prompts",
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.model",
+    "Session": "napari_segany.session.session",
+    "current_session": "napari_segany.session.current",
     "load_model": "napari_segany.models.model",
     "segment_everything": "napari_segany.everything",
 }

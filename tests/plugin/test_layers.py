@@ -9,15 +9,15 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
 
 from napari_segany.errors import InputError
+from napari_segany.plugin.layer_target import LayerTarget
 from napari_segany.plugin.layers import (
-    LayerTarget,
     in_image,
     in_layer,
     placement_of,
-    source_of,
     to_world,
     viewed_plane,
 )
+from napari_segany.plugin.picture import Picture
 
 STACK = np.zeros((6, 40, 50), np.uint16)
 
@@ -53,22 +53,22 @@ def test_the_plane_in_view_is_that_of_the_sliders(order: Any, step: Any, wanted:
     viewer = show(image)
     viewer.dims.order = order
     viewer.dims.current_step = step
-    assert viewed_plane(viewer, image) == wanted
+    assert viewed_plane(viewer, Picture(image)) == wanted
 
 
 def test_a_flat_image_beside_a_stack_is_its_own_plane() -> None:
     flat = Image(STACK[0])
-    assert viewed_plane(show(Image(STACK), flat), flat) == (None, None)
+    assert viewed_plane(show(Image(STACK), flat), Picture(flat)) == (None, None)
 
 
 def test_colours_and_levels_are_no_axes() -> None:
     coloured = Image(np.zeros((5, 30, 40, 3), np.uint8), rgb=True)
     viewer = show(coloured)
     viewer.dims.current_step = (3, 0, 0)
-    assert viewed_plane(viewer, coloured) == (3, None, None)
-    assert source_of(coloured).read((3, None, None)).shape == (30, 40, 3)
+    assert viewed_plane(viewer, Picture(coloured)) == (3, None, None)
+    assert Picture(coloured).source().read((3, None, None)).shape == (30, 40, 3)
     levels = Image([np.zeros((5, 60, 80)), np.zeros((5, 30, 40))], multiscale=True)
-    assert source_of(levels).shape == (5, 60, 80)
+    assert Picture(levels).source().shape == (5, 60, 80)
 
 
 def test_three_dimensions_and_slanted_slices_are_said() -> None:
@@ -76,18 +76,18 @@ def test_three_dimensions_and_slanted_slices_are_said() -> None:
     viewer = show(image)
     viewer.dims.ndisplay = 3
     with pytest.raises(InputError, match="leave the 3-D view"):
-        viewed_plane(viewer, image)
+        viewed_plane(viewer, Picture(image))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # napari says so, too
         slanted = Image(STACK, rotate=turned(30, (0, 1)))
         viewer = show(slanted)
     with pytest.raises(InputError, match="cuts across"):
-        viewed_plane(viewer, slanted)
+        viewed_plane(viewer, Picture(slanted))
 
 
 def test_a_rotation_within_the_plane_is_no_matter() -> None:
     image = Image(STACK, rotate=turned(30))
-    assert viewed_plane(show(image), image) == (2, None, None)
+    assert viewed_plane(show(image), Picture(image)) == (2, None, None)
 
 
 def test_a_slice_beside_the_image_is_said() -> None:
@@ -95,7 +95,7 @@ def test_a_slice_beside_the_image_is_said() -> None:
     viewer = show(image, Image(np.zeros((20, 40, 50))))
     viewer.dims.current_step = (15, 0, 0)
     with pytest.raises(InputError, match="outside"):
-        viewed_plane(viewer, image)
+        viewed_plane(viewer, Picture(image))
 
 
 numbers = st.floats(0.05, 20)

@@ -105,7 +105,7 @@ def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: 
     assert not labels.data.any()
     assert widget.redo()
     assert labels.data.any()
-    widget.commit_button.click()
+    widget.buttons["Commit"].click()
     assert "nothing to commit" in widget.message.text()
 
 

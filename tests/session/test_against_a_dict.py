@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.piles import Piles
 
 from napari_segany import Prompt
 from napari_segany.session import ArraySource, Session
@@ -23,59 +24,17 @@ PLANES = st.sampled_from([(0, None, None), (1, None, None), (None, 5, None)])
 
 
 class AgainstADict(RuleBasedStateMachine):
-    """Labels are those of painting the committed objects' masks one after the other.
-
-    With "keep" an object gets the pixels that are free when it is committed. The model keeps for
-    every pixel a pile of who wrote there; what is taken out leaves the piles.
-    """
+    """Labels are those of :class:`Piles`."""
 
     model: Any = None
 
     @initialize()
     def begin(self) -> None:
         self.session = Session(ArraySource(np.zeros(SHAPE, np.uint8)), self.model)
-        # For every pixel who wrote there, lowest first: object (None for a hand), value, order.
-        self.piles: dict[tuple[int, int, int], list[tuple[int | None, int, int]]] = {}
-        self.past: list[tuple[Any, Any]] = []
-        self.future: list[tuple[Any, Any]] = []
-
-    # What a step does to the piles ------------------------------------------------------------
-
-    def put(self, number: int) -> None:
-        each = self.session.state.objects[number]
-        assert each.commit is not None
-        assert each.label is not None
-        full = np.zeros(SHAPE, bool)
-        index = tuple(slice(None) if n is None else n for n in each.plane)
-        full[index] = each.commit.mask.mask(0)
-        for at in map(tuple, np.argwhere(full).tolist()):
-            pile = self.piles.setdefault(at, [])
-            # Below those that were committed later, which is so when a commit is done again.
-            place = len(pile)
-            while place and pile[place - 1][2] > each.commit.order:
-                place -= 1
-            below = pile[place - 1][1] if place else 0
-            if each.commit.on_overlap == "replace" or below == 0:
-                pile.insert(place, (number, each.label, each.commit.order))
-
-    def take(self, number: int) -> None:
-        for pile in self.piles.values():
-            # Below what was painted by hand nothing is seen, and nothing is ever taken back.
-            hand = max((i for i, entry in enumerate(pile) if entry[0] is None), default=-1)
-            pile[hand + 1 :] = [entry for entry in pile[hand + 1 :] if entry[0] != number]
+        self.piles = Piles(SHAPE)
 
     def follow(self, before: Any) -> None:
-        """What the step from ``before`` to the present state does."""
-        now = self.session.state
-        for number, each in before.objects.items():
-            other = now.objects.get(number)
-            if each.commit and (other is None or other.commit is not each.commit):
-                self.take(number)
-        done = [(n, each) for n, each in now.objects.items() if each.commit]
-        for number, each in sorted(done, key=lambda pair: pair[1].commit.order):
-            earlier = before.objects.get(number)
-            if earlier is None or earlier.commit is not each.commit:
-                self.put(number)
+        self.piles.follow(before, self.session.state)
 
     # Steps ------------------------------------------------------------------------------------
 
@@ -153,10 +112,9 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(z=st.integers(0, 1), row=ROWS, col=COLS, erase=st.booleans())
     def paint_by_hand(self, z: int, row: int, col: int, erase: bool) -> None:
-        value = 0 if erase else 100_000
-        self.image[z, row, col : col + 6] = value
-        for at in range(col, min(col + 6, SHAPE[2])):
-            self.piles.setdefault((z, row, at), []).append((None, value, 0))
+        before = self.image.copy()
+        self.image[z, row, col : col + 6] = 0 if erase else 100_000
+        self.piles.paint(before, self.image)
 
     # What holds at any time -------------------------------------------------------------------
 
@@ -168,11 +126,7 @@ class AgainstADict(RuleBasedStateMachine):
     def labels_are_those_of_the_dict(self) -> None:
         if not hasattr(self, "session"):
             return
-        wanted = np.zeros(SHAPE, np.int32)
-        for at, pile in self.piles.items():
-            if pile:
-                wanted[at] = pile[-1][1]
-        assert np.array_equal(self.image, wanted)
+        assert np.array_equal(self.image, self.piles.image())
 
 
 def run(model: Any, examples: int, steps: int) -> None:

@@ -215,7 +215,7 @@ def provenance(
             "points": None if p.points is None else p.points.tolist(),
             "labels": None if p.labels is None else p.labels.tolist(),
             "box": None if p.box is None else p.box.tolist(),
-            "mask": None if p.mask is None else Path(args.mask).name,
+            "mask": None if p.region is None else Path(args.mask).name,
             "mask_sha256": None
             if p.mask is None
             else hashlib.sha256(np.packbits(p.mask).tobytes()).hexdigest(),

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segany.core.labels import bounding_box
+from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 
 
@@ -51,8 +52,9 @@ class Prompt:
         (N,): 1 for points on the object, 0 for points off it. All 1 by default.
     box : array_like, optional
         (row_min, col_min, row_max, col_max).
-    mask : array_like, optional
-        Binary (H, W) image of the object's rough place, of the plane's shape.
+    mask : array_like or MaskSet, optional
+        The object's rough place: a binary (H, W) image of the plane's shape, or a set of one mask,
+        which takes no more memory than the object.
     mask_logits : array_like, optional
         (256, 256) ``low_res_logits`` of a previous answer, to be refined.
 
@@ -70,7 +72,7 @@ class Prompt:
     points: NDArray[np.float64] | None = None
     labels: NDArray[np.int64] | None = None
     box: NDArray[np.float64] | None = None
-    mask: NDArray[np.bool_] | None = None
+    region: MaskSet | None = None
     mask_logits: NDArray[np.float32] | None = None
 
     def __init__(
@@ -78,12 +80,10 @@ class Prompt:
         points: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        mask: ArrayLike | MaskSet | None = None,
         mask_logits: ArrayLike | None = None,
     ) -> None:
-        fields: dict[str, NDArray[np.generic] | None] = dict.fromkeys(
-            ("points", "labels", "box", "mask", "mask_logits")
-        )
+        fields: dict[str, Any] = dict.fromkeys(("points", "labels", "box", "region", "mask_logits"))
         if points is not None and not _is_empty(points):
             fields["points"] = _numbers("points", points, (None, 2))
         fields["labels"] = _check_labels(labels, fields["points"])
@@ -92,7 +92,7 @@ class Prompt:
         if mask is not None and mask_logits is not None:
             raise InputError("Give either mask or mask_logits, not both.")
         if mask is not None:
-            fields["mask"] = _check_mask(mask)
+            fields["region"] = _check_mask(mask)
         if mask_logits is not None:
             logits = _numbers("mask_logits", mask_logits, (None, None)).astype(np.float32)
             logits.flags.writeable = False
@@ -102,21 +102,26 @@ class Prompt:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """(H, W) binary image of the object's rough place."""
+        return None if self.region is None else self.region.mask(0)
+
     def with_point(self, row: float, col: float, positive: bool = True) -> "Prompt":
         """This prompt and one more point, on the object or off it."""
         points = [] if self.points is None else self.points.tolist()
         labels = [] if self.labels is None else self.labels.tolist()
         points, labels = [*points, [row, col]], [*labels, int(positive)]
-        return Prompt(points, labels, self.box, self.mask, self.mask_logits)
+        return Prompt(points, labels, self.box, self.region, self.mask_logits)
 
     def with_box(self, box: ArrayLike) -> "Prompt":
         """This prompt with another box."""
-        return Prompt(self.points, self.labels, box, self.mask, self.mask_logits)
+        return Prompt(self.points, self.labels, box, self.region, self.mask_logits)
 
     @property
     def has_mask(self) -> bool:
         """Whether a mask or previous logits are part of the prompt."""
-        return self.mask is not None or self.mask_logits is not None
+        return self.region is not None or self.mask_logits is not None
 
     def completed(self) -> "Prompt":
         """This prompt, with the bounding box of its mask if the mask is all there is.
@@ -124,12 +129,12 @@ class Prompt:
         The models were trained to refine masks together with points or boxes; a mask alone
         tells them little.
         """
-        if self.mask is None or self.points is not None or self.box is not None:
+        if self.region is None or self.points is not None or self.box is not None:
             return self
-        a, b, c, d = bounding_box(self.mask)
+        a, b, c, d = self.region.boxes[0].tolist()
         # A box is continuous: its edges pass through the outermost pixels' centres.
         box = np.array([a, b, max(c - 1, a + 0.5), max(d - 1, b + 0.5)])
-        return Prompt(box=box, mask=self.mask)
+        return Prompt(box=box, mask=self.region)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -160,9 +165,9 @@ class Prompt:
             raise InputError(
                 f"The box {self.box.tolist()} lies outside the plane of shape {shape}."
             )
-        if self.mask is not None and self.mask.shape != tuple(shape):
+        if self.region is not None and self.region.shape != tuple(shape):
             raise InputError(
-                f"The mask has shape {self.mask.shape} but the plane has shape {tuple(shape)}."
+                f"The mask has shape {self.region.shape} but the plane has shape {tuple(shape)}."
             )
 
     def __repr__(self) -> str:
@@ -171,7 +176,8 @@ class Prompt:
             parts.append(f"{len(self.points)} point{'s' if len(self.points) > 1 else ''}")
         if self.box is not None:
             parts.append(f"box {self.box.tolist()}")
-        parts += [name for name in ("mask", "mask_logits") if getattr(self, name) is not None]
+        given = {"mask": self.region, "mask_logits": self.mask_logits}
+        parts += [name for name, value in given.items() if value is not None]
         return f"Prompt({', '.join(parts)})"
 
 
@@ -204,17 +210,22 @@ def _check_box(box: ArrayLike) -> NDArray[np.float64]:
     return values
 
 
-def _check_mask(mask: ArrayLike) -> NDArray[np.bool_]:
-    array = np.array(mask)
-    if array.ndim != 2 or array.dtype.kind not in "bui":
-        raise InputError(
-            f"mask must be a binary (H, W) image, got shape {array.shape} of type {array.dtype}."
-        )
-    binary: NDArray[np.bool_] = array.astype(bool)
-    if not binary.any():
+def _check_mask(mask: ArrayLike | MaskSet) -> MaskSet:
+    if isinstance(mask, MaskSet):
+        region = mask
+    else:
+        array = np.array(mask)
+        if array.ndim != 2 or array.dtype.kind not in "bui":
+            raise InputError(
+                f"mask must be a binary (H, W) image, got shape {array.shape} of type "
+                f"{array.dtype}."
+            )
+        region = MaskSet.from_masks(array.astype(bool)[None])
+    if len(region) != 1:
+        raise InputError(f"mask must be one mask, got a set of {len(region)}.")
+    if not region.area[0]:
         raise InputError("The mask prompt is empty: no pixel of it is set.")
-    binary.flags.writeable = False
-    return binary
+    return region
 
 
 def group_alike(prompts: Sequence[Prompt]) -> list[list[int]]:

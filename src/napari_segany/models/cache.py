@@ -64,9 +64,18 @@ class ImportedModel:
         return models_folder() / self.file
 
 
+_preferred = ""
+
+
+def use_folder(folder: str) -> None:
+    """Keep weights in another folder from now on; an empty name means the usual place."""
+    global _preferred
+    _preferred = folder
+
+
 def cache_folder() -> Path:
-    """The cache: ``SEGANY_CACHE`` if set, else the platform's place for user caches."""
-    if folder := os.environ.get(CACHE_VARIABLE):
+    """The cache: ``SEGANY_CACHE``, else :func:`use_folder`'s, else the place for user caches."""
+    if folder := os.environ.get(CACHE_VARIABLE) or _preferred:
         return Path(folder).expanduser()
     return platformdirs.user_cache_path("napari-segany", appauthor=False)
 

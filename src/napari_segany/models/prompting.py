@@ -69,8 +69,8 @@ class ModelPrompts:
         labels = [p.labels for p in prompts if p.labels is not None]
         boxes = [p.box for p in prompts if p.box is not None]
         masks = [
-            frame.place_mask(p.mask)
-            if p.mask is not None
+            frame.place_mask(p.region.mask(0))
+            if p.region is not None
             else torch.from_numpy(np.array(p.mask_logits))
             for p in prompts
             if p.has_mask

@@ -4,12 +4,11 @@ It needs no Qt and works on a ``ViewerModel``. The session is what is true; laye
 change it, and how they see it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 from psygnal import Signal
 
@@ -19,17 +18,25 @@ from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin import prompts
-from napari_segany.plugin.layers import LayerTarget, placement_of, source_of, viewed_plane
+from napari_segany.plugin.keeping import Keeping
+from napari_segany.plugin.layers import show_plane, viewed_plane
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.portions import Portions
 from napari_segany.plugin.reading import Mode, Reader
+from napari_segany.plugin.results import METADATA, Results
 from napari_segany.plugin.scheduler import Scheduler
 from napari_segany.plugin.tools import ToolLayers
-from napari_segany.plugin.workers import EMBED, Jobs
+from napari_segany.plugin.workers import ASK, Jobs
 from napari_segany.session import Session
-from napari_segany.session.journal import Story, find_journals, read_journal
-from napari_segany.session.objects import State
-from napari_segany.session.provenance import provenance, table
+from napari_segany.session.current import remember
+from napari_segany.session.journal import Story
+from napari_segany.session.objects import State, middle
+from napari_segany.session.provenance import provenance, replay
 from napari_segany.session.source import Plane
 from napari_segany.session.target import NoTarget
+
+Given = tuple[Prompt, Plane, int | None]
+"""An object to begin: with what, where, and its value in the labels if that is known."""
 
 
 class Controller:
@@ -54,24 +61,29 @@ class Controller:
         Whether points belong to one object, or each positive point begins another.
     live : bool
         Whether candidates are computed without being asked for.
+    min_predicted_iou, min_stability : float
+        Objects whose candidate has lower scores are not committed.
+    embeddings_bytes : int
+        Memory for embeddings of the next image.
     """
 
     status = Signal(str)
     changed = Signal()
 
     def __init__(self, viewer: Any, jobs: Jobs, journals: Path | None = None) -> None:
-        self.viewer, self.jobs, self.journals = viewer, jobs, journals
+        self.viewer, self.jobs = viewer, jobs
         self.mode: Mode = "one"
         self.live = True
+        self.min_predicted_iou = self.min_stability = 0.0
         self.session: Session | None = None
-        self.image: Any = None
-        self.labels: Any = None
+        self.picture: Picture | None = None
+        self.results = Results(self._on_labels)
         self.tools: ToolLayers | None = None
         self._model: SamModel | None = None
         self._plane: Plane | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
-        self._stories: list[Story] = []
+        self._keeping, self._portions = Keeping(jobs, journals), Portions(jobs)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
@@ -93,56 +105,63 @@ class Controller:
             self.session.model = model
         self._go_on()
 
-    def open(self, image: Any) -> Session:
-        """Begin a session on an image layer; the one before ends, its labels stay."""
-        if image is self.image and self.session is not None:
+    @property
+    def image(self) -> Any:
+        """The image layer in work."""
+        return None if self.picture is None else self.picture.layer
+
+    @property
+    def labels(self) -> Any:
+        """The layer that is committed into."""
+        return self.results.layer
+
+    def open(
+        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> Session:
+        """Begin a session on an image layer; the one before ends, its labels stay.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            The image.
+        channels, others
+            See :class:`Picture`.
+        """
+        picture = Picture(image, channels, others)
+        if self.session is not None and picture.same_as(self.picture):
             return self.session
-        source = source_of(image)
+        source = picture.source()
         self.close()
         embeddings = EmbeddingCache(self.embeddings_bytes)
         self.session = Session(source, self._model, NoTarget(), cache=embeddings)
         self.session.changed.connect(self._on_session)
         self.session.answered.connect(self._on_answer)
         self.session.trouble.connect(self._say)
-        self.image = image
-        image.events.data.connect(self._on_pixels)
-        self.tools = ToolLayers(self.viewer, image, source.shape, self._on_prompts)
+        remember(self.session)
+        self.picture = picture
+        for layer in picture.layers:
+            layer.events.data.connect(self._on_pixels)
+        self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
-        if self.journals is not None:
-            self._begin_journal(self.session, self.journals)
+        self._keeping.begin(self.session, self.changed.emit, self._scheduler.failed)
         self.changed.emit()
         return self.session
-
-    def _begin_journal(self, session: Session, folder: Path) -> None:
-        """Find out which image this is, in another thread, and write down what happens."""
-
-        def find(should_stop: ShouldStop) -> tuple[Path, list[Story]]:
-            own = folder / session.source.identity()
-            return own, self._read_stories(own)
-
-        def begin(found: tuple[Path, list[Story]]) -> None:
-            if session is self.session:
-                own, self._stories = found
-                session.begin_journal(own)
-                self.changed.emit()
-
-        self.jobs.submit("identity", EMBED, find, begin, self._scheduler.failed)
 
     def close(self) -> None:
         """End the session; our layers leave the viewer, labels stay."""
         self.jobs.stop()
         if self.session is not None:
             self.session.close()
-        if self.image is not None:
-            self.image.events.data.disconnect(self._on_pixels)
-        if self.labels is not None:
-            self._leave_labels()
+        for layer in () if self.picture is None else self.picture.layers:
+            layer.events.data.disconnect(self._on_pixels)
+        self.results.leave()
         if self.tools is not None:
             with self._without_events():
                 self.tools.remove()
-        self.session = self.image = self.tools = None
-        self._plane, self._stories = None, []
+        self.session = self.picture = self.tools = None
+        self._plane = None
+        self._keeping.end()
         self.changed.emit()
 
     def end(self) -> None:
@@ -201,9 +220,57 @@ class Controller:
         self.preview_layer.visible = not self.preview_layer.visible
         return bool(self.preview_layer.visible)
 
-    def add(self, given: Sequence[Prompt]) -> list[int]:
-        """Begin an object for each prompt, in the plane in view."""
-        return self._open_session().add_many(given)
+    def add(
+        self,
+        prompts: Sequence[Prompt],
+        planes: Sequence[Plane] = (),
+        labels: Sequence[int | None] = (),
+    ) -> None:
+        """Begin an object for each prompt; thousands are begun a few at a time.
+
+        See :meth:`Session.add_many`; by default they lie in the plane in view.
+        """
+        session = self._open_session()
+        where, values = planes or [session.plane] * len(prompts), labels or [None] * len(prompts)
+
+        def act(rows: Sequence[tuple[Prompt, Plane, int | None]], joined: bool) -> None:
+            if session is self.session:
+                some, here, named = zip(*rows, strict=True)
+                session.add_many(some, here, named, join=joined)
+
+        rows = list(zip(prompts, where, values, strict=True))
+        self._portions.act("add", rows, act, self._done_with_many, self._scheduler.failed)
+
+    def add_later(self, find: Callable[[ShouldStop], list[Given]]) -> None:
+        """Begin the objects that ``find`` returns; another thread calls it."""
+        session = self._open_session()
+
+        def add(found: list[Given]) -> None:
+            if session is self.session and found:
+                self.add(*zip(*found, strict=True))
+                self._say(f"{len(found)} objects are open.")
+            elif session is self.session:
+                self._say("There is no object there.")
+
+        self.jobs.submit("find", ASK, find, add, self._scheduler.failed)
+
+    def reader(self) -> Reader:
+        """Reads layers for the present session."""
+        session = self._open_session()
+        if self._plane is None:
+            raise InputError("Prompts need a plane of the image in view.")
+        hidden = self._complete_tools().hidden
+        return Reader(self.viewer, self.picture, session, self.mode, self._plane, hidden)
+
+    def go_to(self, number: int) -> None:
+        """Look at an object, and make it the active one if it is open."""
+        session = self._open_session()
+        each = session.state.objects.get(number)
+        if each is None or self.picture is None:
+            raise InputError(f"There is no object {number}.")
+        show_plane(self.viewer, self.picture, each.plane, middle(each))
+        if each.commit is None:
+            session.reopen(number)
 
     def embed(self, plane: Plane) -> None:
         """Embed a plane soon."""
@@ -223,41 +290,67 @@ class Controller:
         return self._open_session().next_candidate(step)
 
     def commit(self) -> list[int]:
-        """Write all open objects that are segmented into the labels; returns their labels."""
+        """Write all open objects that are segmented into the labels.
+
+        Those with scores below the bounds stay open. Of thousands the first are written now and
+        the others soon; they are one step to undo.
+
+        Returns
+        -------
+        list of int
+            Labels of those written now.
+        """
         session = self._open_session()
         ready = [each.id for each in session.state.open if session.candidates(each.id) is not None]
-        if not ready:
+        good = [number for number in ready if self._is_good(session, number)]
+        if ready and not good:
+            raise InputError("No object has scores as high as asked for; nothing is committed.")
+        if not good:
             raise InputError("There is nothing to commit yet: click on an object first.")
         if self.labels is None:
             self.into(None)
-        return session.commit(ready)
+        labels: list[int] = []
+
+        def act(portion: Sequence[int], joined: bool) -> None:
+            if session is self.session:
+                still = [n for n in portion if n in session.state.objects]
+                labels.extend(session.commit(still, joined))
+
+        self._portions.act("commit", good, act, self._done_with_many, self._scheduler.failed)
+        if len(good) < len(ready):
+            self._say(f"{len(ready) - len(good)} objects with lower scores stay open.")
+        return labels
+
+    def _is_good(self, session: Session, number: int) -> bool:
+        mask = session.preview(number)
+        return (
+            mask is None
+            or not len(mask)
+            or bool(
+                mask.predicted_iou[0] >= self.min_predicted_iou
+                and mask.stability_score[0] >= self.min_stability
+            )
+        )
+
+    def _done_with_many(self) -> None:
+        if self.session is not None:
+            self.results.describe(self.session)
+            self._go_on()
 
     def into(self, layer: Any) -> Any:
         """Commit into a labels layer of the image's shape; None makes one."""
-        session = self._open_session()
-        if layer is None:
-            data = np.zeros(session.source.shape, np.int32)
-            layer = Labels(data, name=f"{self.image.name} objects", **placement_of(self.image))
-            target = LayerTarget(layer, last=0)
+        session, picture = self._open_session(), self.picture
+        assert picture is not None
+        new = layer is None
+        layer = self.results.new_layer(picture) if new else layer
+        target = self.results.take(layer, picture, new)
+        if new:
             with self._without_events():
                 # Below the prompts, so that these are seen on what is committed.
                 own = self.preview_layer
                 at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
                 self.viewer.layers.insert(at, layer)
                 self._complete_tools().select(self.points)
-        else:
-            shape = tuple(np.shape(layer.data))
-            if shape != session.source.shape:
-                raise InputError(
-                    f"{layer.name} has shape {shape}, {self.image.name} has planes of "
-                    f"{session.source.shape}; choose labels of the image's shape."
-                )
-            target = LayerTarget(layer)
-        if self.labels is not None:
-            self._leave_labels()
-        self.labels = layer
-        layer.events.set_data.connect(self._on_labels)
-        layer.events.paint.connect(self._on_paint)
         session.set_target(target)
         return layer
 
@@ -290,19 +383,7 @@ class Controller:
 
         They are known soon after the image is chosen.
         """
-        return list(self._stories)
-
-    @staticmethod
-    def _read_stories(folder: Path) -> list[Story]:
-        found = []
-        for path in find_journals(folder):
-            try:
-                story = read_journal(path)
-            except SeganyError:
-                continue
-            if story.state.objects or story.steps:
-                found.append(story)
-        return found
+        return list(self._keeping.stories)
 
     def restore(self, story: Story) -> None:
         """Take up an earlier session; its objects come back in a new layer of labels."""
@@ -311,13 +392,36 @@ class Controller:
             self.into(None)
         session.restore(story)
 
+    # Doing it again ------------------------------------------------------------------------
+
+    def provenance(self) -> dict[str, Any]:
+        """How the labels came about; see :func:`session.provenance.provenance`."""
+        return provenance(self._open_session())
+
+    def replay(self, kept: dict[str, Any]) -> None:
+        """Compute a session's labels again, into a new layer."""
+        session, picture = self._open_session(), self.picture
+        assert picture is not None
+        source, model = session.source, session.asker.model
+
+        def show(labels: Any) -> None:
+            layer = Labels(labels, name=f"{picture.name} again", **picture.placement())
+            layer.metadata[METADATA] = kept
+            with self._without_events():
+                self.viewer.add_layer(layer)
+
+        def work(should_stop: ShouldStop) -> Any:
+            return replay(kept, source, model, should_stop)
+
+        self.jobs.submit("replay", ASK, work, show, self._scheduler.failed)
+
     # What layers and viewer tell ------------------------------------------------------------
 
     def _on_view(self, event: Any = None) -> None:
         if self.session is None:
             return
         try:
-            plane = viewed_plane(self.viewer, self.image)
+            plane = viewed_plane(self.viewer, self.picture)
         except InputError as error:
             self._plane = None
             self.status.emit(str(error))
@@ -329,11 +433,12 @@ class Controller:
     def _on_pixels(self, event: Any = None) -> None:
         if self.session is None:
             return
-        source = source_of(self.image)
+        picture = self.picture
+        assert picture is not None
+        source = Picture(picture.layer, picture.channels, picture.others).source()
         if source.shape != self.session.source.shape:
-            image = self.image
             self.close()
-            self.open(image)
+            self.open(picture.layer, picture.channels, picture.others)
             return
         self.session.source = source
         self.session.forget_image()
@@ -352,16 +457,15 @@ class Controller:
             with self._without_events():
                 if action == "added":
                     self._complete_tools().mark_new(event)
-                self._read_prompts(self._plane)
+                self._read_prompts()
         except SeganyError as error:
             self._write_prompts()
             self.status.emit(str(error))
 
-    def _read_prompts(self, view: Plane) -> None:
+    def _read_prompts(self) -> None:
         """Make the session's open objects what points and shapes say."""
         session = self._open_session()
-        reader = Reader(self.viewer, self.image, session, self.mode, view)
-        reading = reader.read(self.points, self.shapes)
+        reading = self.reader().read(self.points, self.shapes)
         begun = session.set_open(reading.wanted)
         self._written = _asked(session.state)
         for layer, given in (
@@ -375,7 +479,7 @@ class Controller:
         if self.session is not None and self.tools is not None:
             self._written = _asked(self.session.state)
             with self._without_events():
-                self.tools.write(self.session.state.objects)
+                self.tools.write(self.session.state)
 
     def _say(self, text: str) -> None:
         self.status.emit(text)
@@ -383,8 +487,13 @@ class Controller:
     def _on_session(self, before: State, after: State) -> None:
         if not self._quiet and _asked(after) != self._written:
             self._write_prompts()
-        if after.committed != before.committed and self.labels is not None:
-            self._describe_labels()
+        if self._portions.at_work:
+            # Many are begun or committed; the rest follows when that is done.
+            self._show()
+            self.changed.emit()
+            return
+        if after.committed != before.committed:
+            self.results.describe(self._open_session())
         self._show()
         self._go_on()
         self.changed.emit()
@@ -401,19 +510,14 @@ class Controller:
             if lost:
                 self._write_prompts()
 
-    def _on_paint(self, event: Any = None) -> None:
-        target = None if self.session is None else self.session.labels
-        if isinstance(target, LayerTarget):
-            target.note(int(target.layer.selected_label))
-
     def _on_removed(self, event: Any) -> None:
         if self._quiet or self.session is None:
             return
         layer = event.value
-        if layer is self.image:
+        if self.picture is not None and layer in self.picture.layers:
             self.close()
         elif layer is self.labels:
-            self._leave_labels()
+            self.results.leave()
             self.session.set_target(NoTarget(), reopen=True)
             self.status.emit("The labels are gone; their objects can be committed again.")
         elif self.tools is not None:
@@ -440,18 +544,6 @@ class Controller:
     def _show(self) -> None:
         if self.tools is not None and self.tools.preview is not None and self.session is not None:
             self.tools.preview.show(self.session)
-
-    def _leave_labels(self) -> None:
-        self.labels.events.set_data.disconnect(self._on_labels)
-        self.labels.events.paint.disconnect(self._on_paint)
-        self.labels = None
-
-    def _describe_labels(self) -> None:
-        """Scores into the labels' features, how they came about into their metadata."""
-        session = self._open_session()
-        self.labels.features = table(session.state)
-        if session.model is not None:
-            self.labels.metadata["napari_segany"] = provenance(session)
 
     def _open_session(self) -> Session:
         if self.session is None:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
-from napari_segany.session.source import ArraySource, Plane
-from napari_segany.session.target import Box, check_label
+from napari_segany.session.source import Plane
 
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 NEGLIGIBLE = 1e-6
@@ -25,11 +24,6 @@ Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 def full_data(layer: Any) -> Any:
     """A layer's data at full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
-
-
-def source_of(layer: Any) -> ArraySource:
-    """The planes of an image layer, read lazily."""
-    return ArraySource(full_data(layer), rgb=bool(layer.rgb), name=layer.name)
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
@@ -70,7 +64,7 @@ def viewed_point(viewer: Any, layer: Any) -> NDArray[np.float64]:
 
 
 def viewed_plane(viewer: Any, layer: Any) -> Plane:
-    """The plane of an image that the viewer shows.
+    """The plane of a picture that the viewer shows.
 
     Raises
     ------
@@ -96,10 +90,29 @@ def viewed_plane(viewer: Any, layer: Any) -> Plane:
     at = inverse @ (viewed_point(viewer, layer) - offset)
     index = np.rint(at).astype(int).tolist()
     plane = tuple(None if v else n for v, n in zip(varies.tolist(), index, strict=True))
-    shape = full_data(layer).shape
-    if any(n is not None and not 0 <= n < size for n, size in zip(plane, shape, strict=False)):
+    if any(n is not None and not 0 <= n < s for n, s in zip(plane, layer.shape, strict=True)):
         raise InputError(f"The slice in view lies outside {layer.name}.")
     return plane
+
+
+def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
+    """Make the viewer show a plane of a picture, its (row, column) ``position`` in the middle."""
+    extra = viewer.dims.ndim - layer.ndim
+    order = [*range(extra), *(extra + axis for axis, n in enumerate(plane) if n is not None)]
+    order += [extra + axis for axis, n in enumerate(plane) if n is None]
+    if sorted(viewer.dims.displayed) != sorted(order[-2:]):
+        viewer.dims.order = tuple(order)
+    matrix, offset = to_world(layer)
+    world = matrix @ in_layer(plane, position)[0] + offset
+    units = viewer.layers.extent.units
+    if units is not None:
+        world /= unit_factors(units, layer.units)[-layer.ndim :]
+    for axis, n in enumerate(plane):
+        if n is not None:
+            viewer.dims.set_point(extra + axis, world[axis])
+    shown = [axis - extra for axis in viewer.dims.displayed]
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
 
 
 def in_image(viewer: Any, layer: Any, coordinates: Any, image: Any) -> NDArray[np.float64]:
@@ -127,43 +140,3 @@ def in_layer(plane: Plane, points: Any) -> NDArray[np.float64]:
     for axis, n in enumerate(plane):
         found[:, axis] = next(columns) if n is None else n
     return found
-
-
-class LayerTarget:
-    """Labels in a napari layer, written so that the layer's own undo knows of it.
-
-    Parameters
-    ----------
-    layer : napari.layers.Labels
-        With numpy or zarr data.
-    last : int, optional
-        The largest label in it, if that is known.
-    """
-
-    def __init__(self, layer: Any, last: int | None = None) -> None:
-        if layer.multiscale or not hasattr(layer.data, "__setitem__"):
-            raise InputError(f"{layer.name} cannot be written: its data is lazy or multiscale.")
-        self.layer = layer
-        self._last = int(np.asarray(layer.data).max(initial=0)) if last is None else last
-
-    def read(self, box: Box) -> NDArray[np.integer]:
-        """A copy of the labels in a box."""
-        found: NDArray[np.integer] = np.array(self.layer.data[box])
-        return found
-
-    def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
-        """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
-        if len(values):
-            index = zip(np.nonzero(where), box, strict=True)
-            self.layer.data_setitem(tuple(at + side.start for at, side in index), values)
-            self._last = max(self._last, int(values.max()))
-
-    def free_label(self) -> int:
-        """A label larger than any that was ever in use."""
-        self._last += 1
-        check_label(self._last, self.layer.data.dtype)
-        return self._last
-
-    def note(self, label: int) -> None:
-        """Somebody painted with a label, which is therefore not free."""
-        self._last = max(self._last, label)

@@ -1,6 +1,6 @@
 """Prompt layers: points and shapes of the open objects, read into prompts and written back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import draw as drawing
 
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.plugin.layers import in_layer
 from napari_segany.session.objects import SegmentedObject
@@ -45,24 +46,24 @@ class Drawn:
     box: list[float] | None = None
     outline: NDArray[np.float64] | None = None
 
-    def prompt(self, shape: tuple[int, int], mask: NDArray[np.bool_] | None = None) -> Prompt:
-        """The prompt for a plane of ``shape``; ``mask`` is used if there is no outline."""
+    def prompt(self, shape: tuple[int, int], region: MaskSet | None = None) -> Prompt:
+        """The prompt for a plane of ``shape``; ``region`` is used if there is no outline."""
         if self.outline is not None:
-            filled = drawing.polygon2mask(shape, self.outline)
-            mask = filled if filled.any() else mask
-        return Prompt(self.points, self.signs or None, self.box, mask)
+            filled = MaskSet.from_masks(drawing.polygon2mask(shape, self.outline)[None])
+            region = filled if filled.area[0] else region
+        return Prompt(self.points, self.signs or None, self.box, region)
+
+    def add(self, other: "Drawn") -> None:
+        """Ask for what another one asks, too; its box takes the place of this one's."""
+        self.points += other.points
+        self.signs += other.signs
+        if other.box is not None:
+            self.box, self.outline = other.box, other.outline
 
     @property
     def empty(self) -> bool:
         """Whether nothing is asked."""
         return not self.points and self.box is None
-
-
-def same(prompt: Prompt, other: Prompt) -> bool:
-    """Whether two prompts ask the same."""
-    names = ("points", "labels", "box", "mask")
-    pairs: list[tuple[Any, Any]] = [(getattr(prompt, n), getattr(other, n)) for n in names]
-    return all(a is b or (a is not None and np.array_equal(a, b)) for a, b in pairs)
 
 
 def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -100,6 +101,14 @@ def drawn_by(kind: str, spots: NDArray[np.float64], sign: int, shape: tuple[int,
     return drawn
 
 
+def sign_of(features: Any) -> int:
+    """1 or 0, from one row of another layer's features: is the point on its object?"""
+    for name in ("sign", "label"):
+        if name in features:
+            return int(str(features[name]).lower() not in (NEGATIVE, "-", "0", "0.0", "false"))
+    return 1
+
+
 def column(layer: Any, name: str, default: Any) -> NDArray[Any]:
     """A feature of each point or shape of a layer."""
     if name in layer.features and len(layer.features) == len(layer.data):
@@ -135,14 +144,14 @@ def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def rows_of_points(
-    objects: Mapping[int, SegmentedObject],
+    objects: Iterable[SegmentedObject],
 ) -> tuple[NDArray[np.float64] | None, dict[str, list[Any]]]:
     """Coordinates and features of the points of open objects; None for no point."""
     data: list[NDArray[np.float64]] = []
     features: dict[str, list[Any]] = {"object": [], "sign": []}
-    for each in objects.values():
+    for each in objects:
         prompt = each.prompt
-        if each.commit is None and prompt.points is not None and prompt.labels is not None:
+        if prompt.points is not None and prompt.labels is not None:
             data.append(in_layer(each.plane, prompt.points))
             features["object"] += [each.id] * len(prompt.points)
             features["sign"] += [POSITIVE if on else NEGATIVE for on in prompt.labels]
@@ -150,13 +159,13 @@ def rows_of_points(
 
 
 def rows_of_boxes(
-    objects: Mapping[int, SegmentedObject],
+    objects: Iterable[SegmentedObject],
 ) -> tuple[list[NDArray[np.float64]], dict[str, list[Any]]]:
     """Corners and features of the boxes of open objects."""
     data: list[NDArray[np.float64]] = []
     features: dict[str, list[Any]] = {"object": [], "sign": []}
-    for each in objects.values():
-        if each.commit is None and each.prompt.box is not None:
+    for each in objects:
+        if each.prompt.box is not None:
             a, b, c, d = each.prompt.box
             data.append(in_layer(each.plane, [[a, b], [a, d], [c, d], [c, b]]))
             features["object"].append(each.id)

@@ -1,5 +1,6 @@
 """What points and shapes of a viewer ask a session for, object by object."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segany.core.prompts import Prompt
 from napari_segany.plugin import prompts
 from napari_segany.plugin.layers import in_image
+from napari_segany.session.opening import asks_the_same
 from napari_segany.session.session import Session
 from napari_segany.session.source import Plane, plane_shape
 
@@ -48,11 +50,21 @@ class Reader:
         To whom new points belong.
     view : tuple
         The plane in view.
+    hidden : collection of int
+        Open objects whose prompts are not drawn in the layers; they stay as they are.
     """
 
-    def __init__(self, viewer: Any, image: Any, session: Session, mode: Mode, view: Plane) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        image: Any,
+        session: Session,
+        mode: Mode,
+        view: Plane,
+        hidden: Collection[int] = (),
+    ) -> None:
         self.viewer, self.image, self.session = viewer, image, session
-        self.mode, self.view = mode, view
+        self.mode, self.view, self.hidden = mode, view, hidden
         self._open = {each.id: each for each in session.state.open}
         self._drawn: dict[int, tuple[Plane, prompts.Drawn]] = {}
         self._boxed: set[int] = set()
@@ -69,15 +81,48 @@ class Reader:
             known = self._open.get(number)
             shape = plane_shape(self.session.source.shape, plane)
             # A mask that is not drawn came from an outline or from labels, and stays.
-            mask = None if known is None else known.prompt.mask
+            mask = None if known is None else known.prompt.region
             prompt = drawn.prompt(shape, mask)
-            if known is not None and known.plane == plane and prompts.same(prompt, known.prompt):
+            if known is not None and known.plane == plane and asks_the_same(prompt, known.prompt):
                 prompt = known.prompt
             reading.wanted[number] = plane, prompt
         for number, each in self._open.items():
-            if each.prompt.points is None and each.prompt.box is None:
+            drawn_nowhere = each.prompt.points is None and each.prompt.box is None
+            if drawn_nowhere or number in self.hidden:
                 reading.wanted[number] = each.plane, each.prompt
         return reading
+
+    def read_other(self, layer: Any) -> list[tuple[Plane, Prompt]]:
+        """Objects that a points or shapes layer of somebody else's asks for.
+
+        Rows with the same value in a feature "object" belong together; points whose feature
+        "sign" (or "label") is "negative", "-", 0 or False are off their object.
+        """
+        drawn: dict[tuple[Plane, Any], prompts.Drawn] = {}
+        kinds = getattr(layer, "shape_type", None)
+        whose = layer.features.get("object")
+        for i, each in enumerate(layer.data):
+            positions = in_image(self.viewer, layer, each, self.image)
+            plane, spots = self._place(prompts.NEW, positions)
+            shape = plane_shape(self.session.source.shape, plane)
+            spots = spots if kinds is not None else spots[prompts.inside(spots, shape)]
+            if not len(spots) or not self._in_image(plane):
+                continue
+            sign = prompts.sign_of(layer.features.iloc[i])
+            given = prompts.drawn_by("line" if kinds is None else str(kinds[i]), spots, sign, shape)
+            here = [key for key in drawn if key[0] == plane]
+            key: tuple[Plane, Any] = (plane, i)
+            if whose is not None:
+                key = (plane, whose.iloc[i])
+            elif kinds is None and here and (self.mode == "one" or not sign):
+                key = here[-1]
+            drawn.setdefault(key, prompts.Drawn()).add(given)
+        shape_of = self.session.source.shape
+        return [
+            (plane, each.prompt(plane_shape(shape_of, plane)))
+            for (plane, _), each in drawn.items()
+            if not each.empty
+        ]
 
     def _rows(self, layer: Any, data: Any) -> Any:
         """Number, (N, n) positions in the image, sign and kind of each point or shape."""
@@ -128,10 +173,7 @@ class Reader:
             number = self._whose_box(number, plane)
             self._boxed.add(number)
         drawn = self._of(number, plane)
-        drawn.points += given.points
-        drawn.signs += given.signs
-        if given.box is not None:
-            drawn.box, drawn.outline = given.box, given.outline
+        drawn.add(given)
         return number
 
     def _of(self, number: int, plane: Plane) -> prompts.Drawn:

@@ -14,6 +14,7 @@ class Settings:
     model: str = "auto"
     device: str = "auto"
     precision: Literal["auto", "exact", "bfloat16"] = "auto"
+    cache_folder: str = ""
     embeddings_gb: float = 1.0
 
 
@@ -27,6 +28,7 @@ def read_settings() -> Settings:
             model=str(found.models.model),
             device=str(found.models.device),
             precision=found.models.precision,
+            cache_folder=str(found.models.cache_folder),
             embeddings_gb=float(found.memory.embeddings_gb),
         )
     except (ImportError, AttributeError, KeyError):

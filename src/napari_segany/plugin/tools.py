@@ -1,18 +1,22 @@
 """Our layers in a viewer: points and shapes to prompt with, and the preview."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.plugin import prompts
-from napari_segany.plugin.layers import placement_of
-from napari_segany.plugin.preview import Preview, preview_data
-from napari_segany.session.objects import SegmentedObject
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.preview import Preview
+from napari_segany.plugin.storage import empty
+from napari_segany.session.objects import State
 
 POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
 NAMES = (POINTS, BOXES, PREVIEW)
+
+DRAWN = 200
+"""Open objects whose prompts are drawn at once; napari is slow with thousands of shapes."""
 
 
 class ToolLayers:
@@ -22,10 +26,8 @@ class ToolLayers:
     ----------
     viewer : napari.components.ViewerModel
         Where they are shown.
-    image : napari.layers.Image
+    picture : Picture
         They lie where this lies.
-    shape : tuple of int
-        Of the image, without colours.
     on_edit : callable
         Called with napari's event when points or shapes were changed by hand.
 
@@ -37,16 +39,17 @@ class ToolLayers:
         The same.
     sign : str
         Of the next point.
+    hidden : set of int
+        Open objects whose prompts are not drawn.
     """
 
-    def __init__(
-        self, viewer: Any, image: Any, shape: tuple[int, ...], on_edit: Callable[[Any], None]
-    ) -> None:
-        self.viewer, self.image, self.shape, self.on_edit = viewer, image, shape, on_edit
+    def __init__(self, viewer: Any, picture: Picture, on_edit: Callable[[Any], None]) -> None:
+        self.viewer, self.picture, self.on_edit = viewer, picture, on_edit
         self.points: Any = None
         self.shapes: Any = None
         self.preview: Preview | None = None
         self.sign = prompts.POSITIVE
+        self.hidden: set[int] = set()
 
     @property
     def layers(self) -> list[Any]:
@@ -61,10 +64,10 @@ class ToolLayers:
 
     def add_missing(self) -> None:
         """Add those that are not there, and select the points."""
-        placed, ndim = placement_of(self.image), len(self.shape)
+        placed, ndim = self.picture.placement(), self.picture.ndim
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
-            layer = Labels(preview_data(self.shape), name=PREVIEW, opacity=0.5, **placed)
+            layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, opacity=0.5, **placed)
             layer.editable = False
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)
@@ -128,12 +131,16 @@ class ToolLayers:
             layer.feature_defaults = self._defaults
         self.points.current_symbol = prompts.SYMBOLS[sign]
 
-    def write(self, objects: Mapping[int, SegmentedObject]) -> None:
-        """Make points and shapes what the open objects say."""
+    def write(self, state: State) -> None:
+        """Make points and shapes what the open objects say; of very many only the active one."""
+        objects = state.open
+        if len(objects) > DRAWN:
+            objects = [each for each in objects if each.id == state.active]
+        self.hidden = {each.id for each in state.open} - {each.id for each in objects}
         if self.points is not None:
             spots, features = prompts.rows_of_points(objects)
             self.points.selected_data = set()
-            self.points.data = np.zeros((0, len(self.shape))) if spots is None else spots
+            self.points.data = np.zeros((0, self.picture.ndim)) if spots is None else spots
             if spots is not None:
                 self.points.features = features
                 self.draw_signs()

@@ -10,8 +10,18 @@
     session.labels.data
 """
 
+from napari_segany.session.current import current_session
+from napari_segany.session.provenance import provenance, replay
 from napari_segany.session.session import Session
-from napari_segany.session.source import ArraySource
+from napari_segany.session.source import ArraySource, Together
 from napari_segany.session.target import ArrayTarget
 
-__all__ = ["ArraySource", "ArrayTarget", "Session"]
+__all__ = [
+    "ArraySource",
+    "ArrayTarget",
+    "Session",
+    "Together",
+    "current_session",
+    "provenance",
+    "replay",
+]

@@ -1,8 +1,12 @@
 """Asking the model about objects of a session, in whatever thread, and what it answered."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.masks import MaskSet
@@ -11,14 +15,44 @@ from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.models.prompting import Embedding
-from napari_segany.session.objects import SegmentedObject, State
+from napari_segany.session.objects import Earlier, SegmentedObject, State
 from napari_segany.session.source import ImageSource, Plane
 
 ANSWERS_KEPT = 200
 """Candidates of so many prompts are remembered, so that undoing needs no model."""
 
+LOGITS_KEPT = 100
+"""Masks whose logits are remembered, a quarter of a megabyte each."""
+
 ASKED_AT_ONCE = 64
 """Objects whose masks are computed before their logits are let go, which bounds memory."""
+
+
+class Logits:
+    """Low-resolution logits of the latest answers, which further prompts refine.
+
+    Safe to use from any thread. What is forgotten is computed again from the prompts, to the same
+    bytes.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[Plane, Earlier], NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, plane: Plane, prompt: Prompt, before: Earlier | None, found: MaskSet) -> None:
+        """Remember those of every candidate."""
+        if found.low_res_logits is None:
+            return
+        with self._lock:
+            for choice, logits in enumerate(found.low_res_logits):
+                self._known[plane, Earlier(prompt, choice, before)] = logits
+            while len(self._known) > LOGITS_KEPT:
+                self._known.popitem(last=False)
+
+    def get(self, plane: Plane, earlier: Earlier) -> NDArray[np.float32] | None:
+        """(m, m) logits, None if they are not known any more."""
+        with self._lock:
+            return self._known.get((plane, earlier))
 
 
 class Asker:
@@ -32,10 +66,19 @@ class Asker:
         Who is asked.
     embeddings : EmbeddingCache
         Of this image.
+    logits : Logits, optional
+        Of this image and model.
     """
 
-    def __init__(self, source: ImageSource, model: SamModel, embeddings: EmbeddingCache) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        model: SamModel,
+        embeddings: EmbeddingCache,
+        logits: Logits | None = None,
+    ) -> None:
         self.source, self.model, self.embeddings = source, model, embeddings
+        self.logits = logits or Logits()
 
     def _key(self, plane: Plane) -> tuple[Plane, str, str]:
         return plane, self.model.weights.sha256, self.model.precision
@@ -54,17 +97,44 @@ class Asker:
         return self._key(plane) in self.embeddings
 
     def candidates(
-        self, plane: Plane, prompts: Sequence[Prompt], should_stop: ShouldStop | None = None
+        self,
+        plane: Plane,
+        asked: Sequence[tuple[Prompt, Earlier | None]],
+        should_stop: ShouldStop | None = None,
     ) -> list[MaskSet]:
-        """Candidates for each prompt, best first; how many are asked at once changes no bit."""
+        """Candidates for each prompt and what it refines, best first.
+
+        How many are asked at once changes no bit.
+        """
         embedding = self.embedding(plane, should_stop)
         found: list[MaskSet] = []
-        for start in range(0, len(prompts), ASKED_AT_ONCE):
+        for start in range(0, len(asked), ASKED_AT_ONCE):
             check(should_stop)
-            some = prompts[start : start + ASKED_AT_ONCE]
-            sets = self.model.predict(embedding, some, should_stop=should_stop)
-            found += [replace(each, low_res_logits=None) for each in sets]
+            some = asked[start : start + ASKED_AT_ONCE]
+            prompts = [self._refining(plane, *each, should_stop) for each in some]
+            sets = self.model.predict(embedding, prompts, should_stop=should_stop)
+            for (prompt, before), each in zip(some, sets, strict=True):
+                self.logits.put(plane, prompt, before, each)
+                found.append(replace(each, low_res_logits=None))
         return found
+
+    def _refining(
+        self, plane: Plane, prompt: Prompt, before: Earlier | None, should_stop: ShouldStop | None
+    ) -> Prompt:
+        """A prompt with the logits that it refines."""
+        if before is None:
+            return prompt
+        logits = self.logits.get(plane, before)
+        if logits is None:
+            embedding = self.embedding(plane, should_stop)
+            asked = self._refining(plane, before.prompt, before.before, should_stop)
+            (found,) = self.model.predict(embedding, [asked], should_stop=should_stop)
+            self.logits.put(plane, before.prompt, before.before, found)
+            all_logits = found.low_res_logits
+            if all_logits is None or not before.choice < len(all_logits):
+                raise InputError(f"{before.prompt!r} has no candidate {before.choice}.")
+            logits = all_logits[before.choice]
+        return Prompt(prompt.points, prompt.labels, prompt.box, mask_logits=logits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +157,23 @@ class Question:
 
     def ask(self, should_stop: ShouldStop | None = None) -> list[MaskSet]:
         """The candidates of each object. Any thread may call this."""
-        prompts = [each.prompt for each in self.objects]
-        return self.asker.candidates(self.plane, prompts, should_stop)
+        asked = [(each.prompt, each.before) for each in self.objects]
+        return self.asker.candidates(self.plane, asked, should_stop)
 
 
 class Answers:
     """Candidates by plane and prompt; those of long ago are forgotten."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[Plane, Prompt], MaskSet] = OrderedDict()
+        self._known: OrderedDict[tuple[Plane, Earlier], MaskSet] = OrderedDict()
+
+    @staticmethod
+    def _key(each: SegmentedObject) -> tuple[Plane, Earlier]:
+        return each.plane, Earlier(each.prompt, 0, each.before)
 
     def of(self, each: SegmentedObject) -> MaskSet | None:
         """Candidates for what an object is asked for with, None if not known."""
-        return self._known.get((each.plane, each.prompt))
+        return self._known.get(self._key(each))
 
     def missing(self, state: State, asker: Asker) -> list[Question]:
         """What has to be asked, plane by plane, so that all open objects have candidates."""
@@ -113,9 +187,9 @@ class Answers:
         """Remember answers; the numbers of objects that still ask just that."""
         known = []
         for asked, found in zip(question.objects, sets, strict=True):
-            self._known[asked.plane, asked.prompt] = found
+            self._known[self._key(asked)] = found
             each = state.objects.get(asked.id)
-            if each is not None and each.prompt is asked.prompt:
+            if each is not None and self._key(each) == self._key(asked):
                 known.append(asked.id)
         limit = max(ANSWERS_KEPT, 2 * len(state.open))
         while len(self._known) > limit:

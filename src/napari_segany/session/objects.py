@@ -1,6 +1,6 @@
 """What a session is about, as frozen values: going back in time is taking up an earlier one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -32,6 +32,28 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What an object was asked for with before more was added: its answer is refined.
+
+    The model is given the logits of the candidate that was meant, as the paper does (section
+    "Interactive", iterative prompts); without them a second click often makes things worse.
+
+    Attributes
+    ----------
+    prompt : Prompt
+        What was asked.
+    choice : int
+        Which of the candidates was meant.
+    before : Earlier or None
+        What that refined.
+    """
+
+    prompt: Prompt
+    choice: int
+    before: "Earlier | None" = None
+
+
+@dataclass(frozen=True)
 class SegmentedObject:
     """One object of a session.
 
@@ -49,6 +71,8 @@ class SegmentedObject:
         Its value in the labels; kept when it is reopened.
     commit : Commit or None
         None while it is open.
+    before : Earlier or None
+        What the prompt refines.
     """
 
     id: int
@@ -57,6 +81,7 @@ class SegmentedObject:
     choice: int = 0
     label: int | None = None
     commit: Commit | None = None
+    before: Earlier | None = None
 
 
 Step = tuple[Literal["put", "take"], SegmentedObject]
@@ -78,14 +103,14 @@ class State:
     objects: Mapping[int, SegmentedObject] = field(default_factory=dict)
     active: int | None = None
 
-    def with_object(self, changed: SegmentedObject) -> "State":
-        """With one object added or exchanged."""
-        return replace(self, objects={**self.objects, changed.id: changed})
+    def with_objects(self, *changed: SegmentedObject) -> "State":
+        """With objects added or exchanged."""
+        return replace(self, objects={**self.objects, **{each.id: each for each in changed}})
 
-    def without(self, number: int) -> "State":
-        """With one object left out."""
-        kept = {n: each for n, each in self.objects.items() if n != number}
-        return State(kept, None if self.active == number else self.active)
+    def without(self, numbers: Collection[int]) -> "State":
+        """With some objects left out."""
+        kept = {n: each for n, each in self.objects.items() if n not in numbers}
+        return State(kept, None if self.active in numbers else self.active)
 
     @property
     def open(self) -> list[SegmentedObject]:
@@ -96,3 +121,19 @@ class State:
     def committed(self) -> list[SegmentedObject]:
         """Objects that are."""
         return [each for each in self.objects.values() if each.commit is not None]
+
+
+def middle(each: SegmentedObject) -> tuple[float, float]:
+    """Row and column of an object: of its mask, box, rough place or points."""
+    if each.commit is not None:
+        a, b, c, d = each.commit.mask.boxes[0].tolist()
+    elif each.prompt.box is not None:
+        a, b, c, d = each.prompt.box.tolist()
+    elif each.prompt.region is not None:
+        a, b, c, d = each.prompt.region.boxes[0].tolist()
+    elif each.prompt.points is not None:
+        row, col = each.prompt.points.mean(axis=0).tolist()
+        return row, col
+    else:
+        return 0.0, 0.0
+    return (a + c) / 2, (b + d) / 2

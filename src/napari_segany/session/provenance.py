@@ -6,7 +6,7 @@ are left out; they are computed again. What was painted by hand is not part of i
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -21,8 +21,13 @@ from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import machine
 from napari_segany.session.asking import Asker
-from napari_segany.session.objects import Commit, SegmentedObject, State
-from napari_segany.session.records import Record, object_to_record, prompt_from_record
+from napari_segany.session.objects import Commit, SegmentedObject, State, Step
+from napari_segany.session.records import (
+    Record,
+    earlier_from_record,
+    object_to_record,
+    prompt_from_record,
+)
 from napari_segany.session.session import Session
 from napari_segany.session.source import ImageSource
 from napari_segany.session.target import ArrayTarget, Ledger
@@ -52,12 +57,35 @@ def provenance(session: Session) -> Record:
             "name": source.name,
             "shape": list(source.shape),
             "limits": source.limits,
+            "reading": getattr(source, "reading", {}),
         },
-        "steps": [
-            [what, object_to_record(each, with_mask=False) if what == "put" else each.id]
-            for what, each in session.steps
-        ],
+        "steps": _recorded(session.steps),
     }
+
+
+def steps_since(kept: Record, session: Session) -> bool:
+    """Add what happened since :func:`provenance` was called, so that it costs no more than that.
+
+    Returns
+    -------
+    bool
+        Whether ``kept`` is of this session, with the same model, and now up to date.
+    """
+    steps, model = session.steps, session.asker.model
+    count = len(kept["steps"])
+    if (kept["weights_sha256"], kept["precision"]) != (model.weights.sha256, model.precision):
+        return False
+    if count > len(steps) or kept["steps"][:1] != _recorded(steps[: min(count, 1)]):
+        return False
+    kept["steps"] += _recorded(steps[count:])
+    return True
+
+
+def _recorded(steps: Sequence[Step]) -> list[Any]:
+    return [
+        [what, object_to_record(each, with_mask=False) if what == "put" else each.id]
+        for what, each in steps
+    ]
 
 
 def table(state: State) -> dict[str, NDArray[np.generic]]:
@@ -131,11 +159,14 @@ def _computed(record: Record, ask: Callable[..., list[MaskSet]]) -> SegmentedObj
     """A committed object whose mask is computed from its prompt."""
     plane: tuple[Any, ...] = tuple(record["plane"])
     prompt = prompt_from_record(record["prompt"])
-    (found,) = ask(plane, [prompt])
+    before = earlier_from_record(record.get("before", ()))
+    (found,) = ask(plane, [(prompt, before)])
     if not record["choice"] < len(found):
         raise InputError(f"Object {record['id']} has no candidate {record['choice']}.")
     mask = found[record["choice"]]
-    each = SegmentedObject(record["id"], plane, prompt, record["choice"], record["label"])
+    each = SegmentedObject(
+        record["id"], plane, prompt, record["choice"], record["label"], before=before
+    )
     return replace(
         each, commit=Commit(mask, record["commit"]["on_overlap"], record["commit"]["order"])
     )

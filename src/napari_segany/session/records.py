@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.session.objects import Commit, SegmentedObject
+from napari_segany.session.objects import Commit, Earlier, SegmentedObject
 
 Record = dict[str, Any]
 
@@ -38,8 +39,8 @@ def prompt_to_record(prompt: Prompt) -> Record:
         value = getattr(prompt, name)
         if value is not None:
             record[name] = value.tolist()
-    if prompt.mask is not None:
-        record["mask"] = _packed(MaskSet.from_masks(prompt.mask[None]))
+    if prompt.region is not None:
+        record["mask"] = _packed(prompt.region)
     return record
 
 
@@ -47,10 +48,23 @@ def prompt_from_record(record: Record) -> Prompt:
     """The prompt of :func:`prompt_to_record`."""
     mask = None
     if "mask" in record:
-        crop, (top, left), shape = _unpacked(record["mask"])
-        mask = np.zeros(shape, bool)
-        mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+        crop, origin, shape = _unpacked(record["mask"])
+        mask = MaskSet.from_crops(shape, [crop], [origin])
     return Prompt(record.get("points"), record.get("labels"), record.get("box"), mask)
+
+
+def _earlier_to_record(earlier: Earlier) -> list[Record]:
+    """What was asked before, the latest last."""
+    record = {"prompt": prompt_to_record(earlier.prompt), "choice": earlier.choice}
+    return [*(_earlier_to_record(earlier.before) if earlier.before else ()), record]
+
+
+def earlier_from_record(records: Sequence[Record]) -> Earlier | None:
+    """What was asked before, from a list with the latest last."""
+    earlier = None
+    for record in records:
+        earlier = Earlier(prompt_from_record(record["prompt"]), int(record["choice"]), earlier)
+    return earlier
 
 
 def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
@@ -62,6 +76,8 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
         "choice": each.choice,
         "label": each.label,
     }
+    if each.before is not None:
+        record["before"] = _earlier_to_record(each.before)
     if each.commit is not None:
         mask = each.commit.mask
         record["commit"] = {"on_overlap": each.commit.on_overlap, "order": each.commit.order}
@@ -98,6 +114,7 @@ def object_from_record(record: Record) -> SegmentedObject:
             choice=int(record["choice"]),
             label=record["label"],
             commit=commit,
+            before=earlier_from_record(record.get("before", ())),
         )
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise InputError(f"An object of the session cannot be read: {error!r}.") from error

@@ -14,9 +14,10 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
-from napari_segany.session.asking import Answers, Asker, Question, no_model
+from napari_segany.session.asking import Answers, Asker, Logits, Question, no_model
 from napari_segany.session.journal import Journal, Story
 from napari_segany.session.objects import Commit, OnOverlap, SegmentedObject, State, Step
+from napari_segany.session.opening import Wanted, changed_prompts, opened
 from napari_segany.session.source import ImageSource, Plane, check_plane_index, plane_shape
 from napari_segany.session.target import ArrayTarget, LabelsTarget
 from napari_segany.session.timeline import Timeline
@@ -74,7 +75,7 @@ class Session:
         self._model = model
         if target is None:
             target = ArrayTarget(np.zeros(source.shape, np.int32))
-        self._answers = Answers()
+        self._answers, self._logits = Answers(), Logits()
         self._header = {"image": source.name, "shape": list(source.shape)}
         self._timeline = Timeline(target)
         if journal is not None:
@@ -106,7 +107,7 @@ class Session:
         """Who asks the model, from any thread; InputError if there is no model yet."""
         if self._model is None:
             raise no_model()
-        return Asker(self.source, self._model, self.embeddings)
+        return Asker(self.source, self._model, self.embeddings, self._logits)
 
     def is_embedded(self, plane: Plane) -> bool:
         """Whether a plane's embedding is remembered."""
@@ -116,6 +117,7 @@ class Session:
         """Forget embeddings and candidates, because the image's pixels have changed."""
         # Another cache: what is being embedded at this moment still goes into the old one.
         self.embeddings = EmbeddingCache(self.embeddings.max_bytes)
+        self._logits = Logits()
         self._answers.clear()
         self.changed.emit(self.state, self.state)
 
@@ -211,15 +213,42 @@ class Session:
         assert number is not None
         return number
 
-    def add_many(self, prompts: Sequence[Prompt], plane: Plane | None = None) -> list[int]:
-        """Begin an object for each prompt, in one step; returns their numbers."""
-        new = {-i: (plane or self.plane, prompt) for i, prompt in enumerate(prompts, start=1)}
-        return list(self.set_open({**self._open_prompts(), **new}).values())
+    def add_many(
+        self,
+        prompts: Sequence[Prompt],
+        planes: Sequence[Plane] = (),
+        labels: Sequence[int | None] = (),
+        join: bool = False,
+    ) -> list[int]:
+        """Begin an object for each prompt.
+
+        Parameters
+        ----------
+        prompts : sequence of Prompt
+            One object each.
+        planes : sequence of tuple, optional
+            The plane of each; all in the session's plane by default.
+        labels : sequence of int or None, optional
+            The value of each in the labels once it is committed; the next free one by default.
+        join : bool
+            Make this one step with the step before.
+
+        Returns
+        -------
+        list of int
+            Their numbers.
+        """
+        where = list(planes) or [self.plane] * len(prompts)
+        new = {-i: each for i, each in enumerate(zip(where, prompts, strict=True), start=1)}
+        labelled = {-i: label for i, label in enumerate(labels, start=1) if label is not None}
+        return list(self.set_open({**self._open_prompts(), **new}, join, labelled).values())
 
     def _open_prompts(self) -> dict[int, tuple[Plane, Prompt]]:
         return {each.id: (each.plane, each.prompt) for each in self.state.open}
 
-    def set_open(self, wanted: Mapping[int, tuple[Plane, Prompt]]) -> dict[int, int]:
+    def set_open(
+        self, wanted: Wanted, join: bool = False, labels: Mapping[int, int] | None = None
+    ) -> dict[int, int]:
         """Make the open objects just these, in one step; committed ones stay.
 
         Parameters
@@ -227,31 +256,23 @@ class Session:
         wanted : mapping
             Plane and prompt by object number. Numbers that no open object has are new objects;
             those with the prompt and plane that they have stay as they are.
+        join : bool
+            Make this one step with the step before.
+        labels : mapping, optional
+            Values that new objects shall have in the labels.
 
         Returns
         -------
         dict
             Numbers of the new objects by those that were given.
         """
-        before = {each.id: each for each in self.state.open}
-        state, begun = self.state, {}
-        for number in before.keys() - wanted.keys():
-            state = state.without(number)
-        for number, (plane, prompt) in wanted.items():
-            each = before.get(number)
-            if each is not None and each.prompt is prompt and each.plane == plane:
-                continue
+        for plane, prompt in changed_prompts(self.state, wanted):
             check_plane_index(self.source.shape, plane)
             prompt.check_inside(plane_shape(self.source.shape, plane))
-            if each is None:
-                begun[number] = self._next_id
-                self._next_id += 1
-                each = SegmentedObject(begun[number], plane, prompt)
-            else:
-                each = replace(each, plane=plane, prompt=prompt, choice=0)
-            state = replace(state.with_object(each), active=each.id)
+        state, begun = opened(self.state, wanted, self._next_id, labels or {})
+        self._next_id += len(begun)
         if state is not self.state:
-            self._advance(state)
+            self._advance(state, join)
         return begun
 
     # Choosing -------------------------------------------------------------------------------
@@ -265,7 +286,7 @@ class Session:
         if not 0 <= choice < len(found):
             raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
         if choice != each.choice:
-            self._advance(self.state.with_object(replace(each, choice=choice)))
+            self._advance(self.state.with_objects(replace(each, choice=choice)))
 
     def next_candidate(self, step: int = 1) -> int | None:
         """Mean the next candidate of the active object, after the last the first."""
@@ -286,8 +307,16 @@ class Session:
 
     # Committing -----------------------------------------------------------------------------
 
-    def commit(self, numbers: Iterable[int] | None = None) -> list[int]:
+    def commit(self, numbers: Iterable[int] | None = None, join: bool = False) -> list[int]:
         """Write objects into the labels: the active one, or those given.
+
+        Parameters
+        ----------
+        numbers : iterable of int, optional
+            Which objects.
+        join : bool
+            Make this one step with the step before, so that thousands of objects can be
+            committed in parts and are undone at once.
 
         Returns
         -------
@@ -296,43 +325,38 @@ class Session:
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
-        state, labels = self.state, []
+        done: dict[int, SegmentedObject] = {}
         for number in numbers:
             each, mask = self._object(number), self.preview(number)
             if each.commit is not None:
                 continue
             if mask is None:
                 raise InputError("The object is not segmented yet; ask() first.")
-            if not mask.area[0]:
-                continue
-            label = each.label or self.labels.free_label()
-            self._commits += 1
-            commit = Commit(mask, self.on_overlap, self._commits)
-            state = state.with_object(replace(each, label=label, commit=commit))
-            labels.append(label)
-            if state.active == number:
-                state = replace(state, active=None)
-        if labels:
-            self._advance(state)
-        return labels
+            if mask.area[0]:
+                label = each.label or self.labels.free_label()
+                self._commits += 1
+                commit = Commit(mask, self.on_overlap, self._commits)
+                done[number] = replace(each, label=label, commit=commit)
+        if done:
+            state = self.state.with_objects(*done.values())
+            active = None if state.active in done else state.active
+            self._advance(replace(state, active=active), join)
+        return [each.label for each in done.values() if each.label is not None]
 
     def reopen(self, number: int) -> SegmentedObject:
         """Take a committed object out of the labels and go on with its prompts."""
         each = self._object(number)
         if each.commit is not None:
             opened = replace(each, commit=None)
-            self._advance(replace(self.state.with_object(opened), active=number))
+            self._advance(replace(self.state.with_objects(opened), active=number))
         elif self.state.active != number:
             self._advance(replace(self.state, active=number))
         return self.state.objects[number]
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Give up some objects in one step; committed ones leave the labels."""
-        state = self.state
-        for number in numbers:
-            self._object(number)
-            state = state.without(number)
-        self._advance(state)
+        gone = {self._object(number).id for number in numbers}
+        self._advance(self.state.without(gone))
 
     def by_label(self, label: int) -> SegmentedObject | None:
         """The committed object with a label."""
@@ -388,9 +412,9 @@ class Session:
             self._moved(before)
         return able
 
-    def _advance(self, state: State) -> None:
+    def _advance(self, state: State, join: bool = False) -> None:
         before = self.state
-        self._timeline.advance(state)
+        self._timeline.advance(state, join)
         self._moved(before)
 
     def _moved(self, before: State) -> None:
@@ -408,8 +432,8 @@ class Session:
 
     @property
     def steps(self) -> list[Step]:
-        """How the labels came about: every object put into them or taken out, in order."""
-        return list(self._timeline.steps)
+        """How the present labels came about: every object put in or taken out, in order."""
+        return self._timeline.steps[self._timeline.begun :]
 
     def begin_journal(self, folder: Path) -> None:
         """Write down in a folder what has happened, and whatever happens from now on."""

@@ -65,6 +65,15 @@ class ImageSource(Protocol):
         ...
 
 
+def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """(H, W, 3) from two or three (H, W) channels, each of which is stretched by itself later.
+
+    8-bit RGB is taken for a photograph and not stretched, so these become 16-bit.
+    """
+    wide = [each.astype(np.uint16) if each.dtype == np.uint8 else each for each in channels]
+    return np.stack([*wide, *[np.zeros_like(wide[0])] * (3 - len(wide))], axis=-1)
+
+
 class ArraySource:
     """Planes of an array: numpy, dask, zarr or anything that is indexed like those.
 
@@ -128,7 +137,14 @@ class ArraySource:
         at = self.channel_axis
         # One after the other: lazy arrays take no lists of indices everywhere.
         seen = [np.asarray(self.data[(*index[:at], c, *index[at:])]) for c in self.channels]
-        return seen[0] if len(seen) == 1 else np.stack(seen, axis=-1)
+        return seen[0] if len(seen) == 1 else as_colours(seen)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the array is read, as keywords; none for plain planes."""
+        if self.channel_axis is not None:
+            return {"channel_axis": self.channel_axis, "channels": list(self.channels)}
+        return {"rgb": True} if self.rgb else {}
 
     def identity(self) -> str:
         """Hash of shape, type and a few planes, at most 65536 pixels of each."""
@@ -142,3 +158,44 @@ class ArraySource:
             step = max(1, int((pixels.size / IDENTIFYING_PIXELS) ** 0.5))
             found.update(np.ascontiguousarray(pixels[::step, ::step]).tobytes())
         return found.hexdigest()
+
+
+class Together:
+    """Two or three gray images of one shape, seen as red, green and blue.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+        The first gives the name.
+
+    Raises
+    ------
+    InputError
+        If their shapes differ or their number is wrong.
+    """
+
+    limits: Limits | None = None
+
+    def __init__(self, sources: Sequence[ImageSource]) -> None:
+        if len(sources) not in (2, 3) or len({each.shape for each in sources}) != 1:
+            raise InputError("Two or three images of one shape can be seen as colours.")
+        self.sources = tuple(sources)
+
+    @property
+    def name(self) -> str:
+        """That of the first."""
+        return self.sources[0].name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of every one."""
+        return self.sources[0].shape
+
+    def read(self, plane: Plane) -> NDArray[np.generic]:
+        """(H, W, 3) pixels of one plane."""
+        return as_colours([each.read(plane) for each in self.sources])
+
+    def identity(self) -> str:
+        """Hash of what identifies each of them."""
+        every = "".join(each.identity() for each in self.sources)
+        return xxhash.xxh3_128(every.encode()).hexdigest()

@@ -1,7 +1,9 @@
 """Labels that a session writes into, and how what it wrote is taken back."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +16,9 @@ from napari_segany.session.source import Plane
 
 Box = tuple[slice, ...]
 """Part of an image: a slice with start and stop for every axis."""
+
+CELL = 128
+"""Side, in pixels, of the cells by which objects are found that may overlap."""
 
 
 class LabelsTarget(Protocol):
@@ -29,6 +34,10 @@ class LabelsTarget(Protocol):
 
     def free_label(self) -> int:
         """A label larger than any that was ever in use."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Within it, many writes are one for whoever watches the labels."""
         ...
 
 
@@ -63,6 +72,10 @@ class ArrayTarget:
         check_label(self._last, self.data.dtype)
         return self._last
 
+    def together(self) -> AbstractContextManager[None]:
+        """Nobody watches."""
+        return nullcontext()
+
 
 class NoTarget:
     """Stands for labels that are not there yet."""
@@ -78,6 +91,10 @@ class NoTarget:
     def free_label(self) -> int:
         """There is no label."""
         raise self._error()
+
+    def together(self) -> AbstractContextManager[None]:
+        """Nobody watches."""
+        return nullcontext()
 
     @staticmethod
     def _error() -> InputError:
@@ -140,6 +157,8 @@ class Ledger:
     def __init__(self, target: LabelsTarget) -> None:
         self.target = target
         self._patches: dict[int, _Patch] = {}
+        # Which patches reach into which cell of the image, so that neighbours are soon found.
+        self._cells: dict[tuple[int, ...], set[int]] = {}
 
     def __contains__(self, number: int) -> bool:
         return number in self._patches
@@ -170,6 +189,8 @@ class Ledger:
             image[theirs] = np.where(where[mine] & (cover[mine] == k), label, image[theirs])
             patch.before = image[patch.where]
         self._patches[each.id] = _Patch(box, label, commit.order, where, below[where])
+        for cell in _cells_of(box):
+            self._cells.setdefault(cell, set()).add(each.id)
 
     def take(self, number: int) -> None:
         """Take an object back."""
@@ -179,6 +200,8 @@ class Ledger:
         still = patch.where & (now == patch.label)
         self.target.write(patch.box, still, below[still])
         del self._patches[number]
+        for cell in _cells_of(patch.box):
+            self._cells[cell].discard(number)
         for other in self._overlapping(patch.box):
             mine, theirs = _common(patch.box, other.box)
             image = other.full()
@@ -204,12 +227,19 @@ class Ledger:
 
     def _overlapping(self, box: Box) -> Iterator[_Patch]:
         """Patches whose boxes overlap one."""
-        for patch in self._patches.values():
+        near = set().union(*(self._cells.get(cell, ()) for cell in _cells_of(box)))
+        for number in sorted(near):
+            patch = self._patches[number]
             if all(
                 max(a.start, b.start) < min(a.stop, b.stop)
                 for a, b in zip(box, patch.box, strict=True)
             ):
                 yield patch
+
+
+def _cells_of(box: Box) -> Iterator[tuple[int, ...]]:
+    """Cells of the image that a box reaches into."""
+    return product(*(range(side.start // CELL, (side.stop - 1) // CELL + 1) for side in box))
 
 
 def _common(box: Box, other: Box) -> tuple[Box, Box]:

@@ -24,7 +24,9 @@ class Timeline:
     state : State
         The present one.
     steps : list of tuple
-        All that happened to the labels, in order.
+        All that happened to labels, in order.
+    begun : int
+        How many of them happened to earlier labels than the present ones.
     trouble : str
         Why the journal could not be written; empty while it can.
     """
@@ -32,6 +34,7 @@ class Timeline:
     def __init__(self, target: LabelsTarget) -> None:
         self.state = State()
         self.steps: list[Step] = []
+        self.begun = 0
         self.trouble = ""
         self._writing = False
         self._ledger = Ledger(target)
@@ -54,11 +57,12 @@ class Timeline:
         """Whether there is a step to redo."""
         return bool(self._future)
 
-    def advance(self, state: State) -> None:
-        """Take a new step."""
+    def advance(self, state: State, join: bool = False) -> None:
+        """Take a new step; with ``join`` the step before and this one are undone together."""
         before = self.state
         self._go_to(state)
-        self._past = [*self._past[-UNDO_STEPS + 1 :], before]
+        if not (join and self._past):
+            self._past = [*self._past[-UNDO_STEPS + 1 :], before]
         self._future.clear()
 
     def undo(self) -> None:
@@ -87,7 +91,7 @@ class Timeline:
                 # Nothing is left to take back, but it is written down that it is gone.
                 self._ledger.take(number)
                 steps.append(("take", each))
-                state = state.with_object(replace(each, commit=None))
+                state = state.with_objects(replace(each, commit=None))
             self._past = [*self._past[-UNDO_STEPS + 1 :], self.state]
             self._future.clear()
             self._arrive(state, steps)
@@ -101,6 +105,7 @@ class Timeline:
         come = self.state.objects.values() if reopen else self.state.open
         left = State({each.id: replace(each, commit=None) for each in come}, self.state.active)
         self._ledger = Ledger(target)
+        self.begun = len(self.steps)
         if any(state.committed for state in (self.state, *self._past, *self._future)):
             self._past.clear()
             self._future.clear()
@@ -118,11 +123,12 @@ class Timeline:
             raise InputError("Only a session in which nothing has happened can be restored into.")
         self._writing = True
         try:
-            for what, each in story.steps:
-                if what == "put":
-                    self._ledger.put(each)
-                else:
-                    self._ledger.take(each.id)
+            with self._ledger.target.together():
+                for what, each in story.steps:
+                    if what == "put":
+                        self._ledger.put(each)
+                    else:
+                        self._ledger.take(each.id)
         finally:
             self._writing = False
         self.steps = list(story.steps)
@@ -153,9 +159,18 @@ class Timeline:
 
     def _go_to(self, state: State) -> None:
         """Make the labels those of another state; if that fails, all stays as it was."""
-        before = self.state.objects
         steps: list[Step] = []
         self._writing = True
+        try:
+            with self._ledger.target.together():
+                self._write_labels(state, steps)
+        finally:
+            self._writing = False
+        self._arrive(state, steps)
+
+    def _write_labels(self, state: State, steps: list[Step]) -> None:
+        """Take out and put in what another state asks for; on an error all of it is reversed."""
+        before = self.state.objects
         try:
             for each in reversed(in_order(before.values())):
                 other = state.objects.get(each.id)
@@ -173,9 +188,6 @@ class Timeline:
                 else:
                     self._ledger.put(each)
             raise
-        finally:
-            self._writing = False
-        self._arrive(state, steps)
 
     def _arrive(self, state: State, steps: list[Step]) -> None:
         before, self.state = self.state, state

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -19,8 +21,10 @@ from qtpy.QtWidgets import (
 
 from napari_segany.errors import SeganyError
 from napari_segany.models import cache, catalog
+from napari_segany.models.device import choose_device
 from napari_segany.models.fetch import fetch
 from napari_segany.models.weights import import_file
+from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.workers import ASK, QtJobs
 
 COLUMNS = ("Name", "What it is", "Size", "Licence", "State")
@@ -56,6 +60,9 @@ class ModelsWidget(QWidget):
         self.progress = QProgressBar()
         self.progress.setVisible(False)
         column.addWidget(self.progress)
+        self.machine = QLabel("")
+        self.machine.setToolTip("Where models compute, and the memory that is free there")
+        column.addWidget(self.machine)
         self.message = QLabel("")
         self.message.setWordWrap(True)
         column.addWidget(self.message)
@@ -64,6 +71,7 @@ class ModelsWidget(QWidget):
 
     def refresh(self) -> list[str]:
         """Read the cache again; returns the names of the models that are there."""
+        self.machine.setText(describe_machine())
         rows = [
             (spec.id, spec.title, _megabytes(spec.size), spec.licence, cache.is_cached(spec))
             for spec in catalog.CATALOG.values()
@@ -158,10 +166,21 @@ class ModelsWidget(QWidget):
         )
 
     def _on_progress(self, done: int, total: int | None) -> None:
-        # In kilobytes, as Qt's progress bars count in 32 bits.
-        self.progress.setRange(0, 0 if total is None else total // 1024)
-        self.progress.setValue(done // 1024)
+        weights.show_progress(self.progress, done, total)
 
 
 def _megabytes(size: int | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def describe_machine() -> str:
+    """The device that "auto" takes, and its free memory."""
+    device = choose_device()
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        name = torch.cuda.get_device_name(device)
+    else:
+        memory = psutil.virtual_memory()
+        free, total = memory.available, memory.total
+        name = "Apple GPU" if device.type == "mps" else "CPU"
+    return f"{name}: {free / 1e9:.1f} of {total / 1e9:.1f} GB free"

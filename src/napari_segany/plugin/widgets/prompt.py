@@ -1,35 +1,32 @@
 """The Prompt widget: click, see, choose, commit, undo."""
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from napari.layers import Image, Labels
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QApplication,
-    QButtonGroup,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QRadioButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.models import cache, catalog
+from napari_segany.models import cache
+from napari_segany.models.fetch import fetch
 from napari_segany.models.model import SamModel, load_model
-from napari_segany.plugin import prompts, tools
+from napari_segany.plugin import as_code, others, prompts
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
+from napari_segany.plugin.unfinished import Unfinished
 from napari_segany.plugin.widgets import weights
+from napari_segany.plugin.widgets.channels import Channels
+from napari_segany.plugin.widgets.form import PromptForm
+from napari_segany.plugin.widgets.objects import Objects
+from napari_segany.plugin.widgets.others import Others
 from napari_segany.plugin.widgets.readings import Readings
+from napari_segany.plugin.widgets.recipes import Recipes
 from napari_segany.plugin.workers import ASK, QtJobs
+from napari_segany.session.kept import read_session
 from napari_segany.session.session import Session
 
 if TYPE_CHECKING:
@@ -47,14 +44,22 @@ KEYS = (
 )
 """Keys on our prompt layers; napari uses none of them there."""
 
+SESSION_FILES = "Sessions (*.json)"
 
-class PromptWidget(QWidget):
+
+class PromptWidget(PromptForm):
     """Segment objects by clicks, boxes, outlines and scribbles.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         The viewer.
+
+    Attributes
+    ----------
+    asks_on_close : bool
+        Whether closing the panel with objects that are not committed asks what to do with them;
+        scripts turn it off.
 
     Examples
     --------
@@ -65,18 +70,24 @@ class PromptWidget(QWidget):
     >>> widget.commit()
     """
 
+    _fetched = Signal(object, object)
+
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         # Two ways of opening a widget give two objects for one viewer.
         self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        self.asks_on_close = True
         self.settings = read_settings()
+        cache.use_folder(self.settings.cache_folder)
         self.jobs = QtJobs(self)
         self.controller = Controller(self.viewer, self.jobs, journals_folder())
         self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
         self._offered: Session | None = None
-        self._build()
-        self.controller.status.connect(self._say)
-        self.controller.changed.connect(self._refresh)
+        self._saved_as: Path | None = None
+        self._docked = self._closed = False
+        self._unfinished = Unfinished(getattr(self.viewer, "window", None))
+        self._fill_form()
+        self._connect()
         self.reset_choices()
         self._refresh()
 
@@ -94,11 +105,29 @@ class PromptWidget(QWidget):
 
     @image_layer.setter
     def image_layer(self, layer: Any) -> None:
-        self.controller.open(layer)
-        self._select(self.image_choice, layer)
+        self.set_image(layer)
+
+    def set_image(
+        self, layer: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> Session:
+        """Begin a session on an image, or on channels of it.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            The image.
+        channels : sequence of int, optional
+            One channel along the layer's first axis, or three seen as red, green and blue.
+        others : sequence of napari.layers.Image
+            One or two more layers, seen as green and blue.
+        """
+        session = self.controller.open(layer, channels, others)
+        self.image_choice.choose(layer)
         self._bind_keys()
+        self.reset_choices()
         if self.controller.model is None:
             self.load_model()
+        return session
 
     @property
     def model(self) -> SamModel | None:
@@ -115,18 +144,23 @@ class PromptWidget(QWidget):
         name = self.model_choice.currentData() or "auto"
         wanted = weights.missing(name)
         if wanted is not None:
-            terms = f"{weights.size(wanted)}, {wanted.licence}"
-            self.fetch_button.setText(f"Fetch {wanted.id} ({terms})")
+            self.fetch_button.setText(
+                f"Fetch {wanted.id} ({weights.size(wanted)}, {wanted.licence})"
+            )
             self.fetch_button.setVisible(True)
-            self.model_line.setText("no weights yet")
+            self.model_line.setText(
+                "No weights yet. Without a network, import a file: Models > Import."
+            )
             return None
-        self._load(name, fetching=False)
+        self._load(name, None)
         return self._wait(lambda: self.model) if wait else self.model
 
     def fetch_model(self, wait: bool = False) -> SamModel | None:
-        """Fetch the chosen model's weights and load it."""
+        """Fetch the chosen model's weights and load it; "stop" stops that."""
+        name = self.model_choice.currentData() or "auto"
+        wanted = weights.missing(name)
         self.fetch_button.setVisible(False)
-        self._load(self.model_choice.currentData() or "auto", fetching=True)
+        self._load(name, None if wanted is None else wanted.id)
         return self._wait(lambda: self.model) if wait else self.model
 
     def embed(self, wait: bool = False) -> bool:
@@ -154,10 +188,15 @@ class PromptWidget(QWidget):
         """Show the previous reading."""
         return self.controller.next_candidate(-1)
 
-    def commit(self) -> Any:
-        """Write what is segmented into the labels; returns their layer."""
+    def commit(self, wait: bool = False) -> Any:
+        """Write what is segmented into the labels; returns their layer.
+
+        Of very many objects the first are written at once and the others soon; ``wait`` for them.
+        """
         self.controller.commit()
-        self._fill(self.labels_choice, Labels, self.controller.labels, "new labels")
+        if wait:
+            self._wait(lambda: None)
+        self.labels_choice.choose(self.controller.labels)
         return self.controller.labels
 
     def clear(self) -> None:
@@ -184,6 +223,66 @@ class PromptWidget(QWidget):
         """Hide or show the preview; returns whether it is seen."""
         return self.controller.toggle_preview()
 
+    def take_labels(
+        self,
+        layer: Any,
+        how: Literal["mask", "box"] = "mask",
+        every_plane: bool = False,
+        wait: bool = False,
+    ) -> int:
+        """Ask for every object of a labels layer, with its mask or its box.
+
+        Returns
+        -------
+        int
+            How many objects are open.
+        """
+        others.take_labels(self.controller, layer, how, every_plane)
+        return self._count_open(wait)
+
+    def take_layer(self, layer: Any, wait: bool = False) -> int:
+        """Ask for what a points or shapes layer means; returns how many objects are open."""
+        others.take_layer(self.controller, layer)
+        return self._count_open(wait)
+
+    def take_table(self, path: str | Path | None = None, wait: bool = False) -> int:
+        """Ask for the boxes or points of a file; without a path a dialog asks for one."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Boxes or points", "", "Tables (*.csv *.tsv *.json *.txt)"
+            )
+        if path:
+            others.take_table(self.controller, path)
+        return self._count_open(wait)
+
+    def save_session(self, path: str | Path | None = None) -> Path | None:
+        """Save how the labels came about; without a path a dialog asks for one."""
+        kept = self.controller.provenance()
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(self, "Save", "session.json", SESSION_FILES)
+        if not path:
+            return None
+        self._saved_as = as_code.save(kept, Path(path))
+        self._say(f"Saved as {self._saved_as}.")
+        return self._saved_as
+
+    def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
+        """Compute a saved session's labels on this image, into a layer of their own."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
+        if not path:
+            return None
+        self.controller.replay(read_session(Path(path)))
+        return self._wait(lambda: self.viewer.layers[-1]) if wait else None
+
+    def as_python(self) -> str:
+        """A script that computes the same labels."""
+        return as_code.as_python(self.controller.provenance(), self.controller.image)
+
+    def as_command(self) -> str:
+        """A command that computes the same labels, once the session is saved."""
+        return as_code.as_command(self._saved_as, self.controller.image)
+
     def restore(self) -> None:
         """Take up the latest earlier session on this image."""
         stories = self.controller.stories()
@@ -192,124 +291,148 @@ class PromptWidget(QWidget):
         self.controller.restore(stories[0])
         self.restore_button.setVisible(False)
 
+    def stop(self) -> None:
+        """Stop what is being computed or fetched."""
+        self.jobs.stop()
+        self.fetching.setVisible(False)
+        if self.model is None and self.image_layer is not None:
+            self.load_model() if weights.missing(self.model_choice.currentData()) else None
+        self._say("Stopped.")
+
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers again; napari calls this when they change."""
-        self._fill(self.image_choice, Image, self.controller.image, "choose an image")
-        self._fill(self.labels_choice, Labels, self.controller.labels, "new labels")
+        layers = list(self.viewer.layers)
+        self.image_choice.fill(layers)
+        self.image_choice.choose(self.controller.image)
+        self.labels_choice.fill(layers)
+        self.labels_choice.choose(self.controller.labels)
+        self.others.fill(layers)
+        self.channels.fill(layers, self.controller.image)
+
+    # Closing --------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """End the session; labels stay in the viewer, and all else can be restored."""
+        if not self._closed:
+            self._closed = True
+            self._unfinished.set(0)
+            self.controller.end()
+            self.jobs.end()
 
     def closeEvent(self, event: Any) -> None:
-        """End the session; labels stay in the viewer."""
-        self.controller.end()
-        self.jobs.end()
+        """End the session."""
+        self.end()
         super().closeEvent(event)
+
+    def event(self, event: Any) -> bool:
+        """Notice that the panel was closed: napari only takes the widget out of it."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+                self.window().installEventFilter(self)
+            elif self._docked and not self._closed:
+                self._ask_and_end()
+        return bool(super().event(event))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Notice that the window was closed."""
+        main = getattr(self._unfinished.window, "_qt_window", None)
+        hidden = event is not None and event.type() == QEvent.Type.Hide
+        if hidden and watched is main and event is not None and not event.spontaneous():
+            self.end()
+        return False
+
+    def _ask_and_end(self) -> None:
+        count = self._count_open(False)
+        if count and self.asks_on_close and self.ask_to_commit(count):
+            self._guarded(self.commit)()
+        self.end()
+
+    def ask_to_commit(self, count: int) -> bool:
+        """Ask whether objects that are not committed shall be, before the panel closes."""
+        box = QMessageBox()
+        box.setWindowTitle("Objects that are not committed")
+        box.setText(
+            f"{count} object{'s are' if count > 1 else ' is'} not committed. What is not "
+            "committed now is kept, and offered when you choose this image again."
+        )
+        commit = box.addButton("Commit", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton("Keep for later", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        return box.clickedButton() is commit
 
     # Building -------------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        column = QVBoxLayout(self)
-        form = QFormLayout()
-        self.image_choice = _tipped(QComboBox(), "The image to segment")
-        self.image_choice.activated.connect(self._on_image)
-        form.addRow("Image", self.image_choice)
-        self.model_choice = _tipped(QComboBox(), "Who segments; see the widget Models for licences")
-        for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
-            self.model_choice.addItem(name, name)
-        self._select(self.model_choice, self.settings.model)
-        self.model_choice.activated.connect(self._on_model)
-        form.addRow("Model", self.model_choice)
-        self.model_line = QLabel("not loaded")
-        form.addRow("", self.model_line)
-        column.addLayout(form)
-        self.fetch_button = self._button("Fetch", self.fetch_model, "Download the model's weights")
-        self.fetch_button.setVisible(False)
-        column.addWidget(self.fetch_button)
-        column.addLayout(self._build_plane())
-        self.restore_button = self._button(
-            "Restore the last session", self.restore, "Objects, prompts and commits come back"
+    def _fill_form(self) -> None:
+        do = self._guarded
+        self.readings = Readings(lambda number: do(lambda: self._choose(number))())
+        self.channels = Channels(
+            lambda channels, layers: do(lambda: self._on_channels(channels, layers))()
         )
-        self.restore_button.setVisible(False)
-        column.addWidget(self.restore_button)
-        column.addLayout(self._build_tools())
-        column.addLayout(self._build_readings())
-        column.addLayout(self._build_commit())
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column.addWidget(self.message)
-        column.addStretch()
+        self.objects = Objects(
+            lambda numbers: do(lambda: self._go_to(numbers))(),
+            lambda numbers: do(lambda: self._reopen(numbers))(),
+            lambda numbers: do(lambda: self._delete(numbers))(),
+        )
+        self.others = Others(
+            lambda layer, how, every: do(lambda: self.take_labels(layer, how, every))(),
+            lambda layer: do(lambda: self.take_layer(layer))(),
+            do(self.take_table),
+        )
+        recipes = Recipes(
+            do(self.save_session),
+            do(self.replay),
+            do(lambda: self._copy(self.as_python())),
+            do(lambda: self._copy(self.as_command())),
+        )
+        tools = {
+            "+ point": ("Click on the object (Q flips the sign)", self._tool("points", "add", "+")),
+            "- point": ("Click where it is not", self._tool("points", "add", "-")),
+            "box": ("Drag a box around it", self._tool("shapes", "add_rectangle", "+")),
+            "outline": ("Draw around it", self._tool("shapes", "add_polygon_lasso", "+")),
+            "scribble": ("Draw along it", self._tool("shapes", "add_path", "+")),
+        }
+        acts = {
+            "<": ("Previous reading (J)", do(self.previous_candidate)),
+            ">": ("Next reading (K)", do(self.next_candidate)),
+            "Commit": ("Write into the labels (N)", do(self.commit)),
+            "Clear": ("Give up the open objects", do(self.clear)),
+            "Undo": ("Undo the last step (U)", do(self.undo)),
+            "Redo": ("Redo (Shift-U)", do(self.redo)),
+        }
+        folded = {
+            "Objects": self.objects,
+            "From other layers": self.others,
+            "Recipe": recipes,
+        }
+        self.build(
+            {text: (tip, do(act)) for text, (tip, act) in tools.items()},
+            acts,
+            self.readings,
+            self.channels,
+            folded,
+        )
+        self._select_model(self.settings.model)
 
-    def _build_plane(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        self.plane_line = QLabel("")
-        self.busy = QProgressBar()
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
-        self.busy.setMaximumHeight(8)
-        self.busy.setVisible(False)
-        stop = self._button("stop", self._stop, "Stop what is being computed")
-        row.addWidget(self.plane_line, 1)
-        row.addWidget(self.busy)
-        row.addWidget(stop)
-        return row
-
-    def _build_tools(self) -> QVBoxLayout:
-        column, row = QVBoxLayout(), QHBoxLayout()
-        for text, tip, act in (
-            ("+ point", "Click on the object (Q flips the sign)", self._tool("points", "add", "+")),
-            ("- point", "Click where it is not", self._tool("points", "add", "-")),
-            ("box", "Drag a box around it", self._tool("shapes", "add_rectangle", "+")),
-            ("outline", "Draw around it", self._tool("shapes", "add_polygon_lasso", "+")),
-            ("scribble", "Draw along it", self._tool("shapes", "add_path", "+")),
-        ):
-            row.addWidget(self._button(text, act, tip))
-        column.addLayout(row)
-        modes = QHBoxLayout()
-        self.one = QRadioButton("one object")
-        self.one.setChecked(True)
-        self.one.setToolTip("Points belong to one object until it is committed")
-        self.many = QRadioButton("many objects")
-        self.many.setToolTip("Every positive point and every box is an object of its own")
-        group = QButtonGroup(self)
-        for button in (self.one, self.many):
-            group.addButton(button)
-            modes.addWidget(button)
-        self.many.toggled.connect(self._on_mode)
-        column.addLayout(modes)
-        return column
-
-    def _build_readings(self) -> Any:
-        row = QHBoxLayout()
-        self.readings = Readings(lambda number: self._guarded(lambda: self._choose(number))())
-        row.addWidget(self._button("<", self.previous_candidate, "Previous reading (J)"))
-        row.addWidget(self.readings)
-        row.addWidget(self._button(">", self.next_candidate, "Next reading (K)"))
-        return row
-
-    def _build_commit(self) -> QVBoxLayout:
-        column, form, row = QVBoxLayout(), QFormLayout(), QHBoxLayout()
-        self.labels_choice = _tipped(QComboBox(), "The labels that commits are written into")
+    def _connect(self) -> None:
+        do = self._guarded
+        self.image_choice.activated.connect(self._on_image)
+        self.model_choice.activated.connect(lambda _: do(self.load_model)())
+        self.fetch_button.clicked.connect(lambda _=False: do(self.fetch_model)())
+        self.restore_button.clicked.connect(lambda _=False: do(self.restore)())
+        self.stop_button.clicked.connect(lambda _=False: do(self.stop)())
         self.labels_choice.activated.connect(self._on_labels)
-        form.addRow("Into", self.labels_choice)
-        self.overlap_choice = _tipped(QComboBox(), "Pixels that belong to an object already")
-        self.overlap_choice.addItem("keep existing", "keep")
-        self.overlap_choice.addItem("replace existing", "replace")
         self.overlap_choice.activated.connect(self._on_overlap)
-        form.addRow("On overlap", self.overlap_choice)
-        column.addLayout(form)
-        self.commit_button = self._button("Commit", self.commit, "Write into the labels (N)")
-        self.clear_button = self._button("Clear", self.clear, "Give up the open objects")
-        self.undo_button = self._button("Undo", self.undo, "Undo the last step (U)")
-        self.redo_button = self._button("Redo", self.redo, "Redo (Shift-U)")
-        for button in (self.commit_button, self.clear_button, self.undo_button, self.redo_button):
-            row.addWidget(button)
-        column.addLayout(row)
-        return column
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self._guarded(act))
-        return button
+        self.many.toggled.connect(self._on_mode)
+        self.live.toggled.connect(lambda on: setattr(self.controller, "live", on))
+        for spin, name in (
+            (self.min_iou, "min_predicted_iou"),
+            (self.min_stability, "min_stability"),
+        ):
+            spin.valueChanged.connect(lambda value, n=name: setattr(self.controller, n, value))
+        self._fetched.connect(self._on_fetched)
+        self.controller.status.connect(self._say)
+        self.controller.changed.connect(self._refresh)
 
     def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
         """What cannot be done is said in the widget, never in a dialog."""
@@ -333,19 +456,21 @@ class PromptWidget(QWidget):
         return take
 
     def _on_image(self, index: int) -> None:
-        layer = self.image_choice.itemData(index)
+        layer = self.image_choice.layer
         if layer is not None:
-            self._guarded(lambda: setattr(self, "image_layer", layer))()
+            self.channels.kind.setCurrentIndex(0)
+            self._guarded(lambda: self.set_image(layer))()
 
-    def _on_model(self, index: int) -> None:
-        self._guarded(self.load_model)()
+    def _on_channels(self, channels: tuple[int, ...] | None, layers: tuple[Any, ...]) -> None:
+        if self.image_layer is not None:
+            self.set_image(self.image_layer, channels, layers)
 
     def _on_mode(self, many: bool) -> None:
         self.controller.mode = "many" if many else "one"
 
     def _on_labels(self, index: int) -> None:
         if self.session is not None:
-            layer = self.labels_choice.itemData(index)
+            layer = self.labels_choice.layer
             self._guarded(lambda: self.controller.into(layer))()
             self.reset_choices()
 
@@ -357,22 +482,56 @@ class PromptWidget(QWidget):
         if self.session is not None:
             self.session.choose(number)
 
-    def _stop(self) -> None:
-        self.jobs.stop()
-        self._say("Stopped.")
+    def _go_to(self, numbers: list[int]) -> None:
+        if numbers:
+            self.controller.go_to(numbers[0])
+
+    def _reopen(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self.controller.go_to(number)
+            assert self.session is not None
+            self.session.reopen(number)
+
+    def _delete(self, numbers: list[int]) -> None:
+        if self.session is not None and numbers:
+            self.session.delete(numbers)
+
+    def _copy(self, text: str) -> None:
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(text)
+        self._say("Copied.")
+
+    def _count_open(self, wait: bool) -> int:
+        if wait:
+            self._wait(lambda: None)
+        return 0 if self.session is None else len(self.session.state.open)
 
     # The model ------------------------------------------------------------------------------
 
-    def _load(self, name: str, fetching: bool) -> None:
-        self.model_line.setText("fetching ..." if fetching else "loading ...")
+    def _load(self, name: str, missing: str | None) -> None:
+        """Load a model in another thread, after fetching what is missing."""
+        self.model_line.setText("loading ..." if missing is None else f"fetching {missing} ...")
         device, precision = self.settings.device, self.settings.precision
-        self.jobs.submit(
-            "model",
-            ASK,
-            lambda _: load_model(name, device=device, precision=precision),
-            lambda model: setattr(self, "model", model),
-            lambda error: self.model_line.setText(str(error)),
-        )
+
+        def work(should_stop: ShouldStop) -> SamModel:
+            if missing is not None:
+                fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
+            return load_model(name, device=device, precision=precision)
+
+        def failed(error: Exception) -> None:
+            self.fetching.setVisible(False)
+            self.fetch_button.setVisible(weights.missing(name) is not None)
+            self.model_line.setText(str(error))
+
+        self.jobs.submit("model", ASK, work, lambda model: setattr(self, "model", model), failed)
+
+    def _on_fetched(self, done: int, total: int | None) -> None:
+        weights.show_progress(self.fetching, done, total)
+
+    def _select_model(self, name: str) -> None:
+        index = self.model_choice.findData(name)
+        self.model_choice.setCurrentIndex(max(index, 0))
 
     # Showing --------------------------------------------------------------------------------
 
@@ -387,11 +546,14 @@ class PromptWidget(QWidget):
     def _refresh(self) -> None:
         session, model = self.session, self.model
         if model is not None:
+            self.fetching.setVisible(False)
             self.model_line.setText(
                 f"{model.weights.id}: ready, {model.device.type}, {model.precision}"
             )
-        self.undo_button.setEnabled(session is not None and session.can_undo)
-        self.redo_button.setEnabled(session is not None and session.can_redo)
+        self.buttons["Undo"].setEnabled(session is not None and session.can_undo)
+        self.buttons["Redo"].setEnabled(session is not None and session.can_redo)
+        self.objects.model.show_session(session)
+        self._unfinished.set(0 if session is None else len(session.state.open))
         found = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         self.readings.show_candidates(found, chosen)
@@ -414,32 +576,9 @@ class PromptWidget(QWidget):
             for layer in (self.controller.points, self.controller.shapes):
                 layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 
-    def _fill(self, choice: QComboBox, kind: Any, chosen: Any, empty: str) -> None:
-        choice.blockSignals(True)
-        choice.clear()
-        choice.addItem(empty, None)
-        layers: list[Any] = list(self.viewer.layers)
-        for layer in layers:
-            if type(layer) is kind and layer.name not in tools.NAMES:
-                choice.addItem(layer.name, layer)
-        self._select(choice, chosen)
-        choice.blockSignals(False)
-
-    @staticmethod
-    def _select(choice: QComboBox, data: Any) -> None:
-        for index in range(choice.count()):
-            if choice.itemData(index) is data or choice.itemData(index) == data:
-                choice.setCurrentIndex(index)
-                return
-
     def _wait(self, result: Callable[[], Any]) -> Any:
         while self.jobs.busy:
             QApplication.processEvents()
             time.sleep(0.002)
         QApplication.processEvents()
         return result()
-
-
-def _tipped(widget: Any, tip: str) -> Any:
-    widget.setToolTip(tip)
-    return widget

@@ -31,7 +31,7 @@ class Readings(QWidget):
         self._shown: tuple[MaskSet | None, int] = (None, -1)
         for number in range(READINGS):
             button = QToolButton()
-            button.setToolTip("One reading of the click, with the IoU that the model expects")
+            button.setToolTip("One reading: the IoU that the model expects, and stability")
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
@@ -51,7 +51,9 @@ class Readings(QWidget):
             if found is not None and there:
                 # Themes hardly show which button is down.
                 mark = "\u25b8 " if number == chosen else ""
-                text = f"{mark}{found.predicted_iou[number]:.2f}"
+                text = (
+                    f"{mark}{found.predicted_iou[number]:.2f}, {found.stability_score[number]:.2f}"
+                )
             button.setText(text)
             if not same:
                 shown = found is not None and there

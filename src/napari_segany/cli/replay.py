@@ -1,0 +1,79 @@
+"""``napari-segany replay``: compute the labels of a saved session again."""
+
+import argparse
+import time
+from pathlib import Path
+
+from napari_segany.cli import arguments
+from napari_segany.errors import InputError
+
+EXAMPLES = """\
+examples:
+  napari-segany replay session.json cells.tif -o results
+
+SESSION is what "Recipe > Save" in napari's Prompt widget wrote: every commit with its prompts. The
+labels are the same, byte for byte, on the same kind of machine. OUT receives
+NAME_labels.ome.tif.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``replay`` to the command line."""
+    about = "Compute the labels of a saved session again."
+    parser = subparsers.add_parser(
+        "replay",
+        help=about[:1].lower() + about[1:-1],
+        description=about,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("session", type=Path, metavar="SESSION", help="saved session, JSON")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
+    arguments.add_output(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace results")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked.
+
+    Raises
+    ------
+    SeganyError
+        If it could not be done.
+    """
+    from napari_segany.cli.report import counted, seconds
+    from napari_segany.io.atomic import writing
+    from napari_segany.io.read import open_image
+    from napari_segany.io.write import LabelStack
+    from napari_segany.models.model import load_model
+    from napari_segany.session.kept import read_session
+    from napari_segany.session.provenance import replay
+    from napari_segany.session.source import ArraySource
+
+    started = time.monotonic()
+    kept = read_session(args.session)
+    with open_image(args.image) as image:
+        target = args.output / f"{image.name}_labels.ome.tif"
+        if target.exists() and not args.overwrite:
+            raise InputError(f"{target} is there already; give --overwrite.")
+        reading = {"rgb": image.axes.endswith("S"), **kept["image"].get("reading", {})}
+        source = ArraySource(image.data, name=image.name, **reading)
+        left_out = len(image.axes) - 1 if source.rgb else source.channel_axis
+        axes = "".join(a for k, a in enumerate(image.axes) if k != left_out)
+        # Checked before a model is loaded.
+        if list(source.shape) != list(kept["image"]["shape"]):
+            raise InputError(
+                f"The session was about an image of shape {kept['image']['shape']}, "
+                f"{args.image} has planes of {list(source.shape)}."
+            )
+        model = load_model(kept["model"], precision=kept["precision"])
+        labels = replay(kept, source, model)
+        with LabelStack(axes, labels.shape) as stack:
+            for plane in labels.reshape(-1, *labels.shape[-2:]):
+                stack.add(plane)
+            with writing(target) as temporary:
+                stack.save(temporary, image.pixel_size, image.name)
+    found = counted(len(set(labels[labels > 0].tolist())), "object")
+    print(f"{found} in {seconds(time.monotonic() - started)}; labels in {target}")
+    return 0

@@ -1,0 +1,62 @@
+"""How labels came about, as files, scripts and commands."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from napari_segany.errors import InputError
+from napari_segany.io.atomic import writing
+
+SCRIPT = '''\
+"""Computes the labels of {name} again."""
+
+import json
+
+import napari_segany as sa
+from napari_segany.session import ArraySource, replay
+{load}
+session = json.loads(r"""
+{session}
+""")
+image = {image}
+source = ArraySource(image{options})
+model = sa.load_model({model!r}, precision={precision!r})
+labels = replay(session, source, model)  # int32, {shape}
+'''
+
+
+def save(kept: dict[str, Any], path: Path) -> Path:
+    """Write a session's record as JSON."""
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def as_python(kept: dict[str, Any], layer: Any) -> str:
+    """A script that computes the labels of a session again."""
+    path = _path_of(layer)
+    reading = kept["image"].get("reading", {})
+    return SCRIPT.format(
+        name=kept["image"]["name"],
+        load="from napari_segany.io.read import open_image\n" if path else "",
+        session=json.dumps(kept),
+        image=f"open_image({path!r}).data[...]" if path else "...  # the same array as then",
+        options="".join(f", {name}={value!r}" for name, value in reading.items()),
+        model=kept["model"],
+        precision=kept["precision"],
+        shape=tuple(kept["image"]["shape"]),
+    )
+
+
+def as_command(saved: Path | None, layer: Any) -> str:
+    """A command that computes the labels of a saved session again."""
+    if saved is None:
+        raise InputError("Save the session first; the command reads that file.")
+    image = _path_of(layer) or "IMAGE"
+    return shlex.join(["napari-segany", "replay", str(saved), image, "-o", "results"])
+
+
+def _path_of(layer: Any) -> str | None:
+    path = getattr(getattr(layer, "source", None), "path", None)
+    return None if path is None else str(path)

@@ -1,0 +1,85 @@
+"""The labels layer that a session commits into."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_segany.errors import InputError
+from napari_segany.plugin.layer_target import LayerTarget
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.storage import empty
+from napari_segany.session import Session
+from napari_segany.session.provenance import provenance, steps_since, table
+
+METADATA = "napari_segany"
+
+
+class Results:
+    """Follows one labels layer at a time.
+
+    Parameters
+    ----------
+    on_redraw : callable
+        Called when the labels were drawn again, maybe because somebody undid something there.
+
+    Attributes
+    ----------
+    layer : napari.layers.Labels or None
+        What is committed into.
+    """
+
+    def __init__(self, on_redraw: Callable[[Any], None]) -> None:
+        self.layer: Any = None
+        self._target: LayerTarget | None = None
+        self._on_redraw = on_redraw
+
+    @staticmethod
+    def new_layer(picture: Picture) -> Any:
+        """An empty layer for the objects of a picture."""
+        data = empty(picture.shape, np.int32)
+        return Labels(data, name=f"{picture.name} objects", **picture.placement())
+
+    def take(self, layer: Any, picture: Picture, new: bool = False) -> LayerTarget:
+        """Follow a layer from now on.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written, or has another shape than the picture.
+        """
+        shape = tuple(np.shape(layer.data))
+        if shape != picture.shape:
+            raise InputError(
+                f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "
+                "choose labels of the image's shape."
+            )
+        target = LayerTarget(layer, last=0 if new else None)
+        self.leave()
+        self.layer, self._target = layer, target
+        layer.events.set_data.connect(self._on_redraw)
+        layer.events.paint.connect(self._on_paint)
+        return target
+
+    def leave(self) -> None:
+        """Follow it no more; it stays as it is."""
+        if self.layer is not None:
+            self.layer.events.set_data.disconnect(self._on_redraw)
+            self.layer.events.paint.disconnect(self._on_paint)
+        self.layer = self._target = None
+
+    def describe(self, session: Session) -> None:
+        """Scores into the layer's features, how they came about into its metadata."""
+        if self.layer is None:
+            return
+        self.layer.features = table(session.state)
+        if session.model is None:
+            return
+        known = self.layer.metadata.get(METADATA)
+        if known is None or not steps_since(known, session):
+            self.layer.metadata[METADATA] = provenance(session)
+
+    def _on_paint(self, event: Any = None) -> None:
+        if self._target is not None:
+            self._target.note(int(self.layer.selected_label))

@@ -1,0 +1,189 @@
+"""The Prompt widget's controls and where they stand; what they do is in ``prompt``."""
+
+from collections.abc import Callable
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_segany.models import cache, catalog
+from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.readings import Readings
+
+Act = Callable[[], Any]
+
+
+class PromptForm(QWidget):
+    """Controls as attributes; those of :meth:`build` are in ``buttons``, by their text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_choice = LayerChoice([Image], "choose an image", "The image to segment")
+        self.model_choice = tipped(QComboBox(), "Who segments; see Models for licences")
+        for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
+            self.model_choice.addItem(name, name)
+        self.model_line = QLabel("not loaded")
+        self.model_line.setWordWrap(True)
+        self.fetch_button = QPushButton("Fetch")
+        self.fetch_button.setToolTip("Download the model's weights")
+        self.fetching = QProgressBar()
+        self.restore_button = QPushButton("Restore the last session")
+        self.restore_button.setToolTip("Objects, prompts and commits come back")
+        self.plane_line = QLabel("")
+        self.busy = QProgressBar()
+        self.stop_button = QPushButton("stop")
+        self.stop_button.setToolTip("Stop what is being computed")
+        self.one = QRadioButton("one object")
+        self.many = QRadioButton("many objects")
+        self.live = QCheckBox("live")
+        self.labels_choice = LayerChoice(
+            [Labels], "new labels", "The labels that commits are written into"
+        )
+        self.overlap_choice = tipped(QComboBox(), "Pixels that belong to an object already")
+        self.min_iou = _score("Objects whose predicted IoU is lower are not committed")
+        self.min_stability = _score("Objects whose stability is lower are not committed")
+        self.message = QLabel("")
+        self.buttons: dict[str, QPushButton] = {}
+
+    def build(
+        self,
+        tools: dict[str, tuple[str, Act]],
+        acts: dict[str, tuple[str, Act]],
+        readings: Readings,
+        channels: QWidget,
+        folded: dict[str, QWidget],
+    ) -> None:
+        """Put everything into its place.
+
+        Parameters
+        ----------
+        tools, acts : dict
+            Tooltip and what is done, by the button's text; ``<`` and ``>`` stand beside the
+            readings.
+        readings, channels : QWidget
+            Parts of their own.
+        folded : dict
+            Parts that are folded away at first, by title.
+        """
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(4, 4, 4, 4)
+        form = QFormLayout()
+        form.addRow("Image", self.image_choice)
+        form.addRow("Channels", channels)
+        form.addRow("Model", self.model_choice)
+        form.addRow("", self.model_line)
+        column.addLayout(form)
+        self.fetching.setVisible(False)
+        for part in (self.fetch_button, self.fetching, self.restore_button):
+            part.setVisible(False)
+            column.addWidget(part)
+        self.busy.setRange(0, 0)
+        self.busy.setTextVisible(False)
+        self.busy.setMaximumHeight(8)
+        self.busy.setVisible(False)
+        plane = QHBoxLayout()
+        plane.addWidget(self.plane_line, 1)
+        plane.addWidget(self.busy)
+        plane.addWidget(self.stop_button)
+        column.addLayout(plane)
+        column.addLayout(self._row(tools))
+        column.addLayout(self._modes())
+        between = QHBoxLayout()
+        for text in ("<", ">"):
+            self.buttons[text] = self._button(text, *acts.pop(text))
+            self.buttons[text].setMaximumWidth(32)
+        between.addWidget(self.buttons["<"])
+        between.addWidget(readings, 1)
+        between.addWidget(self.buttons[">"])
+        column.addLayout(between)
+        column.addLayout(self._into())
+        column.addLayout(self._row(acts))
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column.addWidget(self.message)
+        for title, part in folded.items():
+            fold = QCollapsible(title)
+            fold.addWidget(part)
+            column.addWidget(fold)
+        column.addStretch()
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        area.setMinimumWidth(inside.minimumSizeHint().width() + 16)
+        around.addWidget(area)
+
+    def _row(self, acts: dict[str, tuple[str, Act]]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for text, (tip, act) in acts.items():
+            self.buttons[text] = self._button(text, tip, act)
+            row.addWidget(self.buttons[text])
+        return row
+
+    def _modes(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self.one.setChecked(True)
+        self.one.setToolTip("Points belong to one object until it is committed")
+        self.many.setToolTip("Every positive point and every box is an object of its own")
+        self.live.setChecked(True)
+        self.live.setToolTip("Segment after every click; else press G")
+        group = QButtonGroup(self)
+        for button in (self.one, self.many):
+            group.addButton(button)
+            row.addWidget(button)
+        row.addWidget(self.live)
+        return row
+
+    def _into(self) -> QFormLayout:
+        form = QFormLayout()
+        form.addRow("Into", self.labels_choice)
+        self.overlap_choice.addItem("keep existing", "keep")
+        self.overlap_choice.addItem("replace existing", "replace")
+        form.addRow("On overlap", self.overlap_choice)
+        bounds = QHBoxLayout()
+        bounds.addWidget(QLabel("IoU"))
+        bounds.addWidget(self.min_iou)
+        bounds.addWidget(QLabel("stability"))
+        bounds.addWidget(self.min_stability)
+        form.addRow("At least", bounds)
+        return form
+
+    @staticmethod
+    def _button(text: str, tip: str, act: Act) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(lambda _=False: act())
+        return button
+
+
+def tipped(widget: Any, tip: str) -> Any:
+    """A widget with a tooltip."""
+    widget.setToolTip(tip)
+    return widget
+
+
+def _score(tip: str) -> QDoubleSpinBox:
+    spin = QDoubleSpinBox()
+    spin.setRange(0, 1)
+    spin.setSingleStep(0.05)
+    spin.setToolTip(tip)
+    return spin
