@@ -34,6 +34,8 @@ class AgainstADict(RuleBasedStateMachine):
     """Labels in the viewer are those of :class:`Piles`, and layers show the open objects."""
 
     model: Any = None
+    steps = 0
+    commits = 0
 
     @initialize()
     def begin(self) -> None:
@@ -50,7 +52,10 @@ class AgainstADict(RuleBasedStateMachine):
         """Let the work be done that a step asks for, and keep the account."""
         self.jobs.run()
         assert self.controller.session is not None
-        self.piles.follow(before, self.controller.session.state)
+        now = self.controller.session.state
+        self.piles.follow(before, now)
+        AgainstADict.steps += 1
+        AgainstADict.commits += len(now.committed) > len(before.committed)
 
     @property
     def state(self) -> Any:
@@ -149,8 +154,10 @@ class AgainstADict(RuleBasedStateMachine):
     def choose(self, step: int) -> None:
         self.attempt(lambda: self.controller.next_candidate(step))
 
-    @rule(replace=st.booleans())
-    def commit(self, replace: bool) -> None:
+    @rule(a=UNIT, b=UNIT, replace=st.booleans(), again=st.integers(0, 1))
+    def commit(self, a: float, b: float, replace: bool, again: int) -> None:
+        if again or not self.state.open:
+            self.click(a, b, True)
         assert self.controller.session is not None
         self.controller.session.on_overlap = "replace" if replace else "keep"
         self.attempt(self.controller.commit)
@@ -242,6 +249,7 @@ class AgainstADict(RuleBasedStateMachine):
 
 def run(model: Any, examples: int, steps: int) -> None:
     AgainstADict.model = model
+    AgainstADict.steps = AgainstADict.commits = 0
     run_state_machine_as_test(
         AgainstADict,
         settings=settings(
@@ -258,9 +266,14 @@ def run(model: Any, examples: int, steps: int) -> None:
 
 
 def test_a_thousand_random_steps(model: Any) -> None:
-    run(model, examples=20, steps=50)
+    run(model, examples=40, steps=60)
+    # A run that hardly does anything would find nothing.
+    assert AgainstADict.steps >= 1000
+    assert AgainstADict.commits >= 100
 
 
 @pytest.mark.slow
 def test_ten_thousand_random_steps(model: Any) -> None:
-    run(model, examples=100, steps=100)
+    run(model, examples=260, steps=80)
+    assert AgainstADict.steps >= 10_000
+    assert AgainstADict.commits >= 1000

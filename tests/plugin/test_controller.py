@@ -8,6 +8,7 @@ from napari.layers import Image, Labels
 
 from napari_segany import Prompt
 from napari_segany.errors import InputError
+from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.prompts import NEGATIVE
 
 
@@ -212,6 +213,7 @@ def test_layers_deleted_behind_its_back(begin: Any, jobs: Any, stack: Any, viewe
     click(controller, jobs, 2, 10, 20)
     controller.commit()
     viewer.layers.remove(controller.labels)
+    jobs.run()
     assert len(controller.session.state.open) == 1
     assert controller.commit() == [1]
     viewer.layers.remove(controller.points)
@@ -300,3 +302,150 @@ def test_before_an_image_is_chosen_everything_says_so(begin: Any, stack: Any) ->
     for act in (controller.commit, controller.undo, controller.clear, controller.flip_sign):
         with pytest.raises(InputError, match="Choose an image first"):
             act()
+
+
+def test_another_click_refines_the_reading_that_was_chosen(
+    begin: Any, jobs: Any, stack: Any, model: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.next_candidate()
+    click(controller, jobs, 2, 12, 22)
+    assert (model.asked[-1].mask_logits == 1).all()
+    controller.points.selected_data = {1}
+    controller.points.remove_selected()
+    jobs.run()
+    # Back at one point, and at the reading that was chosen then.
+    assert controller.session.active.choice == 1
+    assert controller.session.active.before is None
+
+
+def test_thousands_of_objects_are_one_step_and_never_drawn_all_at_once(
+    begin: Any, jobs: Any, stack: Any, model: Any
+) -> None:
+    controller = begin(np.zeros((400, 500), np.uint8))
+    prompts = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 390, 8) for c in range(0, 480, 8)]
+    controller.add(prompts)
+    jobs.run()
+    assert len(controller.session.state.open) == len(prompts) == 2940
+    assert len(controller.shapes.data) == 1
+    assert controller.preview_layer.data.astype(bool).sum() == 16 * len(prompts)
+    first = controller.commit()
+    assert len(first) == 50
+    jobs.run()
+    assert controller.labels.data.max() == len(prompts)
+    assert len(controller.labels.features) == len(prompts)
+    assert len(controller.labels.metadata["napari_segany"]["steps"]) == len(prompts)
+    controller.undo()
+    jobs.run()
+    assert not controller.labels.data.any()
+    assert len(controller.session.state.open) == len(prompts)
+    controller.redo()
+    jobs.run()
+    assert controller.labels.data.max() == len(prompts)
+    controller.undo()
+    # Something else is done while that is on its way: it goes no further.
+    controller.session.add_point(1, 1)
+    jobs.run()
+    assert 0 < len(controller.session.state.committed) < len(prompts)
+    for _ in range(3):
+        controller.undo()
+        jobs.run()
+    assert not controller.session.state.objects
+
+
+def test_a_click_beside_hidden_prompts_leaves_them_alone(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(np.zeros((400, 500), np.uint8))
+    controller.add([Prompt(box=[r, 1, r + 1, 9]) for r in range(0, 390)])
+    jobs.run()
+    controller.session.plane = (None, None)
+    controller.points.add(np.array([[50.0, 100.0]]))
+    jobs.run()
+    assert len(controller.session.state.open) == 390
+
+
+def test_objects_with_low_scores_are_not_committed(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.min_predicted_iou = 0.95
+    with pytest.raises(InputError, match="scores as high"):
+        controller.commit()
+    controller.min_predicted_iou = 0.5
+    controller.min_stability = 0.85
+    controller.next_candidate()
+    with pytest.raises(InputError, match="scores as high"):
+        controller.commit()
+    controller.min_stability = 0
+    assert controller.commit() == [1]
+
+
+def test_channels_are_no_axis_of_the_labels(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, model: Any
+) -> None:
+    begin(np.zeros((8, 8)))
+    channels = np.stack([stack, stack + 1, stack + 2])
+    layer = Image(channels, name="channels", scale=(1, 3, 0.5, 0.5), translate=(0, 5, 6, 7))
+    viewer.add_layer(layer)
+    controller = Controller(viewer, jobs)
+    controller.model = model
+    controller.open(layer, channels=(2, 0, 1))
+    viewer.dims.current_step = (1, 4, 0, 0)
+    jobs.run()
+    assert controller.plane == (4, None, None)
+    seen = model.planes[-1][0]
+    click(controller, jobs, 4, 10, 20)
+    controller.commit()
+    assert controller.labels.data.shape == stack.shape
+    assert controller.labels.data[4, 10, 20] == 1
+    assert np.allclose(controller.labels.data_to_world((4, 10, 20)), (17, 11, 17))
+    assert [plane[0].shape for plane in model.planes if plane[0].ndim == 3]
+    assert seen.shape == (40, 50, 3)
+    controller.end()
+
+
+def test_three_layers_are_seen_as_colours(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, model: Any
+) -> None:
+    controller = begin(stack)
+    green = viewer.add_layer(Image((stack // 4).astype(np.uint16), name="green"))
+    controller.open(controller.image, others=[green])
+    jobs.run()
+    seen = model.planes[-1][0]
+    assert seen.shape == (40, 50, 3)
+    assert np.array_equal(seen[..., 1], seen[..., 0] // 4)
+    assert not seen[..., 2].any()
+    viewer.layers.remove(green)
+    assert controller.session is None
+    with pytest.raises(InputError, match="one shape"):
+        controller.open(viewer.layers["image"], others=[Image(np.zeros((4, 4)))])
+    with pytest.raises(InputError, match="no axis of channels"):
+        controller.open(Image(np.zeros((4, 4))), channels=(0,))
+
+
+def test_a_saved_session_computes_the_same_labels(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    for row, col in ((10, 20), (12, 24), (30, 40)):
+        click(controller, jobs, 2, row, col)
+        controller.next_candidate()
+        click(controller, jobs, 2, row + 2, col)
+        controller.commit()
+    controller.undo()
+    kept = controller.provenance()
+    controller.replay(kept)
+    jobs.run()
+    assert viewer.layers[-1].name == "image again"
+    assert np.array_equal(viewer.layers[-1].data, controller.labels.data)
+
+
+def test_going_to_an_object_shows_its_plane(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
+    controller = begin(stack, scale=(2, 0.5, 0.5), translate=(3, 0, 0))
+    click(controller, jobs, 2, 10, 20)
+    viewer.dims.current_step = (5, 0, 0)
+    viewer.dims.order = (1, 0, 2)
+    controller.go_to(1)
+    assert controller.plane == (2, None, None)
+    assert viewer.scene.camera.center[-2:] == pytest.approx((5, 10))
+    with pytest.raises(InputError, match="no object 7"):
+        controller.go_to(7)

@@ -1,7 +1,5 @@
 """The widgets in a real window, driven with a real mouse and keyboard."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,16 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from skimage import data
+from tests.plugin.windows import click, needs_a_display, press, until
 
 from napari_segany.models import cache, catalog
 
-pytestmark = [
-    pytest.mark.gui,
-    pytest.mark.skipif(
-        sys.platform.startswith("linux") and not os.environ.get("DISPLAY"),
-        reason="there is no display",
-    ),
-]
+pytestmark = [pytest.mark.gui, needs_a_display]
 
 
 @pytest.fixture
@@ -45,24 +38,6 @@ def open_widget(viewer: Any) -> Iterator[Callable[..., Any]]:
     yield make
     for widget in opened:
         widget.close()
-
-
-def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> None:
-    qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
-
-
-def click(qtbot: Any, viewer: Any, row: float, col: float) -> None:
-    """Click with the left button where a pixel of a 2-D image is on the screen."""
-    from qtpy.QtCore import QPoint, Qt
-
-    canvas = viewer.window._qt_viewer.canvas
-    where = np.asarray(canvas.view.scene.transform.map([col, row, 0, 1]))
-    x, y = where[:2] / where[3]
-    qtbot.mouseClick(canvas.native, Qt.MouseButton.LeftButton, pos=QPoint(int(x), int(y)))
-
-
-def press(qtbot: Any, viewer: Any, key: str) -> None:
-    qtbot.keyClick(viewer.window._qt_viewer.canvas.native, key)
 
 
 def test_the_manifest_is_valid() -> None:

@@ -21,7 +21,7 @@ from napari_segany.plugin import prompts
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import show_plane, viewed_plane
 from napari_segany.plugin.picture import Picture
-from napari_segany.plugin.portions import Portions
+from napari_segany.plugin.portions import PORTION, Portions
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.results import METADATA, Results
 from napari_segany.plugin.scheduler import Scheduler
@@ -239,7 +239,7 @@ class Controller:
                 session.add_many(some, here, named, join=joined)
 
         rows = list(zip(prompts, where, values, strict=True))
-        self._portions.act("add", rows, act, self._done_with_many, self._scheduler.failed)
+        self._portions.act("add", rows, act, self._settle, self._scheduler.failed)
 
     def add_later(self, find: Callable[[ShouldStop], list[Given]]) -> None:
         """Begin the objects that ``find`` returns; another thread calls it."""
@@ -259,7 +259,7 @@ class Controller:
         session = self._open_session()
         if self._plane is None:
             raise InputError("Prompts need a plane of the image in view.")
-        hidden = self._complete_tools().hidden
+        hidden = {each.id for each in session.state.open} - self._complete_tools().drawn
         return Reader(self.viewer, self.picture, session, self.mode, self._plane, hidden)
 
     def go_to(self, number: int) -> None:
@@ -316,7 +316,7 @@ class Controller:
                 still = [n for n in portion if n in session.state.objects]
                 labels.extend(session.commit(still, joined))
 
-        self._portions.act("commit", good, act, self._done_with_many, self._scheduler.failed)
+        self._portions.act("commit", good, act, self._settle, self._scheduler.failed)
         if len(good) < len(ready):
             self._say(f"{len(ready) - len(good)} objects with lower scores stay open.")
         return labels
@@ -332,10 +332,15 @@ class Controller:
             )
         )
 
-    def _done_with_many(self) -> None:
-        if self.session is not None:
-            self.results.describe(self.session)
-            self._go_on()
+    def _settle(self) -> None:
+        """Make everything follow the session's state."""
+        if self.session is None:
+            return
+        if not self._quiet and _asked(self.session.state) != self._written:
+            self._write_prompts()
+        self.results.describe(self.session)
+        self._go_on()
+        self.changed.emit()
 
     def into(self, layer: Any) -> Any:
         """Commit into a labels layer of the image's shape; None makes one."""
@@ -369,12 +374,23 @@ class Controller:
             session.delete([each.id for each in session.state.open])
 
     def undo(self) -> bool:
-        """Undo the last step."""
-        return self._open_session().undo()
+        """Undo the last step; one of thousands of objects takes several turns."""
+        return self._go_through(self._open_session().undo)
 
     def redo(self) -> bool:
         """Do the step again that was undone last."""
-        return self._open_session().redo()
+        return self._go_through(self._open_session().redo)
+
+    def _go_through(self, move: Callable[[int], bool]) -> bool:
+        session, able = self._open_session(), list[bool]()
+
+        def some() -> bool:
+            if session is self.session and (session.is_between_steps or not able):
+                able.append(move(PORTION))
+            return session is self.session and session.is_between_steps
+
+        self._portions.repeat("undo", some, self._settle, self._scheduler.failed)
+        return able[0]
 
     # Restoring ------------------------------------------------------------------------------
 
@@ -467,6 +483,7 @@ class Controller:
         session = self._open_session()
         reading = self.reader().read(self.points, self.shapes)
         begun = session.set_open(reading.wanted)
+        self._complete_tools().drawn.update(begun.values())
         self._written = _asked(session.state)
         for layer, given in (
             (self.points, reading.of_points),
@@ -485,18 +502,12 @@ class Controller:
         self.status.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
-        if not self._quiet and _asked(after) != self._written:
-            self._write_prompts()
-        if self._portions.at_work:
-            # Many are begun or committed; the rest follows when that is done.
-            self._show()
-            self.changed.emit()
-            return
-        if after.committed != before.committed:
-            self.results.describe(self._open_session())
         self._show()
-        self._go_on()
-        self.changed.emit()
+        if self._portions.at_work:
+            # The rest follows when all of many objects are done.
+            self.results.record(self._open_session())
+        else:
+            self._settle()
 
     def _on_answer(self, numbers: tuple[int, ...]) -> None:
         self._show()
@@ -517,11 +528,24 @@ class Controller:
         if self.picture is not None and layer in self.picture.layers:
             self.close()
         elif layer is self.labels:
+            # Not at once: a window that closes removes all layers, the image after the labels,
+            # and then the commits shall be found in the journal.
+            session = self.session
+            self.jobs.submit(
+                "labels are gone",
+                ASK,
+                lambda should_stop: None,
+                lambda _: self._on_labels_gone(session),
+                self._scheduler.failed,
+            )
             self.results.leave()
-            self.session.set_target(NoTarget(), reopen=True)
-            self.status.emit("The labels are gone; their objects can be committed again.")
         elif self.tools is not None:
             self.tools.forget(layer)
+
+    def _on_labels_gone(self, session: Session) -> None:
+        if session is self.session and self.labels is None:
+            session.set_target(NoTarget(), reopen=True)
+            self.status.emit("The labels are gone; their objects can be committed again.")
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""

@@ -7,27 +7,67 @@ from napari_segany.plugin.workers import ASK, Jobs
 
 T = TypeVar("T")
 
-PORTION = 64
+PORTION = 50
 """Objects begun or committed between two turns of the event loop."""
 
 
 class Portions:
-    """Acts on portions of a sequence, the first at once, the others each in a turn of its own.
+    """Does something in turns of the event loop, the first at once.
 
     Parameters
     ----------
     jobs : Jobs
-        Between two portions a job that does nothing is waited for; stopping jobs stops this.
+        Between two turns a job that does nothing is waited for; stopping jobs stops this.
 
     Attributes
     ----------
     at_work : bool
-        Whether it is acting at this moment and more portions follow.
+        Whether a turn is being taken at this moment.
     """
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
         self.at_work = False
+
+    def repeat(
+        self,
+        key: str,
+        act: Callable[[], bool],
+        done: Callable[[], object],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Act until there is nothing more to do.
+
+        Parameters
+        ----------
+        key : str
+            What is being done; beginning the same anew stops it.
+        act : callable
+            Does a part, returns whether there is more to do.
+        done : callable
+            Called after the last part, and after an error.
+        failed : callable
+            Called with an error of a later part; one of the first is raised.
+        """
+
+        def turn() -> None:
+            self.at_work, more = True, False
+            try:
+                more = act()
+            finally:
+                self.at_work = False
+                if not more:
+                    done()
+            if more:
+                self.jobs.submit(key, ASK, lambda should_stop: None, later, failed)
+
+        def later(_: object) -> None:
+            try:
+                turn()
+            except Exception as error:
+                failed(error)
+
+        turn()
 
     def act(
         self,
@@ -37,38 +77,14 @@ class Portions:
         done: Callable[[], object],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Act on all items.
+        """Act on all items; ``act`` gets some, and whether it goes on with an earlier step."""
+        left = list(items)
 
-        Parameters
-        ----------
-        key : str
-            What is being done; beginning the same anew stops it.
-        items : sequence
-            What to act on.
-        act : callable
-            Called with a portion, and whether it goes on with an earlier one.
-        done : callable
-            Called after the last of several portions.
-        failed : callable
-            Called with an error of a later portion; one of the first is raised.
-        """
+        def some() -> bool:
+            going_on = len(left) < len(items)
+            portion = left[:PORTION]
+            del left[:PORTION]
+            act(portion, going_on)
+            return bool(left)
 
-        def go_on(start: int) -> None:
-            last = start + PORTION >= len(items)
-            self.at_work = not last
-            try:
-                act(items[start : start + PORTION], start > 0)
-            finally:
-                self.at_work = False
-            if last and start:
-                done()
-            elif not last:
-                self.jobs.submit(key, ASK, lambda should_stop: start + PORTION, later, failed)
-
-        def later(start: int) -> None:
-            try:
-                go_on(start)
-            except Exception as error:
-                failed(error)
-
-        go_on(0)
+        self.repeat(key, some, done, failed)

@@ -33,6 +33,8 @@ class Results:
     def __init__(self, on_redraw: Callable[[Any], None]) -> None:
         self.layer: Any = None
         self._target: LayerTarget | None = None
+        # Steps that are in the layer's features.
+        self._described = 0
         self._on_redraw = on_redraw
 
     @staticmethod
@@ -57,7 +59,7 @@ class Results:
             )
         target = LayerTarget(layer, last=0 if new else None)
         self.leave()
-        self.layer, self._target = layer, target
+        self.layer, self._target, self._described = layer, target, 0
         layer.events.set_data.connect(self._on_redraw)
         layer.events.paint.connect(self._on_paint)
         return target
@@ -71,10 +73,15 @@ class Results:
 
     def describe(self, session: Session) -> None:
         """Scores into the layer's features, how they came about into its metadata."""
-        if self.layer is None:
-            return
-        self.layer.features = table(session.state)
-        if session.model is None:
+        count = len(session.steps)
+        if self.layer is not None and count != self._described:
+            self._described = count
+            self.layer.features = table(session.state)
+            self.record(session)
+
+    def record(self, session: Session) -> None:
+        """How the labels came about into the layer's metadata."""
+        if self.layer is None or session.model is None or not session.steps:
             return
         known = self.layer.metadata.get(METADATA)
         if known is None or not steps_since(known, session):

@@ -39,8 +39,8 @@ class ToolLayers:
         The same.
     sign : str
         Of the next point.
-    hidden : set of int
-        Open objects whose prompts are not drawn.
+    drawn : set of int
+        Open objects whose prompts are in the layers.
     """
 
     def __init__(self, viewer: Any, picture: Picture, on_edit: Callable[[Any], None]) -> None:
@@ -49,7 +49,7 @@ class ToolLayers:
         self.shapes: Any = None
         self.preview: Preview | None = None
         self.sign = prompts.POSITIVE
-        self.hidden: set[int] = set()
+        self.drawn: set[int] = set()
 
     @property
     def layers(self) -> list[Any]:
@@ -136,7 +136,7 @@ class ToolLayers:
         objects = state.open
         if len(objects) > DRAWN:
             objects = [each for each in objects if each.id == state.active]
-        self.hidden = {each.id for each in state.open} - {each.id for each in objects}
+        self.drawn = {each.id for each in objects}
         if self.points is not None:
             spots, features = prompts.rows_of_points(objects)
             self.points.selected_data = set()
@@ -147,8 +147,9 @@ class ToolLayers:
         if self.shapes is not None:
             boxes, features = prompts.rows_of_boxes(objects)
             if boxes or len(self.shapes.data):
-                self.shapes.selected_data = set()
-                self.shapes.data = []
+                # Not by setting data, which would leave a row of features behind.
+                self.shapes.selected_data = set(range(len(self.shapes.data)))
+                self.shapes.remove_selected()
             if boxes:
                 self.shapes.add_rectangles(boxes)
                 self.shapes.features = features

@@ -141,7 +141,8 @@ def read_journal(path: Path) -> Story:
         active = line["active"]
         for what, number in line["labels"]:
             story.steps.append((what, (objects if what == "put" else earlier)[number]))
-    story.state = State(objects, active)
+    # Numbers grow, so this is the order in which they were begun.
+    story.state = State(dict(sorted(objects.items())), active)
     return story
 
 

@@ -396,19 +396,35 @@ class Session:
         """Whether there is a step to redo."""
         return self._timeline.can_redo
 
-    def undo(self) -> bool:
-        """Undo the last step: a prompt, a choice, a commit, a deletion."""
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether the last undo or redo went part of its way only; call it again to go on."""
+        return self._timeline.is_between_steps
+
+    def undo(self, at_most: int | None = None) -> bool:
+        """Undo the last step: a prompt, a choice, a commit, a deletion.
+
+        Parameters
+        ----------
+        at_most : int, optional
+            Change only so many objects now; see :attr:`is_between_steps`.
+
+        Returns
+        -------
+        bool
+            Whether there was a step.
+        """
         before, able = self.state, self.can_undo
         if able:
-            self._timeline.undo()
+            self._timeline.undo(at_most)
             self._moved(before)
         return able
 
-    def redo(self) -> bool:
-        """Do again what was undone last."""
+    def redo(self, at_most: int | None = None) -> bool:
+        """Do again what was undone last; see :meth:`undo`."""
         before, able = self.state, self.can_redo
         if able:
-            self._timeline.redo()
+            self._timeline.redo(at_most)
             self._moved(before)
         return able
 

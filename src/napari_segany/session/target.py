@@ -125,6 +125,8 @@ class _Patch:
 
     Attributes
     ----------
+    each : SegmentedObject
+        The object.
     order : int
         When it was committed, as a number that grows.
     where : ndarray
@@ -133,6 +135,7 @@ class _Patch:
         (n,) what is below it there.
     """
 
+    each: SegmentedObject
     box: Box
     label: int
     order: int
@@ -159,6 +162,11 @@ class Ledger:
         self._patches: dict[int, _Patch] = {}
         # Which patches reach into which cell of the image, so that neighbours are soon found.
         self._cells: dict[tuple[int, ...], set[int]] = {}
+
+    @property
+    def objects(self) -> list[SegmentedObject]:
+        """What is in the labels at present."""
+        return [patch.each for patch in self._patches.values()]
 
     def __contains__(self, number: int) -> bool:
         return number in self._patches
@@ -188,7 +196,7 @@ class Ledger:
             image = patch.full()
             image[theirs] = np.where(where[mine] & (cover[mine] == k), label, image[theirs])
             patch.before = image[patch.where]
-        self._patches[each.id] = _Patch(box, label, commit.order, where, below[where])
+        self._patches[each.id] = _Patch(each, box, label, commit.order, where, below[where])
         for cell in _cells_of(box):
             self._cells.setdefault(cell, set()).add(each.id)
 

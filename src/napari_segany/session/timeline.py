@@ -37,6 +37,8 @@ class Timeline:
         self.begun = 0
         self.trouble = ""
         self._writing = False
+        # Where an undo or redo began that is on its way.
+        self._left: State | None = None
         self._ledger = Ledger(target)
         self._journal: Journal | None = None
         self._past: list[State] = []
@@ -65,19 +67,28 @@ class Timeline:
             self._past = [*self._past[-UNDO_STEPS + 1 :], before]
         self._future.clear()
 
-    def undo(self) -> None:
-        """Go back one step."""
-        before = self.state
-        self._go_to(self._past[-1])
-        self._past.pop()
-        self._future.append(before)
+    def undo(self, at_most: int | None = None) -> None:
+        """Go back one step; if more objects than ``at_most`` change, only part of the way."""
+        self._travel(self._past, self._future, at_most)
 
-    def redo(self) -> None:
-        """Go forward to where undoing came from."""
-        before = self.state
-        self._go_to(self._future[-1])
-        self._future.pop()
-        self._past.append(before)
+    def redo(self, at_most: int | None = None) -> None:
+        """Go forward to where undoing came from, or part of the way."""
+        self._travel(self._future, self._past, at_most)
+
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether the last undo or redo went part of its way only."""
+        return self._left is not None
+
+    def _travel(self, there: list[State], behind: list[State], at_most: int | None) -> None:
+        left, self._left = self._left or self.state, None
+        part = nearer(self.state, there[-1], at_most)
+        self._go_to(part)
+        if part is there[-1]:
+            behind.append(left)
+            there.pop()
+        else:
+            self._left = left
 
     def drop_lost(self) -> list[int]:
         """Reopen objects that others took out of the labels; their numbers."""
@@ -129,9 +140,11 @@ class Timeline:
                         self._ledger.put(each)
                     else:
                         self._ledger.take(each.id)
+                self.steps = list(story.steps)
+                # Objects are open, too, whose labels somebody removed with their layer.
+                self._write_labels(story.state, self.steps)
         finally:
             self._writing = False
-        self.steps = list(story.steps)
         self.state = story.state
         self._tell_all()
 
@@ -170,11 +183,11 @@ class Timeline:
 
     def _write_labels(self, state: State, steps: list[Step]) -> None:
         """Take out and put in what another state asks for; on an error all of it is reversed."""
-        before = self.state.objects
+        begun = len(steps)
         try:
-            for each in reversed(in_order(before.values())):
+            for each in reversed(in_order(self._ledger.objects)):
                 other = state.objects.get(each.id)
-                if each.id in self._ledger and (other is None or other.commit is not each.commit):
+                if other is None or other.commit is not each.commit:
                     self._ledger.take(each.id)
                     steps.append(("take", each))
             for each in in_order(state.objects.values()):
@@ -182,7 +195,7 @@ class Timeline:
                     self._ledger.put(each)
                     steps.append(("put", each))
         except Exception:
-            for what, each in reversed(steps):
+            for what, each in reversed(steps[begun:]):
                 if what == "put":
                     self._ledger.take(each.id)
                 else:
@@ -190,6 +203,7 @@ class Timeline:
             raise
 
     def _arrive(self, state: State, steps: list[Step]) -> None:
+        self._left = None
         before, self.state = self.state, state
         self.steps += steps
         self._write(before, state, steps)
@@ -201,6 +215,20 @@ class Timeline:
                 self._journal.record(before, after, steps)
             except SeganyError as error:
                 self.trouble = str(error)
+
+
+def nearer(state: State, target: State, at_most: int | None) -> State:
+    """The target, or a state on the way to it that differs in at most so many objects."""
+    numbers = {**state.objects, **target.objects}
+    different = [n for n in numbers if state.objects.get(n) is not target.objects.get(n)]
+    if at_most is None or len(different) <= at_most:
+        return target
+    objects = dict(state.objects)
+    for number in sorted(different)[-at_most:]:
+        objects.pop(number, None)
+        if number in target.objects:
+            objects[number] = target.objects[number]
+    return State(dict(sorted(objects.items())))
 
 
 def in_order(objects: Iterable[SegmentedObject]) -> list[SegmentedObject]:
