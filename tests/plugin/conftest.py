@@ -33,6 +33,13 @@ class PatientJobs:
         self.count += 1
         self.waiting.append((urgency, self.count, key, work, done, failed))
 
+    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+        self.submit(key, -1, lambda _: None, lambda _: act(), self.fail)
+
+    @staticmethod
+    def fail(error: Exception) -> None:
+        raise error
+
     def stop(self, urgency: int = 0) -> None:
         self.waiting = [job for job in self.waiting if job[0] < urgency]
 

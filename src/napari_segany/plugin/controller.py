@@ -150,7 +150,7 @@ class Controller:
 
     def close(self) -> None:
         """End the session; our layers leave the viewer, labels stay."""
-        self.jobs.stop()
+        self.stop()
         if self.session is not None:
             self.session.close()
         for layer in () if self.picture is None else self.picture.layers:
@@ -367,6 +367,11 @@ class Controller:
             raise InputError(f"Label {label} was not made in this session.")
         session.reopen(each.id)
 
+    def stop(self) -> None:
+        """Stop what is being computed, begun or committed."""
+        self.jobs.stop()
+        self._portions.stop()
+
     def clear(self) -> None:
         """Give up all open objects."""
         session = self._open_session()
@@ -531,13 +536,7 @@ class Controller:
             # Not at once: a window that closes removes all layers, the image after the labels,
             # and then the commits shall be found in the journal.
             session = self.session
-            self.jobs.submit(
-                "labels are gone",
-                ASK,
-                lambda should_stop: None,
-                lambda _: self._on_labels_gone(session),
-                self._scheduler.failed,
-            )
+            self.jobs.later("labels", lambda: self._on_labels_gone(session))
             self.results.leave()
         elif self.tools is not None:
             self.tools.forget(layer)
@@ -566,8 +565,10 @@ class Controller:
         return self.tools
 
     def _show(self) -> None:
-        if self.tools is not None and self.tools.preview is not None and self.session is not None:
-            self.tools.preview.show(self.session)
+        preview = None if self.tools is None else self.tools.preview
+        if preview is not None and self.session is not None and preview.show(self.session):
+            # Drawing a large layer takes its time, so it has a turn of its own.
+            self.jobs.later("preview", preview.refresh)
 
     def _open_session(self) -> Session:
         if self.session is None:

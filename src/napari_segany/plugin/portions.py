@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from napari_segany.plugin.workers import ASK, Jobs
+from napari_segany.plugin.workers import Jobs
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ class Portions:
     Parameters
     ----------
     jobs : Jobs
-        Between two turns a job that does nothing is waited for; stopping jobs stops this.
+        Gives the turns.
 
     Attributes
     ----------
@@ -27,7 +27,11 @@ class Portions:
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
-        self.at_work = False
+        self.at_work = self._stopped = False
+
+    def stop(self) -> None:
+        """Do no more than what is done."""
+        self._stopped = True
 
     def repeat(
         self,
@@ -50,18 +54,20 @@ class Portions:
             Called with an error of a later part; one of the first is raised.
         """
 
+        self._stopped = False
+
         def turn() -> None:
             self.at_work, more = True, False
             try:
-                more = act()
+                more = not self._stopped and act()
             finally:
                 self.at_work = False
                 if not more:
                     done()
             if more:
-                self.jobs.submit(key, ASK, lambda should_stop: None, later, failed)
+                self.jobs.later(key, later)
 
-        def later(_: object) -> None:
+        def later() -> None:
             try:
                 turn()
             except Exception as error:

@@ -21,8 +21,14 @@ class Preview:
         # What is shown of each object: plane, candidates, and which of them.
         self._shown: dict[int, tuple[Plane, MaskSet, int]] = {}
 
-    def show(self, session: Session) -> None:
-        """Show the present state of a session; what did not change is not touched."""
+    def show(self, session: Session) -> bool:
+        """Show the present state of a session; what did not change is not touched.
+
+        Returns
+        -------
+        bool
+            Whether anything changed, so that :meth:`refresh` must be called.
+        """
         wanted: dict[int, tuple[Plane, MaskSet, int]] = {}
         for each in session.state.open:
             found = session.candidates(each.id)
@@ -41,8 +47,11 @@ class Preview:
                 image = self.layer.data[plane_slices(plane)]
                 image[a:c, b:d][found.crop(choice)] = number % 49 + 1
         self._shown = wanted
-        if different:
-            self.layer.refresh(extent=False, thumbnail=False)
+        return bool(different)
+
+    def refresh(self) -> None:
+        """Draw the layer again."""
+        self.layer.refresh(extent=False, thumbnail=False)
 
 
 def _meet(plane: Plane, other: Plane) -> bool:

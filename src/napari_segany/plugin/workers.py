@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import Cancelled
@@ -49,8 +49,12 @@ class Jobs(Protocol):
         """
         ...
 
+    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+        """Call ``act`` in the GUI thread in a turn of its own; of equal keys only the last."""
+        ...
+
     def stop(self, urgency: int = 0) -> None:
-        """Stop and forget all work of this urgency and less."""
+        """Stop and forget all work of this urgency and less; what is to come later stays."""
         ...
 
     @property
@@ -68,6 +72,8 @@ class QtJobs(QObject):
         super().__init__(parent)
         self._waiting: list[Job] = []
         self._current: Job | None = None
+        self._on_their_way = 0
+        self._later: dict[Hashable, Callable[[], object]] = {}
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._ended = False
@@ -95,18 +101,31 @@ class QtJobs(QObject):
                 current.stopped.set()
             self._changed.notify()
 
+    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+        """See :class:`Jobs`."""
+        if not self._ended:
+            self._later.pop(key, None)
+            self._later[key] = act
+            QTimer.singleShot(0, self._turn)
+
+    def _turn(self) -> None:
+        if self._later and not self._ended:
+            self._later.pop(next(iter(self._later)))()
+
     def stop(self, urgency: int = 0) -> None:
-        """Stop and forget all work of this urgency and less."""
+        """See :class:`Jobs`."""
         with self._changed:
             self._forget(lambda other: other.urgency >= urgency)
 
     @property
     def busy(self) -> bool:
-        """Whether anything is to be done."""
-        return bool(self._waiting) or self._current is not None
+        """Whether anything is to be done, or was done and is not taken up yet."""
+        at_work = self._waiting or self._current is not None or self._on_their_way
+        return bool(at_work or self._later)
 
     def end(self, seconds: float = 10) -> None:
         """Stop everything and end the thread."""
+        self._later.clear()
         with self._changed:
             self._forget(lambda other: True)
             self._ended = True
@@ -137,9 +156,13 @@ class QtJobs(QObject):
             except Exception as caught:
                 error = caught
             if not job.stopped.is_set():
+                with self._changed:
+                    self._on_their_way += 1
                 self._finished.emit(job, result, error)
 
     def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
+        with self._changed:
+            self._on_their_way -= 1
         if job.stopped.is_set():
             return
         if error is not None:

@@ -293,7 +293,7 @@ class PromptWidget(PromptForm):
 
     def stop(self) -> None:
         """Stop what is being computed or fetched."""
-        self.jobs.stop()
+        self.controller.stop()
         self.fetching.setVisible(False)
         if self.model is None and self.image_layer is not None:
             self.load_model() if weights.missing(self.model_choice.currentData()) else None
