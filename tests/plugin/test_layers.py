@@ -9,7 +9,6 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.layer_target import LayerTarget
 from napari_segany.plugin.layers import (
     in_image,
     in_layer,
@@ -169,19 +168,3 @@ def test_our_layers_lie_where_the_image_lies() -> None:
 def test_positions_in_a_plane_are_those_of_the_image() -> None:
     assert in_layer((2, None, None), [[5, 6]]).tolist() == [[2, 5, 6]]
     assert in_layer((None, 7, None), [[5, 6], [1, 2]]).tolist() == [[5, 7, 6], [1, 7, 2]]
-
-
-def test_labels_are_written_so_that_their_own_undo_knows() -> None:
-    layer = Labels(np.zeros((6, 40, 50), np.int32))
-    show(layer)
-    target = LayerTarget(layer, last=0)
-    box = (slice(2, 3), slice(5, 8), slice(6, 10))
-    where = np.zeros((1, 3, 4), bool)
-    where[0, 1] = True
-    target.write(box, where, np.full(4, target.free_label()))
-    assert np.array_equal(np.argwhere(layer.data), [[2, 6, c] for c in range(6, 10)])
-    assert target.read(box).sum() == 4
-    layer.undo()
-    assert not layer.data.any()
-    target.note(9)
-    assert target.free_label() == 10

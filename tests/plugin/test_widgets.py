@@ -1,5 +1,7 @@
 """The widgets in a real window, driven with a real mouse and keyboard."""
 
+import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, needs_a_display, press, until
 
+from napari_segany.errors import Cancelled
 from napari_segany.models import cache, catalog
 
 pytestmark = [pytest.mark.gui, needs_a_display]
@@ -164,3 +168,220 @@ def test_closing_in_the_middle_of_work_loses_nothing(
     again.restore()
     assert len(again.session.state.committed) == 1
     assert len(again.session.state.open) == 1
+
+
+@pytest.fixture
+def ready(viewer: Any, qtbot: Any, open_widget: Any, model: Any) -> Any:
+    """The Prompt widget on coins, with a model that answers at once."""
+    viewer.add_image(data.coins(), name="coins")
+    widget = open_widget("Prompt")
+    widget.model = model
+    widget.image_layer = viewer.layers["coins"]
+    until(qtbot, lambda: not widget.jobs.busy)
+    return widget
+
+
+def begin_two(widget: Any) -> None:
+    for row, col in ((100, 150), (200, 250)):
+        widget.session.add_point(row, col)
+        widget.segment(wait=True)
+        widget.commit()
+
+
+def test_the_list_of_objects_goes_there_reopens_and_deletes(
+    ready: Any, viewer: Any, qtbot: Any
+) -> None:
+    begin_two(ready)
+    table, model = ready.objects.table, ready.objects.model
+    assert model.rowCount() == 2
+    shown = [model.data(model.index(0, k)) for k in range(model.columnCount())]
+    assert shown == ["2", "-", "0.90", "0.90", "25", "1 point"]
+    table.selectRow(1)
+    buttons = {b.text(): b for b in ready.objects.findChildren(QPushButton)}
+    buttons["Go there"].click()
+    assert viewer.scene.camera.center[-2:] == pytest.approx((100, 150), abs=1)
+    buttons["Reopen"].click()
+    assert [each.id for each in ready.session.state.open] == [1]
+    table.selectRow(0)
+    buttons["Delete"].click()
+    assert list(ready.session.state.objects) == [1]
+    ready.undo()
+    assert list(ready.session.state.objects) == [1, 2]
+
+
+def test_other_layers_and_tables_are_taken_from_the_widget(
+    ready: Any, viewer: Any, tmp_path: Path
+) -> None:
+    theirs = np.zeros(data.coins().shape, int)
+    theirs[10:30, 10:30] = 4
+    layer = viewer.add_labels(theirs, name="theirs")
+    assert ready.take_labels(layer, wait=True) == 1
+    assert ready.commit().data.max() == 4
+    points = viewer.add_points([[50, 60], [70, 80]], name="spots")
+    ready.many.setChecked(True)
+    ready.others.layers.choose(points)
+    assert ready.others.layers.layer is points
+    assert ready.take_layer(points, wait=True) == 2
+    path = tmp_path / "boxes.csv"
+    path.write_text("x1,y1,x2,y2\n5,6,15,16\n")
+    assert ready.take_table(path, wait=True) == 3
+    ready.buttons["Clear"].click()
+    buttons = {b.text(): b for b in ready.others.findChildren(QPushButton)}
+    ready.others.labels.choose(None)
+    buttons["Refine"].click()
+    assert "Choose a labels layer" in ready.message.text()
+
+
+def test_a_saved_session_is_done_again_and_copied(
+    ready: Any, viewer: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    begin_two(ready)
+    labels = ready.controller.labels.data.copy()
+    saved = ready.save_session(tmp_path / "session.json")
+    assert np.array_equal(ready.replay(saved, wait=True).data, labels)
+    assert shlex.split(ready.as_command())[:3] == ["napari-segany", "replay", str(saved)]
+    script = ready.as_python().replace("...  # the same array as then", "IMAGE")
+    script = script.replace("sa.load_model('stub', precision='exact')", "MODEL")
+    names = {"IMAGE": data.coins(), "MODEL": ready.model}
+    exec(compile(script, "script", "exec"), names)
+    assert np.array_equal(names["labels"], labels)
+    buttons = {b.text(): b for b in ready.findChildren(QPushButton)}
+    buttons["Copy as command line"].click()
+    assert "replay" in QApplication.clipboard().text()
+    path = tmp_path / "chosen.json"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    buttons["Save ..."].click()
+    assert path.read_text() == saved.read_text()
+
+
+def test_channels_are_chosen_in_the_widget(
+    viewer: Any, qtbot: Any, open_widget: Any, model: Any
+) -> None:
+    channels = np.stack([data.coins()] * 4)
+    channels[3] = 0
+    viewer.add_image(channels, name="channels")
+    viewer.add_image(data.coins(), name="other")
+    widget = open_widget("Prompt")
+    widget.model = model
+    widget.image_layer = viewer.layers["channels"]
+    assert widget.session.source.shape == channels.shape
+    widget.channels.kind.setCurrentIndex(2)
+    assert not widget.channels.numbers[2].isHidden()
+    widget.channels.numbers[2].setValue(3)
+    widget.channels.apply.click()
+    assert widget.session.source.shape == channels.shape[1:]
+    assert widget.session.source.channels == (0, 1, 3)
+    widget.image_layer = viewer.layers["other"]
+    widget.channels.kind.setCurrentIndex(3)
+    widget.channels.others[0].choose(viewer.layers["channels"])
+    widget.channels.apply.click()
+    assert "one shape" in widget.message.text()
+    widget.channels.kind.setCurrentIndex(0)
+    assert widget.session.source.shape == data.coins().shape
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_closing_the_panel_asks_what_becomes_of_open_objects(
+    ready: Any, viewer: Any, monkeypatch: Any, answer: bool
+) -> None:
+    begin_two(ready)
+    ready.session.add_point(20, 20)
+    ready.segment(wait=True)
+    asked: list[int] = []
+    monkeypatch.setattr(ready, "ask_to_commit", lambda count: bool(asked.append(count)) or answer)
+    dock = viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"]
+    dock.title.close_button.click()
+    assert asked == [1]
+    labels = viewer.layers["coins objects"]
+    assert labels.data.max() == (3 if answer else 2)
+    assert [layer.name for layer in viewer.layers] == ["coins", "coins objects"]
+
+
+def test_napari_knows_of_open_objects_when_its_window_closes(ready: Any, viewer: Any) -> None:
+    tasks = viewer.window._task_status_manager
+    assert tasks.get_status() == []
+    ready.session.add_point(20, 20)
+    assert tasks.get_status() == ["napari-segany: 1 object not committed (they can be restored)"]
+    ready.segment(wait=True)
+    ready.commit()
+    assert tasks.get_status() == []
+    # Reading it again is no news.
+    ready.session.add_point(20, 20)
+    ready.clear()
+    assert tasks.get_status() == []
+
+
+def test_an_object_with_low_scores_stays_open(ready: Any) -> None:
+    ready.session.add_point(20, 20)
+    ready.segment(wait=True)
+    ready.min_iou.setValue(0.95)
+    ready.buttons["Commit"].click()
+    assert "scores as high" in ready.message.text()
+    assert len(ready.session.state.open) == 1
+
+
+def test_fetching_shows_progress_and_can_be_stopped(
+    viewer: Any, qtbot: Any, open_widget: Any, cache_folder: Path, monkeypatch: Any
+) -> None:
+    viewer.add_image(data.coins(), name="coins")
+    widget = open_widget("Prompt")
+    widget.image_layer = viewer.layers["coins"]
+    begun = threading.Event()
+
+    def fetch(name: str, progress: Any, should_stop: Any) -> None:
+        progress(12_000_000, 36_000_000)
+        begun.set()
+        while not should_stop():
+            time.sleep(0.01)
+        raise Cancelled
+
+    monkeypatch.setattr("napari_segany.plugin.widgets.prompt.fetch", fetch)
+    widget.fetch_button.click()
+    until(qtbot, lambda: widget.fetching.value() == 12_000_000 // 1024)
+    assert not widget.fetching.isHidden()
+    assert begun.wait(5)
+    widget.stop_button.click()
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert widget.fetching.isHidden()
+    assert not widget.fetch_button.isHidden()
+
+
+def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
+    from napari._app_model import get_app_model
+
+    menus = get_app_model().menus
+    submenus = {item.title: item.submenu for item in menus.get_menu("napari/layers/segment")
+                if hasattr(item, "submenu")}  # fmt: skip
+    inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
+    assert inside == {"Prompt (Segment Anything)", "Models (Segment Anything)"}
+    palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
+    assert inside <= palette
+
+
+@pytest.mark.parametrize("kind", ["colour", "levels", "rolled"])
+def test_colours_levels_and_rolled_axes_in_a_window(
+    viewer: Any, qtbot: Any, open_widget: Any, model: Any, kind: str
+) -> None:
+    if kind == "colour":
+        viewer.add_image(data.immunohistochemistry(), name="image", rgb=True)
+    elif kind == "levels":
+        full = np.tile(data.coins(), (4, 4))
+        viewer.add_image([full, full[::2, ::2], full[::4, ::4]], name="image", multiscale=True)
+    else:
+        viewer.add_image(np.stack([data.coins()[:200]] * 150), name="image", scale=(2, 1, 1))
+        viewer.dims.order = (1, 0, 2)
+        viewer.dims.set_current_step(1, 90)
+        viewer.reset_view()
+    widget = open_widget("Prompt")
+    widget.model = model
+    widget.image_layer = viewer.layers["image"]
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert widget.controller.plane == ((None, 90, None) if kind == "rolled" else (None, None))
+    click(qtbot, viewer, 100, 150)
+    until(qtbot, widget.session.candidates)
+    labels = widget.commit()
+    assert labels.data.shape == widget.session.source.shape
+    # A click at world 100 is plane pixel 50 where pixels are two high.
+    at = (50, 90, 150) if kind == "rolled" else (100, 150)
+    assert labels.data[at] == 1
+    assert labels.data.astype(bool).sum() == 25

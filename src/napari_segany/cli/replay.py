@@ -53,6 +53,11 @@ def run(args: argparse.Namespace) -> int:
 
     started = time.monotonic()
     kept = read_session(args.session)
+    if several := kept["image"].get("reading", {}).get("images"):
+        raise InputError(
+            f"The session saw several images as colours ({', '.join(several)}); do it again in "
+            "napari, with these layers."
+        )
     with open_image(args.image) as image:
         target = args.output / f"{image.name}_labels.ome.tif"
         if target.exists() and not args.overwrite:

@@ -36,6 +36,8 @@ def save(kept: dict[str, Any], path: Path) -> Path:
 def as_python(kept: dict[str, Any], layer: Any) -> str:
     """A script that computes the labels of a session again."""
     path = _path_of(layer)
+    if "images" in kept["image"].get("reading", {}):
+        raise InputError("Sessions on several layers seen as colours are done again in napari.")
     reading = kept["image"].get("reading", {})
     return SCRIPT.format(
         name=kept["image"]["name"],

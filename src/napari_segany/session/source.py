@@ -191,6 +191,11 @@ class Together:
         """That of every one."""
         return self.sources[0].shape
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Which images these are."""
+        return {"images": [each.name for each in self.sources]}
+
     def read(self, plane: Plane) -> NDArray[np.generic]:
         """(H, W, 3) pixels of one plane."""
         return as_colours([each.read(plane) for each in self.sources])

@@ -1,0 +1,63 @@
+"""``napari-segany replay``: the labels of a session again, from its file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_segany.cli.main import main
+from napari_segany.session import ArraySource, Session, provenance
+
+STACK = np.random.default_rng(0).integers(0, 255, (2, 60, 70)).astype(np.uint8)
+
+
+@pytest.fixture
+def saved(tmp_path: Path, tiny_model: Any, monkeypatch: Any) -> tuple[Path, Path, Any]:
+    """An image, a session on it, and the session's labels."""
+    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    session = Session(ArraySource(STACK), tiny_model)
+    for z, row, col in ((0, 20, 30), (1, 40, 40)):
+        session.plane = (z, None, None)
+        session.add_point(row, col)
+        session.ask()
+        session.next_candidate()
+        session.add_point(row + 3, col)
+        session.ask()
+        session.commit()
+    image, file = tmp_path / "stack.tif", tmp_path / "session.json"
+    tifffile.imwrite(image, STACK, imagej=True, metadata={"axes": "ZYX"})
+    file.write_text(json.dumps(provenance(session)))
+    return image, file, session.labels.data  # type: ignore[attr-defined]
+
+
+def test_the_same_labels_again(saved: Any, tmp_path: Path, capsys: Any) -> None:
+    image, file, labels = saved
+    assert labels.any()
+    assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 0
+    written = tifffile.imread(tmp_path / "out" / "stack_labels.ome.tif")
+    assert np.array_equal(written, labels)
+    assert "2 objects" in capsys.readouterr().out
+    assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 2
+    assert "there already" in capsys.readouterr().err
+
+
+def test_another_image_is_refused(saved: Any, tmp_path: Path, capsys: Any) -> None:
+    _, file, _ = saved
+    other = tmp_path / "other.tif"
+    tifffile.imwrite(other, STACK[0])
+    assert main(["replay", str(file), str(other), "-o", str(tmp_path / "out")]) == 2
+    assert "shape" in capsys.readouterr().err
+
+
+def test_a_session_of_several_layers_is_not_replayed_from_one_file(
+    saved: Any, tmp_path: Path, capsys: Any
+) -> None:
+    image, file, _ = saved
+    kept = json.loads(file.read_text())
+    kept["image"]["reading"] = {"images": ["red", "green"]}
+    file.write_text(json.dumps(kept))
+    assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 2
+    assert "red, green" in capsys.readouterr().err

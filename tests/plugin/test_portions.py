@@ -1,0 +1,47 @@
+from typing import Any
+
+import pytest
+
+from napari_segany.plugin.portions import PORTION, Portions
+
+
+def test_the_first_portion_is_done_at_once_and_the_others_in_turns(jobs: Any) -> None:
+    portions, seen, done = Portions(jobs), [], []
+
+    def act(some: Any, going_on: bool) -> None:
+        assert portions.at_work
+        seen.append((len(some), going_on))
+
+    portions.act("key", range(2 * PORTION + 3), act, lambda: done.append(1), jobs.fail)
+    assert seen == [(PORTION, False)]
+    assert not portions.at_work
+    assert not done
+    jobs.run()
+    assert seen == [(PORTION, False), (PORTION, True), (3, True)]
+    assert done == [1]
+
+
+def test_stopping_leaves_what_is_done_and_says_that_it_is_over(jobs: Any) -> None:
+    portions, seen, done = Portions(jobs), [], []
+    portions.act("key", range(500), lambda some, _: seen.extend(some), lambda: done.append(1),
+                 jobs.fail)  # fmt: skip
+    portions.stop()
+    jobs.run()
+    assert len(seen) == PORTION
+    assert done == [1]
+
+
+def test_errors_are_raised_at_first_and_told_later(jobs: Any) -> None:
+    portions, told, done = Portions(jobs), [], []
+
+    def act(some: Any, going_on: bool) -> None:
+        if going_on or some[0] == 1:
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        portions.act("key", [1], act, lambda: done.append(1), told.append)
+    portions.act("key", [0] * 500, act, lambda: done.append(1), told.append)
+    jobs.run()
+    assert len(told) == 1
+    assert done == [1, 1]
+    assert not portions.at_work
