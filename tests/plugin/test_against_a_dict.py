@@ -269,11 +269,11 @@ def test_a_thousand_random_steps(model: Any) -> None:
     run(model, examples=40, steps=60)
     # A run that hardly does anything would find nothing.
     assert AgainstADict.steps >= 1000
-    assert AgainstADict.commits >= 100
+    assert AgainstADict.commits >= 50
 
 
 @pytest.mark.slow
 def test_ten_thousand_random_steps(model: Any) -> None:
     run(model, examples=260, steps=80)
     assert AgainstADict.steps >= 10_000
-    assert AgainstADict.commits >= 1000
+    assert AgainstADict.commits >= 500

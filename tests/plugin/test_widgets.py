@@ -288,7 +288,10 @@ def test_closing_the_panel_asks_what_becomes_of_open_objects(
     ready.session.add_point(20, 20)
     ready.segment(wait=True)
     asked: list[int] = []
-    monkeypatch.setattr(ready, "ask_to_commit", lambda count: bool(asked.append(count)) or answer)
+    monkeypatch.setattr(
+        "napari_segany.plugin.widgets.prompt.ask_to_commit",
+        lambda count: bool(asked.append(count)) or answer,
+    )
     dock = viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"]
     dock.title.close_button.click()
     assert asked == [1]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
@@ -14,17 +14,14 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.models import cache
 from napari_segany.models.fetch import fetch
 from napari_segany.models.model import SamModel, load_model
-from napari_segany.plugin import as_code, others, prompts
+from napari_segany.plugin import as_code, others
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.unfinished import Unfinished
 from napari_segany.plugin.widgets import weights
-from napari_segany.plugin.widgets.channels import Channels
+from napari_segany.plugin.widgets.closing import Closing, ask_to_commit
 from napari_segany.plugin.widgets.form import PromptForm
-from napari_segany.plugin.widgets.objects import Objects
-from napari_segany.plugin.widgets.others import Others
-from napari_segany.plugin.widgets.readings import Readings
-from napari_segany.plugin.widgets.recipes import Recipes
+from napari_segany.plugin.widgets.handlers import Handlers
 from napari_segany.plugin.workers import ASK, QtJobs
 from napari_segany.session.kept import read_session
 from napari_segany.session.session import Session
@@ -84,10 +81,17 @@ class PromptWidget(PromptForm):
         self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
         self._offered: Session | None = None
         self._saved_as: Path | None = None
-        self._docked = self._closed = False
-        self._unfinished = Unfinished(getattr(self.viewer, "window", None))
-        self._fill_form()
-        self._connect()
+        self._closed = False
+        window = getattr(self.viewer, "window", None)
+        self._unfinished = Unfinished(window)
+        self._closing = Closing(
+            self, getattr(window, "_qt_window", None), self._on_panel_closed, self.end
+        )
+        self._handlers = Handlers(self)
+        self._fetched.connect(self._on_fetched)
+        self.controller.status.connect(self.say)
+        self.controller.changed.connect(self._refresh)
+        self._select_model(self.settings.model)
         self.reset_choices()
         self._refresh()
 
@@ -122,6 +126,7 @@ class PromptWidget(PromptForm):
             One or two more layers, seen as green and blue.
         """
         session = self.controller.open(layer, channels, others)
+        session.on_overlap = self.overlap_choice.currentData()
         self.image_choice.choose(layer)
         self._bind_keys()
         self.reset_choices()
@@ -263,7 +268,7 @@ class PromptWidget(PromptForm):
         if not path:
             return None
         self._saved_as = as_code.save(kept, Path(path))
-        self._say(f"Saved as {self._saved_as}.")
+        self.say(f"Saved as {self._saved_as}.")
         return self._saved_as
 
     def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
@@ -297,7 +302,7 @@ class PromptWidget(PromptForm):
         self.fetching.setVisible(False)
         if self.model is None and self.image_layer is not None:
             self.load_model() if weights.missing(self.model_choice.currentData()) else None
-        self._say("Stopped.")
+        self.say("Stopped.")
 
     def reset_choices(self, event: Any = None) -> None:
         """Read the viewer's layers again; napari calls this when they change."""
@@ -324,188 +329,27 @@ class PromptWidget(PromptForm):
         self.end()
         super().closeEvent(event)
 
-    def event(self, event: Any) -> bool:
-        """Notice that the panel was closed: napari only takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._docked = True
-                self.window().installEventFilter(self)
-            elif self._docked and not self._closed:
-                self._ask_and_end()
-        return bool(super().event(event))
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Notice that the window was closed."""
-        main = getattr(self._unfinished.window, "_qt_window", None)
-        hidden = event is not None and event.type() == QEvent.Type.Hide
-        if hidden and watched is main and event is not None and not event.spontaneous():
-            self.end()
-        return False
-
-    def _ask_and_end(self) -> None:
+    def _on_panel_closed(self) -> None:
         count = self._count_open(False)
-        if count and self.asks_on_close and self.ask_to_commit(count):
-            self._guarded(self.commit)()
+        if count and not self._closed and self.asks_on_close and ask_to_commit(count):
+            self.guarded(self.commit)()
         self.end()
 
-    def ask_to_commit(self, count: int) -> bool:
-        """Ask whether objects that are not committed shall be, before the panel closes."""
-        box = QMessageBox()
-        box.setWindowTitle("Objects that are not committed")
-        box.setText(
-            f"{count} object{'s are' if count > 1 else ' is'} not committed. What is not "
-            "committed now is kept, and offered when you choose this image again."
-        )
-        commit = box.addButton("Commit", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton("Keep for later", QMessageBox.ButtonRole.RejectRole)
-        box.exec()
-        return box.clickedButton() is commit
+    def _count_open(self, wait: bool) -> int:
+        if wait:
+            self._wait(lambda: None)
+        return 0 if self.session is None else len(self.session.state.open)
 
-    # Building -------------------------------------------------------------------------------
-
-    def _fill_form(self) -> None:
-        do = self._guarded
-        self.readings = Readings(lambda number: do(lambda: self._choose(number))())
-        self.channels = Channels(
-            lambda channels, layers: do(lambda: self._on_channels(channels, layers))()
-        )
-        self.objects = Objects(
-            lambda numbers: do(lambda: self._go_to(numbers))(),
-            lambda numbers: do(lambda: self._reopen(numbers))(),
-            lambda numbers: do(lambda: self._delete(numbers))(),
-        )
-        self.others = Others(
-            lambda layer, how, every: do(lambda: self.take_labels(layer, how, every))(),
-            lambda layer: do(lambda: self.take_layer(layer))(),
-            do(self.take_table),
-        )
-        recipes = Recipes(
-            do(self.save_session),
-            do(self.replay),
-            do(lambda: self._copy(self.as_python())),
-            do(lambda: self._copy(self.as_command())),
-        )
-        tools = {
-            "+ point": ("Click on the object (Q flips the sign)", self._tool("points", "add", "+")),
-            "- point": ("Click where it is not", self._tool("points", "add", "-")),
-            "box": ("Drag a box around it", self._tool("shapes", "add_rectangle", "+")),
-            "outline": ("Draw around it", self._tool("shapes", "add_polygon_lasso", "+")),
-            "scribble": ("Draw along it", self._tool("shapes", "add_path", "+")),
-        }
-        acts = {
-            "<": ("Previous reading (J)", do(self.previous_candidate)),
-            ">": ("Next reading (K)", do(self.next_candidate)),
-            "Commit": ("Write into the labels (N)", do(self.commit)),
-            "Clear": ("Give up the open objects", do(self.clear)),
-            "Undo": ("Undo the last step (U)", do(self.undo)),
-            "Redo": ("Redo (Shift-U)", do(self.redo)),
-        }
-        folded = {
-            "Objects": self.objects,
-            "From other layers": self.others,
-            "Recipe": recipes,
-        }
-        self.build(
-            {text: (tip, do(act)) for text, (tip, act) in tools.items()},
-            acts,
-            self.readings,
-            self.channels,
-            folded,
-        )
-        self._select_model(self.settings.model)
-
-    def _connect(self) -> None:
-        do = self._guarded
-        self.image_choice.activated.connect(self._on_image)
-        self.model_choice.activated.connect(lambda _: do(self.load_model)())
-        self.fetch_button.clicked.connect(lambda _=False: do(self.fetch_model)())
-        self.restore_button.clicked.connect(lambda _=False: do(self.restore)())
-        self.stop_button.clicked.connect(lambda _=False: do(self.stop)())
-        self.labels_choice.activated.connect(self._on_labels)
-        self.overlap_choice.activated.connect(self._on_overlap)
-        self.many.toggled.connect(self._on_mode)
-        self.live.toggled.connect(lambda on: setattr(self.controller, "live", on))
-        for spin, name in (
-            (self.min_iou, "min_predicted_iou"),
-            (self.min_stability, "min_stability"),
-        ):
-            spin.valueChanged.connect(lambda value, n=name: setattr(self.controller, n, value))
-        self._fetched.connect(self._on_fetched)
-        self.controller.status.connect(self._say)
-        self.controller.changed.connect(self._refresh)
-
-    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
+    def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
         """What cannot be done is said in the widget, never in a dialog."""
 
         def call(*_: Any) -> None:
             try:
                 act()
             except SeganyError as error:
-                self._say(str(error))
+                self.say(str(error))
 
         return call
-
-    # What is clicked ------------------------------------------------------------------------
-
-    def _tool(self, layer: str, mode: str, sign: str) -> Callable[[], None]:
-        wanted = prompts.POSITIVE if sign == "+" else prompts.NEGATIVE
-
-        def take() -> None:
-            self.controller.take_tool(layer, mode, wanted)
-
-        return take
-
-    def _on_image(self, index: int) -> None:
-        layer = self.image_choice.layer
-        if layer is not None:
-            self.channels.kind.setCurrentIndex(0)
-            self._guarded(lambda: self.set_image(layer))()
-
-    def _on_channels(self, channels: tuple[int, ...] | None, layers: tuple[Any, ...]) -> None:
-        if self.image_layer is not None:
-            self.set_image(self.image_layer, channels, layers)
-
-    def _on_mode(self, many: bool) -> None:
-        self.controller.mode = "many" if many else "one"
-
-    def _on_labels(self, index: int) -> None:
-        if self.session is not None:
-            layer = self.labels_choice.layer
-            self._guarded(lambda: self.controller.into(layer))()
-            self.reset_choices()
-
-    def _on_overlap(self, index: int) -> None:
-        if self.session is not None:
-            self.session.on_overlap = self.overlap_choice.itemData(index)
-
-    def _choose(self, number: int) -> None:
-        if self.session is not None:
-            self.session.choose(number)
-
-    def _go_to(self, numbers: list[int]) -> None:
-        if numbers:
-            self.controller.go_to(numbers[0])
-
-    def _reopen(self, numbers: list[int]) -> None:
-        for number in numbers:
-            self.controller.go_to(number)
-            assert self.session is not None
-            self.session.reopen(number)
-
-    def _delete(self, numbers: list[int]) -> None:
-        if self.session is not None and numbers:
-            self.session.delete(numbers)
-
-    def _copy(self, text: str) -> None:
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(text)
-        self._say("Copied.")
-
-    def _count_open(self, wait: bool) -> int:
-        if wait:
-            self._wait(lambda: None)
-        return 0 if self.session is None else len(self.session.state.open)
 
     # The model ------------------------------------------------------------------------------
 
@@ -535,7 +379,7 @@ class PromptWidget(PromptForm):
 
     # Showing --------------------------------------------------------------------------------
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         if text.startswith(("Plane", "Image:")):
             self.plane_line.setText(text)
             self.message.setText("")
@@ -568,11 +412,11 @@ class PromptWidget(PromptForm):
         lost = bool(stories) and not stories[0].closed
         self.restore_button.setVisible(bool(stories))
         if lost:
-            self._say("The last session on this image ended without being closed.")
+            self.say("The last session on this image ended without being closed.")
 
     def _bind_keys(self) -> None:
         for key, method, _ in KEYS:
-            act = self._guarded(getattr(self, method))
+            act = self.guarded(getattr(self, method))
             for layer in (self.controller.points, self.controller.shapes):
                 layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 

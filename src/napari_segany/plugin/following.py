@@ -1,0 +1,357 @@
+"""A session and the layers of a viewer, each following the other.
+
+The session is what is true; layers are how people change it, and how they see it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.model import SamModel
+from napari_segany.plugin.keeping import Keeping
+from napari_segany.plugin.layers import viewed_plane
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.portions import Portions
+from napari_segany.plugin.reading import Mode, Reader
+from napari_segany.plugin.results import Results
+from napari_segany.plugin.scheduler import Scheduler
+from napari_segany.plugin.tools import ToolLayers
+from napari_segany.plugin.workers import Jobs
+from napari_segany.session import Session
+from napari_segany.session.current import remember
+from napari_segany.session.objects import State
+from napari_segany.session.source import Plane
+from napari_segany.session.target import NoTarget
+
+
+class Following:
+    """Wires a session to a viewer.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Whose layers are used.
+    jobs : Jobs
+        Where the model runs.
+    journals : Path, optional
+        Folder for journals of sessions; none are kept by default.
+
+    Attributes
+    ----------
+    status : Signal
+        Emitted with a line about the plane in view, or what went wrong.
+    changed : Signal
+        Emitted when objects, candidates or the image are other ones.
+    mode : {"one", "many"}
+        Whether points belong to one object, or each positive point begins another.
+    live : bool
+        Whether candidates are computed without being asked for.
+    embeddings_bytes : int
+        Memory for embeddings of the next image.
+    """
+
+    status = Signal(str)
+    changed = Signal()
+
+    def __init__(self, viewer: Any, jobs: Jobs, journals: Path | None = None) -> None:
+        self.viewer, self.jobs = viewer, jobs
+        self.mode: Mode = "one"
+        self.live = True
+        self.session: Session | None = None
+        self.picture: Picture | None = None
+        self.results = Results(self._on_labels)
+        self.tools: ToolLayers | None = None
+        self._model: SamModel | None = None
+        self._plane: Plane | None = None
+        self.embeddings_bytes = DEFAULT_BYTES
+        self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
+        self._keeping, self._portions = Keeping(jobs, journals), Portions(jobs)
+        self._written: list[tuple[int, Plane, int]] = []
+        self._quiet = False
+        viewer.dims.events.current_step.connect(self._on_view)
+        viewer.dims.events.order.connect(self._on_view)
+        viewer.dims.events.ndisplay.connect(self._on_view)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    # Image and model ------------------------------------------------------------------------
+
+    @property
+    def model(self) -> SamModel | None:
+        """Who is asked."""
+        return self._model
+
+    @model.setter
+    def model(self, model: SamModel | None) -> None:
+        self._model = model
+        if self.session is not None:
+            self.session.model = model
+        self._go_on()
+
+    @property
+    def image(self) -> Any:
+        """The image layer in work."""
+        return None if self.picture is None else self.picture.layer
+
+    @property
+    def labels(self) -> Any:
+        """The layer that is committed into."""
+        return self.results.layer
+
+    def open(
+        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> Session:
+        """Begin a session on an image layer; the one before ends, its labels stay.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            The image.
+        channels, others
+            See :class:`Picture`.
+        """
+        picture = Picture(image, channels, others)
+        if self.session is not None and picture.same_as(self.picture):
+            return self.session
+        source = picture.source()
+        self.close()
+        embeddings = EmbeddingCache(self.embeddings_bytes)
+        self.session = Session(source, self._model, NoTarget(), cache=embeddings)
+        self.session.changed.connect(self._on_session)
+        self.session.answered.connect(self._on_answer)
+        self.session.trouble.connect(self._say)
+        remember(self.session)
+        self.picture = picture
+        for layer in picture.layers:
+            layer.events.data.connect(self._on_pixels)
+        self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
+        self._complete_tools()
+        self._on_view()
+        self._keeping.begin(self.session, self.changed.emit, self._scheduler.failed)
+        self.changed.emit()
+        return self.session
+
+    def close(self) -> None:
+        """End the session; our layers leave the viewer, labels stay."""
+        self.stop()
+        if self.session is not None:
+            self.session.close()
+        for layer in () if self.picture is None else self.picture.layers:
+            layer.events.data.disconnect(self._on_pixels)
+        self.results.leave()
+        if self.tools is not None:
+            with self._without_events():
+                self.tools.remove()
+        self.session = self.picture = self.tools = None
+        self._plane = None
+        self._keeping.end()
+        self.changed.emit()
+
+    def end(self) -> None:
+        """Close, and let go of the viewer."""
+        self.close()
+        self.viewer.dims.events.current_step.disconnect(self._on_view)
+        self.viewer.dims.events.order.disconnect(self._on_view)
+        self.viewer.dims.events.ndisplay.disconnect(self._on_view)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane in view, None if there is none that prompts can be given in."""
+        return self._plane
+
+    @property
+    def points(self) -> Any:
+        """Our layer of points."""
+        return None if self.tools is None else self.tools.points
+
+    @property
+    def shapes(self) -> Any:
+        """Our layer of shapes."""
+        return None if self.tools is None else self.tools.shapes
+
+    @property
+    def preview_layer(self) -> Any:
+        """The layer that shows what open objects would become."""
+        preview = None if self.tools is None else self.tools.preview
+        return None if preview is None else preview.layer
+
+    def reader(self) -> Reader:
+        """Reads layers for the present session."""
+        session = self._open_session()
+        if self._plane is None:
+            raise InputError("Prompts need a plane of the image in view.")
+        hidden = {each.id for each in session.state.open} - self._complete_tools().drawn
+        return Reader(self.viewer, self.picture, session, self.mode, self._plane, hidden)
+
+    def stop(self) -> None:
+        """Stop what is being computed, begun or committed."""
+        self.jobs.stop()
+        self._portions.stop()
+
+    # What layers and viewer tell ------------------------------------------------------------
+
+    def _on_view(self, event: Any = None) -> None:
+        if self.session is None:
+            return
+        try:
+            plane = viewed_plane(self.viewer, self.picture)
+        except InputError as error:
+            self._plane = None
+            self.status.emit(str(error))
+            return
+        if plane != self._plane:
+            self._plane = self.session.plane = plane
+            self._go_on()
+
+    def _on_pixels(self, event: Any = None) -> None:
+        if self.session is None:
+            return
+        picture = self.picture
+        assert picture is not None
+        source = Picture(picture.layer, picture.channels, picture.others).source()
+        if source.shape != self.session.source.shape:
+            self.close()
+            self.open(picture.layer, picture.channels, picture.others)
+            return
+        self.session.source = source
+        self.session.forget_image()
+        self._go_on()
+
+    def _on_prompts(self, event: Any = None) -> None:
+        """Points or shapes were added, moved or removed by hand."""
+        action = getattr(getattr(event, "action", None), "value", "changed")
+        if self._quiet or self.session is None or action not in ("added", "removed", "changed"):
+            return
+        if self._plane is None:
+            self._write_prompts()
+            self.status.emit("Prompts need a plane of the image in view.")
+            return
+        try:
+            with self._without_events():
+                if action == "added":
+                    self._complete_tools().mark_new(event)
+                self._read_prompts()
+        except SeganyError as error:
+            self._write_prompts()
+            self.status.emit(str(error))
+
+    def _read_prompts(self) -> None:
+        """Make the session's open objects what points and shapes say."""
+        session = self._open_session()
+        reading = self.reader().read(self.points, self.shapes)
+        begun = session.set_open(reading.wanted)
+        self._complete_tools().drawn.update(begun.values())
+        self._written = _asked(session.state)
+        for layer, given in (
+            (self.points, reading.of_points),
+            (self.shapes, reading.of_shapes),
+        ):
+            layer.features["object"] = [begun.get(number, number) for number in given]
+
+    def _write_prompts(self) -> None:
+        """Make points and shapes what the session's open objects say."""
+        if self.session is not None and self.tools is not None:
+            self._written = _asked(self.session.state)
+            with self._without_events():
+                self.tools.write(self.session.state)
+
+    def _say(self, text: str) -> None:
+        self.status.emit(text)
+
+    def _on_session(self, before: State, after: State) -> None:
+        self._show()
+        if self._portions.at_work:
+            # The rest follows when all of many objects are done.
+            self.results.record(self._open_session())
+        else:
+            self._settle()
+
+    def _on_answer(self, numbers: tuple[int, ...]) -> None:
+        self._show()
+        self.changed.emit()
+
+    def _on_labels(self, event: Any = None) -> None:
+        """The labels were drawn again; maybe somebody undid a commit there."""
+        if not self._quiet and self.session is not None:
+            with self._without_events():
+                lost = self.session.check_labels()
+            if lost:
+                self._write_prompts()
+
+    def _on_removed(self, event: Any) -> None:
+        if self._quiet or self.session is None:
+            return
+        layer = event.value
+        if self.picture is not None and layer in self.picture.layers:
+            self.close()
+        elif layer is self.labels:
+            # Not at once: a window that closes removes all layers, the image after the labels,
+            # and then the commits shall be found in the journal.
+            session = self.session
+            self.jobs.later("labels", lambda: self._on_labels_gone(session))
+            self.results.leave()
+        elif self.tools is not None:
+            self.tools.forget(layer)
+
+    def _on_labels_gone(self, session: Session) -> None:
+        if session is self.session and self.labels is None:
+            session.set_target(NoTarget(), reopen=True)
+            self.status.emit("The labels are gone; their objects can be committed again.")
+
+    def _go_on(self) -> None:
+        """Embed what is in view, ask what is to be asked."""
+        if self.session is not None and self._model is not None:
+            self._scheduler.go_on(self.session, self._plane, self.live)
+
+    def _settle(self) -> None:
+        """Make everything follow the session's state."""
+        if self.session is None:
+            return
+        if not self._quiet and _asked(self.session.state) != self._written:
+            self._write_prompts()
+        self.results.describe(self.session)
+        self._go_on()
+        self.changed.emit()
+
+    # Layers ---------------------------------------------------------------------------------
+
+    def _complete_tools(self) -> ToolLayers:
+        """Our layers; those that somebody removed come back."""
+        if self.tools is None:
+            raise InputError("Choose an image first.")
+        if not self.tools.complete:
+            with self._without_events():
+                self.tools.add_missing()
+            self._write_prompts()
+            self._show()
+        return self.tools
+
+    def _show(self) -> None:
+        preview = None if self.tools is None else self.tools.preview
+        if preview is not None and self.session is not None and preview.show(self.session):
+            # Drawing a large layer takes its time, so it has a turn of its own.
+            self.jobs.later("preview", preview.refresh)
+
+    def _open_session(self) -> Session:
+        if self.session is None:
+            raise InputError("Choose an image first.")
+        return self.session
+
+    @contextmanager
+    def _without_events(self) -> Iterator[None]:
+        """What happens to layers here is our own doing."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+
+def _asked(state: State) -> list[tuple[int, Plane, int]]:
+    """What the prompt layers show of a state."""
+    return [(each.id, each.plane, id(each.prompt)) for each in state.open]

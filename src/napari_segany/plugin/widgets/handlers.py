@@ -1,0 +1,157 @@
+"""What the Prompt widget's controls do: each calls a public method of the widget."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QApplication
+
+from napari_segany.plugin import prompts
+from napari_segany.plugin.widgets.channels import Channels
+from napari_segany.plugin.widgets.objects import Objects
+from napari_segany.plugin.widgets.others import Others
+from napari_segany.plugin.widgets.readings import Readings
+from napari_segany.plugin.widgets.recipes import Recipes
+
+if TYPE_CHECKING:
+    from napari_segany.plugin.widgets.prompt import PromptWidget
+
+
+class Handlers:
+    """Fills a Prompt widget's form and answers its controls.
+
+    Parameters
+    ----------
+    widget : PromptWidget
+        Whose public methods are called.
+    """
+
+    def __init__(self, widget: "PromptWidget") -> None:
+        self.widget = widget
+        self._fill_form()
+        self._connect()
+
+    def _fill_form(self) -> None:
+        do = self.widget.guarded
+        self.widget.readings = Readings(lambda number: do(lambda: self._choose(number))())
+        self.widget.channels = Channels(
+            lambda channels, layers: do(lambda: self._on_channels(channels, layers))()
+        )
+        self.widget.objects = Objects(
+            lambda numbers: do(lambda: self._go_to(numbers))(),
+            lambda numbers: do(lambda: self._reopen(numbers))(),
+            lambda numbers: do(lambda: self._delete(numbers))(),
+        )
+        self.widget.others = Others(
+            lambda layer, how, every: do(lambda: self.widget.take_labels(layer, how, every))(),
+            lambda layer: do(lambda: self.widget.take_layer(layer))(),
+            do(self.widget.take_table),
+        )
+        recipes = Recipes(
+            do(self.widget.save_session),
+            do(self.widget.replay),
+            do(lambda: self._copy(self.widget.as_python())),
+            do(lambda: self._copy(self.widget.as_command())),
+        )
+        tools = {
+            "+ point": ("Click on the object (Q flips the sign)", self._tool("points", "add", "+")),
+            "- point": ("Click where it is not", self._tool("points", "add", "-")),
+            "box": ("Drag a box around it", self._tool("shapes", "add_rectangle", "+")),
+            "outline": ("Draw around it", self._tool("shapes", "add_polygon_lasso", "+")),
+            "scribble": ("Draw along it", self._tool("shapes", "add_path", "+")),
+        }
+        acts = {
+            "<": ("Previous reading (J)", do(self.widget.previous_candidate)),
+            ">": ("Next reading (K)", do(self.widget.next_candidate)),
+            "Commit": ("Write into the labels (N)", do(self.widget.commit)),
+            "Clear": ("Give up the open objects", do(self.widget.clear)),
+            "Undo": ("Undo the last step (U)", do(self.widget.undo)),
+            "Redo": ("Redo (Shift-U)", do(self.widget.redo)),
+        }
+        folded = {
+            "Objects": self.widget.objects,
+            "From other layers": self.widget.others,
+            "Recipe": recipes,
+        }
+        self.widget.build(
+            {text: (tip, do(act)) for text, (tip, act) in tools.items()},
+            acts,
+            self.widget.readings,
+            self.widget.channels,
+            folded,
+        )
+
+    def _connect(self) -> None:
+        do = self.widget.guarded
+        self.widget.image_choice.activated.connect(self._on_image)
+        self.widget.model_choice.activated.connect(lambda _: do(self.widget.load_model)())
+        self.widget.fetch_button.clicked.connect(lambda _=False: do(self.widget.fetch_model)())
+        self.widget.restore_button.clicked.connect(lambda _=False: do(self.widget.restore)())
+        self.widget.stop_button.clicked.connect(lambda _=False: do(self.widget.stop)())
+        self.widget.labels_choice.activated.connect(self._on_labels)
+        self.widget.overlap_choice.activated.connect(self._on_overlap)
+        self.widget.many.toggled.connect(self._on_mode)
+        self.widget.live.toggled.connect(lambda on: setattr(self.widget.controller, "live", on))
+        for spin, name in (
+            (self.widget.min_iou, "min_predicted_iou"),
+            (self.widget.min_stability, "min_stability"),
+        ):
+            spin.valueChanged.connect(
+                lambda value, n=name: setattr(self.widget.controller, n, value)
+            )
+
+    # What is clicked ------------------------------------------------------------------------
+
+    def _tool(self, layer: str, mode: str, sign: str) -> Callable[[], None]:
+        wanted = prompts.POSITIVE if sign == "+" else prompts.NEGATIVE
+
+        def take() -> None:
+            self.widget.controller.take_tool(layer, mode, wanted)
+
+        return take
+
+    def _on_image(self, index: int) -> None:
+        layer = self.widget.image_choice.layer
+        if layer is not None:
+            self.widget.channels.kind.setCurrentIndex(0)
+            self.widget.guarded(lambda: self.widget.set_image(layer))()
+
+    def _on_channels(self, channels: tuple[int, ...] | None, layers: tuple[Any, ...]) -> None:
+        if self.widget.image_layer is not None:
+            self.widget.set_image(self.widget.image_layer, channels, layers)
+
+    def _on_mode(self, many: bool) -> None:
+        self.widget.controller.mode = "many" if many else "one"
+
+    def _on_labels(self, index: int) -> None:
+        if self.widget.session is not None:
+            layer = self.widget.labels_choice.layer
+            self.widget.guarded(lambda: self.widget.controller.into(layer))()
+            self.widget.reset_choices()
+
+    def _on_overlap(self, index: int) -> None:
+        if self.widget.session is not None:
+            self.widget.session.on_overlap = self.widget.overlap_choice.itemData(index)
+
+    def _choose(self, number: int) -> None:
+        if self.widget.session is not None:
+            self.widget.session.choose(number)
+
+    def _go_to(self, numbers: list[int]) -> None:
+        if numbers:
+            self.widget.controller.go_to(numbers[0])
+
+    def _reopen(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self.widget.controller.go_to(number)
+            assert self.widget.session is not None
+            self.widget.session.reopen(number)
+
+    def _delete(self, numbers: list[int]) -> None:
+        if self.widget.session is not None and numbers:
+            self.widget.session.delete(numbers)
+
+    def _copy(self, text: str) -> None:
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(text)
+        self.widget.say("Copied.")
