@@ -31,9 +31,9 @@ from napari_segany.plugin.workers import QtJobs
 CALLBACKS = (
     (Controller, ("_on_view", "_on_prompts", "_on_session", "_on_answer", "_on_labels", "commit")),
     (Controller, ("_write_prompts", "_show", "_go_on")),
-    (PromptWidget, ("_refresh", "_say", "reset_choices")),
-    # Whatever other threads have done is taken up there.
-    (QtJobs, ("_deliver",)),
+    (PromptWidget, ("_refresh", "say", "reset_choices")),
+    # What other threads have done is taken up there, and what has turns of its own.
+    (QtJobs, ("_deliver", "_turn")),
 )
 CLICKS = ((195, 102), (125, 165), (50, 235), (260, 40), (60, 60))
 """Coins, in the picture's own pixels."""

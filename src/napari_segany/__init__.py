@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_segany.everything import segment_everything
     from napari_segany.models.model import SamModel, load_model
     from napari_segany.models.prompting import Embedding
+    from napari_segany.models.refining import refine
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.session.current import current_session
     from napari_segany.session.session import Session
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "current_session",
     "load_model",
+    "refine",
     "segment_everything",
 ]
 
@@ -43,6 +45,7 @@ _HOMES = {
     "Session": "napari_segany.session.session",
     "current_session": "napari_segany.session.current",
     "load_model": "napari_segany.models.model",
+    "refine": "napari_segany.models.refining",
     "segment_everything": "napari_segany.everything",
 }
 

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_segany.cli import arguments
 from napari_segany.cli.segment import load, own_axes
@@ -25,9 +25,9 @@ examples:
   napari-segany prompt cells.tif --box 40,30,90,75 --box 100,30,160,80 -o results
   napari-segany prompt stack.tif --plane 0,12 --point 120,88 --candidate all -o results
 
-All points together ask for one object; each box asks for one. Coordinates are rows and columns in
-pixels, from 0 at the centre of the first pixel. OUT receives NAME_labels.ome.tif, NAME_table.csv,
-NAME_overlay.png and NAME_prompts.json, for the one plane.
+All points together ask for one object, each refining the answer before; each box asks for one.
+Coordinates are rows and columns in pixels, from 0 at the centre of the first pixel. OUT receives
+NAME_labels.ome.tif, NAME_table.csv, NAME_overlay.png and NAME_prompts.json, for the one plane.
 """
 
 CANDIDATES = ("best", "1", "2", "3", "all")
@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.everything import make_recipe, resolve_stack
     from napari_segany.io.read import open_image
     from napari_segany.io.results import ResultWriter
+    from napari_segany.models.refining import refine
 
     started = time.monotonic()
     files = name_results([args.image], args.output, "prompts")[args.image]
@@ -126,11 +127,14 @@ def run(args: argparse.Namespace) -> int:
         layout, recipe = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         plane = layout.plane(image.data, index)
-        answers = model.predict(
-            model.embed(plane, limits=limits),
-            prompts,
-            multimask="auto" if args.candidate == "best" else True,
-        )
+        embedding = model.embed(plane, limits=limits)
+        if len(args.point) > 1 and args.candidate == "best":
+            # Click by click, as in napari.
+            answers = [refine(model, embedding, prompts[0])]
+            answers += model.predict(embedding, prompts[1:])
+        else:
+            many: Literal["auto", True] = "auto" if args.candidate == "best" else True
+            answers = model.predict(embedding, prompts, multimask=many)
         kept = MaskSet.concatenate([answer[taken(args.candidate)] for answer in answers])
         labels, source = paint(kept)
         with ResultWriter(one_plane(layout), image.pixel_size, limits) as writer:

@@ -64,7 +64,7 @@ class Following:
         self.live = True
         self.session: Session | None = None
         self.picture: Picture | None = None
-        self.results = Results(self._on_labels)
+        self.results = Results(jobs, self._on_labels)
         self.tools: ToolLayers | None = None
         self._model: SamModel | None = None
         self._plane: Plane | None = None

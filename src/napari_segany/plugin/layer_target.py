@@ -1,6 +1,6 @@
 """Labels in a napari layer, as a session writes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,13 +20,20 @@ class LayerTarget:
         With numpy or zarr data.
     last : int, optional
         The largest label in it, if that is known; else all of it is read when a label is needed.
+    draw_later : callable, optional
+        Called instead of drawing the layer again, which takes its time if it is large.
     """
 
-    def __init__(self, layer: Any, last: int | None = None) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        last: int | None = None,
+        draw_later: Callable[[], object] | None = None,
+    ) -> None:
         if layer.multiscale or not hasattr(layer.data, "__setitem__"):
             raise InputError(f"{layer.name} cannot be written: its data is lazy or multiscale.")
         self.layer = layer
-        self._last = last
+        self._last, self._draw_later = last, draw_later
         self._painted = 0
         self._gathered: list[tuple[Any, NDArray[np.integer]]] | None = None
 
@@ -42,7 +49,7 @@ class LayerTarget:
         index = tuple(at + side.start for at, side in zip(np.nonzero(where), box, strict=True))
         self._painted = max(self._painted, int(values.max()))
         if self._gathered is None:
-            self.layer.data_setitem(index, values)
+            self._set(index, values)
         else:
             self._gathered.append((index, self.layer.data[index]))
             self.layer.data[index] = values
@@ -69,7 +76,12 @@ class LayerTarget:
         values = self.layer.data[index]
         for at, before in reversed(gathered):
             self.layer.data[at] = before
-        self.layer.data_setitem(index, values)
+        self._set(index, values)
+
+    def _set(self, index: Any, values: NDArray[np.integer]) -> None:
+        self.layer.data_setitem(index, values, refresh=self._draw_later is None)
+        if self._draw_later is not None:
+            self._draw_later()
 
     def free_label(self) -> int:
         """A label larger than any that was ever in use."""

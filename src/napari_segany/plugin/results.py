@@ -10,6 +10,7 @@ from napari_segany.errors import InputError
 from napari_segany.plugin.layer_target import LayerTarget
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.storage import empty
+from napari_segany.plugin.workers import Jobs
 from napari_segany.session import Session
 from napari_segany.session.provenance import provenance, steps_since, table
 
@@ -21,6 +22,8 @@ class Results:
 
     Parameters
     ----------
+    jobs : Jobs
+        Large layers are drawn in turns of their own.
     on_redraw : callable
         Called when the labels were drawn again, maybe because somebody undid something there.
 
@@ -30,7 +33,8 @@ class Results:
         What is committed into.
     """
 
-    def __init__(self, on_redraw: Callable[[Any], None]) -> None:
+    def __init__(self, jobs: Jobs, on_redraw: Callable[[Any], None]) -> None:
+        self.jobs = jobs
         self.layer: Any = None
         self._target: LayerTarget | None = None
         # Steps that are in the layer's features.
@@ -57,7 +61,9 @@ class Results:
                 f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "
                 "choose labels of the image's shape."
             )
-        target = LayerTarget(layer, last=0 if new else None)
+        target = LayerTarget(
+            layer, 0 if new else None, lambda: self.jobs.later("labels drawn", layer.refresh)
+        )
         self.leave()
         self.layer, self._target, self._described = layer, target, 0
         layer.events.set_data.connect(self._on_redraw)
