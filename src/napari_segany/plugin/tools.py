@@ -65,6 +65,8 @@ class ToolLayers:
     def add_missing(self) -> None:
         """Add those that are not there, and select the points."""
         placed, ndim = self.picture.placement(), self.picture.ndim
+        # Points and lines are as large as a person sees well when the whole image is in view.
+        side = max(self.picture.shape)
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
             layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, opacity=0.5, **placed)
@@ -77,7 +79,7 @@ class ToolLayers:
                 name=BOXES,
                 face_color="transparent",
                 edge_color=prompts.COLOURS[prompts.POSITIVE],
-                edge_width=2,
+                edge_width=side / 250,
                 features=features,
                 feature_defaults=self._defaults,
                 **placed,
@@ -93,7 +95,7 @@ class ToolLayers:
                 face_color="sign",
                 face_color_cycle=prompts.COLOURS,
                 border_color="white",
-                size=10,
+                size=side / 50,
                 **placed,
             )
             self.viewer.add_layer(self.points)

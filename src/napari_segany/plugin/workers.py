@@ -66,6 +66,9 @@ class Jobs(Protocol):
 class QtJobs(QObject):
     """Jobs in one thread, whose results come back through Qt's event loop."""
 
+    busy_changed = Signal(bool)
+    """Emitted in the GUI thread when there is something to do, or nothing any more."""
+
     _finished = Signal(object, object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -76,7 +79,7 @@ class QtJobs(QObject):
         self._later: dict[Hashable, Callable[[], object]] = {}
         self._numbers = itertools.count()
         self._changed = threading.Condition()
-        self._ended = False
+        self._ended = self._said = False
         self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._run, name="napari-segany", daemon=True)
         self._thread.start()
@@ -100,6 +103,7 @@ class QtJobs(QObject):
                 heapq.heappush(self._waiting, again)
                 current.stopped.set()
             self._changed.notify()
+        self._say()
 
     def later(self, key: Hashable, act: Callable[[], object]) -> None:
         """See :class:`Jobs`."""
@@ -111,6 +115,14 @@ class QtJobs(QObject):
     def _turn(self) -> None:
         if self._later and not self._ended:
             self._later.pop(next(iter(self._later)))()
+            self._say()
+
+    def _say(self) -> None:
+        # What only waits for its turn is done before anybody could see that it waits.
+        at_work = bool(self._waiting or self._current is not None)
+        if at_work != self._said:
+            self._said = at_work
+            self.busy_changed.emit(at_work)
 
     def stop(self, urgency: int = 0) -> None:
         """See :class:`Jobs`."""
@@ -142,7 +154,6 @@ class QtJobs(QObject):
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._current = None
                 while not self._waiting and not self._ended:
                     self._changed.wait()
                 if self._ended:
@@ -152,20 +163,20 @@ class QtJobs(QObject):
             try:
                 result = job.work(job.stopped.is_set)
             except Cancelled:
-                continue
+                job.stopped.set()
             except Exception as caught:
                 error = caught
-            if not job.stopped.is_set():
-                with self._changed:
-                    self._on_their_way += 1
-                self._finished.emit(job, result, error)
+            with self._changed:
+                self._on_their_way += 1
+                self._current = None
+            self._finished.emit(job, result, error)
 
     def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
         with self._changed:
             self._on_their_way -= 1
-        if job.stopped.is_set():
-            return
-        if error is not None:
-            job.failed(error)
-        else:
-            job.done(result)
+        if not job.stopped.is_set():
+            if error is not None:
+                job.failed(error)
+            else:
+                job.done(result)
+        self._say()

@@ -89,6 +89,7 @@ class PromptWidget(PromptForm):
         )
         self._handlers = Handlers(self)
         self._fetched.connect(self._on_fetched)
+        self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.changed.connect(self._refresh)
         self._select_model(self.settings.model)
@@ -154,7 +155,8 @@ class PromptWidget(PromptForm):
             )
             self.fetch_button.setVisible(True)
             self.model_line.setText(
-                "No weights yet. Without a network, import a file: Models > Import."
+                f"No weights yet. Without a network, bring {weights.origin(wanted)} from elsewhere "
+                "and import it: widget Models, Import."
             )
             return None
         self._load(name, None)
@@ -385,7 +387,6 @@ class PromptWidget(PromptForm):
             self.message.setText("")
         else:
             self.message.setText(text)
-        self.busy.setVisible(self.jobs.busy)
 
     def _refresh(self) -> None:
         session, model = self.session, self.model

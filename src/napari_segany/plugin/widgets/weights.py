@@ -17,6 +17,13 @@ def missing(name: str) -> catalog.ModelSpec | None:
     return specs[-1]
 
 
+def origin(spec: catalog.ModelSpec) -> str:
+    """The file that a model comes from."""
+    if spec.npm is not None:
+        return f"the npm package {spec.npm.name} (npm pack)"
+    return str(spec.url)
+
+
 def size(spec: catalog.ModelSpec) -> str:
     """Of the file, in words."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"
