@@ -34,6 +34,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no small ones": {"min_area": 400},
     "no large ones": {"max_area": 900},
     "repaired": {"min_mask_region_area": 60},
+    "only round ones": {"min_solidity": 0.9},
+    "whole ones": {"exclude_border": True},
     "all at once": {
         "pred_iou_thresh": 0.81,
         "stability_score_thresh": 0.87,

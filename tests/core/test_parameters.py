@@ -31,6 +31,8 @@ def test_the_references_names_and_defaults() -> None:
         "nms": "mask",
         "min_area": 0,
         "max_area_fraction": 0.95,
+        "min_solidity": 0.0,
+        "exclude_border": False,
         "steering_pred_iou": 0.88,
         "steering_stability": 0.95,
     }
@@ -38,7 +40,7 @@ def test_the_references_names_and_defaults() -> None:
 
 def test_every_field_is_checked() -> None:
     fields = {f.name for f in dataclasses.fields(AutomaticParams)}
-    assert fields == {*RANGES, "nms", "point_grids", "strategy"}
+    assert fields == {*RANGES, "nms", "point_grids", "strategy", "exclude_border"}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

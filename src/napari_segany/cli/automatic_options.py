@@ -58,6 +58,8 @@ def _flag(name: str) -> str:
 
 
 def _kind(name: str, default: Any) -> dict[str, Any]:
+    if isinstance(default, bool):
+        return {"action": argparse.BooleanOptionalAction}
     if name in CHOICES:
         return {"choices": CHOICES[name]}
     if name == "point_grids":

@@ -14,6 +14,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.screening import Glimpse, Screen
+from napari_segany.core.shape import Solidities, touches_border
 from napari_segany.errors import InputError
 
 
@@ -33,6 +34,8 @@ class Candidates:
         The loosest bounds that can be asked for.
     overlaps : Overlaps
         Of the masks, remembered from one choice to the next.
+    solidities : Solidities
+        The same.
     """
 
     masks: MaskSet
@@ -40,6 +43,7 @@ class Candidates:
     params: AutomaticParams
     stored: Screen
     overlaps: Overlaps
+    solidities: Solidities
 
     @classmethod
     def of(
@@ -47,7 +51,7 @@ class Candidates:
     ) -> "Candidates":
         """Candidates of which no two have been compared yet."""
         overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
-        return cls(masks, glimpse, params, stored, overlaps)
+        return cls(masks, glimpse, params, stored, overlaps, Solidities(masks))
 
     @property
     def _pixels(self) -> int:
@@ -96,7 +100,11 @@ class Candidates:
             & self.glimpse.passes(params.stability_floor, in_crop)
             & (masks.area <= max_area)
         )
+        if params.exclude_border:
+            passing &= ~touches_border(masks.boxes, masks.shape)
         chosen = np.flatnonzero(passing)
+        if params.min_solidity > 0:
+            chosen = chosen[self.solidities.of(chosen) >= params.min_solidity]
         # Crops were asked one after another, so their candidates lie together.
         borders = 1 + np.flatnonzero((np.diff(masks.crop_boxes[chosen], axis=0) != 0).any(axis=1))
         crops = np.split(chosen, borders)
@@ -108,7 +116,7 @@ class Candidates:
         if len(kept) > 1:
             smallest_first = 1 / sides[chosen].prod(axis=1)
             chosen = chosen[self._nms(chosen, smallest_first, params.crop_nms_thresh)]
-        found = masks[chosen]
+        found = replace(masks[chosen], candidate=chosen.astype(np.int64))
         if params.min_mask_region_area > 0:
             found = _clean_regions(found, params)
         # Without thresholds a mask can be empty; nobody wants those.

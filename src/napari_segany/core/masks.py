@@ -38,6 +38,9 @@ class MaskSet:
         (N, 4) int64, the crop of the plane in which each mask was found.
     low_res_logits : ndarray or None
         (N, m, m) float32 logits in the model's frame; only ``predict`` keeps them.
+    candidate : ndarray
+        (N,) int64: which of all candidates each mask is, in sets that ``generate`` returned; it
+        stays the same whatever a filter lets through. Elsewhere 0, 1, 2 ...
     prompts_asked : int
         How many prompts the model was asked to find these masks.
     """
@@ -49,6 +52,7 @@ class MaskSet:
     stability_score: NDArray[np.float32]
     points: NDArray[np.float64]
     crop_boxes: NDArray[np.int64]
+    candidate: NDArray[np.int64]
     low_res_logits: NDArray[np.float32] | None = field(default=None, repr=False)
     prompts_asked: int = 0
     # Rows of bits, the first of a row standing for a column that is a multiple of eight, so that
@@ -129,6 +133,7 @@ class MaskSet:
             if points is None
             else np.asarray(points, np.float64),
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
+            candidate=np.arange(count, dtype=np.int64),
             low_res_logits=low_res_logits,
             _bits=tuple(_pack(c, int(box[1]) % 8) for c, box in zip(crops, boxes, strict=True)),
         )
@@ -242,6 +247,8 @@ class MaskSet:
         nms_thresh: float | None = None,
         nms: Nms | None = None,
         min_mask_region_area: int | None = None,
+        min_solidity: float | None = None,
+        exclude_border: bool | None = None,
     ) -> "MaskSet":
         """The masks that pass every bound, without the model.
 
@@ -263,6 +270,10 @@ class MaskSet:
             Overlap of the masks or of their boxes.
         min_mask_region_area : int, optional
             Fill holes and drop specks below this many pixels.
+        min_solidity : float, optional
+            Keep masks that fill at least this fraction of their convex hull.
+        exclude_border : bool, optional
+            Drop masks that touch the border of the plane.
 
         Raises
         ------
@@ -278,9 +289,13 @@ class MaskSet:
                 nms_thresh=nms_thresh,
                 nms=nms,
                 min_mask_region_area=min_mask_region_area,
+                min_solidity=min_solidity,
+                exclude_border=exclude_border,
             )
-        if min_mask_region_area:
-            raise InputError("Only sets that generate returned can be cleaned up by a filter.")
+        if min_mask_region_area or min_solidity or exclude_border:
+            raise InputError(
+                "Only sets that generate returned can be filtered by shape or cleaned up."
+            )
         keep = np.ones(len(self), bool)
         if pred_iou_thresh:
             keep &= self.predicted_iou > pred_iou_thresh
@@ -349,7 +364,10 @@ class MaskSet:
         return f"MaskSet({len(self)} masks on {self.shape[0]} x {self.shape[1]})"
 
 
-_COLUMNS = ("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes")
+_COLUMNS = (
+    *("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes"),
+    "candidate",
+)
 
 
 def _pack(mask: NDArray[np.bool_], before: int) -> NDArray[np.uint8]:

@@ -61,6 +61,10 @@ class AutomaticParams:
     max_area_fraction : float
         Leave out masks that cover more than this fraction of the plane. The authors of SAM
         dropped those from 0.95 on. They are left out before overlap is looked at.
+    min_solidity : float
+        Leave out masks that fill less than this fraction of their convex hull, 0..1.
+    exclude_border : bool
+        Leave out masks that touch the border of the plane.
     steering_pred_iou : float or None
         Predicted IoU that a mask must exceed to steer adaptive asking; None takes
         ``pred_iou_thresh``. A recipe holds the number, so that other thresholds ask at the same
@@ -91,6 +95,8 @@ class AutomaticParams:
     nms: Nms = "mask"
     min_area: int | None = None
     max_area_fraction: float = 0.95
+    min_solidity: float = 0.0
+    exclude_border: bool = False
     steering_pred_iou: float | None = None
     steering_stability: float | None = None
 
@@ -105,6 +111,8 @@ class AutomaticParams:
                 raise InputError(f"{name} must be a {kind} in {low:g}..{high:g}, got {value!r}.")
             # NumPy's numbers are taken too, but JSON knows only Python's.
             object.__setattr__(self, name, int(value) if whole else float(value))
+        if not isinstance(self.exclude_border, bool):
+            raise InputError(f"exclude_border must be true or false, got {self.exclude_border!r}.")
         if self.nms not in get_args(Nms):
             raise InputError(f"nms must be 'mask' or 'box', got {self.nms!r}.")
         if self.strategy not in get_args(Strategy):
@@ -150,7 +158,15 @@ class AutomaticParams:
 
     def as_reference(self) -> "AutomaticParams":
         """The same parameters with only the filters that the reference generator has."""
-        return replace(self, strategy="grid", nms="box", min_area=0, max_area_fraction=1.0)
+        return replace(
+            self,
+            strategy="grid",
+            nms="box",
+            min_area=0,
+            max_area_fraction=1.0,
+            min_solidity=0.0,
+            exclude_border=False,
+        )
 
     @property
     def pred_iou_floor(self) -> float:
@@ -200,5 +216,6 @@ RANGES: dict[str, tuple[str, float, float]] = {
     "steering_pred_iou": ("number", 0, 2),
     "steering_stability": ("number", 0, 1),
     "max_area_fraction": ("number", 0, 1),
+    "min_solidity": ("number", 0, 1),
 }
 """Kind, least and greatest value of every number."""
