@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_segany import Prompt
+from napari_segany import Prompt, refine
 from napari_segany.cli.main import main
 from napari_segany.core.labels import paint
 
@@ -35,12 +35,11 @@ def test_points_make_one_object_and_boxes_one_each_on_the_plane_asked_for(tiny, 
 
     assert code == 0
     plane = tifffile.imread(stack)[1, 2]
-    prompts = [
-        Prompt(points=[[20, 20], [50, 60]], labels=[1, 0]),
-        Prompt(box=[5, 5, 30, 30]),
-        Prompt(box=[30, 30, 60, 60]),
-    ]
-    answers = tiny.predict(tiny.embed(plane), prompts)
+    embedding = tiny.embed(plane)
+    # Points one after the other, each refining the answer before.
+    clicked = refine(tiny, embedding, Prompt([[20, 20], [50, 60]], [1, 0]))
+    boxes = [Prompt(box=[5, 5, 30, 30]), Prompt(box=[30, 30, 60, 60])]
+    answers = [clicked, *tiny.predict(embedding, boxes)]
     expected, _ = paint(type(answers[0]).concatenate([a[:1] for a in answers]))
     assert expected.max() > 0
     assert np.array_equal(tifffile.imread(out / "stack_labels.ome.tif"), expected)

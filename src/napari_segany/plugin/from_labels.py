@@ -31,16 +31,10 @@ def objects_of(
     InputError
         If the layer has more axes than the picture.
     """
-    if layer.ndim > picture.ndim:
-        raise InputError(f"{layer.name} has more axes than {picture.name}.")
-    shape = plane_shape(picture.shape, plane)
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    matrix, offset = _to_layer(viewer, picture, layer)
-    data = full_data(layer)
+    read = labels_seen(viewer, picture, layer, plane)
 
     def find(should_stop: ShouldStop) -> list[tuple[Prompt, Plane, int | None]]:
-        spots = in_layer(plane, np.stack([rows, cols], axis=-1))[:, -layer.ndim :]
-        labels = _sampled(data, spots @ matrix.T + offset).reshape(shape)
+        labels = read()
         check(should_stop)
         return [
             (Prompt(mask=mask) if how == "mask" else Prompt(box=_box(mask)), plane, label)
@@ -48,6 +42,32 @@ def objects_of(
         ]
 
     return find
+
+
+def labels_seen(
+    viewer: Any, picture: Picture, layer: Any, plane: Plane
+) -> Callable[[], NDArray[np.integer]]:
+    """How to read a labels layer at the pixels of one plane of a picture, (H, W).
+
+    Transforms are read now; what is returned may be called in another thread.
+
+    Raises
+    ------
+    InputError
+        If the layer has more axes than the picture.
+    """
+    if layer.ndim > picture.ndim:
+        raise InputError(f"{layer.name} has more axes than {picture.name}.")
+    shape = plane_shape(picture.shape, plane)
+    matrix, offset = _to_layer(viewer, picture, layer)
+    data = full_data(layer)
+
+    def read() -> NDArray[np.integer]:
+        rows, cols = np.mgrid[: shape[0], : shape[1]]
+        spots = in_layer(plane, np.stack([rows, cols], axis=-1))[:, -layer.ndim :]
+        return _sampled(data, spots @ matrix.T + offset).reshape(shape)
+
+    return read
 
 
 def masks_of(labels: NDArray[np.integer]) -> list[tuple[int, MaskSet]]:

@@ -22,27 +22,26 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_segany.models import cache, catalog
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.widgets.readings import Readings
 
 Act = Callable[[], Any]
 
 
 class PromptForm(QWidget):
-    """Controls as attributes; those of :meth:`build` are in ``buttons``, by their text."""
+    """Controls as attributes; those of :meth:`build` are in ``buttons``, by their text.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    picker : ModelPicker
+        Where the model is chosen.
+    """
+
+    def __init__(self, picker: ModelPicker) -> None:
         super().__init__()
+        self.picker = picker
         self.image_choice = LayerChoice([Image], "choose an image", "The image to segment")
-        self.model_choice = tipped(QComboBox(), "Who segments; see Models for licences")
-        for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
-            self.model_choice.addItem(name, name)
-        self.model_line = QLabel("not loaded")
-        self.model_line.setWordWrap(True)
-        self.fetch_button = QPushButton("Fetch")
-        self.fetch_button.setToolTip("Download the model's weights")
-        self.fetching = QProgressBar()
         self.restore_button = QPushButton("Restore the last session")
         self.restore_button.setToolTip("Objects, prompts and commits come back")
         self.plane_line = QLabel("")
@@ -87,13 +86,10 @@ class PromptForm(QWidget):
         form = QFormLayout()
         form.addRow("Image", self.image_choice)
         form.addRow("Channels", channels)
-        form.addRow("Model", self.model_choice)
-        form.addRow("", self.model_line)
+        form.addRow("Model", self.picker)
         column.addLayout(form)
-        self.fetching.setVisible(False)
-        for part in (self.fetch_button, self.fetching, self.restore_button):
-            part.setVisible(False)
-            column.addWidget(part)
+        self.restore_button.setVisible(False)
+        column.addWidget(self.restore_button)
         self.busy.setRange(0, 0)
         self.busy.setTextVisible(False)
         self.busy.setMaximumHeight(8)

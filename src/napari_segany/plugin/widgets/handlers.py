@@ -83,8 +83,6 @@ class Handlers:
     def _connect(self) -> None:
         do = self.widget.guarded
         self.widget.image_choice.activated.connect(self._on_image)
-        self.widget.model_choice.activated.connect(lambda _: do(self.widget.load_model)())
-        self.widget.fetch_button.clicked.connect(lambda _=False: do(self.widget.fetch_model)())
         self.widget.restore_button.clicked.connect(lambda _=False: do(self.widget.restore)())
         self.widget.stop_button.clicked.connect(lambda _=False: do(self.widget.stop)())
         self.widget.labels_choice.activated.connect(self._on_labels)

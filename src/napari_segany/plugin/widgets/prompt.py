@@ -5,24 +5,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models import cache
-from napari_segany.models.fetch import fetch
-from napari_segany.models.model import SamModel, load_model
+from napari_segany.models.model import SamModel
 from napari_segany.plugin import as_code, others
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.unfinished import Unfinished
-from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.closing import Closing, ask_to_commit
 from napari_segany.plugin.widgets.form import PromptForm
 from napari_segany.plugin.widgets.handlers import Handlers
-from napari_segany.plugin.workers import ASK, QtJobs
+from napari_segany.plugin.widgets.model_picker import ModelPicker
+from napari_segany.plugin.workers import QtJobs
 from napari_segany.session.kept import read_session
 from napari_segany.session.session import Session
 
@@ -67,16 +64,15 @@ class PromptWidget(PromptForm):
     >>> widget.commit()
     """
 
-    _fetched = Signal(object, object)
-
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
+        settings = read_settings()
+        cache.use_folder(settings.cache_folder)
+        jobs = QtJobs()
+        super().__init__(ModelPicker(jobs, settings))
+        self.jobs, self.settings = jobs, settings
         # Two ways of opening a widget give two objects for one viewer.
         self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self.asks_on_close = True
-        self.settings = read_settings()
-        cache.use_folder(self.settings.cache_folder)
-        self.jobs = QtJobs(self)
         self.controller = Controller(self.viewer, self.jobs, journals_folder())
         self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
         self._offered: Session | None = None
@@ -88,11 +84,10 @@ class PromptWidget(PromptForm):
             self, getattr(window, "_qt_window", None), self._on_panel_closed, self.end
         )
         self._handlers = Handlers(self)
-        self._fetched.connect(self._on_fetched)
+        self.picker.loaded.connect(self._on_model)
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.changed.connect(self._refresh)
-        self._select_model(self.settings.model)
         self.reset_choices()
         self._refresh()
 
@@ -142,32 +137,23 @@ class PromptWidget(PromptForm):
 
     @model.setter
     def model(self, model: SamModel | None) -> None:
+        if model is None:
+            self._on_model(None)
+        else:
+            self.picker.show_model(model)
+
+    def _on_model(self, model: SamModel | None) -> None:
         self.controller.model = model
         self._refresh()
 
     def load_model(self, wait: bool = False) -> SamModel | None:
         """Load the chosen model; if its weights are not there yet, say what fetching them means."""
-        name = self.model_choice.currentData() or "auto"
-        wanted = weights.missing(name)
-        if wanted is not None:
-            self.fetch_button.setText(
-                f"Fetch {wanted.id} ({weights.size(wanted)}, {wanted.licence})"
-            )
-            self.fetch_button.setVisible(True)
-            self.model_line.setText(
-                f"No weights yet. Without a network, bring {weights.origin(wanted)} from elsewhere "
-                "and import it: widget Models, Import."
-            )
-            return None
-        self._load(name, None)
+        self.picker.load()
         return self._wait(lambda: self.model) if wait else self.model
 
     def fetch_model(self, wait: bool = False) -> SamModel | None:
         """Fetch the chosen model's weights and load it; "stop" stops that."""
-        name = self.model_choice.currentData() or "auto"
-        wanted = weights.missing(name)
-        self.fetch_button.setVisible(False)
-        self._load(name, None if wanted is None else wanted.id)
+        self.picker.fetch()
         return self._wait(lambda: self.model) if wait else self.model
 
     def embed(self, wait: bool = False) -> bool:
@@ -301,9 +287,7 @@ class PromptWidget(PromptForm):
     def stop(self) -> None:
         """Stop what is being computed or fetched."""
         self.controller.stop()
-        self.fetching.setVisible(False)
-        if self.model is None and self.image_layer is not None:
-            self.load_model() if weights.missing(self.model_choice.currentData()) else None
+        self.picker.stopped()
         self.say("Stopped.")
 
     def reset_choices(self, event: Any = None) -> None:
@@ -353,32 +337,6 @@ class PromptWidget(PromptForm):
 
         return call
 
-    # The model ------------------------------------------------------------------------------
-
-    def _load(self, name: str, missing: str | None) -> None:
-        """Load a model in another thread, after fetching what is missing."""
-        self.model_line.setText("loading ..." if missing is None else f"fetching {missing} ...")
-        device, precision = self.settings.device, self.settings.precision
-
-        def work(should_stop: ShouldStop) -> SamModel:
-            if missing is not None:
-                fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
-            return load_model(name, device=device, precision=precision)
-
-        def failed(error: Exception) -> None:
-            self.fetching.setVisible(False)
-            self.fetch_button.setVisible(weights.missing(name) is not None)
-            self.model_line.setText(str(error))
-
-        self.jobs.submit("model", ASK, work, lambda model: setattr(self, "model", model), failed)
-
-    def _on_fetched(self, done: int, total: int | None) -> None:
-        weights.show_progress(self.fetching, done, total)
-
-    def _select_model(self, name: str) -> None:
-        index = self.model_choice.findData(name)
-        self.model_choice.setCurrentIndex(max(index, 0))
-
     # Showing --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
@@ -389,12 +347,7 @@ class PromptWidget(PromptForm):
             self.message.setText(text)
 
     def _refresh(self) -> None:
-        session, model = self.session, self.model
-        if model is not None:
-            self.fetching.setVisible(False)
-            self.model_line.setText(
-                f"{model.weights.id}: ready, {model.device.type}, {model.precision}"
-            )
+        session = self.session
         self.buttons["Undo"].setEnabled(session is not None and session.can_undo)
         self.buttons["Redo"].setEnabled(session is not None and session.can_redo)
         self.objects.model.show_session(session)

@@ -1,0 +1,305 @@
+"""Finding everything in a viewer: searches beside the GUI thread, and layers that show it.
+
+It needs no Qt and works on a ``ViewerModel``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_segany.core.labels import shift_ids
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.model import SamModel
+from napari_segany.plugin.finding import Everything, Filters, Report
+from napari_segany.plugin.from_labels import labels_seen
+from napari_segany.plugin.layers import show_plane, viewed_plane
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.results import METADATA
+from napari_segany.plugin.storage import empty
+from napari_segany.plugin.workers import EMBED, Jobs
+from napari_segany.session.source import Plane, plane_slices
+
+FOUND = "segany everything"
+
+
+class Finder:
+    """Searches planes of an image, and shows what passes the filters.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Whose layers are used.
+    jobs : Jobs
+        Where the model runs.
+    report : callable, optional
+        Called from other threads with points done and points in all of a plane.
+
+    Attributes
+    ----------
+    status : Signal
+        Emitted with a line.
+    changed : Signal
+        Emitted when something else is shown.
+    model : SamModel or None
+        Who is asked.
+    """
+
+    status = Signal(str)
+    changed = Signal()
+
+    def __init__(self, viewer: Any, jobs: Jobs, report: Report | None = None) -> None:
+        self.viewer, self.jobs, self.report = viewer, jobs, report
+        self.model: SamModel | None = None
+        self.picture: Picture | None = None
+        self.everything: Everything | None = None
+        self.layer: Any = None
+        self.shown: MaskSet | None = None
+        self.to_do: list[Plane] = []
+        for event in (viewer.dims.events.current_step, viewer.dims.events.order):
+            event.connect(self._on_view)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    def open(self, image: Any) -> None:
+        """Work on an image layer."""
+        if self.picture is not None and image is self.picture.layer:
+            return
+        picture = Picture(image)
+        self.close()
+        self.picture, self.everything = picture, Everything(picture.source())
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Stop, and take the preview out of the viewer; labels that were made stay."""
+        self.stop()
+        layer, self.layer = self.layer, None
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
+        self.picture = self.everything = self.shown = None
+        self.changed.emit()
+
+    def end(self) -> None:
+        """Close, and let go of the viewer."""
+        self.close()
+        for event in (self.viewer.dims.events.current_step, self.viewer.dims.events.order):
+            event.disconnect(self._on_view)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    @property
+    def plane(self) -> Plane:
+        """The plane in view.
+
+        Raises
+        ------
+        InputError
+            If there is no image, or none of its planes is in view.
+        """
+        if self.picture is None:
+            raise InputError("Choose an image first.")
+        return viewed_plane(self.viewer, self.picture)
+
+    # Searching ------------------------------------------------------------------------------
+
+    def find(
+        self, params: AutomaticParams | None = None, every_plane: bool = False, region: Any = None
+    ) -> None:
+        """Search the plane in view, or all planes parallel to it.
+
+        Parameters
+        ----------
+        params : AutomaticParams, optional
+            What is left to None in them is taken from the model's own defaults.
+        every_plane : bool
+            Search the whole stack; what is found shows as it comes.
+        region : napari.layers.Labels, optional
+            Points are asked only where it is not zero.
+        """
+        plane, model = self.plane, self.model
+        if model is None:
+            raise InputError("Choose a model first.")
+        everything, picture = self._opened()
+        settled = model.resolve_params(params)
+        axes = [axis for axis, n in enumerate(plane) if n is not None]
+        self.to_do = [plane]
+        if every_plane and axes:
+            count = picture.shape[axes[-1]]
+            self.to_do = [(*plane[: axes[-1]], n, *plane[axes[-1] + 1 :]) for n in range(count)]
+        for each in self.to_do:
+            where = None if region is None else labels_seen(self.viewer, picture, region, each)
+            self._search(everything, each, model, settled, where)
+        self.status.emit("Searching ...")
+
+    def _search(
+        self,
+        everything: Everything,
+        plane: Plane,
+        model: SamModel,
+        params: AutomaticParams,
+        region: Callable[[], NDArray[np.generic]] | None,
+    ) -> None:
+        def done(found: MaskSet) -> None:
+            if everything is self.everything:
+                everything.take(plane, found, model, params)
+                self.to_do = [each for each in self.to_do if each != plane]
+                self.show()
+
+        def failed(error: Exception) -> None:
+            self.to_do = [each for each in self.to_do if each != plane]
+            self.status.emit(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+            self.changed.emit()
+
+        work = everything.search(model, params, plane, region, self.report)
+        self.jobs.submit(("find", plane), EMBED, work, done, failed)
+
+    def stop(self) -> None:
+        """Stop searching; what was found in whole planes is kept."""
+        self.jobs.stop(EMBED)
+        self.to_do = []
+        self.changed.emit()
+
+    # Filtering ------------------------------------------------------------------------------
+
+    def filter(self, filters: Filters) -> None:
+        """Show what passes other filters, without the model.
+
+        Raises
+        ------
+        InputError
+            If a bound is looser than what the search kept; nothing changes then.
+        """
+        everything, _ = self._opened()
+        before, everything.filters = everything.filters, filters
+        try:
+            self.show()
+        except InputError:
+            everything.filters = before
+            raise
+
+    def show(self) -> None:
+        """Draw what is kept of the plane in view."""
+        everything, _ = self._opened()
+        plane = self.plane
+        self.shown = None
+        if plane in everything.found:
+            labels, self.shown = everything.coloured(plane)
+            self._preview().data[plane_slices(plane)] = labels
+            self._preview().refresh(extent=False, thumbnail=False)
+        elif self.layer is not None:
+            self.layer.refresh(extent=False, thumbnail=False)
+        self.changed.emit()
+
+    def _preview(self) -> Any:
+        """The layer that shows what is kept; not the result yet."""
+        if self.layer is None:
+            _, picture = self._opened()
+            data = empty(picture.shape, np.int32)
+            self.layer = Labels(data, name=FOUND, opacity=0.5, **picture.placement())
+            self.layer.editable = False
+            self.layer.selected_label = 0
+            self.viewer.add_layer(self.layer)
+        return self.layer
+
+    # Review ---------------------------------------------------------------------------------
+
+    def next_doubtful(self) -> int | None:
+        """Look at the most doubtful object that nobody accepted; returns it, None if none is left.
+
+        Objects are named by their value in the layer that shows them.
+        """
+        everything, picture = self._opened()
+        left = everything.doubtful(self.plane)
+        if not left or self.shown is None:
+            return None
+        box = self.shown.boxes[self.shown.candidate == left[0]][0]
+        middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        show_plane(self.viewer, picture, self.plane, middle)
+        self.layer.selected_label = left[0] + 1
+        return left[0] + 1
+
+    @property
+    def selected(self) -> int | None:
+        """The object that is selected in the layer, None if that is none of those shown."""
+        if self.layer is None or self.shown is None:
+            return None
+        label = int(self.layer.selected_label)
+        return label if label - 1 in self.shown.candidate else None
+
+    def accept(self, label: int) -> None:
+        """Find an object good."""
+        everything, _ = self._opened()
+        everything.accept(self.plane, label - 1)
+        self.changed.emit()
+
+    def reject(self, label: int) -> None:
+        """Leave an object out."""
+        everything, _ = self._opened()
+        everything.reject(self.plane, label - 1)
+        self.show()
+
+    def point_of(self, label: int) -> tuple[float, float] | None:
+        """Row and column of the point that found an object."""
+        if self.shown is None:
+            return None
+        row, col = self.shown.points[self.shown.candidate == label - 1][0].tolist()
+        return row, col
+
+    # Results --------------------------------------------------------------------------------
+
+    def make_labels(self) -> Any:
+        """A labels layer of all planes that were searched, with features and recipe.
+
+        Ids are unique over the stack, in the order of planes, as the command line makes them.
+        """
+        everything, picture = self._opened()
+        if not everything.found:
+            raise InputError("Nothing was searched for yet.")
+        data, last = empty(picture.shape, np.int32), 0
+        columns: dict[str, list[Any]] = {"index": [], "predicted_iou": [], "stability_score": []}
+        for plane in sorted(everything.found, key=_in_order):
+            labels, masks = everything.labels(plane)
+            data[plane_slices(plane)] = shift_ids(labels, last)
+            columns["index"] += range(last + 1, last + len(masks) + 1)
+            columns["predicted_iou"] += masks.predicted_iou.tolist()
+            columns["stability_score"] += masks.stability_score.tolist()
+            last += len(masks)
+        layer = Labels(data, name=f"{picture.name} labels", **picture.placement())
+        layer.features = columns
+        layer.metadata[METADATA] = {
+            "recipe": everything.recipe().to_json(),
+            "rejected": {str(p): sorted(n) for p, n in everything.rejected.items() if n},
+        }
+        self.viewer.add_layer(layer)
+        if self.layer is not None:
+            self.layer.visible = False
+        return layer
+
+    # What the viewer tells ------------------------------------------------------------------
+
+    def _on_view(self, event: Any = None) -> None:
+        if self.everything is None:
+            return
+        try:
+            self.show()
+        except InputError as error:
+            self.shown = None
+            self.status.emit(str(error))
+
+    def _on_removed(self, event: Any) -> None:
+        if self.picture is not None and event.value is self.picture.layer:
+            self.close()
+        elif event.value is self.layer:
+            self.layer = None
+
+    def _opened(self) -> tuple[Everything, Picture]:
+        if self.everything is None or self.picture is None:
+            raise InputError("Choose an image first.")
+        return self.everything, self.picture
+
+
+def _in_order(plane: Sequence[int | None]) -> tuple[int, ...]:
+    return tuple(-1 if n is None else n for n in plane)

@@ -1,0 +1,203 @@
+"""Everything in planes of a picture: found once, then filtered, reviewed and made into labels."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.doubt import doubt
+from napari_segany.core.labels import paint
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams, Overlap
+from napari_segany.errors import InputError
+from napari_segany.everything import make_recipe
+from napari_segany.models.model import SamModel
+from napari_segany.recipe import LabelParams, Recipe
+from napari_segany.session.source import ImageSource, Plane
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What of everything found is kept; None leaves a bound as it was when it was found.
+
+    Attributes
+    ----------
+    pred_iou_thresh, stability_score_thresh, box_nms_thresh, min_area, min_solidity, exclude_border
+        As in :class:`AutomaticParams`.
+    max_area : int or None
+        Largest number of pixels.
+    overlap : {"small_on_top", "large_on_top", "best_on_top"}
+        Who owns pixels that several masks claim.
+    """
+
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
+    box_nms_thresh: float | None = None
+    min_area: int | None = None
+    max_area: int | None = None
+    min_solidity: float | None = None
+    exclude_border: bool | None = None
+    overlap: Overlap = "small_on_top"
+
+    def params(self, found: AutomaticParams, pixels: int) -> AutomaticParams:
+        """Parameters with which a new run finds what these filters keep."""
+        given = asdict(self)
+        del given["overlap"]
+        if (largest := given.pop("max_area")) is not None:
+            # Half a pixel more, so that rounding down gives this number again.
+            given["max_area_fraction"] = min((largest + 0.5) / max(pixels, 1), 1.0)
+        return replace(found, **{name: value for name, value in given.items() if value is not None})
+
+    def choose(self, found: MaskSet) -> MaskSet:
+        """The masks that pass, without the model."""
+        return found.filter(
+            pred_iou_thresh=self.pred_iou_thresh,
+            stability_score_thresh=self.stability_score_thresh,
+            nms_thresh=self.box_nms_thresh,
+            min_area=self.min_area,
+            max_area=self.max_area,
+            min_solidity=self.min_solidity,
+            exclude_border=self.exclude_border,
+        )
+
+    @property
+    def labels(self) -> LabelParams:
+        """How masks become labels."""
+        return LabelParams(overlap=self.overlap, min_area=self.min_area or 0)
+
+
+class Everything:
+    """What was found in each plane of one picture, and what a person thinks of it.
+
+    Attributes
+    ----------
+    source : ImageSource
+        The planes.
+    found : dict
+        All masks of each plane, by plane.
+    params : AutomaticParams or None
+        With which they were found, thresholds filled in.
+    filters : Filters
+        What is kept.
+    rejected, accepted : dict
+        Candidates that a person rejected or accepted, by plane.
+    """
+
+    def __init__(self, source: ImageSource) -> None:
+        self.source = source
+        self.found: dict[Plane, MaskSet] = {}
+        self.params: AutomaticParams | None = None
+        self.model: SamModel | None = None
+        self.filters = Filters()
+        self.rejected: dict[Plane, set[int]] = {}
+        self.accepted: dict[Plane, set[int]] = {}
+
+    def search(
+        self,
+        model: SamModel,
+        params: AutomaticParams,
+        plane: Plane,
+        region: Callable[[], NDArray[np.generic]] | None = None,
+        report: Report | None = None,
+    ) -> Callable[[ShouldStop], MaskSet]:
+        """How to find everything in a plane; another thread may call it."""
+        source = self.source
+
+        def find(should_stop: ShouldStop) -> MaskSet:
+            found = model.generate(
+                source.read(plane),
+                params,
+                limits=source.limits,
+                region=None if region is None else region(),
+                progress=report,
+                should_stop=should_stop,
+            )
+            # So that the first slider that is moved needs no waiting for it.
+            found.filter(min_solidity=1e-9)
+            return found
+
+        return find
+
+    def take(self, plane: Plane, found: MaskSet, model: SamModel, params: AutomaticParams) -> None:
+        """Take up what was found; what a person thought of an earlier search is forgotten."""
+        if (model, params) != (self.model, self.params):
+            self.found.clear()
+            self.rejected.clear()
+            self.accepted.clear()
+            self.filters = Filters()
+        self.model, self.params = model, params
+        self.found[plane] = found
+        self.rejected.pop(plane, None)
+        self.accepted.pop(plane, None)
+
+    def kept(self, plane: Plane) -> MaskSet | None:
+        """The masks of a plane that pass the filters and were not rejected; None if not searched.
+
+        Raises
+        ------
+        InputError
+            If a filter is looser than what was kept when searching.
+        """
+        found = self.found.get(plane)
+        if found is None:
+            return None
+        chosen = self.filters.choose(found)
+        rejected = self.rejected.get(plane)
+        if rejected:
+            chosen = chosen[~np.isin(chosen.candidate, list(rejected))]
+        return chosen
+
+    def labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
+        """(H, W) labels 1..n of a plane, and the mask of each."""
+        kept = self.kept(plane)
+        if kept is None:
+            raise InputError("Nothing was searched for in this plane yet.")
+        labels, source = paint(kept, **asdict(self.filters.labels))
+        return labels, kept[source]
+
+    def coloured(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
+        """The same with labels that stay the same whatever the filters are."""
+        labels, masks = self.labels(plane)
+        names = np.concatenate([[0], masks.candidate + 1]).astype(np.int32)
+        return names[labels], masks
+
+    def doubtful(self, plane: Plane) -> list[int]:
+        """Candidates of a plane that nobody accepted yet, the most doubtful first."""
+        if plane not in self.found:
+            return []
+        _, masks = self.labels(plane)
+        order = np.argsort(-doubt(masks), kind="stable")
+        seen = self.accepted.get(plane, set())
+        return [int(n) for n in masks.candidate[order] if int(n) not in seen]
+
+    def reject(self, plane: Plane, candidate: int) -> None:
+        """Leave an object out."""
+        self.rejected.setdefault(plane, set()).add(candidate)
+        self.accepted.get(plane, set()).discard(candidate)
+
+    def accept(self, plane: Plane, candidate: int) -> None:
+        """Have seen an object and found it good."""
+        self.accepted.setdefault(plane, set()).add(candidate)
+
+    def recipe(self) -> Recipe:
+        """With which the command line makes the same labels; rejected objects aside.
+
+        Raises
+        ------
+        InputError
+            If nothing was searched for.
+        """
+        if self.model is None or self.params is None:
+            raise InputError("Nothing was searched for yet.")
+        rows, cols = self.source.shape[-2:]
+        return make_recipe(
+            self.model,
+            self.filters.params(self.params, rows * cols),
+            self.filters.labels,
+            axes="auto",
+            channels=tuple(getattr(self.source, "channels", (0,))),
+        )

@@ -1,0 +1,368 @@
+"""The Everything widget: find all objects, move sliders, look at the doubtful ones, make labels."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams, Strategy
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.atomic import writing
+from napari_segany.models import cache
+from napari_segany.models.model import SamModel
+from napari_segany.plugin.finder import Finder
+from napari_segany.plugin.finding import Filters
+from napari_segany.plugin.settings import read_settings
+from napari_segany.plugin.widgets.closing import Closing
+from napari_segany.plugin.widgets.filters import FilterSliders
+from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.model_picker import ModelPicker
+from napari_segany.plugin.workers import QtJobs
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class EverythingWidget(QWidget):
+    """Find everything in an image, filter it live, and make labels of it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+
+    Examples
+    --------
+    >>> dock, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Everything")
+    >>> widget.image_layer = viewer.layers["cells"]
+    >>> widget.find(wait=True)
+    >>> widget.filter(Filters(pred_iou_thresh=0.8, min_area=30))
+    >>> labels = widget.make_labels()
+    """
+
+    _reported = Signal(int, int)
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        # Two ways of opening a widget give two objects for one viewer.
+        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        settings = read_settings()
+        cache.use_folder(settings.cache_folder)
+        self.jobs = QtJobs(self)
+        self.finder = Finder(self.viewer, self.jobs, self._reported.emit)
+        self.picker = ModelPicker(self.jobs, settings)
+        self._closed = False
+        self._began = 0.0
+        self._shown: MaskSet | None = None
+        self._build()
+        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
+        self._closing = Closing(self, window, self.end, self.end)
+        self._reported.connect(self._on_report)
+        self.picker.loaded.connect(self._on_model)
+        self.jobs.busy_changed.connect(self._on_busy)
+        self.finder.status.connect(self.say)
+        self.finder.changed.connect(self._refresh)
+        self.reset_choices()
+
+    # For the console ------------------------------------------------------------------------
+
+    @property
+    def image_layer(self) -> Any:
+        """The image in work."""
+        return None if self.finder.picture is None else self.finder.picture.layer
+
+    @image_layer.setter
+    def image_layer(self, layer: Any) -> None:
+        self.finder.open(layer)
+        self.image_choice.choose(layer)
+        self.sliders.setEnabled(False)
+        if self.finder.model is None:
+            self.picker.load()
+
+    @property
+    def model(self) -> SamModel | None:
+        """The model in use."""
+        return self.finder.model
+
+    @model.setter
+    def model(self, model: SamModel) -> None:
+        self.picker.show_model(model)
+
+    @property
+    def params(self) -> AutomaticParams:
+        """What the controls say about searching."""
+        return AutomaticParams(
+            strategy=self.strategy.currentData(),
+            points_per_side=self.points_per_side.value(),
+            crop_n_layers=self.crop_n_layers.value(),
+            crop_n_points_downscale_factor=self.downscale.value(),
+            points_per_batch=self.points_per_batch.value(),
+            min_mask_region_area=self.min_region.value(),
+        )
+
+    def find(self, params: AutomaticParams | None = None, wait: bool = False) -> MaskSet | None:
+        """Search the plane in view, or the whole stack if that is ticked.
+
+        Returns
+        -------
+        MaskSet or None
+            What is shown of the plane in view, once it was searched.
+        """
+        self._began = time.monotonic()
+        region, whole = self.region.layer, self.whole_stack.isChecked()
+        self.finder.find(params or self.params, whole, region)
+        while wait and self.jobs.busy:
+            QApplication.processEvents()
+            time.sleep(0.002)
+        return self.finder.shown
+
+    def stop(self) -> None:
+        """Stop searching; whole planes that were searched are kept."""
+        self.jobs.stop()
+        self.finder.stop()
+        self.picker.stopped()
+        self.say("Stopped; what was found is kept.")
+
+    def filter(self, filters: Filters) -> MaskSet | None:
+        """Show what passes these filters; returns it."""
+        self.finder.filter(filters)
+        return self.finder.shown
+
+    def next_doubtful(self) -> int | None:
+        """Look at the most doubtful object that nobody accepted; returns its label."""
+        label = self.finder.next_doubtful()
+        self.say("Nothing is left to look at." if label is None else f"Object {label}.")
+        return label
+
+    def accept(self) -> int | None:
+        """Find the object in view good, and look at the next."""
+        if self.finder.selected is not None:
+            self.finder.accept(self.finder.selected)
+        return self.next_doubtful()
+
+    def reject(self) -> int | None:
+        """Leave the object in view out, and look at the next."""
+        if self.finder.selected is not None:
+            self.finder.reject(self.finder.selected)
+        return self.next_doubtful()
+
+    def open_in_prompt(self) -> Any:
+        """Open the Prompt widget with the point that found the object in view; returns it."""
+        selected = self.finder.selected
+        if selected is None:
+            raise InputError("Select an object first, for example the most doubtful one.")
+        point = self.finder.point_of(selected)
+        _, widget = self.viewer.window.add_plugin_dock_widget("napari-segany", "Prompt")
+        if self.model is not None:
+            widget.model = self.model
+        widget.image_layer = self.image_layer
+        if point is not None:
+            widget.session.add_point(*point)
+        return widget
+
+    def make_labels(self) -> Any:
+        """Make a labels layer of what is kept, with scores and recipe; returns it."""
+        return self.finder.make_labels()
+
+    def save_recipe(self, path: str | Path | None = None) -> Path | None:
+        """Save what ``napari-segany segment --recipe`` takes to do the same."""
+        everything = self.finder.everything
+        if everything is None:
+            raise InputError("Choose an image first.")
+        text = everything.recipe().to_json()
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
+        if not path:
+            return None
+        with writing(Path(path)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        self.say(f"Saved as {path}.")
+        return Path(path)
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Read the viewer's layers again; napari calls this when they change."""
+        layers = list(self.viewer.layers)
+        self.image_choice.fill(layers)
+        self.image_choice.choose(self.image_layer)
+        self.region.fill([layer for layer in layers if layer is not self.finder.layer])
+
+    def end(self) -> None:
+        """Stop, and take the preview out of the viewer."""
+        if not self._closed:
+            self._closed = True
+            self.finder.end()
+            self.jobs.end()
+
+    def closeEvent(self, event: Any) -> None:
+        """End."""
+        self.end()
+        super().closeEvent(event)
+
+    # Building -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        column, form = QVBoxLayout(self), QFormLayout()
+        self.image_choice = LayerChoice([Image], "choose an image", "The image to search")
+        self.image_choice.activated.connect(lambda _: self._guarded(self._take_image)())
+        self.whole_stack = QCheckBox("whole stack")
+        self.whole_stack.setToolTip("All planes parallel to the one in view, this one first")
+        self.region = LayerChoice([Labels], "everywhere", "Search only where this is not zero")
+        self.points_per_side = _spin(1, 256, 32, "Points along each side of the plane")
+        self.strategy = QComboBox()
+        self.strategy.setToolTip("Adaptive asks fewer points and is two to four times faster")
+        for name in get_args(Strategy):
+            self.strategy.addItem(name, name)
+        for text, part in (
+            ("Image", self.image_choice),
+            ("Model", self.picker),
+            ("", self.whole_stack),
+            ("Region", self.region),
+            ("Points a side", self.points_per_side),
+            ("Strategy", self.strategy),
+        ):
+            form.addRow(text, part)
+        column.addLayout(form)
+        column.addWidget(self._build_advanced())
+        row = QHBoxLayout()
+        self.find_button = self._button("Find everything", self.find, "Search the plane in view")
+        self.stop_button = self._button("stop", self.stop, "Stop; what was found is kept")
+        row.addWidget(self.find_button, 1)
+        row.addWidget(self.stop_button)
+        column.addLayout(row)
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        self.progress_line = QLabel("")
+        column.addWidget(self.progress)
+        column.addWidget(self.progress_line)
+        self.sliders = FilterSliders()
+        self.sliders.changed.connect(lambda f: self._guarded(lambda: self.filter(f))())
+        column.addWidget(self.sliders)
+        column.addLayout(
+            self._row(
+                ("Doubtful", self.next_doubtful, "Look at the most doubtful object"),
+                ("Accept", self.accept, "It is good; look at the next"),
+                ("Reject", self.reject, "Leave it out; look at the next"),
+                ("In Prompt", self.open_in_prompt, "Segment it again from its point"),
+            )
+        )
+        column.addLayout(
+            self._row(
+                ("Make labels", self.make_labels, "A labels layer with scores and recipe"),
+                ("Save recipe ...", self.save_recipe, "For the command line"),
+            )
+        )
+        self.message = QLabel("")
+        self.message.setWordWrap(True)
+        column.addWidget(self.message)
+        column.addStretch()
+
+    def _build_advanced(self) -> QWidget:
+        inside = QWidget()
+        form = QFormLayout(inside)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.crop_n_layers = _spin(0, 4, 0, "Layers of crops, for small objects in large images")
+        self.downscale = _spin(1, 16, 1, "Points a side are divided by this with every layer")
+        self.points_per_batch = _spin(1, 1024, 64, "Points decoded together at most")
+        self.min_region = _spin(0, 10**6, 0, "Fill holes and drop specks below so many pixels")
+        for text, part in (
+            ("Crop layers", self.crop_n_layers),
+            ("Points divided by", self.downscale),
+            ("Points a batch", self.points_per_batch),
+            ("Holes and specks", self.min_region),
+        ):
+            form.addRow(text, part)
+        fold = QCollapsible("Advanced")
+        fold.addWidget(inside)
+        return fold
+
+    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for text, act, tip in buttons:
+            row.addWidget(self._button(text, act, tip))
+        return row
+
+    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(self._guarded(act))
+        return button
+
+    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
+        """What cannot be done is said in the widget, never in a dialog."""
+
+        def call(*_: Any) -> None:
+            try:
+                act()
+            except SeganyError as error:
+                self.say(str(error))
+
+        return call
+
+    # Showing --------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Say something in the widget."""
+        self.message.setText(text)
+
+    def _take_image(self) -> None:
+        if self.image_choice.layer is not None:
+            self.image_layer = self.image_choice.layer
+
+    def _on_model(self, model: SamModel) -> None:
+        self.finder.model = model
+
+    def _on_busy(self, busy: bool) -> None:
+        if not busy:
+            self.progress.setVisible(False)
+            self.progress_line.setText("")
+
+    def _on_report(self, done: int, total: int) -> None:
+        if not self.finder.to_do:
+            return
+        self.progress.setVisible(True)
+        self.progress.setRange(0, total)
+        self.progress.setValue(done)
+        left = (time.monotonic() - self._began) * (total - done) / max(done, 1)
+        planes = len(self.finder.to_do)
+        more = f", {planes} planes to do" if planes > 1 else f", {left:.0f} s left"
+        self.progress_line.setText(f"{done} of {total} points{more}")
+
+    def _refresh(self) -> None:
+        everything, shown = self.finder.everything, self.finder.shown
+        if everything is None or shown is None or everything.params is None:
+            return
+        found = everything.found[self.finder.plane]
+        if found is not self._shown:
+            self._shown = found
+            chosen = everything.filters
+            if chosen == Filters():
+                self.sliders.begin(found, everything.params)
+            self.message.setText("")
+        self.sliders.count.setText(f"{len(shown)} shown of {len(found.all_candidates)} found")
+
+
+def _spin(low: int, high: int, value: int, tip: str) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setValue(value)
+    spin.setToolTip(tip)
+    return spin

@@ -1,0 +1,108 @@
+"""Choosing a model, fetching its weights with progress, and loading it beside the GUI thread."""
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.models import cache, catalog
+from napari_segany.models.fetch import fetch
+from napari_segany.models.model import SamModel, load_model
+from napari_segany.plugin.settings import Settings
+from napari_segany.plugin.widgets import weights
+from napari_segany.plugin.workers import ASK, Jobs
+
+
+class ModelPicker(QWidget):
+    """A choice of models, and one line of truth about the chosen one.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        Where weights are fetched and loaded.
+    settings : Settings
+        Model, device and precision that the person prefers.
+    """
+
+    loaded = Signal(object)
+    """Emitted with a model that is ready."""
+
+    _fetched = Signal(object, object)
+
+    def __init__(self, jobs: Jobs, settings: Settings) -> None:
+        super().__init__()
+        self.jobs, self.settings = jobs, settings
+        self.choice = QComboBox()
+        self.choice.setToolTip("Who segments; see the widget Models for licences")
+        for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
+            self.choice.addItem(name, name)
+        self.choice.setCurrentIndex(max(self.choice.findData(settings.model), 0))
+        self.line = QLabel("not loaded")
+        self.line.setWordWrap(True)
+        self.fetch_button = QPushButton("Fetch")
+        self.fetch_button.setToolTip("Download the model's weights")
+        self.fetching = QProgressBar()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for part in (self.choice, self.line, self.fetch_button, self.fetching):
+            column.addWidget(part)
+        self.fetch_button.setVisible(False)
+        self.fetching.setVisible(False)
+        self.choice.activated.connect(lambda _: self.load())
+        self.fetch_button.clicked.connect(lambda _=False: self.fetch())
+        self._fetched.connect(self._on_fetched)
+
+    @property
+    def name(self) -> str:
+        """The chosen model's name."""
+        return self.choice.currentData() or "auto"
+
+    def load(self) -> None:
+        """Load the chosen model; if its weights are not there yet, say what fetching them means."""
+        wanted = weights.missing(self.name)
+        self.fetch_button.setVisible(wanted is not None)
+        if wanted is None:
+            self._load(None)
+            return
+        terms = f"{weights.size(wanted)}, {wanted.licence}"
+        self.fetch_button.setText(f"Fetch {wanted.id} ({terms})")
+        self.line.setText(
+            f"No weights yet. Without a network, bring {weights.origin(wanted)} from elsewhere and "
+            "import it: widget Models, Import."
+        )
+
+    def fetch(self) -> None:
+        """Fetch the chosen model's weights and load it."""
+        wanted = weights.missing(self.name)
+        self.fetch_button.setVisible(False)
+        self._load(None if wanted is None else wanted.id)
+
+    def stopped(self) -> None:
+        """What was being fetched was stopped."""
+        if not self.fetching.isHidden():
+            self.fetching.setVisible(False)
+            self.load()
+
+    def _load(self, missing: str | None) -> None:
+        self.line.setText("loading ..." if missing is None else f"fetching {missing} ...")
+        name, device, precision = self.name, self.settings.device, self.settings.precision
+
+        def work(should_stop: ShouldStop) -> SamModel:
+            if missing is not None:
+                fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
+            return load_model(name, device=device, precision=precision)
+
+        def failed(error: Exception) -> None:
+            self.fetching.setVisible(False)
+            self.fetch_button.setVisible(weights.missing(name) is not None)
+            self.line.setText(str(error))
+
+        self.jobs.submit("model", ASK, work, self.show_model, failed)
+
+    def show_model(self, model: SamModel) -> None:
+        """Say that a model is ready."""
+        self.fetching.setVisible(False)
+        self.line.setText(f"{model.weights.id}: ready, {model.device.type}, {model.precision}")
+        self.loaded.emit(model)
+
+    def _on_fetched(self, done: int, total: int | None) -> None:
+        weights.show_progress(self.fetching, done, total)

