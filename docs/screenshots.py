@@ -146,6 +146,23 @@ def volume(folder: Path) -> None:
     picture(viewer, "prompt_side")
 
 
+def everything(folder: Path) -> None:
+    """All nuclei, with the sliders: CC0, Data Science Bowl 2018 (BBBC038)."""
+    viewer = napari.Viewer()
+    viewer.window.resize(1300, 900)
+    image = imread(folder / "dsb2018/images/0287e7ee5b00.png")
+    layer = viewer.add_image(image, name="nuclei")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Everything")
+    widget.image_layer = layer
+    while widget.model is None:
+        wait(0.05)
+    widget.find(wait=True)
+    wait(0.5)
+    widget.sliders.solidity.setValue(0.85)
+    viewer.reset_view()
+    picture(viewer, "everything")
+
+
 def main() -> None:
     """All pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -156,7 +173,7 @@ def main() -> None:
     coins()
     tissue()
     if args.data is not None:
-        for show in (nuclei, electrons, volume):
+        for show in (nuclei, electrons, volume, everything):
             show(args.data)
 
 

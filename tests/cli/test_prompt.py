@@ -103,3 +103,24 @@ def test_earlier_results_stay_unless_told(stack, capsys):
     assert run(stack, *options)[0] == 2
     assert "is there already; give --overwrite." in capsys.readouterr().err
     assert run(stack, *options, "--overwrite")[0] == 0
+
+
+def test_a_table_of_another_tool_gives_an_object_a_row(tiny, stack, tmp_path):
+    table = tmp_path / "found.csv"
+    table.write_text("x1,y1,x2,y2,z\n5,5,30,30,2\n40,30,60,60,2\n5,5,20,20,1\n")
+    code, out = run(stack, "--plane", "1,2", "--table", str(table))
+    assert code == 0
+    plane = tifffile.imread(stack)[1, 2]
+    boxes = [Prompt(box=[5, 5, 30, 30]), Prompt(box=[30, 40, 60, 60])]
+    answers = tiny.predict(tiny.embed(plane), boxes)
+    expected, _ = paint(type(answers[0]).concatenate(answers))
+    assert np.array_equal(tifffile.imread(out / "stack_labels.ome.tif"), expected)
+    assert len(json.loads((out / "stack_prompts.json").read_text())["prompts"]) == 2
+
+
+def test_a_table_without_anything_in_the_plane_is_said(stack, tmp_path, capsys):
+    table = tmp_path / "found.csv"
+    table.write_text("y,x,z\n5,5,7\n")
+    code, _ = run(stack, "--plane", "1,2", "--table", str(table))
+    assert code == 2
+    assert "nothing in plane 1, 2" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.segment import load, own_axes
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.core.prompts import Prompt
+    from napari_segany.models.model import SamModel
+    from napari_segany.models.prompting import Embedding
     from napari_segany.recipe import Recipe
 
 EXAMPLES = """\
@@ -23,6 +25,7 @@ examples:
   napari-segany prompt cells.tif --point 120,88 -o results
   napari-segany prompt cells.tif --point 120,88 --point 140,60,- -o results
   napari-segany prompt cells.tif --box 40,30,90,75 --box 100,30,160,80 -o results
+  napari-segany prompt cells.tif --table detections.csv -o results
   napari-segany prompt stack.tif --plane 0,12 --point 120,88 --candidate all -o results
 
 All points together ask for one object, each refining the answer before; each box asks for one.
@@ -74,6 +77,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with the points if there are any",
     )
     asking.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="boxes or points of another tool, an object each: .csv or .tsv with a header, COCO's "
+        ".json, YOLO's .txt; rows of other planes are left out",
+    )
+    asking.add_argument(
         "--candidate",
         choices=CANDIDATES,
         default="best",
@@ -99,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         If it could not be done.
     """
-    if not (args.point or args.box or args.mask):
-        raise InputError("Nothing was asked for; give --point, --box or --mask.")
+    if not (args.point or args.box or args.mask or args.table):
+        raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
     from napari_segany.cli.inputs import name_results, there_already
     from napari_segany.core.labels import paint
     from napari_segany.core.masks import MaskSet
@@ -108,7 +118,6 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.everything import make_recipe, resolve_stack
     from napari_segany.io.read import open_image
     from napari_segany.io.results import ResultWriter
-    from napari_segany.models.refining import refine
 
     started = time.monotonic()
     files = name_results([args.image], args.output, "prompts")[args.image]
@@ -120,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
         axes = own_axes(image, args.axes or "")
         layout = StackLayout(axes, image.shape, args.channel or (0,))
         index = chosen_plane(args.plane, layout)
+        prompts += detected(args, layout, index)
         model = load(args)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
@@ -128,13 +138,7 @@ def run(args: argparse.Namespace) -> int:
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         plane = layout.plane(image.data, index)
         embedding = model.embed(plane, limits=limits)
-        if len(args.point) > 1 and args.candidate == "best":
-            # Click by click, as in napari.
-            answers = [refine(model, embedding, prompts[0])]
-            answers += model.predict(embedding, prompts[1:])
-        else:
-            many: Literal["auto", True] = "auto" if args.candidate == "best" else True
-            answers = model.predict(embedding, prompts, multimask=many)
+        answers = ask(args, model, embedding, prompts)
         kept = MaskSet.concatenate([answer[taken(args.candidate)] for answer in answers])
         labels, source = paint(kept)
         with ResultWriter(one_plane(layout), image.pixel_size, limits) as writer:
@@ -168,6 +172,41 @@ def make_prompts(args: argparse.Namespace) -> "list[Prompt]":
             )
         )
     return prompts + [Prompt(box=box) for box in args.box]
+
+
+def detected(
+    args: argparse.Namespace, layout: "StackLayout", index: tuple[int, ...]
+) -> "list[Prompt]":
+    """One prompt for each object of the table that lies in the plane."""
+    if args.table is None:
+        return []
+    from napari_segany.io.detections import read_detections
+
+    rows, cols = layout.labels_shape[-2:]
+    found = read_detections(args.table, (rows, cols), args.image.name)
+    here = [each for each in found if each.plane is None or not index or each.plane == index[-1]]
+    if not here:
+        raise InputError(f"{args.table} holds nothing in plane {', '.join(map(str, index))}.")
+    return [each.prompt() for each in here]
+
+
+def ask(
+    args: argparse.Namespace, model: "SamModel", embedding: "Embedding", prompts: "list[Prompt]"
+) -> "list[MaskSet]":
+    """The answers to all prompts; several points of one object refine one another."""
+    from napari_segany.models.refining import refine
+
+    if args.candidate != "best":
+        return model.predict(embedding, prompts, multimask=True)
+    clicked = {
+        i for i, each in enumerate(prompts) if each.points is not None and len(each.points) > 1
+    }
+    others = [each for i, each in enumerate(prompts) if i not in clicked]
+    answered = iter(model.predict(embedding, others))
+    return [
+        refine(model, embedding, each) if i in clicked else next(answered)
+        for i, each in enumerate(prompts)
+    ]
 
 
 def chosen_plane(asked: tuple[int, ...] | None, layout: "StackLayout") -> tuple[int, ...]:
