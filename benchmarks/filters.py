@@ -2,8 +2,8 @@
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/filters.py --data FOLDER
 
-finds everything in an image of nuclei, repeated to 1040 x 1392, and prints medians of: choosing anew and
-painting, the same with drawing, and from "stop" to the search being over.
+finds everything in an image of nuclei, repeated to 1040 x 1392, and prints medians of: choosing
+anew and painting, the same with drawing, and from "stop" to the search being over.
 """
 
 import argparse

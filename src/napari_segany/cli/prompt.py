@@ -50,6 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
     arguments.add_output(parser)
+    arguments.add_export(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results")
     parser.add_argument("--json", action="store_true", help="a JSON object on stdout")
     asking = parser.add_argument_group("prompts")
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.results import ResultWriter
 
     started = time.monotonic()
-    files = name_results([args.image], args.output, "prompts")[args.image]
+    files = name_results([args.image], args.output, "prompts", args.export)[args.image]
     if not args.overwrite and any(file.exists() for file in files.all()):
         raise there_already(files, "--overwrite")
     prompts = make_prompts(args)
@@ -141,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
         answers = ask(args, model, embedding, prompts)
         kept = MaskSet.concatenate([answer[taken(args.candidate)] for answer in answers])
         labels, source = paint(kept)
-        with ResultWriter(one_plane(layout), image.pixel_size, limits) as writer:
+        with ResultWriter(one_plane(layout), image.pixel_size, limits, files.exports) as writer:
             writer.add((), plane, labels, kept[source])
             record = json.dumps(provenance(args, recipe, index, prompts), indent=2) + "\n"
             writer.save(files, image.name, record)

@@ -48,6 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
     arguments.add_output(parser)
+    arguments.add_export(parser)
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace results")
     existing.add_argument("--skip-existing", action="store_true", help="leave finished files out")
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.read import open_image
 
     report = Report(args.output, args.json)
-    results = name_results(find_inputs(args.inputs), args.output, "recipe")
+    results = name_results(find_inputs(args.inputs), args.output, "recipe", args.export)
 
     def failed(path: Path, error: Exception) -> None:
         if args.debug:
@@ -275,7 +276,7 @@ def segment_file(
         layout, settled = resolve_stack(image.data, asked)
         limits = None if isinstance(settled.normalise, str) else settled.normalise
         with (
-            ResultWriter(layout, image.pixel_size, limits) as writer,
+            ResultWriter(layout, image.pixel_size, limits, files.exports) as writer,
             bar(path.name) as progress,
         ):
             for found in segment_planes(

@@ -1,7 +1,8 @@
 """The files that one image's result consists of, written together or not at all."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.measure import Columns, measure_plane
 from napari_segany.core.planes import StackLayout
 from napari_segany.io.atomic import writing
+from napari_segany.io.exports import EXPORTS, Export
 from napari_segany.io.overlay import draw_overlay, write_picture
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.table import Table
@@ -33,26 +35,32 @@ class ResultFiles:
         PNG of the plane with the most objects.
     provenance : Path
         JSON: the recipe, or the prompts.
+    exports : mapping
+        Files for other programs, by the names of :data:`EXPORTS`.
     """
 
     labels: Path
     table: Path
     overlay: Path
     provenance: Path
+    exports: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: Path, name: str, provenance: str = "recipe") -> "ResultFiles":
+    def of(
+        cls, folder: Path, name: str, provenance: str = "recipe", exports: Iterable[str] = ()
+    ) -> "ResultFiles":
         """The files for an image called ``name``."""
         return cls(
             folder / f"{name}_labels{LABELS_SUFFIX}",
             folder / f"{name}_table.csv",
             folder / f"{name}_overlay.png",
             folder / f"{name}_{provenance}.json",
+            {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in exports},
         )
 
     def all(self) -> tuple[Path, ...]:
         """Every file, the provenance last."""
-        return tuple(getattr(self, f.name) for f in fields(self))
+        return self.labels, self.table, self.overlay, *self.exports.values(), self.provenance
 
 
 class ResultWriter:
@@ -66,10 +74,16 @@ class ResultWriter:
         Of the image.
     limits : tuple, optional
         Intensity limits of the picture; by default each plane's own.
+    exports : iterable of str
+        Which of :data:`EXPORTS` to write as well.
     """
 
     def __init__(
-        self, layout: StackLayout, pixel_size: PixelSize, limits: Limits | None = None
+        self,
+        layout: StackLayout,
+        pixel_size: PixelSize,
+        limits: Limits | None = None,
+        exports: Iterable[str] = (),
     ) -> None:
         self.object_count = 0
         self._layout = layout
@@ -78,6 +92,9 @@ class ResultWriter:
         self._open = ExitStack()
         self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
         self._table = self._open.enter_context(Table())
+        self._exports: dict[str, Export] = {
+            kind: self._open.enter_context(closing(EXPORTS[kind][1]())) for kind in exports
+        }
         # The plane with the most objects so far.
         self._picture: tuple[tuple[int, ...], NDArray[np.generic], NDArray[np.int32]] | None = None
         self._most = -1
@@ -107,6 +124,9 @@ class ResultWriter:
         columns = measure_plane(labels, image, self._pixel_size, self._layout.channels)
         columns["label"] = columns["label"] + self.object_count
         self._table.add(self._place(index, len(masks)) | columns | _scores(masks))
+        place = dict(zip(self._layout.leading, index, strict=False))
+        for export in self._exports.values():
+            export.add(place, labels, self.object_count + 1, masks)
         if len(masks) > self._most:
             self._most = len(masks)
             self._picture = (index, np.array(image), labels)
@@ -136,17 +156,20 @@ class ResultWriter:
         """
         with ExitStack() as together:
             # Contexts end last first; the provenance becomes visible when all else is there.
-            at = {f.name: getattr(files, f.name) for f in reversed(fields(files))}
-            temporary = {k: together.enter_context(writing(path)) for k, path in at.items()}
-            self._labels.save(temporary["labels"], self._pixel_size, name)
-            self._table.save(temporary["table"])
+            temporary = {
+                path: together.enter_context(writing(path)) for path in reversed(files.all())
+            }
+            self._labels.save(temporary[files.labels], self._pixel_size, name)
+            self._table.save(temporary[files.table])
+            for kind, export in self._exports.items():
+                export.save(temporary[files.exports[kind]], name)
             if self._picture is not None:
                 _, image, labels = self._picture
                 picture = draw_overlay(to_rgb(image, self._limits), labels)
                 about = f"{name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
-                write_picture(temporary["overlay"], picture, about)
-            temporary["provenance"].write_text(provenance, encoding="utf-8")
+                write_picture(temporary[files.overlay], picture, about)
+            temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
     def __enter__(self) -> "ResultWriter":
         return self
