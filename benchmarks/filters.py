@@ -50,9 +50,9 @@ def main() -> None:
         widget.stop()
         stops.append(wait_until(lambda: not widget.jobs.busy))
     widget.find(wait=True)
-    found = widget.finder.shown
+    shown, found = widget.finder.shown, widget.finder.everything.found[widget.finder.plane]
     count = len(found.all_candidates)
-    print(f"{len(found)} shown of {count} found in {SHAPE[0]} x {SHAPE[1]}")
+    print(f"{len(shown)} shown of {count} found in {SHAPE[0]} x {SHAPE[1]}")
     chosen, drawn = [], []
     iou, stability = found.loosest
     for step in np.linspace(0, 1, 21):

@@ -93,6 +93,29 @@ def _painted(
     return labels, drawn
 
 
+def paint_sources(
+    masks: "MaskSet",
+    overlap: Overlap = "small_on_top",
+    min_area: int = 0,
+    fill_holes: int = 0,
+    drop_specks: int = 0,
+    min_visible: float = 0.1,
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Paint masks as :func:`paint` does, but number each by its index in ``masks``, plus one."""
+    order = [i for i in _paint_order(masks, overlap) if masks.area[i] >= min_area]
+    labels, drawn = _painted(masks, order, fill_holes, drop_specks)
+    visible = np.zeros(len(masks), np.int64)
+    for i in order:
+        # Filled holes lie within the box, too.
+        a, b, c, d = masks.boxes[i]
+        visible[i] = np.count_nonzero(labels[a:c, b:d] == i + 1)
+    keep = (visible >= max(min_area, 1)) & (visible >= min_visible * drawn)
+    if not keep[order].all():
+        # What is left out must not leave a hole in what lies below it.
+        labels, _ = _painted(masks, [i for i in order if keep[i]], fill_holes, drop_specks)
+    return labels, np.flatnonzero(keep)
+
+
 def paint(
     masks: "MaskSet",
     overlap: Overlap = "small_on_top",
@@ -124,14 +147,7 @@ def paint(
     source : ndarray
         (n,) index into ``masks`` of each object.
     """
-    order = [i for i in _paint_order(masks, overlap) if masks.area[i] >= min_area]
-    labels, drawn = _painted(masks, order, fill_holes, drop_specks)
-    visible = np.bincount(labels.ravel(), minlength=len(masks) + 1)[1:]
-    keep = (visible >= max(min_area, 1)) & (visible >= min_visible * drawn)
-    source = np.flatnonzero(keep)
-    if not keep[order].all():
-        # What is left out must not leave a hole in what lies below it.
-        labels, _ = _painted(masks, [i for i in order if keep[i]], fill_holes, drop_specks)
+    labels, source = paint_sources(masks, overlap, min_area, fill_holes, drop_specks, min_visible)
     renumbered = np.zeros(len(masks) + 1, np.int32)
     renumbered[source + 1] = np.arange(1, len(source) + 1)
     return renumbered[labels], source

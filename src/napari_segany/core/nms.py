@@ -1,6 +1,7 @@
 """Non-maximum suppression: of answers that mean the same object, keep the best."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,28 +89,37 @@ class Overlaps:
         self.boxes = np.asarray(boxes, dtype=np.int64)
         self.areas = np.asarray(areas, dtype=np.int64)
         self.shared_pixels = shared_pixels
-        self._known: dict[int, NDArray[np.float64]] = {}
+        # Of each mask that was asked about: masks whose boxes reach into its own, the most pixels
+        # they can share, their joint area, and their IoU, NaN as long as nobody asked.
+        self._near: dict[int, tuple[NDArray[Any], ...]] = {}
+        # Where each mask is among those asked about, -1 for the others.
+        self._place = np.full(len(self.areas), -1, np.intp)
 
     def above(self, i: int, others: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:
         """Whether masks ``others`` (K,) overlap mask ``i`` by more than ``threshold`` IoU."""
+        near, bound, both, iou = self._neighbours(i)
+        result = np.zeros(len(others), bool)
+        self._place[others] = np.arange(len(others))
         # No intersection is larger than either mask or than the boxes' intersection, which
         # settles most pairs without looking at a pixel.
-        low = np.maximum(self.boxes[i, :2], self.boxes[others, :2])
-        high = np.minimum(self.boxes[i, 2:], self.boxes[others, 2:])
-        bound = np.clip(high - low, 0, None).prod(axis=1)
-        bound = np.minimum(np.minimum(bound, self.areas[others]), self.areas[i])
-        both = self.areas[i] + self.areas[others]
-        result: NDArray[np.bool_] = bound > threshold * (both - bound)
-        if result.any():
-            result[result] = self._iou(i, others[result]) > threshold
+        able = np.flatnonzero((bound > threshold * (both - bound)) & (self._place[near] >= 0))
+        for k in able[np.isnan(iou[able])].tolist():
+            shared = self.shared_pixels(i, int(near[k]))
+            iou[k] = shared / (both[k] - shared)
+        result[self._place[near[able[iou[able] > threshold]]]] = True
+        self._place[others] = -1
         return result
 
-    def _iou(self, i: int, others: NDArray[np.intp]) -> NDArray[np.float64]:
-        known = self._known.setdefault(i, np.full(len(self.areas), np.nan))
-        for j in others[np.isnan(known[others])]:
-            shared = self.shared_pixels(i, int(j))
-            known[j] = shared / (self.areas[i] + self.areas[j] - shared)
-        return known[others]
+    def _neighbours(self, i: int) -> tuple[NDArray[Any], ...]:
+        if i not in self._near:
+            low = np.maximum(self.boxes[i, :2], self.boxes[:, :2])
+            high = np.minimum(self.boxes[i, 2:], self.boxes[:, 2:])
+            near = np.flatnonzero((high > low).all(axis=1))
+            bound = (high[near] - low[near]).prod(axis=1)
+            bound = np.minimum(np.minimum(bound, self.areas[near]), self.areas[i])
+            both = self.areas[i] + self.areas[near]
+            self._near[i] = near, bound, both, np.full(len(near), np.nan)
+        return self._near[i]
 
 
 def mask_nms(

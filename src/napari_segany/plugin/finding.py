@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.doubt import doubt
-from napari_segany.core.labels import paint
+from napari_segany.core.labels import paint, paint_sources
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams, Overlap
 from napari_segany.errors import InputError
@@ -134,17 +134,11 @@ class Everything:
         self.rejected.pop(plane, None)
         self.accepted.pop(plane, None)
 
-    def kept(self, plane: Plane) -> MaskSet | None:
-        """The masks of a plane that pass the filters and were not rejected; None if not searched.
-
-        Raises
-        ------
-        InputError
-            If a filter is looser than what was kept when searching.
-        """
+    def _kept(self, plane: Plane) -> MaskSet:
+        """The masks of a plane that pass the filters and were not rejected."""
         found = self.found.get(plane)
         if found is None:
-            return None
+            raise InputError("Nothing was searched for in this plane yet.")
         chosen = self.filters.choose(found)
         rejected = self.rejected.get(plane)
         if rejected:
@@ -153,17 +147,16 @@ class Everything:
 
     def labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """(H, W) labels 1..n of a plane, and the mask of each."""
-        kept = self.kept(plane)
-        if kept is None:
-            raise InputError("Nothing was searched for in this plane yet.")
+        kept = self._kept(plane)
         labels, source = paint(kept, **asdict(self.filters.labels))
         return labels, kept[source]
 
     def coloured(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """The same with labels that stay the same whatever the filters are."""
-        labels, masks = self.labels(plane)
-        names = np.concatenate([[0], masks.candidate + 1]).astype(np.int32)
-        return names[labels], masks
+        kept = self._kept(plane)
+        labels, source = paint_sources(kept, **asdict(self.filters.labels))
+        names = np.concatenate([[0], kept.candidate + 1]).astype(np.int32)
+        return names[labels], kept[source]
 
     def doubtful(self, plane: Plane) -> list[int]:
         """Candidates of a plane that nobody accepted yet, the most doubtful first."""
