@@ -187,10 +187,10 @@ class Finder:
         self.shown = None
         if plane in everything.found:
             labels, self.shown = everything.coloured(plane)
-            self._preview().data[plane_slices(plane)] = labels
-            self._preview().refresh(extent=False, thumbnail=False)
-        elif self.layer is not None:
-            self.layer.refresh(extent=False, thumbnail=False)
+            layer = self._preview()
+            layer.data[plane_slices(plane)] = labels
+            # In a turn of its own, and once for several moves of a slider.
+            self.jobs.later("everything", lambda: layer.refresh(extent=False, thumbnail=False))
         self.changed.emit()
 
     def _preview(self) -> Any:
