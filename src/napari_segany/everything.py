@@ -14,7 +14,7 @@ from napari_segany.core.intensity import PERCENTILES, check_limits
 from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.core.planes import StackLayout, guess_axes
+from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -51,6 +51,7 @@ def make_recipe(
     axes: str = "",
     channels: tuple[int, ...] = (0,),
     normalise: Normalise = "plane",
+    planes: tuple[Range, ...] = (),
 ) -> Recipe:
     """A recipe with everything resolved for ``model`` on this machine."""
     return Recipe(
@@ -62,6 +63,7 @@ def make_recipe(
         axes=axes,
         channels=channels,
         normalise=normalise,
+        planes=planes,
         precision=model.precision,
         device_kind=model.device.type,
         **machine(),
@@ -75,12 +77,14 @@ def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
     """
     shape = tuple(int(n) for n in data.shape)
     layout = StackLayout(recipe.axes or guess_axes(shape), shape, recipe.channels)
+    layout = layout.restricted(recipe.planes)
     normalise = recipe.normalise
     if normalise == "stack":
         normalise = layout.limits(data, PERCENTILES)
     elif normalise != "plane":
         normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
-    return layout, replace(recipe, axes=layout.axes, normalise=normalise)
+    settled = replace(recipe, axes=layout.axes, normalise=normalise, planes=layout.ranges)
+    return layout, settled
 
 
 def segment_planes(
@@ -106,34 +110,63 @@ def segment_planes(
     should_stop : callable, optional
         Polled all the time.
     """
+    check_region(region, layout)
+    report = _over_stack(progress, layout, recipe.params, region)
+    for number, index in enumerate(layout.chosen()):
+        yield segment_plane(
+            data,
+            layout,
+            recipe,
+            model,
+            index,
+            region=region,
+            progress=None if report is None else report[number],
+            should_stop=should_stop,
+        )
+
+
+def segment_plane(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: SamModel,
+    index: tuple[int, ...],
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PlaneResult:
+    """Segment the plane at ``index``; the rest is as for :func:`segment_planes`."""
     # "stack" was settled by resolve_stack; what is left as text is "plane".
     limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+    image = layout.plane(data, index)
+    try:
+        masks = model.generate(
+            image,
+            recipe.params,
+            faithful=recipe.faithful,
+            limits=limits,
+            region=_region_of(region, index),
+            progress=progress,
+            should_stop=should_stop,
+            refilter=False,
+        )
+    except InputError as error:
+        if not layout.leading:
+            raise
+        place = ", ".join(f"{a} {i}" for a, i in zip(layout.leading, index, strict=True))
+        raise InputError(f"Plane {place}: {error}") from error
+    labels, source = paint(masks, **asdict(recipe.labels))
+    return PlaneResult(index, image, labels, masks[source])
+
+
+def check_region(region: NDArray[np.generic] | None, layout: StackLayout) -> None:
+    """Raise InputError unless a region fits the planes or the whole stack."""
     if region is not None and region.shape not in (layout.labels_shape, layout.labels_shape[-2:]):
         raise InputError(
             f"The region has shape {region.shape}; give {layout.labels_shape[-2:]} for all planes"
             f"{f' or {layout.labels_shape}' if layout.leading else ''}."
         )
-    report = _over_stack(progress, layout, recipe.params, region)
-    for number, index in enumerate(layout.indices()):
-        image = layout.plane(data, index)
-        try:
-            masks = model.generate(
-                image,
-                recipe.params,
-                faithful=recipe.faithful,
-                limits=limits,
-                region=_region_of(region, index),
-                progress=None if report is None else report[number],
-                should_stop=should_stop,
-                refilter=False,
-            )
-        except InputError as error:
-            if not layout.leading:
-                raise
-            place = ", ".join(f"{a} {i}" for a, i in zip(layout.leading, index, strict=True))
-            raise InputError(f"Plane {place}: {error}") from error
-        labels, source = paint(masks, **asdict(recipe.labels))
-        yield PlaneResult(index, image, labels, masks[source])
 
 
 def _region_of(
@@ -155,9 +188,9 @@ def _over_stack(
         return None
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
     if region is None or region.ndim == 2:
-        counts = [count_points(shape, params, _region_of(region, ()))] * layout.plane_count
+        counts = [count_points(shape, params, _region_of(region, ()))] * layout.chosen_count
     else:
-        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.indices()]
+        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.chosen()]
     before = np.cumsum([0, *counts]).tolist()
 
     def from_plane(start: int) -> Progress:

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
 from napari_segany.core.parameters import AutomaticParams, Overlap
+from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 
 FORMAT = 1
@@ -82,6 +83,9 @@ class Recipe:
         Channels looked at.
     normalise : str or tuple
         "plane" or "stack" (percentiles over one or all planes), or (low, high) for each channel.
+    planes : tuple
+        (axis, first, end) for axes of which only a part was looked at; the axis is empty for the
+        last one that counts planes, before it is known.
     precision, device_kind : str
         Resolved precision and kind of device.
     torch_version, instruction_set, platform : str
@@ -96,6 +100,7 @@ class Recipe:
     axes: str = ""
     channels: tuple[int, ...] = (0,)
     normalise: Normalise = "plane"
+    planes: tuple[Range, ...] = ()
     precision: str = "exact"
     device_kind: str = "cpu"
     torch_version: str = ""
@@ -113,6 +118,7 @@ class Recipe:
             raise InputError(f"channels must be whole numbers, got {self.channels!r}.")
         object.__setattr__(self, "channels", tuple(int(c) for c in self.channels))
         object.__setattr__(self, "normalise", _check_normalise(self.normalise))
+        object.__setattr__(self, "planes", _check_planes(self.planes))
 
     def to_json(self) -> str:
         """The recipe as indented JSON, with a final newline."""
@@ -174,6 +180,15 @@ def _check_normalise(value: Any) -> Normalise:
     except (TypeError, ValueError) as error:
         raise InputError(
             f"normalise must be 'plane', 'stack' or (low, high) for each channel, got {value!r}."
+        ) from error
+
+
+def _check_planes(value: Any) -> tuple[Range, ...]:
+    try:
+        return tuple((str(axis), int(first), int(end)) for axis, first, end in value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"planes must be (axis, first, end) for each axis, got {value!r}."
         ) from error
 
 

@@ -105,7 +105,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tiny, cells, capsy
     code, out = run(cells, "out", *FAST)
 
     assert code == 130
-    assert not out.exists() or not list(out.iterdir())
+    assert not list(out.glob("cells*"))
     assert "stopped" in capsys.readouterr().err
 
 
@@ -168,6 +168,27 @@ def test_exports_are_written_with_the_rest(tiny, cells, capsys):
     assert ids == set(np.unique(labels).tolist()) - {0}
     assert ids
     assert (out / "cells_rois.zip").read_bytes()[:2] == b"PK"
-    code, _ = run(cells, "a", *FAST, "--export", "coco")
+
+
+def test_files_that_somebody_else_made_are_not_replaced(tiny, cells, capsys):
+    (cells.parent / "a").mkdir()
+    (cells.parent / "a" / "cells_table.csv").write_text("mine")
+    code, out = run(cells, "a", *FAST)
     assert code == 1
     assert "there already" in capsys.readouterr().err
+    assert [p.name for p in out.glob("cells*")] == ["cells_table.csv"]
+    assert (out / "cells_table.csv").read_text() == "mine"
+
+
+def test_only_some_planes_of_a_stack(tiny, cells, capsys):
+    _, whole = run(cells, "whole", *FAST)
+    code, part = run(cells, "part", *FAST, "--planes", "1:2")
+    assert code == 0
+    labels, other = (tifffile.imread(f / "cells_labels.ome.tif") for f in (whole, part))
+    assert other.shape == labels.shape
+    assert not other[[0, 2]].any()
+    assert np.array_equal(other[1] > 0, labels[1] > 0)
+    recipe = Recipe.from_json((part / "cells_recipe.json").read_text())
+    assert recipe.planes == (("Z", 1, 2),)
+    assert run(cells, "other", *FAST, "--planes", "1:9")[0] == 1
+    assert "the image has 0:3" in capsys.readouterr().err

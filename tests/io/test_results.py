@@ -1,6 +1,7 @@
 """The files of one image appear together, ids count on over planes, the fullest plane is shown."""
 
 import csv
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from napari_segany import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import SeganyError
-from napari_segany.io.results import ResultFiles, ResultWriter
+from napari_segany.io.results import ResultFiles, ResultWriter, measured
 
 
 def plane_masks(count: int) -> MaskSet:
@@ -21,12 +22,13 @@ def plane_masks(count: int) -> MaskSet:
 
 
 def write(files: ResultFiles) -> str:
-    with ResultWriter(StackLayout("TYX", (3, 20, 30)), {}) as writer:
+    with ResultWriter(files, "cells", StackLayout("TYX", (3, 20, 30)), {}) as writer:
         for t, count in enumerate((1, 3, 0)):
             masks = plane_masks(count)
             image = np.full((20, 30), t, np.uint16)
-            writer.add((t,), image, masks.to_labels(), masks)
-        writer.save(files, "cells", "{}\n")
+            plane = measured((t,), image, masks.to_labels(), masks, {}, (0,))
+            writer.add(plane, partial(np.copy, image))
+        writer.save("{}\n")
         return writer.pictured
 
 

@@ -1,10 +1,12 @@
+from contextlib import closing
+
 import numpy as np
 
-from napari_segany.io.table import Table
+from napari_segany.io.table import CsvTable
 
 
 def test_rows_of_all_planes_stand_under_one_header(tmp_path):
-    with Table() as table:
+    with closing(CsvTable()) as table:
         table.add({"label": np.array([1, 2]), "mean": np.array([0.1 + 0.2, np.nan])})
         table.add({"label": np.array([], int), "mean": np.array([], float)})
         table.add({"label": np.array([3]), "mean": np.array([-0.0])})
@@ -14,7 +16,7 @@ def test_rows_of_all_planes_stand_under_one_header(tmp_path):
 
 
 def test_an_empty_result_still_has_its_columns(tmp_path):
-    with Table() as table:
+    with closing(CsvTable()) as table:
         table.add({"label": np.array([], int)})
         table.save(tmp_path / "t.csv")
 

@@ -47,6 +47,19 @@ def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
     return tuple((values[i], values[i + 1]) for i in range(0, len(values), 2))
 
 
+def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
+    """``A:B``, ``A``, or such with axes by name, ``T=0:5,Z=3``; without a name the last axis."""
+    found = []
+    for part in text.split(","):
+        axis, _, span = part.rpartition("=")
+        first, colon, end = span.strip().partition(":")
+        if not (first.isdecimal() and (end.isdecimal() or not colon)) or len(axis.strip()) > 1:
+            raise argparse.ArgumentTypeError(f"{text!r} is not FIRST:END or such as T=0:5,Z=10:20")
+        start = int(first)
+        found.append((axis.strip().upper(), start, int(end) if colon else start + 1))
+    return tuple(found)
+
+
 def axes(text: str) -> str:
     """Axis letters in upper case, or ``auto``."""
     return text if text == "auto" else text.upper()
@@ -66,14 +79,28 @@ def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> N
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Add which files to write for other programs."""
-    parser.add_argument(
+    """Add which files to write."""
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--labels",
+        choices=("tiff", "zarr"),
+        default="tiff",
+        help="label image as OME-TIFF or OME-Zarr (default: tiff)",
+    )
+    group.add_argument(
+        "--table-format",
+        choices=("csv", "parquet"),
+        default="csv",
+        help="how the table of objects is written (default: csv)",
+    )
+    group.add_argument(
         "--export",
         nargs="+",
-        choices=("coco", "rois"),
+        choices=("coco", "rois", "yolo", "overlays", "masks"),
         default=[],
         metavar="KIND",
-        help="also write coco (COCO's JSON of instances) and rois (a zip of ROIs for ImageJ)",
+        help="also write coco (JSON of instances), rois (for ImageJ), yolo (polygons as text), "
+        "overlays (every plane outlined, a TIFF stack), masks (each mask whole, a TIFF stack)",
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import time
 
 from napari_segany.cli import arguments
+from napari_segany.errors import SeganyError
 from napari_segany.recipe import LabelParams
 
 POINTS_PER_SIDE = 16
@@ -44,8 +45,12 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
     from skimage import data
 
+    from napari_segany.batch.plan import Batch, Item
+    from napari_segany.batch.report import REPORT
+    from napari_segany.batch.run import run as run_batch
+    from napari_segany.batch.work import Local
     from napari_segany.cli.report import counted, seconds
-    from napari_segany.cli.segment import load, segment_file
+    from napari_segany.cli.segment import load
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.everything import make_recipe
     from napari_segany.io.atomic import writing
@@ -64,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
     )
     recipe = make_recipe(model, params, LabelParams(min_area=MIN_AREA), axes="auto")
     files = ResultFiles.of(args.output, picture.stem)
-    outcome = segment_file(picture, files, recipe, model)
+    item = Item(picture, files, picture.stem)
+    batch = Batch((item,), args.output, recipe, overwrite=True)
+    (outcome,) = run_batch(batch, Local(model))
+    if outcome.state == "failed":
+        raise SeganyError(outcome.error)
     print(
         f"{counted(outcome.objects, 'object')} found by {model.id} on {model.device} "
         f"with {POINTS_PER_SIDE} x {POINTS_PER_SIDE} points in {seconds(outcome.seconds)} "
@@ -76,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         files.labels: "label image, for napari or Fiji",
         files.table: "position, size, shape, intensity and score of each object",
         files.provenance: "all that decided this result",
+        args.output / REPORT: "all of it on one page, for a browser",
     }
     width = max(len(str(path)) for path in about)
     for path, what in about.items():

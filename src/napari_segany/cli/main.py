@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from napari_segany.cli import demo, models, prompt, replay, segment
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 
 EXAMPLES = """\
 examples:
@@ -133,17 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             traceback.print_exc()
+        from napari_segany.batch.plan import sentence
+
         print(f"napari-segany: error: {sentence(error)}", file=sys.stderr)
         return USAGE if isinstance(error, InputError) else FAILED
-
-
-def sentence(error: BaseException) -> str:
-    """An error in words; one that nobody foresaw says so."""
-    if isinstance(error, SeganyError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "Not enough memory; close other programs or use a smaller image."
-    return (
-        f"unexpected {type(error).__name__}: {error}. "
-        "Run it again with --debug for the details to report."
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.segment import load, own_axes
+from napari_segany.cli.segment import chosen_outputs, load
 from napari_segany.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,16 +112,18 @@ def run(args: argparse.Namespace) -> int:
     """
     if not (args.point or args.box or args.mask or args.table):
         raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
-    from napari_segany.cli.inputs import name_results, there_already
+    from napari_segany.batch.inputs import name_results, there_already
+    from napari_segany.batch.plan import own_axes
     from napari_segany.core.labels import paint
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.everything import make_recipe, resolve_stack
     from napari_segany.io.read import open_image
-    from napari_segany.io.results import ResultWriter
+    from napari_segany.io.results import ResultWriter, measured
 
     started = time.monotonic()
-    files = name_results([args.image], args.output, "prompts", args.export)[args.image]
+    named = name_results([args.image], args.output, "prompts", chosen_outputs(args))
+    files = named[args.image]
     if not args.overwrite and any(file.exists() for file in files.all()):
         raise there_already(files, "--overwrite")
     prompts = make_prompts(args)
@@ -142,10 +144,12 @@ def run(args: argparse.Namespace) -> int:
         answers = ask(args, model, embedding, prompts)
         kept = MaskSet.concatenate([answer[taken(args.candidate)] for answer in answers])
         labels, source = paint(kept)
-        with ResultWriter(one_plane(layout), image.pixel_size, limits, files.exports) as writer:
-            writer.add((), plane, labels, kept[source])
+        single = one_plane(layout)
+        found = measured((), plane, labels, kept[source], image.pixel_size, layout.channels)
+        with ResultWriter(files, image.name, single, image.pixel_size, limits) as writer:
+            writer.add(found, lambda: plane)
             record = json.dumps(provenance(args, recipe, index, prompts), indent=2) + "\n"
-            writer.save(files, image.name, record)
+            writer.save(record)
     print_answers(args, prompts, answers, writer.object_count, time.monotonic() - started)
     return 0
 

@@ -7,36 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_segany.io.results import ResultFiles
+from napari_segany.batch.plan import Outcome
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one image.
-
-    Attributes
-    ----------
-    path : Path
-        The image.
-    understood : str
-        Its axes, size, type and pixel size in words.
-    objects, planes : int
-        How many were found, on how many planes.
-    seconds : float
-        How long it took.
-    files : ResultFiles
-        Where the results are.
-    pictured : str
-        The plane that the picture shows, empty if there is only one.
-    """
-
-    path: Path
-    understood: str
-    objects: int
-    planes: int
-    seconds: float
-    files: ResultFiles
-    pictured: str = ""
+STATUS = {
+    "done": "done",
+    "same": "skipped",
+    "edited": "skipped",
+    "elsewhere": "elsewhere",
+    "failed": "failed",
+}
+"""What a JSON line says."""
 
 
 @dataclass
@@ -46,56 +26,65 @@ class Report:
     folder: Path
     as_json: bool = False
     objects: int = 0
-    done: int = 0
-    skipped: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
     failed: list[Path] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
 
     def add(self, outcome: Outcome) -> None:
-        """One image is done."""
-        self.done += 1
+        """Say what became of one image."""
+        self.counts[outcome.state] = self.counts.get(outcome.state, 0) + 1
         self.objects += outcome.objects
+        values: dict[str, Any] = {"input": str(outcome.path), "status": STATUS[outcome.state]}
+        if outcome.state == "failed":
+            self.failed.append(outcome.path)
+            print(f"napari-segany: error: {outcome.error}", file=sys.stderr, flush=True)
+            if self.as_json:
+                self._say("", **values, error=outcome.error)
+            return
+        if outcome.state == "elsewhere":
+            self._say(f"{outcome.path.name}: another process is at it", **values)
+            return
+        text = f"{outcome.path.name}: {outcome.understood}: {counted(outcome.objects, 'object')}"
+        if outcome.state == "done":
+            text += f" in {seconds(outcome.seconds)}"
+            if outcome.resumed:
+                text += f", {counted(outcome.resumed, 'plane')} of them done before"
+        else:
+            text += ", done before"
+        if outcome.state == "edited":
+            text += " (changed by hand since, so left as it is)"
         self._say(
-            f"{outcome.path.name}: {outcome.understood}: "
-            f"{counted(outcome.objects, 'object')} in {seconds(outcome.seconds)}"
-            + (f" (picture: {outcome.pictured})" if outcome.pictured else ""),
-            input=str(outcome.path),
-            status="done",
+            text + (f" (picture: {outcome.pictured})" if outcome.pictured else ""),
+            **values,
             understood=outcome.understood,
             objects=outcome.objects,
             planes=outcome.planes,
             seconds=round(outcome.seconds, 3),
             pictured=outcome.pictured,
-            outputs=[str(p) for p in outcome.files.all()],
+            resumed=outcome.resumed,
+            edited=outcome.state == "edited",
+            outputs=[] if outcome.files is None else [str(p) for p in outcome.files.all()],
         )
-
-    def skip(self, path: Path) -> None:
-        """The results of one image are there already."""
-        self.skipped += 1
-        self._say(f"{path.name}: skipped, its results are there", input=str(path), status="skipped")
-
-    def fail(self, path: Path, reason: str) -> None:
-        """One image failed."""
-        self.failed.append(path)
-        print(f"napari-segany: error: {reason}", file=sys.stderr, flush=True)
-        if self.as_json:
-            self._say("", input=str(path), status="failed", error=reason)
 
     def finish(self) -> int:
         """Print the last line and give the exit code."""
-        total = self.done + self.skipped + len(self.failed)
-        counts = [f"{self.done} of {counted(total, 'file')} done"]
-        counts += [f"{self.skipped} skipped"] if self.skipped else []
+        done = self.counts.get("done", 0)
+        before = self.counts.get("same", 0) + self.counts.get("edited", 0)
+        elsewhere = self.counts.get("elsewhere", 0)
+        counts = [f"{done} of {counted(sum(self.counts.values()), 'file')} done"]
+        counts += [f"{before} done before"] if before else []
+        counts += [f"{elsewhere} with another process"] if elsewhere else []
         counts += [f"{len(self.failed)} failed"] if self.failed else []
         took = time.monotonic() - self._started
         text = f"{', '.join(counts)}, {counted(self.objects, 'object')} in {seconds(took)}"
-        if self.done + self.skipped:
+        if done + before:
             text += f"; results in {self.folder}"
         self._say(
             text,
             status="finished",
-            done=self.done,
-            skipped=self.skipped,
+            done=done,
+            skipped=before,
+            elsewhere=elsewhere,
             failed=[str(p) for p in self.failed],
             objects=self.objects,
             seconds=round(took, 3),

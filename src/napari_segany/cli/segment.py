@@ -2,24 +2,24 @@
 
 import argparse
 import sys
-import time
 import traceback
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.automatic_options import add_options, given
-from napari_segany.cli.progress import bar
+from napari_segany.cli.progress import bar, planes_bar
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
-    from napari_segany.cli.report import Outcome
-    from napari_segany.io.read import OpenedImage
-    from napari_segany.io.results import ResultFiles
+    from napari_segany.batch.plan import Reading
+    from napari_segany.batch.work import Executor
+    from napari_segany.io.results import Outputs
     from napari_segany.models.model import SamModel
 
 EXAMPLES = """\
@@ -27,12 +27,16 @@ examples:
   napari-segany segment cells.tif -o results
   napari-segany segment plates/*.tif -o results --channel 1 --points-per-side 64
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
-  napari-segany segment night/ -o results --recipe results/cells_recipe.json --skip-existing
+  napari-segany segment night/ -o results --recipe results/cells_recipe.json
+  napari-segany segment night/ -o results --dask local:4 --export coco rois
 
 Each input gives four files in OUT: NAME_labels.ome.tif (axes and pixel size as in the image, ids
 unique over a stack), NAME_table.csv, NAME_overlay.png (the plane with the most objects) and
 NAME_recipe.json, which --recipe takes to do the same again. With --recipe, options that are given
-win over the recipe.
+win over the recipe. segany_report.html shows all of it on one page.
+
+The same command again goes on where it was stopped, or killed: images whose content and recipe are
+unchanged are left as they are, others are done anew, finished planes are not computed twice.
 """
 
 
@@ -49,9 +53,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
     arguments.add_output(parser)
     arguments.add_export(parser)
-    existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--overwrite", action="store_true", help="replace results")
-    existing.add_argument("--skip-existing", action="store_true", help="leave finished files out")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="do everything anew, and replace files that are there whoever made or changed them",
+    )
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="do as this recipe says")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     arguments.add_model(parser)
@@ -68,7 +74,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=None,
         help="reproduce the reference generator's set of masks",
     )
+    parser.add_argument(
+        "--planes",
+        type=arguments.plane_ranges,
+        metavar="A:B",
+        help="only planes A to B-1 along the last axis that counts planes, or of axes by name: "
+        "T=0:5,Z=10:20; the others are empty in the labels",
+    )
     add_options(parser)
+    cluster = parser.add_argument_group("several processes or machines (dask)")
+    where = cluster.add_mutually_exclusive_group()
+    where.add_argument(
+        "--dask",
+        metavar="WHERE",
+        help="local:N for N processes here, or a scheduler's address such as tcp://host:8786",
+    )
+    where.add_argument(
+        "--scheduler-file", metavar="FILE", help="where the scheduler wrote its address"
+    )
     parser.set_defaults(run=run)
 
 
@@ -88,46 +111,100 @@ def run(args: argparse.Namespace) -> int:
     base = read_recipe(args.recipe) if args.recipe else None
     # Wrong values are told before anything heavy is loaded.
     params, labels = chosen_parameters(args, base)
-    from napari_segany.cli.inputs import find_inputs, name_results, there_already
-    from napari_segany.cli.main import sentence
+    from napari_segany.batch.inputs import find_inputs, name_results
+    from napari_segany.batch.plan import Batch, Item, Outcome, sentence, survey
+    from napari_segany.batch.report import write_report
+    from napari_segany.batch.run import note_failure
+    from napari_segany.batch.run import run as run_batch
     from napari_segany.cli.report import Report
-    from napari_segany.io.read import open_image
+    from napari_segany.io.read import open_image, stem
 
+    if args.region:
+        open_image(args.region).close()
     report = Report(args.output, args.json)
-    results = name_results(find_inputs(args.inputs), args.output, "recipe", args.export)
-
-    def failed(path: Path, error: Exception) -> None:
-        if args.debug:
-            traceback.print_exc()
-        text = sentence(error)
-        report.fail(path, text if str(path) in text else f"{path}: {text}")
-
-    to_do: list[Path] = []
-    for path, files in results.items():
-        present = [file.exists() for file in files.all()]
-        if args.skip_existing and all(present):
-            report.skip(path)
+    results = name_results(find_inputs(args.inputs), args.output, "recipe", chosen_outputs(args))
+    reading = chosen_reading(args, base)
+    items = []
+    for found in survey(results, [stem(path) for path in results], reading):
+        if isinstance(found, Item):
+            items.append(found)
             continue
-        try:
-            # Files that cannot be read are told now, not in the middle of the night.
-            open_image(path).close()
-            if any(present) and not (args.overwrite or args.skip_existing):
-                raise there_already(files, "--overwrite or --skip-existing")
-            to_do.append(path)
-        except Exception as error:
-            failed(path, error)
-    if to_do:
-        model = load(args, base)
-        recipe = settle_recipe(args, base, model, params, labels)
-        with ExitStack() as stack:
-            region = stack.enter_context(open_image(args.region)).data if args.region else None
-            for path in to_do:
-                try:
-                    report.add(segment_file(path, results[path], recipe, model, region))
-                # One bad file must not cost the others, whatever is wrong with it.
-                except Exception as error:
-                    failed(path, error)
+        path, error = found
+        tell(args, error)
+        text = sentence(error)
+        text = text if str(path) in text else f"{path}: {text}"
+        note_failure(args.output, stem(path), path, text)
+        report.add(Outcome(path, "failed", error=text))
+    if not items:
+        write_report(args.output)
+        return report.finish()
+    with executor(args, base) as where:
+        recipe = settle_recipe(args, base, where, params, labels)
+        batch = Batch(tuple(items), args.output, recipe, args.region, args.overwrite)
+        with planes_bar() as progress:
+            for outcome in run_batch(
+                batch, where, progress=progress, on_error=lambda error: tell(args, error)
+            ):
+                report.add(outcome)
     return report.finish()
+
+
+def tell(args: argparse.Namespace, error: Exception) -> None:
+    """Print the traceback if it was asked for."""
+    if args.debug:
+        traceback.print_exception(error)
+
+
+def chosen_outputs(args: argparse.Namespace) -> "Outputs":
+    """Which files are wanted."""
+    from napari_segany.io.results import Outputs
+
+    return Outputs(args.labels, args.table_format, tuple(args.export))
+
+
+def chosen_reading(args: argparse.Namespace, base: Recipe | None) -> "Reading":
+    """How files are to be understood."""
+    from napari_segany.batch.plan import Reading
+
+    return Reading(
+        pick(args.axes, base, "axes", "auto"),
+        pick(args.channel, base, "channels", (0,)),
+        pick(args.planes, base, "planes", ()),
+    )
+
+
+def pick(value: Any, base: Recipe | None, name: str, default: Any) -> Any:
+    """What was given, else what the recipe says, else the default."""
+    if value is not None:
+        return value
+    return getattr(base, name) if base else default
+
+
+@contextmanager
+def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executor]":
+    """Where planes are computed: here, or on a cluster; the model is loaded there.
+
+    Raises
+    ------
+    SeganyError
+        If the model cannot be had, or nobody answers.
+    """
+    if not (args.dask or args.scheduler_file):
+        from napari_segany.batch.work import Local
+
+        yield Local(load(args, base))
+        return
+    from napari_segany.batch.cluster import ModelRequest, connect
+
+    request = ModelRequest(
+        args.model or (base.model if base else "auto"),
+        args.device or "auto",
+        args.precision or (base.precision if base else "auto"),
+    )
+    with connect(args.dask, args.scheduler_file, request) as cluster:
+        yield cluster
+        for note in cluster.notes:
+            print(f"note: on a worker {note}; masks may differ in the last bits", file=sys.stderr)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -161,7 +238,7 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
     Raises
     ------
     SeganyError
-        If it cannot be had, or is not the one of the recipe.
+        If it cannot be had.
     """
     from napari_segany.models.device import choose_device
     from napari_segany.models.model import load_model
@@ -174,122 +251,50 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
             device = "auto"
     precision: Any = args.precision or (base.precision if base else "auto")
     with bar("fetching the model") as progress:
-        model = load_model(
+        return load_model(
             args.model or (base.model if base else "auto"),
             device=device,
             precision=precision,
             progress=progress,
         )
-    if base and base.weights_sha256 != model.weights.sha256:
-        raise InputError(
-            f"The recipe was made with the weights of {base.model} (sha256 "
-            f"{base.weights_sha256[:12]}...), and {model.id} has others (sha256 "
-            f"{model.weights.sha256[:12]}...); give the same weights with --model."
-        )
-    return model
 
 
 def settle_recipe(
     args: argparse.Namespace,
     base: Recipe | None,
-    model: "SamModel",
+    where: "Executor",
     params: AutomaticParams,
     labels: LabelParams,
 ) -> Recipe:
-    """What will be done, for this machine; says where that differs from the recipe given."""
-    from napari_segany.everything import make_recipe
-
-    def pick(value: Any, name: str, default: Any) -> Any:
-        if value is not None:
-            return value
-        return getattr(base, name) if base else default
-
-    recipe = make_recipe(
-        model,
-        params,
-        labels,
-        faithful=pick(args.faithful, "faithful", False),
-        axes=pick(args.axes, "axes", "auto"),
-        channels=pick(args.channel, "channels", (0,)),
-        normalise=pick(args.normalise, "normalise", "plane"),
-    )
-    if base:
-        differences = base.differences_here()
-        if base.device_kind != recipe.device_kind:
-            differences.append(
-                f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
-            )
-        for difference in differences:
-            print(f"note: {difference}; masks may differ in the last bits", file=sys.stderr)
-    return recipe
-
-
-def own_axes(image: "OpenedImage", axes: str) -> str:
-    """The axes to take an image by.
+    """What will be done, for this machine; says where that differs from the recipe given.
 
     Raises
     ------
     InputError
-        If there are more or fewer than the image has.
+        If the model's weights are not those of the recipe.
     """
-    if axes in ("auto", ""):
-        return image.axes
-    if len(axes) != len(image.shape):
-        size = " x ".join(str(n) for n in image.shape)
+    recipe = where.make_recipe(
+        params=params,
+        labels=labels,
+        faithful=pick(args.faithful, base, "faithful", False),
+        axes=pick(args.axes, base, "axes", "auto"),
+        channels=pick(args.channel, base, "channels", (0,)),
+        normalise=pick(args.normalise, base, "normalise", "plane"),
+        planes=pick(args.planes, base, "planes", ()),
+    )
+    if base is None:
+        return recipe
+    if base.weights_sha256 != recipe.weights_sha256:
         raise InputError(
-            f"Axes {axes} were asked for, but {image.path} is {image.axes} {size}; give others, or "
-            "--axes auto to go by the file."
+            f"The recipe was made with the weights of {base.model} (sha256 "
+            f"{base.weights_sha256[:12]}...), and {recipe.model} has others (sha256 "
+            f"{recipe.weights_sha256[:12]}...); give the same weights with --model."
         )
-    return axes
-
-
-def segment_file(
-    path: Path,
-    files: "ResultFiles",
-    recipe: Recipe,
-    model: "SamModel",
-    region: Any = None,
-) -> "Outcome":
-    """Segment one file and write its results.
-
-    Parameters
-    ----------
-    path : Path
-        The image.
-    files : ResultFiles
-        Where the results go.
-    recipe : Recipe
-        With axes, or "auto" for the file's own.
-    model : SamModel
-        The recipe's.
-    region : array, optional
-        Points are asked only where it is not zero.
-    """
-    from napari_segany.cli.report import Outcome
-    from napari_segany.everything import resolve_stack, segment_planes
-    from napari_segany.io.read import open_image
-    from napari_segany.io.results import ResultWriter
-
-    started = time.monotonic()
-    with open_image(path) as image:
-        asked = replace(recipe, axes=own_axes(image, recipe.axes))
-        layout, settled = resolve_stack(image.data, asked)
-        limits = None if isinstance(settled.normalise, str) else settled.normalise
-        with (
-            ResultWriter(layout, image.pixel_size, limits, files.exports) as writer,
-            bar(path.name) as progress,
-        ):
-            for found in segment_planes(
-                image.data, layout, settled, model, region=region, progress=progress
-            ):
-                writer.add(found.index, found.image, found.labels, found.masks)
-            writer.save(files, image.name, settled.to_json())
-        return Outcome(
-            path=path,
-            understood=image.describe(layout.axes),
-            objects=writer.object_count,
-            planes=layout.plane_count,
-            seconds=time.monotonic() - started,
-            files=files,
-            pictured=writer.pictured,
+    differences = base.differences_here()
+    if base.device_kind != recipe.device_kind:
+        differences.append(
+            f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
         )
+    for difference in differences:
+        print(f"note: {difference}; masks may differ in the last bits", file=sys.stderr)
+    return recipe

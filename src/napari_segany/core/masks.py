@@ -218,6 +218,11 @@ class MaskSet:
         """These scores and points with the pixels of ``other``, mask by mask."""
         return replace(self, boxes=other.boxes, area=other.area, _bits=other._bits)
 
+    def with_columns(self, columns: Mapping[str, NDArray[Any]], prompts_asked: int) -> "MaskSet":
+        """These masks with other scores and points; each column has an entry a mask."""
+        kept: dict[str, Any] = {name: columns[name] for name in _COLUMNS}
+        return replace(self, **kept, prompts_asked=prompts_asked)
+
     def nms(
         self,
         threshold: float,

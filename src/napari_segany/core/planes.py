@@ -4,7 +4,7 @@ Nothing here reads more than one plane at once, so dask and zarr arrays stay laz
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -22,6 +22,10 @@ SAMPLES_PER_PLANE = 65_536
 
 SAMPLES_PER_STACK = 2**24
 """Pixels that all planes contribute together, or one each; bounds memory for long recordings."""
+
+
+Range = tuple[str, int, int]
+"""An axis, the first index that is wanted, and the one after the last."""
 
 
 def guess_axes(shape: Sequence[int]) -> str:
@@ -57,11 +61,14 @@ class StackLayout:
         The array's shape.
     channels : tuple of int
         Channels to look at; three make the colours of one plane.
+    ranges : tuple
+        (axis, first, end) for leading axes of which only a part is wanted, end not included.
     """
 
     axes: str
     shape: tuple[int, ...]
     channels: tuple[int, ...] = (0,)
+    ranges: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
         axes, shape = self.axes, self.shape
@@ -93,6 +100,17 @@ class StackLayout:
                 "Give one channel, or three to be seen as red, green and blue; "
                 f"got {self.channels}."
             )
+        for axis, first, end in self.ranges:
+            length = dict(zip(self.leading, self.leading_shape, strict=True)).get(axis)
+            if length is None:
+                raise InputError(
+                    f"Planes were chosen along {axis or 'an axis'}, which this image has not; "
+                    f"its planes lie along {', '.join(self.leading) or 'no axis'}."
+                )
+            if not 0 <= first < end <= length:
+                raise InputError(
+                    f"Planes {first}:{end} were chosen along {axis}; the image has 0:{length}."
+                )
 
     @property
     def leading(self) -> str:
@@ -125,6 +143,11 @@ class StackLayout:
             return 1 if self.shape[self.axes.index("S")] == 1 else 3
         return len(self.channels)
 
+    def restricted(self, ranges: Sequence[Range]) -> "StackLayout":
+        """The same with only some planes wanted; an axis without a name is the last leading one."""
+        last = self.leading[-1:]
+        return replace(self, ranges=tuple((a or last, first, end) for a, first, end in ranges))
+
     @property
     def plane_count(self) -> int:
         """Number of planes."""
@@ -133,6 +156,23 @@ class StackLayout:
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Index along the leading axes of every plane, in order."""
         return product(*(range(n) for n in self.leading_shape))
+
+    def chosen(self) -> Iterator[tuple[int, ...]]:
+        """Index of every plane that is wanted, in order."""
+        parts = {axis: (first, end) for axis, first, end in self.ranges}
+        lengths = zip(self.leading, self.leading_shape, strict=True)
+        return product(*(range(*parts.get(axis, (0, n))) for axis, n in lengths))
+
+    @property
+    def chosen_count(self) -> int:
+        """Number of planes that are wanted."""
+        parts = {axis: end - first for axis, first, end in self.ranges}
+        lengths = zip(self.leading, self.leading_shape, strict=True)
+        return int(np.prod([parts.get(axis, n) for axis, n in lengths], dtype=np.int64))
+
+    def number(self, index: tuple[int, ...]) -> int:
+        """Which plane that is, from 0, counted over the whole stack."""
+        return int(np.ravel_multi_index(index, self.leading_shape)) if index else 0
 
     def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
         """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped.

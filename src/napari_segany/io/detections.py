@@ -73,7 +73,8 @@ def read_detections(
     ----------
     path : str or Path
         ``.csv`` or ``.tsv`` with a header; ``.json`` in COCO's format (a dataset or a list of
-        results); ``.txt`` in YOLO's: class, centre and size as fractions of the image.
+        results); ``.txt`` in YOLO's: class, and centre and size, or a polygon,
+        as fractions of the image.
     shape : tuple of int
         (H, W) of the plane.
     image_name : str, optional
@@ -192,6 +193,13 @@ def _read_yolo(path: Path, shape: tuple[int, int], image_name: str | None) -> li
     for line in path.read_text(encoding="utf-8").split("\n"):
         if not line.strip():
             continue
-        _, x, y, w, h = (float(n) for n in line.split()[:5])
-        found.append(_sized([(y - h / 2) * height, (x - w / 2) * width, h * height, w * width]))
+        numbers = [float(n) for n in line.split()[1:]]
+        if len(numbers) >= 6:
+            # A polygon; a box has four numbers, and maybe a score.
+            xs, ys = numbers[0::2], numbers[1::2]
+            x, y, w, h = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+        else:
+            x, y, w, h = numbers[:4]
+            x, y = x - w / 2, y - h / 2
+        found.append(_sized([y * height, x * width, h * height, w * width]))
     return found

@@ -16,7 +16,7 @@ _UNITS = {
     "cm": ("cm", "centimeter", "centimetre"),
     "m": ("m", "meter", "metre"),
     "s": ("s", "sec", "second", "seconds"),
-    "ms": ("ms", "msec"),
+    "ms": ("ms", "msec", "millisecond", "milliseconds"),
     "min": ("min", "minute", "minutes"),
 }
 _SPELLINGS = {spelling: unit for unit, all_ in _UNITS.items() for spelling in all_}
@@ -124,6 +124,29 @@ def to_resolution(sizes: PixelSize) -> tuple[float, float] | None:
             return None
         per_cm.append(resolution)
     return per_cm[0], per_cm[1]
+
+
+_NAMES = {
+    "nm": "nanometer",
+    "um": "micrometer",
+    "mm": "millimeter",
+    "cm": "centimeter",
+    "m": "meter",
+    "ms": "millisecond",
+    "s": "second",
+    "min": "minute",
+}
+"""Units as OME-Zarr spells them."""
+
+
+def to_name(unit: str) -> str | None:
+    """OME-Zarr's name of a unit."""
+    return _NAMES.get(unit)
+
+
+def from_names(steps: Mapping[str, float], units: Mapping[str, str]) -> PixelSize:
+    """Sizes along axes for which a known unit is stated."""
+    return _keep_known({axis: _size(steps[axis], unit) for axis, unit in units.items()})
 
 
 def describe(sizes: PixelSize) -> str:

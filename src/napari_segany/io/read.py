@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import pixel_size as sizes
+from napari_segany.io.ome_zarr import is_zarr, open_zarr
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.tiff_pages import TiffPages
 
@@ -21,7 +22,7 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 SUFFIXES = (*TIFF_SUFFIXES, ".png", ".jpg", ".jpeg")
 """Names of files that can be read, in lower case."""
 
-ACCEPTED = "TIFF (also OME-TIFF and ImageJ), PNG and JPEG"
+ACCEPTED = "TIFF (also OME-TIFF and ImageJ), OME-Zarr, PNG and JPEG"
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UNNAMED = "QIZT"
@@ -46,6 +47,8 @@ class OpenedImage:
         Size and unit of a step along those axes for which the file states it.
     images_in_file : int
         This is the first of so many.
+    files : tuple of Path
+        Every file that its pixels may come from; a folder stands for all that is in it.
     """
 
     path: Path
@@ -53,6 +56,7 @@ class OpenedImage:
     axes: str
     pixel_size: PixelSize = field(default_factory=dict)
     images_in_file: int = 1
+    files: tuple[Path, ...] = ()
     _close: Callable[[], None] = field(default=lambda: None, repr=False)
 
     @property
@@ -112,7 +116,7 @@ def open_image(path: Path | str) -> OpenedImage:
     Parameters
     ----------
     path : path
-        TIFF, OME-TIFF, ImageJ hyperstack, PNG or JPEG; told by content, not by name.
+        TIFF, OME-TIFF, ImageJ hyperstack, OME-Zarr, PNG or JPEG; told by content, not by name.
 
     Returns
     -------
@@ -130,8 +134,11 @@ def open_image(path: Path | str) -> OpenedImage:
     TZYX 3 x 5 x 512 x 512 uint16, pixel 0.1 x 0.1 um
     """
     path = Path(path)
-    magic = _first_bytes(path)
-    opened = _open_tiff(path) if magic in _TIFF_MAGIC else _open_picture(path)
+    if is_zarr(path):
+        opened = _open_zarr(path)
+    else:
+        magic = _first_bytes(path)
+        opened = _open_tiff(path) if magic in _TIFF_MAGIC else _open_picture(path)
     try:
         _check_pixels(opened)
     except InputError:
@@ -186,6 +193,7 @@ def _open_tiff(path: Path) -> OpenedImage:
             axes=to_known_axes(series.axes, series.shape),
             pixel_size=_tiff_pixel_size(tiff, series),
             images_in_file=len(tiff.series),
+            files=_files(path, series),
             _close=tiff.close,
         )
     except InputError:
@@ -206,6 +214,19 @@ def _tiff_data(tiff: tifffile.TiffFile, series: Any, path: Path) -> Any:
         return TiffPages(series, str(path))
     # Pages that interleave several axes: rare, and there is no lazy way without more packages.
     return series.asarray()
+
+
+def _files(path: Path, series: Any) -> tuple[Path, ...]:
+    """OME-TIFF can spread an image over several files."""
+    names = {page.parent.filehandle.path for page in series.pages if page is not None}
+    return (path, *sorted({Path(name) for name in names} - {path, path.absolute(), path.resolve()}))
+
+
+def _open_zarr(path: Path) -> OpenedImage:
+    data, axes, pixel_size = open_zarr(path)
+    shape = tuple(int(n) for n in data.shape)
+    known = to_known_axes(axes, shape) if axes else guess_axes(shape)
+    return OpenedImage(path, data, known, pixel_size, files=(path,))
 
 
 def _check_complete(series: Any, path: Path) -> None:
@@ -288,7 +309,7 @@ def _open_picture(path: Path) -> OpenedImage:
     # Pillow reports damage as OSError, SyntaxError, ValueError or struct.error.
     except Exception as error:
         raise InputError(f"{path} is damaged ({error}); copy or save it again.") from error
-    return OpenedImage(path, pixels, "YX" if pixels.ndim == 2 else "YXS")
+    return OpenedImage(path, pixels, "YX" if pixels.ndim == 2 else "YXS", files=(path,))
 
 
 def _read_picture(path: Path) -> NDArray[np.generic]:

@@ -1,9 +1,10 @@
 """The files that one image's result consists of, written together or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,46 @@ from napari_segany.core.labels import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.measure import Columns, measure_plane
 from napari_segany.core.planes import StackLayout
+from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS, Export
+from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.overlay import draw_overlay, write_picture
 from napari_segany.io.pixel_size import PixelSize
-from napari_segany.io.table import Table
-from napari_segany.io.write import LABELS_SUFFIX, LabelStack
+from napari_segany.io.table import TABLES, Table
+from napari_segany.io.write import LabelStack
+
+LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
+"""Kinds of label images, with the ending of their names."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which files are wanted.
+
+    Attributes
+    ----------
+    labels : {"tiff", "zarr"}
+        OME-TIFF or OME-Zarr.
+    table : {"csv", "parquet"}
+        One row an object.
+    exports : tuple of str
+        Files for other programs, by the names of :data:`EXPORTS`.
+    """
+
+    labels: str = "tiff"
+    table: str = "csv"
+    exports: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, chosen, known in (
+            ("labels", [self.labels], LABELS),
+            ("table", [self.table], TABLES),
+            ("exports", self.exports, EXPORTS),
+        ):
+            if bad := [each for each in chosen if each not in known]:
+                raise InputError(f"{name} must be of {', '.join(known)}, got {bad[0]!r}.")
+        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in self.exports))
 
 
 @dataclass(frozen=True)
@@ -28,34 +63,43 @@ class ResultFiles:
     Attributes
     ----------
     labels : Path
-        OME-TIFF.
+        Label image.
     table : Path
-        CSV, one row an object.
+        One row an object.
     overlay : Path
         PNG of the plane with the most objects.
     provenance : Path
         JSON: the recipe, or the prompts.
+    outputs : Outputs
+        What kinds they are.
     exports : mapping
-        Files for other programs, by the names of :data:`EXPORTS`.
+        Files for other programs.
     """
 
     labels: Path
     table: Path
     overlay: Path
     provenance: Path
+    outputs: Outputs = field(default_factory=Outputs)
     exports: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, folder: Path, name: str, provenance: str = "recipe", exports: Iterable[str] = ()
+        cls,
+        folder: Path,
+        name: str,
+        provenance: str = "recipe",
+        outputs: Outputs | None = None,
     ) -> "ResultFiles":
         """The files for an image called ``name``."""
+        outputs = outputs or Outputs()
         return cls(
-            folder / f"{name}_labels{LABELS_SUFFIX}",
-            folder / f"{name}_table.csv",
+            folder / f"{name}{LABELS[outputs.labels]}",
+            folder / f"{name}{TABLES[outputs.table][0]}",
             folder / f"{name}_overlay.png",
             folder / f"{name}_{provenance}.json",
-            {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in exports},
+            outputs,
+            {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
         )
 
     def all(self) -> tuple[Path, ...]:
@@ -63,81 +107,132 @@ class ResultFiles:
         return self.labels, self.table, self.overlay, *self.exports.values(), self.provenance
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredPlane:
+    """What is kept of one plane that was segmented.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Along the leading axes.
+    labels : ndarray
+        (Y, X) int32, ids from 1 on.
+    masks : MaskSet
+        The mask of each id, in order.
+    columns : dict
+        One entry an object in each column of the table.
+    """
+
+    index: tuple[int, ...]
+    labels: NDArray[np.int32]
+    masks: MaskSet
+    columns: Columns
+
+
+def measured(
+    index: tuple[int, ...],
+    image: NDArray[np.generic],
+    labels: NDArray[np.int32],
+    masks: MaskSet,
+    pixel_size: PixelSize,
+    channels: tuple[int, ...],
+) -> MeasuredPlane:
+    """Measure the objects of a plane; see :func:`napari_segany.core.measure.measure_plane`."""
+    columns = measure_plane(labels, image, pixel_size, channels)
+    scores: Columns = {
+        "predicted_iou": masks.predicted_iou,
+        "stability_score": masks.stability_score,
+        "point_row": masks.points[:, 0],
+        "point_col": masks.points[:, 1],
+    }
+    return MeasuredPlane(index, labels, masks, columns | scores)
+
+
 class ResultWriter:
     """Takes one plane after the other and writes everything at the end.
 
+    Planes of a stack that are not given are empty in the label image.
+
     Parameters
     ----------
+    files : ResultFiles
+        Where everything goes.
+    name : str
+        Name of the image in the files.
     layout : StackLayout
         Of the image.
     pixel_size : mapping
         Of the image.
     limits : tuple, optional
-        Intensity limits of the picture; by default each plane's own.
-    exports : iterable of str
-        Which of :data:`EXPORTS` to write as well.
+        Intensity limits of pictures; by default each plane's own.
     """
 
     def __init__(
         self,
+        files: ResultFiles,
+        name: str,
         layout: StackLayout,
         pixel_size: PixelSize,
         limits: Limits | None = None,
-        exports: Iterable[str] = (),
     ) -> None:
         self.object_count = 0
+        self._files = files
+        self._name = name
         self._layout = layout
         self._pixel_size = pixel_size
         self._limits = limits
         self._open = ExitStack()
         self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
-        self._table = self._open.enter_context(Table())
+        table = TABLES[files.outputs.table][1]()
+        self._table: Table = self._open.enter_context(closing(table))
+        about = Exported(name, layout, limits)
         self._exports: dict[str, Export] = {
-            kind: self._open.enter_context(closing(EXPORTS[kind][1]())) for kind in exports
+            kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
+            for kind in files.exports
         }
         # The plane with the most objects so far.
         self._picture: tuple[tuple[int, ...], NDArray[np.generic], NDArray[np.int32]] | None = None
         self._most = -1
-        self._planes = 0
+        self._written = 0
 
-    def add(
-        self,
-        index: tuple[int, ...],
-        image: NDArray[np.generic],
-        labels: NDArray[np.int32],
-        masks: MaskSet,
-    ) -> None:
-        """Take the next plane.
+    def add(self, plane: MeasuredPlane, image: Callable[[], NDArray[np.generic]]) -> None:
+        """Take the next plane, in the order of the stack.
 
         Parameters
         ----------
-        index : tuple of int
-            Its place along the leading axes.
-        image : ndarray
-            (Y, X) or (Y, X, 3).
-        labels : ndarray
-            (Y, X), ids from 1 on; they are shifted to be unique over the stack.
-        masks : MaskSet
-            The mask of each id, in order.
+        plane : MeasuredPlane
+            Its ids are shifted to be unique over the stack.
+        image : callable
+            Gives the plane as it was read; called where pictures are made.
         """
-        self._labels.add(shift_ids(labels, self.object_count))
-        columns = measure_plane(labels, image, self._pixel_size, self._layout.channels)
-        columns["label"] = columns["label"] + self.object_count
-        self._table.add(self._place(index, len(masks)) | columns | _scores(masks))
-        place = dict(zip(self._layout.leading, index, strict=False))
-        for export in self._exports.values():
-            export.add(place, labels, self.object_count + 1, masks)
-        if len(masks) > self._most:
-            self._most = len(masks)
-            self._picture = (index, np.array(image), labels)
-        self.object_count += len(masks)
-        self._planes += 1
+        self._fill_up_to(self._layout.number(plane.index))
+        self._labels.add(shift_ids(plane.labels, self.object_count))
+        self._written += 1
+        columns = dict(plane.columns)
+        columns["label"] = np.asarray(columns["label"]) + self.object_count
+        count = len(plane.masks)
+        self._table.add(self._place(plane.index, count) | columns)
+        if self._exports:
+            place = dict(zip(self._layout.leading, plane.index, strict=True))
+            given = ResultPlane(place, image, plane.labels, self.object_count + 1, plane.masks)
+            for export in self._exports.values():
+                export.add(given)
+        if count > self._most:
+            self._most = count
+            self._picture = (plane.index, np.array(image()), plane.labels)
+        self.object_count += count
+
+    def _fill_up_to(self, number: int) -> None:
+        while self._written < number:
+            self._labels.add(np.zeros(self._layout.labels_shape[-2:], np.int32))
+            self._written += 1
 
     def _place(self, index: tuple[int, ...], count: int) -> Columns:
         """For stacks: the number of the plane and its index along each leading axis."""
         if not index:
             return {}
-        place = {"plane": self._planes, **dict(zip(self._layout.leading, index, strict=True))}
+        number = self._layout.number(index)
+        place = {"plane": number, **dict(zip(self._layout.leading, index, strict=True))}
         return {name: np.full(count, value, np.int64) for name, value in place.items()}
 
     @property
@@ -146,7 +241,7 @@ class ResultWriter:
         index = self._picture[0] if self._picture else ()
         return ", ".join(f"{a} {i}" for a, i in zip(self._layout.leading, index, strict=False))
 
-    def save(self, files: ResultFiles, name: str, provenance: str) -> None:
+    def save(self, provenance: str) -> None:
         """Write all files; if one fails, none appears and earlier ones stay.
 
         Raises
@@ -154,34 +249,31 @@ class ResultWriter:
         SeganyError
             If they cannot be written.
         """
+        files = self._files
+        self._fill_up_to(self._layout.plane_count)
         with ExitStack() as together:
             # Contexts end last first; the provenance becomes visible when all else is there.
             temporary = {
                 path: together.enter_context(writing(path)) for path in reversed(files.all())
             }
-            self._labels.save(temporary[files.labels], self._pixel_size, name)
+            self._save_labels(temporary[files.labels])
             self._table.save(temporary[files.table])
             for kind, export in self._exports.items():
-                export.save(temporary[files.exports[kind]], name)
+                export.save(temporary[files.exports[kind]])
             if self._picture is not None:
                 _, image, labels = self._picture
                 picture = draw_overlay(to_rgb(image, self._limits), labels)
-                about = f"{name}: {self._most} objects"
+                about = f"{self._name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
                 write_picture(temporary[files.overlay], picture, about)
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
+
+    def _save_labels(self, path: Path) -> None:
+        save: Any = write_labels if self._files.outputs.labels == "zarr" else LabelStack.save
+        save(self._labels, path, self._pixel_size, self._name)
 
     def __enter__(self) -> "ResultWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-
-def _scores(masks: MaskSet) -> Columns:
-    return {
-        "predicted_iou": masks.predicted_iou,
-        "stability_score": masks.stability_score,
-        "point_row": masks.points[:, 0],
-        "point_col": masks.points[:, 1],
-    }

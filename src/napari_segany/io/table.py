@@ -1,20 +1,41 @@
-"""The table of objects as CSV: one row an object, numbers written the same way everywhere."""
+"""The table of objects, one row each: CSV, or Parquet."""
 
 import csv
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.errors import InputError
+
 _IN_MEMORY = 16 * 2**20
 """Characters kept before the rest goes to a temporary file."""
 
+_ROWS_IN_GROUP = 65_536
+"""Rows that Parquet keeps together."""
 
-class Table:
+
+class Table(Protocol):
+    """Takes rows plane by plane, and writes one file."""
+
+    def add(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
+        """Append rows; the first call decides the columns and may bring none."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write everything to ``path``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of temporary files."""
+        ...
+
+
+class CsvTable:
     """Rows on their way into one CSV file; memory stays bounded by spilling them to disk.
 
     Real numbers are written with six significant digits, NaN as an empty cell.
@@ -41,11 +62,67 @@ class Table:
         with path.open("w", encoding="utf-8", newline="") as file:
             shutil.copyfileobj(self._spool, file)
 
-    def __enter__(self) -> "Table":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """See :class:`Table`."""
         self._spool.close()
+
+
+class ParquetTable:
+    """The same as a Parquet file, with numbers in full; needs the package pyarrow.
+
+    Raises
+    ------
+    InputError
+        If pyarrow is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise InputError(
+                'Parquet needs pyarrow: pip install "napari-segany[parquet]", or choose csv.'
+            ) from error
+        self._arrow, self._parquet = pyarrow, parquet
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+
+    def add(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
+        """Append rows; the first call decides the columns and may bring none."""
+        table = self._arrow.table({name: np.asarray(v) for name, v in columns.items()})
+        if self._writer is None:
+            self._writer = self._parquet.ParquetWriter(self._file, table.schema)
+        # Planes without objects can have columns of another type.
+        self._waiting.append(table.cast(self._writer.schema))
+        if sum(len(each) for each in self._waiting) >= _ROWS_IN_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(self._arrow.concat_tables(self._waiting))
+            self._waiting = []
+
+    def save(self, path: Path) -> None:
+        """Write everything to ``path``."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+        self._file.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(self._file, file)
+
+    def close(self) -> None:
+        """See :class:`Table`."""
+        self._file.close()
+
+
+TABLES: dict[str, tuple[str, Callable[[], Table]]] = {
+    "csv": ("_table.csv", CsvTable),
+    "parquet": ("_table.parquet", ParquetTable),
+}
+"""Ending of the file, and who writes it."""
 
 
 def _cell(value: Any) -> str:

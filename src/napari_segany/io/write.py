@@ -64,7 +64,8 @@ class LabelStack:
         """What the ids so far need."""
         return np.dtype(np.uint16 if self._largest < 2**16 else np.uint32)
 
-    def _planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
+    def planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        """All planes in order, as they are written."""
         self._spool.seek(0)
         for size in self._sizes:
             flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
@@ -98,7 +99,7 @@ class LabelStack:
         }
         with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
             writer.write(
-                self._planes(),
+                self.planes(),
                 shape=self.shape,
                 dtype=self.dtype,
                 photometric="minisblack",

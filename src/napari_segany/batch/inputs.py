@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_segany.errors import InputError
+from napari_segany.io.exports import EXPORTS
+from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import ACCEPTED, SUFFIXES, stem
-from napari_segany.io.results import ResultFiles
+from napari_segany.io.results import LABELS, Outputs, ResultFiles
 
-_RESULTS = ("_labels.ome.tif", "_overlay.png")
+_RESULTS = (*LABELS.values(), "_overlay.png", *(ending for ending, _ in EXPORTS.values()))
 
 
 def find_inputs(given: Iterable[str]) -> list[Path]:
@@ -22,12 +24,12 @@ def find_inputs(given: Iterable[str]) -> list[Path]:
     found: dict[Path, Path] = {}
     for text in given:
         path = Path(text)
-        if path.is_dir():
+        if path.is_dir() and not is_zarr(path):
             files = [
                 p
                 for p in sorted(path.iterdir())
                 # Results of an earlier run in the same folder are no inputs.
-                if p.suffix.lower() in SUFFIXES
+                if (p.suffix.lower() in SUFFIXES or is_zarr(p))
                 and not p.name.startswith(".")
                 and not p.name.endswith(_RESULTS)
             ]
@@ -46,7 +48,7 @@ def find_inputs(given: Iterable[str]) -> list[Path]:
 
 
 def name_results(
-    inputs: Iterable[Path], folder: Path, provenance: str, exports: Iterable[str] = ()
+    inputs: Iterable[Path], folder: Path, provenance: str, outputs: Outputs | None = None
 ) -> dict[Path, ResultFiles]:
     """Where the results of each input go.
 
@@ -65,7 +67,7 @@ def name_results(
                 f"The results of {other} and {path} would have the same names; "
                 "run them with different -o folders."
             )
-    return {p: ResultFiles.of(folder, stem(p), provenance, exports) for p in named.values()}
+    return {p: ResultFiles.of(folder, stem(p), provenance, outputs) for p in named.values()}
 
 
 def there_already(files: ResultFiles, options: str) -> InputError:

@@ -1,16 +1,21 @@
 import json
+import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import roifile
+import tifffile
 from pycocotools.coco import COCO
 from skimage.draw import disk, polygon2mask
 
 from napari_segany.core.labels import paint
 from napari_segany.core.masks import MaskSet
-from napari_segany.io.exports import EXPORTS
+from napari_segany.core.planes import StackLayout
+from napari_segany.io.detections import read_detections
+from napari_segany.io.exports import EXPORTS, Exported, ResultPlane
 
 SHAPE = (60, 80)
 
@@ -33,11 +38,14 @@ def planes() -> list[tuple[Any, MaskSet]]:
 
 
 def write(kind: str, planes: Any, path: Path) -> Path:
-    export, first = EXPORTS[kind][1](), 1
+    layout = StackLayout("TZYX", (1, len(planes), *SHAPE))
+    export, first = EXPORTS[kind][1](Exported("cells", layout)), 1
+    image = np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE)
     for number, (labels, masks) in enumerate(planes):
-        export.add({"T": 0, "Z": number}, labels, first, masks)
+        place = {"T": 0, "Z": number}
+        export.add(ResultPlane(place, partial(np.copy, image), labels, first, masks))
         first += len(masks)
-    export.save(path, "cells")
+    export.save(path)
     export.close()
     return path
 
@@ -84,8 +92,45 @@ def test_the_same_objects_give_the_same_bytes(kind: str, planes: Any, tmp_path: 
 @pytest.mark.parametrize("kind", list(EXPORTS))
 def test_nothing_found_is_a_valid_file(kind: str, tmp_path: Path) -> None:
     empty = [(np.zeros(SHAPE, np.int32), MaskSet.empty(SHAPE))]
-    path = write(kind, empty, tmp_path / ("none.json" if kind == "coco" else "none.zip"))
+    path = write(kind, empty, tmp_path / "none")
     if kind == "coco":
         assert json.loads(path.read_text())["annotations"] == []
+    elif kind in ("overlays", "masks"):
+        with tifffile.TiffFile(path) as file:
+            assert len(file.pages) == 1
     else:
-        assert path.read_bytes()[:2] == b"PK"
+        with zipfile.ZipFile(path) as file:
+            assert file.testzip() is None
+
+
+def test_yolo_draws_the_objects_again(planes: Any, tmp_path: Path) -> None:
+    path = write("yolo", planes, tmp_path / "cells_yolo.zip")
+    with zipfile.ZipFile(path) as file:
+        assert file.namelist() == ["cells_T000_Z000.txt", "cells_T000_Z001.txt"]
+        lines = file.read("cells_T000_Z000.txt").decode().splitlines()
+        (tmp_path / "cells.txt").write_bytes(file.read("cells_T000_Z000.txt"))
+    assert len(lines) == 2
+    labels = planes[0][0]
+    for number, line in enumerate(lines, start=1):
+        kind, *numbers = line.split()
+        corners = np.array(numbers, float).reshape(-1, 2)[:, ::-1] * SHAPE - 0.5
+        largest = labels == number
+        if number == 2:
+            # The other part is left out.
+            largest = largest & (np.arange(SHAPE[0])[:, None] < 48)
+        assert kind == "0"
+        assert np.array_equal(polygon2mask(SHAPE, corners), largest)
+    boxes = read_detections(tmp_path / "cells.txt", SHAPE)
+    assert [np.round(each.box).tolist() for each in boxes] == [
+        [12, 12, 28, 28],
+        [40, 10, 44, 29],
+    ]
+
+
+def test_every_mask_is_a_page_and_every_plane_a_picture(planes: Any, tmp_path: Path) -> None:
+    masks = tifffile.imread(write("masks", planes, tmp_path / "masks.tif"))
+    assert masks.shape == (3, *SHAPE)
+    assert np.array_equal(masks[2] == 255, planes[1][1].mask(0))
+    overlays = tifffile.imread(write("overlays", planes, tmp_path / "overlays.tif"))
+    assert overlays.shape[0] == 2
+    assert overlays.shape[-1] == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_segany.cli.inputs import find_inputs, name_results
+from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.errors import InputError
 
 

@@ -1,0 +1,174 @@
+"""What is to be done: which images, by which recipe, into which files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_segany.core.planes import Range, StackLayout
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.read import OpenedImage, open_image
+from napari_segany.io.results import ResultFiles
+from napari_segany.recipe import Recipe
+
+State = Literal["done", "same", "edited", "elsewhere", "failed"]
+"""Done now; done earlier with the same content and recipe; the same, but changed by hand since;
+being done by another process; failed."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a batch.
+
+    Attributes
+    ----------
+    path : Path
+        The image.
+    files : ResultFiles
+        Where its results go.
+    name : str
+        Its name without suffix, which no other has.
+    understood : str
+        Its axes, size, type and pixel size in words.
+    planes : int
+        How many planes are to be segmented.
+    """
+
+    path: Path
+    files: ResultFiles
+    name: str
+    understood: str = ""
+    planes: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything that decides what files come out.
+
+    Attributes
+    ----------
+    items : tuple of Item
+        The images, which :func:`survey` could open.
+    output : Path
+        The folder with the results.
+    recipe : Recipe
+        With axes, or "auto" for each file's own.
+    region : Path or None
+        Image that is not zero where objects are looked for.
+    overwrite : bool
+        Do everything anew, and replace whatever files are there.
+    """
+
+    items: tuple[Item, ...]
+    output: Path
+    recipe: Recipe
+    region: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image.
+
+    Attributes
+    ----------
+    path : Path
+        The image.
+    state : str
+        See :data:`State`.
+    files : ResultFiles or None
+        Where the results are.
+    understood : str
+        Its axes, size, type and pixel size in words.
+    objects, planes : int
+        How many were found, on how many planes.
+    seconds : float
+        How long it took, this time.
+    pictured : str
+        The plane that the picture shows, empty if there is only one.
+    error : str
+        Why it failed.
+    resumed : int
+        Planes that were finished earlier.
+    """
+
+    path: Path
+    state: State
+    files: ResultFiles | None = None
+    understood: str = ""
+    objects: int = 0
+    planes: int = 0
+    seconds: float = 0.0
+    pictured: str = ""
+    error: str = ""
+    resumed: int = 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files are to be understood; see :class:`Recipe`."""
+
+    axes: str = "auto"
+    channels: tuple[int, ...] = (0,)
+    planes: tuple[Range, ...] = ()
+
+
+def own_axes(image: OpenedImage, axes: str) -> str:
+    """The axes to take an image by.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer than the image has.
+    """
+    if axes in ("auto", ""):
+        return image.axes
+    if len(axes) != len(image.shape):
+        size = " x ".join(str(n) for n in image.shape)
+        raise InputError(
+            f"Axes {axes} were asked for, but {image.path} is {image.axes} {size}; give others, or "
+            "--axes auto to go by the file."
+        )
+    return axes
+
+
+def chosen_layout(image: OpenedImage, reading: Reading) -> StackLayout:
+    """The planes of an image that are to be segmented.
+
+    Raises
+    ------
+    InputError
+        If axes, channels or planes do not fit.
+    """
+    layout = StackLayout(own_axes(image, reading.axes), image.shape, reading.channels)
+    return layout.restricted(reading.planes)
+
+
+def survey(
+    results: dict[Path, ResultFiles], names: Sequence[str], reading: Reading
+) -> Iterator[Item | tuple[Path, Exception]]:
+    """Open every image once, so that what cannot be done is told now and not in the night.
+
+    Gives an item for each that can be read, and the error for each that cannot.
+    """
+    for (path, files), name in zip(results.items(), names, strict=True):
+        try:
+            with open_image(path) as image:
+                layout = chosen_layout(image, reading)
+                understood = image.describe(layout.axes)
+            yield Item(path, files, name, understood, layout.chosen_count)
+        # Files can be damaged in ways that nobody foresaw.
+        except Exception as error:
+            yield path, error
+
+
+def sentence(error: BaseException) -> str:
+    """An error in words; one that nobody foresaw says so."""
+    if isinstance(error, SeganyError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "Not enough memory; close other programs or use a smaller image."
+    return (
+        f"unexpected {type(error).__name__}: {error}. "
+        "Run it again with --debug for the details to report."
+    )

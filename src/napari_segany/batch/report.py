@@ -1,0 +1,141 @@
+"""The report of a batch: one page that needs no other file, failures first."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from napari_segany.batch.records import Book, Record
+from napari_segany.io.atomic import writing
+
+REPORT = "segany_report.html"
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bar: #0072b2; --bad: #d55e00; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; }
+body { margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
+p { margin: .2rem 0; } .quiet { opacity: .75; }
+.failed { border-left: 4px solid var(--bad); padding: .3rem .8rem; margin: .5rem 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
+.card { overflow-wrap: anywhere; }
+.card img { width: 100%; border-radius: 4px; background: #000; }
+.card h3 { font-size: 1rem; margin: .4rem 0 .1rem; }
+figure { margin: .5rem 0 0; } figcaption { font-size: .8rem; opacity: .75; }
+svg { display: block; width: 100%; } rect { fill: var(--bar); }
+text { font-size: 9px; fill: currentColor; }
+.both { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
+"""
+
+
+def write_report(output: Path) -> Path:
+    """Write the report of all images whose results go to a folder; returns where it is."""
+    path = output / REPORT
+    with writing(path) as temporary:
+        temporary.write_text(make_report(Book(output).all()), encoding="utf-8")
+    return path
+
+
+def make_report(records: Mapping[str, Record]) -> str:
+    """The page as text."""
+    failed = {name: r for name, r in records.items() if r.error}
+    done = {name: r for name, r in records.items() if r.key and not r.error}
+    objects = sum(r.summary.objects for r in done.values())
+    planes = sum(r.summary.planes for r in done.values())
+    counts = [f"{len(done)} images done", f"{planes} planes", f"{objects} objects"]
+    counts += [f"{len(failed)} failed"] if failed else []
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width'>",
+        f"<title>napari-segany: {', '.join(counts)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>Segmentation report</h1><p>{', '.join(counts)}</p>",
+        _failures(failed),
+        _totals(list(done.values())),
+    ]
+    if done:
+        cards = "".join(_card(name, record) for name, record in done.items())
+        parts.append(f"<h2>Images</h2><div class='cards'>{cards}</div>")
+    parts.append("</body></html>\n")
+    return "\n".join(part for part in parts if part)
+
+
+def _failures(failed: Mapping[str, Record]) -> str:
+    if not failed:
+        return ""
+    rows = "".join(
+        f"<div class='failed'><strong>{escape(Path(r.image).name)}</strong>"
+        f"<p>{escape(r.error)}</p></div>"
+        for r in failed.values()
+    )
+    return f"<h2>Failed</h2>{rows}"
+
+
+def _totals(done: Sequence[Record]) -> str:
+    areas: Counter[str] = Counter()
+    scores: Counter[str] = Counter()
+    for record in done:
+        areas.update(record.summary.area_histogram)
+        scores.update(record.summary.score_histogram)
+    if not areas:
+        return ""
+    return (
+        "<h2>All objects</h2><div class='both'>"
+        + _histogram(areas, "Area in pixels, each bar twice the one before", 2, 130)
+        + _histogram(scores, "Predicted IoU", 0.02, 130)
+        + "</div>"
+    )
+
+
+def _card(name: str, record: Record) -> str:
+    summary = record.summary
+    said = f"{summary.objects} objects"
+    if summary.planes > 1:
+        said += f" on {summary.planes} planes"
+    shown = f" (shown: {summary.pictured})" if summary.pictured else ""
+    parts = [
+        "<div class='card'>",
+        f"<img alt='{escape(name)} with its objects outlined' "
+        f"src='data:image/jpeg;base64,{record.thumbnail}'>",
+        f"<h3>{escape(Path(record.image).name)}</h3><p>{said}{escape(shown)}</p>",
+        f"<p class='quiet'>{escape(summary.understood)}</p>",
+        _histogram(summary.area_histogram, "Area in pixels", 2, 60),
+        _histogram(summary.score_histogram, "Predicted IoU", 0.02, 60),
+    ]
+    if summary.planes > 1:
+        per_plane = {str(n): count for n, count in enumerate(summary.per_plane)}
+        parts.append(_bars(list(per_plane.items()), "Objects on each plane", 60))
+    return "".join([*parts, "</div>"])
+
+
+def _histogram(counts: Mapping[str, int], title: str, step: float, height: int) -> str:
+    """Bars for all bins between the first and the last; ``step`` is a factor from 2 on."""
+    if not counts:
+        return ""
+    if step >= 2:
+        low, high = (f(int(key) for key in counts) for f in (min, max))
+        keys = [str(2**n) for n in range(low.bit_length() - 1, high.bit_length())]
+    else:
+        first, last = (round(f(float(key) for key in counts) / step) for f in (min, max))
+        keys = [f"{n * step:.2f}" for n in range(first, last + 1)]
+    return _bars([(key, counts.get(key, 0)) for key in keys], title, height)
+
+
+def _bars(values: Sequence[tuple[str, int]], title: str, height: int) -> str:
+    width, most = 300.0, max((n for _, n in values), default=0) or 1
+    each = width / max(len(values), 1)
+    bars = "".join(
+        f"<rect x='{i * each:.2f}' y='{height * (1 - n / most):.2f}' "
+        f"width='{max(each * 0.9, 0.5):.2f}' height='{height * n / most:.2f}'>"
+        f"<title>{escape(key)}: {n}</title></rect>"
+        for i, (key, n) in enumerate(values)
+    )
+    first, last = (escape(values[i][0]) for i in (0, -1))
+    axis = f"<text x='0' y='{height + 11}'>{first}</text>"
+    if len(values) > 1:
+        axis += f"<text x='{width:g}' y='{height + 11}' text-anchor='end'>{last}</text>"
+    return (
+        f"<figure><svg viewBox='0 0 {width:g} {height + 14}' role='img' "
+        f"aria-label='{escape(title)}'>{bars}{axis}</svg>"
+        f"<figcaption>{escape(title)}; the highest bar is {most}</figcaption></figure>"
+    )

@@ -1,0 +1,319 @@
+"""Doing a batch: planes are kept as they are finished, files are written when all are there."""
+
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from napari_segany.batch.finish import finish
+from napari_segany.batch.log import Log
+from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
+from napari_segany.batch.records import (
+    FORMAT,
+    Book,
+    Record,
+    Stamp,
+    Work,
+    hash_content,
+    is_unchanged,
+)
+from napari_segany.batch.report import write_report
+from napari_segany.batch.work import Executor, Task
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.planes import StackLayout
+from napari_segany.errors import Cancelled, InputError, SeganyError
+from napari_segany.everything import resolve_stack
+from napari_segany.io.atomic import remove, remove_unfinished
+from napari_segany.io.read import open_image
+from napari_segany.recipe import Recipe
+
+BatchProgress = Callable[[str, float, int], None]
+"""Called with the name of an image, and planes done and planes in all, over the whole batch."""
+
+OnError = Callable[[Exception], None]
+
+
+class _Job:
+    """One image while it is in work."""
+
+    def __init__(self, item: Item, recipe: Recipe, layout: StackLayout, held: ExitStack) -> None:
+        self.item, self.recipe, self.layout, self.held = item, recipe, layout, held
+        self.key = self.content = ""
+        self.stamp = Stamp(0, 0)
+        self.missing: set[int] = set()
+        self.resumed = 0
+        self.failed = False
+        self.started = time.monotonic()
+
+
+class _Runner:
+    def __init__(self, batch: Batch, executor: Executor, on_error: OnError | None) -> None:
+        self.batch, self.executor, self.on_error = batch, executor, on_error
+        self.book, self.log = Book(batch.output), Log(batch.output)
+        self.jobs: dict[str, _Job] = {}
+        # What became of images while tasks were being made.
+        self.ready: deque[Outcome] = deque()
+        self.region = hash_content([batch.region]) if batch.region else ""
+
+    # Preparing ------------------------------------------------------------------------------
+
+    def tasks(self, should_stop: ShouldStop | None) -> Iterator[Task]:
+        for item in self.batch.items:
+            check(should_stop)
+            held = ExitStack()
+            try:
+                job = self.prepare(item, held)
+            except Exception as error:
+                held.close()
+                self.ready.append(self.failed(item, error))
+                continue
+            if job is None:
+                held.close()
+                continue
+            self.jobs[item.name] = job
+            yield from self.of_job(job)
+
+    def of_job(self, job: _Job) -> Iterator[Task]:
+        item, work = job.item, self.work(job.item)
+        to_do = []
+        for index in job.layout.chosen():
+            number = job.layout.number(index)
+            if work.has(number):
+                job.resumed += 1
+            else:
+                to_do.append((number, index))
+        job.missing = {number for number, _ in to_do}
+        if not to_do:
+            self.ready.append(self.finish(job))
+            return
+        for _, index in to_do:
+            if job.failed:
+                return
+            yield Task(item.name, item.path, job.recipe, index, self.batch.region)
+
+    def prepare(self, item: Item, held: ExitStack) -> _Job | None:
+        """What is left to do of an image; None if nothing is."""
+        if not held.enter_context(self.book.hold(item.name)):
+            self.ready.append(Outcome(item.path, "elsewhere", item.files, item.understood))
+            return None
+        record, work = self.book.read(item.name), self.work(item)
+        with open_image(item.path) as image:
+            asked = replace(self.batch.recipe, axes=own_axes(image, self.batch.recipe.axes))
+            stamp = Stamp.of(image.files)
+            known = record is not None and record.stamp == asdict(stamp) and record.content
+            content = known or hash_content(image.files)
+            key = self.key(content, asked, item)
+            if not self.batch.overwrite and record is not None and record.key == key:
+                outcome = self.earlier(item, record)
+                if outcome is not None:
+                    self.ready.append(outcome)
+                    return None
+            self.check_replaceable(item, record, work)
+            settled = work.take_up(key)
+            # Limits of a whole stack are not computed a second time.
+            asked = asked if settled is None else Recipe.from_json(settled)
+            layout, recipe = resolve_stack(image.data, asked)
+            if settled is None:
+                work.begin(key, recipe.to_json())
+        for path in item.files.all():
+            remove_unfinished(path)
+        job = _Job(item, recipe, layout, held)
+        job.key, job.content, job.stamp = key, content, stamp
+        return job
+
+    def key(self, content: str, recipe: Recipe, item: Item) -> str:
+        outputs = asdict(item.files.outputs)
+        whole = [FORMAT, content, json.loads(recipe.to_json()), outputs, self.region]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+    def earlier(self, item: Item, record: Record) -> Outcome | None:
+        """The outcome if the results are there already; None if some are missing."""
+        folder = self.batch.output
+        if not all((folder / name).exists() for name in record.outputs):
+            return None
+        same = all(is_unchanged(folder / name, known) for name, known in record.outputs.items())
+        summary = record.summary
+        return Outcome(
+            item.path,
+            "same" if same else "edited",
+            item.files,
+            summary.understood,
+            summary.objects,
+            summary.planes,
+            pictured=summary.pictured,
+        )
+
+    def check_replaceable(self, item: Item, record: Record | None, work: Work) -> None:
+        """Raise InputError if results are there that this package did not write, or not as such."""
+        if self.batch.overwrite or work.exists:
+            return
+        for path in item.files.all():
+            known = {} if record is None else record.outputs.get(path.name, {})
+            if path.exists() and not is_unchanged(path, known):
+                was = "was changed since it was made" if known else "is there already"
+                raise InputError(f"{path} {was}; give --overwrite or another folder.")
+
+    def work(self, item: Item) -> Work:
+        return Work(self.book.folder / f"{item.name}.work")
+
+    # Ending ---------------------------------------------------------------------------------
+
+    def take(self, task: Task, answer: bytes | Exception) -> Iterator[Outcome]:
+        """Keep a finished plane; when it was the last of its image, write everything."""
+        job = self.jobs.get(task.name)
+        if job is None:
+            return
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            number = job.layout.number(task.index)
+            self.work(job.item).keep(number, answer)
+            job.missing.discard(number)
+        except Exception as error:
+            job.failed = True
+            self.close(job)
+            yield self.failed(job.item, error)
+            return
+        self.log.write("plane", image=str(task.path), index=list(task.index))
+        if not job.missing:
+            yield self.finish(job)
+
+    def finish(self, job: _Job) -> Outcome:
+        item = job.item
+        try:
+            old = self.book.read(item.name)
+            record = finish(item, job.recipe, self.work(item))
+            if record.stamp != asdict(job.stamp):
+                # The planes are of two images; doing it again takes the newer one.
+                raise InputError(f"{item.path} was changed while it was segmented; run it again.")
+            record = replace(record, key=job.key, content=job.content)
+            self.book.write(item.name, record)
+            self.remove_stale(old, record)
+            self.work(item).clear()
+        except Exception as error:
+            return self.failed(item, error)
+        finally:
+            self.close(job)
+        summary = record.summary
+        took = time.monotonic() - job.started
+        self.log.write(
+            "done", image=str(item.path), objects=summary.objects, seconds=round(took, 3)
+        )
+        return Outcome(
+            item.path,
+            "done",
+            item.files,
+            summary.understood,
+            summary.objects,
+            summary.planes,
+            took,
+            summary.pictured,
+            resumed=job.resumed,
+        )
+
+    def remove_stale(self, old: Record | None, new: Record) -> None:
+        """Results of another recipe that are not made any more; what was changed by hand stays."""
+        for name, known in ({} if old is None else old.outputs).items():
+            path = self.batch.output / name
+            if name not in new.outputs and is_unchanged(path, known):
+                remove(path)
+
+    def failed(self, item: Item, error: Exception) -> Outcome:
+        if self.on_error is not None:
+            self.on_error(error)
+        text = sentence(error)
+        text = text if str(item.path) in text else f"{item.path}: {text}"
+        note_failure(self.batch.output, item.name, item.path, text)
+        return Outcome(item.path, "failed", item.files, item.understood, error=text)
+
+    def close(self, job: _Job) -> None:
+        self.jobs.pop(job.item.name, None)
+        job.held.close()
+
+    def close_all(self) -> None:
+        for job in list(self.jobs.values()):
+            self.close(job)
+
+
+def note_failure(output: Path, name: str, image: Path, text: str) -> None:
+    """Keep for the report why an image failed; a disk that is full must not end the batch."""
+    book = Book(output)
+    try:
+        before = book.read(name) or Record(str(image))
+        book.write(name, replace(before, image=str(image), key="", error=text))
+        Log(output).write("failed", image=str(image), error=text)
+    except (OSError, SeganyError):
+        pass
+
+
+def run(
+    batch: Batch,
+    executor: Executor,
+    *,
+    progress: BatchProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    on_error: OnError | None = None,
+) -> Iterator[Outcome]:
+    """Do a batch; what was done before with the same content and recipe is left as it is.
+
+    Finished planes are on disk at once, so that a process that is killed loses the planes it was
+    computing. A bad image is an outcome and does not end the batch. At the end the report is
+    written anew.
+
+    Parameters
+    ----------
+    batch : Batch
+        What to do.
+    executor : Executor
+        Where to do it.
+    progress, should_stop : callable, optional
+        Called with planes done and in all; polled to end early.
+    on_error : callable, optional
+        Called with every exception behind a failure.
+
+    Yields
+    ------
+    Outcome
+        For each image, as it ends.
+
+    Raises
+    ------
+    Cancelled
+        If ``should_stop`` returned True; finished planes are kept.
+    """
+    runner = _Runner(batch, executor, on_error)
+    total = sum(item.planes for item in batch.items)
+    planes = {item.name: item.planes for item in batch.items}
+    done = dict.fromkeys(planes, 0.0)
+
+    def report(task: Task, share: float) -> None:
+        if progress is not None:
+            job = runner.jobs.get(task.name)
+            finished = planes[task.name] - len(job.missing) if job else planes[task.name]
+            done[task.name] = finished + share
+            progress(task.name, sum(done.values()), total)
+
+    def ended() -> Iterator[Outcome]:
+        while runner.ready:
+            outcome = runner.ready.popleft()
+            yield outcome
+
+    runner.log.write("started", images=len(batch.items), planes=total)
+    try:
+        answers = executor.compute(runner.tasks(should_stop), report, should_stop)
+        for task, answer in answers:
+            yield from ended()
+            yield from runner.take(task, answer)
+            report(task, 0.0)
+        yield from ended()
+        runner.log.write("ended")
+    except Cancelled:
+        runner.log.write("stopped")
+        raise
+    finally:
+        runner.close_all()
+        write_report(batch.output)

@@ -1,0 +1,20 @@
+"""Results in the formats of other programs."""
+
+from collections.abc import Callable
+
+from napari_segany.io.exports.coco import CocoExport
+from napari_segany.io.exports.pictures import MaskExport, OverlayExport
+from napari_segany.io.exports.plane import Export, Exported, ResultPlane
+from napari_segany.io.exports.rois import RoiExport
+from napari_segany.io.exports.yolo import YoloExport
+
+__all__ = ["EXPORTS", "Export", "Exported", "ResultPlane"]
+
+EXPORTS: dict[str, tuple[str, Callable[[Exported], Export]]] = {
+    "coco": ("_coco.json", CocoExport),
+    "rois": ("_rois.zip", RoiExport),
+    "yolo": ("_yolo.zip", YoloExport),
+    "overlays": ("_overlays.tif", OverlayExport),
+    "masks": ("_masks.tif", MaskExport),
+}
+"""Ending of the file, and who writes it."""

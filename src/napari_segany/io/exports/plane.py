@@ -1,0 +1,81 @@
+"""What an export is given: one plane of a result at a time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.intensity import Limits
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.planes import StackLayout
+
+IN_MEMORY = 16 * 2**20
+"""Bytes that an export keeps before the rest goes to a temporary file."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The image that a result belongs to.
+
+    Attributes
+    ----------
+    name : str
+        The image's name without suffix.
+    layout : StackLayout
+        Its planes.
+    limits : tuple or None
+        Intensity limits of pictures; None for each plane's own.
+    """
+
+    name: str
+    layout: StackLayout
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ResultPlane:
+    """One plane of a result.
+
+    Attributes
+    ----------
+    place : mapping
+        Index along each leading axis.
+    image : callable
+        Gives the plane, (Y, X) or (Y, X, 3); pixels are read when it is called.
+    labels : ndarray
+        (Y, X), ids from 1 on.
+    first : int
+        What id 1 is in the whole stack.
+    masks : MaskSet
+        The mask of each id, in order; they may overlap.
+    """
+
+    place: Mapping[str, int]
+    image: Callable[[], NDArray[np.generic]]
+    labels: NDArray[np.integer]
+    first: int
+    masks: MaskSet
+
+    @property
+    def suffix(self) -> str:
+        """What tells the planes of a stack apart in names, such as "_T000_Z012"."""
+        return "".join(f"_{axis}{n:03d}" for axis, n in self.place.items())
+
+
+class Export(Protocol):
+    """Takes one plane after the other and writes a file at the end."""
+
+    def add(self, plane: ResultPlane) -> None:
+        """Take the next plane."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write everything."""
+        ...
+
+    def close(self) -> None:
+        """Let go of temporary files."""
+        ...

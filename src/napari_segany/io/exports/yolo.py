@@ -1,0 +1,41 @@
+"""Polygons in YOLO's text format."""
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_segany.io.exports.outline import outline, parts_of
+from napari_segany.io.exports.plane import Exported, ResultPlane
+from napari_segany.io.exports.zipped import Zipped
+
+
+class YoloExport:
+    """A zip with a text file a plane: for each object, class 0 and a polygon.
+
+    Coordinates are fractions of the image's width and height, x before y, measured from its corner.
+    Of an object in several parts the largest is written, for the format holds one polygon a line.
+    """
+
+    def __init__(self, about: Exported) -> None:
+        self._name = about.name
+        self._zip = Zipped()
+
+    def add(self, plane: ResultPlane) -> None:
+        """See :class:`Export`."""
+        size = np.array(plane.labels.shape, float)
+        lines = []
+        for _, origin, parts in parts_of(plane.labels):
+            largest = max(parts, key=np.count_nonzero)
+            # Half a pixel more, for fractions count from the corner and not from a centre.
+            border = (np.array(origin) + outline(largest) + 0.5) / size
+            numbers = border[:, ::-1].clip(0, 1).ravel()
+            lines.append("0 " + " ".join(f"{n:.6f}" for n in numbers) + "\n")
+        self._zip.write(f"{self._name}{plane.suffix}.txt", "".join(lines).encode())
+
+    def save(self, path: Path) -> None:
+        """See :class:`Export`."""
+        self._zip.save(path)
+
+    def close(self) -> None:
+        """See :class:`Export`."""
+        self._zip.close()

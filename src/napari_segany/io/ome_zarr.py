@@ -1,0 +1,176 @@
+"""OME-Zarr: images read plane by plane, label images written."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_segany.errors import InputError
+from napari_segany.io.pixel_size import PixelSize, from_names, to_name
+from napari_segany.io.write import LabelStack
+
+MARKS = (".zattrs", "zarr.json", ".zgroup", ".zarray")
+"""Files of which a Zarr folder has at least one."""
+
+VERSION = "0.4"
+"""Of the format that is written: the one that most programs read."""
+
+_ORDER = "TCZYX"
+"""The order of axes that the format asks for."""
+
+_TYPES = {"T": "time", "C": "channel"}
+_CHUNK = 1024
+_SMALLEST = 256
+"""Levels are halved until the longer side is no longer than this."""
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is in Zarr's format."""
+    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise InputError(
+            'OME-Zarr needs the package zarr: pip install "napari-segany[zarr]".'
+        ) from error
+    return zarr
+
+
+def _attributes(path: Path) -> Mapping[str, Any]:
+    """Attributes of a Zarr folder in either version of the format; only OME's, if it has some."""
+    found: Any = {}
+    for name in (".zattrs", "zarr.json"):
+        if (path / name).is_file():
+            content = json.loads((path / name).read_text(encoding="utf-8"))
+            found = content.get("attributes", {}) if name == "zarr.json" else content
+    ome: Mapping[str, Any] = found.get("ome", found)
+    return ome
+
+
+def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
+    """The full resolution of an image, its axes in capital letters, and its pixel size.
+
+    Axes are empty for an array that does not name them.
+
+    Parameters
+    ----------
+    path : Path
+        A folder: OME-Zarr 0.1 to 0.5, or a plain array.
+
+    Raises
+    ------
+    InputError
+        If it is no image.
+    """
+    zarr = _zarr()
+    try:
+        attributes = _attributes(path)
+        if "multiscales" not in attributes and (path / "0").is_dir() and is_zarr(path / "0"):
+            # Converters put the images of a file into numbered groups.
+            if (path / "1").is_dir() and is_zarr(path / "1"):
+                inner = ", ".join(sorted(p.name for p in path.iterdir() if is_zarr(p)))
+                raise InputError(f"{path} holds several images ({inner}); give one: {path / '0'}.")
+            path, attributes = path / "0", _attributes(path / "0")
+        if "multiscales" not in attributes:
+            opened = zarr.open(str(path), mode="r")
+            if not hasattr(opened, "shape"):
+                raise InputError(f"{path} is a Zarr folder without an image in it.")
+            return opened, "", {}
+        scales = attributes["multiscales"][0]
+        level = scales["datasets"][0]
+        data = zarr.open_array(str(path / level["path"]), mode="r")
+        return data, *_axes_and_size(scales, level, data.ndim)
+    except InputError:
+        raise
+    # Metadata can be wrong in any way.
+    except Exception as error:
+        raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+
+
+def _axes_and_size(
+    scales: Mapping[str, Any], level: Mapping[str, Any], ndim: int
+) -> tuple[str, PixelSize]:
+    given = scales.get("axes") or _ORDER[-ndim:].lower()
+    entries = [{"name": each} if isinstance(each, str) else each for each in given]
+    axes = "".join(str(each["name"])[:1].upper() for each in entries)
+    steps = np.ones(ndim)
+    for transforms in (level, scales):
+        for each in transforms.get("coordinateTransformations") or ():
+            if each.get("type") == "scale" and "scale" in each:
+                steps = steps * np.asarray(each["scale"], float)
+    units = {a: str(e["unit"]) for a, e in zip(axes, entries, strict=True) if e.get("unit")}
+    return axes, from_names(dict(zip(axes, steps.tolist(), strict=True)), units)
+
+
+def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str) -> None:
+    """Write labels as OME-Zarr, with levels of half the size each.
+
+    Parameters
+    ----------
+    stack : LabelStack
+        All planes.
+    path : Path
+        Folder that is made.
+    pixel_size : mapping
+        Of the image the labels belong to.
+    name : str
+        Name of the image inside.
+    """
+    zarr = _zarr()
+    order = sorted(range(len(stack.axes)), key=lambda k: _ORDER.index(stack.axes[k]))
+    axes = [stack.axes[k] for k in order]
+    levels: list[Any] = []
+    shape = tuple(stack.shape[k] for k in order)
+    while True:
+        array = zarr.create_array(
+            str(path / str(len(levels))),
+            shape=shape,
+            chunks=(*(1,) * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:])),
+            dtype=stack.dtype,
+            zarr_format=2,
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
+        levels.append(array)
+        if max(shape[-2:]) <= _SMALLEST:
+            break
+        shape = (*shape[:-2], *(-(-n // 2) for n in shape[-2:]))
+    leading = stack.shape[:-2]
+    for index, plane in zip(np.ndindex(*leading), stack.planes(), strict=True):
+        at = tuple(index[k] for k in order if k < len(leading))
+        for level, array in enumerate(levels):
+            # Every second pixel: ids cannot be averaged.
+            array[at] = plane[:: 2**level, :: 2**level]
+    (path / ".zgroup").write_text('{"zarr_format": 2}\n')
+    metadata = _metadata(axes, len(levels), pixel_size, name)
+    (path / ".zattrs").write_text(json.dumps(metadata, indent=2) + "\n")
+
+
+def _metadata(axes: list[str], levels: int, sizes: PixelSize, name: str) -> dict[str, Any]:
+    entries = []
+    for axis in axes:
+        unit = to_name(sizes[axis][1]) if axis in sizes else None
+        entry = {"name": axis.lower(), "type": _TYPES.get(axis, "space")}
+        entries.append(entry | ({"unit": unit} if unit else {}))
+    steps = [sizes[a][0] if a in sizes else 1.0 for a in axes]
+    datasets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [
+                {
+                    "type": "scale",
+                    "scale": [
+                        step * (2**level if axis in "YX" else 1)
+                        for axis, step in zip(axes, steps, strict=True)
+                    ],
+                }
+            ],
+        }
+        for level in range(levels)
+    ]
+    scales = {"version": VERSION, "name": name, "axes": entries, "datasets": datasets}
+    return {"multiscales": [scales], "image-label": {"version": VERSION}}
