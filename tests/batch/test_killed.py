@@ -1,0 +1,120 @@
+"""A batch that is killed at any moment goes on, and ends with the same bytes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.batch.conftest import results
+
+from napari_segany.batch.report import REPORT
+
+FAST = (
+    *("--points-per-side", "8", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"),
+    *("--max-area-fraction", "1", "--box-nms-thresh", "0.5"),
+    *("--normalise", "stack", "--export", "coco", "rois", "yolo", "masks"),
+)
+KILLS = 10
+
+
+class Forker:
+    """Runs the command line in processes that can be killed."""
+
+    def __init__(self) -> None:
+        root = Path(__file__).parents[2]
+        path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forker.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert self.read() == "ready"
+
+    def read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def run(self, arguments: list[str], kill_after: float | None = None) -> tuple[int, float]:
+        """Exit status as the system tells it, and seconds."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(arguments) + "\n")
+        self.process.stdin.flush()
+        child, started = int(self.read()), time.monotonic()
+        if kill_after is not None:
+            time.sleep(kill_after)
+            # It may have come to its end.
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        return int(self.read()), time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    if not hasattr(os, "fork"):
+        pytest.skip("processes cannot be forked on this system")
+    forker = Forker()
+    yield forker
+    assert forker.process.stdin is not None
+    assert forker.process.stdout is not None
+    forker.process.stdin.close()
+    forker.process.wait(timeout=20)
+    forker.process.stdout.close()
+
+
+def finished_planes(output: Path) -> int:
+    kept = len(list((output / ".segany").glob("*.work/plane_*.npz")))
+    return kept + 20 * len(list(output.glob("*_recipe.json")))
+
+
+def test_ten_kills_at_random_moments(forker: Forker, stacks: Callable[..., Path]) -> None:
+    folder = stacks()
+    command = ["segment", str(folder), "-o"]
+    whole, broken = folder.parent / "whole", folder.parent / "broken"
+    status, seconds = forker.run([*command, str(whole), *FAST])
+    assert status == 0
+    assert len(list(whole.glob("*_labels.ome.tif"))) == 3
+
+    rng, killed, before = random.Random(20), 0, 0
+    for _ in range(KILLS):
+        # On average a little less than all of it, so that most kills find something to hit.
+        status, _ = forker.run([*command, str(broken), *FAST], rng.uniform(0, seconds / KILLS))
+        assert os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGKILL
+        killed += os.WIFSIGNALED(status)
+        now = finished_planes(broken)
+        assert now >= before, "a plane that was finished is lost"
+        before = now
+    assert killed >= KILLS / 2
+    print(f"{killed} kills, {before} of 60 planes finished, {seconds:.1f} s uninterrupted")
+
+    status, _ = forker.run([*command, str(broken), *FAST])
+    assert status == 0
+    assert results(broken) == results(whole)
+    assert REPORT in {path.name for path in broken.iterdir()}
+    left = [path.name for path in broken.rglob("*") if path.name.endswith((".tmp", ".work"))]
+    assert left == []
+
+
+def test_only_the_plane_in_work_is_lost(forker: Forker, stacks: Callable[..., Path]) -> None:
+    folder = stacks(files=1)
+    output = folder.parent / "out"
+    command = ["segment", str(folder), "-o", str(output), *FAST, "--json"]
+    _, seconds = forker.run([*command[:3], str(folder.parent / "whole"), *command[4:]])
+
+    forker.run(command, seconds / 2)
+    kept = {p.name: p.stat().st_mtime_ns for p in output.rglob("plane_*.npz")}
+    if not kept:
+        pytest.skip("the machine was too slow to be caught between two planes")
+    forker.run(command, seconds / 2)
+
+    again = {p.name: p.stat().st_mtime_ns for p in output.rglob("plane_*.npz")}
+    for name, time_ns in kept.items():
+        assert again.get(name, time_ns) == time_ns, f"{name} was computed twice"

@@ -1,0 +1,45 @@
+"""A whole model that answers in milliseconds, the same in every process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napari_segany.models.model import SamModel
+from napari_segany.models.weights import Weights
+from napari_segany.networks.mask_decoder import MaskDecoder
+from napari_segany.networks.prompt_encoder import PromptEncoder
+from napari_segany.networks.sam import Sam
+
+
+class PatchEncoder(nn.Module):
+    """The least that can stand where an image encoder stands: one code for each 16 x 16 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 256, kernel_size=16, stride=16)
+
+    def forward(self, image: Tensor, on_block: Callable[[], object] | None = None) -> Tensor:
+        if on_block is not None:
+            on_block()
+        out: Tensor = self.patches(image)
+        return out
+
+
+def use_tiny_model() -> None:
+    """Whatever model is asked for in this process, it is the tiny one."""
+    from napari_segany.models import model
+
+    torch.set_num_threads(1)
+    tiny = build_tiny_model()
+    model.load_model = lambda *_, **__: tiny
+
+
+def build_tiny_model() -> SamModel:
+    """A model with random weights and a frame of 128 pixels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Sam(PatchEncoder(), PromptEncoder(grid=8), MaskDecoder())
+    network.eval().requires_grad_(False)
+    return SamModel(network, Weights("tiny", "none", Path("tiny"), "0"), torch.device("cpu"))
