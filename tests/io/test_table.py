@@ -1,8 +1,12 @@
+import sys
 from contextlib import closing
 
 import numpy as np
+import pytest
+from pyarrow import parquet
 
-from napari_segany.io.table import CsvTable
+from napari_segany.errors import InputError
+from napari_segany.io.table import CsvTable, ParquetTable
 
 
 def test_rows_of_all_planes_stand_under_one_header(tmp_path):
@@ -21,3 +25,30 @@ def test_an_empty_result_still_has_its_columns(tmp_path):
         table.save(tmp_path / "t.csv")
 
     assert (tmp_path / "t.csv").read_text() == "label\n"
+
+
+def test_parquet_keeps_types_and_numbers_in_full(tmp_path):
+    with closing(ParquetTable()) as table:
+        table.add({"label": np.array([1, 2]), "mean": np.array([0.1 + 0.2, np.nan])})
+        table.add({"label": np.array([], np.int64), "mean": np.array([], np.float64)})
+        # Means of whole numbers may come as whole numbers.
+        table.add({"label": np.array([3]), "mean": np.array([7])})
+        table.save(tmp_path / "t.parquet")
+    read = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    assert read["label"] == [1, 2, 3]
+    assert read["mean"][0] == 0.1 + 0.2
+    assert read["mean"][2] == 7.0
+
+
+def test_parquet_is_the_same_bytes_again(tmp_path):
+    for name in "ab":
+        with closing(ParquetTable()) as table:
+            table.add({"label": np.arange(100)})
+            table.save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_without_pyarrow_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"napari-segany\[parquet\]"):
+        ParquetTable()

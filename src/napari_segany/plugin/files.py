@@ -1,0 +1,75 @@
+"""What napari opens and saves through this plugin: labels with axes, pixel size and scores."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_segany.core.planes import KNOWN_AXES
+from napari_segany.io.labels_file import image_name, save_labels
+from napari_segany.io.pixel_size import from_names
+from napari_segany.io.read import open_image
+from napari_segany.plugin.results import METADATA
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Who opens a label image that this package wrote."""
+    paths = [path] if isinstance(path, str) else path
+    return read if all(Path(p).exists() for p in paths) else None
+
+
+def read(path: str | list[str]) -> list[LayerData]:
+    """Labels layers with the scale, units and axis labels of the files.
+
+    The table that lies beside a file becomes the layer's features, the recipe its metadata.
+    """
+    return [_read(Path(p)) for p in ([path] if isinstance(path, str) else path)]
+
+
+def _read(path: Path) -> LayerData:
+    with open_image(path) as image:
+        data, axes, sizes = np.asarray(image.data), image.axes, image.pixel_size
+    settings: dict[str, Any] = {
+        "name": path.name.split(".")[0],
+        "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in axes),
+        "units": tuple(sizes[a][1] if a in sizes else "pixel" for a in axes),
+        "axis_labels": tuple(axes.lower()),
+    }
+    table = path.with_name(f"{image_name(path)}_table.csv")
+    if table.is_file():
+        settings["features"] = _features(table)
+    recipe = path.with_name(f"{image_name(path)}_recipe.json")
+    if recipe.is_file():
+        settings["metadata"] = {METADATA: {"recipe": recipe.read_text(encoding="utf-8")}}
+    # int32 is what napari paints into quickest.
+    return data.astype(np.int32), settings, "labels"
+
+
+def _features(table: Path) -> dict[str, list[float]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "label" not in rows[0]:
+        return {}
+    columns = {
+        name: [float(row[name]) if row[name] else float("nan") for row in rows] for name in rows[0]
+    }
+    # The column by which napari finds the row of a label.
+    return {"index": [int(n) for n in columns.pop("label")], **columns}
+
+
+def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
+    """Save a labels layer with its axes and pixel size."""
+    shape = np.shape(data)
+    labels = [str(label).upper() for label in settings.get("axis_labels") or ()]
+    named = len(labels) == len(shape) and labels[-2:] == ["Y", "X"]
+    named = named and all(len(a) == 1 and a in KNOWN_AXES for a in labels)
+    named = named and len(set(labels)) == len(labels)
+    axes = "".join(labels) if named else None
+    known = axes or "TZYX"[4 - len(shape) :]
+    steps = dict(zip(known, map(float, settings.get("scale") or ()), strict=False))
+    units = dict(zip(known, map(str, settings.get("units") or ()), strict=False))
+    return [str(save_labels(data, path, axes, from_names(steps, units)))]

