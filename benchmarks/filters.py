@@ -40,7 +40,7 @@ def main() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Everything")
     widget.image_layer = layer
     wait_until(lambda: widget.model is not None)
-    widget.points_per_side.setValue(48)
+    widget.search.points_per_side.setValue(48)
 
     stops = []
     for seconds in (2.0, 3.0, 4.0, 5.0, 6.0):

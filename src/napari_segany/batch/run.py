@@ -102,7 +102,8 @@ class _Runner:
             return None
         record, work = self.book.read(item.name), self.work(item)
         with open_image(item.path) as image:
-            asked = replace(self.batch.recipe, axes=own_axes(image, self.batch.recipe.axes))
+            axes = own_axes(image, item.axes or self.batch.recipe.axes)
+            asked = replace(self.batch.recipe, axes=axes)
             stamp = Stamp.of(image.files)
             known = record is not None and record.stamp == asdict(stamp) and record.content
             content = known or hash_content(image.files)

@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     results = name_results(find_inputs(args.inputs), args.output, "recipe", chosen_outputs(args))
     reading = chosen_reading(args, base)
     items = []
-    for found in survey(results, [stem(path) for path in results], reading):
+    for found in survey(results, reading):
         if isinstance(found, Item):
             items.append(found)
             continue

@@ -17,9 +17,9 @@ from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.finding import Everything, Filters, Report
-from napari_segany.plugin.from_labels import labels_seen
-from napari_segany.plugin.layers import show_plane, viewed_plane
+from napari_segany.plugin.layers import show_plane, to_world, viewed_plane
 from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.region import region_seen
 from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.storage import empty
 from napari_segany.plugin.workers import EMBED, Jobs
@@ -116,8 +116,8 @@ class Finder:
             What is left to None in them is taken from the model's own defaults.
         every_plane : bool
             Search the whole stack; what is found shows as it comes.
-        region : napari.layers.Labels, optional
-            Points are asked only where it is not zero.
+        region : napari.layers.Labels or Shapes, optional
+            Points are asked only where it is not zero, or inside its shapes.
         """
         plane, model = self.plane, self.model
         if model is None:
@@ -125,13 +125,18 @@ class Finder:
         everything, picture = self._opened()
         settled = model.resolve_params(params)
         axes = [axis for axis, n in enumerate(plane) if n is not None]
-        self.to_do = [plane]
+        to_do = [plane]
         if every_plane and axes:
             count = picture.shape[axes[-1]]
-            self.to_do = [(*plane[: axes[-1]], n, *plane[axes[-1] + 1 :]) for n in range(count)]
-        for each in self.to_do:
-            where = None if region is None else labels_seen(self.viewer, picture, region, each)
-            self._search(everything, each, model, settled, where)
+            to_do = [(*plane[: axes[-1]], n, *plane[axes[-1] + 1 :]) for n in range(count)]
+        # A region that cannot be used is told before anything is searched.
+        where = {
+            each: None if region is None else region_seen(self.viewer, picture, region, each)
+            for each in to_do
+        }
+        self.to_do = to_do
+        for each in to_do:
+            self._search(everything, each, model, settled, where[each])
         self.status.emit("Searching ...")
 
     def _search(
@@ -276,6 +281,38 @@ class Finder:
         self.viewer.add_layer(layer)
         if self.layer is not None:
             self.layer.visible = False
+        return layer
+
+    def make_mask_stack(self) -> Any:
+        """A labels layer with every mask of the plane in view by itself, also where others overlap.
+
+        (N, H, W), along the first axis the masks in the order of their labels.
+        """
+        everything, picture = self._opened()
+        plane = self.plane
+        masks = everything.kept(plane)
+        if not len(masks):
+            raise InputError("There is no mask in this plane to show.")
+        data = empty((len(masks), *masks.shape), np.int32)
+        for i in range(len(masks)):
+            a, b, c, d = masks.boxes[i]
+            data[i, a:c, b:d][masks.crop(i)] = i + 1
+        axes = [axis for axis, n in enumerate(plane) if n is None]
+        matrix, offset = to_world(picture)
+        at = matrix @ [n or 0 for n in plane] + offset
+        affine = np.eye(4)
+        affine[1:3, 1:3], affine[1:3, 3] = matrix[np.ix_(axes, axes)], at[axes]
+        # In a stack the masks lie along the axis that counts its planes.
+        first = picture.units[-3] if picture.ndim > 2 else "pixel"
+        units = (first, *(picture.units[axis] for axis in axes))
+        layer = Labels(data, name=f"{picture.name} masks", affine=affine, units=units)
+        layer.features = {
+            "index": range(1, len(masks) + 1),
+            "predicted_iou": masks.predicted_iou,
+            "stability_score": masks.stability_score,
+            "area": masks.area,
+        }
+        self.viewer.add_layer(layer)
         return layer
 
     # What the viewer tells ------------------------------------------------------------------

@@ -134,7 +134,7 @@ class Everything:
         self.rejected.pop(plane, None)
         self.accepted.pop(plane, None)
 
-    def _kept(self, plane: Plane) -> MaskSet:
+    def kept(self, plane: Plane) -> MaskSet:
         """The masks of a plane that pass the filters and were not rejected."""
         found = self.found.get(plane)
         if found is None:
@@ -147,13 +147,13 @@ class Everything:
 
     def labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """(H, W) labels 1..n of a plane, and the mask of each."""
-        kept = self._kept(plane)
+        kept = self.kept(plane)
         labels, source = paint(kept, **asdict(self.filters.labels))
         return labels, kept[source]
 
     def coloured(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """The same with labels that stay the same whatever the filters are."""
-        kept = self._kept(plane)
+        kept = self.kept(plane)
         labels, source = paint_sources(kept, **asdict(self.filters.labels))
         names = np.concatenate([[0], kept.candidate + 1]).astype(np.int32)
         return names[labels], kept[source]

@@ -97,7 +97,7 @@ def drawn_by(kind: str, spots: NDArray[np.float64], sign: int, shape: tuple[int,
     if (high > low).all():
         drawn.box = [*low.tolist(), *high.tolist()]
         if kind != "rectangle" or not _upright(spots):
-            drawn.outline = _ellipse(spots) if kind == "ellipse" else spots
+            drawn.outline = ellipse(spots) if kind == "ellipse" else spots
     return drawn
 
 
@@ -135,7 +135,7 @@ def _upright(vertices: NDArray[np.float64]) -> bool:
     return bool(near.all())
 
 
-def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+def ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Polygon of the ellipse in a (perhaps rotated) rectangle of four corners."""
     middle = corners.mean(axis=0)
     one, other = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2

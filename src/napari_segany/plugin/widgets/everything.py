@@ -3,28 +3,25 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.parameters import AutomaticParams, Strategy
+from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import writing
 from napari_segany.models import cache
@@ -36,6 +33,7 @@ from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.filters import FilterSliders
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 from napari_segany.plugin.widgets.model_picker import ModelPicker
+from napari_segany.plugin.widgets.search_form import SearchForm
 from napari_segany.plugin.workers import QtJobs
 
 if TYPE_CHECKING:
@@ -110,14 +108,7 @@ class EverythingWidget(QWidget):
     @property
     def params(self) -> AutomaticParams:
         """What the controls say about searching."""
-        return AutomaticParams(
-            strategy=self.strategy.currentData(),
-            points_per_side=self.points_per_side.value(),
-            crop_n_layers=self.crop_n_layers.value(),
-            crop_n_points_downscale_factor=self.downscale.value(),
-            points_per_batch=self.points_per_batch.value(),
-            min_mask_region_area=self.min_region.value(),
-        )
+        return self.search.params
 
     def find(self, params: AutomaticParams | None = None, wait: bool = False) -> MaskSet | None:
         """Search the plane in view, or the whole stack if that is ticked.
@@ -183,6 +174,10 @@ class EverythingWidget(QWidget):
         """Make a labels layer of what is kept, with scores and recipe; returns it."""
         return self.finder.make_labels()
 
+    def make_mask_stack(self) -> Any:
+        """Make a layer with every mask of the plane in view by itself; returns it."""
+        return self.finder.make_mask_stack()
+
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
         """Save what ``napari-segany segment --recipe`` takes to do the same."""
         everything = self.finder.everything
@@ -225,23 +220,19 @@ class EverythingWidget(QWidget):
         self.image_choice.activated.connect(lambda _: self._guarded(self._take_image)())
         self.whole_stack = QCheckBox("whole stack")
         self.whole_stack.setToolTip("All planes parallel to the one in view, this one first")
-        self.region = LayerChoice([Labels], "everywhere", "Search only where this is not zero")
-        self.points_per_side = _spin(1, 256, 32, "Points along each side of the plane")
-        self.strategy = QComboBox()
-        self.strategy.setToolTip("Adaptive asks fewer points and is two to four times faster")
-        for name in get_args(Strategy):
-            self.strategy.addItem(name, name)
+        self.region = LayerChoice(
+            [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
+        )
+        self.search = SearchForm()
         for text, part in (
             ("Image", self.image_choice),
             ("Model", self.picker),
             ("", self.whole_stack),
             ("Region", self.region),
-            ("Points a side", self.points_per_side),
-            ("Strategy", self.strategy),
         ):
             form.addRow(text, part)
         column.addLayout(form)
-        column.addWidget(self._build_advanced())
+        column.addWidget(self.search)
         row = QHBoxLayout()
         self.find_button = self._button("Find everything", self.find, "Search the plane in view")
         self.stop_button = self._button("stop", self.stop, "Stop; what was found is kept")
@@ -267,6 +258,7 @@ class EverythingWidget(QWidget):
         column.addLayout(
             self._row(
                 ("Make labels", self.make_labels, "A labels layer with scores and recipe"),
+                ("Masks as stack", self.make_mask_stack, "Each mask by itself, overlaps kept"),
                 ("Save recipe ...", self.save_recipe, "For the command line"),
             )
         )
@@ -274,25 +266,6 @@ class EverythingWidget(QWidget):
         self.message.setWordWrap(True)
         column.addWidget(self.message)
         column.addStretch()
-
-    def _build_advanced(self) -> QWidget:
-        inside = QWidget()
-        form = QFormLayout(inside)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.crop_n_layers = _spin(0, 4, 0, "Layers of crops, for small objects in large images")
-        self.downscale = _spin(1, 16, 1, "Points a side are divided by this with every layer")
-        self.points_per_batch = _spin(1, 1024, 64, "Points decoded together at most")
-        self.min_region = _spin(0, 10**6, 0, "Fill holes and drop specks below so many pixels")
-        for text, part in (
-            ("Crop layers", self.crop_n_layers),
-            ("Points divided by", self.downscale),
-            ("Points a batch", self.points_per_batch),
-            ("Holes and specks", self.min_region),
-        ):
-            form.addRow(text, part)
-        fold = QCollapsible("Advanced")
-        fold.addWidget(inside)
-        return fold
 
     def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -358,11 +331,3 @@ class EverythingWidget(QWidget):
                 self.sliders.begin(found, everything.params)
             self.message.setText("")
         self.sliders.count.setText(f"{len(shown)} shown of {len(found.all_candidates)} found")
-
-
-def _spin(low: int, high: int, value: int, tip: str) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(low, high)
-    spin.setValue(value)
-    spin.setToolTip(tip)
-    return spin

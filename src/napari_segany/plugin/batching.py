@@ -1,0 +1,281 @@
+"""A batch as the widget has it: files, what is understood of them, and what became of each."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from napari_segany.batch.cluster import ModelRequest, connect
+from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
+from napari_segany.batch.run import BatchProgress, note_failure, run
+from napari_segany.batch.work import Executor, Local
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.errors import InputError
+from napari_segany.io.read import stem
+from napari_segany.io.results import Outputs
+from napari_segany.models.model import SamModel, load_model
+from napari_segany.recipe import LabelParams, Normalise, Recipe
+
+HERE = "here"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a batch does but its files.
+
+    Attributes
+    ----------
+    output : Path
+        The folder with the results.
+    params, labels, faithful, channels, normalise
+        As in a recipe.
+    outputs : Outputs
+        Which files are wanted.
+    where : str
+        "here", or what ``--dask`` takes.
+    overwrite : bool
+        Do everything anew.
+    request : ModelRequest
+        Who is asked.
+    recipe : Recipe or None
+        What all of this came from; its weights are asked for.
+    """
+
+    output: Path
+    params: AutomaticParams = field(default_factory=AutomaticParams)
+    labels: LabelParams = field(default_factory=LabelParams)
+    faithful: bool = False
+    channels: tuple[int, ...] = (0,)
+    normalise: Normalise = "plane"
+    outputs: Outputs = field(default_factory=Outputs)
+    where: str = HERE
+    overwrite: bool = False
+    request: ModelRequest = field(default_factory=ModelRequest)
+    recipe: Recipe | None = None
+
+    def with_recipe(self, recipe: Recipe) -> "Settings":
+        """The same as a recipe does it."""
+        return replace(
+            self,
+            params=recipe.params,
+            labels=recipe.labels,
+            faithful=recipe.faithful,
+            channels=recipe.channels,
+            normalise=recipe.normalise,
+            request=replace(self.request, model=recipe.model, precision=recipe.precision),
+            recipe=recipe,
+        )
+
+    @property
+    def reading(self) -> Reading:
+        """How files are to be understood."""
+        return Reading("auto", self.channels)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What makes the recipe, once there is a model."""
+        return {
+            "params": self.params,
+            "labels": self.labels,
+            "faithful": self.faithful,
+            "axes": "auto",
+            "channels": self.channels,
+            "normalise": self.normalise,
+        }
+
+
+@dataclass
+class Row:
+    """One file of the list.
+
+    Attributes
+    ----------
+    path : Path
+        The image.
+    axes : str
+        Axes that a person set; empty for the file's own.
+    understood : str
+        Its axes, size, type and pixel size in words, or why it cannot be read.
+    state : str
+        What became of it.
+    """
+
+    path: Path
+    axes: str = ""
+    understood: str = ""
+    state: str = ""
+    readable: bool = True
+
+
+STATES = {
+    "done": "done",
+    "same": "done before",
+    "edited": "done before, changed by hand since",
+    "elsewhere": "another process is at it",
+    "failed": "failed",
+}
+
+
+class FileList:
+    """The files of a batch, and what became of them."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def add(self, given: Iterable[str | Path]) -> list[Row]:
+        """Add files, the images of folders, and what patterns match; returns those that are new.
+
+        Raises
+        ------
+        InputError
+            If a folder holds no image, or a pattern matches nothing.
+        """
+        known = {row.path.resolve() for row in self.rows}
+        found = [p for p in find_inputs(map(str, given)) if p.resolve() not in known]
+        new = [Row(path) for path in found]
+        self.rows += new
+        return new
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Take files out of the list."""
+        gone = set(numbers)
+        self.rows = [row for n, row in enumerate(self.rows) if n not in gone]
+
+    def look(self, reading: Reading) -> list[tuple[Path, str, bool]]:
+        """What is understood of each file; opens all of them, so call it in another thread."""
+        paths = {row.path: row.axes for row in self.rows}
+        files: dict[Path, Any] = dict.fromkeys(paths)
+        seen = []
+        for found in survey(files, reading, paths):
+            if isinstance(found, Item):
+                seen.append((found.path, found.understood, True))
+            else:
+                seen.append((found[0], sentence(found[1]), False))
+        return seen
+
+    def show(self, seen: Iterable[tuple[Path, str, bool]]) -> None:
+        """Take up what :meth:`look` found."""
+        by_path = {path: (text, good) for path, text, good in seen}
+        for row in self.rows:
+            if row.path in by_path:
+                row.understood, row.readable = by_path[row.path]
+
+    def work(
+        self,
+        settings: Settings,
+        model: SamModel | None,
+        told: Callable[[Outcome], None],
+        progress: BatchProgress,
+    ) -> Callable[[ShouldStop], int]:
+        """How to do the batch; what is returned is called in another thread, gives the failures.
+
+        Raises
+        ------
+        InputError
+            If there are no files, or two would have results of one name.
+        """
+        if not self.rows:
+            raise InputError("Add images first: drop them here, or press Add.")
+        named = name_results(
+            [row.path for row in self.rows], settings.output, "recipe", settings.outputs
+        )
+        own = {row.path: row.axes for row in self.rows}
+
+        def do(should_stop: ShouldStop) -> int:
+            items, failures = [], 0
+            for found in survey(named, settings.reading, own):
+                if isinstance(found, Item):
+                    items.append(found)
+                    continue
+                path, error = found
+                text = sentence(error)
+                text = text if str(path) in text else f"{path}: {text}"
+                note_failure(settings.output, stem(path), path, text)
+                told(Outcome(path, "failed", error=text))
+                failures += 1
+            if items:
+                with _executor(settings, model) as where:
+                    recipe = where.make_recipe(**settings.given)
+                    _check_weights(recipe, settings.recipe)
+                    batch = Batch(
+                        tuple(items), settings.output, recipe, overwrite=settings.overwrite
+                    )
+                    for outcome in run(batch, where, progress=progress, should_stop=should_stop):
+                        failures += outcome.state == "failed"
+                        told(outcome)
+            return failures
+
+        return do
+
+    def take(self, outcome: Outcome) -> None:
+        """Note what became of a file."""
+        for row in self.rows:
+            if row.path == outcome.path:
+                row.state = STATES[outcome.state]
+                if outcome.state == "failed":
+                    row.state = f"failed: {outcome.error}"
+                elif outcome.state != "elsewhere":
+                    row.state += f", {outcome.objects} objects"
+
+
+def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:
+    """Another model may be chosen for a recipe, but not another one under the same name."""
+    if asked is None or recipe.model != asked.model:
+        return
+    if recipe.weights_sha256 != asked.weights_sha256:
+        raise InputError(
+            f"The recipe was made with other weights of {asked.model} (sha256 "
+            f"{asked.weights_sha256[:12]}...) than those here ({recipe.weights_sha256[:12]}...)."
+        )
+
+
+@contextmanager
+def _executor(settings: Settings, model: SamModel | None) -> Iterator[Executor]:
+    if settings.where != HERE:
+        with connect(settings.where, None, settings.request) as cluster:
+            yield cluster
+        return
+    if model is None:
+        request: Any = settings.request
+        model = load_model(request.model, device=request.device, precision=request.precision)
+    yield Local(model)
+
+
+def as_command(files: FileList, settings: Settings) -> str:
+    """The same batch for a terminal or a cluster."""
+    command = ["napari-segany", "segment", *(str(row.path) for row in files.rows)]
+    command += ["-o", str(settings.output), "--model", settings.request.model]
+    if settings.params.point_grids is not None:
+        raise InputError("Points of one's own need a recipe file; use --recipe.")
+    # One option sets the smallest area of masks and of labels.
+    options: dict[str, Any] = {}
+    for given, usual in ((settings.labels, LabelParams()), (settings.params, AutomaticParams())):
+        options |= {
+            each.name: getattr(given, each.name)
+            for each in fields(given)
+            if getattr(given, each.name) not in (None, getattr(usual, each.name))
+        }
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        command += [flag] if value is True else [flag, str(value)]
+    if settings.faithful:
+        command.append("--faithful")
+    command += ["--channel", ",".join(map(str, settings.channels))]
+    if isinstance(settings.normalise, str):
+        command += ["--normalise", settings.normalise]
+    else:
+        numbers = [n for pair in settings.normalise for n in pair]
+        command.append("--normalise=" + ",".join(f"{n:.17g}" for n in numbers))
+    outputs = settings.outputs
+    command += ["--labels", outputs.labels, "--table-format", outputs.table]
+    if outputs.exports:
+        command += ["--export", *outputs.exports]
+    if settings.where != HERE:
+        command += ["--dask", settings.where]
+    if settings.overwrite:
+        command.append("--overwrite")
+    return shlex.join(command)

@@ -1,0 +1,436 @@
+"""The Batch widget: many files with one recipe, here or on a cluster."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_segany.batch.cluster import ModelRequest
+from napari_segany.batch.plan import Outcome
+from napari_segany.batch.report import REPORT
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.exports import EXPORTS
+from napari_segany.io.results import LABELS, Outputs
+from napari_segany.io.table import TABLES
+from napari_segany.models import cache
+from napari_segany.models.model import SamModel
+from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
+from napari_segany.plugin.settings import read_settings
+from napari_segany.plugin.widgets.batch_files import BatchFiles
+from napari_segany.plugin.widgets.closing import Closing
+from napari_segany.plugin.widgets.model_picker import ModelPicker
+from napari_segany.plugin.widgets.search_form import SearchForm, spin
+from napari_segany.plugin.workers import ASK, EMBED, QtJobs
+from napari_segany.recipe import Recipe
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class BatchWidget(QWidget):
+    """Segment many files with one recipe; what is done is not done again.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+
+    Examples
+    --------
+    >>> dock, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
+    >>> widget.add(["plates/*.tif"])
+    >>> widget.output = "results"
+    >>> outcomes = widget.start(wait=True)
+    """
+
+    _told = Signal(object)
+    _moved = Signal(str, float, int)
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        self.preferences = read_settings()
+        cache.use_folder(self.preferences.cache_folder)
+        self.jobs = QtJobs(self)
+        self.picker = ModelPicker(self.jobs, self.preferences)
+        self.files = FileList()
+        self.outcomes: list[Outcome] = []
+        self.running = False
+        self._model: SamModel | None = None
+        self._base = Settings(Path("results"))
+        self._began = 0.0
+        self._closed = False
+        self._build()
+        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
+        self._closing = Closing(self, window, self.end, self.end)
+        self._told.connect(self._on_told)
+        self._moved.connect(self._on_moved)
+        self.picker.loaded.connect(self._on_model)
+        self._refresh()
+
+    # For the console ------------------------------------------------------------------------
+
+    @property
+    def output(self) -> Path:
+        """The folder with the results."""
+        return Path(self.output_line.text().strip() or "results")
+
+    @output.setter
+    def output(self, folder: str | Path) -> None:
+        self.output_line.setText(str(folder))
+
+    @property
+    def model(self) -> SamModel | None:
+        """The model in use; None until one is loaded, which starting does."""
+        return self._model
+
+    @model.setter
+    def model(self, model: SamModel) -> None:
+        self.picker.show_model(model)
+
+    @property
+    def settings(self) -> Settings:
+        """Everything that the controls say."""
+        smallest = self.min_area.value()
+        params = replace(self.search.params, min_area=smallest or None)
+        return replace(
+            self._base,
+            output=self.output,
+            params=params,
+            labels=replace(self._base.labels, min_area=smallest),
+            outputs=Outputs(
+                self.labels_kind.currentData(),
+                self.table_kind.currentData(),
+                tuple(kind for kind, box in self.exports.items() if box.isChecked()),
+            ),
+            where=self.where.currentText().strip() or HERE,
+            overwrite=self.overwrite.isChecked(),
+            request=ModelRequest(
+                self.picker.name, self.preferences.device, self.preferences.precision
+            ),
+        )
+
+    def add(self, paths: Iterable[str | Path]) -> list[Path]:
+        """Add files, folders or patterns; returns the images that are new.
+
+        What is understood of them appears once they were looked at.
+        """
+        new = self.files.add(paths)
+        self._look()
+        return [row.path for row in new]
+
+    def remove(self, numbers: Iterable[int] | None = None) -> None:
+        """Take the selected images, or those with these numbers, out of the list."""
+        self.files.remove(self.table.selected() if numbers is None else numbers)
+        self._refresh()
+
+    def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
+        """Do as a recipe says, given or from a file; returns it."""
+        if recipe is None:
+            recipe, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.json)")
+        if not recipe:
+            return None
+        if not isinstance(recipe, Recipe):
+            try:
+                recipe = Recipe.from_json(Path(recipe).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"The recipe {recipe} cannot be read ({error}).") from error
+        self._base = self._base.with_recipe(recipe)
+        self.search.params = recipe.params
+        self.min_area.setValue(recipe.labels.min_area or recipe.params.min_area or 0)
+        if self._model is None or self._model.weights.sha256 != recipe.weights_sha256:
+            at = self.picker.choice.findData(recipe.model)
+            if at < 0:
+                raise InputError(f"There is no model {recipe.model}; import it: widget Models.")
+            self.picker.choice.setCurrentIndex(at)
+            self._model = None
+        self.recipe_line.setText(_described(recipe))
+        return recipe
+
+    def start(self, wait: bool = False) -> list[Outcome]:
+        """Begin, or go on where it was stopped.
+
+        Returns
+        -------
+        list of Outcome
+            What became of the images so far; of all of them if ``wait``.
+        """
+        if self.running:
+            raise InputError("A batch is running; stop it first.")
+        settings = self.settings
+        model = self._model
+        work = self.files.work(settings, model, self._told.emit, self._moved.emit)
+        self.outcomes, self._began, self.running = [], time.monotonic(), True
+        for row in self.files.rows:
+            row.state = "waiting"
+        self.say("Loading the model ..." if model is None else "Running ...")
+        self.jobs.submit("batch", EMBED, work, self._on_done, self._on_failed)
+        self._refresh()
+        while wait and self.running:
+            QApplication.processEvents()
+            time.sleep(0.002)
+        return self.outcomes
+
+    def stop(self) -> None:
+        """Stop; planes that are finished are kept, and starting again goes on from them."""
+        self.jobs.stop()
+        self.picker.stopped()
+        if self.running:
+            self._end_run("Stopped; start again to go on.")
+
+    def open_report(self) -> Path:
+        """Open the report in the browser; returns where it is."""
+        path = self.output / REPORT
+        if not path.is_file():
+            raise InputError(f"There is no report in {self.output} yet.")
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.resolve())))
+        return path
+
+    def open_results(self) -> list[Any]:
+        """Show the selected images with their labels in the viewer; returns the layers."""
+        shown: list[Any] = []
+        for number in self.table.selected():
+            path = self.files.rows[number].path
+            outcome = next((o for o in self.outcomes if o.path == path), None)
+            if outcome is None or outcome.files is None or not outcome.files.labels.exists():
+                raise InputError(f"{path.name} has no labels yet.")
+            shown += self.viewer.open(str(path), plugin="napari")
+            shown += self.viewer.open(str(outcome.files.labels), plugin="napari-segany")
+        return shown
+
+    def copy_command(self) -> str:
+        """Put the same batch, for a terminal, on the clipboard; returns it."""
+        command = as_command(self.files, self.settings)
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(command)
+        self.say("Copied.")
+        return command
+
+    def end(self) -> None:
+        """Stop; nothing that is finished is lost."""
+        if not self._closed:
+            self._closed = True
+            self.jobs.end()
+
+    def closeEvent(self, event: Any) -> None:
+        """End."""
+        self.end()
+        super().closeEvent(event)
+
+    # Building -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        self.table = BatchFiles()
+        self.table.dropped.connect(lambda paths: self._guarded(lambda: self.add(paths))())
+        self.table.axes_changed.connect(self._on_axes)
+        column.addWidget(self.table, 1)
+        column.addLayout(
+            self._row(
+                ("Add files ...", self._ask_files, "Images and stacks"),
+                ("Add folder ...", self._ask_folder, "All images of a folder, or an OME-Zarr"),
+                ("Remove", self.remove, "Take the selected images out of the list"),
+            )
+        )
+        form = QFormLayout()
+        self.recipe_line = QLabel("the controls below")
+        self.recipe_line.setWordWrap(True)
+        recipe = QHBoxLayout()
+        recipe.addWidget(self.recipe_line, 1)
+        recipe.addWidget(self._button("Load ...", self.use_recipe, "A recipe from a file"))
+        form.addRow("Recipe", recipe)
+        form.addRow("Model", self.picker)
+        column.addLayout(form)
+        self.search = SearchForm()
+        column.addWidget(self.search)
+        below = QFormLayout()
+        self.min_area = spin(0, 10**9, 0, "Leave out objects with fewer pixels")
+        below.addRow("Smallest object", self.min_area)
+        self.output_line = QLineEdit("results")
+        self.output_line.setToolTip("The folder for the results")
+        out = QHBoxLayout()
+        out.addWidget(self.output_line, 1)
+        out.addWidget(self._button("...", self._ask_output, "Choose the folder for the results"))
+        below.addRow("Results in", out)
+        self.where = QComboBox()
+        self.where.setEditable(True)
+        self.where.addItems([HERE, "local:2"])
+        self.where.setToolTip(
+            "here; local:N for N processes; or a dask scheduler such as tcp://host:8786"
+        )
+        below.addRow("Compute", self.where)
+        column.addLayout(below)
+        column.addWidget(self._build_outputs())
+        row = QHBoxLayout()
+        self.start_button = self._button("Start", self.start, "Begin, or go on")
+        self.stop_button = self._button("stop", self.stop, "Stop; finished planes are kept")
+        row.addWidget(self.start_button, 1)
+        row.addWidget(self.stop_button)
+        column.addLayout(row)
+        self.progress = QProgressBar()
+        self.progress.setVisible(False)
+        self.progress_line = QLabel("")
+        column.addWidget(self.progress)
+        column.addWidget(self.progress_line)
+        column.addLayout(
+            self._row(
+                ("Report", self.open_report, "All results on one page, in the browser"),
+                ("Show", self.open_results, "The selected images with their labels"),
+                ("Copy as command line", self.copy_command, "For a terminal or a cluster"),
+            )
+        )
+        self.message = QLabel("")
+        self.message.setWordWrap(True)
+        column.addWidget(self.message)
+
+    def _build_outputs(self) -> QWidget:
+        inside = QWidget()
+        form = QFormLayout(inside)
+        form.setContentsMargins(0, 0, 0, 0)
+        self.labels_kind, self.table_kind = QComboBox(), QComboBox()
+        for box, kinds in ((self.labels_kind, LABELS), (self.table_kind, TABLES)):
+            for kind in kinds:
+                box.addItem(kind, kind)
+        form.addRow("Labels", self.labels_kind)
+        form.addRow("Table", self.table_kind)
+        self.exports = {kind: QCheckBox(kind) for kind in EXPORTS}
+        for kind, box in self.exports.items():
+            box.setToolTip(EXPORTS[kind][1].__doc__ or "")
+            form.addRow("", box)
+        self.overwrite = QCheckBox("do everything anew")
+        self.overwrite.setToolTip("Replace files that are there, whoever made or changed them")
+        form.addRow("", self.overwrite)
+        fold = QCollapsible("Files")
+        fold.addWidget(inside)
+        return fold
+
+    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for text, act, tip in buttons:
+            row.addWidget(self._button(text, act, tip))
+        return row
+
+    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(self._guarded(act))
+        return button
+
+    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
+        """What cannot be done is said in the widget, never in a dialog."""
+
+        def call(*_: Any) -> None:
+            try:
+                act()
+            except SeganyError as error:
+                self.say(str(error))
+
+        return call
+
+    def _ask_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Images")
+        if paths:
+            self.add(paths)
+
+    def _ask_folder(self) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder with images"):
+            self.add([folder])
+
+    def _ask_output(self) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder for the results"):
+            self.output = folder
+
+    # Showing --------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Say something in the widget."""
+        self.message.setText(text)
+
+    def _look(self) -> None:
+        reading = self.settings.reading
+        self.jobs.submit(
+            "look", ASK, lambda _: self.files.look(reading), self._on_looked, self._on_look_failed
+        )
+        self._refresh()
+
+    def _on_looked(self, seen: Any) -> None:
+        self.files.show(seen)
+        self._refresh()
+
+    def _on_look_failed(self, error: Exception) -> None:
+        self.say(str(error))
+
+    def _on_axes(self, number: int, axes: str) -> None:
+        self.files.rows[number].axes = axes.strip().upper()
+        self._look()
+
+    def _on_model(self, model: SamModel) -> None:
+        self._model = model
+
+    def _on_told(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.files.take(outcome)
+        self._refresh()
+
+    def _on_moved(self, name: str, done: float, total: int) -> None:
+        if not self.running:
+            return
+        self.progress.setVisible(True)
+        # In thousandths of a plane, so that it moves within one, too.
+        self.progress.setRange(0, total * 1000)
+        self.progress.setValue(round(done * 1000))
+        left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
+        told = "" if done < 0.02 * total else f", {_duration(left)} left"
+        self.progress_line.setText(f"{name}: {int(done)} of {total} planes{told}")
+
+    def _on_done(self, failures: int) -> None:
+        objects = sum(outcome.objects for outcome in self.outcomes)
+        text = f"{len(self.outcomes) - failures} of {len(self.outcomes)} images, {objects} objects"
+        self._end_run(text + (f"; {failures} failed" if failures else "") + ".")
+
+    def _on_failed(self, error: Exception) -> None:
+        self._end_run(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+
+    def _end_run(self, text: str) -> None:
+        self.running = False
+        for row in self.files.rows:
+            row.state = "" if row.state == "waiting" else row.state
+        self.progress.setVisible(False)
+        self.progress_line.setText("")
+        self.say(text)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.table.show_rows(self.files.rows, not self.running)
+        self.start_button.setEnabled(not self.running)
+
+
+def _described(recipe: Recipe) -> str:
+    params = recipe.params
+    return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,100 @@
+"""A batch as the widget has it, without a window."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_segany import AutomaticParams, LabelParams
+from napari_segany.batch.plan import Outcome
+from napari_segany.cli.main import build_parser
+from napari_segany.cli.segment import chosen_parameters
+from napari_segany.errors import InputError
+from napari_segany.io.results import Outputs
+from napari_segany.plugin.batching import FileList, Settings, as_command
+
+PARAMS = AutomaticParams(
+    points_per_side=2, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    images = tmp_path / "in"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(2):
+        image = rng.integers(0, 255, (3, 40, 50)).astype(np.uint8)
+        tifffile.imwrite(images / f"a{n}.tif", image, photometric="minisblack")
+    (images / "bad.tif").write_bytes(b"II*\0nothing")
+    return images
+
+
+def test_files_are_listed_once_and_understood(folder: Path):
+    files = FileList()
+    assert [row.path.name for row in files.add([folder])] == ["a0.tif", "a1.tif", "bad.tif"]
+    assert files.add([folder / "a0.tif"]) == []
+    files.rows[1].axes = "TYX"
+    files.show(files.look(Settings(folder).reading))
+    assert files.rows[0].understood.startswith("QYX 3 x 40 x 50")
+    assert files.rows[1].understood.startswith("TYX 3 x 40 x 50")
+    assert not files.rows[2].readable
+    files.remove([0, 2])
+    assert [row.path.name for row in files.rows] == ["a1.tif"]
+
+
+def test_a_batch_is_done_and_told(folder: Path, tiny_model: Any, tmp_path: Path):
+    files = FileList()
+    files.add([folder])
+    files.rows[1].axes = "TYX"
+    settings = Settings(tmp_path / "out", params=PARAMS, outputs=Outputs(exports=("coco",)))
+    told: list[Outcome] = []
+    moved: list[Any] = []
+    work = files.work(settings, tiny_model, told.append, lambda *args: moved.append(args))
+    assert work(lambda: False) == 1
+    for outcome in told:
+        files.take(outcome)
+    assert [row.state.split(",")[0].split(":")[0] for row in files.rows] == [
+        *("done", "done", "failed")
+    ]
+    assert moved[-1][1:] == (6.0, 6)
+    with tifffile.TiffFile(tmp_path / "out" / "a1_labels.ome.tif") as file:
+        assert file.series[0].axes == "TYX"
+    told.clear()
+    files.work(settings, tiny_model, told.append, lambda *_: None)(lambda: False)
+    assert [outcome.state for outcome in told] == ["failed", "same", "same"]
+
+
+def test_nothing_to_do_is_told(tmp_path: Path):
+    with pytest.raises(InputError, match="Add images first"):
+        FileList().work(Settings(tmp_path), None, print, print)
+
+
+def test_the_command_says_the_same(folder: Path, tmp_path: Path):
+    files = FileList()
+    files.add([folder])
+    settings = Settings(
+        tmp_path / "out put",
+        params=replace(PARAMS, min_area=7, exclude_border=True, strategy="adaptive"),
+        labels=LabelParams(min_area=7, overlap="best_on_top"),
+        channels=(0, 1, 2),
+        normalise=((-5.0, 10.5),),
+        outputs=Outputs("zarr", "parquet", ("rois",)),
+        where="local:3",
+    )
+    words = shlex.split(as_command(files, settings))
+    args = build_parser().parse_args(words[1:])
+    assert words[0] == "napari-segany"
+    assert len(args.inputs) == 3
+    assert args.output == tmp_path / "out put"
+    assert chosen_parameters(args, None) == (settings.params, settings.labels)
+    assert (args.channel, args.normalise) == (settings.channels, settings.normalise)
+    assert (args.labels, args.table_format, args.export) == ("zarr", "parquet", ["rois"])
+    assert args.dask == "local:3"
+    own = replace(settings, params=AutomaticParams(point_grids=(((0.5, 0.5),),)))
+    with pytest.raises(InputError, match="recipe file"):
+        as_command(files, own)
