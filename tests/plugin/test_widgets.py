@@ -465,9 +465,9 @@ def test_a_batch_in_a_window(
     drop_files(widget.table, [folder])
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.table.rowCount() == 2
-    assert "3 x 40 x 50 uint8" in widget.table.item(0, 2).text()
-    widget.table.item(1, 1).setText("tyx")
-    until(qtbot, lambda: widget.table.item(1, 2).text().startswith("TYX"))
+    assert "3 x 40 x 50 uint8" in widget.table.item(0, 3).text()
+    widget.table.item(1, 2).setText("tyx")
+    until(qtbot, lambda: widget.table.item(1, 3).text().startswith("TYX"))
     widget.output = tmp_path / "out"
     widget.search.points_per_side.setValue(2)
     assert widget.search.preset.currentText() == "own"
@@ -476,7 +476,7 @@ def test_a_batch_in_a_window(
     assert not widget.start_button.isEnabled()
     until(qtbot, lambda: not widget.running, 30_000)
     assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
-    assert widget.table.item(0, 3).text().startswith("done, ")
+    assert widget.table.item(0, 1).text().startswith("done, ")
     assert (tmp_path / "out" / "a0_coco.json").is_file()
 
     again = widget.start(wait=True)
@@ -490,6 +490,7 @@ def test_a_batch_in_a_window(
     widget.table.selectRow(1)
     image, labels = widget.open_results()
     assert image.data.shape == labels.data.shape == (3, 40, 50)
+    assert image.scale.tolist() == labels.scale.tolist()
     recipe = widget.use_recipe(tmp_path / "out" / "a1_recipe.json")
     assert recipe is not None
     assert recipe.axes == "TYX"

@@ -170,8 +170,22 @@ class FileList:
         model: SamModel | None,
         told: Callable[[Outcome], None],
         progress: BatchProgress,
+        loaded: Callable[[SamModel], None] | None = None,
     ) -> Callable[[ShouldStop], int]:
         """How to do the batch; what is returned is called in another thread, gives the failures.
+
+        Parameters
+        ----------
+        settings : Settings
+            What to do.
+        model : SamModel or None
+            Who is asked, None to load it first.
+        told : callable
+            Called with the outcome of each image.
+        progress : callable
+            Called with planes done and in all.
+        loaded : callable, optional
+            Called with a model that was loaded.
 
         Raises
         ------
@@ -198,7 +212,7 @@ class FileList:
                 told(Outcome(path, "failed", error=text))
                 failures += 1
             if items:
-                with _executor(settings, model) as where:
+                with _executor(settings, model, loaded) as where:
                     recipe = where.make_recipe(**settings.given)
                     _check_weights(recipe, settings.recipe)
                     batch = Batch(
@@ -217,7 +231,7 @@ class FileList:
             if row.path == outcome.path:
                 row.state = STATES[outcome.state]
                 if outcome.state == "failed":
-                    row.state = f"failed: {outcome.error}"
+                    row.state = "failed: " + outcome.error.removeprefix(f"{row.path}: ")
                 elif outcome.state != "elsewhere":
                     row.state += f", {outcome.objects} objects"
 
@@ -234,7 +248,9 @@ def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:
 
 
 @contextmanager
-def _executor(settings: Settings, model: SamModel | None) -> Iterator[Executor]:
+def _executor(
+    settings: Settings, model: SamModel | None, loaded: Callable[[SamModel], None] | None
+) -> Iterator[Executor]:
     if settings.where != HERE:
         with connect(settings.where, None, settings.request) as cluster:
             yield cluster
@@ -242,6 +258,8 @@ def _executor(settings: Settings, model: SamModel | None) -> Iterator[Executor]:
     if model is None:
         request: Any = settings.request
         model = load_model(request.model, device=request.device, precision=request.precision)
+        if loaded is not None:
+            loaded(model)
     yield Local(model)
 
 

@@ -49,6 +49,36 @@ def _read(path: Path) -> LayerData:
     return data.astype(np.int32), settings, "labels"
 
 
+def read_images(path: Path) -> list[LayerData]:
+    """Image layers of a file, one a channel, placed as its labels will be."""
+    image = open_image(path)
+    axes, sizes = image.axes, image.pixel_size
+    data = image.data
+    if not isinstance(data, np.memmap) and not hasattr(data, "chunks"):
+        # The others are read as they are seen, and need no open file for it.
+        data = np.asarray(data)
+    image.close()
+    colour = axes.endswith("S")
+    kept = [axis for axis in axes if axis not in "CS"]
+    settings: dict[str, Any] = {
+        "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in kept),
+        "units": tuple(sizes[a][1] if a in sizes else "pixel" for a in kept),
+        "axis_labels": tuple(a.lower() for a in kept),
+    }
+    if "C" not in axes:
+        return [(data, settings | {"name": image.name, "rgb": colour}, "image")]
+    channel = axes.index("C")
+    before = (slice(None),) * channel
+    return [
+        (
+            data[(*before, n)],
+            settings | {"name": f"{image.name} {n}", "rgb": colour, "blending": "additive"},
+            "image",
+        )
+        for n in range(image.shape[channel])
+    ]
+
+
 def _features(table: Path) -> dict[str, list[float]]:
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

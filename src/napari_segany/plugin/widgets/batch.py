@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Layer
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
@@ -34,7 +35,9 @@ from napari_segany.io.table import TABLES
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
+from napari_segany.plugin.files import read, read_images
 from napari_segany.plugin.settings import read_settings
+from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.batch_files import BatchFiles
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.model_picker import ModelPicker
@@ -64,6 +67,7 @@ class BatchWidget(QWidget):
 
     _told = Signal(object)
     _moved = Signal(str, float, int)
+    _loaded = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -84,6 +88,7 @@ class BatchWidget(QWidget):
         self._closing = Closing(self, window, self.end, self.end)
         self._told.connect(self._on_told)
         self._moved.connect(self._on_moved)
+        self._loaded.connect(self.picker.show_model)
         self.picker.loaded.connect(self._on_model)
         self._refresh()
 
@@ -178,7 +183,12 @@ class BatchWidget(QWidget):
             raise InputError("A batch is running; stop it first.")
         settings = self.settings
         model = self._model
-        work = self.files.work(settings, model, self._told.emit, self._moved.emit)
+        if settings.where == HERE and model is None and weights.missing(self.picker.name):
+            self.picker.load()
+            raise InputError("The weights are not here yet; fetch them first.")
+        work = self.files.work(
+            settings, model, self._told.emit, self._moved.emit, self._loaded.emit
+        )
         self.outcomes, self._began, self.running = [], time.monotonic(), True
         for row in self.files.rows:
             row.state = "waiting"
@@ -213,8 +223,9 @@ class BatchWidget(QWidget):
             outcome = next((o for o in self.outcomes if o.path == path), None)
             if outcome is None or outcome.files is None or not outcome.files.labels.exists():
                 raise InputError(f"{path.name} has no labels yet.")
-            shown += self.viewer.open(str(path), plugin="napari")
-            shown += self.viewer.open(str(outcome.files.labels), plugin="napari-segany")
+            # Not by napari's own reader, which knows nothing of pixel size.
+            for values, given, kind in (*read_images(path), *read(str(outcome.files.labels))):
+                shown.append(self.viewer.add_layer(Layer.create(values, given, kind)))
         return shown
 
     def copy_command(self) -> str:
@@ -396,6 +407,7 @@ class BatchWidget(QWidget):
         if not self.running:
             return
         self.progress.setVisible(True)
+        self.say("")
         # In thousandths of a plane, so that it moves within one, too.
         self.progress.setRange(0, total * 1000)
         self.progress.setValue(round(done * 1000))

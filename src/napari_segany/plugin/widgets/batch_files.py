@@ -8,8 +8,9 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_segany.plugin.batching import Row
 
-COLUMNS = ("Image", "Axes", "Understood", "State")
-AXES = 1
+COLUMNS = ("Image", "State", "Axes", "Understood")
+WIDTHS = (90, 110, 50)
+AXES = 2
 
 
 class BatchFiles(QTableWidget):
@@ -32,6 +33,9 @@ class BatchFiles(QTableWidget):
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
             header.setStretchLastSection(True)
+        for column, width in enumerate(WIDTHS):
+            self.setColumnWidth(column, width)
+        self.setWordWrap(False)
         self.cellChanged.connect(self._on_cell)
 
     def show_rows(self, rows: Sequence[Row], editable: bool) -> None:
@@ -39,7 +43,7 @@ class BatchFiles(QTableWidget):
         self.blockSignals(True)
         self.setRowCount(len(rows))
         for n, row in enumerate(rows):
-            texts = (row.path.name, row.axes, row.understood, row.state)
+            texts = (row.path.name, row.state, row.axes, row.understood)
             for column, text in enumerate(texts):
                 item = self.item(n, column)
                 if item is None:
