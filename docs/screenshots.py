@@ -8,6 +8,8 @@ and the volume a folder with SET/images/NAME; without, only what ships with pack
 
 import argparse
 import os
+import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +18,13 @@ from typing import Any
 
 import napari
 import numpy as np
+import tifffile
 from qtpy.QtWidgets import QApplication
+from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
 
-FOLDER = Path(__file__).parent / "images"
+FOLDER = Path(__file__).resolve().parent / "images"
 
 
 def wait(seconds: float) -> None:
@@ -163,6 +167,44 @@ def everything(folder: Path) -> None:
     picture(viewer, "everything")
 
 
+def batch() -> None:
+    """Several files with one recipe, and the report, which a Chromium takes the picture of."""
+    folder = Path(tempfile.mkdtemp())
+    image = data.coins()
+    for name, part in (("left", image[:, :190]), ("right", image[:, 190:])):
+        stack = np.stack([part, part[::-1], part[:, ::-1]])
+        options: Any = {"metadata": {"axes": "ZYX", "unit": "um", "spacing": 2.0}}
+        tifffile.imwrite(folder / f"{name}.tif", stack, imagej=True, resolution=(4, 4), **options)
+    content = (folder / "right.tif").read_bytes()
+    (folder / "half_copied.tif").write_bytes(content[: len(content) // 2])
+    # As it appears in the report.
+    os.chdir(folder)
+    viewer = napari.Viewer()
+    viewer.window.resize(1300, 900)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
+    widget.add(["*.tif"])
+    widget.search.points_per_side.setValue(16)
+    widget.min_area.setValue(300)
+    widget.start(wait=True)
+    widget.table.selectRow(1)
+    widget.open_results()
+    wait(1)
+    picture(viewer, "batch")
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        print("There is no Chromium, so the picture of the report is left as it was.")
+        return
+    subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+            *("--window-size=1100,1000", f"--screenshot={FOLDER / 'report.png'}"),
+            (folder / "results" / "segany_report.html").as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
 def main() -> None:
     """All pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,6 +214,7 @@ def main() -> None:
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
     coins()
     tissue()
+    batch()
     if args.data is not None:
         for show in (nuclei, electrons, volume, everything):
             show(args.data)

@@ -392,3 +392,29 @@ def test_a_damaged_page_is_named_when_it_is_read(tmp_path: Path) -> None:
         image.data[0]
         with pytest.raises(InputError, match="page 3 of 4 cannot be decoded"):
             image.data[2]
+
+
+@pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"compression": "zlib"}])
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.7, 0.95])
+def test_a_stack_that_was_cut_short_is_never_taken_for_a_shorter_one(
+    tmp_path: Path, options: Any, part: float, caplog: Any
+):
+    image = np.random.default_rng(0).integers(0, 999, (9, 60, 70)).astype(np.uint16)
+    path = tmp_path / "cut.tif"
+    tifffile.imwrite(path, image, photometric="minisblack", **options)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(InputError, match=r"truncated|damaged"):
+        open_image(path)
+    assert caplog.text == ""
+
+
+def test_pages_that_are_listed_one_after_the_other_and_cut_short(tmp_path: Path):
+    path = tmp_path / "cut.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for n in range(5):
+            writer.write(np.full((40, 50), n, np.uint8), contiguous=False, metadata=None)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * 0.7)])
+    with pytest.raises(InputError, match="truncated"):
+        open_image(path)

@@ -4,6 +4,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, needs_a_display, press, until
 
+from napari_segany import AutomaticParams, Recipe
 from napari_segany.core.presets import PRESETS
 from napari_segany.errors import Cancelled
 from napari_segany.models import cache, catalog
@@ -496,6 +498,8 @@ def test_a_batch_in_a_window(
     assert recipe.axes == "TYX"
     assert widget.settings.params.points_per_side == 2
     assert "--points-per-side 2" in widget.copy_command()
+    saved = Recipe.from_json(widget.save_recipe(tmp_path / "saved.json").read_text())
+    assert saved == replace(recipe, axes="auto")
     widget.remove([0])
     assert widget.table.rowCount() == 1
 
@@ -542,6 +546,9 @@ def test_presets_set_the_controls(open_widget: Any) -> None:
     assert form.preset.currentText() == "own"
     form.downscale.setValue(1)
     assert form.preset.currentText() == "usual"
+    assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"
+    form.fractions["crop_overlap_ratio"].setValue(0.5)
+    assert form.params.crop_overlap_ratio == 0.5
 
 
 @pytest.mark.weights

@@ -20,7 +20,7 @@ p { margin: .2rem 0; } .quiet { opacity: .75; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1rem; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
 .card { overflow-wrap: anywhere; }
-.card img { width: 100%; border-radius: 4px; background: #000; }
+.card img { width: 100%; max-height: 15rem; object-fit: contain; border-radius: 4px; }
 .card h3 { font-size: 1rem; margin: .4rem 0 .1rem; }
 figure { margin: .5rem 0 0; } figcaption { font-size: .8rem; opacity: .75; }
 svg { display: block; width: 100%; } rect { fill: var(--bar); }

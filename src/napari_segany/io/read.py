@@ -1,7 +1,10 @@
 """Opening images: what the axes are, how large a pixel is, and the planes when they are needed."""
 
+import logging
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +179,33 @@ def _check_pixels(image: OpenedImage) -> None:
 
 def _open_tiff(path: Path) -> OpenedImage:
     damaged = f"{path} is a damaged or truncated TIFF file"
+    with _complaints() as complaints:
+        return _open_tiff_listening(path, damaged, complaints)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs meanwhile in this thread; it reads on where we had rather stop."""
+    said: list[str] = []
+    here = threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread == here:
+            said.append(record.getMessage())
+        return record.thread != here
+
+    logger = logging.getLogger("tifffile")
+    level = logger.level
+    logger.addFilter(keep)
+    logger.setLevel(min(level or logging.WARNING, logging.WARNING))
+    try:
+        yield said
+    finally:
+        logger.removeFilter(keep)
+        logger.setLevel(level)
+
+
+def _open_tiff_listening(path: Path, damaged: str, complaints: list[str]) -> OpenedImage:
     try:
         tiff = tifffile.TiffFile(path)
     except Exception as error:
@@ -184,6 +214,11 @@ def _open_tiff(path: Path) -> OpenedImage:
         if not len(tiff.pages) or not tiff.series:
             raise InputError(f"{path} is a TIFF file without pages, so there is no image in it.")
         series = tiff.series[0]
+        if any("invalid page offset" in text for text in complaints):
+            raise InputError(
+                f"{path} is truncated: its list of pages is cut off after page {len(tiff.pages)}. "
+                "Copy it again."
+            )
         _check_complete(series, path)
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.SEPARATED:
             raise InputError(f"{path} is in printing colours (CMYK); save it as RGB or gray.")

@@ -29,6 +29,8 @@ from napari_segany.batch.cluster import ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.everything import make_recipe
+from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS
 from napari_segany.io.results import LABELS, Outputs
 from napari_segany.io.table import TABLES
@@ -171,6 +173,21 @@ class BatchWidget(QWidget):
         self.recipe_line.setText(_described(recipe))
         return recipe
 
+    def save_recipe(self, path: str | Path | None = None) -> Path | None:
+        """Save what ``napari-segany segment --recipe`` takes to do the same; returns where."""
+        if self._model is None:
+            self.picker.load()
+            raise InputError("A recipe names the model's weights; wait until the model is loaded.")
+        text = make_recipe(self._model, **self.settings.given).to_json()
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
+        if not path:
+            return None
+        with writing(Path(path)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        self.say(f"Saved as {path}.")
+        return Path(path)
+
     def start(self, wait: bool = False) -> list[Outcome]:
         """Begin, or go on where it was stopped.
 
@@ -269,6 +286,7 @@ class BatchWidget(QWidget):
         recipe = QHBoxLayout()
         recipe.addWidget(self.recipe_line, 1)
         recipe.addWidget(self._button("Load ...", self.use_recipe, "A recipe from a file"))
+        recipe.addWidget(self._button("Save ...", self.save_recipe, "For later, or elsewhere"))
         form.addRow("Recipe", recipe)
         form.addRow("Model", self.picker)
         column.addLayout(form)

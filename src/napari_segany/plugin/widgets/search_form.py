@@ -3,13 +3,14 @@
 from dataclasses import fields, replace
 from typing import Any, get_args
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_segany.core.parameters import AutomaticParams, Strategy
+from napari_segany.core.parameters import AutomaticParams, Nms, Strategy
 from napari_segany.core.presets import PRESETS
 
 OWN = "own"
+DECIMALS = 3
 
 
 class SearchForm(QWidget):
@@ -31,6 +32,18 @@ class SearchForm(QWidget):
         self.downscale = spin(1, 16, 1, "Points a side are divided by this with every layer")
         self.points_per_batch = spin(1, 1024, 64, "Points decoded together at most")
         self.min_region = spin(0, 10**6, 0, "Fill holes and drop specks below so many pixels")
+        self.nms = QComboBox()
+        self.nms.setToolTip("Overlap is measured between masks, or between boxes as the reference")
+        for name in get_args(Nms):
+            self.nms.addItem(name, name)
+        self.fractions = {
+            "max_area_fraction": _fraction("Leave out masks that cover more of the plane"),
+            "crop_overlap_ratio": _fraction("Overlap of crops, of the plane's short side", 0.9),
+            "crop_nms_thresh": _fraction("Overlap above which the mask of the larger crop goes"),
+            "stability_score_offset": _fraction("Logits between the masks that are compared", 10),
+        }
+        for name, box in self.fractions.items():
+            box.setValue(getattr(self._base, name))
         form = QFormLayout()
         form.addRow("Preset", self.preset)
         form.addRow("Points a side", self.points_per_side)
@@ -40,8 +53,9 @@ class SearchForm(QWidget):
         column.addLayout(form)
         column.addWidget(self._advanced())
         self.preset.activated.connect(lambda _: self._on_preset())
-        self.strategy.activated.connect(lambda _: self._on_change())
-        for each in self._spins().values():
+        for box in (self.strategy, self.nms):
+            box.activated.connect(lambda _: self._on_change())
+        for each in (*self._spins().values(), *self.fractions.values()):
             each.valueChanged.connect(lambda _: self._on_change())
 
     def _spins(self) -> dict[str, QSpinBox]:
@@ -56,18 +70,24 @@ class SearchForm(QWidget):
     @property
     def params(self) -> AutomaticParams:
         """What the controls say."""
-        given = {name: each.value() for name, each in self._spins().items()}
-        strategy: Any = self.strategy.currentData()
-        return replace(self._base, strategy=strategy, **given)
+        given: dict[str, Any] = {name: each.value() for name, each in self._spins().items()}
+        for name, box in self.fractions.items():
+            before = getattr(self._base, name)
+            # What is shown is rounded; what was not touched stays as it was.
+            given[name] = before if round(before, DECIMALS) == box.value() else box.value()
+        given |= {"strategy": self.strategy.currentData(), "nms": self.nms.currentData()}
+        return replace(self._base, **given)
 
     @params.setter
     def params(self, params: AutomaticParams) -> None:
         self._base = params
-        for name, each in self._spins().items():
+        each: Any
+        for name, each in (*self._spins().items(), *self.fractions.items()):
             each.blockSignals(True)
             each.setValue(getattr(params, name))
             each.blockSignals(False)
         self.strategy.setCurrentIndex(self.strategy.findData(params.strategy))
+        self.nms.setCurrentIndex(self.nms.findData(params.nms))
         self._on_change()
 
     def _on_preset(self) -> None:
@@ -96,6 +116,11 @@ class SearchForm(QWidget):
             ("Points divided by", self.downscale),
             ("Points a batch", self.points_per_batch),
             ("Holes and specks", self.min_region),
+            ("Overlap of", self.nms),
+            ("Largest mask", self.fractions["max_area_fraction"]),
+            ("Crop overlap", self.fractions["crop_overlap_ratio"]),
+            ("Between crops", self.fractions["crop_nms_thresh"]),
+            ("Stability offset", self.fractions["stability_score_offset"]),
         ):
             form.addRow(text, part)
         fold = QCollapsible("Advanced")
@@ -108,5 +133,14 @@ def spin(low: int, high: int, value: int, tip: str) -> QSpinBox:
     made = QSpinBox()
     made.setRange(low, high)
     made.setValue(value)
+    made.setToolTip(tip)
+    return made
+
+
+def _fraction(tip: str, most: float = 1.0) -> QDoubleSpinBox:
+    made = QDoubleSpinBox()
+    made.setDecimals(DECIMALS)
+    made.setRange(0, most)
+    made.setSingleStep(0.05)
     made.setToolTip(tip)
     return made
