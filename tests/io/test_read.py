@@ -418,3 +418,13 @@ def test_pages_that_are_listed_one_after_the_other_and_cut_short(tmp_path: Path)
     path.write_bytes(content[: int(len(content) * 0.7)])
     with pytest.raises(InputError, match="truncated"):
         open_image(path)
+
+
+def test_pages_understand_an_ellipsis(tmp_path: Path):
+    image = pixels((2, 3, 20, 30))
+    write_compressed(tmp_path / "a.tif", image)
+    with open_image(tmp_path / "a.tif") as opened:
+        assert isinstance(opened.data, TiffPages)
+        assert np.array_equal(opened.data[...], image)
+        assert np.array_equal(opened.data[1, ...], image[1])
+        assert np.array_equal(opened.data[..., 5:7], image[..., 5:7])

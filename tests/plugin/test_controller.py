@@ -449,3 +449,62 @@ def test_going_to_an_object_shows_its_plane(begin: Any, jobs: Any, stack: Any, v
     assert viewer.scene.camera.center[-2:] == pytest.approx((5, 10))
     with pytest.raises(InputError, match="no object 7"):
         controller.go_to(7)
+
+
+def test_what_others_wrote_about_labels_stays(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    layer = Labels(np.zeros(stack.shape, np.int32), features={"index": [7], "kind": ["T cell"]})
+    layer.metadata["napari_segany"] = {"steps": [], "weights_sha256": "", "precision": ""}
+    layer.data[0, 0, 0] = 7
+    controller.viewer.add_layer(layer)
+    controller.into(layer)
+    click(controller, jobs, 2, 10, 20)
+    assert controller.commit() == [8]
+    rows = layer.features.set_index("index")
+    assert rows.loc[7, "kind"] == "T cell"
+    assert rows.loc[8, "area"] == 25
+    assert len(layer.metadata["napari_segany_earlier"]) == 1
+    assert layer.metadata["napari_segany"]["steps"][0][0] == "put"
+    layer.features = layer.features.assign(kind=["T cell", "B cell"])
+    click(controller, jobs, 2, 30, 40)
+    controller.commit()
+    rows = layer.features.set_index("index")
+    assert rows.loc[[7, 8], "kind"].tolist() == ["T cell", "B cell"]
+    controller.undo()
+    rows = layer.features.set_index("index")
+    assert rows.index.tolist() == [7, 8]
+    assert rows.loc[8, "kind"] == "B cell"
+
+
+def test_labels_of_other_data_are_looked_at_again(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    assert controller.commit() == [1]
+    data = np.asarray(controller.labels.data).copy()
+    data[0, :2, :2] = 5
+    controller.labels.data = data
+    click(controller, jobs, 2, 30, 40)
+    assert controller.commit() == [6]
+
+
+def test_a_batch_that_is_being_asked_is_not_begun_anew(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    jobs.run()
+    boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(1, 36, 4) for c in range(1, 46, 4)]
+    controller.session.add_many(boxes, [(2, None, None)] * len(boxes))
+    asked = [job[2] for job in jobs.waiting if job[0] == 0]
+    assert len(asked) == 2, "64 at once, so that answers appear on the way"
+    viewer.dims.set_current_step(0, 1)
+    viewer.dims.set_current_step(0, 2)
+    assert [job[2] for job in jobs.waiting if job[0] == 0] == asked
+    jobs.run()
+    assert len(controller.model.asked) == len(boxes)
+    assert all(controller.session.candidates(each.id) for each in controller.session.state.open)
+    # After a stop it is asked again.
+    controller.session.add_many([Prompt(box=[2, 2, 30, 30])], [(2, None, None)])
+    controller.stop()
+    controller.segment()
+    jobs.run()
+    assert controller.session.candidates(controller.session.state.open[-1].id) is not None

@@ -351,3 +351,73 @@ def test_a_session_goes_on_without_a_journal_that_cannot_be_written(
     assert session.commit() == [1]
     assert len(said) == 1
     assert "No space left" in said[0]
+
+
+def test_an_object_below_another_is_not_lost(session: Session) -> None:
+    session.on_overlap = "replace"
+    first = session.add_box([5, 5, 15, 15])
+    session.ask()
+    session.commit()
+    second = session.add_box([4, 4, 16, 16])
+    session.ask()
+    session.commit()
+    assert not (labels(session) == 1).any()
+    assert session.check_labels() == []
+    session.delete([second])
+    assert (labels(session) == 1).sum() == 121
+    assert [each.id for each in session.state.committed] == [first]
+
+
+def test_an_object_that_was_painted_over_is_given_up(session: Session) -> None:
+    session.on_overlap = "replace"
+    number = session.add_box([5, 5, 15, 15])
+    session.ask()
+    session.commit()
+    labels(session)[labels(session) == 1] = 77
+    assert session.check_labels() == [number]
+    assert number not in session.state.objects
+    session.add_box([20, 20, 25, 25])
+    session.ask()
+    session.commit()
+    assert (labels(session) == 77).sum() == 121, "what was painted stays"
+
+
+def test_a_commit_that_gets_no_pixel_stays_open(session: Session) -> None:
+    session.add_box([5, 5, 15, 15])
+    session.ask()
+    session.commit()
+    number = session.add_box([6, 6, 14, 14])
+    session.ask()
+    assert session.commit() == []
+    each = session.state.objects[number]
+    assert each.commit is None
+    assert each.label is None
+    # With another that fits, in one step.
+    other = session.add_box([20, 20, 25, 25])
+    session.ask()
+    (label,) = session.commit([number, other])
+    assert (labels(session) == label).sum() == 36
+    session.undo()
+    assert not (labels(session) == label).any()
+
+
+def test_labels_that_objects_bring_along_do_not_collide(session: Session) -> None:
+    session.add_box([5, 5, 15, 15])
+    session.ask()
+    assert session.commit() == [1]
+    boxes = [Prompt(box=[20, 20, 25, 25]), Prompt(box=[30, 30, 35, 35]), Prompt(box=[1, 30, 3, 33])]
+    numbers = session.add_many(boxes, labels=[1, 9, 9])
+    session.ask()
+    given = session.commit(numbers)
+    assert len({1, *given}) == 4
+    assert given[1] == 9
+
+
+def test_a_label_that_does_not_fit_is_told(model: Any) -> None:
+    small = ArrayTarget(np.zeros(STACK.shape, np.uint8))
+    session = Session(ArraySource(STACK), model, small)
+    numbers = session.add_many([Prompt(box=[20, 20, 25, 25])], labels=[300])
+    session.ask()
+    with pytest.raises(InputError, match="uint8"):
+        session.commit(numbers)
+    assert not small.data.any()

@@ -43,6 +43,9 @@ class TiffPages:
     def __getitem__(self, key: Any) -> NDArray[np.generic]:
         """The pixels asked for; only pages that hold some of them are read."""
         keys = list(key) if isinstance(key, tuple) else [key]
+        if any(each is Ellipsis for each in keys):
+            at = next(n for n, each in enumerate(keys) if each is Ellipsis)
+            keys[at : at + 1] = [slice(None)] * (self.ndim - len(keys) + 1)
         keys += [slice(None)] * (self.ndim - len(keys))
         counting, within = keys[: self._leading], tuple(keys[self._leading :])
         lengths = self.shape[: self._leading]

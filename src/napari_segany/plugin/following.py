@@ -191,6 +191,7 @@ class Following:
     def stop(self) -> None:
         """Stop what is being computed, begun or committed."""
         self.jobs.stop()
+        self._scheduler.forget()
         self._portions.stop()
 
     # What layers and viewer tell ------------------------------------------------------------

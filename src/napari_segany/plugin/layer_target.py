@@ -88,8 +88,16 @@ class LayerTarget:
         if self._last is None:
             self._last = largest_label(self.layer.data)
         self._last = max(self._last, self._painted) + 1
-        check_label(self._last, self.layer.data.dtype)
+        self.check(self._last)
         return self._last
+
+    def check(self, label: int) -> None:
+        """Raise InputError if a label does not fit into the labels' type."""
+        check_label(label, self.layer.data.dtype)
+
+    def replaced(self) -> None:
+        """The layer has other data, with labels that nobody knows yet."""
+        self._last = None
 
     def note(self, label: int) -> None:
         """Somebody painted with a label, which is therefore not free."""

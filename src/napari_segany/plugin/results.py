@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from napari.layers import Labels
 
 from napari_segany.errors import InputError
@@ -15,6 +16,8 @@ from napari_segany.session import Session
 from napari_segany.session.provenance import provenance, steps_since, table
 
 METADATA = "napari_segany"
+EARLIER = "napari_segany_earlier"
+"""Records of sessions that wrote into the layer before."""
 
 
 class Results:
@@ -39,6 +42,10 @@ class Results:
         self._target: LayerTarget | None = None
         # Steps that are in the layer's features.
         self._described = 0
+        # Labels that we described last, and those of them whose rows are only ours.
+        self._known: set[int] = set()
+        self._added: set[int] = set()
+        self._record: Any = None
         self._on_redraw = on_redraw
 
     @staticmethod
@@ -66,6 +73,8 @@ class Results:
         )
         self.leave()
         self.layer, self._target, self._described = layer, target, 0
+        self._known, self._added, self._record = set(), set(), None
+        layer.events.data.connect(self._on_data)
         layer.events.set_data.connect(self._on_redraw)
         layer.events.paint.connect(self._on_paint)
         return target
@@ -75,6 +84,7 @@ class Results:
         if self.layer is not None:
             self.layer.events.set_data.disconnect(self._on_redraw)
             self.layer.events.paint.disconnect(self._on_paint)
+            self.layer.events.data.disconnect(self._on_data)
         self.layer = self._target = None
 
     def describe(self, session: Session) -> None:
@@ -82,8 +92,37 @@ class Results:
         count = len(session.steps)
         if self.layer is not None and count != self._described:
             self._described = count
-            self.layer.features = table(session.state)
+            self.layer.features = self._merged(table(session.state))
             self.record(session)
+
+    def _merged(self, ours: dict[str, Any]) -> Any:
+        """The layer's table with our columns and rows; what others wrote there stays."""
+        rows = pd.DataFrame(ours).set_index("index")
+        theirs = self.layer.features
+        if "index" not in theirs:
+            # In a table without that column the row's number is the label.
+            theirs = theirs.assign(index=range(len(theirs)))
+        theirs = theirs.set_index("index")
+        theirs = theirs[~theirs.index.duplicated()]
+        gone = self._known - set(rows.index)
+        # Of objects that are no more, rows that only we made go.
+        theirs = theirs.drop(index=list(self._added & gone), errors="ignore")
+        columns = [name for name in rows.columns if name in theirs.columns]
+        if gone and columns:
+            theirs.loc[theirs.index.isin(gone), columns] = np.nan
+        self._added = (self._added - gone) | (set(rows.index) - set(theirs.index))
+        self._known = set(rows.index)
+        if not len(theirs):
+            # Nothing to keep but the names of columns.
+            return rows.assign(**{n: None for n in theirs.columns if n not in rows}).reset_index()
+        merged = theirs.reindex(theirs.index.union(rows.index))
+        for name in rows.columns:
+            known = merged[name] if name in merged else pd.Series(np.nan, merged.index)
+            merged[name] = (
+                rows[name].reindex(merged.index).where(merged.index.isin(rows.index), known)
+            )
+        ordered = [*rows.columns, *(name for name in merged.columns if name not in rows.columns)]
+        return merged[ordered].rename_axis("index").reset_index()
 
     def record(self, session: Session) -> None:
         """How the labels came about into the layer's metadata."""
@@ -91,7 +130,14 @@ class Results:
             return
         known = self.layer.metadata.get(METADATA)
         if known is None or not steps_since(known, session):
-            self.layer.metadata[METADATA] = provenance(session)
+            if known is not None and known is not self._record:
+                # How somebody else, or an earlier session, made what is in this layer.
+                self.layer.metadata.setdefault(EARLIER, []).append(known)
+            self._record = self.layer.metadata[METADATA] = provenance(session)
+
+    def _on_data(self, event: Any = None) -> None:
+        if self._target is not None:
+            self._target.replaced()
 
     def _on_paint(self, event: Any = None) -> None:
         if self._target is not None:

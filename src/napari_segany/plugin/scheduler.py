@@ -1,6 +1,6 @@
 """What the model does next: a person's question, the plane in view, planes beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
@@ -8,9 +8,13 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
-from napari_segany.session.asking import Question
+from napari_segany.session.asking import Asker, Question
+from napari_segany.session.objects import SegmentedObject
 from napari_segany.session.session import Session
 from napari_segany.session.source import Plane
+
+ASKED_AT_ONCE = 64
+"""Objects whose answers appear together; so many that a batch is worth it, and soon done."""
 
 NEIGHBOURS = 2
 """Planes on each side of the one in view that are embedded ahead."""
@@ -36,6 +40,10 @@ class Scheduler:
         now: Callable[[], tuple[Session | None, Plane | None]],
     ) -> None:
         self.jobs, self.say, self.now = jobs, say, now
+        # What is being asked, by the keys of its work; keys whose answers nobody wants any more.
+        self._asked: dict[Hashable, Question] = {}
+        self._idle: list[Hashable] = []
+        self._count = 0
 
     def go_on(self, session: Session, plane: Plane | None, live: bool) -> None:
         """Have done what there is to do; with ``live`` objects are segmented unasked."""
@@ -50,9 +58,45 @@ class Scheduler:
 
     def ask(self, session: Session) -> None:
         """Have all open objects segmented whose candidates are not known."""
-        for question in session.questions():
-            done = partial(self._answered, session, question)
-            self.jobs.submit(("ask", question.plane), ASK, question.ask, done, self.failed)
+        questions = session.questions()
+        asker = questions[0].asker if questions else None
+        wanted = {id(each.prompt) for question in questions for each in question.objects}
+        # What is being asked already is waited for; the slider, or a choice, begins nothing anew.
+        for key, asked in list(self._asked.items()):
+            still = any(id(each.prompt) in wanted for each in asked.objects)
+            if asker is None or not still or not _same_asker(asked, asker):
+                del self._asked[key]
+                self._idle.append(key)
+        in_hand = {_identity(o) for asked in self._asked.values() for o in asked.objects}
+        for question in questions:
+            left = [each for each in question.objects if _identity(each) not in in_hand]
+            for start in range(0, len(left), ASKED_AT_ONCE):
+                some = tuple(left[start : start + ASKED_AT_ONCE])
+                self._submit(session, Question(question.plane, some, question.asker))
+
+    def forget(self) -> None:
+        """Nothing that was asked will be answered, because all of it was stopped."""
+        self._asked.clear()
+        self._idle.clear()
+
+    def _submit(self, session: Session, question: Question) -> None:
+        if self._idle:
+            # Work of the same key takes the place of what nobody wants to know any more.
+            key = self._idle.pop()
+        else:
+            self._count += 1
+            key = ("ask", self._count)
+        self._asked[key] = question
+
+        def done(sets: list[MaskSet]) -> None:
+            self._asked.pop(key, None)
+            self._answered(session, question, sets)
+
+        def failed(error: Exception) -> None:
+            self._asked.pop(key, None)
+            self.failed(error)
+
+        self.jobs.submit(key, ASK, question.ask, done, failed)
 
     def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
         """Have a plane embedded."""
@@ -100,3 +144,13 @@ class Scheduler:
     def failed(self, error: Exception) -> None:
         """Say what went wrong."""
         self.say(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+
+
+def _identity(each: SegmentedObject) -> tuple[Any, ...]:
+    """What is asked for an object; states that follow one another share these values."""
+    return each.plane, id(each.prompt), id(each.before)
+
+
+def _same_asker(question: Question, asker: Asker) -> bool:
+    mine = question.asker
+    return mine.model is asker.model and mine.embeddings is asker.embeddings

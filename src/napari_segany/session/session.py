@@ -1,6 +1,6 @@
 """Session: the state of one interactive job, and every step that changes it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,10 +240,12 @@ class Session(Inquiry):
         Returns
         -------
         list of int
-            Their labels. Objects without a pixel stay open.
+            Their labels. Objects without a pixel of their own, because their masks are empty or
+            others have all of it, stay open.
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
+        before, taken = self.state.objects, {each.label for each in self.state.committed}
         done: dict[int, SegmentedObject] = {}
         for number in numbers:
             each, mask = self._object(number), self.preview(number)
@@ -252,7 +254,8 @@ class Session(Inquiry):
             if mask is None:
                 raise InputError("The object is not segmented yet; ask() first.")
             if mask.area[0]:
-                label = each.label or self.labels.free_label()
+                label = self._label_for(each, taken)
+                taken.add(label)
                 self._commits += 1
                 commit = Commit(mask, self.on_overlap, self._commits)
                 done[number] = replace(each, label=label, commit=commit)
@@ -260,7 +263,17 @@ class Session(Inquiry):
             state = self.state.with_objects(*done.values())
             active = None if state.active in done else state.active
             self._advance(replace(state, active=active), join)
+            if empty := self._timeline.without_pixels(done):
+                back = [replace(done.pop(n), label=before[n].label, commit=None) for n in empty]
+                self._advance(self.state.with_objects(*back), join=True)
         return [each.label for each in done.values() if each.label is not None]
+
+    def _label_for(self, each: SegmentedObject, taken: Collection[int | None]) -> int:
+        """The label that an object brings along, unless another has it, else a free one."""
+        if each.label is None or each.label in taken:
+            return self.labels.free_label()
+        self.labels.check(each.label)
+        return each.label
 
     def reopen(self, number: int) -> SegmentedObject:
         """Take a committed object out of the labels and go on with its prompts."""

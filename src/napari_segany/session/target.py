@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from napari_segany.session.source import Plane
 
 Box = tuple[slice, ...]
 """Part of an image: a slice with start and stop for every axis."""
+
+Loss = Literal["undone", "painted over"]
+"""Its pixels are again what they were, or they are something that nobody here wrote."""
 
 CELL = 128
 """Side, in pixels, of the cells by which objects are found that may overlap."""
@@ -34,6 +37,10 @@ class LabelsTarget(Protocol):
 
     def free_label(self) -> int:
         """A label larger than any that was ever in use."""
+        ...
+
+    def check(self, label: int) -> None:
+        """Raise InputError if a label does not fit into the labels' type."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
@@ -69,8 +76,12 @@ class ArrayTarget:
     def free_label(self) -> int:
         """A label larger than any that was ever in use."""
         self._last += 1
-        check_label(self._last, self.data.dtype)
+        self.check(self._last)
         return self._last
+
+    def check(self, label: int) -> None:
+        """Raise InputError if a label does not fit into the labels' type."""
+        check_label(label, self.data.dtype)
 
     def together(self) -> AbstractContextManager[None]:
         """Nobody watches."""
@@ -89,6 +100,10 @@ class NoTarget:
         raise self._error()
 
     def free_label(self) -> int:
+        """There is no label."""
+        raise self._error()
+
+    def check(self, label: int) -> None:
         """There is no label."""
         raise self._error()
 
@@ -217,13 +232,31 @@ class Ledger:
             image[theirs] = np.where(on_it, below[mine], image[theirs])
             other.before = image[other.where]
 
-    def lost(self) -> list[int]:
-        """Objects of which no pixel that they wrote carries their label any more."""
-        return [
-            number
-            for number, patch in self._patches.items()
-            if len(patch.before) and not self._shows(patch)
-        ]
+    def lost(self) -> dict[int, Loss]:
+        """Objects that others took out of the labels altogether, and how.
+
+        An object that is only hidden below objects committed later is not lost.
+        """
+        written = [(number, p) for number, p in self._patches.items() if len(p.before)]
+        found = {number: self._loss(patch) for number, patch in written}
+        return {number: loss for number, loss in found.items() if loss is not None}
+
+    def is_empty(self, number: int) -> bool:
+        """Whether an object has not a single pixel in the labels, seen or below others."""
+        return not len(self._patches[number].before)
+
+    def _loss(self, patch: _Patch) -> Loss | None:
+        if self._shows(patch):
+            return None
+        now = self.target.read(patch.box)
+        left = patch.where.copy()
+        for other in self._overlapping(patch.box):
+            if other.order > patch.order:
+                mine, theirs = _common(patch.box, other.box)
+                left[mine] &= ~(other.where[theirs] & (now[mine] == other.label))
+        if not left.any():
+            return None
+        return "undone" if (now[left] == patch.full()[left]).all() else "painted over"
 
     def _shows(self, patch: _Patch) -> bool:
         """Whether any pixel of a patch still carries its label; nearly always its first does."""

@@ -91,22 +91,33 @@ class Timeline:
             self._left = left
 
     def drop_lost(self) -> list[int]:
-        """Reopen objects that others took out of the labels; their numbers."""
+        """Follow others who took objects out of the labels; the numbers of these objects.
+
+        What was undone is open again. What was painted over is given up, so that no later commit
+        writes it over what somebody painted.
+        """
         # While labels are written they may look as if others had taken something out.
-        lost = [] if self._writing else self._ledger.lost()
+        lost = {} if self._writing else self._ledger.lost()
         if lost:
             state = self.state
             steps: list[Step] = []
-            for number in lost:
+            for number, how in lost.items():
                 each = state.objects[number]
                 # Nothing is left to take back, but it is written down that it is gone.
                 self._ledger.take(number)
                 steps.append(("take", each))
-                state = state.with_objects(replace(each, commit=None))
+                if how == "undone":
+                    state = state.with_objects(replace(each, commit=None))
+                else:
+                    state = state.without({number})
             self._past = [*self._past[-UNDO_STEPS + 1 :], self.state]
             self._future.clear()
             self._arrive(state, steps)
-        return lost
+        return list(lost)
+
+    def without_pixels(self, numbers: Iterable[int]) -> list[int]:
+        """Which of some committed objects have not a single pixel in the labels."""
+        return [n for n in numbers if n in self._ledger and self._ledger.is_empty(n)]
 
     def move_to(self, target: LabelsTarget, reopen: bool = False) -> None:
         """Write into other labels from now on; there is no way back beyond a commit.
