@@ -21,17 +21,22 @@ ROOMS: dict[str, set[str]] = {
     "embeddings": {"core", "models"},
     "recipe": {"core"},
     "everything": {"core", "models", "recipe"},
+    "zero_shot": {"core", "models", "recipe"},
     "session": {"core", "models", "embeddings", "recipe"},
     "io": {"core", "models", "recipe", "everything"},
     "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
+    "evaluation": {
+        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("io", "batch"),
+    },
     "cli": {
-        *("core", "models", "embeddings", "recipe", "everything"),
-        *("session", "io", "batch"),
+        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("session", "io", "batch", "evaluation"),
     },
     "__main__": {"cli"},
     "plugin": {
-        *("core", "models", "embeddings", "recipe", "everything"),
-        *("session", "io", "batch"),
+        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("session", "io", "batch", "evaluation"),
     },
     # The public names, loaded when they are used.
     "__init__": {"core", "models", "embeddings", "recipe", "everything", "session", "io"},

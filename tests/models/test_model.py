@@ -464,7 +464,11 @@ def test_an_embedding_of_another_model_is_refused(
         (Prompt(box=[50, 0, 60, 5]), {}, "lies outside the plane"),
         (Prompt(mask=np.ones((64, 50), bool)), {}, "the plane has shape"),
         (Prompt(mask_logits=np.ones((5, 5))), {}, r"mask_logits must have shape \(32, 32\)"),
-        (Prompt(points=[[1, 1]]), {"multimask": 3}, "multimask must be True, False or 'auto'"),
+        (
+            Prompt(points=[[1, 1]]),
+            {"multimask": 3},
+            "multimask must be True, False, 'auto' or 'both'",
+        ),
         (Prompt(points=[[1, 1]]), {"ranking": "best"}, "ranking must be one of"),
         ([[1, 1]], {}, r"prompts must be of type Prompt, got \[1, 1\]"),
     ],

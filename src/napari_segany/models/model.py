@@ -25,7 +25,13 @@ from napari_segany.errors import InputError
 from napari_segany.models.catalog import ModelDefaults
 from napari_segany.models.device import Precision, choose_device, choose_precision
 from napari_segany.models.fetch import FetchProgress
-from napari_segany.models.prompting import AskedPlane, Embedding
+from napari_segany.models.prompting import (
+    BOTH,
+    AskedPlane,
+    Embedding,
+    Multimask,
+    outputs_of,
+)
 from napari_segany.models.weights import Weights, load_weights, resolve
 from napari_segany.models.workers import share_out
 from napari_segany.networks.decoding import PromptDecoder
@@ -125,7 +131,7 @@ class SamModel:
         embedding: Embedding,
         prompts: Prompt,
         *,
-        multimask: bool | Literal["auto"] = ...,
+        multimask: Multimask = ...,
         ranking: Ranking = ...,
         low_res_logits: bool = ...,
         should_stop: ShouldStop | None = ...,
@@ -137,7 +143,7 @@ class SamModel:
         embedding: Embedding,
         prompts: Sequence[Prompt],
         *,
-        multimask: bool | Literal["auto"] = ...,
+        multimask: Multimask = ...,
         ranking: Ranking = ...,
         low_res_logits: bool = ...,
         should_stop: ShouldStop | None = ...,
@@ -148,7 +154,7 @@ class SamModel:
         embedding: Embedding,
         prompts: Prompt | Sequence[Prompt],
         *,
-        multimask: bool | Literal["auto"] = "auto",
+        multimask: Multimask = "auto",
         ranking: Ranking = "plausible",
         low_res_logits: bool = True,
         should_stop: ShouldStop | None = None,
@@ -161,9 +167,10 @@ class SamModel:
             From :meth:`embed` of this model.
         prompts : Prompt or sequence of Prompt
             One object each.
-        multimask : bool or "auto"
+        multimask : bool, "auto" or "both"
             Three candidates for each prompt, or the single-mask answer; "auto" gives three to
-            prompts of one point without box or mask, which are ambiguous.
+            prompts of one point without box or mask, which are ambiguous; "both" gives the
+            single-mask answer first and then the three.
         ranking : {"plausible", "predicted_iou"}
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
             that cover more than half of the plane last.
@@ -191,8 +198,8 @@ class SamModel:
                 low_res_logits=low_res_logits,
                 should_stop=should_stop,
             )[0]
-        if multimask not in (True, False, "auto"):
-            raise InputError(f"multimask must be True, False or 'auto', got {multimask!r}.")
+        if multimask not in (True, False, "auto", "both"):
+            raise InputError(f"multimask must be True, False, 'auto' or 'both', got {multimask!r}.")
         self._check_embedding(embedding)
         for prompt in prompts:
             if not isinstance(prompt, Prompt):
@@ -203,10 +210,12 @@ class SamModel:
         answers: dict[int, MaskSet] = {}
         asked = self._asked(embedding)
         for group in group_alike(prompts):
-            many = prompts[group[0]].is_ambiguous if multimask == "auto" else bool(multimask)
+            outputs = outputs_of(multimask, prompts[group[0]].is_ambiguous)
             check(should_stop)
             alike = [prompts[i] for i in group]
-            with closing(self._answer_alike(asked, alike, many, ranking, low_res_logits)) as sets:
+            with closing(
+                self._answer_alike(asked, alike, outputs, ranking, low_res_logits)
+            ) as sets:
                 for i, found in zip(group, sets, strict=True):
                     answers[i] = found
                     check(should_stop)
@@ -216,7 +225,7 @@ class SamModel:
         self,
         asked: AskedPlane,
         prompts: list[Prompt],
-        multimask: bool,
+        outputs: range,
         ranking: Ranking,
         low_res_logits: bool,
     ) -> Generator[MaskSet]:
@@ -231,10 +240,12 @@ class SamModel:
                 points=np.tile(prompts[i].first_point, (len(low), 1)),
                 low_res_logits=low.cpu().numpy() if low_res_logits else None,
             )
-            return found[rank(found, ranking)]
+            # Of both, the single-mask answer stays before the three.
+            first = int(outputs == BOTH)
+            return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
 
         local = None if low_res_logits else STABILITY_OFFSET
-        return asked.ask(prompts, multimask, finish, local)
+        return asked.ask(prompts, outputs, finish, local)
 
     @torch.inference_mode()
     def _asked(self, embedding: Embedding) -> AskedPlane:

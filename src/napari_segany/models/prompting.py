@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,12 @@ from napari_segany.networks.shared_image import SharedImage
 from napari_segany.networks.upscaling import Sample
 
 Result = TypeVar("Result")
+
+Multimask = bool | Literal["auto", "both"]
+"""Three candidates, or the single-mask answer; "auto" goes by the prompt, "both" gives all four."""
+
+SINGLE, MULTIPLE, BOTH = range(1), range(1, CANDIDATES + 1), range(CANDIDATES + 1)
+"""The decoder's masks that these mean."""
 
 ELSEWHERE = -20.0
 """Logits where a mask was not computed because it does not reach there."""
@@ -103,6 +109,14 @@ class ModelPrompts:
         )
 
 
+def outputs_of(multimask: Multimask, ambiguous: bool) -> range:
+    """Which of the decoder's masks are wanted."""
+    if multimask == "both":
+        return BOTH
+    many = ambiguous if multimask == "auto" else multimask
+    return MULTIPLE if many else SINGLE
+
+
 @dataclass(frozen=True)
 class AskedPlane:
     """An embedded plane or crop, ready to answer prompts.
@@ -140,7 +154,7 @@ class AskedPlane:
     def ask(
         self,
         prompts: Sequence[Prompt],
-        multimask: bool,
+        outputs: range,
         finish: Callable[[int, Tensor, Tensor], Result],
         local: float | None = None,
     ) -> Generator[Result]:
@@ -150,11 +164,11 @@ class AskedPlane:
         ----------
         prompts : sequence of Prompt
             At least one.
-        multimask : bool
-            Three candidates for each, or one.
+        outputs : range
+            Which masks: ``SINGLE``, ``MULTIPLE`` or ``BOTH``.
         finish : callable
             Called, by several threads, with the number of each prompt, its low-resolution logits
-            (3 or 1, m, m) and predicted IoU (3 or 1).
+            (k, m, m) and predicted IoU (k), for k outputs.
         local : float, optional
             Compute masks only where their logits can be above minus this; elsewhere they are
             ``ELSEWHERE``.
@@ -164,7 +178,6 @@ class AskedPlane:
         object
             What ``finish`` returned, prompt by prompt.
         """
-        outputs = range(1, CANDIDATES + 1) if multimask else range(1)
         given = ModelPrompts.of(prompts, self.frame).to(self.device)
         # A mask changes the image that a prompt sees, so it has no group.
         step = 1 if given.masks is not None else self.decoder.asked_at_once
@@ -179,7 +192,7 @@ class AskedPlane:
                 shared = self.decoder.share(self.embedding.features, dense)
             decoded = self.decoder.decode(shared, sparse, outputs, count)
             if local is not None:
-                boxes = None if some.boxes is None or multimask else some.boxes
+                boxes = None if some.boxes is None or len(outputs) > 1 else some.boxes
                 logits = self._local_masks(decoded, count, local, boxes)
             else:
                 logits = self._in_parts(decoded, count)

@@ -1,0 +1,188 @@
+"""``napari-segany evaluate``: how good models are on images with truth."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_segany.cli import arguments
+from napari_segany.cli.automatic_options import add_options, given
+from napari_segany.cli.progress import bar
+from napari_segany.cli.segment import load
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.errors import InputError
+from napari_segany.recipe import LabelParams
+
+if TYPE_CHECKING:
+    from napari_segany.evaluation.clicks import Clicker
+    from napari_segany.models.model import SamModel
+
+EXAMPLES = """\
+examples:
+  napari-segany evaluate images/ --truth labels/ -o scores
+  napari-segany evaluate images/ --truth labels/ -o scores --tasks clicks --clicks 9 --objects 25
+  napari-segany evaluate images/ --truth labels/ -o scores --compare mobile_sam watershed
+  napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
+
+Truth are label images of the same names (NAME.tif, NAME_labels.tif). OUT receives evaluation.txt
+and evaluation.json (all scores), objects.csv (every object), clicks.png, precision_recall.png and
+worst.png. The same command again goes on where it was stopped.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``evaluate`` to the command line."""
+    about = "Measure models on images with truth."
+    parser = subparsers.add_parser(
+        "evaluate",
+        help=about[:1].lower() + about[1:-1],
+        description=about,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
+    parser.add_argument(
+        "--truth", type=Path, required=True, metavar="PATH", help="folder of label images, or one"
+    )
+    arguments.add_output(parser)
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    measured = parser.add_argument_group("what is measured")
+    measured.add_argument(
+        "--tasks",
+        nargs="+",
+        choices=("clicks", "boxes", "automatic"),
+        default=["clicks", "boxes", "automatic"],
+        metavar="TASK",
+        help="clicks (mIoU over clicks, NoC), boxes (mIoU), automatic (mSA, AP, AR, panoptic "
+        "quality); all by default",
+    )
+    measured.add_argument("--clicks", type=int, default=9, metavar="N", help="default: 9")
+    measured.add_argument(
+        "--objects",
+        type=int,
+        metavar="N",
+        help="click at and box at most so many objects of a plane, drawn at random (default: all)",
+    )
+    measured.add_argument(
+        "--min-pixels", type=int, default=1, metavar="N", help="leave out smaller objects"
+    )
+    measured.add_argument(
+        "--jitter",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="move the sides of boxes by this fraction of their length (0.1: as in training)",
+    )
+    measured.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only every so many planes of a stack"
+    )
+    measured.add_argument(
+        "--compare",
+        nargs="+",
+        default=[],
+        metavar="WHO",
+        help="more models, or the baselines watershed and random_walker (clicks only)",
+    )
+    arguments.add_model(parser)
+    arguments.add_image(parser)
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked.
+
+    Returns
+    -------
+    int
+        0 all done, 1 some images failed.
+
+    Raises
+    ------
+    SeganyError
+        Nothing could be done.
+    """
+    from napari_segany.batch.inputs import find_inputs
+    from napari_segany.batch.plan import Reading
+    from napari_segany.evaluation.outputs import write_all, write_worst
+    from napari_segany.evaluation.run import Failure, Measured, evaluate_folder, pair_up
+    from napari_segany.evaluation.summary import as_text, summarise
+    from napari_segany.evaluation.tasks import Settings
+
+    settings = Settings(
+        tasks=tuple(dict.fromkeys(args.tasks)),
+        clicks=args.clicks,
+        objects=args.objects,
+        min_pixels=args.min_pixels,
+        jitter=args.jitter,
+        params=AutomaticParams(**given(args, AutomaticParams)),
+        labels=LabelParams(**given(args, LabelParams)),
+    )
+    if args.every < 1:
+        raise InputError(f"--every must be 1 or more, got {args.every}.")
+    if not args.truth.exists():
+        raise InputError(f"There is no {args.truth}.")
+    reading = Reading(args.axes or "auto", args.channel or (0,))
+    failures: list[Failure] = []
+    pairs: list[tuple[Path, Path]] = []
+    for found in pair_up(find_inputs(args.inputs), args.truth):
+        if isinstance(found, Failure):
+            failures.append(found)
+        else:
+            pairs.append(found)
+    measured: list[Measured] = []
+    who = predictors(args) if pairs else []
+    with bar("evaluating") as progress:
+        told = None if progress is None else lambda _, done, total: progress(done, total)
+        for each in evaluate_folder(
+            pairs,
+            who,
+            settings,
+            args.output,
+            reading=reading,
+            every=args.every,
+            progress=told,
+        ):
+            if isinstance(each, Failure):
+                failures.append(each)
+            else:
+                measured.append(each)
+    for failure in failures:
+        print(f"napari-segany: error: {failure.image}: {failure.error}", file=sys.stderr)
+    if not measured:
+        return 1
+    summaries = summarise(measured)
+    written = write_all(args.output, summaries, measured, settings)
+    clicker = as_clicker(who[0])
+    if (worst := write_worst(args.output, measured, pairs, clicker, reading)) is not None:
+        written.append(worst)
+    if args.json:
+        scores = {name: summary.figures() for name, summary in summaries.items()}
+        print(json.dumps({"scores": scores, "failed": [str(f.image) for f in failures]}))
+    else:
+        print(as_text(summaries), end="")
+        print(f"results in {args.output}: {', '.join(path.name for path in written)}")
+    return 1 if failures else 0
+
+
+def predictors(args: argparse.Namespace) -> "list[SamModel | Clicker]":
+    """The model that was chosen, and whom to compare it with."""
+    from napari_segany.evaluation.clickers import BASELINES
+    from napari_segany.evaluation.tasks import baseline
+
+    found: list[Any] = [load(args)]
+    for name in args.compare:
+        if name in BASELINES:
+            found.append(baseline(name))
+        else:
+            found.append(load(argparse.Namespace(**{**vars(args), "model": name})))
+    return found
+
+
+def as_clicker(who: "SamModel | Clicker") -> "Clicker":
+    """A predictor as one that can be clicked at."""
+    from napari_segany.evaluation.clickers import SamClicker
+    from napari_segany.models.model import SamModel
+
+    return SamClicker(who) if isinstance(who, SamModel) else who

@@ -1,0 +1,83 @@
+"""Edges from masks: where the masks that a plane falls into end, and how surely."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+SOFT = 1.0
+"""Pixels by which an edge map is smoothed before its direction is measured."""
+
+
+def mask_edges(
+    logits: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Strength of one mask's outline: Sobel of its probabilities, on its outer border.
+
+    Parameters
+    ----------
+    logits : ndarray
+        (h, w) of the mask, on a part of the plane around it.
+
+    Returns
+    -------
+    ndarray
+        (h, w) float32, zero away from the border (Kirillov et al., "Segment Anything", 2023, D.2).
+    """
+    inside = logits > 0
+    border = ndimage.binary_dilation(inside, np.ones((3, 3), bool)) & ~ndimage.binary_erosion(
+        inside, np.ones((3, 3), bool), border_value=1
+    )
+    probability = 1 / (1 + np.exp(-logits.clip(-50, 50)))
+    strength = np.hypot(
+        ndimage.sobel(probability, axis=0, mode="nearest"),
+        ndimage.sobel(probability, axis=1, mode="nearest"),
+    )
+    return np.where(border, strength, 0).astype(np.float32)
+
+
+def normalised(edges: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Stretched to 0..1; a plane without an edge stays 0."""
+    low, high = float(edges.min()), float(edges.max())
+    if high <= low:
+        return np.zeros_like(edges)
+    return ((edges - low) / (high - low)).astype(np.float32)
+
+
+def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Only the crest of each edge, as wide as a pixel (Canny, 1986, with the direction of Dollar
+    and Zitnick, "Structured Forests for Fast Edge Detection", 2013).
+
+    A pixel stays if it is at least as strong as what lies a pixel to either side, across the edge.
+
+    Parameters
+    ----------
+    edges : ndarray
+        (H, W) strengths.
+
+    Returns
+    -------
+    ndarray
+        (H, W) float32.
+    """
+    strength = np.asarray(edges, np.float64)
+    smooth = ndimage.gaussian_filter(strength, 2 * SOFT)
+    rows, cols = np.gradient(smooth)
+    row_row, row_col = np.gradient(rows)
+    _, col_col = np.gradient(cols)
+    # The direction in which the crest is most curved: the eigenvector of the Hessian's least value.
+    angle = 0.5 * np.arctan2(2 * row_col, row_row - col_col)
+    across = np.stack([np.cos(angle), np.sin(angle)])
+    curvature = (
+        row_row * across[0] ** 2 + 2 * row_col * across[0] * across[1] + col_col * across[1] ** 2
+    )
+    along = np.stack([-across[1], across[0]])
+    other = row_row + col_col - curvature
+    across = np.where(curvature <= other, across, along)
+    grid = np.stack(np.meshgrid(*map(np.arange, strength.shape), indexing="ij")).astype(float)
+    soft = ndimage.gaussian_filter(strength, SOFT / 2)
+    sides = [
+        ndimage.map_coordinates(soft, grid + sign * across, order=1, mode="nearest")
+        for sign in (-1, 1)
+    ]
+    crest = (soft >= sides[0]) & (soft >= sides[1]) & (strength > 0)
+    return np.where(crest, strength, 0).astype(np.float32)

@@ -1,0 +1,1 @@
+"""How good segmentations are, measured as the literature does."""

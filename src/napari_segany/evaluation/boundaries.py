@@ -1,0 +1,207 @@
+"""Edge maps against the boundaries that people drew: the protocol of BSDS500.
+
+Arbelaez, Maire, Fowlkes and Malik, "Contour Detection and Hierarchical Image Segmentation", 2011.
+An edge pixel is right if it can be matched, one to one, with a boundary pixel of an annotator
+within 0.0075 of the image's diagonal. Precision counts pixels that are right for any annotator,
+recall the boundary pixels of all annotators that are found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+from scipy.spatial import cKDTree
+from skimage.morphology import thin
+
+TOLERANCE = 0.0075
+"""Of the image's diagonal."""
+
+STEPS = 99
+"""Thresholds between 0 and 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryCounts:
+    """Pixels of one image at each threshold.
+
+    Attributes
+    ----------
+    found_right, found : ndarray
+        (T,) edge pixels that match any annotator's, and all of them.
+    true_found, true : ndarray
+        (T,) boundary pixels that are matched, and all, summed over annotators.
+    """
+
+    found_right: NDArray[np.int64]
+    found: NDArray[np.int64]
+    true_found: NDArray[np.int64]
+    true: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BoundaryScores:
+    """Scores of a set of images.
+
+    Attributes
+    ----------
+    ods : float
+        Best F at one threshold for all images.
+    ois : float
+        F with the best threshold of each image.
+    ap : float
+        Area under precision over recall.
+    r50 : float
+        Recall at a precision of one half.
+    threshold : float
+        Of ODS.
+    """
+
+    ods: float
+    ois: float
+    ap: float
+    r50: float
+    threshold: float
+
+
+def match(
+    edges: NDArray[np.bool_], truth: NDArray[np.bool_], radius: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Match pixels of two maps one to one within a distance, as many as can be.
+
+    Returns
+    -------
+    ndarray, ndarray
+        (H, W) boolean: which pixels of each map are matched.
+    """
+    here, there = np.argwhere(edges), np.argwhere(truth)
+    right, found = np.zeros(edges.shape, bool), np.zeros(truth.shape, bool)
+    if not len(here) or not len(there):
+        return right, found
+    near = cKDTree(here).sparse_distance_matrix(cKDTree(there), radius, output_type="coo_matrix")
+    graph = csr_array(
+        (np.ones(near.nnz, np.int8), (near.row, near.col)), shape=(len(here), len(there))
+    )
+    partner = maximum_bipartite_matching(graph, perm_type="column")
+    ours = here[partner >= 0]
+    theirs = there[partner[partner >= 0]]
+    right[tuple(ours.T)] = True
+    found[tuple(theirs.T)] = True
+    return right, found
+
+
+def count(
+    edges: NDArray[np.floating],
+    annotators: Sequence[NDArray[np.bool_]],
+    steps: int = STEPS,
+    tolerance: float = TOLERANCE,
+) -> BoundaryCounts:
+    """Count one image.
+
+    Parameters
+    ----------
+    edges : ndarray
+        (H, W), 0..1; what is above a threshold is thinned to a pixel's width.
+    annotators : sequence of ndarray
+        (H, W) boundaries of each.
+    steps : int
+        Thresholds n / (steps + 1).
+    tolerance : float
+        Of the diagonal.
+    """
+    radius = tolerance * float(np.hypot(*edges.shape))
+    thresholds = np.arange(1, steps + 1) / (steps + 1)
+    out = np.zeros((4, steps), np.int64)
+    before: tuple[int, NDArray[np.int64]] | None = None
+    for t, threshold in enumerate(thresholds):
+        above = np.asarray(edges) >= threshold
+        pixels = int(above.sum())
+        # Nothing new between two thresholds: the same pixels, the same counts.
+        if before is not None and before[0] == pixels:
+            out[:, t] = before[1]
+            continue
+        skeleton = thin(above)
+        right = np.zeros(edges.shape, bool)
+        for truth in annotators:
+            mine, theirs = match(skeleton, truth, radius)
+            right |= mine
+            out[2, t] += theirs.sum()
+            out[3, t] += truth.sum()
+        out[0, t], out[1, t] = right.sum(), skeleton.sum()
+        before = pixels, out[:, t].copy()
+    return BoundaryCounts(*out)
+
+
+def _f(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = precision + recall
+    return np.where(total > 0, 2 * precision * recall / np.maximum(total, 1e-12), 0.0)
+
+
+def _rates(
+    counts: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    right, found, true_found, true = counts.astype(np.float64)
+    precision = np.where(found > 0, right / np.maximum(found, 1), 0.0)
+    recall = np.where(true > 0, true_found / np.maximum(true, 1), 0.0)
+    return precision, recall
+
+
+def score(images: Sequence[BoundaryCounts]) -> BoundaryScores:
+    """Scores over images: ODS, OIS, AP and R50."""
+    each = np.stack([np.stack([c.found_right, c.found, c.true_found, c.true]) for c in images])
+    total = each.sum(axis=0)
+    precision, recall = _rates(total)
+    f = _f(precision, recall)
+    best = np.array([int(np.argmax(_f(*_rates(counts)))) for counts in each])
+    chosen = each[np.arange(len(each)), :, best].sum(axis=0)[:, None]
+    steps = each.shape[-1]
+    return BoundaryScores(
+        ods=float(f.max()),
+        ois=float(_f(*_rates(chosen))[0]),
+        ap=average_precision(precision, recall),
+        r50=_recall_at(precision, recall, 0.5),
+        threshold=float((np.argmax(f) + 1) / (steps + 1)),
+    )
+
+
+def average_precision(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
+    """Mean precision over recalls 0, 0.01 ... 1, interpolated; 0 where recall is never reached."""
+    order = np.argsort(recall, kind="stable")
+    known, index = np.unique(recall[order], return_index=True)
+    if len(known) < 2:
+        return float(precision.max() * known.max()) if len(known) else 0.0
+    values = precision[order][index]
+    at = np.linspace(0, 1, 101)
+    inside = (at >= known[0]) & (at <= known[-1])
+    return float(np.interp(at, known, values)[inside].sum() / len(at))
+
+
+def _recall_at(precision: NDArray[np.float64], recall: NDArray[np.float64], wanted: float) -> float:
+    """The largest recall with at least this precision, between thresholds linearly."""
+    order = np.argsort(recall, kind="stable")
+    p, r = precision[order], recall[order]
+    good = np.flatnonzero(p >= wanted)
+    if not len(good):
+        return 0.0
+    last = good[-1]
+    if last == len(p) - 1 or p[last] == p[last + 1]:
+        return float(r[last])
+    share = (p[last] - wanted) / (p[last] - p[last + 1])
+    return float(r[last] + share * (r[last + 1] - r[last]))
+
+
+def intervals(
+    images: Sequence[BoundaryCounts], repeats: int = 200, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Intervals of all scores, by drawing images again with replacement."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(repeats):
+        drawn = random.integers(len(images), size=len(images))
+        scores = score([images[i] for i in drawn])
+        rows.append((scores.ods, scores.ois, scores.ap, scores.r50))
+    low, high = np.quantile(rows, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    names = ("ods", "ois", "ap", "r50")
+    return {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True)}

@@ -1,0 +1,100 @@
+"""The files of an evaluation."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from napari_segany.batch.plan import Reading, chosen_layout
+from napari_segany.core.intensity import to_rgb
+from napari_segany.evaluation.clicks import Clicker
+from napari_segany.evaluation.plots import example, plot_clicks, plot_precision, sheet
+from napari_segany.evaluation.run import Measured
+from napari_segany.evaluation.summary import Summary, as_text, objects_csv
+from napari_segany.evaluation.tasks import Settings
+from napari_segany.io.atomic import writing
+from napari_segany.io.read import open_image, stem
+
+WORST = 12
+"""Examples on the sheet."""
+
+
+def write_all(
+    output: Path,
+    summaries: Mapping[str, Summary],
+    measured: Sequence[Measured],
+    settings: Settings,
+) -> list[Path]:
+    """Table, scores, objects and curves; returns what was written."""
+    figures = {
+        who: {
+            "planes": summary.planes,
+            "objects": summary.objects,
+            "asked": summary.asked,
+            **summary.figures(),
+        }
+        for who, summary in summaries.items()
+    }
+    content = {"settings": asdict(settings), "scores": figures}
+    parts: list[tuple[str, Callable[[Path], object]]] = [
+        ("evaluation.txt", lambda path: path.write_text(as_text(summaries), "utf-8")),
+        (
+            "evaluation.json",
+            lambda path: path.write_text(json.dumps(content, indent=2) + "\n", "utf-8"),
+        ),
+    ]
+    if any(len(s.confident) or len(s.boxes) for s in summaries.values()):
+        parts.append(("objects.csv", lambda path: path.write_text(objects_csv(measured), "utf-8")))
+    if any(len(s.confident) for s in summaries.values()):
+        parts.append(("clicks.png", lambda path: plot_clicks(summaries, path)))
+    automatic = {who: s for who, s in summaries.items() if s.instances}
+    if automatic:
+        parts.append(("precision_recall.png", lambda path: plot_precision(automatic, path)))
+    for name, write in parts:
+        with writing(output / name) as temporary:
+            write(temporary)
+    return [output / name for name, _ in parts]
+
+
+def write_worst(
+    output: Path,
+    measured: Sequence[Measured],
+    pairs: Sequence[tuple[Path, Path]],
+    clicker: Clicker,
+    reading: Reading,
+) -> Path | None:
+    """A sheet of the objects that one click finds worst; None if nothing was clicked at."""
+    rows: list[tuple[float, Measured, Any]] = [
+        (one["confident"][0], each, one)
+        for each in measured
+        if each.who == clicker.name
+        for one in each.values.get("clicks", ())
+    ]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: row[0])
+    files = {stem(image): (image, truth) for image, truth in pairs}
+    examples: list[Image.Image] = []
+    # An object of each plane first, so that one bad image is not the whole sheet.
+    worst = {(row[1].image, row[1].plane): row for row in reversed(rows)}
+    taken = {id(row) for row in worst.values()}
+    first = [row for row in rows if id(row) in taken]
+    rest = [row for row in rows if id(row) not in taken]
+    for score, each, one in [*first, *rest][:WORST]:
+        image_path, truth_path = files[each.image]
+        with open_image(image_path) as image, open_image(truth_path) as truth:
+            layout = chosen_layout(image, reading)
+            plane = layout.plane(image.data, each.plane)
+            mask = np.asarray(truth.data[each.plane]) == one["label"]
+        clicker.begin(plane)
+        clicker.begin_object()
+        masks, _ = clicker.click(np.array([one["first"]]), np.array([1]))
+        text = f"{each.image} {one['label']}: {score:.2f}"
+        examples.append(example(to_rgb(plane), mask, masks[0], tuple(one["first"]), text))
+    with writing(output / "worst.png") as temporary:
+        sheet(examples, temporary)
+    return output / "worst.png"

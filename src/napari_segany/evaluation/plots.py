@@ -1,0 +1,103 @@
+"""Curves of an evaluation, and its worst examples, as pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from napari_segany.errors import InputError
+from napari_segany.evaluation.summary import Summary
+from napari_segany.io.overlay import COLOURS
+
+SIDE = 220
+"""Pixels of each example."""
+
+ACROSS = 6
+"""Examples in a row of the sheet."""
+
+TRUE, ANSWERED = tuple(COLOURS[3].tolist()), tuple(COLOURS[0].tolist())
+"""Colours of the true outline and of the answer's."""
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError('Plots need matplotlib: pip install "napari-segany[evaluate]".') from error
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y, ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def plot_clicks(summaries: Mapping[str, Summary], path: Path) -> None:
+    """Mean IoU over clicks: what each predictor means, and the best of what it offers."""
+    figure, axes = _axes("Clicks", "clicks", "mean IoU")
+    for number, (who, summary) in enumerate(summaries.items()):
+        if not len(summary.confident):
+            continue
+        clicks = np.arange(1, summary.confident.shape[1] + 1)
+        colour = COLOURS[number % len(COLOURS)] / 255
+        axes.plot(clicks, summary.confident.mean(axis=0), color=colour, marker="o", label=who)
+        axes.plot(clicks, summary.oracle.mean(axis=0), color=colour, ls=":", label=f"{who}, oracle")
+    axes.legend()
+    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
+
+
+def plot_precision(summaries: Mapping[str, Summary], path: Path) -> None:
+    """Precision over recall at an IoU of 0.5, over the ranking of all masks."""
+    figure, axes = _axes("Everything", "recall", "precision")
+    for number, (who, summary) in enumerate(summaries.items()):
+        recall, precision = summary.detections.curve()
+        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=who)
+    axes.set_xlim(0, 1)
+    axes.legend()
+    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
+
+
+def example(
+    rgb: NDArray[np.uint8],
+    truth: NDArray[np.bool_],
+    answer: NDArray[np.bool_],
+    point: tuple[float, float],
+    text: str,
+) -> Image.Image:
+    """A cut-out around an object: its true outline, the answer's, the click, and a line of text."""
+    rows, cols = np.nonzero(truth)
+    reach = int(max(np.ptp(rows), np.ptp(cols)) * 0.8) + 8
+    middle = int(rows.mean()), int(cols.mean())
+    top, left = max(middle[0] - reach, 0), max(middle[1] - reach, 0)
+    part = np.s_[top : middle[0] + reach, left : middle[1] + reach]
+    factor = SIDE / max(rgb[part].shape[:2])
+    size = [max(1, round(n * factor)) for n in rgb[part].shape[:2]]
+    picture = np.asarray(
+        Image.fromarray(np.ascontiguousarray(rgb[part])).resize((size[1], size[0]))
+    ).copy()
+    at_rows = np.minimum((np.arange(size[0]) / factor).astype(int), rgb[part].shape[0] - 1)
+    at_cols = np.minimum((np.arange(size[1]) / factor).astype(int), rgb[part].shape[1] - 1)
+    for mask, colour in ((answer, ANSWERED), (truth, TRUE)):
+        enlarged = mask[part][np.ix_(at_rows, at_cols)]
+        edge = enlarged & ~ndimage.binary_erosion(enlarged, iterations=2)
+        picture[edge] = colour
+    out = Image.new("RGB", (SIDE, SIDE + 16), "black")
+    out.paste(Image.fromarray(picture), (0, 0))
+    draw = ImageDraw.Draw(out)
+    row, col = (point[0] - top) * factor, (point[1] - left) * factor
+    draw.ellipse([col - 4, row - 4, col + 4, row + 4], outline="white", width=2)
+    draw.text((3, SIDE + 2), text, fill="white")
+    return out
+
+
+def sheet(examples: Sequence[Image.Image], path: Path) -> None:
+    """All examples on one picture."""
+    across = min(ACROSS, max(len(examples), 1))
+    down = -(-len(examples) // across) or 1
+    whole = Image.new("RGB", (across * (SIDE + 4), down * (SIDE + 20)), "#202020")
+    for n, each in enumerate(examples):
+        whole.paste(each, (n % across * (SIDE + 4), n // across * (SIDE + 20)))
+    whole.save(path, format="PNG")

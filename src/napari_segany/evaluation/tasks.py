@@ -1,0 +1,180 @@
+"""What is measured on one plane, as plain values that JSON can hold."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.intensity import Limits
+from napari_segany.core.labels import paint
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
+from napari_segany.evaluation.clickers import BASELINES, SamClicker
+from napari_segany.evaluation.clicks import Clicker, click_through, iou, jittered_box
+from napari_segany.evaluation.detection import best_first, coded, masks_of
+from napari_segany.evaluation.instances import Comparison, score
+from napari_segany.models.model import SamModel
+from napari_segany.recipe import LabelParams
+
+Task = Literal["clicks", "boxes", "automatic"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how.
+
+    Attributes
+    ----------
+    tasks : tuple of str
+        Of "clicks", "boxes" and "automatic".
+    clicks : int
+        Clicks at each object.
+    objects : int or None
+        At most so many objects of a plane are clicked at and boxed, drawn at random but the same
+        every time; None for all.
+    min_pixels : int
+        Smaller objects are not clicked at and not boxed.
+    jitter : float
+        How far boxes are off, as a fraction of their sides; see :func:`jittered_box`.
+    params : AutomaticParams
+        How everything is found.
+    labels : LabelParams
+        How masks become labels.
+    """
+
+    tasks: tuple[Task, ...] = ("clicks", "boxes", "automatic")
+    clicks: int = 9
+    objects: int | None = None
+    min_pixels: int = 1
+    jitter: float = 0.0
+    params: AutomaticParams = field(default_factory=AutomaticParams)
+    labels: LabelParams = field(default_factory=LabelParams)
+
+    def __post_init__(self) -> None:
+        if bad := [task for task in self.tasks if task not in TASKS]:
+            raise InputError(f"tasks must be of {', '.join(TASKS)}, got {bad[0]!r}.")
+        for name, least in (("clicks", 1), ("objects", 1), ("min_pixels", 0)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise InputError(f"{name} must be a whole number from {least} on, got {value!r}.")
+        if not 0 <= self.jitter <= 1:
+            raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
+
+
+def chosen_objects(
+    truth: NDArray[np.integer], settings: Settings
+) -> tuple[list[tuple[int, NDArray[np.bool_]]], int]:
+    """Label and mask of the objects that are clicked at, and how many there are in all."""
+    values, counts = np.unique(truth[truth > 0], return_counts=True)
+    large = values[counts >= max(settings.min_pixels, 1)]
+    if settings.objects is not None and len(large) > settings.objects:
+        chosen = np.random.default_rng(0).choice(len(large), settings.objects, replace=False)
+        large = large[np.sort(chosen)]
+    return [(int(value), truth == value) for value in large], len(values)
+
+
+def measure_plane(
+    who: SamModel | Clicker,
+    image: NDArray[np.generic],
+    truth: NDArray[np.integer],
+    settings: Settings,
+    limits: Limits | None = None,
+    should_stop: ShouldStop | None = None,
+) -> dict[str, Any]:
+    """Do all tasks on a plane.
+
+    Parameters
+    ----------
+    who : SamModel or Clicker
+        Who is measured; a clicker that is no model does clicks only.
+    image : ndarray
+        (H, W) or (H, W, 3).
+    truth : ndarray
+        (H, W) labels, 0 for background.
+    settings : Settings
+        What is measured.
+    limits : tuple, optional
+        Intensities that become black and white.
+    should_stop : callable, optional
+        Polled all the time.
+
+    Raises
+    ------
+    InputError
+        If image and truth do not fit.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    if truth.shape != image.shape[:2]:
+        raise InputError(f"Truth of shape {truth.shape} is not that of an image {image.shape}.")
+    objects, in_all = chosen_objects(truth, settings)
+    out: dict[str, Any] = {"objects": in_all, "asked": len(objects), "pixels": int(truth.size)}
+    if "clicks" in settings.tasks:
+        clicker: Clicker = SamClicker(who, limits) if isinstance(who, SamModel) else who
+        scores = click_through(clicker, image, objects, settings.clicks, should_stop)
+        out["clicks"] = [
+            asdict(each) | {"confident": each.confident.tolist(), "oracle": each.oracle.tolist()}
+            for each in scores
+        ]
+    if isinstance(who, SamModel):
+        check(should_stop)
+        if "boxes" in settings.tasks:
+            out["boxes"] = _boxes(who, image, objects, settings, limits)
+        if "automatic" in settings.tasks:
+            out["automatic"] = _automatic(who, image, truth, settings, limits, should_stop)
+    return out
+
+
+def _boxes(
+    model: SamModel,
+    image: NDArray[np.generic],
+    objects: Sequence[tuple[int, NDArray[np.bool_]]],
+    settings: Settings,
+    limits: Limits | None,
+) -> list[dict[str, Any]]:
+    embedding = model.embed(image, limits=limits)
+    boxes = [jittered_box(mask, settings.jitter, label) for label, mask in objects]
+    found = model.predict(embedding, [Prompt(box=box) for box in boxes], low_res_logits=False)
+    return [
+        {"label": label, "area": int(mask.sum()), "iou": iou(answer.mask(0), mask), "box": box}
+        for (label, mask), answer, box in zip(objects, found, boxes, strict=True)
+    ]
+
+
+def _automatic(
+    model: SamModel,
+    image: NDArray[np.generic],
+    truth: NDArray[np.integer],
+    settings: Settings,
+    limits: Limits | None,
+    should_stop: ShouldStop | None,
+) -> dict[str, Any]:
+    masks = model.generate(
+        image, settings.params, limits=limits, should_stop=should_stop, refilter=False
+    )
+    labels, _ = paint(masks, **asdict(settings.labels))
+    true = masks_of(truth)
+    return {
+        "instances": asdict(score(Comparison.of(truth, labels))),
+        "masks": [asdict(each) for each in best_first(masks, masks.predicted_iou)],
+        "truth": [asdict(each) for each in coded(true, [1.0] * len(true))],
+    }
+
+
+def baseline(name: str) -> Clicker:
+    """A classical baseline by its name.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in BASELINES:
+        raise InputError(f"There is no baseline {name!r}; there are {', '.join(BASELINES)}.")
+    made: Clicker = BASELINES[name]()
+    return made
