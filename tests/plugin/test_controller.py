@@ -508,3 +508,89 @@ def test_a_batch_that_is_being_asked_is_not_begun_anew(
     controller.segment()
     jobs.run()
     assert controller.session.candidates(controller.session.state.open[-1].id) is not None
+
+
+def three_hundred(begin: Any, jobs: Any) -> Any:
+    controller = begin(np.zeros((400, 500), np.uint8))
+    boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 160, 8)]
+    controller.add(boxes)
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    return controller
+
+
+def test_undoing_a_commit_that_is_on_its_way_undoes_all_of_it(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    assert len(controller.session.state.committed) == 50
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    assert not controller.labels.data.any()
+    controller.redo()
+    controller.undo()
+    controller.redo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 300
+    assert len(np.unique(controller.labels.data)) == 301
+    assert len(controller.labels.features) == 300
+    controller.undo()
+    controller.undo()
+    jobs.run()
+    assert not controller.session.state.objects
+
+
+@pytest.mark.parametrize("act", ["clear", "into", "commit"])
+def test_a_commit_that_is_on_its_way_is_finished_before_something_else(
+    begin: Any, jobs: Any, act: str
+) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    labels = controller.labels
+    if act == "clear":
+        controller.clear()
+    elif act == "into":
+        controller.into(None)
+        assert controller.labels is not labels
+    else:
+        with pytest.raises(InputError, match="nothing to commit"):
+            controller.commit()
+    jobs.run()
+    assert len(np.unique(labels.data)) == 301
+    assert not controller.session.state.open
+
+
+def test_a_step_between_two_parts_of_a_commit_stays_a_step(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    # It refines the last of the objects, which is not committed before that is answered.
+    controller.session.add_point(300, 300)
+    jobs.run()
+    assert [each.id for each in controller.session.state.open] == [300]
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    assert controller.session.state.objects[300].prompt.points is not None
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    assert controller.session.state.objects[300].prompt.points is None
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+
+
+def test_closing_finishes_a_commit_and_stop_stops_it(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    controller.stop()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    controller.commit()
+    labels = controller.labels
+    controller.close()
+    jobs.run()
+    assert len(np.unique(labels.data)) == 301

@@ -136,7 +136,11 @@ class Following:
         return self.session
 
     def close(self) -> None:
-        """End the session; our layers leave the viewer, labels stay."""
+        """End the session; our layers leave the viewer, labels stay.
+
+        What is being begun or committed is done to the end before, so that no part of it is lost.
+        """
+        self._portions.finish()
         self.stop()
         if self.session is not None:
             self.session.close()
