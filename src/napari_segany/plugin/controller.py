@@ -199,22 +199,30 @@ class Controller(Following):
         )
 
     def into(self, layer: Any) -> Any:
-        """Commit into a labels layer of the image's shape; None makes one."""
+        """Commit into a labels layer of the image's shape; None makes one.
+
+        What was committed into another layer before stays there and is done with.
+        """
         self.finish()
         session, picture = self._open_session(), self.picture
         assert picture is not None
+        if layer is not None and layer is self.labels:
+            return layer
         new = layer is None
         layer = self.results.new_layer(picture) if new else layer
         target = self.results.take(layer, picture, new)
         if new:
-            with self._without_events():
-                # Below the prompts, so that these are seen on what is committed.
-                own = self.preview_layer
-                at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
-                self.viewer.layers.insert(at, layer)
-                self._complete_tools().select(self.points)
+            self._insert(layer)
         session.set_target(target)
         return layer
+
+    def _insert(self, layer: Any) -> None:
+        """Show a new layer below the prompts, so that these are seen on what is committed."""
+        with self._without_events():
+            own = self.preview_layer
+            at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
+            self.viewer.layers.insert(at, layer)
+            self._complete_tools().select(self.points)
 
     def reopen(self, label: int) -> None:
         """Take up an object of the labels again, with its prompts."""
@@ -264,8 +272,14 @@ class Controller(Following):
         return list(self._keeping.stories)
 
     def restore(self, story: Story) -> None:
-        """Take up an earlier session; its objects come back in a new layer of labels."""
-        session = self._open_session()
+        """Take up an earlier session; its objects come back in a new layer of labels.
+
+        Labels that it wrote into before the last ones come back in layers of their own.
+        """
+        session, picture = self._open_session(), self.picture
+        assert picture is not None
+        for steps in story.former:
+            self._insert(self.results.written_again(picture, steps))
         if story.steps:
             self.into(None)
         session.restore(story)

@@ -65,6 +65,6 @@ def read_stories(folder: Path) -> list[Story]:
             story = read_journal(path)
         except SeganyError:
             continue
-        if story.state.objects or story.steps:
+        if not story.is_empty:
             found.append(story)
     return found

@@ -2,7 +2,9 @@
 
 A journal is a file of lines, each a JSON value. The first says what image it is about; every other
 one what changed: objects (None for those that are gone), the active object, and which objects were
-written into the labels or taken back, in that order. A line that a crash cut short is ignored.
+written into the labels or taken back, in that order. Objects that are committed no more, although
+they were not taken back, say that from this line on other labels are written into. A line that a
+crash cut short is ignored.
 """
 
 import json
@@ -37,6 +39,8 @@ class Story:
         At its end.
     steps : list of tuple
         ("put", object) and ("take", object), in order: how the labels came about.
+    former : list of list
+        The same for labels that were written into before, and left as they were.
     closed : bool
         Whether it was closed properly.
     """
@@ -44,7 +48,27 @@ class Story:
     header: Record
     state: State = field(default_factory=State)
     steps: list[Step] = field(default_factory=list)
+    former: list[list[Step]] = field(default_factory=list)
     closed: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it tells of nothing."""
+        return not (self.state.objects or self.steps or self.former)
+
+    @property
+    def every_object(self) -> list[SegmentedObject]:
+        """All objects that there ever were in labels or are now, some of them several times."""
+        written = [each for steps in (*self.former, self.steps) for _, each in steps]
+        return [*written, *self.state.objects.values()]
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise InputError unless it is about an image of ``shape``."""
+        if list(self.header.get("shape", [])) != list(shape):
+            raise InputError(
+                f"The journal is of an image of shape {self.header.get('shape')}, "
+                f"this one has shape {list(shape)}."
+            )
 
 
 class Journal:
@@ -96,8 +120,7 @@ class Journal:
             return
         self._write({"closed": True})
         self._file.close()
-        story = read_journal(self.path)
-        if not story.state.objects and not story.steps:
+        if read_journal(self.path).is_empty:
             self.path.unlink(missing_ok=True)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
@@ -127,6 +150,7 @@ def read_journal(path: Path) -> Story:
         raise InputError(f"{path} is no journal of a session that this version reads.")
     story = Story(lines[0])
     objects: dict[int, SegmentedObject] = {}
+    written: set[int] = set()
     active = None
     for line in lines[1:]:
         if line.get("closed"):
@@ -141,6 +165,13 @@ def read_journal(path: Path) -> Story:
         active = line["active"]
         for what, number in line["labels"]:
             story.steps.append((what, (objects if what == "put" else earlier)[number]))
+            (written.add if what == "put" else written.discard)(number)
+        left = {n for n in written if n not in objects or objects[n].commit is None}
+        if left:
+            # Those that are open again lost their labels, which somebody removed with the layer.
+            if not left & objects.keys():
+                story.former.append(story.steps)
+            story.steps, written = [], set()
     # Numbers grow, so this is the order in which they were begun.
     story.state = State(dict(sorted(objects.items())), active)
     return story
