@@ -279,6 +279,61 @@ def test_labels_that_are_gone_are_not_told(model: Any, tmp_path: Path) -> None:
     assert not labels_of(again).any()
 
 
+def test_a_journal_goes_on_in_another_folder(model: Any, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    session = begin(model, here)
+    commit_at(session, (5, 5))
+    journal = session._timeline._journal
+    assert journal is not None
+    journal.move(there)
+    assert list(here.iterdir()) == []
+    assert find_journals(there) == [], "it is in use there, too"
+    commit_at(session, (20, 20))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeganyError, match="cannot be kept in"):
+        journal.move(tmp_path / "file" / "folder")
+    commit_at(session, (30, 30))
+    session.close()
+    assert same(read_journal(the_journal(there)).state, session.state)
+    assert list(there.glob("*.lock")) == []
+
+
+def test_a_journal_that_cannot_be_moved_goes_on_where_it_is(
+    model: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    session = begin(model, tmp_path / "here")
+    commit_at(session, (5, 5))
+    journal = session._timeline._journal
+    assert journal is not None
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError("in use")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        with pytest.raises(SeganyError, match="cannot be kept in"):
+            journal.move(tmp_path / "there")
+    commit_at(session, (20, 20))
+    assert find_journals(tmp_path / "here") == []
+    session.close()
+    assert same(read_journal(the_journal(tmp_path / "here")).state, session.state)
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_another_journal_is_told_everything_and_the_one_before_ends(
+    model: Any, tmp_path: Path
+) -> None:
+    session = begin(model, tmp_path / "here")
+    commit_at(session, (5, 5))
+    session.begin_journal(tmp_path / "there")
+    commit_at(session, (20, 20))
+    crash(session)
+    before, after = (read_journal(the_journal(tmp_path / name)) for name in ("here", "there"))
+    assert before.closed
+    assert len(before.state.committed) == 1
+    assert same(after.state, session.state)
+
+
 STEPS = 20
 
 

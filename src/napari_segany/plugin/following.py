@@ -70,7 +70,8 @@ class Following:
         self._plane: Plane | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
-        self._keeping, self._portions = Keeping(jobs, journals), Portions(jobs)
+        self._keeping = Keeping(jobs, journals, self.changed.emit, self._scheduler.failed)
+        self._portions = Portions(jobs)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
@@ -131,7 +132,7 @@ class Following:
         self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
-        self._keeping.begin(self.session, self.changed.emit, self._scheduler.failed)
+        self._keeping.begin(self.session, picture.likeness)
         self.changed.emit()
         return self.session
 
@@ -225,6 +226,7 @@ class Following:
             return
         self.session.source = source
         self.session.forget_image()
+        self._keeping.identify()
         self._go_on()
 
     def _on_prompts(self, event: Any = None) -> None:
@@ -269,6 +271,8 @@ class Following:
         self.status.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
+        if after is not before:
+            self._keeping.follow()
         self._show()
         if self._portions.at_work:
             # The rest follows when all of many objects are done.

@@ -383,9 +383,16 @@ class Session(Inquiry):
         """How the present labels came about: every object put in or taken out, in order."""
         return list(self._timeline.steps)
 
-    def begin_journal(self, folder: Path) -> None:
+    def begin_journal(self, folder: Path) -> Journal:
         """Write down in a folder what has happened, and whatever happens from now on."""
-        self._timeline.begin_journal(Journal(folder, self._header))
+        journal = Journal(folder, self._header)
+        self._timeline.begin_journal(journal)
+        return journal
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has happened, undone or not."""
+        return self._timeline.is_begun
 
     def restore(self, story: Story) -> None:
         """Take up what a journal tells; only a session in which nothing has happened can.

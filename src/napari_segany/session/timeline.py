@@ -161,9 +161,11 @@ class Timeline:
         return bool(self.state.objects or self.steps or self.former or self._past or self._future)
 
     def begin_journal(self, journal: Journal) -> None:
-        """Write down all that has happened, and from now on every step."""
-        self._journal = journal
+        """Write down all that has happened, and from now on every step; a journal before ends."""
+        before, self._journal = self._journal, journal
         self._tell_all()
+        if before is not None:
+            before.close()
 
     def _tell_all(self) -> None:
         """Write down how all labels came about, and the present state."""
