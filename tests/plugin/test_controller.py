@@ -685,3 +685,85 @@ def test_labels_that_lie_elsewhere_are_refused(
             controller.into(layer)
         assert controller.labels is own
         assert controller.session.state.objects is objects
+
+
+def test_restoring_in_a_session_in_use_ends_it_first(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    for row in (5, 20, 35):
+        click(controller, jobs, 2, row, 20)
+        controller.commit()
+    large = controller.labels.data.copy()
+    controller.close()
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    small = controller.session
+    small.on_overlap = "replace"
+    click(controller, jobs, 2, 10, 40)
+    controller.commit()
+    labels = controller.labels
+    click(controller, jobs, 2, 30, 40)
+    points, embedded = controller.points, len(controller.model.planes)
+    (story,) = controller.stories()
+    controller.restore(story)
+    assert controller.session is not small
+    assert controller.session.on_overlap == "replace"
+    assert controller.points is points
+    assert len(points.data) == 0
+    assert not controller.preview_layer.data.any()
+    jobs.run()
+    assert len(controller.model.planes) == embedded, "embeddings are kept"
+    assert np.array_equal(controller.labels.data, large)
+    assert controller.labels is not labels
+    assert labels.data.sum() == 25
+    # The one that has ended can be restored in its turn, and so can the first one.
+    assert [each.count for each in controller.stories()] == [2, 3]
+    controller.restore(controller.stories()[0])
+    jobs.run()
+    assert np.array_equal(controller.labels.data, labels.data)
+    assert points.data.tolist() == [[2, 30, 40]]
+    assert [each.count for each in controller.stories()] == [3, 2, 3]
+    click(controller, jobs, 2, 15, 15)
+    assert len(controller.session.state.open[-1].prompt.points) == 2
+
+
+def test_a_session_that_is_not_written_down_is_not_ended_for_another(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.close()
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    (story,) = controller.stories()
+    session = controller.session
+    session._timeline._journal._file.close()
+    click(controller, jobs, 2, 10, 20)
+    with pytest.raises(InputError, match="is not written down"):
+        controller.restore(story)
+    assert controller.session is session
+    assert len(session.state.open) == 1
+    # So that it can be closed in the end.
+    session._timeline._journal._file = session._timeline._journal.path.open("a")
+
+
+def test_a_story_of_another_shape_changes_nothing(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.close()
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    (story,) = controller.stories()
+    controller.image.data = stack[:, :30]
+    jobs.run()
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    session, layers = controller.session, list(viewer.layers)
+    with pytest.raises(InputError, match="is of an image of shape"):
+        controller.restore(story)
+    assert controller.session is session
+    assert session.can_undo
+    assert list(viewer.layers) == layers

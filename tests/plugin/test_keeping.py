@@ -12,6 +12,7 @@ from napari.layers import Image
 
 from napari_segany import Prompt
 from napari_segany.plugin.controller import Controller
+from napari_segany.plugin.widgets.stories import told
 from napari_segany.session.journal import find_journals
 from napari_segany.session.source import ArraySource
 
@@ -71,6 +72,7 @@ def test_what_is_done_before_the_image_is_known_survives_a_crash(
     jobs.run()
     (story,) = again.stories()
     assert not story.closed
+    assert told(story).endswith(", 2 objects, an image of this name")
     again.restore(story)
     assert len(again.session.state.open) == 2
     # What is of another likeness is not offered.

@@ -181,6 +181,31 @@ def test_closing_in_the_middle_of_work_loses_nothing(
     assert len(again.session.state.open) == 1
 
 
+def test_any_of_the_earlier_sessions_can_be_chosen_at_any_time(
+    ready: Any, viewer: Any, qtbot: Any
+) -> None:
+    assert ready.restore_button.isHidden()
+    assert ready.stories.chosen is None
+    begin_two(ready)
+    for count in (1, 3):
+        ready.controller.close()
+        ready.image_layer = viewer.layers["coins"]
+        until(qtbot, lambda: not ready.jobs.busy)
+        ready.controller.add([Prompt([[20 * k, 30]]) for k in range(1, count + 1)])
+    texts = [ready.stories.choice.itemText(k) for k in range(ready.stories.choice.count())]
+    assert [text.split(", ", 1)[1] for text in texts] == ["1 object", "2 objects"]
+    assert not ready.restore_button.isHidden()
+    ready.stories.choice.setCurrentIndex(1)
+    ready.restore_button.click()
+    assert len(ready.session.state.committed) == 2
+    assert ready.labels_choice.layer is ready.controller.labels
+    assert "can be restored, too" in ready.message.text()
+    press(qtbot, viewer, "u")
+    until(qtbot, lambda: not ready.jobs.busy)
+    texts = [ready.stories.choice.itemText(k) for k in range(ready.stories.choice.count())]
+    assert [text.split(", ", 1)[1] for text in texts] == ["3 objects", "1 object", "2 objects"]
+
+
 @pytest.fixture
 def ready(viewer: Any, qtbot: Any, open_widget: Any, model: Any) -> Any:
     """The Prompt widget on coins, with a model that answers at once."""

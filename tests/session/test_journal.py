@@ -5,6 +5,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +333,37 @@ def test_another_journal_is_told_everything_and_the_one_before_ends(
     assert before.closed
     assert len(before.state.committed) == 1
     assert same(after.state, session.state)
+
+
+def test_a_story_knows_when_it_began_and_how_large_it_is(model: Any, tmp_path: Path) -> None:
+    now = datetime.now()
+    session = begin(model, tmp_path)
+    commit_at(session, (5, 5), (20, 20), (30, 30))
+    session.delete([1])
+    session.set_target(other_labels())
+    commit_at(session, (30, 40))
+    session.add_point(3, 3)
+    session.close()
+    story = read_journal(the_journal(tmp_path))
+    assert story.count == 4
+    assert abs(story.begun - now) < timedelta(seconds=5)
+    copied = story.path.rename(tmp_path / "a copy.jsonl")
+    assert abs(read_journal(copied).begun - now) < timedelta(minutes=1)
+
+
+def test_only_a_session_that_was_never_used_can_be_restored_into(
+    model: Any, tmp_path: Path
+) -> None:
+    session = begin(model, tmp_path)
+    commit_at(session, (5, 5))
+    session.close()
+    other = begin(model, None)
+    assert not other.is_begun
+    other.add_point(4, 4)
+    other.undo()
+    assert other.is_begun
+    with pytest.raises(InputError, match="nothing has happened"):
+        other.restore(read_journal(the_journal(tmp_path)))
 
 
 STEPS = 20

@@ -24,6 +24,7 @@ from napari_segany.session.journal import Story
 from napari_segany.session.objects import State, middle
 from napari_segany.session.provenance import provenance, replay
 from napari_segany.session.source import Plane
+from napari_segany.session.target import NoTarget
 
 T = TypeVar("T")
 
@@ -274,15 +275,49 @@ class Controller(Following):
     def restore(self, story: Story) -> None:
         """Take up an earlier session; its objects come back in a new layer of labels.
 
-        Labels that it wrote into before the last ones come back in layers of their own.
+        Labels that it wrote into before the last ones come back in layers of their own. A session
+        in which something has happened ends; its labels stay, and it can be restored, too.
+
+        Raises
+        ------
+        InputError
+            If it was about an image of another shape, or the present session would be lost because
+            it cannot be written down; nothing has changed then.
         """
         session, picture = self._open_session(), self.picture
         assert picture is not None
+        story.check_shape(session.source.shape)
+        self.finish()
+        in_use = session.is_begun
+        if in_use:
+            if not self._keeping.is_kept:
+                raise InputError(
+                    "The present session is not written down, so it would be lost. Commit its "
+                    "objects, close the panel, and restore in a new one."
+                )
+            session = self._begin_anew()
         for steps in story.former:
             self._insert(self.results.written_again(picture, steps))
         if story.steps:
             self.into(None)
         session.restore(story)
+        if in_use:
+            self._say("The session before has ended; it can be restored, too.")
+
+    def _begin_anew(self) -> Session:
+        """End the session and begin another one on the same image, with the same layers."""
+        before, picture = self._open_session(), self.picture
+        assert picture is not None
+        self.stop()
+        before.close()
+        self.results.leave()
+        session = Session(before.source, before.model, NoTarget(), cache=before.embeddings)
+        session.plane, session.on_overlap = before.plane, before.on_overlap
+        self._follow(session)
+        self._keeping.begin(session, picture.likeness)
+        self._show()
+        self._settle()
+        return session
 
     # Doing it again ------------------------------------------------------------------------
 

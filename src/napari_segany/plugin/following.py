@@ -121,20 +121,24 @@ class Following:
         source = picture.source()
         self.close()
         embeddings = EmbeddingCache(self.embeddings_bytes)
-        self.session = Session(source, self._model, NoTarget(), cache=embeddings)
-        self.session.changed.connect(self._on_session)
-        self.session.answered.connect(self._on_answer)
-        self.session.trouble.connect(self._say)
-        remember(self.session)
+        self._follow(Session(source, self._model, NoTarget(), cache=embeddings))
         self.picture = picture
         for layer in picture.layers:
             layer.events.data.connect(self._on_pixels)
         self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
-        self._keeping.begin(self.session, picture.likeness)
+        session = self._open_session()
+        self._keeping.begin(session, picture.likeness)
         self.changed.emit()
-        return self.session
+        return session
+
+    def _follow(self, session: Session) -> None:
+        self.session = session
+        session.changed.connect(self._on_session)
+        session.answered.connect(self._on_answer)
+        session.trouble.connect(self._say)
+        remember(session)
 
     def close(self) -> None:
         """End the session; our layers leave the viewer, labels stay.

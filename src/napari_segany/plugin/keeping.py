@@ -14,6 +14,9 @@ from napari_segany.plugin.workers import Jobs
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, Story, find_journals, read_journal
 
+LIKE = "like-"
+"""Folders of images whose pixels are not known yet begin so."""
+
 
 class Keeping:
     """Writes down what happens in sessions, and finds what was written down before.
@@ -54,6 +57,12 @@ class Keeping:
         # Whose image is being identified, and whether it has other pixels since that was begun.
         self._identifying: Session | None = None
         self._again = False
+        self._in_trouble = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the present session is written down."""
+        return self._journal is not None and not self._in_trouble
 
     def begin(self, session: Session, likeness: str) -> None:
         """Write down what happens, and find out which image this is."""
@@ -61,9 +70,14 @@ class Keeping:
         self._session = session
         if self.folder is None:
             return
-        self._like = self.folder / f"like-{likeness}"
+        self._like = self.folder / f"{LIKE}{likeness}"
+        session.trouble.connect(lambda _: self._on_trouble(session))
         self._begin_journal(self._like)
         self.identify()
+
+    def _on_trouble(self, session: Session) -> None:
+        if session is self._session:
+            self._in_trouble = True
 
     def identify(self) -> None:
         """Find out which image this is, at first and when it has other pixels."""
@@ -121,7 +135,8 @@ class Keeping:
         if self._journal is not None:
             _remove_if_empty(self._journal.path.parent)
         self._session = self._identifying = self._journal = self._next = None
-        self.stories, self._again = [], False
+        self.stories = []
+        self._again = self._in_trouble = False
 
     def _begin_journal(self, folder: Path) -> None:
         assert self._session is not None

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from napari_segany.session.records import Record, object_from_record, object_to_
 
 FORMAT = 1
 ENDING = ".jsonl"
+BEGUN = "%Y-%m-%d-%H%M%S"
+"""How names of journals begin."""
+
 KEPT = 5
 """Journals kept of one image; older ones that no one uses are removed."""
 
@@ -60,10 +64,34 @@ class Story:
         return not (self.state.objects or self.steps or self.former)
 
     @property
-    def every_object(self) -> list[SegmentedObject]:
-        """All objects that there ever were in labels or are now, some of them several times."""
-        written = [each for steps in (*self.former, self.steps) for _, each in steps]
-        return [*written, *self.state.objects.values()]
+    def begun(self) -> datetime:
+        """When the session began."""
+        try:
+            return datetime.strptime(self.path.name[: len(time.strftime(BEGUN))], BEGUN)
+        except ValueError:
+            return datetime.fromtimestamp(self.path.stat().st_mtime)
+
+    @property
+    def count(self) -> int:
+        """Objects in any of its labels, or open, at its end."""
+        left = sum(1 if what == "put" else -1 for steps in self.former for what, _ in steps)
+        return len(self.state.objects) + left
+
+    @property
+    def last_number(self) -> int:
+        """The largest number of an object, 0 if there was none."""
+        return max((each.id for each in self._every_object()), default=0)
+
+    @property
+    def last_commit(self) -> int:
+        """The number of the last commit, 0 if there was none."""
+        done = (each.commit.order for each in self._every_object() if each.commit is not None)
+        return max(done, default=0)
+
+    def _every_object(self) -> Iterator[SegmentedObject]:
+        for steps in (*self.former, self.steps):
+            yield from (each for _, each in steps)
+        yield from self.state.objects.values()
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise InputError unless it is about an image of ``shape``."""
@@ -86,7 +114,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, header: Record) -> None:
-        name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns():x}"
+        name = f"{time.strftime(BEGUN)}-{os.getpid()}-{time.monotonic_ns():x}"
         self.path = folder / (name + ENDING)
         try:
             self._lock = _locked(self.path)

@@ -385,9 +385,7 @@ class Session(Inquiry):
 
     def begin_journal(self, folder: Path) -> Journal:
         """Write down in a folder what has happened, and whatever happens from now on."""
-        journal = Journal(folder, self._header)
-        self._timeline.begin_journal(journal)
-        return journal
+        return self._timeline.begin_journal(Journal(folder, self._header))
 
     @property
     def is_begun(self) -> bool:
@@ -405,11 +403,9 @@ class Session(Inquiry):
             If something has happened, or the journal is of an image of another shape.
         """
         story.check_shape(self.source.shape)
-        before, every = self.state, story.every_object
+        before = self.state
         self._timeline.restore(story)
-        self._next_id = max((each.id for each in every), default=0) + 1
-        orders = (each.commit.order for each in every if each.commit is not None)
-        self._commits = max(orders, default=0)
+        self._next_id, self._commits = story.last_number + 1, story.last_commit
         self._moved(before)
 
     def close(self) -> None:

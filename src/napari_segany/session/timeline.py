@@ -160,12 +160,13 @@ class Timeline:
         """Whether anything has happened, undone or not."""
         return bool(self.state.objects or self.steps or self.former or self._past or self._future)
 
-    def begin_journal(self, journal: Journal) -> None:
+    def begin_journal(self, journal: Journal) -> Journal:
         """Write down all that has happened, and from now on every step; a journal before ends."""
         before, self._journal = self._journal, journal
         self._tell_all()
         if before is not None:
             before.close()
+        return journal
 
     def _tell_all(self) -> None:
         """Write down how all labels came about, and the present state."""

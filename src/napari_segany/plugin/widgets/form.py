@@ -25,6 +25,7 @@ from superqt import QCollapsible
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.widgets.readings import Readings
+from napari_segany.plugin.widgets.stories import StoryChoice
 
 Act = Callable[[], Any]
 
@@ -42,8 +43,8 @@ class PromptForm(QWidget):
         super().__init__()
         self.picker = picker
         self.image_choice = LayerChoice([Image], "choose an image", "The image to segment")
-        self.restore_button = QPushButton("Restore the last session")
-        self.restore_button.setToolTip("Objects, prompts and commits come back")
+        self.stories = StoryChoice()
+        self.restore_button = self.stories.button
         self.plane_line = QLabel("")
         self.busy = QProgressBar()
         self.stop_button = QPushButton("stop")
@@ -88,8 +89,7 @@ class PromptForm(QWidget):
         form.addRow("Channels", channels)
         form.addRow("Model", self.picker)
         column.addLayout(form)
-        self.restore_button.setVisible(False)
-        column.addWidget(self.restore_button)
+        column.addWidget(self.stories)
         self.busy.setRange(0, 0)
         self.busy.setTextVisible(False)
         self.busy.setMaximumHeight(8)

@@ -83,7 +83,9 @@ class Handlers:
     def _connect(self) -> None:
         do = self.widget.guarded
         self.widget.image_choice.activated.connect(self._on_image)
-        self.widget.restore_button.clicked.connect(lambda _=False: do(self.widget.restore)())
+        self.widget.restore_button.clicked.connect(
+            lambda _=False: do(lambda: self.widget.restore(self.widget.stories.chosen))()
+        )
         self.widget.stop_button.clicked.connect(lambda _=False: do(self.widget.stop)())
         self.widget.labels_choice.activated.connect(self._on_labels)
         self.widget.overlap_choice.activated.connect(self._on_overlap)

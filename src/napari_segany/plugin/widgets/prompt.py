@@ -20,6 +20,7 @@ from napari_segany.plugin.widgets.form import PromptForm
 from napari_segany.plugin.widgets.handlers import Handlers
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.workers import QtJobs
+from napari_segany.session.journal import Story
 from napari_segany.session.kept import read_session
 from napari_segany.session.session import Session
 
@@ -276,13 +277,13 @@ class PromptWidget(PromptForm):
         """A command that computes the same labels, once the session is saved."""
         return as_code.as_command(self._saved_as, self.controller.image)
 
-    def restore(self) -> None:
-        """Take up the latest earlier session on this image."""
+    def restore(self, story: Story | None = None) -> None:
+        """Take up an earlier session on this image, the latest by default."""
         stories = self.controller.stories()
         if not stories:
             raise InputError("There is no earlier session on this image.")
-        self.controller.restore(stories[0])
-        self.restore_button.setVisible(False)
+        self.controller.restore(story or stories[0])
+        self.labels_choice.choose(self.controller.labels)
 
     def stop(self) -> None:
         """Stop what is being computed or fetched."""
@@ -360,18 +361,12 @@ class PromptWidget(PromptForm):
         found = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         self.readings.show_candidates(found, chosen)
-        if session is not self._offered and self.controller.stories():
-            self._offered = session
-            self._offer_to_restore()
-        elif session is None:
-            self.restore_button.setVisible(False)
-
-    def _offer_to_restore(self) -> None:
         stories = self.controller.stories()
-        lost = bool(stories) and not stories[0].closed
-        self.restore_button.setVisible(bool(stories))
-        if lost:
-            self.say("The last session on this image ended without being closed.")
+        self.stories.show_stories(stories)
+        if session is not self._offered and stories:
+            self._offered = session
+            if not stories[0].closed:
+                self.say("The last session on this image ended without being closed.")
 
     def _bind_keys(self) -> None:
         for key, method, _ in KEYS:

@@ -1,0 +1,58 @@
+"""Earlier sessions on the image, one of which can be restored."""
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+
+from napari_segany.plugin.keeping import LIKE
+from napari_segany.session.journal import Story
+
+
+class StoryChoice(QWidget):
+    """A button and the sessions to choose from, the latest first; nothing if there is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.button = QPushButton("Restore")
+        self.button.setToolTip(
+            "Objects, prompts and commits of an earlier session on this image come back; "
+            "the present one ends, and can be restored, too"
+        )
+        self.choice = QComboBox()
+        self.choice.setToolTip("When the session began, and how many objects it has")
+        # Long texts must not make the panel wider.
+        self.choice.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.button)
+        row.addWidget(self.choice, 1)
+        self._stories: list[Story] = []
+        self._show()
+
+    @property
+    def chosen(self) -> Story | None:
+        """The session that is chosen, None if there is none."""
+        at = self.choice.currentIndex()
+        return self._stories[at] if 0 <= at < len(self._stories) else None
+
+    def show_stories(self, stories: Sequence[Story]) -> None:
+        """Offer these; the choice stays if they are the same."""
+        if [id(each) for each in stories] != [id(each) for each in self._stories]:
+            self._stories = list(stories)
+            self._show()
+
+    def _show(self) -> None:
+        self.choice.clear()
+        self.choice.addItems([told(each) for each in self._stories])
+        for part in (self.button, self.choice):
+            part.setVisible(bool(self._stories))
+
+
+def told(story: Story) -> str:
+    """A session in a line."""
+    count = story.count
+    text = f"{story.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
+    # It ended before the image's pixels were known.
+    return f"{text}, an image of this name" if story.path.parent.name.startswith(LIKE) else text
