@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from napari_segany import Prompt
+from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.session import ArraySource, ArrayTarget, Session
 
@@ -421,3 +422,8 @@ def test_a_label_that_does_not_fit_is_told(model: Any) -> None:
     with pytest.raises(InputError, match="uint8"):
         session.commit(numbers)
     assert not small.data.any()
+
+
+def test_the_given_memory_for_embeddings_is_used(model: Any) -> None:
+    cache = EmbeddingCache(1234)
+    assert Session(ArraySource(STACK), model, cache=cache).embeddings is cache

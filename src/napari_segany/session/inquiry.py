@@ -41,7 +41,8 @@ class Inquiry(ABC):
         self, source: ImageSource, model: SamModel | None, cache: EmbeddingCache | None
     ) -> None:
         self.source = source
-        self.embeddings = cache or EmbeddingCache()
+        # One that is empty is false.
+        self.embeddings = EmbeddingCache() if cache is None else cache
         self._model = model
         self._answers, self._logits = Answers(), Logits()
 
