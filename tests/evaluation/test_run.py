@@ -58,7 +58,7 @@ def test_scores_tables_and_pictures(folder: Path, model: Any, capsys: Any):
     assert scores["tiny"]["objects"] == scores["tiny"]["asked"] == 8
     assert {"mIoU@1", "NoC@90", "box mIoU", "msa", "AR@1000"} <= set(scores["tiny"])
     assert "box mIoU" not in scores["watershed"]
-    rows = list(csv.DictReader((out / "objects.csv").open()))
+    rows = list(csv.DictReader((out / "objects.csv").read_text().splitlines()))
     assert len(rows) == 16
     assert {"iou_1", "oracle_2", "box_iou"} <= set(rows[0])
     for name in ("clicks.png", "precision_recall.png", "worst.png"):
