@@ -59,6 +59,9 @@ class Controller(Following):
     def take_tool(self, layer: str, mode: str, sign: str) -> None:
         """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
         self.set_sign(sign)
+        with self._without_events():
+            # In another mode it would become what nobody drew.
+            self._complete_tools().drop_half_drawn()
         chosen = getattr(self, layer)
         self._complete_tools().select(chosen)
         chosen.mode = mode

@@ -11,7 +11,7 @@ from typing import Any
 from psygnal import Signal
 
 from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import viewed_plane
@@ -234,12 +234,16 @@ class Following:
             return
         try:
             with self._without_events():
+                if event is not None and event.source is self.points:
+                    # It is no prompt yet, and who clicks elsewhere does not go on with it.
+                    self._complete_tools().drop_half_drawn()
                 if action == "added":
                     self._complete_tools().mark_new(event)
                 self._read_prompts()
-        except SeganyError as error:
+        except Exception as error:
+            # Napari is in the middle of drawing and must come to its end, whatever happened here.
             self._write_prompts()
-            self.status.emit(str(error))
+            self._scheduler.failed(error)
 
     def _read_prompts(self) -> None:
         """Make the session's open objects what points and shapes say."""

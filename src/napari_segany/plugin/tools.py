@@ -85,7 +85,7 @@ class ToolLayers:
                 **placed,
             )
             self.viewer.add_layer(self.shapes)
-            self.shapes.events.data.connect(self.on_edit)
+            self.shapes.events.data.connect(self._on_shapes)
         if self.points is None:
             self.points = Points(
                 ndim=ndim,
@@ -148,6 +148,7 @@ class ToolLayers:
                 self.draw_signs()
         if self.shapes is not None:
             boxes, features = prompts.rows_of_boxes(objects)
+            self.drop_half_drawn()
             if boxes or len(self.shapes.data):
                 # Not by setting data, which would leave a row of features behind.
                 self.shapes.selected_data = set(range(len(self.shapes.data)))
@@ -162,6 +163,14 @@ class ToolLayers:
         if self.points is not None and len(self.points.data):
             self.points.current_symbol = prompts.SYMBOLS[self.sign]
 
+    def drop_half_drawn(self) -> None:
+        """Take away a shape that is half drawn; other removing leaves napari drawing at it."""
+        if getattr(self.shapes, "_is_creating", False):
+            mode = self.shapes.mode
+            self.shapes.mode = "pan_zoom"
+            self.shapes.remove([len(self.shapes.data) - 1] if len(self.shapes.data) else [])
+            self.shapes.mode = mode
+
     def draw_signs(self) -> None:
         """Give every point the symbol and colour of its sign."""
         self.points.symbol = [prompts.SYMBOLS[str(sign)] for sign in self.points.features["sign"]]
@@ -175,6 +184,19 @@ class ToolLayers:
         features = event.source.features
         new = np.arange(len(features))[list(event.data_indices)]
         features.loc[features.index[new], "object"] = prompts.NEW
+
+    def _on_shapes(self, event: Any) -> None:
+        """Shapes were changed, by hand or by us.
+
+        Napari says of a shape with too few vertices, too, that it was added, although it is gone
+        again and only its row of features is left.
+        """
+        left = self.shapes.features.index[len(self.shapes.data) :]
+        if len(left):
+            # In place, because new features would bring new defaults along.
+            self.shapes.features.drop(index=left, inplace=True)
+        if not len(left) or event.action.value != "added":
+            self.on_edit(event)
 
     @property
     def _defaults(self) -> dict[str, Any]:
