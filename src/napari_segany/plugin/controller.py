@@ -184,6 +184,7 @@ class Controller(Following):
         layer = self.results.new_layer(picture) if new else layer
         target = self.results.take(layer, picture, new)
         if new:
+            self.placing.made(layer)
             with self._without_events():
                 # Below the prompts, so that these are seen on what is committed.
                 own = self.preview_layer
@@ -257,6 +258,7 @@ class Controller(Following):
         def show(labels: Any) -> None:
             layer = Labels(labels, name=f"{picture.name} again", **picture.placement())
             layer.metadata[METADATA] = kept
+            self.placing.made(layer)
             with self._without_events():
                 self.viewer.add_layer(layer)
 

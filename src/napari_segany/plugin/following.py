@@ -16,6 +16,7 @@ from napari_segany.models.model import SamModel
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import viewed_plane
 from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.placing import Placing
 from napari_segany.plugin.portions import Portions
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.results import Results
@@ -71,6 +72,7 @@ class Following:
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
         self._keeping, self._portions = Keeping(jobs, journals), Portions(jobs)
+        self.placing = Placing(self._on_placed)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
@@ -128,6 +130,7 @@ class Following:
         self.picture = picture
         for layer in picture.layers:
             layer.events.data.connect(self._on_pixels)
+        self.placing.follow(picture)
         self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
@@ -142,6 +145,7 @@ class Following:
             self.session.close()
         for layer in () if self.picture is None else self.picture.layers:
             layer.events.data.disconnect(self._on_pixels)
+        self.placing.leave()
         self.results.leave()
         if self.tools is not None:
             with self._without_events():
@@ -208,6 +212,13 @@ class Following:
         if plane != self._plane:
             self._plane = self.session.plane = plane
             self._go_on()
+
+    def _on_placed(self, event: Any = None) -> None:
+        """The picture was moved, scaled or turned: our layers follow, and another plane is seen."""
+        if self.tools is not None:
+            with self._without_events():
+                self.placing.place(self.tools.layers)
+            self._on_view()
 
     def _on_pixels(self, event: Any = None) -> None:
         if self.session is None:

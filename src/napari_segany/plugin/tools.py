@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.plugin import prompts
+from napari_segany.plugin.layers import place
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.preview import Preview
 from napari_segany.plugin.storage import empty
@@ -139,6 +140,10 @@ class ToolLayers:
         if len(objects) > DRAWN:
             objects = [each for each in objects if each.id == state.active]
         self.drawn = {each.id for each in objects}
+        for layer in (self.points, self.shapes):
+            if layer is not None:
+                # What is written are the image's pixels, wherever somebody moved the layer to.
+                place(layer, self.picture.placement())
         if self.points is not None:
             spots, features = prompts.rows_of_points(objects)
             self.points.selected_data = set()
