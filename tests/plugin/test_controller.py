@@ -508,3 +508,16 @@ def test_a_batch_that_is_being_asked_is_not_begun_anew(
     controller.segment()
     jobs.run()
     assert controller.session.candidates(controller.session.state.open[-1].id) is not None
+
+
+def test_shapes_are_taken_away_by_setting_data(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    said: list[str] = []
+    controller.status.connect(said.append)
+    controller.shapes.add_rectangles(rectangle(2, 5, 5, 15, 15))
+    controller.shapes.data = []
+    assert not controller.session.state.objects
+    assert len(controller.shapes.features) == 0
+    controller.shapes.add_rectangles(rectangle(2, 20, 20, 30, 30))
+    assert controller.shapes.features["object"].tolist() == [controller.session.active.id]
+    assert not [text for text in said if "rror" in text]
