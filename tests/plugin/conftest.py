@@ -33,6 +33,14 @@ class PatientJobs:
         self.count += 1
         self.waiting.append((urgency, self.count, key, work, done, failed))
 
+    def beside(
+        self,
+        work: Callable[[Any], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.submit(("beside", self.count), -1, work, done, failed)
+
     def later(self, key: Hashable, act: Callable[[], object]) -> None:
         self.submit(key, -1, lambda _: None, lambda _: act(), self.fail)
 

@@ -521,3 +521,180 @@ def test_shapes_are_taken_away_by_setting_data(begin: Any, jobs: Any, stack: Any
     controller.shapes.add_rectangles(rectangle(2, 20, 20, 30, 30))
     assert controller.shapes.features["object"].tolist() == [controller.session.active.id]
     assert not [text for text in said if "rror" in text]
+
+
+def three_hundred(begin: Any, jobs: Any) -> Any:
+    controller = begin(np.zeros((400, 500), np.uint8))
+    boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 160, 8)]
+    controller.add(boxes)
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    return controller
+
+
+def test_undoing_a_commit_that_is_on_its_way_undoes_all_of_it(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    assert len(controller.session.state.committed) == 50
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    assert not controller.labels.data.any()
+    controller.redo()
+    controller.undo()
+    controller.redo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 300
+    assert len(np.unique(controller.labels.data)) == 301
+    assert len(controller.labels.features) == 300
+    controller.undo()
+    controller.undo()
+    jobs.run()
+    assert not controller.session.state.objects
+
+
+@pytest.mark.parametrize("act", ["clear", "into", "commit"])
+def test_a_commit_that_is_on_its_way_is_finished_before_something_else(
+    begin: Any, jobs: Any, act: str
+) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    labels = controller.labels
+    if act == "clear":
+        controller.clear()
+    elif act == "into":
+        controller.into(None)
+        assert controller.labels is not labels
+    else:
+        with pytest.raises(InputError, match="nothing to commit"):
+            controller.commit()
+    jobs.run()
+    assert len(np.unique(labels.data)) == 301
+    assert not controller.session.state.open
+
+
+def test_a_step_between_two_parts_of_a_commit_stays_a_step(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    # It refines the last of the objects, which is not committed before that is answered.
+    controller.session.add_point(300, 300)
+    jobs.run()
+    assert [each.id for each in controller.session.state.open] == [300]
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    assert controller.session.state.objects[300].prompt.points is not None
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    assert controller.session.state.objects[300].prompt.points is None
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+
+
+def test_closing_finishes_a_commit_and_stop_stops_it(begin: Any, jobs: Any) -> None:
+    controller = three_hundred(begin, jobs)
+    controller.commit()
+    controller.stop()
+    jobs.run()
+    assert len(controller.session.state.committed) == 50
+    controller.undo()
+    jobs.run()
+    assert len(controller.session.state.open) == 300
+    controller.commit()
+    labels = controller.labels
+    controller.close()
+    jobs.run()
+    assert len(np.unique(labels.data)) == 301
+
+
+def test_choosing_the_same_labels_again_changes_nothing(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    assert controller.into(controller.labels) is controller.labels
+    assert len(controller.session.state.committed) == 1
+    controller.reopen(1)
+    controller.undo()
+    assert controller.undo()
+    assert not controller.labels.data.any()
+
+
+def test_objects_of_labels_that_were_left_come_back_in_a_layer_of_their_own(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    for row in (5, 20, 35):
+        click(controller, jobs, 2, row, 20)
+        controller.commit()
+    first = controller.labels
+    second = viewer.add_layer(Labels(np.zeros(stack.shape, np.int32), name="second"))
+    controller.into(second)
+    click(controller, jobs, 3, 10, 10)
+    controller.commit()
+    assert len(np.unique(first.data)) == 4
+    controller.close()
+    before = set(viewer.layers)
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    (story,) = controller.stories()
+    controller.restore(story)
+    jobs.run()
+    left, taken_up = (
+        each
+        for each in viewer.layers
+        if each not in before and each.name.startswith("image objects")
+    )
+    assert np.array_equal(left.data, first.data)
+    assert left.features["index"].tolist() == [1, 2, 3]
+    assert taken_up is controller.labels
+    assert np.array_equal(taken_up.data, second.data)
+    assert controller.provenance()["steps"][0][1]["plane"] == [3, None, None]
+
+
+def test_labels_that_were_left_come_back_even_if_nothing_else_happened(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    first = controller.labels
+    controller.into(None)
+    controller.close()
+    controller.open(viewer.layers["image"])
+    jobs.run()
+    before = set(viewer.layers)
+    controller.restore(controller.stories()[0])
+    (left,) = set(viewer.layers) - before
+    assert np.array_equal(left.data, first.data)
+    assert controller.labels is None
+
+
+@pytest.mark.parametrize(
+    ("placement", "same"),
+    [
+        ({"scale": (2, 0.5, 0.5), "translate": (1, 0, 0)}, True),
+        ({"scale": (2, 0.5, 0.5), "translate": (1, 0.2, 0)}, True),
+        ({"scale": (2, 0.5, 0.5)}, False),
+        ({"scale": (2, 0.5, 0.55), "translate": (1, 0, 0)}, False),
+        ({"scale": (2000, 500, 500), "translate": (1000, 0, 0), "units": ["nm"] * 3}, True),
+        ({"scale": (2, 0.5, 0.5), "translate": (1, 0, 0), "units": ["nm"] * 3}, False),
+    ],
+)
+def test_labels_that_lie_elsewhere_are_refused(
+    begin: Any, jobs: Any, stack: Any, placement: Any, same: bool
+) -> None:
+    controller = begin(stack, scale=(2, 0.5, 0.5), translate=(1, 0, 0), units=["um"] * 3)
+    click(controller, jobs, 2, 10, 20)
+    controller.commit()
+    own, objects = controller.labels, controller.session.state.objects
+    given = {"units": ["um"] * 3, **placement}
+    layer = controller.viewer.add_layer(Labels(np.zeros(stack.shape, int), name="mine", **given))
+    if same:
+        assert controller.into(layer) is controller.labels is layer
+    else:
+        with pytest.raises(InputError, match="mine lies elsewhere than image"):
+            controller.into(layer)
+        assert controller.labels is own
+        assert controller.session.state.objects is objects

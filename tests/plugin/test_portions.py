@@ -45,3 +45,49 @@ def test_errors_are_raised_at_first_and_told_later(jobs: Any) -> None:
     assert len(told) == 1
     assert done == [1, 1]
     assert not portions.at_work
+
+
+def test_what_is_on_its_way_is_finished_before_anything_else_begins(jobs: Any) -> None:
+    portions, seen = Portions(jobs), []
+
+    def begin(name: str) -> None:
+        portions.act(name, range(120), lambda some, _: seen.append((name, len(some))),
+                     lambda: seen.append((name, "done")), jobs.fail)  # fmt: skip
+
+    begin("first")
+    begin("second")
+    whole = [("first", PORTION), ("first", PORTION), ("first", 20), ("first", "done")]
+    assert seen == [*whole, ("second", PORTION)]
+    portions.finish()
+    assert seen[5:] == [("second", PORTION), ("second", 20), ("second", "done")]
+    jobs.run()
+    assert len(seen) == 8, "turns that were asked for find nothing to do"
+
+
+def test_what_is_finished_tells_its_errors(jobs: Any) -> None:
+    portions, told = Portions(jobs), []
+
+    def act(some: Any, going_on: bool) -> None:
+        if going_on:
+            raise ValueError("no")
+
+    portions.act("key", range(500), act, lambda: None, told.append)
+    portions.finish()
+    jobs.run()
+    assert len(told) == 1
+
+
+def test_what_is_begun_within_a_turn_is_done_too(jobs: Any) -> None:
+    portions, seen = Portions(jobs), []
+
+    def inner() -> None:
+        portions.act("inner", range(60), lambda some, _: seen.append(len(some)), list, jobs.fail)
+
+    def outer(some: Any, going_on: bool) -> None:
+        if not going_on:
+            inner()
+
+    portions.act("outer", range(120), outer, list, jobs.fail)
+    jobs.run()
+    assert seen == [PORTION, 10]
+    assert not portions.at_work

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, drag, needs_a_display, press, until
 
-from napari_segany import AutomaticParams, Recipe
+from napari_segany import AutomaticParams, Prompt, Recipe
 from napari_segany.core.presets import PRESETS
 from napari_segany.errors import Cancelled
 from napari_segany.models import cache, catalog
@@ -372,6 +372,33 @@ def test_closing_the_panel_asks_what_becomes_of_open_objects(
     labels = viewer.layers["coins objects"]
     assert labels.data.max() == (3 if answer else 2)
     assert [layer.name for layer in viewer.layers] == ["coins", "coins objects"]
+
+
+def close_the_panel(viewer: Any) -> None:
+    viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"].title.close_button.click()
+
+
+def test_closing_the_panel_commits_hundreds_of_objects_and_names_those_that_stay(
+    ready: Any, viewer: Any, monkeypatch: Any
+) -> None:
+    boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 72, 8)]
+    ready.controller.add(boxes)
+    ready.segment(wait=True)
+    assert len(ready.session.state.open) == len(boxes) == 135
+    session = ready.session
+    ready.live.setChecked(False)
+    session.add_many([Prompt([[200, 200]]), Prompt([[220, 220]])])
+    told: list[str] = []
+    closing = "napari_segany.plugin.widgets.closing"
+    monkeypatch.setattr("napari_segany.plugin.widgets.prompt.ask_to_commit", lambda count: True)
+    monkeypatch.setattr(f"{closing}.show_info", told.append)
+    close_the_panel(viewer)
+    labels = viewer.layers["coins objects"]
+    assert len(np.unique(labels.data)) == 1 + 135
+    assert len(labels.features) == 135
+    assert len(session.state.open) == 2
+    assert len(told) == 1
+    assert told[0].startswith("2 objects were not committed: not segmented yet")
 
 
 def test_napari_knows_of_open_objects_when_its_window_closes(ready: Any, viewer: Any) -> None:

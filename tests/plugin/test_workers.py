@@ -99,3 +99,28 @@ def test_ending_waits_for_the_thread(qtbot: Any) -> None:
     gate.begun.wait(5)
     jobs.end()
     assert not jobs._thread.is_alive()
+
+
+def test_work_beside_waits_for_nothing_and_is_not_stopped(jobs: QtJobs, qtbot: Any) -> None:
+    seen: list[Any] = []
+    gate, slow = Gate(), Gate()
+    jobs.submit("gate", ASK, gate, pytest.fail, pytest.fail)
+    jobs.beside(lambda _: threading.current_thread(), seen.append, pytest.fail)
+    qtbot.waitUntil(lambda: len(seen) == 1)
+    assert seen[0] is not threading.main_thread()
+    jobs.beside(slow, seen.append, pytest.fail)
+    jobs.beside(lambda _: 1 / 0, pytest.fail, seen.append)
+    jobs.stop()
+    slow.open.set()
+    qtbot.waitUntil(lambda: len(seen) == 3 and not jobs.busy)
+    assert "through" in seen
+
+
+def test_the_end_ends_work_beside(qtbot: Any) -> None:
+    jobs, gate = QtJobs(), Gate()
+    jobs.beside(gate, pytest.fail, pytest.fail)
+    assert gate.begun.wait(5)
+    assert jobs.busy
+    jobs.end()
+    qtbot.wait(20)
+    assert not [t for t in threading.enumerate() if t.name == "napari-segany beside"]

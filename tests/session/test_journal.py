@@ -13,9 +13,10 @@ import pytest
 
 from napari_segany import Prompt
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.session import ArraySource, Session
+from napari_segany.session import ArraySource, ArrayTarget, Session
 from napari_segany.session.journal import KEPT, Journal, find_journals, read_journal
 from napari_segany.session.objects import State
+from napari_segany.session.timeline import written
 
 IMAGE = np.zeros((40, 50), np.uint8)
 
@@ -31,7 +32,7 @@ def closed_in_the_end() -> Iterator[None]:
     SESSIONS.clear()
 
 
-def begin(model: Any, folder: Path) -> Session:
+def begin(model: Any, folder: Path | None) -> Session:
     SESSIONS.append(Session(ArraySource(IMAGE), model, journal=folder))
     return SESSIONS[-1]
 
@@ -204,6 +205,133 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SeganyError, match="cannot be kept in"):
         Journal(tmp_path / "file" / "folder", {})
+
+
+def labels_of(session: Session) -> Any:
+    return session.labels.data  # type: ignore[attr-defined]
+
+
+def commit_at(session: Session, *places: tuple[int, int]) -> None:
+    for place in places:
+        session.add_point(*place)
+        session.ask()
+        session.commit()
+
+
+def other_labels() -> ArrayTarget:
+    return ArrayTarget(np.zeros(IMAGE.shape, np.int32))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_committed_into_other_labels_is_told_too(
+    model: Any, tmp_path: Path, late: bool
+) -> None:
+    session = begin(model, None if late else tmp_path)
+    commit_at(session, (5, 5), (20, 20), (30, 30))
+    session.undo()
+    first = labels_of(session).copy()
+    session.set_target(other_labels())
+    session.set_target(other_labels())
+    commit_at(session, (30, 40))
+    if late:
+        session.begin_journal(tmp_path)
+    crash(session)
+
+    story = read_journal(the_journal(tmp_path))
+    (former,) = story.former
+    assert np.array_equal(written(other_labels(), former).target.data, first)  # type: ignore[attr-defined]
+    for _ in range(2):
+        # What is restored can be restored again.
+        again = begin(model, tmp_path)
+        again.restore(story)
+        assert same(again.state, session.state)
+        assert np.array_equal(labels_of(again), labels_of(session))
+        assert again.steps == story.steps
+        assert again.add_point(3, 3) == 4
+        again.undo()
+        crash(again)
+        story = read_journal(find_journals(tmp_path)[0])
+        assert len(story.former) == 1
+
+
+def test_nothing_but_labels_that_were_left_is_told_too(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    commit_at(session, (5, 5))
+    session.set_target(other_labels())
+    session.close()
+    story = read_journal(the_journal(tmp_path))
+    assert not story.steps
+    assert not story.state.objects
+    assert len(story.former) == 1
+
+
+def test_labels_that_are_gone_are_not_told(model: Any, tmp_path: Path) -> None:
+    session = begin(model, tmp_path)
+    commit_at(session, (5, 5), (20, 20))
+    session.set_target(other_labels(), reopen=True)
+    crash(session)
+    story = read_journal(the_journal(tmp_path))
+    assert not story.former
+    assert not story.steps
+    assert len(story.state.open) == 2
+    again = begin(model, tmp_path)
+    again.restore(story)
+    assert not labels_of(again).any()
+
+
+def test_a_journal_goes_on_in_another_folder(model: Any, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    session = begin(model, here)
+    commit_at(session, (5, 5))
+    journal = session._timeline._journal
+    assert journal is not None
+    journal.move(there)
+    assert list(here.iterdir()) == []
+    assert find_journals(there) == [], "it is in use there, too"
+    commit_at(session, (20, 20))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SeganyError, match="cannot be kept in"):
+        journal.move(tmp_path / "file" / "folder")
+    commit_at(session, (30, 30))
+    session.close()
+    assert same(read_journal(the_journal(there)).state, session.state)
+    assert list(there.glob("*.lock")) == []
+
+
+def test_a_journal_that_cannot_be_moved_goes_on_where_it_is(
+    model: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    session = begin(model, tmp_path / "here")
+    commit_at(session, (5, 5))
+    journal = session._timeline._journal
+    assert journal is not None
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError("in use")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", refuse)
+        with pytest.raises(SeganyError, match="cannot be kept in"):
+            journal.move(tmp_path / "there")
+    commit_at(session, (20, 20))
+    assert find_journals(tmp_path / "here") == []
+    session.close()
+    assert same(read_journal(the_journal(tmp_path / "here")).state, session.state)
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_another_journal_is_told_everything_and_the_one_before_ends(
+    model: Any, tmp_path: Path
+) -> None:
+    session = begin(model, tmp_path / "here")
+    commit_at(session, (5, 5))
+    session.begin_journal(tmp_path / "there")
+    commit_at(session, (20, 20))
+    crash(session)
+    before, after = (read_journal(the_journal(tmp_path / name)) for name in ("here", "there"))
+    assert before.closed
+    assert len(before.state.committed) == 1
+    assert same(after.state, session.state)
 
 
 STEPS = 20

@@ -6,7 +6,7 @@ script calls.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.layers import Labels
 
@@ -21,9 +21,11 @@ from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.workers import ASK, Jobs
 from napari_segany.session import Session
 from napari_segany.session.journal import Story
-from napari_segany.session.objects import middle
+from napari_segany.session.objects import State, middle
 from napari_segany.session.provenance import provenance, replay
 from napari_segany.session.source import Plane
+
+T = TypeVar("T")
 
 Given = tuple[Prompt, Plane, int | None]
 """An object to begin: with what, where, and its value in the labels if that is known."""
@@ -86,12 +88,10 @@ class Controller(Following):
         where, values = planes or [session.plane] * len(prompts), labels or [None] * len(prompts)
 
         def act(rows: Sequence[tuple[Prompt, Plane, int | None]], joined: bool) -> None:
-            if session is self.session:
-                some, here, named = zip(*rows, strict=True)
-                session.add_many(some, here, named, join=joined)
+            some, here, named = zip(*rows, strict=True)
+            session.add_many(some, here, named, join=joined)
 
-        rows = list(zip(prompts, where, values, strict=True))
-        self._portions.act("add", rows, act, self._settle, self._scheduler.failed)
+        self._as_one_step("add", list(zip(prompts, where, values, strict=True)), act)
 
     def add_later(self, find: Callable[[ShouldStop], list[Given]]) -> None:
         """Begin the objects that ``find`` returns; another thread calls it."""
@@ -144,6 +144,7 @@ class Controller(Following):
         list of int
             Labels of those written now.
         """
+        self.finish()
         session = self._open_session()
         ready = [each.id for each in session.state.open if session.candidates(each.id) is not None]
         good = [number for number in ready if self._is_good(session, number)]
@@ -156,14 +157,38 @@ class Controller(Following):
         labels: list[int] = []
 
         def act(portion: Sequence[int], joined: bool) -> None:
-            if session is self.session:
-                still = [n for n in portion if n in session.state.objects]
-                labels.extend(session.commit(still, joined))
+            # Some may be gone by now, or asked for anew.
+            still = [n for n in portion if session.preview(n) is not None]
+            labels.extend(session.commit(still, joined))
 
-        self._portions.act("commit", good, act, self._settle, self._scheduler.failed)
+        self._as_one_step("commit", good, act)
         if len(good) < len(ready):
             self._say(f"{len(ready) - len(good)} objects with lower scores stay open.")
         return labels
+
+    def finish(self) -> None:
+        """Do now what is on its way in turns: the rest of thousands of objects."""
+        self._portions.finish()
+
+    def _as_one_step(
+        self, key: str, items: Sequence[T], act: Callable[[Sequence[T], bool], object]
+    ) -> None:
+        """Act on some items at a time; ``act`` is told whether to join the step before.
+
+        That is ours, unless something else was done in between.
+        """
+        session = self._open_session()
+        ours: State | None = None
+
+        def part(some: Sequence[T], going_on: bool) -> None:
+            nonlocal ours
+            if session is self.session:
+                before = session.state
+                act(some, going_on and before is ours)
+                if session.state is not before:
+                    ours = session.state
+
+        self._portions.act(key, items, part, self._settle, self._scheduler.failed)
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)
@@ -177,22 +202,31 @@ class Controller(Following):
         )
 
     def into(self, layer: Any) -> Any:
-        """Commit into a labels layer of the image's shape; None makes one."""
+        """Commit into a labels layer of the image's shape; None makes one.
+
+        What was committed into another layer before stays there and is done with.
+        """
+        self.finish()
         session, picture = self._open_session(), self.picture
         assert picture is not None
+        if layer is not None and layer is self.labels:
+            return layer
         new = layer is None
         layer = self.results.new_layer(picture) if new else layer
         target = self.results.take(layer, picture, new)
         if new:
             self.placing.made(layer)
-            with self._without_events():
-                # Below the prompts, so that these are seen on what is committed.
-                own = self.preview_layer
-                at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
-                self.viewer.layers.insert(at, layer)
-                self._complete_tools().select(self.points)
+            self._insert(layer)
         session.set_target(target)
         return layer
+
+    def _insert(self, layer: Any) -> None:
+        """Show a new layer below the prompts, so that these are seen on what is committed."""
+        with self._without_events():
+            own = self.preview_layer
+            at = self.viewer.layers.index(own) if own is not None else len(self.viewer.layers)
+            self.viewer.layers.insert(at, layer)
+            self._complete_tools().select(self.points)
 
     def reopen(self, label: int) -> None:
         """Take up an object of the labels again, with its prompts."""
@@ -204,12 +238,16 @@ class Controller(Following):
 
     def clear(self) -> None:
         """Give up all open objects."""
+        self.finish()
         session = self._open_session()
         if session.state.open:
             session.delete([each.id for each in session.state.open])
 
     def undo(self) -> bool:
-        """Undo the last step; one of thousands of objects takes several turns."""
+        """Undo the last step; one of thousands of objects takes several turns.
+
+        A step that is still on its way is done first, so that all of it is undone.
+        """
         return self._go_through(self._open_session().undo)
 
     def redo(self) -> bool:
@@ -217,6 +255,7 @@ class Controller(Following):
         return self._go_through(self._open_session().redo)
 
     def _go_through(self, move: Callable[[int], bool]) -> bool:
+        self.finish()
         session, able = self._open_session(), list[bool]()
 
         def some() -> bool:
@@ -237,8 +276,14 @@ class Controller(Following):
         return list(self._keeping.stories)
 
     def restore(self, story: Story) -> None:
-        """Take up an earlier session; its objects come back in a new layer of labels."""
-        session = self._open_session()
+        """Take up an earlier session; its objects come back in a new layer of labels.
+
+        Labels that it wrote into before the last ones come back in layers of their own.
+        """
+        session, picture = self._open_session(), self.picture
+        assert picture is not None
+        for steps in story.former:
+            self._insert(self.results.written_again(picture, steps))
         if story.steps:
             self.into(None)
         session.restore(story)

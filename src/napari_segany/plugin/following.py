@@ -71,7 +71,8 @@ class Following:
         self._plane: Plane | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
-        self._keeping, self._portions = Keeping(jobs, journals), Portions(jobs)
+        self._keeping = Keeping(jobs, journals, self.changed.emit, self._scheduler.failed)
+        self._portions = Portions(jobs)
         self.placing = Placing(self._on_placed)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
@@ -134,12 +135,16 @@ class Following:
         self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
-        self._keeping.begin(self.session, self.changed.emit, self._scheduler.failed)
+        self._keeping.begin(self.session, picture.likeness)
         self.changed.emit()
         return self.session
 
     def close(self) -> None:
-        """End the session; our layers leave the viewer, labels stay."""
+        """End the session; our layers leave the viewer, labels stay.
+
+        What is being begun or committed is done to the end before, so that no part of it is lost.
+        """
+        self._portions.finish()
         self.stop()
         if self.session is not None:
             self.session.close()
@@ -232,6 +237,7 @@ class Following:
             return
         self.session.source = source
         self.session.forget_image()
+        self._keeping.identify()
         self._go_on()
 
     def _on_prompts(self, event: Any = None) -> None:
@@ -280,6 +286,8 @@ class Following:
         self.status.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
+        if after is not before:
+            self._keeping.follow()
         self._show()
         if self._portions.at_work:
             # The rest follows when all of many objects are done.

@@ -5,6 +5,7 @@ point at a time and leaves units out, so that a layer in nanometres and one in m
 same place would disagree; here every layer's transform is read once, as a matrix, with units.
 """
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from napari_segany.session.source import Plane
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 NEGLIGIBLE = 1e-6
 """A transform's entries below this fraction of the largest mix no axes."""
+
+SAME_PIXEL = 0.5
+"""Within so much of a pixel two pixels lie at the same place."""
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(n, n) matrix and (n,) offset from data to world."""
@@ -59,6 +63,17 @@ def unit_factors(units: Any, others: Any) -> NDArray[np.float64]:
             return np.ones(count)
         factors[k] = float((1 * one).to(other).magnitude)
     return factors
+
+
+def lies_like(layer: Any, image: Any) -> bool:
+    """Whether pixels of equal index of two layers of one shape lie at the same place."""
+    if layer.ndim != image.ndim:
+        return False
+    corners = np.array(list(product(*((0, n - 1) for n in image.shape))), np.float64)
+    (matrix, offset), (image_matrix, image_offset) = to_world(layer), to_world(image)
+    world = (corners @ matrix.T + offset) * unit_factors(layer.units, image.units)
+    there = (world - image_offset) @ np.linalg.inv(image_matrix).T
+    return bool((np.abs(there - corners) < SAME_PIXEL).all())
 
 
 def viewed_point(viewer: Any, layer: Any) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
@@ -63,6 +64,15 @@ class Picture:
     def name(self) -> str:
         """What people call it."""
         return str(self.layer.name)
+
+    @property
+    def likeness(self) -> str:
+        """What tells it from others before its pixels are read: names, files, shapes, types."""
+        seen = [
+            (each.name, str(each.source.path), full_data(each).shape, str(full_data(each).dtype))
+            for each in self.layers
+        ]
+        return xxhash.xxh3_128(repr((seen, self.channels)).encode()).hexdigest()
 
     @property
     def ndim(self) -> int:

@@ -1,6 +1,7 @@
 """Many things done in the GUI thread, a few at a time, so that the window stays alive."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from napari_segany.plugin.workers import Jobs
@@ -11,8 +12,20 @@ PORTION = 50
 """Objects begun or committed between two turns of the event loop."""
 
 
+@dataclass(eq=False)
+class _Work:
+    """What is on its way."""
+
+    act: Callable[[], bool]
+    done: Callable[[], object]
+    failed: Callable[[Exception], None]
+    stopped: bool = False
+
+
 class Portions:
     """Does something in turns of the event loop, the first at once.
+
+    Whatever is begun next finds the one before finished.
 
     Parameters
     ----------
@@ -27,11 +40,18 @@ class Portions:
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
-        self.at_work = self._stopped = False
+        self.at_work = False
+        self._works: list[_Work] = []
 
     def stop(self) -> None:
         """Do no more than what is done."""
-        self._stopped = True
+        for work in self._works:
+            work.stopped = True
+
+    def finish(self) -> None:
+        """Do all that is left, now."""
+        while self._works and not self.at_work:
+            self._try(self._works[0])
 
     def repeat(
         self,
@@ -45,7 +65,7 @@ class Portions:
         Parameters
         ----------
         key : str
-            What is being done; beginning the same anew stops it.
+            What is being done.
         act : callable
             Does a part, returns whether there is more to do.
         done : callable
@@ -53,27 +73,38 @@ class Portions:
         failed : callable
             Called with an error of a later part; one of the first is raised.
         """
-
-        self._stopped = False
-
-        def turn() -> None:
-            self.at_work, more = True, False
-            try:
-                more = not self._stopped and act()
-            finally:
-                self.at_work = False
-                if not more:
-                    done()
-            if more:
-                self.jobs.later(key, later)
+        self.finish()
+        work = _Work(act, done, failed)
 
         def later() -> None:
-            try:
-                turn()
-            except Exception as error:
-                failed(error)
+            # Somebody may have had it finished in the meantime.
+            if work in self._works:
+                self._try(work)
+                go_on()
 
-        turn()
+        def go_on() -> None:
+            if work in self._works:
+                self.jobs.later(key, later)
+
+        self._works.append(work)
+        self._turn(work)
+        go_on()
+
+    def _turn(self, work: _Work) -> None:
+        self.at_work, more = True, False
+        try:
+            more = not work.stopped and work.act()
+        finally:
+            self.at_work = False
+            if not more:
+                self._works.remove(work)
+                work.done()
+
+    def _try(self, work: _Work) -> None:
+        try:
+            self._turn(work)
+        except Exception as error:
+            work.failed(error)
 
     def act(
         self,

@@ -1,6 +1,6 @@
 """The labels layer that a session commits into."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,14 @@ from napari.layers import Labels
 
 from napari_segany.errors import InputError
 from napari_segany.plugin.layer_target import LayerTarget
+from napari_segany.plugin.layers import lies_like
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.storage import empty
 from napari_segany.plugin.workers import Jobs
 from napari_segany.session import Session
+from napari_segany.session.objects import State, Step
 from napari_segany.session.provenance import provenance, steps_since, table
+from napari_segany.session.timeline import written
 
 METADATA = "napari_segany"
 EARLIER = "napari_segany_earlier"
@@ -54,19 +57,31 @@ class Results:
         data = empty(picture.shape, np.int32)
         return Labels(data, name=f"{picture.name} objects", **picture.placement())
 
+    def written_again(self, picture: Picture, steps: Sequence[Step]) -> Any:
+        """A layer like one that an earlier session was done with, with its objects and scores."""
+        layer = self.new_layer(picture)
+        objects = written(LayerTarget(layer, 0), steps).objects
+        layer.features = pd.DataFrame(table(State({each.id: each for each in objects})))
+        return layer
+
     def take(self, layer: Any, picture: Picture, new: bool = False) -> LayerTarget:
         """Follow a layer from now on.
 
         Raises
         ------
         InputError
-            If it cannot be written, or has another shape than the picture.
+            If it cannot be written, has another shape than the picture, or lies elsewhere.
         """
         shape = tuple(np.shape(layer.data))
         if shape != picture.shape:
             raise InputError(
                 f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "
                 "choose labels of the image's shape."
+            )
+        if not lies_like(layer, picture):
+            raise InputError(
+                f"{layer.name} lies elsewhere than {picture.name}: scale, translation, rotation or "
+                "units differ. Give it those of the image, or choose other labels."
             )
         target = LayerTarget(
             layer, 0 if new else None, lambda: self.jobs.later("labels drawn", layer.refresh)

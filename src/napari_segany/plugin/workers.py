@@ -1,8 +1,12 @@
-"""Work beside the GUI thread: one at a time, the most urgent first; all of it can be stopped."""
+"""Work beside the GUI thread: one at a time, the most urgent first; all of it can be stopped.
+
+What needs no model and must not wait for it has a thread of its own.
+"""
 
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -49,6 +53,12 @@ class Jobs(Protocol):
         """
         ...
 
+    def beside(
+        self, work: Work, done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """Do work at once in a thread of its own, whatever else is done; stop() leaves it."""
+        ...
+
     def later(self, key: Hashable, act: Callable[[], object]) -> None:
         """Call ``act`` in the GUI thread in a turn of its own; of equal keys only the last."""
         ...
@@ -64,7 +74,7 @@ class Jobs(Protocol):
 
 
 class QtJobs(QObject):
-    """Jobs in one thread, whose results come back through Qt's event loop."""
+    """Jobs in one thread and some beside it; results come back through Qt's event loop."""
 
     busy_changed = Signal(bool)
     """Emitted in the GUI thread when there is something to do, or nothing any more."""
@@ -75,6 +85,7 @@ class QtJobs(QObject):
         super().__init__(parent)
         self._waiting: list[Job] = []
         self._current: Job | None = None
+        self._beside: list[tuple[Job, threading.Thread]] = []
         self._on_their_way = 0
         self._later: dict[Hashable, Callable[[], object]] = {}
         self._numbers = itertools.count()
@@ -105,6 +116,16 @@ class QtJobs(QObject):
             self._changed.notify()
         self._say()
 
+    def beside(
+        self, work: Work, done: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """See :class:`Jobs`."""
+        job = Job(ASK, next(self._numbers), None, work, done, failed)
+        name = "napari-segany beside"
+        thread = threading.Thread(target=self._do, args=(job,), name=name, daemon=True)
+        self._beside.append((job, thread))
+        thread.start()
+
     def later(self, key: Hashable, act: Callable[[], object]) -> None:
         """See :class:`Jobs`."""
         if not self._ended:
@@ -132,17 +153,21 @@ class QtJobs(QObject):
     @property
     def busy(self) -> bool:
         """Whether anything is to be done, or was done and is not taken up yet."""
-        at_work = self._waiting or self._current is not None or self._on_their_way
+        at_work = self._waiting or self._current is not None or self._on_their_way or self._beside
         return bool(at_work or self._later)
 
     def end(self, seconds: float = 10) -> None:
-        """Stop everything and end the thread."""
+        """Stop everything and end the threads."""
         self._later.clear()
         with self._changed:
             self._forget(lambda other: True)
             self._ended = True
             self._changed.notify()
-        self._thread.join(seconds)
+        latest = time.monotonic() + seconds
+        for job, _ in self._beside:
+            job.stopped.set()
+        for thread in (self._thread, *(each for _, each in self._beside)):
+            thread.join(max(0, latest - time.monotonic()))
 
     def _forget(self, which: Callable[[Job], bool]) -> None:
         for job in [*self._waiting, *([self._current] if self._current else [])]:
@@ -159,21 +184,26 @@ class QtJobs(QObject):
                 if self._ended:
                     return
                 job = self._current = heapq.heappop(self._waiting)
-            result, error = None, None
-            try:
-                result = job.work(job.stopped.is_set)
-            except Cancelled:
-                job.stopped.set()
-            except Exception as caught:
-                error = caught
-            with self._changed:
-                self._on_their_way += 1
+            self._do(job)
+
+    def _do(self, job: Job) -> None:
+        result, error = None, None
+        try:
+            result = job.work(job.stopped.is_set)
+        except Cancelled:
+            job.stopped.set()
+        except Exception as caught:
+            error = caught
+        with self._changed:
+            self._on_their_way += 1
+            if self._current is job:
                 self._current = None
-            self._finished.emit(job, result, error)
+        self._finished.emit(job, result, error)
 
     def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
         with self._changed:
             self._on_their_way -= 1
+        self._beside = [(other, thread) for other, thread in self._beside if other is not job]
         if not job.stopped.is_set():
             if error is not None:
                 job.failed(error)

@@ -2,7 +2,9 @@
 
 A journal is a file of lines, each a JSON value. The first says what image it is about; every other
 one what changed: objects (None for those that are gone), the active object, and which objects were
-written into the labels or taken back, in that order. A line that a crash cut short is ignored.
+written into the labels or taken back, in that order. Objects that are committed no more, although
+they were not taken back, say that from this line on other labels are written into. A line that a
+crash cut short is ignored.
 """
 
 import json
@@ -31,20 +33,45 @@ class Story:
 
     Attributes
     ----------
+    path : Path
+        The journal.
     header : dict
         What the session was about.
     state : State
         At its end.
     steps : list of tuple
         ("put", object) and ("take", object), in order: how the labels came about.
+    former : list of list
+        The same for labels that were written into before, and left as they were.
     closed : bool
         Whether it was closed properly.
     """
 
+    path: Path
     header: Record
     state: State = field(default_factory=State)
     steps: list[Step] = field(default_factory=list)
+    former: list[list[Step]] = field(default_factory=list)
     closed: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it tells of nothing."""
+        return not (self.state.objects or self.steps or self.former)
+
+    @property
+    def every_object(self) -> list[SegmentedObject]:
+        """All objects that there ever were in labels or are now, some of them several times."""
+        written = [each for steps in (*self.former, self.steps) for _, each in steps]
+        return [*written, *self.state.objects.values()]
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise InputError unless it is about an image of ``shape``."""
+        if list(self.header.get("shape", [])) != list(shape):
+            raise InputError(
+                f"The journal is of an image of shape {self.header.get('shape')}, "
+                f"this one has shape {list(shape)}."
+            )
 
 
 class Journal:
@@ -59,19 +86,39 @@ class Journal:
     """
 
     def __init__(self, folder: Path, header: Record) -> None:
+        name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns():x}"
+        self.path = folder / (name + ENDING)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _remove_old(folder)
-            name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns():x}"
-            self.path = folder / (name + ENDING)
-            self._lock = FileLock(_lock_of(self.path))
-            self._lock.acquire(timeout=0)
+            self._lock = _locked(self.path)
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
-            raise SeganyError(
-                f"The session cannot be kept in {folder} ({error.strerror or error})."
-            ) from error
+            raise _cannot_keep(folder, error) from error
         self._write({"format": FORMAT, **header})
+
+    def move(self, folder: Path) -> None:
+        """Go on in another folder; what is written down goes along.
+
+        Raises
+        ------
+        SeganyError
+            If that cannot be; it goes on where it was.
+        """
+        there = folder / self.path.name
+        try:
+            lock = _locked(there)
+        except OSError as error:
+            raise _cannot_keep(folder, error) from error
+        try:
+            # Some systems move no file that is open.
+            self._file.close()
+            try:
+                self.path.replace(there)
+                self.path, self._lock, lock = there, lock, self._lock
+            finally:
+                _release(lock)
+                self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise _cannot_keep(folder, error) from error
 
     def record(self, before: State, after: State, steps: Sequence[Step]) -> None:
         """Write down how one state became another, and what that did to the labels."""
@@ -96,20 +143,20 @@ class Journal:
             return
         self._write({"closed": True})
         self._file.close()
-        story = read_journal(self.path)
-        if not story.state.objects and not story.steps:
+        if read_journal(self.path).is_empty:
             self.path.unlink(missing_ok=True)
-        self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        _release(self._lock)
 
     def _write(self, line: Record) -> None:
         try:
             self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
             # Handed to the system, which keeps it if this process is killed.
             self._file.flush()
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # A ValueError says that it could not be opened again after it was moved.
+            reason = getattr(error, "strerror", None) or error
             raise SeganyError(
-                f"{self.path} cannot be written ({error.strerror or error}); what was done is "
+                f"{self.path} cannot be written ({reason}); what was done is "
                 "in the viewer, but would be lost by a crash."
             ) from error
 
@@ -125,8 +172,9 @@ def read_journal(path: Path) -> Story:
     lines = list(_lines(path))
     if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT:
         raise InputError(f"{path} is no journal of a session that this version reads.")
-    story = Story(lines[0])
+    story = Story(path, lines[0])
     objects: dict[int, SegmentedObject] = {}
+    written: set[int] = set()
     active = None
     for line in lines[1:]:
         if line.get("closed"):
@@ -141,6 +189,13 @@ def read_journal(path: Path) -> Story:
         active = line["active"]
         for what, number in line["labels"]:
             story.steps.append((what, (objects if what == "put" else earlier)[number]))
+            (written.add if what == "put" else written.discard)(number)
+        left = {n for n in written if n not in objects or objects[n].commit is None}
+        if left:
+            # Those that are open again lost their labels, which somebody removed with the layer.
+            if not left & objects.keys():
+                story.former.append(story.steps)
+            story.steps, written = [], set()
     # Numbers grow, so this is the order in which they were begun.
     story.state = State(dict(sorted(objects.items())), active)
     return story
@@ -168,6 +223,24 @@ def _lines(path: Path) -> Iterator[Record]:
 
 def _lock_of(path: Path) -> Path:
     return path.with_suffix(".lock")
+
+
+def _locked(path: Path) -> FileLock:
+    """The lock of a journal that is to be in a folder, which is made and cleared of old ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_old(path.parent)
+    lock = FileLock(_lock_of(path))
+    lock.acquire(timeout=0)
+    return lock
+
+
+def _release(lock: FileLock) -> None:
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _cannot_keep(folder: Path, error: OSError) -> SeganyError:
+    return SeganyError(f"The session cannot be kept in {folder} ({error.strerror or error}).")
 
 
 def _in_use(path: Path) -> bool:

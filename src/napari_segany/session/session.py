@@ -385,32 +385,35 @@ class Session(Inquiry):
     @property
     def steps(self) -> list[Step]:
         """How the present labels came about: every object put in or taken out, in order."""
-        return self._timeline.steps[self._timeline.begun :]
+        return list(self._timeline.steps)
 
-    def begin_journal(self, folder: Path) -> None:
+    def begin_journal(self, folder: Path) -> Journal:
         """Write down in a folder what has happened, and whatever happens from now on."""
-        self._timeline.begin_journal(Journal(folder, self._header))
+        journal = Journal(folder, self._header)
+        self._timeline.begin_journal(journal)
+        return journal
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has happened, undone or not."""
+        return self._timeline.is_begun
 
     def restore(self, story: Story) -> None:
         """Take up what a journal tells; only a session in which nothing has happened can.
+
+        Labels that were written into before the last ones are left out: they were done with.
 
         Raises
         ------
         InputError
             If something has happened, or the journal is of an image of another shape.
         """
-        if list(story.header.get("shape", [])) != list(self.source.shape):
-            raise InputError(
-                f"The journal is of an image of shape {story.header.get('shape')}, "
-                f"this one has shape {list(self.source.shape)}."
-            )
-        before = self.state
+        story.check_shape(self.source.shape)
+        before, every = self.state, story.every_object
         self._timeline.restore(story)
-        numbers = [each.id for _, each in story.steps] + list(story.state.objects)
-        self._next_id = max(numbers, default=0) + 1
-        self._commits = max(
-            (each.commit.order for _, each in story.steps if each.commit is not None), default=0
-        )
+        self._next_id = max((each.id for each in every), default=0) + 1
+        orders = (each.commit.order for each in every if each.commit is not None)
+        self._commits = max(orders, default=0)
         self._moved(before)
 
     def close(self) -> None:

@@ -24,9 +24,9 @@ class Timeline:
     state : State
         The present one.
     steps : list of tuple
-        All that happened to labels, in order.
-    begun : int
-        How many of them happened to earlier labels than the present ones.
+        All that happened to the labels, in order.
+    former : list of list
+        The same for labels that were written into before, and left as they were.
     trouble : str
         Why the journal could not be written; empty while it can.
     """
@@ -34,7 +34,7 @@ class Timeline:
     def __init__(self, target: LabelsTarget) -> None:
         self.state = State()
         self.steps: list[Step] = []
-        self.begun = 0
+        self.former: list[list[Step]] = []
         self.trouble = ""
         self._writing = False
         # Where an undo or redo began that is on its way.
@@ -126,8 +126,9 @@ class Timeline:
         """
         come = self.state.objects.values() if reopen else self.state.open
         left = State({each.id: replace(each, commit=None) for each in come}, self.state.active)
-        self._ledger = Ledger(target)
-        self.begun = len(self.steps)
+        if self._ledger.objects and not reopen:
+            self.former.append(self.steps)
+        self._ledger, self.steps = Ledger(target), []
         if any(state.committed for state in (self.state, *self._past, *self._future)):
             self._past.clear()
             self._future.clear()
@@ -141,40 +142,48 @@ class Timeline:
         InputError
             If something has happened here already.
         """
-        if self.state.objects or self.steps:
+        if self.is_begun:
             raise InputError("Only a session in which nothing has happened can be restored into.")
         self._writing = True
         try:
             with self._ledger.target.together():
-                for what, each in story.steps:
-                    if what == "put":
-                        self._ledger.put(each)
-                    else:
-                        self._ledger.take(each.id)
+                self._ledger = written(self._ledger.target, story.steps)
                 self.steps = list(story.steps)
-                # Objects are open, too, whose labels somebody removed with their layer.
                 self._write_labels(story.state, self.steps)
         finally:
             self._writing = False
-        self.state = story.state
+        self.state, self.former = story.state, list(story.former)
         self._tell_all()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has happened, undone or not."""
+        return bool(self.state.objects or self.steps or self.former or self._past or self._future)
 
     def begin_journal(self, journal: Journal) -> None:
-        """Write down all that has happened, and from now on every step."""
-        self._journal = journal
+        """Write down all that has happened, and from now on every step; a journal before ends."""
+        before, self._journal = self._journal, journal
         self._tell_all()
+        if before is not None:
+            before.close()
 
     def _tell_all(self) -> None:
-        """Write down how the labels came about, and the present state."""
+        """Write down how all labels came about, and the present state."""
+        for steps in self.former:
+            self._tell(steps, State())
+        self._tell(self.steps, self.state)
+
+    def _tell(self, steps: list[Step], state: State) -> None:
+        """Write down how labels came about, and in which state they were left."""
         told: dict[int, SegmentedObject] = {}
-        for what, each in self.steps:
+        for what, each in steps:
             if what == "put":
                 told[each.id] = each
                 self._write(State(), State({each.id: each}), [("put", each)])
             else:
                 self._write(State(), State(), [("take", each)])
-        if told or self.state.objects:
-            self._write(State(told), self.state, [])
+        if told or state.objects:
+            self._write(State(told), state, [])
 
     def close(self) -> None:
         """End the journal properly."""
@@ -226,6 +235,18 @@ class Timeline:
                 self._journal.record(before, after, steps)
             except SeganyError as error:
                 self.trouble = str(error)
+
+
+def written(target: LabelsTarget, steps: Iterable[Step]) -> Ledger:
+    """Do to labels what was done to others."""
+    ledger = Ledger(target)
+    with target.together():
+        for what, each in steps:
+            if what == "put":
+                ledger.put(each)
+            else:
+                ledger.take(each.id)
+    return ledger
 
 
 def nearer(state: State, target: State, at_most: int | None) -> State:

@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QMessageBox, QWidget
 
@@ -67,3 +68,12 @@ def ask_to_commit(count: int) -> bool:
     box.addButton("Keep for later", QMessageBox.ButtonRole.RejectRole)
     box.exec()
     return box.clickedButton() is commit
+
+
+def tell_what_is_left(count: int) -> None:
+    """Say in the viewer, as the panel is gone, that not everything could be committed."""
+    show_info(
+        f"{count} object{'s were' if count > 1 else ' was'} not committed: not segmented yet, with "
+        "lower scores than asked for, or without a pixel of their own. They are kept, and offered "
+        "when you choose this image again."
+    )

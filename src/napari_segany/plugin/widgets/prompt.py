@@ -15,7 +15,7 @@ from napari_segany.plugin import as_code, others
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.unfinished import Unfinished
-from napari_segany.plugin.widgets.closing import Closing, ask_to_commit
+from napari_segany.plugin.widgets.closing import Closing, ask_to_commit, tell_what_is_left
 from napari_segany.plugin.widgets.form import PromptForm
 from napari_segany.plugin.widgets.handlers import Handlers
 from napari_segany.plugin.widgets.model_picker import ModelPicker
@@ -316,9 +316,14 @@ class PromptWidget(PromptForm):
         super().closeEvent(event)
 
     def _on_panel_closed(self) -> None:
+        self.controller.finish()
         count = self._count_open(False)
         if count and not self._closed and self.asks_on_close and ask_to_commit(count):
             self.guarded(self.commit)()
+            # All of them now: there is no later turn for the rest.
+            self.controller.finish()
+            if left := self._count_open(False):
+                tell_what_is_left(left)
         self.end()
 
     def _count_open(self, wait: bool) -> int:
