@@ -41,6 +41,8 @@ class AgainstADict(RuleBasedStateMachine):
     def begin(self) -> None:
         self.viewer, self.jobs = ViewerModel(), PatientJobs()
         self.controller = Controller(self.viewer, self.jobs)
+        self.said: list[str] = []
+        self.controller.status.connect(self.said.append)
         image = Image(np.zeros(SHAPE, np.uint8), name="image", scale=SCALE, translate=(5, 0, -3))
         self.viewer.add_layer(image)
         self.controller.model = self.model
@@ -54,6 +56,8 @@ class AgainstADict(RuleBasedStateMachine):
         assert self.controller.session is not None
         now = self.controller.session.state
         self.piles.follow(before, now)
+        # Mistakes in reading prompts are said, not raised.
+        assert not [text for text in self.said if text.startswith("Error")]
         AgainstADict.steps += 1
         AgainstADict.commits += len(now.committed) > len(before.committed)
 

@@ -510,6 +510,19 @@ def test_a_batch_that_is_being_asked_is_not_begun_anew(
     assert controller.session.candidates(controller.session.state.open[-1].id) is not None
 
 
+def test_shapes_are_taken_away_by_setting_data(begin: Any, jobs: Any, stack: Any) -> None:
+    controller = begin(stack)
+    said: list[str] = []
+    controller.status.connect(said.append)
+    controller.shapes.add_rectangles(rectangle(2, 5, 5, 15, 15))
+    controller.shapes.data = []
+    assert not controller.session.state.objects
+    assert len(controller.shapes.features) == 0
+    controller.shapes.add_rectangles(rectangle(2, 20, 20, 30, 30))
+    assert controller.shapes.features["object"].tolist() == [controller.session.active.id]
+    assert not [text for text in said if "rror" in text]
+
+
 def three_hundred(begin: Any, jobs: Any) -> Any:
     controller = begin(np.zeros((400, 500), np.uint8))
     boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 160, 8)]

@@ -15,7 +15,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
-from tests.plugin.windows import click, needs_a_display, press, until
+from tests.plugin.windows import click, drag, needs_a_display, press, until
 
 from napari_segany import AutomaticParams, Prompt, Recipe
 from napari_segany.core.presets import PRESETS
@@ -62,6 +62,69 @@ def test_the_manifest_is_valid() -> None:
         "Batch",
         "Models",
     ]
+
+
+SQUARE = ((60, 40), (60, 70), (75, 72), (95, 70), (95, 40), (60, 40))
+
+
+def draw(ready: Any, viewer: Any, qtbot: Any, tool: str) -> None:
+    ready.buttons[tool].click()
+    drag(qtbot, viewer, *(SQUARE if tool == "outline" else SQUARE[:4]))
+
+
+@pytest.mark.parametrize("tool", ["outline", "scribble"])
+def test_a_shape_of_too_few_vertices_is_ignored(
+    ready: Any, viewer: Any, qtbot: Any, tool: str
+) -> None:
+    shapes = ready.controller.shapes
+    ready.session.add_box([10, 10, 40, 50])
+    ready.session.add_point(20, 20)
+    for end in ("click", "click", "escape", "box", "+ point", "undo", "escape"):
+        before = ready.session.state
+        ready.buttons[tool].click()
+        click(qtbot, viewer, 100, 130)
+        if end == "click":
+            click(qtbot, viewer, 101, 130)
+        elif end == "escape":
+            press(qtbot, viewer, "\x1b")
+        elif end == "undo":
+            press(qtbot, viewer, "u")
+            assert ready.session.state is not before
+            assert ready.redo()
+        elif end == "+ point":
+            viewer.layers.selection.active = ready.controller.points
+            click(qtbot, viewer, 30, 30)
+            assert ready.session.active.prompt.points[1].round().tolist() == [30, 30]
+            assert ready.undo()
+        else:
+            ready.buttons[end].click()
+        assert ready.session.state is before, end
+        assert len(shapes.data) == len(shapes.features) == 1
+        assert shapes.features["object"].tolist() == [before.active]
+    # Shapes that are long enough are drawn as ever; the box belongs to whom it did.
+    ready.controller.mode = "many"
+    for count, name in enumerate([tool, tool, "box"], start=1):
+        draw(ready, viewer, qtbot, name)
+        assert len(ready.session.state.open) == 1 + count
+    assert ready.session.state.open[0].prompt.box.tolist() == [10, 10, 40, 50]
+
+
+def test_a_shape_that_cannot_be_read_is_taken_away_and_drawing_goes_on(
+    ready: Any, viewer: Any, qtbot: Any, monkeypatch: Any
+) -> None:
+    for tool in ("outline", "scribble", "box"):
+        ready.session.add_box([10, 10, 40, 50])
+        before = ready.session.state
+        with monkeypatch.context() as patch:
+            patch.setattr(ready.session, "set_open", lambda wanted: 1 / 0)
+            draw(ready, viewer, qtbot, tool)
+        assert "ZeroDivisionError" in ready.message.text()
+        assert ready.session.state is before
+        assert len(ready.controller.shapes.data) == len(ready.controller.shapes.features) == 1
+        ready.clear()
+        draw(ready, viewer, qtbot, tool)
+        assert len(ready.session.state.open) == 1
+        ready.clear()
 
 
 @pytest.mark.parametrize("key", ["coins", "tissue", "cells"])

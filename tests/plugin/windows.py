@@ -19,14 +19,47 @@ def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> No
     qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
 
 
+def on_screen(viewer: Any, row: float, col: float) -> Any:
+    """Where a place of the plane in view is on the canvas."""
+    from qtpy.QtCore import QPoint
+
+    where = np.asarray(viewer.window._qt_viewer.canvas.view.scene.transform.map([col, row, 0, 1]))
+    x, y = where[:2] / where[3]
+    return QPoint(int(x), int(y))
+
+
 def click(qtbot: Any, viewer: Any, row: float, col: float) -> None:
     """Click with the left button where a place of the plane in view is on the screen."""
-    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtCore import Qt
 
-    canvas = viewer.window._qt_viewer.canvas
-    where = np.asarray(canvas.view.scene.transform.map([col, row, 0, 1]))
-    x, y = where[:2] / where[3]
-    qtbot.mouseClick(canvas.native, Qt.MouseButton.LeftButton, pos=QPoint(int(x), int(y)))
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=on_screen(viewer, row, col))
+
+
+def drag(qtbot: Any, viewer: Any, *places: tuple[float, float]) -> None:
+    """Press the left button at the first place, and let it go at the last."""
+    from qtpy.QtCore import QEvent, QPointF, Qt
+    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtWidgets import QApplication
+
+    canvas, left = viewer.window._qt_viewer.canvas.native, Qt.MouseButton.LeftButton
+    way = [on_screen(viewer, *place) for place in places]
+    qtbot.mouseMove(canvas, way[0])
+    qtbot.wait(20)
+    qtbot.mousePress(canvas, left, pos=way[0])
+    for at in way[1:]:
+        # Qt's test module moves the mouse without saying that a button is down.
+        move = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(at),
+            QPointF(canvas.mapToGlobal(at)),
+            Qt.MouseButton.NoButton,
+            left,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(canvas, move)
+        qtbot.wait(20)
+    qtbot.mouseRelease(canvas, left, pos=way[-1])
 
 
 def press(qtbot: Any, viewer: Any, key: str) -> None:

@@ -427,3 +427,11 @@ def test_a_label_that_does_not_fit_is_told(model: Any) -> None:
 def test_the_given_memory_for_embeddings_is_used(model: Any) -> None:
     cache = EmbeddingCache(1234)
     assert Session(ArraySource(STACK), model, cache=cache).embeddings is cache
+
+
+def test_a_free_label_is_none_that_an_object_beside_it_brings_along(session: Session) -> None:
+    boxes = [Prompt(box=[a, a, a + 5, a + 5]) for a in (2, 12, 22)]
+    numbers = session.add_many(boxes, labels=[1, None, 2])
+    session.ask()
+    assert session.commit(numbers) == [1, 2, 3]
+    assert sorted(np.unique(labels(session))) == [0, 1, 2, 3]

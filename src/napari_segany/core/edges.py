@@ -44,8 +44,7 @@ def normalised(edges: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Only the crest of each edge, as wide as a pixel (Canny, 1986, with the direction of Dollar
-    and Zitnick, "Structured Forests for Fast Edge Detection", 2013).
+    """Only the crest of each edge, as wide as a pixel (Canny, 1986).
 
     A pixel stays if it is at least as strong as what lies a pixel to either side, across the edge.
 
@@ -60,24 +59,20 @@ def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
         (H, W) float32.
     """
     strength = np.asarray(edges, np.float64)
-    smooth = ndimage.gaussian_filter(strength, 2 * SOFT)
-    rows, cols = np.gradient(smooth)
-    row_row, row_col = np.gradient(rows)
-    _, col_col = np.gradient(cols)
-    # The direction in which the crest is most curved: the eigenvector of the Hessian's least value.
+    soft = ndimage.gaussian_filter(strength, SOFT / 2)
+    rows, cols = np.gradient(ndimage.gaussian_filter(strength, SOFT))
+    # Where most of the change around a pixel is: the main direction of the structure tensor.
+    row_row, row_col, col_col = (
+        ndimage.gaussian_filter(product, 2 * SOFT)
+        for product in (rows * rows, rows * cols, cols * cols)
+    )
     angle = 0.5 * np.arctan2(2 * row_col, row_row - col_col)
     across = np.stack([np.cos(angle), np.sin(angle)])
-    curvature = (
-        row_row * across[0] ** 2 + 2 * row_col * across[0] * across[1] + col_col * across[1] ** 2
-    )
-    along = np.stack([-across[1], across[0]])
-    other = row_row + col_col - curvature
-    across = np.where(curvature <= other, across, along)
     grid = np.stack(np.meshgrid(*map(np.arange, strength.shape), indexing="ij")).astype(float)
-    soft = ndimage.gaussian_filter(strength, SOFT / 2)
-    sides = [
+    before, after = (
         ndimage.map_coordinates(soft, grid + sign * across, order=1, mode="nearest")
         for sign in (-1, 1)
-    ]
-    crest = (soft >= sides[0]) & (soft >= sides[1]) & (strength > 0)
+    )
+    # Of two that are equally strong one stays.
+    crest = (soft >= before) & (soft > after) & (strength > 0)
     return np.where(crest, strength, 0).astype(np.float32)

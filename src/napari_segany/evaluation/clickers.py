@@ -136,7 +136,9 @@ class RandomWalkerClicker(_Classical):
 
     def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
         """See :class:`_Classical`."""
-        grown: NDArray[np.integer] = random_walker(self._gray, seeds, beta=1000, mode="cg_j")
+        grown: NDArray[np.integer] = random_walker(
+            self._gray, seeds, beta=1000, mode="cg_j", tol=1e-4, prob_tol=0.1
+        )
         return grown
 
 

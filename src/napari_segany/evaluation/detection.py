@@ -136,7 +136,9 @@ class Detections:
         # It prints how long everything took.
         with contextlib.redirect_stdout(io.StringIO()):
             truth.createIndex()
-            evaluation = COCOeval(truth, truth.loadRes(self._found), "segm")
+            # It writes into what it is given.
+            found = truth.loadRes([dict(each) for each in self._found])
+            evaluation = COCOeval(truth, found, "segm")
             evaluation.params.maxDets = list(MOST)
             evaluation.evaluate()
             evaluation.accumulate()

@@ -62,6 +62,9 @@ class Controller(Following):
     def take_tool(self, layer: str, mode: str, sign: str) -> None:
         """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
         self.set_sign(sign)
+        with self._without_events():
+            # In another mode it would become what nobody drew.
+            self._complete_tools().drop_half_drawn()
         chosen = getattr(self, layer)
         self._complete_tools().select(chosen)
         chosen.mode = mode
@@ -213,6 +216,7 @@ class Controller(Following):
         layer = self.results.new_layer(picture) if new else layer
         target = self.results.take(layer, picture, new)
         if new:
+            self.placing.made(layer)
             self._insert(layer)
         session.set_target(target)
         return layer
@@ -334,6 +338,7 @@ class Controller(Following):
         def show(labels: Any) -> None:
             layer = Labels(labels, name=f"{picture.name} again", **picture.placement())
             layer.metadata[METADATA] = kept
+            self.placing.made(layer)
             with self._without_events():
                 self.viewer.add_layer(layer)
 

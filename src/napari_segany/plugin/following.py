@@ -11,11 +11,12 @@ from typing import Any
 from psygnal import Signal
 
 from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import viewed_plane
 from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.placing import Placing
 from napari_segany.plugin.portions import Portions
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.results import Results
@@ -72,6 +73,7 @@ class Following:
         self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
         self._keeping = Keeping(jobs, journals, self.changed.emit, self._scheduler.failed)
         self._portions = Portions(jobs)
+        self.placing = Placing(self._on_placed)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
         viewer.dims.events.current_step.connect(self._on_view)
@@ -125,6 +127,7 @@ class Following:
         self.picture = picture
         for layer in picture.layers:
             layer.events.data.connect(self._on_pixels)
+        self.placing.follow(picture)
         self.tools = ToolLayers(self.viewer, picture, self._on_prompts)
         self._complete_tools()
         self._on_view()
@@ -151,6 +154,7 @@ class Following:
             self.session.close()
         for layer in () if self.picture is None else self.picture.layers:
             layer.events.data.disconnect(self._on_pixels)
+        self.placing.leave()
         self.results.leave()
         if self.tools is not None:
             with self._without_events():
@@ -218,6 +222,13 @@ class Following:
             self._plane = self.session.plane = plane
             self._go_on()
 
+    def _on_placed(self, event: Any = None) -> None:
+        """The picture was moved, scaled or turned: our layers follow, and another plane is seen."""
+        if self.tools is not None:
+            with self._without_events():
+                self.placing.place(self.tools.layers)
+            self._on_view()
+
     def _on_pixels(self, event: Any = None) -> None:
         if self.session is None:
             return
@@ -244,12 +255,16 @@ class Following:
             return
         try:
             with self._without_events():
+                if event is not None and event.source is self.points:
+                    # It is no prompt yet, and who clicks elsewhere does not go on with it.
+                    self._complete_tools().drop_half_drawn()
                 if action == "added":
                     self._complete_tools().mark_new(event)
                 self._read_prompts()
-        except SeganyError as error:
+        except Exception as error:
+            # Napari is in the middle of drawing and must come to its end, whatever happened here.
             self._write_prompts()
-            self.status.emit(str(error))
+            self._scheduler.failed(error)
 
     def _read_prompts(self) -> None:
         """Make the session's open objects what points and shapes say."""

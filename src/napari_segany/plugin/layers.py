@@ -35,6 +35,15 @@ def placement_of(layer: Any) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in PLACEMENT if hasattr(layer, name)}
 
 
+def place(layer: Any, placement: dict[str, Any]) -> None:
+    """Move a layer to a :func:`placement_of` another one."""
+    for name, value in placement.items():
+        now, then = (getattr(each, "affine_matrix", each) for each in (getattr(layer, name), value))
+        if not np.array_equal(now, then):
+            # Only what differs, because napari draws again after each of them.
+            setattr(layer, name, value)
+
+
 def to_world(layer: Any) -> Affine:
     """A layer's transform from data to world, in the layer's own units."""
     origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.plugin import prompts
+from napari_segany.plugin.layers import place
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.preview import Preview
 from napari_segany.plugin.storage import empty
@@ -85,7 +86,7 @@ class ToolLayers:
                 **placed,
             )
             self.viewer.add_layer(self.shapes)
-            self.shapes.events.data.connect(self.on_edit)
+            self.shapes.events.data.connect(self._on_shapes)
         if self.points is None:
             self.points = Points(
                 ndim=ndim,
@@ -139,6 +140,10 @@ class ToolLayers:
         if len(objects) > DRAWN:
             objects = [each for each in objects if each.id == state.active]
         self.drawn = {each.id for each in objects}
+        for layer in (self.points, self.shapes):
+            if layer is not None:
+                # What is written are the image's pixels, wherever somebody moved the layer to.
+                place(layer, self.picture.placement())
         if self.points is not None:
             spots, features = prompts.rows_of_points(objects)
             self.points.selected_data = set()
@@ -148,6 +153,7 @@ class ToolLayers:
                 self.draw_signs()
         if self.shapes is not None:
             boxes, features = prompts.rows_of_boxes(objects)
+            self.drop_half_drawn()
             if boxes or len(self.shapes.data):
                 # Not by setting data, which would leave a row of features behind.
                 self.shapes.selected_data = set(range(len(self.shapes.data)))
@@ -162,6 +168,14 @@ class ToolLayers:
         if self.points is not None and len(self.points.data):
             self.points.current_symbol = prompts.SYMBOLS[self.sign]
 
+    def drop_half_drawn(self) -> None:
+        """Take away a shape that is half drawn; other removing leaves napari drawing at it."""
+        if getattr(self.shapes, "_is_creating", False):
+            mode = self.shapes.mode
+            self.shapes.mode = "pan_zoom"
+            self.shapes.remove([len(self.shapes.data) - 1] if len(self.shapes.data) else [])
+            self.shapes.mode = mode
+
     def draw_signs(self) -> None:
         """Give every point the symbol and colour of its sign."""
         self.points.symbol = [prompts.SYMBOLS[str(sign)] for sign in self.points.features["sign"]]
@@ -175,6 +189,19 @@ class ToolLayers:
         features = event.source.features
         new = np.arange(len(features))[list(event.data_indices)]
         features.loc[features.index[new], "object"] = prompts.NEW
+
+    def _on_shapes(self, event: Any) -> None:
+        """Shapes were changed, by hand or by us.
+
+        Napari says of a shape with too few vertices, too, that it was added, although it is gone
+        again and only its row of features is left.
+        """
+        left = self.shapes.features.index[len(self.shapes.data) :]
+        if len(left):
+            # In place, because new features would bring new defaults along.
+            self.shapes.features.drop(index=left, inplace=True)
+        if not len(left) or event.action.value != "added":
+            self.on_edit(event)
 
     @property
     def _defaults(self) -> dict[str, Any]:

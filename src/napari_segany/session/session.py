@@ -271,7 +271,11 @@ class Session(Inquiry):
     def _label_for(self, each: SegmentedObject, taken: Collection[int | None]) -> int:
         """The label that an object brings along, unless another has it, else a free one."""
         if each.label is None or each.label in taken:
-            return self.labels.free_label()
+            label = self.labels.free_label()
+            while label in taken:
+                # Another object brings it along, and is not in the labels yet.
+                label = self.labels.free_label()
+            return label
         self.labels.check(each.label)
         return each.label
 

@@ -1,0 +1,98 @@
+"""Scores of labels against cases computed by hand, and against scikit-image."""
+
+import numpy as np
+import pytest
+from skimage.metrics import contingency_table
+
+from napari_segany.errors import InputError
+from napari_segany.evaluation.instances import (
+    KINDS,
+    Comparison,
+    averaged,
+    score,
+    verdicts,
+)
+
+
+def squares(*placed: tuple[int, int, int, int, int]) -> np.ndarray:
+    """Labels from label, row, column, height and width."""
+    labels = np.zeros((40, 60), np.int32)
+    for label, row, col, height, width in placed:
+        labels[row : row + height, col : col + width] = label
+    return labels
+
+
+def test_overlaps_are_those_of_scikit_image():
+    rng = np.random.default_rng(0)
+    truth, found = rng.integers(0, 5, (2, 30, 40))
+    compared = Comparison.of(truth, found)
+    table = contingency_table(truth, found).toarray()
+    for (i, j), shared, overlap in zip(compared.pairs, compared.shared, compared.iou, strict=True):
+        t, f = compared.truth_ids[i], compared.found_ids[j]
+        assert shared == table[t, f]
+        assert overlap == pytest.approx(table[t, f] / (table[t].sum() + table[:, f].sum() - shared))
+
+
+def test_scores_by_hand():
+    # Found: one exactly, one with an IoU of 60 / 100, one that is nothing; missed: one.
+    truth = squares((1, 0, 0, 10, 10), (2, 20, 0, 10, 10), (3, 20, 30, 10, 10))
+    found = squares((7, 0, 0, 10, 10), (8, 20, 0, 6, 10), (9, 0, 40, 5, 5))
+    scores = score(Comparison.of(truth, found))
+    assert (scores.truth, scores.found) == (3, 3)
+    # 2 of 3 up to 0.6, then 1 of 3.
+    assert scores.true_positives == (2, 2, 2, 1, 1, 1, 1, 1, 1, 1)
+    assert scores.sa50 == pytest.approx(2 / 4)
+    assert scores.msa == pytest.approx((3 * 2 / 4 + 7 * 1 / 5) / 10)
+    assert scores.f1 == pytest.approx(4 / 6)
+    assert (scores.precision, scores.recall) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert scores.panoptic_quality == pytest.approx(1.6 / 3)
+    assert scores.mean_iou == pytest.approx(1.6 / 3)
+
+
+def test_nothing_to_find_and_nothing_found():
+    empty, something = squares(), squares((1, 0, 0, 9, 9))
+    assert score(Comparison.of(empty, empty)).msa == 1
+    for truth, found in ((empty, something), (something, empty)):
+        scores = score(Comparison.of(truth, found))
+        assert (scores.msa, scores.f1, scores.panoptic_quality) == (0, 0, 0)
+    both = [score(Comparison.of(empty, empty)), score(Comparison.of(empty, something))]
+    assert averaged(both)["msa"] == 0.5
+
+
+def test_at_one_half_as_many_as_can_be_are_matched():
+    # Two true halves, each exactly half of what was found over both, and one found beside.
+    truth = squares((1, 0, 0, 10, 10), (2, 0, 10, 10, 10))
+    found = squares((5, 0, 0, 10, 20))
+    assert len(Comparison.of(truth, found).matched(0.5)) == 1
+    found = squares((5, 0, 0, 10, 10), (6, 0, 10, 10, 10))
+    assert len(Comparison.of(truth, found).matched(0.95)) == 2
+
+
+def test_what_became_of_each_object():
+    truth = squares(
+        (1, 0, 0, 10, 10),  # right
+        (2, 0, 20, 10, 20),  # split
+        (3, 20, 0, 10, 10),  # merged with 4
+        (4, 20, 10, 10, 10),
+        (5, 20, 30, 10, 10),  # missed
+        (6, 0, 50, 10, 10),  # inexact
+    )
+    found = squares(
+        (11, 0, 0, 10, 10),
+        (12, 0, 20, 10, 9),
+        (13, 0, 31, 10, 9),
+        (14, 20, 0, 10, 21),
+        (15, 35, 50, 5, 5),
+        (16, 0, 50, 4, 10),
+    )
+    kinds = {v.truth_id or -v.found_id: v.kind for v in verdicts(Comparison.of(truth, found))}
+    assert kinds == {
+        **{1: "right", 2: "split", 3: "merged", 4: "merged", 5: "missed", 6: "inexact"},
+        -15: "false",
+    }
+    assert set(kinds.values()) == set(KINDS)
+
+
+def test_shapes_must_agree():
+    with pytest.raises(InputError, match="cannot be compared"):
+        Comparison.of(np.zeros((3, 4), int), np.zeros((4, 3), int))
