@@ -21,6 +21,7 @@ from napari_segany import AutomaticParams, Prompt, Recipe
 from napari_segany.core.presets import PRESETS
 from napari_segany.errors import Cancelled
 from napari_segany.models import cache, catalog
+from napari_segany.plugin.prompts import SYMBOLS
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -160,6 +161,24 @@ def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: 
     assert labels.data.any()
     widget.buttons["Commit"].click()
     assert "nothing to commit" in widget.message.text()
+
+
+def test_keys_and_the_sign_outlive_our_layers(ready: Any, viewer: Any, qtbot: Any) -> None:
+    ready.flip_sign()
+    viewer.layers.remove(ready.controller.points)
+    viewer.layers.remove(ready.controller.shapes)
+    ready.session.add_point(100, 150)
+    ready.controller.set_sign("negative")
+    ready.segment(wait=True)
+    points = ready.controller.points
+    assert points in viewer.layers
+    assert points.current_symbol == SYMBOLS["negative"]
+    viewer.layers.selection.active = points
+    press(qtbot, viewer, "k")
+    assert ready.session.active.choice == 1
+    viewer.layers.selection.active = ready.controller.shapes
+    press(qtbot, viewer, "k")
+    assert ready.session.active.choice == 2
 
 
 @pytest.mark.weights
@@ -375,6 +394,11 @@ def test_channels_are_chosen_in_the_widget(
     widget.channels.others[0].choose(viewer.layers["channels"])
     widget.channels.apply.click()
     assert "one shape" in widget.message.text()
+    widget.channels.kind.setCurrentIndex(2)
+    for spin in widget.channels.numbers:
+        spin.setValue(0)
+    viewer.add_points(np.zeros((1, 2)))
+    assert [spin.value() for spin in widget.channels.numbers] == [0, 0, 0]
     widget.channels.kind.setCurrentIndex(0)
     assert widget.session.source.shape == data.coins().shape
 

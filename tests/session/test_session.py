@@ -8,6 +8,7 @@ from napari_segany import Prompt
 from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.session import ArraySource, ArrayTarget, Session
+from napari_segany.session.provenance import table
 
 STACK = np.arange(3 * 40 * 50, dtype=np.uint16).reshape(3, 40, 50)
 
@@ -435,3 +436,16 @@ def test_a_free_label_is_none_that_an_object_beside_it_brings_along(session: Ses
     session.ask()
     assert session.commit(numbers) == [1, 2, 3]
     assert sorted(np.unique(labels(session))) == [0, 1, 2, 3]
+
+
+def test_a_label_that_goes_through_planes_is_one_object(model: Any) -> None:
+    stack = np.zeros((3, 30, 40), np.uint8)
+    session = Session(ArraySource(stack), model)
+    planes = [(0, None, None), (1, None, None), (1, None, None), (None, 5, None)]
+    boxes = [
+        Prompt(box=box) for box in ([2, 2, 9, 9], [2, 2, 9, 9], [15, 15, 25, 25], [0, 2, 2, 20])
+    ]
+    numbers = session.add_many(boxes, planes=planes, labels=[7, 7, 7, 7])
+    session.ask()
+    assert session.commit(numbers) == [7, 7, 1, 2]
+    assert table(session.state)["index"].tolist() == [7, 1, 2]

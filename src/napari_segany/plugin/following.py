@@ -48,6 +48,8 @@ class Following:
         Emitted with a line about the plane in view, or what went wrong.
     changed : Signal
         Emitted when objects, candidates or the image are other ones.
+    prompts_added : Signal
+        Emitted with each layer that is added to be prompted with, also when it comes back.
     mode : {"one", "many"}
         Whether points belong to one object, or each positive point begins another.
     live : bool
@@ -58,6 +60,7 @@ class Following:
 
     status = Signal(str)
     changed = Signal()
+    prompts_added = Signal(object)
 
     def __init__(self, viewer: Any, jobs: Jobs, journals: Path | None = None) -> None:
         self.viewer, self.jobs = viewer, jobs
@@ -354,7 +357,9 @@ class Following:
             raise InputError("Choose an image first.")
         if not self.tools.complete:
             with self._without_events():
-                self.tools.add_missing()
+                added = self.tools.add_missing()
+            for layer in added:
+                self.prompts_added.emit(layer)
             self._write_prompts()
             self._show()
         return self.tools

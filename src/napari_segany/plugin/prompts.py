@@ -24,6 +24,9 @@ NEW = 0
 SCRIBBLE_POINTS = 8
 """Points that a line or a path becomes."""
 
+SAME_PLACE = 1e-6
+"""Pixels; layers' transforms round, and nobody moves anything by so little."""
+
 
 @dataclass
 class Drawn:
@@ -53,6 +56,25 @@ class Drawn:
             region = filled if filled.area[0] else region
         return Prompt(self.points, self.signs or None, self.box, region)
 
+    def settle(self, before: Prompt) -> None:
+        """Take over what is where it was before: the points of then come first, in their order.
+
+        Else a scribble would come after the click that adds to it, because it is a shape, and the
+        answer to it would not be refined.
+        """
+        if self.box is not None and before.box is not None and _near(self.box, before.box):
+            self.box = before.box.tolist()
+        if before.points is None or before.labels is None:
+            return
+        left, known = list(zip(self.points, self.signs, strict=True)), []
+        for spot, on in zip(before.points.tolist(), before.labels.tolist(), strict=True):
+            same = (k for k, (at, sign) in enumerate(left) if sign == on and _near(at, spot))
+            if (k := next(same, None)) is not None:
+                del left[k]
+                known.append((spot, on))
+        self.points = [at for at, _ in (*known, *left)]
+        self.signs = [sign for _, sign in (*known, *left)]
+
     def add(self, other: "Drawn") -> None:
         """Ask for what another one asks, too; its box takes the place of this one's."""
         self.points += other.points
@@ -64,6 +86,10 @@ class Drawn:
     def empty(self) -> bool:
         """Whether nothing is asked."""
         return not self.points and self.box is None
+
+
+def _near(one: Iterable[float], other: Iterable[float]) -> bool:
+    return all(abs(a - b) < SAME_PLACE for a, b in zip(one, other, strict=True))
 
 
 def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:

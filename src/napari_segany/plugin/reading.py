@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
 from napari_segany.plugin import prompts
 from napari_segany.plugin.layers import in_image
+from napari_segany.session.objects import middle
 from napari_segany.session.opening import asks_the_same
 from napari_segany.session.session import Session
 from napari_segany.session.source import Plane, plane_shape
@@ -78,18 +80,15 @@ class Reader:
         for number, positions, sign, kind in self._rows(shapes, shapes.data):
             reading.of_shapes.append(self._shape(number, positions, sign, kind))
         for number, (plane, drawn) in self._drawn.items():
-            known = self._open.get(number)
-            shape = plane_shape(self.session.source.shape, plane)
-            # A mask that is not drawn came from an outline or from labels, and stays.
-            mask = None if known is None else known.prompt.region
-            prompt = drawn.prompt(shape, mask)
-            if known is not None and known.plane == plane and asks_the_same(prompt, known.prompt):
-                prompt = known.prompt
-            reading.wanted[number] = plane, prompt
+            reading.wanted[number] = plane, self._prompt(number, plane, drawn)
         for number, each in self._open.items():
-            drawn_nowhere = each.prompt.points is None and each.prompt.box is None
-            if drawn_nowhere or number in self.hidden:
-                reading.wanted[number] = each.plane, each.prompt
+            prompt = each.prompt
+            if number in self.hidden:
+                reading.wanted[number] = each.plane, prompt
+            elif number not in reading.wanted and prompt.box is None and prompt.has_mask:
+                # Its mask is drawn nowhere, and is left when all points are taken away.
+                left = prompt if prompt.region is None else Prompt(mask=prompt.region)
+                reading.wanted[number] = each.plane, left if prompt.points is not None else prompt
         return reading
 
     def read_other(self, layer: Any) -> list[tuple[Plane, Prompt]]:
@@ -124,6 +123,19 @@ class Reader:
             if not each.empty
         ]
 
+    def _prompt(self, number: int, plane: Plane, drawn: prompts.Drawn) -> Prompt:
+        """What an object is asked for with; the prompt that it has if nothing is new."""
+        shape = plane_shape(self.session.source.shape, plane)
+        if number not in self._open:
+            return drawn.prompt(shape)
+        known = self._open[number].prompt
+        drawn.settle(known)
+        # A mask that is not drawn came from labels, or from an outline whose box is drawn: it stays
+        # unless that box went elsewhere.
+        stays = known.box is None or drawn.box == known.box.tolist()
+        prompt = drawn.prompt(shape, known.region if stays else None)
+        return known if asks_the_same(prompt, known) else prompt
+
     def _rows(self, layer: Any, data: Any) -> Any:
         """Number, (N, n) positions in the image, sign and kind of each point or shape."""
         numbers = prompts.column(layer, "object", prompts.NEW)
@@ -153,7 +165,7 @@ class Reader:
             return prompts.NEW
         if not prompts.inside(spots, plane_shape(self.session.source.shape, plane)).all():
             return prompts.NEW
-        number = self._whose(number, plane, sign)
+        number = self._whose(number, plane, spots, sign)
         drawn = self._of(number, plane)
         drawn.points.append(spots[0].tolist())
         drawn.signs.append(sign)
@@ -168,7 +180,7 @@ class Reader:
         if given.empty:
             return prompts.NEW
         if given.box is None:
-            number = self._whose(number, plane, sign)
+            number = self._whose(number, plane, spots, sign)
         else:
             number = self._whose_box(number, plane)
             self._boxed.add(number)
@@ -186,20 +198,35 @@ class Reader:
         active = self.session.active
         return active.id if active is not None and self._is_there(active.id, plane) else None
 
-    def _whose(self, number: int, plane: Plane, sign: int) -> int:
-        """The object of a point; one that carries no open object's number is new."""
+    def _whose(self, number: int, plane: Plane, spots: NDArray[np.float64], sign: int) -> int:
+        """The object of points; those that carry no open object's number are new.
+
+        Raises
+        ------
+        InputError
+            If they are off an object, of many, and there is none.
+        """
         if self._is_there(number, plane):
             return number
-        here = [n for n, (where, _) in self._drawn.items() if where == plane]
+        begun = [n for n, (where, _) in self._drawn.items() if where == plane and n < 0]
+        active = self._active(plane)
         if self.mode == "one":
-            active = self._active(plane)
             if active is not None:
                 return active
-            begun = [n for n in here if n < 0]
             return begun[-1] if begun else self._begin()
-        if sign or not here:
+        if sign:
             return self._begin()
-        return here[-1]
+        if begun:
+            return begun[-1]
+        return self._nearest(plane, spots.mean(axis=0)) if active is None else active
+
+    def _nearest(self, plane: Plane, spot: NDArray[np.float64]) -> int:
+        """The open object whose middle is nearest in a plane."""
+        here = [n for n in self._open if self._is_there(n, plane) and n not in self.hidden]
+        if not here:
+            raise InputError("A point off an object needs an open object in this plane.")
+        away = [np.linalg.norm(np.subtract(middle(self._open[n]), spot)) for n in here]
+        return here[int(np.argmin(away))]
 
     def _whose_box(self, number: int, plane: Plane) -> int:
         """The object of a box: the active one if it has none, else another."""

@@ -63,8 +63,9 @@ class ToolLayers:
         """Whether all are there."""
         return None not in (self.points, self.shapes, self.preview)
 
-    def add_missing(self) -> None:
-        """Add those that are not there, and select the points."""
+    def add_missing(self) -> list[Any]:
+        """Add those that are not there, and select the points; returns new ones to prompt with."""
+        there = self.points, self.shapes
         placed, ndim = self.picture.placement(), self.picture.ndim
         # Points and lines are as large as a person sees well when the whole image is in view.
         side = max(self.picture.shape)
@@ -102,7 +103,9 @@ class ToolLayers:
             self.viewer.add_layer(self.points)
             self.points.events.data.connect(self.on_edit)
             self.points.mode = "add"
+            self.points.current_symbol = prompts.SYMBOLS[self.sign]
         self.select(self.points)
+        return [layer for layer in (self.points, self.shapes) if layer not in there]
 
     def remove(self) -> None:
         """Take all of them out of the viewer."""

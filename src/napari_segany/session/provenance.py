@@ -89,8 +89,15 @@ def _recorded(steps: Sequence[Step]) -> list[Any]:
 
 
 def table(state: State) -> dict[str, NDArray[np.generic]]:
-    """One row a committed object, as columns: label, scores, area in pixels, number of points."""
-    done = [(each, each.commit.mask) for each in state.committed if each.commit is not None]
+    """One row a label, as columns: label, scores, area in pixels, number of points.
+
+    Of an object that goes through several planes, the one that was begun first.
+    """
+    first: dict[int | None, tuple[SegmentedObject, MaskSet]] = {}
+    for each in state.committed:
+        if each.commit is not None:
+            first.setdefault(each.label, (each, each.commit.mask))
+    done = list(first.values())
     points = [0 if each.prompt.points is None else len(each.prompt.points) for each, _ in done]
     return {
         "index": np.array([each.label for each, _ in done], np.int64),

@@ -1,6 +1,6 @@
 """Session: the state of one interactive job, and every step that changes it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.session.inquiry import Inquiry
 from napari_segany.session.journal import Journal, Story
+from napari_segany.session.labelling import Labelling
 from napari_segany.session.objects import Commit, OnOverlap, SegmentedObject, State, Step
 from napari_segany.session.opening import Wanted, changed_prompts, opened
 from napari_segany.session.source import ImageSource, Plane, check_plane_index, plane_shape
@@ -245,7 +246,7 @@ class Session(Inquiry):
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
-        before, taken = self.state.objects, {each.label for each in self.state.committed}
+        before, labelling = self.state.objects, Labelling(self.labels, self.state.committed)
         done: dict[int, SegmentedObject] = {}
         for number in numbers:
             each, mask = self._object(number), self.preview(number)
@@ -254,8 +255,7 @@ class Session(Inquiry):
             if mask is None:
                 raise InputError("The object is not segmented yet; ask() first.")
             if mask.area[0]:
-                label = self._label_for(each, taken)
-                taken.add(label)
+                label = labelling.label_for(each)
                 self._commits += 1
                 commit = Commit(mask, self.on_overlap, self._commits)
                 done[number] = replace(each, label=label, commit=commit)
@@ -267,17 +267,6 @@ class Session(Inquiry):
                 back = [replace(done.pop(n), label=before[n].label, commit=None) for n in empty]
                 self._advance(self.state.with_objects(*back), join=True)
         return [each.label for each in done.values() if each.label is not None]
-
-    def _label_for(self, each: SegmentedObject, taken: Collection[int | None]) -> int:
-        """The label that an object brings along, unless another has it, else a free one."""
-        if each.label is None or each.label in taken:
-            label = self.labels.free_label()
-            while label in taken:
-                # Another object brings it along, and is not in the labels yet.
-                label = self.labels.free_label()
-            return label
-        self.labels.check(each.label)
-        return each.label
 
     def reopen(self, number: int) -> SegmentedObject:
         """Take a committed object out of the labels and go on with its prompts."""

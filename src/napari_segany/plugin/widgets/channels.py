@@ -24,6 +24,7 @@ class Channels(QWidget):
     def __init__(self, choose: Callable[[tuple[int, ...] | None, tuple[Any, ...]], Any]) -> None:
         super().__init__()
         self._choose = choose
+        self._image: Any = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.kind = QComboBox()
@@ -59,8 +60,9 @@ class Channels(QWidget):
         count = 0 if image is None else full_data(image).shape[0]
         for number, spin in enumerate(self.numbers):
             spin.setMaximum(max(0, count - 1))
-            if not spin.value():
+            if image is not self._image:
                 spin.setValue(number)
+        self._image = image
 
     def _unfold(self, *_: Any) -> None:
         kind = self.kind.currentIndex()

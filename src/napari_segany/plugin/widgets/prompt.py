@@ -89,6 +89,7 @@ class PromptWidget(PromptForm):
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.changed.connect(self._refresh)
+        self.controller.prompts_added.connect(self._bind_keys)
         self.reset_choices()
         self._refresh()
 
@@ -125,7 +126,6 @@ class PromptWidget(PromptForm):
         session = self.controller.open(layer, channels, others)
         session.on_overlap = self.overlap_choice.currentData()
         self.image_choice.choose(layer)
-        self._bind_keys()
         self.reset_choices()
         if self.controller.model is None:
             self.load_model()
@@ -368,11 +368,10 @@ class PromptWidget(PromptForm):
             if not stories[0].closed:
                 self.say("The last session on this image ended without being closed.")
 
-    def _bind_keys(self) -> None:
+    def _bind_keys(self, layer: Any) -> None:
         for key, method, _ in KEYS:
             act = self.guarded(getattr(self, method))
-            for layer in (self.controller.points, self.controller.shapes):
-                layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
+            layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 
     def _wait(self, result: Callable[[], Any]) -> Any:
         while self.jobs.busy:
