@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "zero_shot": {"core", "models", "recipe"},
     "session": {"core", "models", "embeddings", "recipe"},
     "io": {"core", "models", "recipe", "everything"},
-    "batch": {"core", "models", "embeddings", "recipe", "everything", "io"},
+    "batch": {"core", "models", "embeddings", "recipe", "everything", "zero_shot", "io"},
     "evaluation": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
         *("io", "batch"),

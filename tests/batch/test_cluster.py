@@ -14,6 +14,7 @@ from tests.tiny import use_tiny_model
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
 from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.labels import LABELS
 from napari_segany.batch.plan import Batch, Reading, survey
 from napari_segany.batch.run import run
 from napari_segany.batch.work import Executor, Local
@@ -50,7 +51,7 @@ def batch(folder: Path, output: Path, where: Executor) -> Batch:
     outputs = Outputs(exports=("coco", "rois", "yolo", "masks", "overlays"))
     named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
     items: Any = tuple(survey(named, Reading()))
-    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"))
+    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"), LABELS)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])

@@ -16,6 +16,7 @@ from tests.batch.conftest import results
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch import run as running
 from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.labels import LABELS, Labels
 from napari_segany.batch.plan import Batch, Item, Outcome, Reading, survey
 from napari_segany.batch.records import Book
 from napari_segany.batch.work import Local, Task
@@ -56,7 +57,7 @@ def do(tiny_model: SamModel) -> Callable[..., tuple[list[Outcome], list[Any]]]:
         assert all(isinstance(item, Item) for item in items)
         params = replace(PARAMS, **given)
         recipe = where.make_recipe(params=params, axes="auto")
-        batch = Batch(tuple(items), output, recipe, region, overwrite)  # type: ignore[arg-type]
+        batch = Batch(tuple(items), output, recipe, LABELS, region, overwrite)  # type: ignore[arg-type]
         outcomes = list(running.run(batch, where, should_stop=should_stop))
         return outcomes, where.computed
 
@@ -221,13 +222,13 @@ def test_a_disk_that_is_full_is_one_sentence(stacks, do, monkeypatch):
 def test_an_image_that_changes_while_it_is_segmented_is_told(stacks, do, monkeypatch):
     folder = stacks(1, 2)
     path = folder / "stack0.tif"
-    original = running.finish
+    original = Labels.finish
 
     def touched(*args: Any) -> Any:
         os.utime(path, (5, 5))
         return original(*args)
 
-    monkeypatch.setattr(running, "finish", touched)
+    monkeypatch.setattr(Labels, "finish", touched)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert "changed while it was segmented" in outcome.error
 

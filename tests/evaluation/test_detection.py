@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_segany import MaskSet
-from napari_segany.evaluation.detection import Detections, best_first, coded, masks_of
+from napari_segany.evaluation.detection import Detections, best_first, masks_of
+from napari_segany.io.run_lengths import coded
 
 
 def discs(*columns: int, side: int = 40) -> np.ndarray:

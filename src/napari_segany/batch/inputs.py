@@ -10,7 +10,10 @@ from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import ACCEPTED, SUFFIXES, stem
 from napari_segany.io.results import LABELS, Outputs, ResultFiles
 
-_RESULTS = (*LABELS.values(), "_overlay.png", *(ending for ending, _ in EXPORTS.values()))
+EDGES = "_edges.ome.tif"
+"""Ending of the names of edge maps."""
+
+_RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(ending for ending, _ in EXPORTS.values()))
 
 
 def find_inputs(given: Iterable[str]) -> list[Path]:
@@ -47,10 +50,8 @@ def find_inputs(given: Iterable[str]) -> list[Path]:
     return list(found.values())
 
 
-def name_results(
-    inputs: Iterable[Path], folder: Path, provenance: str, outputs: Outputs | None = None
-) -> dict[Path, ResultFiles]:
-    """Where the results of each input go.
+def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:
+    """What the results of each input are called that go to a folder.
 
     Raises
     ------
@@ -67,7 +68,15 @@ def name_results(
                 f"The results of {other} and {path} would have the same names; "
                 "run them with different -o folders."
             )
-    return {p: ResultFiles.of(folder, stem(p), provenance, outputs) for p in named.values()}
+    return {path: stem(path) for path in named.values()}
+
+
+def name_results(
+    inputs: Iterable[Path], folder: Path, provenance: str, outputs: Outputs | None = None
+) -> dict[Path, ResultFiles]:
+    """Where the results of each input go; see :func:`name_inputs`."""
+    named = name_inputs(inputs, folder)
+    return {p: ResultFiles.of(folder, name, provenance, outputs) for p, name in named.items()}
 
 
 def there_already(files: ResultFiles, options: str) -> InputError:

@@ -3,17 +3,63 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
+from napari_segany.batch.records import Record, Work
+from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import Range, StackLayout
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.read import OpenedImage, open_image, stem
-from napari_segany.io.results import ResultFiles
+from napari_segany.models.model import SamModel
 from napari_segany.recipe import Recipe
 
 State = Literal["done", "same", "edited", "elsewhere", "failed"]
 """Done now; done earlier with the same content and recipe; the same, but changed by hand since;
 being done by another process; failed."""
+
+
+class Files(Protocol):
+    """Where the results of one image go."""
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file, the one that matters most first."""
+        ...
+
+    def kinds(self) -> Mapping[str, Any]:
+        """What kinds of files they are, as plain values."""
+        ...
+
+
+class Product(Protocol):
+    """What a batch makes of images, plane by plane."""
+
+    @property
+    def name(self) -> str:
+        """Name of the folder with its records; empty for labels."""
+        ...
+
+    def compute(
+        self,
+        image: OpenedImage,
+        layout: StackLayout,
+        recipe: Recipe,
+        model: SamModel,
+        index: tuple[int, ...],
+        *,
+        region: Any = None,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> bytes:
+        """Do one plane."""
+        ...
+
+    def decode(self, content: bytes) -> Any:
+        """What :meth:`compute` made bytes of; raises SeganyError if they are not whole."""
+        ...
+
+    def finish(self, item: "Item", recipe: Recipe, work: Work[Any]) -> Record:
+        """Write the results of an image whose planes are all there; key and content stay empty."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,7 +70,7 @@ class Item:
     ----------
     path : Path
         The image.
-    files : ResultFiles
+    files : Files
         Where its results go.
     name : str
         Its name without suffix, which no other has.
@@ -37,7 +83,7 @@ class Item:
     """
 
     path: Path
-    files: ResultFiles
+    files: Files
     name: str
     understood: str = ""
     planes: int = 1
@@ -56,6 +102,8 @@ class Batch:
         The folder with the results.
     recipe : Recipe
         With axes, or "auto" for each file's own.
+    product : Product
+        What is made of them.
     region : Path or None
         Image that is not zero where objects are looked for.
     overwrite : bool
@@ -65,6 +113,7 @@ class Batch:
     items: tuple[Item, ...]
     output: Path
     recipe: Recipe
+    product: Product
     region: Path | None = None
     overwrite: bool = False
 
@@ -79,7 +128,7 @@ class Outcome:
         The image.
     state : str
         See :data:`State`.
-    files : ResultFiles or None
+    files : Files or None
         Where the results are.
     understood : str
         Its axes, size, type and pixel size in words.
@@ -97,7 +146,7 @@ class Outcome:
 
     path: Path
     state: State
-    files: ResultFiles | None = None
+    files: Files | None = None
     understood: str = ""
     objects: int = 0
     planes: int = 0
@@ -148,7 +197,7 @@ def chosen_layout(image: OpenedImage, reading: Reading) -> StackLayout:
 
 
 def survey(
-    results: Mapping[Path, ResultFiles],
+    results: Mapping[Path, Files],
     reading: Reading,
     own: Mapping[Path, str] | None = None,
 ) -> Iterator[Item | tuple[Path, Exception]]:

@@ -6,18 +6,16 @@ it is not. Nothing in there decides a result; deleting it costs time only.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from napari_segany.batch import shards
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import remove, writing
-from napari_segany.io.results import MeasuredPlane
 
 FOLDER = ".segany"
 FORMAT = 1
@@ -160,10 +158,12 @@ class Book:
     ----------
     output : Path
         The folder with the results.
+    kind : str
+        What is made, where it is not labels; has a folder of its own.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.folder = output / FOLDER
+    def __init__(self, output: Path, kind: str = "") -> None:
+        self.folder = output / FOLDER / kind
 
     @contextmanager
     def hold(self, name: str) -> Iterator[bool]:
@@ -202,17 +202,22 @@ class Book:
         return {name: record for name, record in found.items() if record is not None}
 
 
-class Work:
+T = TypeVar("T")
+
+
+class Work(Generic[T]):
     """The finished planes of one image that is not done.
 
     Parameters
     ----------
     folder : Path
         Where they lie.
+    decode : callable
+        Makes a plane of its bytes, or raises SeganyError if they are not whole.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, decode: Callable[[bytes], T]) -> None:
+        self.folder, self.decode = folder, decode
 
     def take_up(self, key: str) -> str | None:
         """Go on with what lies there: its settled recipe; None if it was about something else."""
@@ -254,10 +259,10 @@ class Work:
         with writing(self._path(number)) as temporary:
             temporary.write_bytes(content)
 
-    def load(self, number: int) -> MeasuredPlane:
+    def load(self, number: int) -> T:
         """A finished plane."""
         try:
-            return shards.from_bytes(self._path(number).read_bytes())
+            return self.decode(self._path(number).read_bytes())
         except OSError as error:
             raise SeganyError(f"{self._path(number)} cannot be read ({error}).") from error
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from napari_segany.batch.finish import finish
 from napari_segany.batch.log import Log
 from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
 from napari_segany.batch.records import (
@@ -53,7 +53,7 @@ class _Job:
 class _Runner:
     def __init__(self, batch: Batch, executor: Executor, on_error: OnError | None) -> None:
         self.batch, self.executor, self.on_error = batch, executor, on_error
-        self.book, self.log = Book(batch.output), Log(batch.output)
+        self.book, self.log = Book(batch.output, batch.product.name), Log(batch.output)
         self.jobs: dict[str, _Job] = {}
         # What became of images while tasks were being made.
         self.ready: deque[Outcome] = deque()
@@ -93,7 +93,8 @@ class _Runner:
         for _, index in to_do:
             if job.failed:
                 return
-            yield Task(item.name, item.path, job.recipe, index, self.batch.region)
+            product, region = self.batch.product, self.batch.region
+            yield Task(item.name, item.path, job.recipe, index, product, region)
 
     def prepare(self, item: Item, held: ExitStack) -> _Job | None:
         """What is left to do of an image; None if nothing is."""
@@ -127,8 +128,8 @@ class _Runner:
         return job
 
     def key(self, content: str, recipe: Recipe, item: Item) -> str:
-        outputs = asdict(item.files.outputs)
-        whole = [FORMAT, content, json.loads(recipe.to_json()), outputs, self.region]
+        made = [self.batch.product.name, dict(item.files.kinds())]
+        whole = [FORMAT, content, json.loads(recipe.to_json()), made, self.region]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     def earlier(self, item: Item, record: Record) -> Outcome | None:
@@ -148,7 +149,7 @@ class _Runner:
             pictured=summary.pictured,
         )
 
-    def check_replaceable(self, item: Item, record: Record | None, work: Work) -> None:
+    def check_replaceable(self, item: Item, record: Record | None, work: Work[Any]) -> None:
         """Raise InputError if results are there that this package did not write, or not as such."""
         if self.batch.overwrite or work.exists:
             return
@@ -158,8 +159,8 @@ class _Runner:
                 was = "was changed since it was made" if known else "is there already"
                 raise InputError(f"{path} {was}; give --overwrite or another folder.")
 
-    def work(self, item: Item) -> Work:
-        return Work(self.book.folder / f"{item.name}.work")
+    def work(self, item: Item) -> Work[Any]:
+        return Work(self.book.folder / f"{item.name}.work", self.batch.product.decode)
 
     # Ending ---------------------------------------------------------------------------------
 
@@ -187,7 +188,7 @@ class _Runner:
         item = job.item
         try:
             old = self.book.read(item.name)
-            record = finish(item, job.recipe, self.work(item))
+            record = self.batch.product.finish(item, job.recipe, self.work(item))
             if record.stamp != asdict(job.stamp):
                 # The planes are of two images; doing it again takes the newer one.
                 raise InputError(f"{item.path} was changed while it was segmented; run it again.")
@@ -228,7 +229,7 @@ class _Runner:
             self.on_error(error)
         text = sentence(error)
         text = text if str(item.path) in text else f"{item.path}: {text}"
-        note_failure(self.batch.output, item.name, item.path, text)
+        note_failure(self.batch.output, item.name, item.path, text, self.batch.product.name)
         return Outcome(item.path, "failed", item.files, item.understood, error=text)
 
     def close(self, job: _Job) -> None:
@@ -240,9 +241,9 @@ class _Runner:
             self.close(job)
 
 
-def note_failure(output: Path, name: str, image: Path, text: str) -> None:
+def note_failure(output: Path, name: str, image: Path, text: str, product: str = "") -> None:
     """Keep for the report why an image failed; a disk that is full must not end the batch."""
-    book = Book(output)
+    book = Book(output, product)
     try:
         before = book.read(name) or Record(str(image))
         book.write(name, replace(before, image=str(image), key="", error=text))
@@ -262,8 +263,8 @@ def run(
     """Do a batch; what was done before with the same content and recipe is left as it is.
 
     Finished planes are on disk at once, so that a process that is killed loses the planes it was
-    computing. A bad image is an outcome and does not end the batch. At the end the report is
-    written anew.
+    computing. A bad image is an outcome and does not end the batch. At the end the report of labels
+    is written anew.
 
     Parameters
     ----------
@@ -317,4 +318,5 @@ def run(
         raise
     finally:
         runner.close_all()
-        write_report(batch.output)
+        if not batch.product.name:
+            write_report(batch.output)

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari_segany.batch.shards import to_bytes
+from napari_segany.batch.plan import Product
 from napari_segany.core.callbacks import Progress, ShouldStop, check
-from napari_segany.everything import check_region, resolve_stack, segment_plane
+from napari_segany.everything import check_region, resolve_stack
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.io.results import measured
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Task:
-    """One plane to be segmented.
+    """One plane to be worked on.
 
     Attributes
     ----------
@@ -28,6 +27,8 @@ class Task:
         With axes and intensity limits settled.
     index : tuple of int
         Of the plane, along the leading axes.
+    product : Product
+        What is made of it.
     region : Path or None
         Image that is not zero where objects are looked for.
     """
@@ -36,6 +37,7 @@ class Task:
     path: Path
     recipe: Recipe
     index: tuple[int, ...]
+    product: Product
     region: Path | None = None
 
 
@@ -67,7 +69,7 @@ def compute(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> bytes:
-    """Segment and measure one plane; see :mod:`napari_segany.batch.shards` for the bytes.
+    """Do one plane; see its product for the bytes.
 
     Raises
     ------
@@ -80,8 +82,8 @@ def compute(
     image = images.get(task.path)
     layout, recipe = resolve_stack(image.data, task.recipe)
     check_region(region, layout)
-    found = segment_plane(
-        image.data,
+    return task.product.compute(
+        image,
         layout,
         recipe,
         model,
@@ -89,16 +91,6 @@ def compute(
         region=region,
         progress=progress,
         should_stop=should_stop,
-    )
-    return to_bytes(
-        measured(
-            found.index,
-            found.image,
-            found.labels,
-            found.masks,
-            image.pixel_size,
-            layout.channels,
-        )
     )
 
 

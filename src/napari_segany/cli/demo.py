@@ -45,12 +45,13 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
     from skimage import data
 
+    from napari_segany.batch.labels import LABELS
     from napari_segany.batch.plan import Batch, Item
     from napari_segany.batch.report import REPORT
     from napari_segany.batch.run import run as run_batch
     from napari_segany.batch.work import Local
+    from napari_segany.cli.batch import load
     from napari_segany.cli.report import counted, seconds
-    from napari_segany.cli.segment import load
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.everything import make_recipe
     from napari_segany.io.atomic import writing
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = make_recipe(model, params, LabelParams(min_area=MIN_AREA), axes="auto")
     files = ResultFiles.of(args.output, picture.stem)
     item = Item(picture, files, picture.stem)
-    batch = Batch((item,), args.output, recipe, overwrite=True)
+    batch = Batch((item,), args.output, recipe, LABELS, overwrite=True)
     (outcome,) = run_batch(batch, Local(model))
     if outcome.state == "failed":
         raise SeganyError(outcome.error)

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.automatic_options import add_options, given
+from napari_segany.cli.batch import load
 from napari_segany.cli.progress import bar
-from napari_segany.cli.segment import load
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams
 
 if TYPE_CHECKING:
-    from napari_segany.evaluation.clicks import Clicker
-    from napari_segany.models.model import SamModel
+    from collections.abc import Sequence
+
+    from napari_segany.batch.plan import Reading
+    from napari_segany.evaluation.run import Measured
+    from napari_segany.evaluation.tasks import Predictor
 
 EXAMPLES = """\
 examples:
@@ -24,10 +27,12 @@ examples:
   napari-segany evaluate images/ --truth labels/ -o scores --tasks clicks --clicks 9 --objects 25
   napari-segany evaluate images/ --truth labels/ -o scores --compare mobile_sam watershed
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
+  napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
 
 Truth are label images of the same names (NAME.tif, NAME_labels.tif). OUT receives evaluation.txt
-and evaluation.json (all scores), objects.csv (every object), clicks.png, precision_recall.png and
-worst.png. The same command again goes on where it was stopped.
+and evaluation.json (all scores), objects.csv (every object), and plots and sheets of examples:
+clicks.png, precision_recall.png, worst.png, or edges.png and edges_precision_recall.png. The same
+command again goes on where it was stopped.
 """
 
 
@@ -51,11 +56,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     measured.add_argument(
         "--tasks",
         nargs="+",
-        choices=("clicks", "boxes", "automatic"),
+        choices=("clicks", "boxes", "automatic", "proposals", "edges"),
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU), automatic (mSA, AP, AR, panoptic "
-        "quality); all by default",
+        "quality), which are the default; proposals (AR of the 64 x 64 grid); or edges (ODS, OIS, "
+        "AP, R50; truth are the boundaries that people drew, a page an annotator)",
     )
     measured.add_argument("--clicks", type=int, default=9, metavar="N", help="default: 9")
     measured.add_argument(
@@ -82,7 +88,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="+",
         default=[],
         metavar="WHO",
-        help="more models, or the baselines watershed and random_walker (clicks only)",
+        help="more models, or the baselines watershed and random_walker (clicks only); edges are "
+        "always compared with Sobel and Canny",
     )
     arguments.add_model(parser)
     arguments.add_image(parser)
@@ -105,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from napari_segany.batch.inputs import find_inputs
     from napari_segany.batch.plan import Reading
-    from napari_segany.evaluation.outputs import write_all, write_worst
+    from napari_segany.evaluation.outputs import write_all
     from napari_segany.evaluation.run import Failure, Measured, evaluate_folder, pair_up
     from napari_segany.evaluation.summary import as_text, summarise
     from napari_segany.evaluation.tasks import Settings
@@ -154,9 +161,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     summaries = summarise(measured)
     written = write_all(args.output, summaries, measured, settings)
-    clicker = as_clicker(who[0])
-    if (worst := write_worst(args.output, measured, pairs, clicker, reading)) is not None:
-        written.append(worst)
+    written += write_examples(args.output, measured, pairs, who, reading)
     if args.json:
         scores = {name: summary.figures() for name, summary in summaries.items()}
         print(json.dumps({"scores": scores, "failed": [str(f.image) for f in failures]}))
@@ -166,23 +171,39 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def predictors(args: argparse.Namespace) -> "list[SamModel | Clicker]":
+def predictors(args: argparse.Namespace) -> "list[Predictor]":
     """The model that was chosen, and whom to compare it with."""
     from napari_segany.evaluation.clickers import BASELINES
-    from napari_segany.evaluation.tasks import baseline
+    from napari_segany.evaluation.edge_finders import EDGE_BASELINES
 
+    edges = "edges" in args.tasks
+    known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
     found: list[Any] = [load(args)]
     for name in args.compare:
-        if name in BASELINES:
-            found.append(baseline(name))
+        if name in known:
+            found.append(known[name])
         else:
             found.append(load(argparse.Namespace(**{**vars(args), "model": name})))
-    return found
+    return found + (list(EDGE_BASELINES.values()) if edges else [])
 
 
-def as_clicker(who: "SamModel | Clicker") -> "Clicker":
-    """A predictor as one that can be clicked at."""
+def write_examples(
+    output: Path,
+    measured: "Sequence[Measured]",
+    pairs: "Sequence[tuple[Path, Path]]",
+    who: "Sequence[Predictor]",
+    reading: "Reading",
+) -> list[Path]:
+    """Sheets of examples; returns those that were written."""
     from napari_segany.evaluation.clickers import SamClicker
+    from napari_segany.evaluation.edge_finders import SamEdges
+    from napari_segany.evaluation.outputs import write_edges, write_worst
     from napari_segany.models.model import SamModel
 
-    return SamClicker(who) if isinstance(who, SamModel) else who
+    finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
+    clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
+    sheets = (
+        write_worst(output, measured, pairs, clickers[0], reading),
+        write_edges(output, measured, pairs, finders, reading),
+    )
+    return [sheet for sheet in sheets if sheet is not None]

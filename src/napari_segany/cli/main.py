@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from napari_segany.cli import demo, evaluate, models, prompt, replay, segment
+from napari_segany.cli import demo, edges, evaluate, models, prompt, proposals, replay, segment
 from napari_segany.errors import InputError
 
 EXAMPLES = """\
@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, segment, prompt, replay, evaluate, models):
+    for module in (demo, segment, prompt, replay, edges, proposals, evaluate, models):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

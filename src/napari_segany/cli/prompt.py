@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.segment import chosen_outputs, load
+from napari_segany.cli.batch import load
+from napari_segany.cli.segment import chosen_outputs
 from napari_segany.errors import InputError
 
 if TYPE_CHECKING:

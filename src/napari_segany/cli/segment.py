@@ -2,25 +2,27 @@
 
 import argparse
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
 from napari_segany.cli.automatic_options import add_options, given
-from napari_segany.cli.progress import bar, planes_bar
+from napari_segany.cli.batch import (
+    add_cluster,
+    add_overwrite,
+    add_planes,
+    how_to_read,
+    pick,
+    run_batch,
+)
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
-    from napari_segany.batch.plan import Reading
     from napari_segany.batch.work import Executor
     from napari_segany.io.results import Outputs
-    from napari_segany.models.model import SamModel
 
 EXAMPLES = """\
 examples:
@@ -53,11 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
     arguments.add_output(parser)
     arguments.add_export(parser)
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="do everything anew, and replace files that are there whoever made or changed them",
-    )
+    add_overwrite(parser)
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="do as this recipe says")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     arguments.add_model(parser)
@@ -74,24 +72,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=None,
         help="reproduce the reference generator's set of masks",
     )
-    parser.add_argument(
-        "--planes",
-        type=arguments.plane_ranges,
-        metavar="A:B",
-        help="only planes A to B-1 along the last axis that counts planes, or of axes by name: "
-        "T=0:5,Z=10:20; the others are empty in the labels",
-    )
+    add_planes(parser)
     add_options(parser)
-    cluster = parser.add_argument_group("several processes or machines (dask)")
-    where = cluster.add_mutually_exclusive_group()
-    where.add_argument(
-        "--dask",
-        metavar="WHERE",
-        help="local:N for N processes here, or a scheduler's address such as tcp://host:8786",
-    )
-    where.add_argument(
-        "--scheduler-file", metavar="FILE", help="where the scheduler wrote its address"
-    )
+    add_cluster(parser)
     parser.set_defaults(run=run)
 
 
@@ -112,47 +95,19 @@ def run(args: argparse.Namespace) -> int:
     # Wrong values are told before anything heavy is loaded.
     params, labels = chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
-    from napari_segany.batch.plan import Batch, Item, Outcome, sentence, survey
-    from napari_segany.batch.report import write_report
-    from napari_segany.batch.run import note_failure
-    from napari_segany.batch.run import run as run_batch
-    from napari_segany.cli.report import Report
-    from napari_segany.io.read import open_image, stem
+    from napari_segany.batch.labels import LABELS
+    from napari_segany.io.read import open_image
 
     if args.region:
         open_image(args.region).close()
-    report = Report(args.output, args.json)
     results = name_results(find_inputs(args.inputs), args.output, "recipe", chosen_outputs(args))
-    reading = chosen_reading(args, base)
-    items = []
-    for found in survey(results, reading):
-        if isinstance(found, Item):
-            items.append(found)
-            continue
-        path, error = found
-        tell(args, error)
-        text = sentence(error)
-        text = text if str(path) in text else f"{path}: {text}"
-        note_failure(args.output, stem(path), path, text)
-        report.add(Outcome(path, "failed", error=text))
-    if not items:
-        write_report(args.output)
-        return report.finish()
-    with executor(args, base) as where:
-        recipe = settle_recipe(args, base, where, params, labels)
-        batch = Batch(tuple(items), args.output, recipe, args.region, args.overwrite)
-        with planes_bar() as progress:
-            for outcome in run_batch(
-                batch, where, progress=progress, on_error=lambda error: tell(args, error)
-            ):
-                report.add(outcome)
-    return report.finish()
-
-
-def tell(args: argparse.Namespace, error: Exception) -> None:
-    """Print the traceback if it was asked for."""
-    if args.debug:
-        traceback.print_exception(error)
+    return run_batch(
+        args,
+        results,
+        LABELS,
+        lambda where: settle_recipe(args, base, where, params, labels),
+        base,
+    ).finish()
 
 
 def chosen_outputs(args: argparse.Namespace) -> "Outputs":
@@ -160,51 +115,6 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
     from napari_segany.io.results import Outputs
 
     return Outputs(args.labels, args.table_format, tuple(args.export))
-
-
-def chosen_reading(args: argparse.Namespace, base: Recipe | None) -> "Reading":
-    """How files are to be understood."""
-    from napari_segany.batch.plan import Reading
-
-    return Reading(
-        pick(args.axes, base, "axes", "auto"),
-        pick(args.channel, base, "channels", (0,)),
-        pick(args.planes, base, "planes", ()),
-    )
-
-
-def pick(value: Any, base: Recipe | None, name: str, default: Any) -> Any:
-    """What was given, else what the recipe says, else the default."""
-    if value is not None:
-        return value
-    return getattr(base, name) if base else default
-
-
-@contextmanager
-def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executor]":
-    """Where planes are computed: here, or on a cluster; the model is loaded there.
-
-    Raises
-    ------
-    SeganyError
-        If the model cannot be had, or nobody answers.
-    """
-    if not (args.dask or args.scheduler_file):
-        from napari_segany.batch.work import Local
-
-        yield Local(load(args, base))
-        return
-    from napari_segany.batch.cluster import ModelRequest, connect
-
-    request = ModelRequest(
-        args.model or (base.model if base else "auto"),
-        args.device or "auto",
-        args.precision or (base.precision if base else "auto"),
-    )
-    with connect(args.dask, args.scheduler_file, request) as cluster:
-        yield cluster
-        for note in cluster.notes:
-            print(f"note: on a worker {note}; masks may differ in the last bits", file=sys.stderr)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -232,33 +142,6 @@ def chosen_parameters(
     return params, labels
 
 
-def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
-    """Load the model that was asked for, or the recipe's.
-
-    Raises
-    ------
-    SeganyError
-        If it cannot be had.
-    """
-    from napari_segany.models.device import choose_device
-    from napari_segany.models.model import load_model
-
-    device = args.device or "auto"
-    if base and not args.device:
-        try:
-            device = str(choose_device(base.device_kind))
-        except InputError:
-            device = "auto"
-    precision: Any = args.precision or (base.precision if base else "auto")
-    with bar("fetching the model") as progress:
-        return load_model(
-            args.model or (base.model if base else "auto"),
-            device=device,
-            precision=precision,
-            progress=progress,
-        )
-
-
 def settle_recipe(
     args: argparse.Namespace,
     base: Recipe | None,
@@ -277,10 +160,7 @@ def settle_recipe(
         params=params,
         labels=labels,
         faithful=pick(args.faithful, base, "faithful", False),
-        axes=pick(args.axes, base, "axes", "auto"),
-        channels=pick(args.channel, base, "channels", (0,)),
-        normalise=pick(args.normalise, base, "normalise", "plane"),
-        planes=pick(args.planes, base, "planes", ()),
+        **how_to_read(args, base),
     )
     if base is None:
         return recipe

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,52 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import InputError
+from napari_segany.io.run_lengths import Coded, coded
 
 MOST = (10, 100, 1000)
 """Masks of an image that are looked at, best first."""
 
 SIZES = ("all", "small", "medium", "large")
 """Below 32 x 32 pixels, below 96 x 96, and the rest, as in COCO."""
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A mask as run lengths, as pycocotools and COCO's files compress them.
-
-    Attributes
-    ----------
-    size : tuple of int
-        (H, W) of the plane.
-    counts : str
-        Run lengths.
-    area : int
-        Pixels.
-    score : float
-        What ranks it; 1 for true objects.
-    """
-
-    size: tuple[int, int]
-    counts: str
-    area: int
-    score: float = 1.0
-
-
-def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float]) -> list[Coded]:
-    """(H, W) masks as run lengths.
-
-    Raises
-    ------
-    InputError
-        If pycocotools is not installed.
-    """
-    coding = _coding()
-    out = []
-    for mask, score in zip(masks, scores, strict=True):
-        runs = coding.encode(np.asfortranarray(mask, np.uint8))
-        shape = (int(mask.shape[0]), int(mask.shape[1]))
-        out.append(Coded(shape, runs["counts"].decode(), int(mask.sum()), float(score)))
-    return out
 
 
 def best_first(masks: MaskSet, scores: NDArray[np.floating]) -> list[Coded]:
@@ -183,16 +144,6 @@ def _mean(values: NDArray[np.floating]) -> float:
     """Of what is there; pycocotools marks what is not with -1."""
     known = values[values > -1]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _coding() -> Any:
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise InputError(
-            'Average precision and recall need pycocotools: pip install "napari-segany[evaluate]".'
-        ) from error
-    return mask
 
 
 def masks_of(labels: NDArray[np.integer]) -> list[NDArray[np.bool_]]:

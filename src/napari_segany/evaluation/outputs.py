@@ -11,16 +11,28 @@ from PIL import Image
 
 from napari_segany.batch.plan import Reading, chosen_layout
 from napari_segany.core.intensity import to_rgb
+from napari_segany.evaluation.boundaries import best_f
 from napari_segany.evaluation.clicks import Clicker
-from napari_segany.evaluation.plots import example, plot_clicks, plot_precision, sheet
+from napari_segany.evaluation.edge_finders import EdgeFinder
+from napari_segany.evaluation.plots import (
+    edge_row,
+    example,
+    plot_boundaries,
+    plot_clicks,
+    plot_precision,
+    sheet,
+)
 from napari_segany.evaluation.run import Measured
-from napari_segany.evaluation.summary import Summary, as_text, objects_csv
+from napari_segany.evaluation.summary import Summary, as_counts, as_text, objects_csv
 from napari_segany.evaluation.tasks import Settings
 from napari_segany.io.atomic import writing
 from napari_segany.io.read import open_image, stem
 
 WORST = 12
 """Examples on the sheet."""
+
+EDGE_ROWS = 6
+"""Images on the sheet of edges."""
 
 
 def write_all(
@@ -54,6 +66,9 @@ def write_all(
     automatic = {who: s for who, s in summaries.items() if s.instances}
     if automatic:
         parts.append(("precision_recall.png", lambda path: plot_precision(automatic, path)))
+    edges = {who: s for who, s in summaries.items() if s.boundaries}
+    if edges:
+        parts.append(("edges_precision_recall.png", lambda path: plot_boundaries(edges, path)))
     for name, write in parts:
         with writing(output / name) as temporary:
             write(temporary)
@@ -98,3 +113,36 @@ def write_worst(
     with writing(output / "worst.png") as temporary:
         sheet(examples, temporary)
     return output / "worst.png"
+
+
+def write_edges(
+    output: Path,
+    measured: Sequence[Measured],
+    pairs: Sequence[tuple[Path, Path]],
+    finders: Sequence[EdgeFinder],
+    reading: Reading,
+) -> Path | None:
+    """A sheet of edges beside those that people drew, from best to worst; None without edges."""
+    mine = [
+        (best_f(as_counts(each.values["edges"])), each)
+        for each in measured
+        if each.who == finders[0].name and "edges" in each.values
+    ]
+    if not mine:
+        return None
+    mine.sort(key=lambda row: -row[0])
+    steps = np.linspace(0, len(mine) - 1, min(EDGE_ROWS, len(mine))).round().astype(int)
+    files = {stem(image): (image, truth) for image, truth in pairs}
+    cells: list[Image.Image] = []
+    for score, each in (mine[k] for k in steps):
+        image_path, truth_path = files[each.image]
+        with open_image(image_path) as image, open_image(truth_path) as truth:
+            layout = chosen_layout(image, reading)
+            plane = layout.plane(image.data, each.plane)
+            drawn = np.asarray(truth.data[each.plane]) > 0
+        maps = {finder.name: finder.edges(plane) for finder in finders}
+        annotators = list(drawn) if drawn.ndim == 3 else [drawn]
+        cells += edge_row(to_rgb(plane), annotators, maps, f"{each.image}: F {score:.2f}")
+    with writing(output / "edges.png") as temporary:
+        sheet(cells, temporary, across=len(finders) + 2)
+    return output / "edges.png"

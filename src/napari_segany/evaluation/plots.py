@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from napari_segany.errors import InputError
+from napari_segany.evaluation.boundaries import curve
 from napari_segany.evaluation.summary import Summary
 from napari_segany.io.overlay import COLOURS
 
@@ -60,6 +61,40 @@ def plot_precision(summaries: Mapping[str, Summary], path: Path) -> None:
     figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
 
 
+def plot_boundaries(summaries: Mapping[str, Summary], path: Path) -> None:
+    """Precision over recall of edges, a point a threshold."""
+    figure, axes = _axes("Edges", "recall", "precision")
+    for number, (who, summary) in enumerate(summaries.items()):
+        precision, recall = curve(summary.boundaries)
+        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=who)
+    axes.set_xlim(0, 1)
+    axes.legend()
+    figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
+
+
+def edge_row(
+    rgb: NDArray[np.uint8],
+    annotators: Sequence[NDArray[np.bool_]],
+    maps: Mapping[str, NDArray[np.float32]],
+    text: str,
+) -> list[Image.Image]:
+    """A row of the sheet of edges: the image, what people drew, and what everybody found."""
+    drawn = np.mean(np.stack(annotators), axis=0)
+    pictures = [(text, Image.fromarray(np.ascontiguousarray(rgb)))]
+    for name, strength in (("annotators", drawn), *maps.items()):
+        # Lines as wide as a pixel would vanish in a smaller picture.
+        wide = ndimage.grey_dilation(strength, size=(2, 2))
+        pictures.append((name, Image.fromarray((255 * (1 - wide)).astype(np.uint8))))
+    out = []
+    for name, picture in pictures:
+        picture.thumbnail((SIDE, SIDE))
+        cell = Image.new("RGB", (SIDE, SIDE + 16), "#202020")
+        cell.paste(picture.convert("RGB"), (0, 0))
+        ImageDraw.Draw(cell).text((3, SIDE + 2), name, fill="white")
+        out.append(cell)
+    return out
+
+
 def example(
     rgb: NDArray[np.uint8],
     truth: NDArray[np.bool_],
@@ -93,9 +128,9 @@ def example(
     return out
 
 
-def sheet(examples: Sequence[Image.Image], path: Path) -> None:
-    """All examples on one picture."""
-    across = min(ACROSS, max(len(examples), 1))
+def sheet(examples: Sequence[Image.Image], path: Path, across: int = ACROSS) -> None:
+    """All examples on one picture, so many in a row."""
+    across = min(across, max(len(examples), 1))
     down = -(-len(examples) // across) or 1
     whole = Image.new("RGB", (across * (SIDE + 4), down * (SIDE + 20)), "#202020")
     for n, each in enumerate(examples):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from napari_segany.batch.plan import Reading, chosen_layout, sentence
 from napari_segany.batch.records import FOLDER, hash_content
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.evaluation.clicks import Clicker
-from napari_segany.evaluation.tasks import Settings, measure_plane
+from napari_segany.evaluation.tasks import Predictor, Settings, measure_edges, measure_plane
 from napari_segany.io.atomic import writing
 from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.models.model import SamModel
@@ -79,12 +78,12 @@ def pair_up(images: Sequence[Path], truth: Path) -> Iterator[tuple[Path, Path] |
             yield Failure(image, f"There is {what} with the truth of {image.name} in {truth}.")
 
 
-def name_of(who: SamModel | Clicker) -> str:
+def name_of(who: Predictor) -> str:
     """What tables call a predictor."""
     return who.id if isinstance(who, SamModel) else who.name
 
 
-def _identity(who: SamModel | Clicker) -> list[str]:
+def _identity(who: Predictor) -> list[str]:
     if isinstance(who, SamModel):
         return [who.id, who.weights.sha256, who.precision, who.device.type]
     return [who.name]
@@ -92,7 +91,7 @@ def _identity(who: SamModel | Clicker) -> list[str]:
 
 def evaluate_folder(
     pairs: Sequence[tuple[Path, Path]],
-    who: Sequence[SamModel | Clicker],
+    who: Sequence[Predictor],
     settings: Settings,
     output: Path,
     *,
@@ -107,7 +106,7 @@ def evaluate_folder(
     ----------
     pairs : sequence of (Path, Path)
         Image and truth of the same planes.
-    who : sequence of SamModel or Clicker
+    who : sequence of SamModel, Clicker or EdgeFinder
         Whom to measure.
     settings : Settings
         What to measure.
@@ -178,7 +177,7 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
 def _measure(
     image_path: Path,
     truth_path: Path,
-    who: SamModel | Clicker,
+    who: Predictor,
     settings: Settings,
     reading: Reading,
     every: int,
@@ -188,10 +187,13 @@ def _measure(
     out = []
     with open_image(image_path) as image, open_image(truth_path) as truth:
         layout = chosen_layout(image, reading)
-        if truth.shape != layout.labels_shape or truth.dtype.kind not in "iub":
+        edges = "edges" in settings.tasks
+        drawn = edges and not layout.leading and truth.shape[1:] == layout.labels_shape
+        if not (drawn or truth.shape == layout.labels_shape) or truth.dtype.kind not in "iub":
+            several = ", or several such planes, one an annotator" if edges else ""
             raise InputError(
                 f"{truth_path} is {truth.dtype.name} of shape {truth.shape}; the truth of "
-                f"{image_path.name} is whole numbers of shape {layout.labels_shape}."
+                f"{image_path.name} is whole numbers of shape {layout.labels_shape}{several}."
             )
         indices = list(layout.chosen())[::every]
         for done, index in enumerate(indices):
@@ -199,7 +201,13 @@ def _measure(
             labels = np.asarray(truth.data[index])
             started = time.perf_counter()
             plane = layout.plane(image.data, index)
-            values = measure_plane(who, plane, labels, settings, should_stop=should_stop)
+            if edges:
+                boundaries = [each > 0 for each in (labels if drawn else [labels])]
+                values = measure_edges(cast(Any, who), plane, boundaries, should_stop)
+            else:
+                values = measure_plane(
+                    cast(Any, who), plane, labels, settings, should_stop=should_stop
+                )
             values["seconds"] = round(time.perf_counter() - started, 3)
             out.append({"index": list(index), "values": values})
     return out

@@ -5,16 +5,19 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.evaluation import boundaries
+from napari_segany.evaluation.boundaries import BoundaryCounts
 from napari_segany.evaluation.clicks import TARGETS
-from napari_segany.evaluation.detection import Coded, Detections
+from napari_segany.evaluation.detection import Detections
 from napari_segany.evaluation.instances import InstanceScores, averaged
 from napari_segany.evaluation.run import Measured
+from napari_segany.io.run_lengths import Coded
 
 SHOWN = (1, 2, 3, 5, 9)
 """Clicks after which tables show the mean IoU."""
@@ -38,6 +41,10 @@ class Summary:
         Of each plane.
     detections : Detections
         Of all planes.
+    proposals : Detections
+        The same of proposals.
+    boundaries : list of BoundaryCounts
+        Of the edges of each plane.
     """
 
     who: str
@@ -49,6 +56,8 @@ class Summary:
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     instances: list[InstanceScores] = field(default_factory=list)
     detections: Detections = field(default_factory=Detections)
+    proposals: Detections = field(default_factory=Detections)
+    boundaries: list[BoundaryCounts] = field(default_factory=list)
 
     def figures(self) -> dict[str, float]:
         """All scores by name; those that were not measured are left out."""
@@ -64,6 +73,16 @@ class Summary:
         if self.instances:
             out |= averaged(self.instances)
             out |= self.detections.score()
+        if self.proposals.images:
+            found = self.proposals.score()
+            out |= {f"proposals {name}": found[name] for name in found if name.startswith("AR")}
+        if self.boundaries:
+            scores = asdict(boundaries.score(self.boundaries))
+            spans = boundaries.intervals(self.boundaries)
+            for name, value in scores.items():
+                out[name] = value
+                if name in spans:
+                    out[f"{name} from"], out[f"{name} to"] = spans[name]
         return out
 
     @property
@@ -98,11 +117,22 @@ def summarise(measured: Iterable[Measured]) -> dict[str, Summary]:
             summary.instances.append(InstanceScores(**found["instances"]))
             masks, truth = ([_coded(m) for m in found[key]] for key in ("masks", "truth"))
             summary.detections.add(masks, truth)
+        if "proposals" in values:
+            found = values["proposals"]
+            masks, truth = ([_coded(m) for m in found[key]] for key in ("masks", "truth"))
+            summary.proposals.add(masks, truth)
+        if "edges" in values:
+            summary.boundaries.append(as_counts(values["edges"]))
     for who, mine in rows.items():
         for name in ("confident", "oracle", "boxes"):
             if mine[name]:
                 setattr(out[who], name, np.array(mine[name], np.float64))
     return out
+
+
+def as_counts(values: Mapping[str, Sequence[int]]) -> BoundaryCounts:
+    """Counts of edges from plain values."""
+    return BoundaryCounts(**{name: np.array(numbers) for name, numbers in values.items()})
 
 
 def _coded(values: Mapping[str, Any]) -> Coded:
@@ -119,7 +149,9 @@ def as_text(summaries: Mapping[str, Summary]) -> str:
     columns = {who: max(len(who), 8) for who in figures}
     head = " " * width + "".join(f"  {who:>{columns[who]}}" for who in figures)
     lines = [head]
-    counts = ("planes", "objects", "asked")
+    # Truth of edges has no objects.
+    objects = any(summary.objects for summary in summaries.values())
+    counts = ("planes", "objects", "asked") if objects else ("planes",)
     for name in counts:
         cells = [(who, str(getattr(summaries[who], name))) for who in figures]
         lines.append(f"{name:<{width}}" + "".join(f"  {c:>{columns[w]}}" for w, c in cells))

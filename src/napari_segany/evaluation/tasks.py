@@ -10,18 +10,26 @@ from numpy.typing import NDArray
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
 from napari_segany.core.labels import paint
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.evaluation.clickers import BASELINES, SamClicker
+from napari_segany.evaluation.boundaries import count
+from napari_segany.evaluation.clickers import SamClicker
 from napari_segany.evaluation.clicks import Clicker, click_through, iou, jittered_box
-from napari_segany.evaluation.detection import best_first, coded, masks_of
+from napari_segany.evaluation.detection import best_first, masks_of
+from napari_segany.evaluation.edge_finders import EdgeFinder, SamEdges
 from napari_segany.evaluation.instances import Comparison, score
+from napari_segany.io.run_lengths import coded
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import LabelParams
+from napari_segany.zero_shot.proposals import propose
 
-Task = Literal["clicks", "boxes", "automatic"]
+Task = Literal["clicks", "boxes", "automatic", "proposals", "edges"]
 TASKS: tuple[Task, ...] = get_args(Task)
+
+Predictor = SamModel | Clicker | EdgeFinder
+"""Whoever can do at least one of the tasks."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Settings:
     Attributes
     ----------
     tasks : tuple of str
-        Of "clicks", "boxes" and "automatic".
+        Of :data:`TASKS`; "edges" only by itself, as its truth are boundaries and no objects.
     clicks : int
         Clicks at each object.
     objects : int or None
@@ -58,6 +66,8 @@ class Settings:
     def __post_init__(self) -> None:
         if bad := [task for task in self.tasks if task not in TASKS]:
             raise InputError(f"tasks must be of {', '.join(TASKS)}, got {bad[0]!r}.")
+        if "edges" in self.tasks and len(self.tasks) > 1:
+            raise InputError("edges are measured by themselves: their truth are boundaries.")
         for name, least in (("clicks", 1), ("objects", 1), ("min_pixels", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
@@ -127,7 +137,40 @@ def measure_plane(
             out["boxes"] = _boxes(who, image, objects, settings, limits)
         if "automatic" in settings.tasks:
             out["automatic"] = _automatic(who, image, truth, settings, limits, should_stop)
+        if "proposals" in settings.tasks:
+            found = propose(who, image, limits=limits, should_stop=should_stop)
+            out["proposals"] = _ranked(*found, truth)
     return out
+
+
+def measure_edges(
+    who: SamModel | EdgeFinder,
+    image: NDArray[np.generic],
+    annotators: Sequence[NDArray[np.bool_]],
+    should_stop: ShouldStop | None = None,
+) -> dict[str, Any]:
+    """Draw the edges of a plane and count those that are right.
+
+    Parameters
+    ----------
+    who : SamModel or EdgeFinder
+        Who is measured.
+    image : ndarray
+        (H, W) or (H, W, 3).
+    annotators : sequence of ndarray
+        (H, W) boundaries that each of them drew.
+    should_stop : callable, optional
+        Polled all the time.
+
+    Raises
+    ------
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    finder = SamEdges(who) if isinstance(who, SamModel) else who
+    counts = count(finder.edges(image, should_stop), annotators, should_stop=should_stop)
+    values = {name: numbers.tolist() for name, numbers in asdict(counts).items()}
+    return {"objects": 0, "asked": 0, "pixels": int(annotators[0].size), "edges": values}
 
 
 def _boxes(
@@ -158,23 +201,16 @@ def _automatic(
         image, settings.params, limits=limits, should_stop=should_stop, refilter=False
     )
     labels, _ = paint(masks, **asdict(settings.labels))
+    instances = asdict(score(Comparison.of(truth, labels)))
+    return {"instances": instances, **_ranked(masks, masks.predicted_iou, truth)}
+
+
+def _ranked(
+    masks: MaskSet, scores: NDArray[np.floating], truth: NDArray[np.integer]
+) -> dict[str, Any]:
+    """Masks with what ranks them, and true objects."""
     true = masks_of(truth)
     return {
-        "instances": asdict(score(Comparison.of(truth, labels))),
-        "masks": [asdict(each) for each in best_first(masks, masks.predicted_iou)],
+        "masks": [asdict(each) for each in best_first(masks, scores)],
         "truth": [asdict(each) for each in coded(true, [1.0] * len(true))],
     }
-
-
-def baseline(name: str) -> Clicker:
-    """A classical baseline by its name.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
-    if name not in BASELINES:
-        raise InputError(f"There is no baseline {name!r}; there are {', '.join(BASELINES)}.")
-    made: Clicker = BASELINES[name]()
-    return made

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,10 @@ class ResultFiles:
     def all(self) -> tuple[Path, ...]:
         """Every file, the provenance last."""
         return self.labels, self.table, self.overlay, *self.exports.values(), self.provenance
+
+    def kinds(self) -> Mapping[str, Any]:
+        """What kinds of files they are, as plain values."""
+        return asdict(self.outputs)
 
 
 @dataclass(frozen=True, eq=False)

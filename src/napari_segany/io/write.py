@@ -1,4 +1,4 @@
-"""Label images as OME-TIFF, with axes and pixel size, the same bytes for the same labels."""
+"""Labels and maps as OME-TIFF, with axes and pixel size: the same bytes for the same pixels."""
 
 import hashlib
 import tempfile
@@ -6,6 +6,7 @@ import uuid
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -86,36 +87,75 @@ class LabelStack:
         name : str
             Name of the image inside the file.
         """
-        resolution = to_resolution(pixel_size)
-        nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-        # A random identifier or a date would make each run's file different.
-        identity = uuid.UUID(bytes=self._hash.digest()[:16], version=4)
-        metadata = {
-            "axes": self.axes,
-            "Name": name,
-            "Creator": "napari-segany",
-            "UUID": f"urn:uuid:{identity}",
-            **to_ome(pixel_size),
-        }
-        with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
-            writer.write(
-                self.planes(),
-                shape=self.shape,
-                dtype=self.dtype,
-                photometric="minisblack",
-                compression="zlib",
-                predictor=True,
-                software=False,
-                metadata=metadata,
-                resolution=resolution,
-                resolutionunit="CENTIMETER" if resolution else None,
-            )
+        digest = self._hash.digest()
+        save_planes(
+            path, self.planes(), self.axes, self.shape, self.dtype, pixel_size, name, digest
+        )
 
     def __enter__(self) -> "LabelStack":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._spool.close()
+
+
+def save_planes(
+    path: Path,
+    planes: Iterator[NDArray[np.generic]],
+    axes: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    pixel_size: PixelSize,
+    name: str,
+    digest: bytes,
+) -> None:
+    """Write planes as OME-TIFF, one after the other.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write.
+    planes : iterator of ndarray
+        (Y, X) each, of the given type.
+    axes, shape : str, tuple of int
+        Of the whole.
+    dtype : dtype
+        Of the file.
+    pixel_size : mapping
+        Of the image the planes belong to.
+    name : str
+        Name of the image inside the file.
+    digest : bytes
+        Names the content; a random identifier or a date would make each run's file different.
+
+    Raises
+    ------
+    InputError
+        If OME-TIFF has no place for so many axes.
+    """
+    resolution = to_resolution(pixel_size)
+    nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    identity = uuid.UUID(bytes=digest[:16], version=4)
+    metadata = {
+        "axes": _ome_axes(axes),
+        "Name": name,
+        "Creator": "napari-segany",
+        "UUID": f"urn:uuid:{identity}",
+        **to_ome(pixel_size),
+    }
+    with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
+        writer.write(
+            planes,
+            shape=shape,
+            dtype=dtype,
+            photometric="minisblack",
+            compression="zlib",
+            predictor=True,
+            software=False,
+            metadata=metadata,
+            resolution=resolution,
+            resolutionunit="CENTIMETER" if resolution else None,
+        )
 
 
 def _ome_axes(axes: str) -> str:

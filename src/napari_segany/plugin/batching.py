@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_segany.batch.cluster import ModelRequest, connect
 from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.labels import LABELS
 from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
 from napari_segany.batch.run import BatchProgress, note_failure, run
 from napari_segany.batch.work import Executor, Local
@@ -215,8 +216,9 @@ class FileList:
                 with _executor(settings, model, loaded) as where:
                     recipe = where.make_recipe(**settings.given)
                     _check_weights(recipe, settings.recipe)
+                    overwrite = settings.overwrite
                     batch = Batch(
-                        tuple(items), settings.output, recipe, overwrite=settings.overwrite
+                        tuple(items), settings.output, recipe, LABELS, overwrite=overwrite
                     )
                     for outcome in run(batch, where, progress=progress, should_stop=should_stop):
                         failures += outcome.state == "failed"

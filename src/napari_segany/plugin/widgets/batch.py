@@ -238,10 +238,10 @@ class BatchWidget(QWidget):
         for number in self.table.selected():
             path = self.files.rows[number].path
             outcome = next((o for o in self.outcomes if o.path == path), None)
-            if outcome is None or outcome.files is None or not outcome.files.labels.exists():
+            if outcome is None or outcome.files is None or not outcome.files.all()[0].exists():
                 raise InputError(f"{path.name} has no labels yet.")
             # Not by napari's own reader, which knows nothing of pixel size.
-            for values, given, kind in (*read_images(path), *read(str(outcome.files.labels))):
+            for values, given, kind in (*read_images(path), *read(str(outcome.files.all()[0]))):
                 shown.append(self.viewer.add_layer(Layer.create(values, given, kind)))
         return shown
 

@@ -1,0 +1,158 @@
+"""Edge maps of everything, plane by plane, and then as one file an image."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.batch.inputs import EDGES
+from napari_segany.batch.plan import Item
+from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.planes import StackLayout
+from napari_segany.errors import SeganyError
+from napari_segany.everything import resolve_stack
+from napari_segany.io.atomic import writing
+from napari_segany.io.read import OpenedImage, open_image
+from napari_segany.io.write import save_planes
+from napari_segany.models.model import SamModel
+from napari_segany.recipe import Recipe
+from napari_segany.zero_shot.edges import EDGE_NMS, EDGE_POINTS, find_edges
+
+Map = NDArray[np.float32]
+
+
+def edge_params(points_per_side: int = EDGE_POINTS) -> AutomaticParams:
+    """What a recipe says of an edge map."""
+    return AutomaticParams(
+        points_per_side=points_per_side,
+        pred_iou_thresh=0.0,
+        stability_score_thresh=0.0,
+        box_nms_thresh=EDGE_NMS,
+        nms="box",
+        min_area=0,
+        max_area_fraction=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class EdgeFiles:
+    """Where the edge map of one image goes.
+
+    Attributes
+    ----------
+    edges : Path
+        OME-TIFF, float32, 0..1.
+    provenance : Path
+        The recipe.
+    thin : bool
+        Whether it is as wide as a pixel.
+    """
+
+    edges: Path
+    provenance: Path
+    thin: bool
+
+    @classmethod
+    def of(cls, folder: Path, name: str, thin: bool) -> "EdgeFiles":
+        """The files for an image called ``name``."""
+        return cls(folder / f"{name}{EDGES}", folder / f"{name}_edges_recipe.json", thin)
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return self.edges, self.provenance
+
+    def kinds(self) -> Mapping[str, Any]:
+        """What kinds of files they are, as plain values."""
+        return {"thin": self.thin}
+
+
+@dataclass(frozen=True)
+class Edges:
+    """An edge map of every image; see :class:`Product`."""
+
+    thin: bool = True
+    name: str = "edges"
+
+    def compute(
+        self,
+        image: OpenedImage,
+        layout: StackLayout,
+        recipe: Recipe,
+        model: SamModel,
+        index: tuple[int, ...],
+        *,
+        region: Any = None,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> bytes:
+        """The map of one plane, compressed."""
+        found = find_edges(
+            model,
+            layout.plane(image.data, index),
+            points_per_side=recipe.params.points_per_side,
+            thin=self.thin,
+            limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
+            progress=progress,
+            should_stop=should_stop,
+        )
+        file = io.BytesIO()
+        np.savez_compressed(file, edges=found)
+        return file.getvalue()
+
+    def decode(self, content: bytes) -> Map:
+        """See :class:`Product`."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                found: Map = arrays["edges"]
+                return found
+        # A damaged zip file fails in many ways.
+        except Exception as error:
+            raise SeganyError(
+                f"A finished plane cannot be read ({error}); it is done again."
+            ) from error
+
+    def finish(self, item: Item, recipe: Recipe, work: Work[Map]) -> Record:
+        """See :class:`Product`; planes that were not asked for are black."""
+        files = item.files
+        assert isinstance(files, EdgeFiles)
+        with open_image(item.path) as image:
+            stamp = Stamp.of(image.files)
+            layout, _ = resolve_stack(image.data, recipe)
+            chosen = set(layout.chosen())
+
+            def planes() -> Iterator[Map]:
+                for index in layout.indices():
+                    if index in chosen:
+                        yield work.load(layout.number(index))
+                    else:
+                        yield np.zeros(layout.labels_shape[-2:], np.float32)
+
+            total = hashlib.sha256()
+            for plane in planes():
+                total.update(plane.tobytes())
+            with writing(files.edges) as edges, writing(files.provenance) as provenance:
+                save_planes(
+                    edges,
+                    planes(),
+                    layout.labels_axes,
+                    layout.labels_shape,
+                    np.dtype(np.float32),
+                    image.pixel_size,
+                    image.name,
+                    total.digest(),
+                )
+                provenance.write_text(recipe.to_json(), "utf-8")
+            understood = image.describe(layout.axes)
+        return Record(
+            image=str(item.path),
+            stamp=asdict(stamp),
+            outputs={path.name: describe_output(path) for path in files.all()},
+            summary=Summary(understood=understood, planes=layout.chosen_count),
+        )

@@ -1,0 +1,123 @@
+"""Labels of everything: plane by plane, then files, and what the report says of them."""
+
+import base64
+import io
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from napari_segany.batch.plan import Item
+from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
+from napari_segany.batch.shards import from_bytes, to_bytes
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.planes import StackLayout
+from napari_segany.everything import resolve_stack, segment_plane
+from napari_segany.io.read import OpenedImage, open_image
+from napari_segany.io.results import MeasuredPlane, ResultFiles, ResultWriter, measured
+from napari_segany.models.model import SamModel
+from napari_segany.recipe import Recipe
+
+THUMBNAIL = 320
+"""Pixels of a thumbnail's longer side."""
+
+SCORE_BIN = 0.02
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Label image, table, picture and recipe of every image; see :class:`Product`."""
+
+    name: str = ""
+
+    def compute(
+        self,
+        image: OpenedImage,
+        layout: StackLayout,
+        recipe: Recipe,
+        model: SamModel,
+        index: tuple[int, ...],
+        *,
+        region: Any = None,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> bytes:
+        """Segment and measure one plane; see :mod:`napari_segany.batch.shards` for the bytes."""
+        found = segment_plane(
+            image.data,
+            layout,
+            recipe,
+            model,
+            index,
+            region=region,
+            progress=progress,
+            should_stop=should_stop,
+        )
+        planes = found.index, found.image, found.labels, found.masks
+        return to_bytes(measured(*planes, image.pixel_size, layout.channels))
+
+    def decode(self, content: bytes) -> MeasuredPlane:
+        """See :class:`Product`."""
+        return from_bytes(content)
+
+    def finish(self, item: Item, recipe: Recipe, work: Work[MeasuredPlane]) -> Record:
+        """See :class:`Product`; planes are read one at a time, so memory does not grow."""
+        files = item.files
+        assert isinstance(files, ResultFiles)
+        return _finish(item, files, recipe, work)
+
+
+LABELS = Labels()
+
+
+def _finish(item: Item, files: ResultFiles, recipe: Recipe, work: Work[MeasuredPlane]) -> Record:
+    areas: Counter[int] = Counter()
+    scores: Counter[int] = Counter()
+    per_plane = []
+    with open_image(item.path) as image:
+        stamp = Stamp.of(image.files)
+        layout, _ = resolve_stack(image.data, recipe)
+        limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+        with ResultWriter(files, image.name, layout, image.pixel_size, limits) as writer:
+            for index in layout.chosen():
+                plane = work.load(layout.number(index))
+                writer.add(plane, partial(layout.plane, image.data, index))
+                _count(plane, areas, scores)
+                per_plane.append(len(plane.masks))
+            writer.save(recipe.to_json())
+        summary = Summary(
+            understood=image.describe(layout.axes),
+            objects=writer.object_count,
+            planes=layout.chosen_count,
+            pictured=writer.pictured,
+            area_histogram={str(2**n): areas[n] for n in sorted(areas)},
+            score_histogram={f"{n * SCORE_BIN:.2f}": scores[n] for n in sorted(scores)},
+            per_plane=per_plane,
+        )
+    return Record(
+        image=str(item.path),
+        stamp=asdict(stamp),
+        outputs={path.name: describe_output(path) for path in files.all()},
+        summary=summary,
+        thumbnail=_thumbnail(files.overlay),
+    )
+
+
+def _count(plane: MeasuredPlane, areas: Counter[int], scores: Counter[int]) -> None:
+    area = np.asarray(plane.columns["area"], float)
+    areas.update(np.floor(np.log2(np.maximum(area, 1))).astype(int).tolist())
+    iou = np.asarray(plane.masks.predicted_iou, float)
+    scores.update(np.floor(np.nan_to_num(iou) / SCORE_BIN + 1e-6).astype(int).tolist())
+
+
+def _thumbnail(overlay: Path) -> str:
+    with Image.open(overlay) as picture:
+        small = picture.convert("RGB")
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+    file = io.BytesIO()
+    small.save(file, format="JPEG", quality=80)
+    return base64.b64encode(file.getvalue()).decode()

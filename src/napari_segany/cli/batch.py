@@ -1,0 +1,197 @@
+"""What all commands share that work on many files: options, the model, and the run."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_segany.cli import arguments
+from napari_segany.cli.progress import bar, planes_bar
+from napari_segany.errors import InputError
+from napari_segany.recipe import Recipe
+
+if TYPE_CHECKING:
+    from napari_segany.batch.plan import Files, Product
+    from napari_segany.batch.work import Executor
+    from napari_segany.cli.report import Report
+    from napari_segany.models.model import SamModel
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add what to do about files that are there already."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="do everything anew, and replace files that are there whoever made or changed them",
+    )
+
+
+def add_planes(parser: argparse.ArgumentParser) -> None:
+    """Add which planes are wanted."""
+    parser.add_argument(
+        "--planes",
+        type=arguments.plane_ranges,
+        metavar="A:B",
+        help="only planes A to B-1 along the last axis that counts planes, or of axes by name: "
+        "T=0:5,Z=10:20; the others are empty in the labels",
+    )
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add where planes are computed."""
+    cluster = parser.add_argument_group("several processes or machines (dask)")
+    where = cluster.add_mutually_exclusive_group()
+    where.add_argument(
+        "--dask",
+        metavar="WHERE",
+        help="local:N for N processes here, or a scheduler's address such as tcp://host:8786",
+    )
+    where.add_argument(
+        "--scheduler-file", metavar="FILE", help="where the scheduler wrote its address"
+    )
+
+
+def pick(value: Any, base: Recipe | None, name: str, default: Any) -> Any:
+    """What was given, else what the recipe says, else the default."""
+    if value is not None:
+        return value
+    return getattr(base, name) if base else default
+
+
+def how_to_read(args: argparse.Namespace, base: Recipe | None = None) -> dict[str, Any]:
+    """How files are to be understood, in the words of a recipe."""
+    return {
+        "axes": pick(args.axes, base, "axes", "auto"),
+        "channels": pick(args.channel, base, "channels", (0,)),
+        "normalise": pick(args.normalise, base, "normalise", "plane"),
+        "planes": pick(args.planes, base, "planes", ()),
+    }
+
+
+def run_batch(
+    args: argparse.Namespace,
+    results: "Mapping[Path, Files]",
+    product: "Product",
+    make_recipe: "Callable[[Executor], Recipe]",
+    base: Recipe | None = None,
+) -> "Report":
+    """Do a batch and say what becomes of each image.
+
+    Parameters
+    ----------
+    args : Namespace
+        With the options of this module.
+    results : mapping
+        Where the results of each image go.
+    product : Product
+        What is made.
+    make_recipe : callable
+        Gives the recipe for where planes are computed.
+    base : Recipe, optional
+        Says what was not given.
+
+    Returns
+    -------
+    Report
+        Whose last line is not said yet.
+
+    Raises
+    ------
+    SeganyError
+        Nothing could be done.
+    """
+    from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
+    from napari_segany.batch.report import write_report
+    from napari_segany.batch.run import note_failure, run
+    from napari_segany.cli.report import Report
+    from napari_segany.io.read import stem
+
+    report = Report(args.output, args.json)
+    how = how_to_read(args, base)
+    items = []
+    for found in survey(results, Reading(how["axes"], how["channels"], how["planes"])):
+        if isinstance(found, Item):
+            items.append(found)
+            continue
+        path, error = found
+        tell(args, error)
+        text = sentence(error)
+        text = text if str(path) in text else f"{path}: {text}"
+        note_failure(args.output, stem(path), path, text, product.name)
+        report.add(Outcome(path, "failed", error=text))
+    if not items:
+        if not product.name:
+            write_report(args.output)
+        return report
+    with executor(args, base) as where:
+        recipe, region = make_recipe(where), getattr(args, "region", None)
+        batch = Batch(tuple(items), args.output, recipe, product, region, args.overwrite)
+        with planes_bar() as progress:
+            for outcome in run(
+                batch, where, progress=progress, on_error=lambda error: tell(args, error)
+            ):
+                report.add(outcome)
+    return report
+
+
+def tell(args: argparse.Namespace, error: Exception) -> None:
+    """Print the traceback if it was asked for."""
+    if args.debug:
+        traceback.print_exception(error)
+
+
+@contextmanager
+def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executor]":
+    """Where planes are computed: here, or on a cluster; the model is loaded there.
+
+    Raises
+    ------
+    SeganyError
+        If the model cannot be had, or nobody answers.
+    """
+    if not (args.dask or args.scheduler_file):
+        from napari_segany.batch.work import Local
+
+        yield Local(load(args, base))
+        return
+    from napari_segany.batch.cluster import ModelRequest, connect
+
+    request = ModelRequest(
+        args.model or (base.model if base else "auto"),
+        args.device or "auto",
+        args.precision or (base.precision if base else "auto"),
+    )
+    with connect(args.dask, args.scheduler_file, request) as cluster:
+        yield cluster
+        for note in cluster.notes:
+            print(f"note: on a worker {note}; masks may differ in the last bits", file=sys.stderr)
+
+
+def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
+    """Load the model that was asked for, or the recipe's.
+
+    Raises
+    ------
+    SeganyError
+        If it cannot be had.
+    """
+    from napari_segany.models.device import choose_device
+    from napari_segany.models.model import load_model
+
+    device = args.device or "auto"
+    if base and not args.device:
+        try:
+            device = str(choose_device(base.device_kind))
+        except InputError:
+            device = "auto"
+    precision: Any = args.precision or (base.precision if base else "auto")
+    with bar("fetching the model") as progress:
+        return load_model(
+            args.model or (base.model if base else "auto"),
+            device=device,
+            precision=precision,
+            progress=progress,
+        )

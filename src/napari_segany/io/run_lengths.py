@@ -1,0 +1,72 @@
+"""Masks as run lengths in COCO's compressed form, by pycocotools."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.errors import InputError
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A mask as run lengths, as pycocotools and COCO's files compress them.
+
+    Attributes
+    ----------
+    size : tuple of int
+        (H, W) of the plane.
+    counts : str
+        Run lengths.
+    area : int
+        Pixels.
+    score : float
+        What ranks it; 1 for true objects.
+    """
+
+    size: tuple[int, int]
+    counts: str
+    area: int
+    score: float = 1.0
+
+    def box(self) -> list[int]:
+        """x, y, width and height of the bounding box, in pixels."""
+        runs = {"size": list(self.size), "counts": self.counts.encode()}
+        return [int(n) for n in coding().toBbox(runs)]
+
+
+def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float]) -> list[Coded]:
+    """(H, W) masks as run lengths.
+
+    Raises
+    ------
+    InputError
+        If pycocotools is not installed.
+    """
+    encode = coding().encode
+    out = []
+    for mask, score in zip(masks, scores, strict=True):
+        runs = encode(np.asfortranarray(mask, np.uint8))
+        shape = (int(mask.shape[0]), int(mask.shape[1]))
+        out.append(Coded(shape, runs["counts"].decode(), int(mask.sum()), float(score)))
+    return out
+
+
+def coding() -> Any:
+    """The module of pycocotools that codes masks.
+
+    Raises
+    ------
+    InputError
+        If pycocotools is not installed.
+    """
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise InputError(
+            "Proposals, and average precision and recall, need pycocotools: "
+            'pip install "napari-segany[evaluate]".'
+        ) from error
+    return mask

@@ -1,0 +1,86 @@
+"""Masks that may be objects, ranked: what detectors begin with."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import Limits
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameters import AutomaticParams
+from napari_segany.errors import InputError
+from napari_segany.models.model import SamModel
+
+PROPOSALS = AutomaticParams(
+    points_per_side=64,
+    pred_iou_thresh=0.0,
+    stability_score_thresh=0.0,
+    box_nms_thresh=0.9,
+    nms="box",
+    min_area=0,
+    max_area_fraction=1.0,
+)
+"""How proposals are found: many points, no filter, little suppression, as in the paper."""
+
+MOST_PROPOSALS = 1000
+
+
+def propose(
+    model: SamModel,
+    plane: ArrayLike,
+    params: AutomaticParams = PROPOSALS,
+    *,
+    most: int = MOST_PROPOSALS,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[MaskSet, NDArray[np.float32]]:
+    """Masks that may be objects, the likeliest first.
+
+    They are ranked by the mean of predicted IoU and stability (Kirillov et al., "Segment Anything",
+    2023, D.3).
+
+    Parameters
+    ----------
+    model : SamModel
+        Who is asked.
+    plane : array_like
+        (H, W) or (H, W, 3).
+    params : AutomaticParams
+        How they are found.
+    most : int
+        How many are returned at most.
+    limits, progress, should_stop
+        As for :meth:`SamModel.generate`.
+
+    Returns
+    -------
+    masks : MaskSet
+        Best first.
+    scores : ndarray
+        (N,) float32 by which they are ranked.
+
+    Raises
+    ------
+    InputError
+        If the plane cannot be used.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    check_most(most)
+    found = model.generate(
+        plane,
+        params,
+        limits=limits,
+        progress=progress,
+        should_stop=should_stop,
+        refilter=False,
+    )
+    scores: NDArray[np.float32] = (found.predicted_iou + found.stability_score) / np.float32(2)
+    order = np.argsort(-scores, kind="stable")[:most]
+    return found[order], scores[order]
+
+
+def check_most(most: int) -> None:
+    """Raise InputError unless it is a number of proposals."""
+    if not isinstance(most, int) or most < 1:
+        raise InputError(f"most must be 1 or more, got {most!r}.")
