@@ -39,7 +39,10 @@ ROOMS: dict[str, set[str]] = {
         *("session", "io", "batch", "evaluation"),
     },
     # The public names, loaded when they are used.
-    "__init__": {"core", "models", "embeddings", "recipe", "everything", "session", "io"},
+    "__init__": {
+        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("session", "io", "evaluation"),
+    },
 }
 """Rooms that each room may import beside itself and the errors."""
 

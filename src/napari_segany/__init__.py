@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.core.prompts import Prompt
+    from napari_segany.evaluation.arrays import evaluate
     from napari_segany.everything import segment_everything
     from napari_segany.io.labels_file import save_labels
     from napari_segany.models.model import SamModel, load_model
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.session.current import current_session
     from napari_segany.session.session import Session
+    from napari_segany.zero_shot.edges import find_edges
+    from napari_segany.zero_shot.proposals import propose
 
 __all__ = [
     "AutomaticParams",
@@ -30,7 +33,10 @@ __all__ = [
     "Session",
     "__version__",
     "current_session",
+    "evaluate",
+    "find_edges",
     "load_model",
+    "propose",
     "refine",
     "save_labels",
     "segment_everything",
@@ -46,6 +52,9 @@ _HOMES = {
     "SamModel": "napari_segany.models.model",
     "Session": "napari_segany.session.session",
     "current_session": "napari_segany.session.current",
+    "evaluate": "napari_segany.evaluation.arrays",
+    "find_edges": "napari_segany.zero_shot.edges",
+    "propose": "napari_segany.zero_shot.proposals",
     "load_model": "napari_segany.models.model",
     "save_labels": "napari_segany.io.labels_file",
     "refine": "napari_segany.models.refining",

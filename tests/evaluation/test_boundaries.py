@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from napari_segany.core.edges import mask_edges, normalised, thinned
+from napari_segany.errors import Cancelled
 from napari_segany.evaluation.boundaries import (
     average_precision,
     count,
@@ -80,3 +83,22 @@ def test_edges_are_thinned_to_their_crest_and_stretched():
     assert not crest[:, :20].any()
     assert normalised(ridge.astype(np.float32)).max() == 1
     assert not normalised(np.full((4, 4), 3, np.float32)).any()
+
+
+def test_a_matching_is_as_large_as_can_be():
+    # Against scipy's own, on maps that are crowded enough for greedy matching to go wrong.
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        edges, truth = rng.random((2, 30, 40)) < 0.2
+        right, found = match(edges, truth, 2.3)
+        here, there = np.argwhere(edges), np.argwhere(truth)
+        near = np.linalg.norm(here[:, None] - there[None], axis=-1) <= 2.3
+        wanted = (maximum_bipartite_matching(csr_array(near), "column") >= 0).sum()
+        assert right.sum() == found.sum() == wanted
+        assert not (right & ~edges).any()
+        assert not (found & ~truth).any()
+
+
+def test_counting_can_be_stopped():
+    with pytest.raises(Cancelled):
+        count(0.5 * line(3), [line(3)], should_stop=lambda: True)

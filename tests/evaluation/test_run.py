@@ -2,15 +2,19 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_segany.cli.main import main
 from napari_segany.evaluation import run as running
+from napari_segany.evaluation import tasks
+from napari_segany.zero_shot.proposals import PROPOSALS, propose
 
 FAST = (
     *("--points-per-side", "2", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"),
@@ -109,3 +113,55 @@ def test_bad_images_are_told_and_the_others_measured(folder: Path, model: Any, c
 def test_values_that_cannot_be(folder: Path, options: Any, message: str, capsys: Any):
     assert run(folder, *options) == 2
     assert message in capsys.readouterr().err
+
+
+def test_proposals_beside_the_default_grid(folder: Path, model: Any, monkeypatch: Any):
+    few = replace(PROPOSALS, points_per_side=3)
+    monkeypatch.setattr(
+        tasks, "propose", lambda model, image, **given: propose(model, image, few, **given)
+    )
+    assert run(folder, "--tasks", "proposals", "automatic") == 0
+    scores = json.loads((folder / "out" / "evaluation.json").read_text())["scores"]["tiny"]
+    for most in (10, 100, 1000):
+        assert {f"proposals AR@{most}", f"AR@{most}", f"proposals AR@{most} small"} <= set(scores)
+
+
+def draw_boundaries(folder: Path, annotators: int) -> None:
+    for n in range(2):
+        image = tifffile.imread(folder / "images" / f"a{n}.tif")[0]
+        tifffile.imwrite(folder / "images" / f"a{n}.tif", image, photometric="minisblack")
+        lines = np.zeros((annotators, *image.shape), np.uint8)
+        lines[:, 10 + n] = 255
+        path = folder / "truth" / f"a{n}_labels.tif"
+        tifffile.imwrite(path, lines.squeeze(), photometric="minisblack")
+
+
+@pytest.mark.parametrize("annotators", [1, 3])
+def test_edges_beside_classical_detectors(
+    folder: Path, model: Any, annotators: int, capsys: Any, monkeypatch: Any
+):
+    draw_boundaries(folder, annotators)
+    assert run(folder, "--tasks", "edges") == 0
+    out = folder / "out"
+    scores = json.loads((out / "evaluation.json").read_text())["scores"]
+    assert list(scores) == ["tiny", "sobel", "sobel_smooth", "canny"]
+    for each in scores.values():
+        assert each["ods from"] <= each["ods"] <= each["ods to"]
+    said = capsys.readouterr().out
+    assert "ods" in said
+    assert "objects" not in said
+    with Image.open(out / "edges.png") as sheet:
+        # Image, annotators and four detectors, for two images.
+        assert sheet.size == (6 * 224, 2 * 240)
+    assert (out / "edges_precision_recall.png").exists()
+    monkeypatch.setattr(running, "_measure", None)
+    assert run(folder, "--tasks", "edges") == 0
+
+
+def test_truth_of_edges_that_does_not_fit(folder: Path, model: Any, capsys: Any):
+    draw_boundaries(folder, 2)
+    assert run(folder, "--tasks", "edges", "clicks") == 2
+    assert "by themselves" in capsys.readouterr().err
+    tifffile.imwrite(folder / "truth" / "a0_labels.tif", np.zeros((2, 9, 9), np.uint8))
+    assert run(folder, "--tasks", "edges") == 1
+    assert "one an annotator" in capsys.readouterr().err

@@ -79,6 +79,7 @@ class Edges:
 
     thin: bool = True
     name: str = "edges"
+    noun: str = ""
 
     def compute(
         self,

@@ -33,6 +33,7 @@ class Labels:
     """Label image, table, picture and recipe of every image; see :class:`Product`."""
 
     name: str = ""
+    noun: str = "object"
 
     def compute(
         self,

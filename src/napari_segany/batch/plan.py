@@ -38,6 +38,11 @@ class Product(Protocol):
         """Name of the folder with its records; empty for labels."""
         ...
 
+    @property
+    def noun(self) -> str:
+        """What is counted; empty if nothing is."""
+        ...
+
     def compute(
         self,
         image: OpenedImage,

@@ -64,6 +64,7 @@ class Proposals:
 
     most: int = MOST_PROPOSALS
     name: str = "proposals"
+    noun: str = "proposal"
 
     def compute(
         self,

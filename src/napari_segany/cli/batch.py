@@ -109,7 +109,7 @@ def run_batch(
     from napari_segany.cli.report import Report
     from napari_segany.io.read import stem
 
-    report = Report(args.output, args.json)
+    report = Report(args.output, args.json, product.noun)
     how = how_to_read(args, base)
     items = []
     for found in survey(results, Reading(how["axes"], how["channels"], how["planes"])):

@@ -25,6 +25,7 @@ class Report:
 
     folder: Path
     as_json: bool = False
+    noun: str = "object"
     objects: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     failed: list[Path] = field(default_factory=list)
@@ -44,7 +45,10 @@ class Report:
         if outcome.state == "elsewhere":
             self._say(f"{outcome.path.name}: another process is at it", **values)
             return
-        text = f"{outcome.path.name}: {outcome.understood}: {counted(outcome.objects, 'object')}"
+        text = f"{outcome.path.name}: {outcome.understood}: "
+        text += (
+            counted(outcome.objects, self.noun) if self.noun else counted(outcome.planes, "plane")
+        )
         if outcome.state == "done":
             text += f" in {seconds(outcome.seconds)}"
             if outcome.resumed:
@@ -76,7 +80,8 @@ class Report:
         counts += [f"{elsewhere} with another process"] if elsewhere else []
         counts += [f"{len(self.failed)} failed"] if self.failed else []
         took = time.monotonic() - self._started
-        text = f"{', '.join(counts)}, {counted(self.objects, 'object')} in {seconds(took)}"
+        counts += [counted(self.objects, self.noun)] if self.noun else []
+        text = f"{', '.join(counts)} in {seconds(took)}"
         if done + before:
             text += f"; results in {self.folder}"
         self._say(

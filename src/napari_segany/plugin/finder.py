@@ -103,6 +103,16 @@ class Finder:
             raise InputError("Choose an image first.")
         return viewed_plane(self.viewer, self.picture)
 
+    def planes(self, every_plane: bool) -> list[Plane]:
+        """The plane in view, or all those parallel to it along the last axis that counts planes."""
+        plane = self.plane
+        axes = [axis for axis, n in enumerate(plane) if n is not None]
+        if not every_plane or not axes:
+            return [plane]
+        _, picture = self._opened()
+        last = axes[-1]
+        return [(*plane[:last], n, *plane[last + 1 :]) for n in range(picture.shape[last])]
+
     # Searching ------------------------------------------------------------------------------
 
     def find(
@@ -119,16 +129,11 @@ class Finder:
         region : napari.layers.Labels or Shapes, optional
             Points are asked only where it is not zero, or inside its shapes.
         """
-        plane, model = self.plane, self.model
+        to_do, model = self.planes(every_plane), self.model
         if model is None:
             raise InputError("Choose a model first.")
         everything, picture = self._opened()
         settled = model.resolve_params(params)
-        axes = [axis for axis, n in enumerate(plane) if n is not None]
-        to_do = [plane]
-        if every_plane and axes:
-            count = picture.shape[axes[-1]]
-            to_do = [(*plane[: axes[-1]], n, *plane[axes[-1] + 1 :]) for n in range(count)]
         # A region that cannot be used is told before anything is searched.
         where = {
             each: None if region is None else region_seen(self.viewer, picture, region, each)

@@ -26,6 +26,7 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import writing
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
+from napari_segany.plugin.edge_maps import EdgeMaps
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
 from napari_segany.plugin.settings import read_settings
@@ -67,6 +68,7 @@ class EverythingWidget(QWidget):
         cache.use_folder(settings.cache_folder)
         self.jobs = QtJobs(self)
         self.finder = Finder(self.viewer, self.jobs, self._reported.emit)
+        self.edges = EdgeMaps(self.finder)
         self.picker = ModelPicker(self.jobs, settings)
         self._closed = False
         self._began = 0.0
@@ -125,6 +127,21 @@ class EverythingWidget(QWidget):
             QApplication.processEvents()
             time.sleep(0.002)
         return self.finder.shown
+
+    def find_edges(self, thin: bool = False, wait: bool = False) -> Any:
+        """Draw edges of the plane in view, or the whole stack if that is ticked, into a layer.
+
+        Returns
+        -------
+        napari.layers.Image or None
+            The layer, once there is one.
+        """
+        self._began = time.monotonic()
+        self.edges.find(self.whole_stack.isChecked(), thin)
+        while wait and self.jobs.busy:
+            QApplication.processEvents()
+            time.sleep(0.002)
+        return self.edges.layer
 
     def stop(self) -> None:
         """Stop searching; whole planes that were searched are kept."""
@@ -259,6 +276,7 @@ class EverythingWidget(QWidget):
             self._row(
                 ("Make labels", self.make_labels, "A labels layer with scores and recipe"),
                 ("Masks as stack", self.make_mask_stack, "Each mask by itself, overlaps kept"),
+                ("Edges", self.find_edges, "An image layer with the outlines of everything"),
                 ("Save recipe ...", self.save_recipe, "For the command line"),
             )
         )

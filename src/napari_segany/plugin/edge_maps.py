@@ -1,0 +1,113 @@
+"""Edge maps in a viewer: drawn beside the GUI thread, into an image layer over the picture."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.model import SamModel
+from napari_segany.plugin.finder import Finder
+from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.storage import empty
+from napari_segany.plugin.workers import EMBED
+from napari_segany.session.source import ImageSource, Plane, plane_slices
+from napari_segany.zero_shot.edges import find_edges
+
+
+class EdgeMaps:
+    """Draws the edges of what a finder works on.
+
+    Parameters
+    ----------
+    finder : Finder
+        Whose picture, model and threads are used; stopping it stops this, too.
+
+    Attributes
+    ----------
+    layer : napari.layers.Image or None
+        (..., H, W) float32, 0..1, of the picture in work.
+    """
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+        self.layer: Any = None
+        self._picture: Picture | None = None
+
+    def find(self, every_plane: bool = False, thin: bool = False) -> None:
+        """Draw the edges of the plane in view, or of all planes parallel to it.
+
+        Parameters
+        ----------
+        every_plane : bool
+            Draw the whole stack; planes show as they come.
+        thin : bool
+            One pixel wide, as benchmarks want them; else as wide as outlines are.
+
+        Raises
+        ------
+        InputError
+            If there is no image or no model yet.
+        """
+        finder = self.finder
+        to_do = finder.planes(every_plane)
+        model, picture, everything = finder.model, finder.picture, finder.everything
+        if model is None:
+            raise InputError("Choose a model first.")
+        assert picture is not None
+        assert everything is not None
+        finder.to_do = list(to_do)
+        for plane in to_do:
+            self._draw(picture, everything.source, plane, model, thin)
+        finder.status.emit("Drawing edges ...")
+
+    def _draw(
+        self, picture: Picture, source: ImageSource, plane: Plane, model: SamModel, thin: bool
+    ) -> None:
+        finder = self.finder
+
+        def work(should_stop: ShouldStop) -> NDArray[np.float32]:
+            return find_edges(
+                model,
+                source.read(plane),
+                thin=thin,
+                limits=source.limits,
+                progress=finder.report,
+                should_stop=should_stop,
+            )
+
+        def ended() -> None:
+            finder.to_do = [each for each in finder.to_do if each != plane]
+
+        def done(edges: NDArray[np.float32]) -> None:
+            ended()
+            if picture is finder.picture:
+                layer = self._layer_of(picture)
+                layer.data[plane_slices(plane)] = edges
+                layer.refresh(extent=False)
+                finder.status.emit("")
+
+        def failed(error: Exception) -> None:
+            ended()
+            text = str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
+            finder.status.emit(text)
+
+        finder.jobs.submit(("edges", plane), EMBED, work, done, failed)
+
+    def _layer_of(self, picture: Picture) -> Any:
+        """The layer of a picture; a new one if somebody removed it."""
+        viewer = self.finder.viewer
+        if self.layer is None or self._picture is not picture or self.layer not in viewer.layers:
+            self._picture = picture
+            self.layer = Image(
+                empty(picture.shape, np.float32),
+                name=f"{picture.name} edges",
+                colormap="magma",
+                blending="additive",
+                contrast_limits=(0, 1),
+                **picture.placement(),
+            )
+            viewer.add_layer(self.layer)
+        return self.layer

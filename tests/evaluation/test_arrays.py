@@ -1,0 +1,44 @@
+"""Measuring on arrays."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_segany import evaluate
+from napari_segany.errors import InputError
+from napari_segany.evaluation.clickers import WatershedClicker
+from napari_segany.evaluation.tasks import Settings
+
+
+@pytest.fixture
+def pairs() -> Any:
+    rng = np.random.default_rng(0)
+    truth = np.zeros((2, 48, 56), np.int64)
+    truth[:, 5:20, 8:30] = 3
+    truth[1, 30:40, 30:50] = 10**9
+    return rng.integers(0, 255, (2, 48, 56)).astype(np.uint8), truth
+
+
+def test_predictors_are_measured_side_by_side(pairs: Any, tiny_model: Any) -> None:
+    told: list[tuple[int, int]] = []
+    found = evaluate(
+        *pairs,
+        [tiny_model, WatershedClicker()],
+        Settings(tasks=("clicks", "boxes"), clicks=2),
+        progress=lambda done, of: told.append((done, of)),
+    )
+    assert list(found) == ["tiny", "watershed"]
+    assert found["tiny"].objects == found["watershed"].asked == 3
+    assert {"mIoU@1", "oracle mIoU@2", "box mIoU"} <= set(found["tiny"].figures())
+    assert told == [(n, 4) for n in (1, 2, 3, 4)]
+
+
+def test_what_does_not_fit_is_told(pairs: Any, tiny_model: Any) -> None:
+    images, truth = pairs
+    with pytest.raises(InputError, match="2 images and 1 truths"):
+        evaluate(images, truth[:1], tiny_model)
+    with pytest.raises(InputError, match="not that of an image"):
+        evaluate(images, truth[:, :40], tiny_model)
+    with pytest.raises(InputError, match="boundaries"):
+        evaluate(images, truth, tiny_model, Settings(tasks=("edges",)))

@@ -1,0 +1,78 @@
+"""Edge maps in a viewer without a window."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_segany.errors import InputError
+from napari_segany.plugin.edge_maps import EdgeMaps
+from napari_segany.plugin.finder import Finder
+from napari_segany.zero_shot.edges import find_edges
+
+
+@pytest.fixture
+def image() -> Any:
+    return np.random.default_rng(3).integers(0, 255, (3, 40, 50)).astype(np.uint8)
+
+
+@pytest.fixture
+def edges(viewer: Any, jobs: Any, tiny_model: Any, image: Any) -> Iterator[EdgeMaps]:
+    finder = Finder(viewer, jobs)
+    finder.model = tiny_model
+    finder.open(viewer.add_layer(Image(image, name="image", scale=(3, 0.5, 0.5))))
+    yield EdgeMaps(finder)
+    finder.end()
+
+
+def test_the_plane_in_view_is_drawn(
+    edges: EdgeMaps, viewer: Any, jobs: Any, image: Any, tiny_model: Any
+) -> None:
+    viewer.dims.set_current_step(0, 2)
+    edges.find()
+    assert edges.finder.to_do == [(2, None, None)]
+    jobs.run()
+    assert not edges.finder.to_do
+    layer = edges.layer
+    assert layer in viewer.layers
+    assert np.array_equal(layer.scale, (3, 0.5, 0.5))
+    assert np.array_equal(layer.data[2], find_edges(tiny_model, image[2], thin=False))
+    assert layer.data[2].max() == 1
+    assert not layer.data[:2].any()
+
+
+def test_a_stack_is_drawn_into_one_layer(edges: EdgeMaps, viewer: Any, jobs: Any) -> None:
+    edges.find(thin=True)
+    jobs.run()
+    first, before = edges.layer, edges.layer.data.copy()
+    edges.find(every_plane=True, thin=True)
+    jobs.run()
+    assert edges.layer is first
+    assert len(viewer.layers) == 2
+    assert first.data.any(axis=(1, 2)).all()
+    assert np.array_equal(first.data[before > 0], before[before > 0])
+
+
+def test_a_layer_that_was_removed_comes_anew(edges: EdgeMaps, viewer: Any, jobs: Any) -> None:
+    edges.find()
+    jobs.run()
+    viewer.layers.remove(edges.layer)
+    edges.find()
+    jobs.run()
+    assert edges.layer in viewer.layers
+
+
+def test_stopping_keeps_the_layers_as_they_are(edges: EdgeMaps, viewer: Any, jobs: Any) -> None:
+    edges.find(every_plane=True)
+    edges.finder.stop()
+    jobs.run()
+    assert edges.layer is None
+    assert len(viewer.layers) == 1
+
+
+def test_without_a_model_it_says_so(edges: EdgeMaps) -> None:
+    edges.finder.model = None
+    with pytest.raises(InputError, match="model"):
+        edges.find()
