@@ -74,7 +74,7 @@ def test_what_was_measured_is_not_measured_again(
 ):
     assert run(folder, "--tasks", "clicks", "--json") == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
-    monkeypatch.setattr(running, "_measure", None)
+    monkeypatch.setattr(running._Planes, "_measured", None)
     assert run(folder, "--tasks", "clicks", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == first
     # Another setting is another measurement, which fails here.
@@ -154,7 +154,7 @@ def test_edges_beside_classical_detectors(
         # Image, annotators and four detectors, for two images.
         assert sheet.size == (6 * 224, 2 * 240)
     assert (out / "edges_precision_recall.png").exists()
-    monkeypatch.setattr(running, "_measure", None)
+    monkeypatch.setattr(running._Planes, "_measured", None)
     assert run(folder, "--tasks", "edges") == 0
 
 
@@ -165,3 +165,22 @@ def test_truth_of_edges_that_does_not_fit(folder: Path, model: Any, capsys: Any)
     tifffile.imwrite(folder / "truth" / "a0_labels.tif", np.zeros((2, 9, 9), np.uint8))
     assert run(folder, "--tasks", "edges") == 1
     assert "one an annotator" in capsys.readouterr().err
+
+
+def test_planes_that_were_measured_are_kept_when_it_is_stopped(
+    folder: Path, model: Any, monkeypatch: Any, capsys: Any
+):
+    measure, planes = running.measure_plane, []
+
+    def until_the_fourth(*args: Any, **given: Any) -> Any:
+        planes.append(args)
+        if len(planes) == 4:
+            raise KeyboardInterrupt
+        return measure(*args, **given)
+
+    monkeypatch.setattr(running, "measure_plane", until_the_fourth)
+    assert run(folder, "--tasks", "boxes") == 130
+    assert not (folder / "out" / "evaluation.json").exists()
+    assert run(folder, "--tasks", "boxes") == 0
+    assert len(planes) == 5
+    capsys.readouterr()

@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segany.batch.plan import Reading, chosen_layout, sentence
 from napari_segany.batch.records import FOLDER, hash_content
 from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.planes import StackLayout
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation.tasks import Predictor, Settings, measure_edges, measure_plane
 from napari_segany.io.atomic import writing
-from napari_segany.io.read import SUFFIXES, open_image, stem
+from napari_segany.io.read import SUFFIXES, OpenedImage, open_image, stem
 from napari_segany.models.model import SamModel
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings would measure something else."""
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
@@ -122,92 +124,108 @@ def evaluate_folder(
     Yields
     ------
     Measured or Failure
-        A line a plane and predictor; an image that cannot be measured is a failure and no error.
+        One for a plane and predictor; an image that cannot be measured is a failure and no error.
 
     Raises
     ------
     Cancelled
         If ``should_stop`` returned True; what was measured is kept.
     """
-    kept = output / FOLDER / "evaluation"
+    kept, reading = output / FOLDER / "evaluation", reading or Reading()
     for number, (image, truth) in enumerate(pairs):
+
+        def told(done: int, of: int, image: Path = image, number: int = number) -> None:
+            if progress is not None:
+                progress(f"{image.name}, plane {done} of {of}", number, len(pairs))
+
         for each in who:
             check(should_stop)
             try:
                 content = hash_content([image]), hash_content([truth])
-                whole = [
-                    *(FORMAT, content, _identity(each), asdict(settings), every),
-                    asdict(reading or Reading()),
-                ]
-                text = json.dumps(whole, sort_keys=True)
-                path = kept / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-                planes = _read(path)
-                if planes is None:
-
-                    def told(done: int, of: int, image: Path = image, number: int = number) -> None:
-                        if progress is not None:
-                            progress(f"{image.name}, plane {done} of {of}", number, len(pairs))
-
-                    planes = _measure(
-                        image, truth, each, settings, reading or Reading(), every, told, should_stop
-                    )
-                    with writing(path) as temporary:
-                        temporary.write_text(json.dumps(planes), "utf-8")
+                whole = [FORMAT, content, _identity(each), asdict(settings), asdict(reading)]
+                key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+                planes = _Planes(image, truth, settings, reading, kept / key)
+                found = list(planes.measure(each, every, told, should_stop))
             except Cancelled:
                 raise
             # One bad file must not cost the others.
             except Exception as error:
                 yield Failure(image, sentence(error))
                 continue
-            for plane in planes:
-                index = tuple(plane["index"])
-                yield Measured(name_of(each), stem(image), index, plane["values"])
+            for index, values in found:
+                yield Measured(name_of(each), stem(image), index, values)
         if progress is not None:
             progress(image.name, number + 1, len(pairs))
 
 
-def _read(path: Path) -> list[dict[str, Any]] | None:
-    try:
-        planes: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        return planes
-    except (OSError, ValueError):
-        return None
+@dataclass(frozen=True)
+class _Planes:
+    """The planes of one image, with what was measured of them for one predictor."""
 
+    image: Path
+    truth: Path
+    settings: Settings
+    reading: Reading
+    kept: Path
 
-def _measure(
-    image_path: Path,
-    truth_path: Path,
-    who: Predictor,
-    settings: Settings,
-    reading: Reading,
-    every: int,
-    told: Callable[[int, int], None],
-    should_stop: ShouldStop | None,
-) -> list[dict[str, Any]]:
-    out = []
-    with open_image(image_path) as image, open_image(truth_path) as truth:
-        layout = chosen_layout(image, reading)
-        edges = "edges" in settings.tasks
-        drawn = edges and not layout.leading and truth.shape[1:] == layout.labels_shape
-        if not (drawn or truth.shape == layout.labels_shape) or truth.dtype.kind not in "iub":
+    def measure(
+        self,
+        who: Predictor,
+        every: int,
+        told: Callable[[int, int], None],
+        should_stop: ShouldStop | None,
+    ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
+        """Index and values of every so many planes."""
+        with open_image(self.image) as image, open_image(self.truth) as truth:
+            layout = chosen_layout(image, self.reading)
+            annotators = self._check(truth, layout)
+            indices = list(layout.chosen())[::every]
+            for done, index in enumerate(indices):
+                told(done, len(indices))
+                path = self.kept / f"plane_{layout.number(index):06d}.json"
+                values = _read(path)
+                if values is None:
+                    labels = np.asarray(truth.data[index])
+                    plane = layout.plane(image.data, index)
+                    values = self._measured(who, plane, labels, annotators, should_stop)
+                    with writing(path) as temporary:
+                        temporary.write_text(json.dumps(values), "utf-8")
+                yield index, values
+
+    def _check(self, truth: OpenedImage, layout: StackLayout) -> bool:
+        """Whether the truth's planes are annotators; raises InputError if it does not fit."""
+        edges = "edges" in self.settings.tasks
+        annotators = edges and not layout.leading and truth.shape[1:] == layout.labels_shape
+        fits = annotators or truth.shape == layout.labels_shape
+        if not fits or truth.dtype.kind not in "iub":
             several = ", or several such planes, one an annotator" if edges else ""
             raise InputError(
-                f"{truth_path} is {truth.dtype.name} of shape {truth.shape}; the truth of "
-                f"{image_path.name} is whole numbers of shape {layout.labels_shape}{several}."
+                f"{self.truth} is {truth.dtype.name} of shape {truth.shape}; the truth of "
+                f"{self.image.name} is whole numbers of shape {layout.labels_shape}{several}."
             )
-        indices = list(layout.chosen())[::every]
-        for done, index in enumerate(indices):
-            told(done, len(indices))
-            labels = np.asarray(truth.data[index])
-            started = time.perf_counter()
-            plane = layout.plane(image.data, index)
-            if edges:
-                boundaries = [each > 0 for each in (labels if drawn else [labels])]
-                values = measure_edges(cast(Any, who), plane, boundaries, should_stop)
-            else:
-                values = measure_plane(
-                    cast(Any, who), plane, labels, settings, should_stop=should_stop
-                )
-            values["seconds"] = round(time.perf_counter() - started, 3)
-            out.append({"index": list(index), "values": values})
-    return out
+        return annotators
+
+    def _measured(
+        self,
+        who: Predictor,
+        plane: NDArray[np.generic],
+        truth: NDArray[np.integer],
+        annotators: bool,
+        should_stop: ShouldStop | None,
+    ) -> dict[str, Any]:
+        started = time.perf_counter()
+        someone: Any = who
+        if "edges" in self.settings.tasks:
+            boundaries = [each > 0 for each in (truth if annotators else [truth])]
+            values = measure_edges(someone, plane, boundaries, should_stop)
+        else:
+            values = measure_plane(someone, plane, truth, self.settings, should_stop=should_stop)
+        return values | {"seconds": round(time.perf_counter() - started, 3)}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return values
+    except (OSError, ValueError):
+        return None
