@@ -1,6 +1,8 @@
 """A prediction beside the truth, by cases that can be counted by hand."""
 
+import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation import side_by_side
 from napari_segany.evaluation.instances import Comparison, score
+from napari_segany.evaluation.saving import save_comparison
 from napari_segany.evaluation.side_by_side import VALUES, compare, draw_errors
 
 WHOLE = ((None, None),)
@@ -137,3 +140,22 @@ def test_it_says_how_far_it_is_and_stops(plane: Any) -> None:
 def test_planes_of_different_shapes(plane: Any) -> None:
     with pytest.raises(InputError, match="cannot be compared"):
         compare(reading(plane[0], plane[1].T), WHOLE)
+
+
+def test_files(plane: Any, tmp_path: Path) -> None:
+    found = compare(reading(*plane), WHOLE)
+    save_comparison(found, tmp_path / "new" / "objects.csv")
+    with (tmp_path / "new" / "objects.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1] == {
+        **{"object": "truth", "label": "2", "plane": "", "verdict": "split", "iou": "0.4"},
+        **{"area": "40", "partner": "8", "centroid-0": "11.5", "centroid-1": "4.5"},
+    }
+    save_comparison(found, tmp_path / "scores.json", {"truth": "by hand"})
+    said = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert said["truth"] == "by hand"
+    assert said["scores"]["f1"] == pytest.approx(2 * 1 / (3 + 4))
+    assert said["verdicts"]["missed"] == 1
+    with pytest.raises(InputError, match="must end in .csv"):
+        save_comparison(found, tmp_path / "scores.txt")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "scores.json"]
