@@ -156,6 +156,6 @@ def test_files(plane: Any, tmp_path: Path) -> None:
     assert said["truth"] == "by hand"
     assert said["scores"]["f1"] == pytest.approx(2 * 1 / (3 + 4))
     assert said["verdicts"]["missed"] == 1
-    with pytest.raises(InputError, match="must end in .csv"):
+    with pytest.raises(InputError, match="must end in"):
         save_comparison(found, tmp_path / "scores.txt")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "scores.json"]
