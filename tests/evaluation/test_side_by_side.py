@@ -44,16 +44,15 @@ def test_a_row_an_object(plane: Any) -> None:
         **{"correct": 1, "split": 1, "missed": 1, "false": 1}
     }
     table = found.columns()
-    assert table["object"].tolist() == ["truth", "truth", "truth", "prediction"]
-    assert table["label"].tolist() == [1, 2, 5, 4]
+    assert table["truth"].tolist() == [1, 2, 5, 0]
+    assert table["prediction"].tolist() == [7, 8, 0, 4]
     assert table["verdict"].tolist() == ["correct", "split", "missed", "false"]
-    assert table["partner"].tolist() == [7, 8, 0, 0]
     assert table["iou"].tolist() == [1, 0.4, 0, 0]
     assert table["area"].tolist() == [16, 40, 20, 24]
     assert table["plane"].tolist() == [""] * 4
     assert table["centroid-0"].tolist() == [1.5, 11.5, 0.5, 17.5]
     assert table["centroid-1"].tolist() == [1.5, 4.5, 24.5, 22.5]
-    assert found.columns(np.array([2, 0]))["label"].tolist() == [5, 1]
+    assert found.columns(np.array([2, 0]))["truth"].tolist() == [5, 1]
 
 
 def test_the_map_of_errors(plane: Any, monkeypatch: Any) -> None:
@@ -96,7 +95,7 @@ def test_objects_of_each_plane_and_through_planes(plane: Any) -> None:
     assert [s.true_positives[0] for s in each.scores] == [1, 0]
     assert each.mean.recall == pytest.approx((1 / 3 + 0) / 2)
     assert each.columns()["plane"].tolist() == ["0", "0", "0", "0", "1"]
-    assert each.columns()["label"].tolist() == [1, 2, 5, 4, 1]
+    assert each.columns()["truth"].tolist() == [1, 2, 5, 0, 1]
     assert each.columns()["centroid-0"].tolist() == [0, 0, 0, 0, 1]
     assert [p["plane"] for p in each.to_dict()["by_plane"]] == ["0", "1"]
 
@@ -122,7 +121,7 @@ def test_nothing_at_all() -> None:
     nothing = np.zeros((2, 5, 6), int)
     found = compare(reading(*nothing), WHOLE)
     assert (found.mean.msa, len(found.objects), found.mean.truth) == (1, 0, 0)
-    assert found.columns()["label"].tolist() == []
+    assert found.columns()["truth"].tolist() == []
     drawn = np.zeros((5, 6), np.uint8)
     draw_errors(reading(*nothing), found, drawn)
     assert not drawn.any()
@@ -148,8 +147,8 @@ def test_files(plane: Any, tmp_path: Path) -> None:
     with (tmp_path / "new" / "objects.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[1] == {
-        **{"object": "truth", "label": "2", "plane": "", "verdict": "split", "iou": "0.4"},
-        **{"area": "40", "partner": "8", "centroid-0": "11.5", "centroid-1": "4.5"},
+        **{"verdict": "split", "truth": "2", "prediction": "8", "plane": "", "iou": "0.4"},
+        **{"area": "40", "centroid-0": "11.5", "centroid-1": "4.5"},
     }
     save_comparison(found, tmp_path / "scores.json", {"truth": "by hand"})
     said = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))

@@ -98,6 +98,8 @@ def test_from_layers_to_an_object_and_its_errors_by_clicks(
     assert texts(widget, "Area") == ["120", "100", "60"]
     assert texts(widget, "Verdict") == ["split", "missed", "false"]
     assert texts(widget, "Plane") == ["3", "3", "3"]
+    assert texts(widget, "Truth") == ["3", "2", ""]
+    assert texts(widget, "Prediction") == ["5", "", "7"]
 
     viewer.dims.set_current_step(0, 0)
     press(qtbot, widget, 1)
@@ -133,7 +135,8 @@ def test_the_console(ready: Any, layers: Any, viewer: Any) -> None:
         **{"correct": 5, "missed": 1, "split": 1, "false": 1}
     }
     only = ready.show_only("missed", "false")
-    assert only["label"].tolist() == [2, 7]
+    assert only["truth"].tolist() == [2, 0]
+    assert only["prediction"].tolist() == [0, 7]
     assert ready.go_to(1) is layers[0]
     assert layers[0].selected_label == 7
     assert ready.verdicts.table.currentIndex().row() == 1

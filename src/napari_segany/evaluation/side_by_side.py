@@ -72,6 +72,16 @@ class ObjectTable:
         """(N,) whether a row is about a true object."""
         return np.asarray(self.kind != VALUES["false"] - 1)
 
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """(N,) labels in the truth; 0 where an object belongs to none."""
+        return np.where(self.of_truth, self.label, 0)
+
+    @property
+    def prediction(self) -> NDArray[np.int64]:
+        """(N,) labels in the prediction; 0 where nothing was found."""
+        return np.where(self.of_truth, self.partner, self.label)
+
 
 @dataclass(frozen=True, eq=False)
 class SideBySide:
@@ -112,18 +122,20 @@ class SideBySide:
         return ", ".join(str(n) for n in self.planes[part] if n is not None)
 
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, NDArray[Any]]:
-        """The table of objects for a file; ``rows`` chooses and orders."""
+        """The table of objects for a file; ``rows`` chooses and orders.
+
+        Truth and prediction are labels, 0 where there is none.
+        """
         table = self.objects
         at = np.arange(len(table)) if rows is None else rows
         texts = np.array([self.plane_text(k) for k in range(len(self.scores))], dtype=object)
         columns: dict[str, NDArray[Any]] = {
-            "object": np.where(table.of_truth[at], "truth", "prediction"),
-            "label": table.label[at],
-            "plane": texts[table.part[at]],
             "verdict": np.array(list(KINDS), dtype=object)[table.kind[at]],
+            "truth": table.truth[at],
+            "prediction": table.prediction[at],
+            "plane": texts[table.part[at]],
             "iou": table.iou[at],
             "area": table.area[at],
-            "partner": table.partner[at],
         }
         for axis, values in enumerate(table.position[at].T):
             columns[f"centroid-{axis}"] = values

@@ -273,6 +273,7 @@ class EvaluateWidget(QWidget):
         column.addWidget(self.progress)
         self.message = QLabel("")
         self.message.setWordWrap(True)
+        self.message.setVisible(False)
         column.addWidget(self.message)
         self.score_panel = ScorePanel()
         column.addWidget(self.score_panel)
@@ -316,6 +317,7 @@ class EvaluateWidget(QWidget):
     def say(self, text: str) -> None:
         """Say something in the widget."""
         self.message.setText(text)
+        self.message.setVisible(bool(text))
 
     @property
     def _rows(self) -> Any:

@@ -13,17 +13,16 @@ from napari_segany.evaluation.instances import KINDS
 from napari_segany.evaluation.side_by_side import SideBySide
 from napari_segany.plugin.errors_layer import COLOURS
 
-COLUMNS = ("Verdict", "Object", "Label", "Plane", "IoU", "Area", "Partner")
+COLUMNS = ("Verdict", "Truth", "Prediction", "Plane", "IoU", "Area")
 TIPS = (
     "What became of the object",
-    "Whether it is one of the truth, or one of the prediction that belongs to no true one",
-    "Its label",
+    "Label of the true object",
+    "Label of the predicted object that fits it best, or of one that belongs to no true one",
     "The plane that it lies in",
-    "Intersection over union with the object that fits it best",
-    "Pixels, or voxels of objects through planes",
-    "The label of the object that fits it best in the prediction",
+    "Intersection over union of the two, or with what fits best",
+    "Pixels of the true object, else of the predicted one; voxels of objects through planes",
 )
-WIDTHS = (84, 78, 58, 52, 50, 62, 58)
+WIDTHS = (84, 52, 72, 48, 44, 52)
 PLANE = COLUMNS.index("Plane")
 SWATCH = 12
 NOTHING = np.zeros(0, np.intp)
@@ -70,10 +69,10 @@ class VerdictModel(QAbstractTableModel):
     def _key(self, found: SideBySide) -> NDArray[Any]:
         table = found.objects
         keys: tuple[NDArray[Any], ...] = (
-            *(table.kind, table.kind == list(KINDS).index("false"), table.label, table.part),
-            *(table.iou, table.area, table.partner),
+            *(table.kind.astype(np.intp), table.truth, table.prediction),
+            *(table.part, table.iou, table.area),
         )
-        return keys[self._column].astype(np.float64 if self._column == 4 else np.int64)
+        return keys[self._column]
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Number of objects."""
@@ -103,21 +102,21 @@ class VerdictModel(QAbstractTableModel):
             return self._icons.setdefault(kind, swatch(kind))
         if role == Qt.ItemDataRole.ToolTipRole and column == 0:
             return KINDS[kind]
-        if role == Qt.ItemDataRole.TextAlignmentRole and column > 1:
+        if role == Qt.ItemDataRole.TextAlignmentRole and column > 0:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
     @staticmethod
     def _text(found: SideBySide, row: int, kind: str, column: int) -> str:
         table = found.objects
+        other = (table.label if kind == "false" else table.partner)[row]
         texts = (
             lambda: kind,
-            lambda: "prediction" if kind == "false" else "truth",
-            lambda: str(table.label[row]),
+            lambda: "" if kind == "false" else str(table.label[row]),
+            lambda: str(other) if other else "",
             lambda: found.plane_text(int(table.part[row])),
             lambda: f"{table.iou[row]:.2f}",
             lambda: str(table.area[row]),
-            lambda: str(table.partner[row]) if table.partner[row] else "",
         )
         return texts[column]()
 
@@ -160,7 +159,6 @@ class Verdicts(Widget):
         self.table.setToolTip("Choose a row to look at the object; click a heading to sort")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setAlternatingRowColors(True)
         self.table.verticalHeader().setVisible(False)
         self.table.verticalHeader().setDefaultSectionSize(22)
         header = self.table.horizontalHeader()
