@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
-import napari_segany
 from napari_segany.errors import InputError
 from napari_segany.evaluation.side_by_side import SideBySide
 from napari_segany.io.atomic import writing
@@ -47,7 +47,7 @@ def save_comparison(found: SideBySide, path: Path, about: Mapping[str, str] | No
         if path.suffix.lower() == TABLE:
             _write_table(found, temporary)
         else:
-            said = {"napari_segany": napari_segany.__version__, **(about or {}), **found.to_dict()}
+            said = {"napari_segany": version("napari-segany"), **(about or {}), **found.to_dict()}
             temporary.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
