@@ -276,6 +276,35 @@ def test_an_edit_while_it_is_compared(ready: Any, jobs: Any) -> None:
     assert ready.stale
 
 
+def test_an_edit_while_errors_are_drawn(ready: Any, jobs: Any) -> None:
+    ready.compare()
+    jobs.run()
+    layer = ready.draw()
+    ready.truth.paint((2, 25, 5), 3)
+    jobs.run()
+    assert layer.data.any()
+    assert layer.name == OLD_NAME
+
+
+def test_every_plane_of_a_series_of_stacks(comparer: Any, viewer: Any, jobs: Any) -> None:
+    truth, prediction = np.zeros((2, 2, 3, 20, 24), int)
+    truth[..., 2:6, 2:6], prediction[..., 2:6, 2:6] = 4, 5
+    prediction[1, 2] = 0
+    layers = [viewer.add_labels(each) for each in (prediction, truth)]
+    comparer.choose(*layers)
+    comparer.compare("planes")
+    jobs.run()
+    table = comparer.result.columns()
+    assert comparer.result.counts["correct"] == 5
+    assert table["plane"].tolist() == ["0, 0", "0, 1", "0, 2", "1, 0", "1, 1", "1, 2"]
+    comparer.go_to(5)
+    assert viewer.dims.current_step[:2] == (1, 2)
+    comparer.compare("stack")
+    jobs.run()
+    assert comparer.result.objects.area.tolist() == [6 * 16]
+    assert comparer.result.objects.iou.tolist() == [5 / 6]
+
+
 def test_removing_a_layer_forgets_the_result(ready: Any, viewer: Any, jobs: Any) -> None:
     ready.compare()
     jobs.run()

@@ -88,6 +88,7 @@ class Comparer:
         if self.result is not None:
             self.errors.outdated()
         self.result, self.stale, self._read = None, False, None
+        self._drawing = False
         self.changed.emit()
 
     def end(self) -> None:
@@ -217,6 +218,8 @@ class Comparer:
             # Somebody may have deleted the layer while it was drawn.
             if self.errors.layer is not None and self.result is result:
                 self.errors.show(data, truth)
+                if self.stale:
+                    self.errors.outdated()
 
         def work(should_stop: ShouldStop) -> None:
             draw_errors(read, result, data, progress=self.report, should_stop=should_stop)
