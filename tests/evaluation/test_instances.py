@@ -95,6 +95,25 @@ def test_what_became_of_each_object():
     assert set(kinds.values()) == set(KINDS)
 
 
+def test_each_object_is_told_with_what_fits_it_best():
+    truth = squares((1, 0, 0, 10, 20), (2, 20, 0, 10, 10))
+    # Of 200 pixels 70 and 90 are found; beside the match a second object touches the other one.
+    found = squares((5, 0, 0, 10, 7), (6, 0, 11, 10, 9), (7, 20, 0, 10, 8), (8, 20, 8, 10, 9))
+    one, other, false = verdicts(Comparison.of(truth, found))
+    assert (one.kind, one.found_id, one.iou) == ("split", 6, 0.45)
+    assert (other.kind, other.found_id, other.iou) == ("correct", 7, 0.8)
+    assert (false.kind, false.found_id, false.iou) == ("false", 8, 20 / 170)
+
+
+def test_the_partner_of_a_match_is_the_matched_one():
+    # Both halves have an IoU of one half with it; only one of them is matched.
+    truth, found = squares((1, 0, 0, 10, 10)), squares((5, 0, 0, 5, 10), (6, 5, 0, 5, 10))
+    compared = Comparison.of(truth, found)
+    (verdict, *_) = verdicts(compared)
+    assert verdict.kind == "correct"
+    assert verdict.found_id == compared.found_ids[compared.pairs[compared.matched(0.5)[0], 1]]
+
+
 def test_shapes_must_agree():
     with pytest.raises(InputError, match="cannot be compared"):
         Comparison.of(np.zeros((3, 4), int), np.zeros((4, 3), int))

@@ -60,6 +60,7 @@ def test_the_map_of_errors(plane: Any, monkeypatch: Any) -> None:
     for pixels in (1 << 20, 1):
         monkeypatch.setattr(side_by_side, "BLOCK", pixels)
         found = compare(reading(*plane), WHOLE)
+        assert found.objects.position[:, 0].tolist() == [1.5, 11.5, 0.5, 17.5]
         drawn = np.zeros((20, 30), np.uint8)
         draw_errors(reading(*plane), found, drawn)
         expected = np.zeros((20, 30), np.uint8)
