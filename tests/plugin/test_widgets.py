@@ -61,6 +61,7 @@ def test_the_manifest_is_valid() -> None:
         "Prompt",
         "Everything",
         "Batch",
+        "Evaluate",
         "Models",
     ]
 
@@ -507,7 +508,8 @@ def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
                 if hasattr(item, "submenu")}  # fmt: skip
     inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
     assert inside == {
-        f"{name} (Segment Anything)" for name in ("Prompt", "Everything", "Batch", "Models")
+        f"{name} (Segment Anything)"
+        for name in ("Prompt", "Everything", "Batch", "Evaluate", "Models")
     }
     palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
     assert inside <= palette

@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+FINE = 0.7
+"""Pixels by which an edge map is smoothed before it is thinned."""
+
 SOFT = 1.0
 """Pixels by which an edge map is smoothed before its direction is measured."""
 
@@ -46,7 +49,8 @@ def normalised(edges: NDArray[np.float32]) -> NDArray[np.float32]:
 def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
     """Only the crest of each edge, as wide as a pixel (Canny, 1986).
 
-    A pixel stays if it is at least as strong as what lies a pixel to either side, across the edge.
+    The map is smoothed a little, which closes gaps of a pixel; then a pixel stays if it is at least
+    as strong as what lies a pixel to either side, across the edge.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
     ndarray
         (H, W) float32.
     """
-    strength = np.asarray(edges, np.float64)
+    strength = np.where(np.asarray(edges) > 0, ndimage.gaussian_filter(edges, FINE), 0.0)
     soft = ndimage.gaussian_filter(strength, SOFT / 2)
     rows, cols = np.gradient(ndimage.gaussian_filter(strength, SOFT))
     # Where most of the change around a pixel is: the main direction of the structure tensor.

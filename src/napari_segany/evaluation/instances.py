@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from napari_segany.errors import InputError
+from napari_segany.evaluation.counted import Counted, summed
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * n, 2) for n in range(10))
 """IoU from 0.5 to 0.95 in steps of 0.05, as in COCO."""
@@ -54,26 +54,37 @@ class Comparison:
         InputError
             If the shapes differ.
         """
-        if truth.shape != found.shape:
-            raise InputError(
-                f"Labels of shape {found.shape} cannot be compared with truth of {truth.shape}."
-            )
-        truth_values, truth_at = np.unique(truth, return_inverse=True)
-        found_values, found_at = np.unique(found, return_inverse=True)
-        width = len(found_values)
-        counts = np.bincount(
-            truth_at.ravel() * width + found_at.ravel(), minlength=len(truth_values) * width
-        ).reshape(len(truth_values), width)
+        counted = Counted.of(truth, found)
+        return cls.of_pairs(counted.labels, counted.pixels)
+
+    @classmethod
+    def of_pairs(cls, labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> "Comparison":
+        """Compare what was counted, perhaps in parts of one large image.
+
+        Parameters
+        ----------
+        labels : ndarray
+            (K, 2) labels in truth and in what was found; pairs may come several times.
+        pixels : ndarray
+            (K,) pixels that carry both.
+        """
+        truth_values, truth_at = np.unique(labels[:, 0], return_inverse=True)
+        found_values, found_at = np.unique(labels[:, 1], return_inverse=True)
+        width = max(len(found_values), 1)
+        # Not a full table: thousands of objects in each image would make millions of cells.
+        codes, at = np.unique(truth_at * width + found_at, return_inverse=True)
+        shared = summed(at, pixels, len(codes))
+        i, j = np.divmod(codes, width)
         real, other = truth_values > 0, found_values > 0
-        table = counts[np.ix_(real, other)]
-        pairs = np.argwhere(table > 0)
+        both = real[i] & other[j]
+        before = np.cumsum(real) - 1, np.cumsum(other) - 1
         return cls(
-            truth_ids=truth_values[real].astype(np.int64),
-            found_ids=found_values[other].astype(np.int64),
-            truth_area=counts[real].sum(axis=1).astype(np.int64),
-            found_area=counts[:, other].sum(axis=0).astype(np.int64),
-            pairs=pairs,
-            shared=table[tuple(pairs.T)].astype(np.int64),
+            truth_ids=truth_values[real],
+            found_ids=found_values[other],
+            truth_area=summed(i, shared, len(truth_values))[real],
+            found_area=summed(j, shared, len(found_values))[other],
+            pairs=np.stack([before[0][i[both]], before[1][j[both]]], axis=1),
+            shared=shared[both],
         )
 
     @cached_property
@@ -175,9 +186,28 @@ def averaged(scores: Sequence[InstanceScores]) -> Mapping[str, float]:
     return {name: float(np.mean([getattr(each, name) for each in scores])) for name in NAMES}
 
 
+def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
+    """Scores of several planes as one: means of the scores, sums of the counts.
+
+    Planes with nothing to find in which nothing was found are left out: each would count as
+    perfect, and a stack with many empty planes as nearly so. If all are like that, all scores
+    are 1.
+    """
+    counted = [each for each in scores if each.truth + each.found] or list(scores)[:1]
+    if not counted:
+        return InstanceScores(0, 0, (0,) * len(THRESHOLDS), *[1.0] * 7)
+    hits = np.sum([each.true_positives for each in counted], axis=0).tolist()
+    return InstanceScores(
+        truth=sum(each.truth for each in counted),
+        found=sum(each.found for each in counted),
+        true_positives=tuple(hits),
+        **averaged(counted),
+    )
+
+
 KINDS: MappingProxyType[str, str] = MappingProxyType(
     {
-        "right": "found, with an IoU of at least one half",
+        "correct": "found, with an IoU of at least one half",
         "inexact": "found by one object, with a lower IoU",
         "missed": "no object lies mostly in it or covers most of it",
         "split": "several objects lie mostly in it",
@@ -208,37 +238,80 @@ class Verdict:
     iou: float
 
 
-def verdicts(comparison: Comparison) -> list[Verdict]:
-    """One for each true object, in order, and then one for each object that is false."""
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What became of many objects, as arrays; see :class:`Verdict`.
+
+    Attributes
+    ----------
+    kind : ndarray
+        (N,) int8, positions in :data:`KINDS`.
+    truth_ids, found_ids : ndarray
+        (N,) int64, labels; 0 where there is none.
+    iou : ndarray
+        (N,) float64.
+    """
+
+    kind: NDArray[np.int8]
+    truth_ids: NDArray[np.int64]
+    found_ids: NDArray[np.int64]
+    iou: NDArray[np.float64]
+
+
+def judged(comparison: Comparison) -> Verdicts:
+    """One for each true object, in order, and then one for each object that is false.
+
+    An object lies "in" another one with more than :data:`MOST` of its pixels. What is matched at
+    an IoU of :data:`MATCHED` is correct, whatever else touches it.
+    """
     i, j = comparison.pairs.T
+    count, others = len(comparison.truth_ids), len(comparison.found_ids)
     inside = comparison.shared > MOST * comparison.found_area[j]
     covers = comparison.shared > MOST * comparison.truth_area[i]
-    right = np.zeros(len(i), bool)
-    right[comparison.matched(MATCHED)] = True
-    covered_by = np.bincount(j[covers], minlength=len(comparison.found_ids))
-    out = []
-    for t, truth_id in enumerate(comparison.truth_ids.tolist()):
-        mine = np.flatnonzero(i == t)
-        best = mine[np.argmax(comparison.iou[mine])] if len(mine) else None
-        found_id = 0 if best is None else int(comparison.found_ids[j[best]])
-        iou = 0.0 if best is None else float(comparison.iou[best])
-        if right[mine].any():
-            kind = "right"
-        elif (covered_by[j[mine[covers[mine]]]] > 1).any():
-            kind = "merged"
-        elif inside[mine].sum() > 1:
-            kind = "split"
-        elif (inside | covers)[mine].any():
-            kind = "inexact"
-        else:
-            kind, found_id = "missed", 0
-        out.append(Verdict(kind, truth_id, found_id, iou))
-    related = set(j[inside | covers | right].tolist())
-    best_of_found = np.zeros(len(comparison.found_ids))
+    correct = np.zeros(len(i), bool)
+    correct[comparison.matched(MATCHED)] = True
+    many = np.bincount(j[covers], minlength=others) > 1
+
+    def any_of(which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(np.bincount(i[which], minlength=count) > 0)
+
+    names = list(KINDS)
+    # The first that is so decides.
+    chosen = np.select(
+        [
+            any_of(correct),
+            any_of(covers & many[j]),
+            np.bincount(i[inside], minlength=count) > 1,
+            any_of(inside | covers),
+        ],
+        [names.index(name) for name in ("correct", "merged", "split", "inexact")],
+        names.index("missed"),
+    )
+    # Of each true object the pair that was matched, else the one with the best IoU.
+    order = np.lexsort((-comparison.iou, ~correct, i))
+    touched, first = np.unique(i[order], return_index=True)
+    best = order[first]
+    partner, iou = np.zeros(count, np.int64), np.zeros(count)
+    partner[touched], iou[touched] = comparison.found_ids[j[best]], comparison.iou[best]
+    partner[chosen == names.index("missed")] = 0
+    false = np.ones(others, bool)
+    false[j[inside | covers | correct]] = False
+    best_of_found = np.zeros(others)
     np.maximum.at(best_of_found, j, comparison.iou)
-    out += [
-        Verdict("false", 0, found_id, float(best_of_found[f]))
-        for f, found_id in enumerate(comparison.found_ids.tolist())
-        if f not in related
+    extra = int(false.sum())
+    return Verdicts(
+        kind=np.concatenate([chosen, np.full(extra, names.index("false"))]).astype(np.int8),
+        truth_ids=np.concatenate([comparison.truth_ids, np.zeros(extra, np.int64)]),
+        found_ids=np.concatenate([partner, comparison.found_ids[false]]),
+        iou=np.concatenate([iou, best_of_found[false]]),
+    )
+
+
+def verdicts(comparison: Comparison) -> list[Verdict]:
+    """The same as :func:`judged`, one by one."""
+    found, names = judged(comparison), list(KINDS)
+    rows = (found.kind.tolist(), found.truth_ids.tolist(), found.found_ids.tolist())
+    return [
+        Verdict(names[kind], truth_id, found_id, iou)
+        for kind, truth_id, found_id, iou in zip(*rows, found.iou.tolist(), strict=True)
     ]
-    return out

@@ -98,7 +98,7 @@ def viewed_plane(viewer: Any, layer: Any) -> Plane:
     if viewer.dims.ndim < layer.ndim:
         raise InputError(f"{layer.name} is not in the viewer.")
     if viewer.dims.ndisplay != 2:
-        raise InputError("Prompts need a plane: leave the 3-D view (Ctrl+Y).")
+        raise InputError("A plane must be in view: leave the 3-D view (Ctrl+Y).")
     matrix, offset = to_world(layer)
     inverse = np.linalg.inv(matrix)
     displayed = [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed]

@@ -1,5 +1,7 @@
 """Edge maps from the outlines of everything that the model sees."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +26,9 @@ EDGE_NMS = 0.7
 MARGIN = 2
 """Cells of the low-resolution logits around a mask, so that its outer border has a slope."""
 
+BORDER = 2
+"""Cells along the plane's border without edges: masks end there because the plane does."""
+
 AT_ONCE = 64
 """Points asked together; bounds the memory for their masks."""
 
@@ -42,7 +47,8 @@ def find_edges(
 
     No mask is filtered out; of masks with nearly the same box the best-scored stays. Each gives the
     slope of its probability on its border, the strongest wins, and what is left is stretched to
-    0..1 and thinned (Kirillov et al., "Segment Anything", 2023, D.2).
+    0..1 and thinned (Kirillov et al., "Segment Anything", 2023, D.2). The outermost pixels of the
+    plane have no edges, because masks end there for no reason of their own.
 
     Parameters
     ----------
@@ -92,8 +98,16 @@ def find_edges(
     for i in box_nms(found.inclusive_boxes, found.predicted_iou, EDGE_NMS).tolist():
         check(should_stop)
         _draw(torch.from_numpy(found.low_res_logits[i]), embedding.frame, edges)
-    edges = normalised(edges)
+    inner = np.zeros(edges.shape, bool)
+    border = _border(embedding.frame)
+    inner[border:-border, border:-border] = True
+    edges = normalised(np.where(inner, edges, 0).astype(np.float32))
     return normalised(thinned(edges)) if thin else edges
+
+
+def _border(frame: Frame) -> int:
+    """Pixels along the border that may have no edges."""
+    return math.ceil(BORDER * max(frame.shape) / frame.mask_side)
 
 
 def _draw(logits: torch.Tensor, frame: Frame, edges: NDArray[np.float32]) -> None:
