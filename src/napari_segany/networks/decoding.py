@@ -154,9 +154,10 @@ class PromptDecoder:
     def share(self, features: Tensor, dense: Tensor | None = None) -> SharedImage:
         """Project one image's (1, C, g, g) features for all its prompts.
 
-        ``dense`` is the (1, C, g, g) code of a mask prompt.
+        ``dense`` is the (1, C, g, g) code of a mask prompt. Such an image is used once, and lives
+        in buffers: the next one that the same thread projects overwrites it.
         """
-        return self.projector.project(features, dense)
+        return self.projector.project(features, dense, None if dense is None else self.buffers)
 
     def decode(
         self, shared: SharedImage, sparse: Tensor, outputs: range, wanted: int | None = None

@@ -4,7 +4,6 @@ The image tokens of a prompt are never written down; `decoding` explains the alg
 matrices that depend on the image alone, computed once, and their weights, computed once a model.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -12,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from napari_segany.networks.buffers import in_large_pages
+from napari_segany.networks.buffers import Buffers
 from napari_segany.networks.heads import by_head
 from napari_segany.networks.layers import LayerNorm2d
 from napari_segany.networks.mask_decoder import Attention, MaskDecoder, TwoWayBlock
@@ -139,7 +138,9 @@ class ImageProjector:
         width = len(self.of_second) - channels
         self.parts = [width // 4] * 4 + [channels]
 
-    def project(self, features: Tensor, dense: Tensor | None = None) -> SharedImage:
+    def project(
+        self, features: Tensor, dense: Tensor | None = None, buffers: Buffers | None = None
+    ) -> SharedImage:
         """Project one image.
 
         Parameters
@@ -148,37 +149,49 @@ class ImageProjector:
             (1, C, g, g) or (C, g, g) the image encoder's output.
         dense : Tensor, optional
             (1, C, g, g) code of a mask prompt; by default that for "no mask".
+        buffers : Buffers, optional
+            Memory to use, until it is used for the next image.
         """
+        room = buffers or Buffers(features.device)
         added = self.no_mask if dense is None else dense
         tokens = (features.float() + added)[0].flatten(1)
-        keys, queries = (self.of_coded @ (tokens + self.position)).chunk(2)
-        values = self.first_value_weight @ tokens
+        coded = _product("coded", self.of_coded, tokens + self.position, room)
+        keys, queries = coded.chunk(2)
+        values = _product("valued", self.first_value_weight, tokens, room)
         s0 = centred(tokens + self.first_bias, 0)
-        seen_as_value, keys1, values1, queries1 = (self.of_first @ s0).chunk(4)
+        of_first = _product("of first", self.of_first, s0, room)
+        seen_as_value, keys1, values1, queries1 = of_first.chunk(4)
         m = centred(self.gamma1 * s0, 0)
-        parts = (self.of_second @ m).split(self.parts)
+        parts = _product("of second", self.of_second, m, room).split(self.parts)
         return SharedImage(
-            first_keys=self._stack([keys]),
-            first_values=self._stack([values]),
+            first_keys=self._stack("first keys", [keys], room),
+            first_values=self._stack("first values", [values], room),
             second=self._stack(
-                [queries + self.query_bias, seen_as_value, keys1, self.position_keys]
+                "second",
+                [queries + self.query_bias, seen_as_value, keys1, self.position_keys],
+                room,
             ),
-            second_values=self._stack([values1]),
+            second_values=self._stack("second values", [values1], room),
             first_power=s0.square().mean(dim=0) + self.eps1,
-            third=self._stack([queries1, self.position_queries, parts[0], parts[1]]),
+            third=self._stack("third", [queries1, self.position_queries, parts[0], parts[1]], room),
             second_power=m.square().mean(dim=0),
             cross_power=2 * (m * self.constant[:, None]).mean(dim=0),
-            last=self._stack([parts[2], self.last_position]),
-            last_values=self._stack([parts[3]]),
-            upscaled=parts[4].to(self.dtype).contiguous(),
+            last=self._stack("last", [parts[2], self.last_position], room),
+            last_values=self._stack("last values", [parts[3]], room),
+            upscaled=room.take("upscaled once", parts[4].shape, self.dtype).copy_(parts[4]),
         )
 
-    def _stack(self, matrices: Sequence[Tensor]) -> Tensor:
+    def _stack(self, name: str, matrices: Sequence[Tensor], room: Buffers) -> Tensor:
         """Matrices (heads * d, N) as one (len * heads, d, N)."""
         first = matrices[0]
         shape = (len(matrices) * len(first), first.shape[1])
-        out = in_large_pages(math.prod(shape), first.dtype, first.device).view(shape)
+        out = room.take(f"{name} once", shape, first.dtype)
         return by_head(torch.cat(list(matrices), out=out), len(matrices) * self.heads)
+
+
+def _product(name: str, left: Tensor, right: Tensor, room: Buffers) -> Tensor:
+    shape = (left.shape[0], right.shape[1])
+    return torch.matmul(left, right, out=room.take(f"{name} once", shape, right.dtype))
 
 
 def upscaling_weight(decoder: MaskDecoder) -> Tensor:
