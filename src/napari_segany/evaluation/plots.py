@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from napari_segany.errors import InputError
@@ -73,24 +73,20 @@ def plot_boundaries(summaries: Mapping[str, Summary], path: Path) -> None:
 
 
 def edge_row(
-    rgb: NDArray[np.uint8],
-    annotators: Sequence[NDArray[np.bool_]],
-    maps: Mapping[str, NDArray[np.float32]],
-    text: str,
+    rgb: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], text: str
 ) -> list[Image.Image]:
-    """A row of the sheet of edges: the image, what people drew, and what everybody found."""
-    drawn = np.mean(np.stack(annotators), axis=0)
+    """A row of the sheet of edges: the image, and what everybody drew, 0..1."""
     pictures = [(text, Image.fromarray(np.ascontiguousarray(rgb)))]
-    for name, strength in (("annotators", drawn), *maps.items()):
+    for name, strength in maps.items():
         # Lines as wide as a pixel would vanish in a smaller picture.
         wide = ndimage.grey_dilation(strength, size=(2, 2))
         pictures.append((name, Image.fromarray((255 * (1 - wide)).astype(np.uint8))))
     out = []
     for name, picture in pictures:
-        picture.thumbnail((SIDE, SIDE))
-        cell = Image.new("RGB", (SIDE, SIDE + 16), "#202020")
+        picture = ImageOps.contain(picture, (SIDE, SIDE))
+        cell = Image.new("RGB", (SIDE, picture.height + 16), "#202020")
         cell.paste(picture.convert("RGB"), (0, 0))
-        ImageDraw.Draw(cell).text((3, SIDE + 2), name, fill="white")
+        ImageDraw.Draw(cell).text((3, picture.height + 2), name, fill="white")
         out.append(cell)
     return out
 
@@ -131,8 +127,10 @@ def example(
 def sheet(examples: Sequence[Image.Image], path: Path, across: int = ACROSS) -> None:
     """All examples on one picture, so many in a row."""
     across = min(across, max(len(examples), 1))
-    down = -(-len(examples) // across) or 1
-    whole = Image.new("RGB", (across * (SIDE + 4), down * (SIDE + 20)), "#202020")
-    for n, each in enumerate(examples):
-        whole.paste(each, (n % across * (SIDE + 4), n // across * (SIDE + 20)))
+    rows = [examples[n : n + across] for n in range(0, len(examples), across)]
+    heights = [max(each.height for each in row) + 4 for row in rows]
+    whole = Image.new("RGB", (across * (SIDE + 4), sum(heights) or 1), "#202020")
+    for number, row in enumerate(rows):
+        for n, each in enumerate(row):
+            whole.paste(each, (n * (SIDE + 4), sum(heights[:number])))
     whole.save(path, format="PNG")

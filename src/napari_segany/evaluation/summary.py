@@ -15,7 +15,7 @@ from napari_segany.evaluation import boundaries
 from napari_segany.evaluation.boundaries import BoundaryCounts
 from napari_segany.evaluation.clicks import TARGETS
 from napari_segany.evaluation.detection import Detections
-from napari_segany.evaluation.instances import InstanceScores, averaged
+from napari_segany.evaluation.instances import NAMES, InstanceScores, mean_scores
 from napari_segany.evaluation.run import Measured
 from napari_segany.io.run_lengths import Coded
 
@@ -71,7 +71,8 @@ class Summary:
         if len(self.boxes):
             out["box mIoU"] = float(self.boxes.mean())
         if self.instances:
-            out |= averaged(self.instances)
+            mean = mean_scores(self.instances)
+            out |= {name: getattr(mean, name) for name in NAMES}
             out |= self.detections.score()
         if self.proposals.images:
             found = self.proposals.score()
