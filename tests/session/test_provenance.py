@@ -8,7 +8,7 @@ from skimage import data
 from napari_segany import Prompt, SamModel, load_model
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.session import ArraySource, Session
-from napari_segany.session.provenance import provenance, replay, table
+from napari_segany.session.provenance import provenance, replay, steps_since, table
 
 STACK = np.zeros((3, 40, 50), np.uint8)
 
@@ -91,3 +91,25 @@ def test_what_cannot_be_replayed_is_refused(model: Any, make_model: Any) -> None
         replay({}, ArraySource(STACK), model)
     with pytest.raises(Cancelled):
         replay(kept, ArraySource(STACK), model, should_stop=lambda: True)
+
+
+def test_a_session_of_two_models_is_told_and_not_replayed_by_one(
+    model: Any, make_model: Any
+) -> None:
+    session = Session(ArraySource(STACK), model)
+    session.add_box([5, 5, 20, 20])
+    session.ask()
+    session.commit()
+    kept = provenance(session)
+    other = make_model()
+    other.weights.id, other.weights.sha256 = "larger", "1" * 64
+    session.model = other
+    session.add_box([12, 12, 30, 30])
+    session.ask()
+    session.commit()
+    assert steps_since(kept, session)
+    # The header is about the first, whoever is in use now.
+    assert kept == provenance(session)
+    assert kept["model"] == "stub"
+    with pytest.raises(InputError, match=r"several models: stub .* for object 2, larger"):
+        replay(kept, ArraySource(STACK), model)

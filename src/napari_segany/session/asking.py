@@ -78,6 +78,8 @@ class Asker:
         logits: Logits | None = None,
     ) -> None:
         self.source, self.model, self.embeddings = source, model, embeddings
+        # What an answer depends on beside image and prompt.
+        self.identity = model.weights.id, model.weights.sha256, model.precision
         self.logits = logits or Logits()
 
     def _key(self, plane: Plane) -> tuple[Plane, str, str]:

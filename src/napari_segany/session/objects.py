@@ -24,11 +24,14 @@ class Commit:
         What happened to pixels that belonged to something.
     order : int
         Commits are numbered; later ones lie over earlier ones.
+    model : tuple of str
+        Name, sha256 of the weights and precision of the model that answered; empty if unknown.
     """
 
     mask: MaskSet
     on_overlap: OnOverlap
     order: int
+    model: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,14 +43,16 @@ def provenance(session: Session) -> Record:
     InputError
         If the session has no model.
     """
-    model = session.asker.model
-    source = session.source
+    model, source = session.asker.model, session.source
+    # Who answered first; steps of others say so.
+    answered = (each.commit.model for _, each in session.steps if each.commit and each.commit.model)
+    name, weights, precision = next(answered, session.asker.identity)
     return {
         "format": FORMAT,
         "napari_segany": version("napari-segany"),
-        "model": model.weights.id,
-        "weights_sha256": model.weights.sha256,
-        "precision": model.precision,
+        "model": name,
+        "weights_sha256": weights,
+        "precision": precision,
         "device_kind": model.device.type,
         **machine(),
         "image": {
@@ -69,13 +71,10 @@ def steps_since(kept: Record, session: Session) -> bool:
     Returns
     -------
     bool
-        Whether ``kept`` is of this session, with the same model, and now up to date.
+        Whether ``kept`` is of this session, and now up to date.
     """
-    steps, model = session.steps, session.asker.model
-    count = len(kept["steps"])
-    if (kept["weights_sha256"], kept["precision"]) != (model.weights.sha256, model.precision):
-        return False
-    if count > len(steps) or kept["steps"][:1] != _recorded(steps[: min(count, 1)]):
+    steps, count = session.steps, len(kept["steps"])
+    if not 0 < count <= len(steps) or kept["steps"][:1] != _recorded(steps[:1]):
         return False
     kept["steps"] += _recorded(steps[count:])
     return True
@@ -135,7 +134,7 @@ def replay(
     Raises
     ------
     InputError
-        If ``kept`` is nothing that can be replayed here: another model, another shape.
+        If ``kept`` is nothing that can be replayed here: another model or several, another shape.
     Cancelled
         If ``should_stop`` returned True.
     """
@@ -146,6 +145,14 @@ def replay(
         raise InputError(
             f"The session used other weights ({record['model']}) than those of {model.weights.id}."
         )
+    for what, given in record["steps"]:
+        answered = given["commit"].get("model") if what == "put" else None
+        if answered and tuple(answered[1:]) != (record["weights_sha256"], record["precision"]):
+            raise InputError(
+                f"The session used several models: {record['model']} ({record['precision']}) and, "
+                f"for object {given['id']}, {answered[0]} ({answered[2]}). It can be replayed only "
+                "if all objects were segmented with one."
+            )
     if list(record["image"]["shape"]) != list(source.shape):
         raise InputError(
             f"The session was about an image of shape {record['image']['shape']}, this one has "

@@ -80,7 +80,11 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
         record["before"] = _earlier_to_record(each.before)
     if each.commit is not None:
         mask = each.commit.mask
-        record["commit"] = {"on_overlap": each.commit.on_overlap, "order": each.commit.order}
+        record["commit"] = {
+            "on_overlap": each.commit.on_overlap,
+            "order": each.commit.order,
+            "model": list(each.commit.model),
+        }
         if with_mask:
             record["commit"] |= {
                 "mask": _packed(mask),
@@ -106,7 +110,8 @@ def object_from_record(record: Record) -> SegmentedObject:
             mask = MaskSet.from_crops(
                 shape, [crop], [origin], [given["predicted_iou"]], [given["stability_score"]]
             )
-            commit = Commit(mask, given["on_overlap"], given["order"])
+            answered = tuple(given.get("model", ()))
+            commit = Commit(mask, given["on_overlap"], given["order"], answered)
         return SegmentedObject(
             id=int(record["id"]),
             plane=tuple(record["plane"]),

@@ -257,7 +257,7 @@ class Session(Inquiry):
             if mask.area[0]:
                 label = labelling.label_for(each)
                 self._commits += 1
-                commit = Commit(mask, self.on_overlap, self._commits)
+                commit = Commit(mask, self.on_overlap, self._commits, self.asker.identity)
                 done[number] = replace(each, label=label, commit=commit)
         if done:
             state = self.state.with_objects(*done.values())
