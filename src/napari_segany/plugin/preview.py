@@ -1,10 +1,49 @@
-"""The preview layer: what the open objects would become, in a layer of its own."""
+"""The preview layer: what the open objects would become, outlined, in a layer of its own."""
 
 from typing import Any
+
+import numpy as np
+from napari.utils import DirectLabelColormap
+from napari.utils.colormaps import label_colormap
+from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.session.session import Session
 from napari_segany.session.source import Plane, plane_slices
+
+COLOURS = 49
+"""Neighbouring numbers have colours that differ."""
+
+OUTLINE = 64
+"""Added to the value of what is filled."""
+
+FILL = 0.35
+"""Opacity of what is within an outline."""
+
+SIDE = 600
+"""Outlines are as wide as a pixel, and one more for every so many pixels of the image's side."""
+
+
+def colours() -> DirectLabelColormap:
+    """Each colour twice: a light fill, and an outline."""
+    found: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
+    for number, colour in enumerate(label_colormap(COLOURS).colors[1 : COLOURS + 1], start=1):
+        found[number] = [*colour[:3], FILL]
+        found[number + OUTLINE] = [*colour[:3], 1.0]
+    return DirectLabelColormap(color_dict=found)
+
+
+def border(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """Pixels of a mask from which its outside is at most so many pixels up, down, left or right."""
+    inside = np.zeros_like(mask)
+    if min(mask.shape) > 2 * width:
+        middle = slice(width, -width)
+        first, last = slice(None, -2 * width), slice(2 * width, None)
+        inside[middle, middle] = mask[middle, middle]
+        for rows, cols in ((first, middle), (last, middle), (middle, first), (middle, last)):
+            inside[middle, middle] &= mask[rows, cols]
+    outline: NDArray[np.bool_] = mask & ~inside
+    return outline
 
 
 class Preview:
@@ -18,6 +57,8 @@ class Preview:
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
+        layer.colormap = colours()
+        self._width = 1 + max(layer.data.shape) // SIDE
         # What is shown of each object: plane, candidates, and which of them.
         self._shown: dict[int, tuple[Plane, MaskSet, int]] = {}
 
@@ -43,9 +84,11 @@ class Preview:
         for number, (plane, found, choice) in wanted.items():
             if number in different or any(_meet(plane, other) for other in touched):
                 a, b, c, d = found.boxes[choice]
-                # 1 to 49: neighbouring numbers have colours that differ.
-                image = self.layer.data[plane_slices(plane)]
-                image[a:c, b:d][found.crop(choice)] = number % 49 + 1
+                mask = found.crop(choice)
+                values = border(mask, self._width) * np.uint8(OUTLINE)
+                values += np.uint8(number % COLOURS + 1)
+                part = self.layer.data[plane_slices(plane)][a:c, b:d]
+                np.copyto(part, values, where=mask)
         self._shown = wanted
         return bool(different)
 

@@ -71,7 +71,7 @@ class ToolLayers:
         side = max(self.picture.shape)
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
-            layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, opacity=0.5, **placed)
+            layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, **placed)
             layer.editable = False
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)
