@@ -28,8 +28,10 @@ def colours() -> DirectLabelColormap:
     """Each colour twice: a light fill, and an outline."""
     found: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
     for number, colour in enumerate(label_colormap(COLOURS).colors[1 : COLOURS + 1], start=1):
-        found[number] = [*colour[:3], FILL]
-        found[number + OUTLINE] = [*colour[:3], 1.0]
+        # Dark ones would not be seen on dark images.
+        bright = colour[:3] / max(float(colour[:3].max()), 1e-3)
+        found[number] = [*bright, FILL]
+        found[number + OUTLINE] = [*bright, 1.0]
     return DirectLabelColormap(color_dict=found)
 
 
