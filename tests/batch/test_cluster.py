@@ -13,9 +13,11 @@ from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
-from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.edges import EdgeFiles, Edges, edge_params
+from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
 from napari_segany.batch.labels import LABELS
 from napari_segany.batch.plan import Batch, Reading, survey
+from napari_segany.batch.proposals import ProposalFiles, Proposals
 from napari_segany.batch.run import run
 from napari_segany.batch.work import Executor, Local
 from napari_segany.cli.main import main
@@ -80,6 +82,28 @@ def test_the_same_files_as_here(stacks, cluster: Cluster, tiny_model: SamModel, 
     assert [outcome.state for outcome in outcomes] == ["done"] * 3
     assert len(seen) == 24
     assert results(there) == results(here)
+
+
+@pytest.mark.parametrize("kind", ["edges", "proposals"])
+def test_edges_and_proposals_as_here(stacks, cluster: Cluster, tiny_model: SamModel, kind: str):
+    folder = stacks(2, 2)
+
+    def do(where: Executor, output: Path) -> dict[str, bytes]:
+        named = name_inputs(find_inputs([str(folder)]), output)
+        files: Any = {
+            path: EdgeFiles.of(output, name, True)
+            if kind == "edges"
+            else ProposalFiles.of(output, name)
+            for path, name in named.items()
+        }
+        product: Any = Edges() if kind == "edges" else Proposals()
+        items: Any = tuple(survey(files, Reading()))
+        recipe = where.make_recipe(params=edge_params(4), axes="auto")
+        for outcome in run(Batch(items, output, recipe, product), where):
+            assert outcome.state == "done"
+        return {path.name: path.read_bytes() for each in files.values() for path in each.all()}
+
+    assert do(cluster, folder.parent / "there") == do(Local(tiny_model), folder.parent / "here")
 
 
 def test_an_error_on_a_worker_fails_one_image(stacks, cluster: Cluster):
