@@ -147,7 +147,8 @@ def test_annotations_that_do_not_fit(
     path.write_text(content)
     assert run("proposals", folder, "--annotations", str(path)) == 2
     assert said in capsys.readouterr().err
-    assert not (folder / "out" / "proposals.json").exists()
+    # Before anything is computed.
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["edges", "proposals"])
@@ -194,3 +195,23 @@ def test_values_that_cannot_be(
 ) -> None:
     assert run(command, folder, *options) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_was_collected_is_not_lost(tiny: Any, folder: Path, capsys: Any) -> None:
+    assert run("proposals", folder) == 0
+    collected = folder / "out" / "proposals.json"
+    before = collected.read_bytes()
+    bad = folder / "bad.tif"
+    bad.write_bytes(b"no image")
+    assert main(["proposals", str(bad), "-o", str(folder / "out")]) == 1
+    assert collected.read_bytes() == before
+    (folder / "out" / "a0_proposals.json").write_text("mine")
+    assert run("proposals", folder) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert collected.read_bytes() == before
+
+
+def test_edges_are_read_by_programs_without_predictors_of_floats(tiny: Any, folder: Path) -> None:
+    assert run("edges", folder) == 0
+    with tifffile.TiffFile(folder / "out" / "a1_edges.ome.tif") as file:
+        assert file.pages[0].predictor == 1

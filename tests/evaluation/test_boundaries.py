@@ -61,8 +61,9 @@ def test_each_image_may_have_its_own_threshold():
 
 
 def test_area_under_a_curve():
-    assert average_precision(np.array([1.0, 1.0]), np.array([0.0, 1.0])) == pytest.approx(1)
-    assert average_precision(np.array([1.0, 1.0]), np.array([0.0, 0.5])) == pytest.approx(51 / 101)
+    assert average_precision(np.array([1.0, 1.0]), np.array([0.0, 1.0])) == pytest.approx(1.01)
+    assert average_precision(np.array([1.0, 1.0]), np.array([0.0, 0.5])) == pytest.approx(0.51)
+    assert average_precision(np.array([1.0]), np.array([0.5])) == 0
 
 
 def test_the_edge_of_a_mask_is_where_its_logits_cross_zero():

@@ -13,6 +13,7 @@ from napari_segany.evaluation.clicks import (
     next_click,
     widest,
 )
+from napari_segany.evaluation.summary import Summary
 
 
 def disc(row: float, col: float, radius: float, shape: tuple[int, int] = (60, 80)) -> np.ndarray:
@@ -67,7 +68,8 @@ def test_clicks_follow_the_confident_mask_and_the_oracle_takes_the_best():
     assert scores.label == 4
     assert scores.confident == pytest.approx([iou(half, truth), 1, 1, 1, 1])
     assert scores.oracle.tolist() == [1, 1, 1, 1, 1]
-    assert (scores.clicks_to(0.85), scores.clicks_to(0.3)) == (2, 1)
+    reached = Summary("", confident=scores.confident[None])
+    assert [reached.clicks_to(t).tolist() for t in (0.85, 0.3)] == [[2], [1]]
     # All is right after two; nothing more is asked.
     assert len(clicker.asked) == 2
     points, labels = clicker.asked[1]
@@ -80,7 +82,7 @@ def test_an_object_that_is_never_reached_takes_all_clicks():
     truth = disc(20, 30, 9)
     never = Scripted([[disc(50, 70, 3)]] * 4)
     (scores,) = click_through(never, np.zeros((60, 80)), [(1, truth)], 4)
-    assert scores.clicks_to(0.9) == 4
+    assert Summary("", confident=scores.confident[None]).clicks_to(0.9).tolist() == [4]
 
 
 def test_one_by_one_and_together_are_the_same(tiny_model: Any):

@@ -62,3 +62,31 @@ def test_only_the_best_ten_count():
 def test_masks_of_labels():
     labels = np.array([[0, 3, 3], [5, 0, 3]])
     assert [mask.sum() for mask in masks_of(labels)] == [3, 1]
+
+
+def test_what_is_found_where_nothing_is_counts_as_false():
+    square = np.zeros((40, 40), bool)
+    square[5:20, 5:20] = True
+    collected = Detections()
+    collected.add(coded([square], [0.5]), coded([square]))
+    assert collected.score()["AP"] == pytest.approx(1)
+    for _ in range(9):
+        collected.add(coded([square], [0.9]), [])
+    collected.add([], [])
+    scores = collected.score()
+    # The right one comes last of ten.
+    assert scores["AP"] == pytest.approx(0.1)
+    assert scores["AR@10"] == 1
+    assert collected.images == 10
+    recall, precision = collected.curve()
+    assert (recall[-1], precision[-1]) == (1, 0.1)
+
+
+def test_sizes_without_objects_have_no_score_even_if_nothing_was_found():
+    square = np.zeros((40, 40), bool)
+    square[5:20, 5:20] = True
+    collected = Detections()
+    collected.add([], coded([square]))
+    scores = collected.score()
+    assert scores["AP"] == scores["AR@10 small"] == 0
+    assert np.isnan(scores["AR@10 medium"])

@@ -9,9 +9,9 @@ from napari_segany.evaluation.counted import Counted
 from napari_segany.evaluation.instances import (
     KINDS,
     Comparison,
+    judged,
     mean_scores,
     score,
-    verdicts,
 )
 
 
@@ -21,6 +21,13 @@ def squares(*placed: tuple[int, int, int, int, int]) -> np.ndarray:
     for label, row, col, height, width in placed:
         labels[row : row + height, col : col + width] = label
     return labels
+
+
+def told(comparison: Comparison) -> list[tuple[str, int, int, float]]:
+    found, names = judged(comparison), list(KINDS)
+    kinds = [names[kind] for kind in found.kind.tolist()]
+    columns = found.truth_ids.tolist(), found.found_ids.tolist(), found.iou.tolist()
+    return list(zip(kinds, *columns, strict=True))
 
 
 def test_overlaps_are_those_of_scikit_image():
@@ -84,7 +91,7 @@ def test_what_became_of_each_object():
         (15, 35, 50, 5, 5),
         (16, 0, 50, 4, 10),
     )
-    kinds = {v.truth_id or -v.found_id: v.kind for v in verdicts(Comparison.of(truth, found))}
+    kinds = {t or -f: kind for kind, t, f, _ in told(Comparison.of(truth, found))}
     assert kinds == {
         **{1: "correct", 2: "split", 3: "merged", 4: "merged", 5: "missed", 6: "inexact"},
         -15: "false",
@@ -96,19 +103,20 @@ def test_each_object_is_told_with_what_fits_it_best():
     truth = squares((1, 0, 0, 10, 20), (2, 20, 0, 10, 10))
     # Of 200 pixels 70 and 90 are found; beside the match a second object touches the other one.
     found = squares((5, 0, 0, 10, 7), (6, 0, 11, 10, 9), (7, 20, 0, 10, 8), (8, 20, 8, 10, 9))
-    one, other, false = verdicts(Comparison.of(truth, found))
-    assert (one.kind, one.found_id, one.iou) == ("split", 6, 0.45)
-    assert (other.kind, other.found_id, other.iou) == ("correct", 7, 0.8)
-    assert (false.kind, false.found_id, false.iou) == ("false", 8, 20 / 170)
+    assert told(Comparison.of(truth, found)) == [
+        ("split", 1, 6, 0.45),
+        ("correct", 2, 7, 0.8),
+        ("false", 0, 8, 20 / 170),
+    ]
 
 
 def test_the_partner_of_a_match_is_the_matched_one():
     # Both halves have an IoU of one half with it; only one of them is matched.
     truth, found = squares((1, 0, 0, 10, 10)), squares((5, 0, 0, 5, 10), (6, 5, 0, 5, 10))
     compared = Comparison.of(truth, found)
-    (verdict, *_) = verdicts(compared)
-    assert verdict.kind == "correct"
-    assert verdict.found_id == compared.found_ids[compared.pairs[compared.matched(0.5)[0], 1]]
+    ((kind, _, partner, _), *_) = told(compared)
+    assert kind == "correct"
+    assert partner == compared.found_ids[compared.pairs[compared.matched(0.5)[0], 1]]
 
 
 def test_shapes_must_agree():
@@ -156,5 +164,9 @@ def test_planes_with_nothing_in_them_do_not_raise_the_mean():
     mean = mean_scores(scores)
     assert (mean.truth, mean.found, mean.true_positives[0]) == (4, 3, 3)
     assert mean.recall == pytest.approx((1 + 0.5) / 2)
+    # A plane with nothing to find says nothing about what is found of true objects.
+    more = mean_scores([*scores, score(Comparison.of(empty, something))])
+    assert (more.recall, more.mean_iou) == (mean.recall, mean.mean_iou)
+    assert more.msa == pytest.approx((1 + 0.5 + 0) / 3)
     assert mean.msa == pytest.approx((1 + 0.5) / 2)
     assert mean_scores(scores[:1]).msa == mean_scores([]).msa == 1

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_segany import save_labels
 from napari_segany.cli.main import main
 from napari_segany.evaluation import run as running
 from napari_segany.evaluation import tasks
@@ -185,3 +186,103 @@ def test_planes_that_were_measured_are_kept_when_it_is_stopped(
     assert run(folder, "--tasks", "boxes") == 0
     assert len(planes) == 5
     capsys.readouterr()
+
+
+def test_scores_are_json_whatever_is_missing(folder: Path, model: Any, capsys: Any):
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    assert run(folder, "--tasks", "automatic", "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1], parse_constant=refuse)
+    # No object is large.
+    assert said["scores"]["tiny"]["AR@10 large"] is None
+    text = (folder / "out" / "evaluation.json").read_text()
+    about = json.loads(text, parse_constant=refuse)
+    assert about["predictors"][0][0] == "tiny"
+    assert about["failed"] == {}
+
+
+def test_files_of_an_earlier_run_do_not_stay(folder: Path, model: Any):
+    assert run(folder, "--tasks", "clicks") == 0
+    (folder / "out" / "mine.txt").write_text("mine")
+    assert run(folder, "--tasks", "boxes") == 0
+    left = {path.name for path in (folder / "out").iterdir() if path.is_file()}
+    assert left == {"evaluation.txt", "evaluation.json", "objects.csv", "mine.txt"}
+
+
+def test_nobody_is_compared_with_himself(folder: Path, model: Any, capsys: Any):
+    assert run(folder, "--compare", "another", "--tasks", "boxes") == 2
+    assert "tiny is to be compared with itself" in capsys.readouterr().err
+
+
+def test_where_results_cannot_go_is_told_at_once(folder: Path, model: Any, capsys: Any):
+    (folder / "out").write_text("a file")
+    assert run(folder) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_images_of_one_name_are_refused(folder: Path, model: Any, capsys: Any):
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "images" / "a0.png")
+    assert run(folder) == 2
+    assert "the same names" in capsys.readouterr().err
+
+
+def test_progress_grows_within_a_stack(folder: Path, model: Any):
+    told: list[tuple[str, float, int]] = []
+    pairs = [(folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif")]
+    settings = tasks.Settings(tasks=("boxes",))
+    list(
+        running.evaluate_folder(
+            pairs, [model], settings, folder / "out", progress=lambda *given: told.append(given)
+        )
+    )
+    assert told == [("a0.tif", 0, 1), ("a0.tif", 0.5, 1), ("a0.tif", 1, 1)]
+
+
+def test_another_file_of_the_same_image_is_measured_anew(folder: Path, model: Any):
+    pair = folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif"
+    settings = tasks.Settings(tasks=("boxes",))
+
+    def measured() -> list[Any]:
+        found = running.evaluate_folder([pair], [model], settings, folder / "out")
+        return [each.values["boxes"] for each in found]  # type: ignore[union-attr]
+
+    before = measured()
+    labels = tifffile.imread(pair[1])
+    labels[1] = 0
+    tifffile.imwrite(pair[1], labels, photometric="minisblack", metadata={"axes": "ZYX"})
+    after = measured()
+    assert after[0] == before[0]
+    assert (len(before[1]), len(after[1])) == (2, 0)
+
+
+def test_a_bad_image_is_told_once(folder: Path, model: Any, capsys: Any):
+    (folder / "images" / "a1.tif").write_bytes(b"no image")
+    assert run(folder, "--compare", "watershed", "--tasks", "clicks") == 1
+    assert capsys.readouterr().err.count("a1.tif: ") == 1
+
+
+def test_truth_in_one_zarr(folder: Path, model: Any, capsys: Any):
+    labels = tifffile.imread(folder / "truth" / "a0_labels.tif")
+    save_labels(labels, folder / "truth.ome.zarr", "ZYX")
+    (folder / "images" / "a1.tif").unlink()
+    truth = ("--truth", str(folder / "truth.ome.zarr"))
+    command = ["evaluate", str(folder / "images"), *truth, "-o", str(folder / "out"), *FAST]
+    assert main([*command, "--tasks", "boxes"]) == 0
+
+
+def test_objects_are_no_boundaries(folder: Path, model: Any, capsys: Any):
+    assert run(folder, "--tasks", "edges") == 1
+    assert "filled objects" in capsys.readouterr().err
+
+
+def test_boxes_of_one_label_are_not_all_off_by_the_same(model: Any):
+    images = np.random.default_rng(0).integers(0, 255, (2, 60, 80)).astype(np.uint8)
+    truth = np.zeros((2, 60, 80), int)
+    truth[0, 10:30, 20:50] = truth[1, 20:40, 30:60] = 1
+    settings = tasks.Settings(tasks=("boxes",), jitter=0.1)
+    one, other = (
+        tasks.measure_plane(model, *pair, settings)["boxes"][0]["box"]
+        for pair in zip(images, truth, strict=True)
+    )
+    assert not np.allclose(np.subtract(other, one), [10, 10, 10, 10])

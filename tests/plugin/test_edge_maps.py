@@ -32,9 +32,9 @@ def test_the_plane_in_view_is_drawn(
 ) -> None:
     viewer.dims.set_current_step(0, 2)
     edges.find()
-    assert edges.finder.to_do == [(2, None, None)]
+    assert edges.to_do == [(2, None, None)]
     jobs.run()
-    assert not edges.finder.to_do
+    assert not edges.to_do
     layer = edges.layer
     assert layer in viewer.layers
     assert np.array_equal(layer.scale, (3, 0.5, 0.5))
@@ -76,3 +76,23 @@ def test_without_a_model_it_says_so(edges: EdgeMaps) -> None:
     edges.finder.model = None
     with pytest.raises(InputError, match="model"):
         edges.find()
+
+
+def test_a_plane_that_fails_is_told_at_the_end(
+    edges: EdgeMaps, jobs: Any, monkeypatch: Any
+) -> None:
+    said: list[str] = []
+    edges.finder.status.connect(said.append)
+    asked: list[Any] = []
+
+    def second_fails(*args: Any, **given: Any) -> Any:
+        asked.append(args)
+        if len(asked) == 2:
+            raise InputError("This plane is bad.")
+        return find_edges(*args, **given)
+
+    monkeypatch.setattr("napari_segany.plugin.edge_maps.find_edges", second_fails)
+    edges.find(every_plane=True)
+    jobs.run()
+    assert said == ["Drawing edges ...", "This plane is bad."]
+    assert edges.layer.data.any(axis=(1, 2)).sum() == 2

@@ -66,4 +66,13 @@ def test_there_is_no_edge_where_the_plane_ends(tiny_model: Any) -> None:
     edges = find_edges(tiny_model, plane, points_per_side=4, thin=False)
     inner = edges[6:-6, 6:-6]
     assert edges.sum() == inner.sum() > 0
-    assert find_edges(tiny_model, plane[:5], points_per_side=2).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (3, 3), (12, 200), (300, 16)])
+def test_planes_of_few_pixels(tiny_model: Any, shape: tuple[int, ...]) -> None:
+    plane = np.random.default_rng(1).integers(0, 255, shape).astype(np.uint8)
+    for thin in (False, True):
+        edges = find_edges(tiny_model, plane, thin=thin)
+        assert edges.shape == shape
+        assert np.isfinite(edges).all()
+    assert find_edges(tiny_model, np.ones((300, 16)) * plane.mean(), thin=False).any()

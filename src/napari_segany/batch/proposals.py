@@ -162,6 +162,23 @@ def read_ids(annotations: Path) -> dict[str, int]:
         ) from error
 
 
+def check_ids(images: Iterable[Path], ids: Mapping[str, int]) -> None:
+    """Raise InputError if an image has no id, or several planes, which have one id."""
+    for path in images:
+        if path.name not in ids:
+            raise InputError(f"{path.name} is not among the images of the annotations.")
+        try:
+            with open_image(path) as image:
+                planes = StackLayout(image.axes, image.shape).plane_count
+        # What cannot be opened fails by itself.
+        except Exception:
+            continue
+        if planes > 1:
+            raise InputError(
+                f"{path.name} has several planes, and the annotations have one id for it."
+            )
+
+
 def collect(
     files: Iterable[Path], output: Path, ids: Mapping[str, int] | None = None
 ) -> tuple[Path, Path]:
@@ -184,7 +201,7 @@ def collect(
     Raises
     ------
     InputError
-        If an image has no id, or several planes.
+        If one of the files is none of these any more.
     """
     results, images = output / RESULTS, output / IMAGES
     listed: list[dict[str, Any]] = []
@@ -193,8 +210,8 @@ def collect(
             file.write("[")
             separator = "\n"
             for path in files:
-                for plane in json.loads(path.read_text("utf-8")):
-                    number = _id_of(plane, len(listed) + 1, ids, listed)
+                for plane in _planes_in(path):
+                    number = len(listed) + 1 if ids is None else ids[plane["file_name"]]
                     for each in plane.pop("results"):
                         file.write(separator + json.dumps({"image_id": number, **each}))
                         separator = ",\n"
@@ -204,17 +221,15 @@ def collect(
     return results, images
 
 
-def _id_of(
-    plane: Mapping[str, Any],
-    running: int,
-    ids: Mapping[str, int] | None,
-    listed: list[dict[str, Any]],
-) -> int:
-    if ids is None:
-        return running
-    name = plane["file_name"]
-    if name not in ids:
-        raise InputError(f"{name} is not among the images of the annotations.")
-    if any(each["id"] == ids[name] for each in listed):
-        raise InputError(f"{name} has several planes, and the annotations have one id for it.")
-    return ids[name]
+def _planes_in(path: Path) -> list[dict[str, Any]]:
+    try:
+        planes = json.loads(path.read_text("utf-8"))
+        if all({"file_name", "results"} <= set(plane) for plane in planes):
+            found: list[dict[str, Any]] = planes
+            return found
+    except (ValueError, TypeError):
+        pass
+    raise InputError(
+        f"{path} was changed and cannot be read, so {RESULTS} is left as it was. Delete it, or "
+        "give --overwrite."
+    )

@@ -115,8 +115,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--precision", help="auto, exact or bfloat16 (default: auto)")
 
 
-def add_image(parser: argparse.ArgumentParser) -> None:
-    """Add how an image file is to be understood."""
+def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
+    """Add how an image file is to be understood, and how bright it is to be seen."""
     group = parser.add_argument_group("image")
     options: list[tuple[str, Callable[[str], Any], str, str]] = [
         (
@@ -140,5 +140,5 @@ def add_image(parser: argparse.ArgumentParser) -> None:
             "negative LOW write --normalise=-5,5 (default: plane)",
         ),
     ]
-    for name, kind, metavar, text in options:
+    for name, kind, metavar, text in options if brightness else options[:2]:
         group.add_argument(name, type=kind, metavar=metavar, help=text)

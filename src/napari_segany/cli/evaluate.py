@@ -3,13 +3,14 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.automatic_options import add_options, given
 from napari_segany.cli.batch import load
-from napari_segany.cli.progress import bar
+from napari_segany.cli.progress import planes_bar
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams
@@ -92,7 +93,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "always compared with Sobel and Canny",
     )
     arguments.add_model(parser)
-    arguments.add_image(parser)
+    arguments.add_image(parser, brightness=False)
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -110,10 +111,16 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         Nothing could be done.
     """
-    from napari_segany.batch.inputs import find_inputs
+    from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import Reading
-    from napari_segany.evaluation.outputs import write_all
-    from napari_segany.evaluation.run import Failure, Measured, evaluate_folder, pair_up
+    from napari_segany.evaluation.outputs import as_json, write_all
+    from napari_segany.evaluation.run import (
+        Failure,
+        Measured,
+        evaluate_folder,
+        identity,
+        pair_up,
+    )
     from napari_segany.evaluation.summary import as_text, summarise
     from napari_segany.evaluation.tasks import Settings
 
@@ -133,15 +140,14 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(args.axes or "auto", args.channel or (0,))
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
-    for found in pair_up(find_inputs(args.inputs), args.truth):
+    for found in pair_up(list(name_inputs(find_inputs(args.inputs), args.output)), args.truth):
         if isinstance(found, Failure):
             failures.append(found)
         else:
             pairs.append(found)
     measured: list[Measured] = []
     who = predictors(args) if pairs else []
-    with bar("evaluating") as progress:
-        told = None if progress is None else lambda _, done, total: progress(done, total)
+    with planes_bar() as progress:
         for each in evaluate_folder(
             pairs,
             who,
@@ -149,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             reading=reading,
             every=args.every,
-            progress=told,
+            progress=progress,
         ):
             if isinstance(each, Failure):
                 failures.append(each)
@@ -157,14 +163,22 @@ def run(args: argparse.Namespace) -> int:
                 measured.append(each)
     for failure in failures:
         print(f"napari-segany: error: {failure.image}: {failure.error}", file=sys.stderr)
-    if not measured:
-        return 1
+    failed = {str(failure.image): failure.error for failure in failures}
     summaries = summarise(measured)
-    written = write_all(args.output, summaries, measured, settings)
+    if not measured:
+        if args.json:
+            print(json.dumps({"scores": {}, "failed": list(failed)}))
+        return 1
+    about = {
+        "predictors": [identity(each) for each in who],
+        "reading": asdict(reading),
+        "every": args.every,
+        "failed": failed,
+    }
+    written = write_all(args.output, summaries, measured, settings, about)
     written += write_examples(args.output, measured, pairs, who, reading)
     if args.json:
-        scores = {name: summary.figures() for name, summary in summaries.items()}
-        print(json.dumps({"scores": scores, "failed": [str(f.image) for f in failures]}))
+        print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
         print(as_text(summaries), end="")
         print(f"results in {args.output}: {', '.join(path.name for path in written)}")

@@ -86,7 +86,13 @@ def run(args: argparse.Namespace) -> int:
         Nothing could be done.
     """
     from napari_segany.batch.inputs import find_inputs, name_inputs
-    from napari_segany.batch.proposals import ProposalFiles, Proposals, collect, read_ids
+    from napari_segany.batch.proposals import (
+        ProposalFiles,
+        Proposals,
+        check_ids,
+        collect,
+        read_ids,
+    )
     from napari_segany.io.run_lengths import coding
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
@@ -95,13 +101,16 @@ def run(args: argparse.Namespace) -> int:
     params = replace(PROPOSALS, points_per_side=args.points_per_side)
     check_most(args.most)
     ids = None if args.annotations is None else read_ids(args.annotations)
+    named = name_inputs(find_inputs(args.inputs), args.output)
+    if ids is not None:
+        check_ids(named, ids)
 
     def make_recipe(where: "Executor") -> "Recipe":
         return where.make_recipe(params=params, **how_to_read(args))
 
-    named = name_inputs(find_inputs(args.inputs), args.output)
     files = {path: ProposalFiles.of(args.output, name, args.most) for path, name in named.items()}
     report = run_batch(args, files, Proposals(args.most), make_recipe)
     there = [each.proposals for path, each in files.items() if path not in report.failed]
-    collect([path for path in there if path.exists()], args.output, ids)
+    if there := [path for path in there if path.exists()]:
+        collect(there, args.output, ids)
     return report.finish()

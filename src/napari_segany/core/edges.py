@@ -62,6 +62,9 @@ def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
     ndarray
         (H, W) float32.
     """
+    if min(edges.shape) < 2:
+        # A line has no two sides.
+        return np.asarray(edges, np.float32)
     strength = np.where(np.asarray(edges) > 0, ndimage.gaussian_filter(edges, FINE), 0.0)
     soft = ndimage.gaussian_filter(strength, SOFT / 2)
     rows, cols = np.gradient(ndimage.gaussian_filter(strength, SOFT))

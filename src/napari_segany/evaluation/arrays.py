@@ -9,7 +9,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
 from napari_segany.evaluation.clicks import Clicker
-from napari_segany.evaluation.run import Measured, name_of
+from napari_segany.evaluation.run import Measured, check_names, name_of
 from napari_segany.evaluation.summary import Summary, summarise
 from napari_segany.evaluation.tasks import Settings, measure_plane
 from napari_segany.models.model import SamModel
@@ -62,6 +62,7 @@ def evaluate(
     if len(images) != len(truth):
         raise InputError(f"There are {len(images)} images and {len(truth)} truths.")
     everyone = list(who) if isinstance(who, Sequence) else [who]
+    check_names(everyone)
     settings = settings or Settings()
     if "edges" in settings.tasks:
         raise InputError("Edges are measured by evaluation.boundaries.count, on boundaries.")

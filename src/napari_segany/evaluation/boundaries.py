@@ -215,15 +215,19 @@ def best_f(image: BoundaryCounts) -> float:
 
 
 def average_precision(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
-    """Mean precision over recalls 0, 0.01 ... 1, interpolated; 0 where recall is never reached."""
+    """Precision over recalls 0, 0.01 ... 1, interpolated, 0 where recall is never reached.
+
+    Summed in steps of 0.01, and 0 for a map of which only one recall is known, as in the code of
+    the benchmark.
+    """
     order = np.argsort(recall, kind="stable")
     known, index = np.unique(recall[order], return_index=True)
     if len(known) < 2:
-        return float(precision.max() * known.max()) if len(known) else 0.0
+        return 0.0
     values = precision[order][index]
     at = np.linspace(0, 1, 101)
     inside = (at >= known[0]) & (at <= known[-1])
-    return float(np.interp(at, known, values)[inside].sum() / len(at))
+    return float(np.interp(at, known, values)[inside].sum() * 0.01)
 
 
 def _recall_at(precision: NDArray[np.float64], recall: NDArray[np.float64], wanted: float) -> float:

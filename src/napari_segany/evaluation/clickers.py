@@ -10,11 +10,7 @@ from skimage.segmentation import random_walker, watershed
 
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.prompts import Prompt
-from napari_segany.evaluation.clicks import chunks
 from napari_segany.models.model import SamModel
-
-AT_ONCE = 64
-"""Objects asked together; bounds the memory for their masks."""
 
 
 class SamClicker:
@@ -64,18 +60,18 @@ class SamClicker:
         memories: Sequence[Any],
     ) -> Any:
         """Masks and logits for many objects, each with its clicks and its logits before."""
-        for part in chunks(list(zip(asked, memories, strict=True)), AT_ONCE):
-            if not part:
-                return
-            prompts = [Prompt(p, s, mask_logits=memory) for (p, s), memory in part]
-            wanted = _wanted(part[0][0][1])
-            answers = self.model.predict(
-                self._embedding, prompts, multimask=wanted, ranking="predicted_iou"
-            )
-            for found in answers:
-                assert found.low_res_logits is not None
-                masks = np.stack([found.mask(i) for i in range(len(found))])
-                yield masks, found.low_res_logits[0].copy()
+        prompts = [
+            Prompt(points, labels, mask_logits=memory)
+            for (points, labels), memory in zip(asked, memories, strict=True)
+        ]
+        wanted = _wanted(asked[0][1])
+        answers = self.model.predict(
+            self._embedding, prompts, multimask=wanted, ranking="predicted_iou"
+        )
+        for found in answers:
+            assert found.low_res_logits is not None
+            masks = np.stack([found.mask(i) for i in range(len(found))])
+            yield masks, found.low_res_logits[0].copy()
 
 
 def _wanted(labels: NDArray[np.int64]) -> Any:

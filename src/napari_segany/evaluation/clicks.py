@@ -62,6 +62,10 @@ class Clicker(Protocol):
         ...
 
 
+AT_ONCE = 64
+"""Objects asked together; bounds the memory for their masks."""
+
+
 @dataclass(frozen=True, eq=False)
 class ClickScores:
     """What became of one object.
@@ -83,11 +87,6 @@ class ClickScores:
     confident: NDArray[np.float64]
     oracle: NDArray[np.float64]
     first: tuple[float, float]
-
-    def clicks_to(self, target: float) -> int:
-        """Clicks until the confident mask reaches an IoU; all of them if it never does."""
-        reached = np.flatnonzero(self.confident >= target)
-        return int(reached[0]) + 1 if len(reached) else len(self.confident)
 
 
 def widest(mask: NDArray[np.bool_]) -> tuple[float, tuple[int, int]]:
@@ -181,17 +180,19 @@ def click_through(
         Polled between clicks.
     """
     clicker.begin(image)
-    states = [_Object(label, truth) for label, truth in objects]
+    out: list[ClickScores] = []
+    for part in chunks(objects, AT_ONCE):
+        states = [_Object(label, truth) for label, truth in part]
+        _click_at(clicker, states, clicks, should_stop)
+        out += [each.scores(clicks) for each in states]
+    return out
+
+
+def _click_at(
+    clicker: Clicker, states: Sequence[_Object], clicks: int, should_stop: ShouldStop | None
+) -> None:
     together = getattr(clicker, "click_together", None)
-    if together is not None:
-        for _ in range(clicks):
-            left = [each for each in states if not each.done]
-            check(should_stop)
-            answers = together([each.asked for each in left], [each.memory for each in left])
-            for each, (masks, memory) in zip(left, answers, strict=True):
-                each.memory = memory
-                each.take(masks)
-    else:
+    if together is None:
         for each in states:
             clicker.begin_object()
             for _ in range(clicks):
@@ -199,7 +200,16 @@ def click_through(
                 if not each.done:
                     masks, _ = clicker.click(*each.asked)
                     each.take(masks)
-    return [each.scores(clicks) for each in states]
+        return
+    for _ in range(clicks):
+        left = [each for each in states if not each.done]
+        check(should_stop)
+        if not left:
+            return
+        answers = together([each.asked for each in left], [each.memory for each in left])
+        for each, (masks, memory) in zip(left, answers, strict=True):
+            each.memory = memory
+            each.take(masks)
 
 
 def jittered_box(

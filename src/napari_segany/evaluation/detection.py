@@ -2,8 +2,9 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,12 @@ from napari_segany.io.run_lengths import Coded, coded
 MOST = (10, 100, 1000)
 """Masks of an image that are looked at, best first."""
 
-SIZES = ("all", "small", "medium", "large")
-"""Below 32 x 32 pixels, below 96 x 96, and the rest, as in COCO."""
+AREAS = MappingProxyType(
+    {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+)
+"""Pixels of true objects by size, as in COCO."""
+
+SIZES = tuple(AREAS)
 
 
 def best_first(masks: MaskSet, scores: NDArray[np.floating]) -> list[Coded]:
@@ -27,7 +32,7 @@ def best_first(masks: MaskSet, scores: NDArray[np.floating]) -> list[Coded]:
 
 @dataclass
 class Detections:
-    """Collects images until they are scored; those without a true object are left out.
+    """Collects images until they are scored; what is found where nothing is counts as false.
 
     Attributes
     ----------
@@ -45,11 +50,11 @@ class Detections:
 
     def add(self, found: Sequence[Coded], truth: Sequence[Coded]) -> None:
         """Take an image, as :func:`coded` gives its masks; both may overlap."""
-        if not truth:
+        known = [*truth, *found]
+        if not known:
             return
         self.images += 1
-        height, width = truth[0].size
-        self._shapes.append((height, width))
+        self._shapes.append(known[0].size)
         self._found += [
             {
                 "image_id": self.images,
@@ -80,9 +85,9 @@ class Detections:
         there is no true object.
         """
         if not self._found or not self._truth:
-            value = 0.0 if self._truth else float("nan")
-            keys = ["AP", "AP50", *(_key(most, size) for most in MOST for size in SIZES)]
-            return dict.fromkeys(keys, value)
+            there = {size: 0.0 if self._has(size) else float("nan") for size in SIZES}
+            scores = dict.fromkeys(["AP", "AP50"], there["all"])
+            return scores | {_key(most, size): there[size] for most in MOST for size in SIZES}
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
@@ -112,6 +117,11 @@ class Detections:
             for s, size in enumerate(SIZES):
                 scores[_key(most, size)] = _mean(recall[:, 0, s, m])
         return scores
+
+    def _has(self, size: str) -> bool:
+        """Whether there is a true object of a size."""
+        low, high = AREAS[size]
+        return any(low <= each["area"] <= high for each in self._truth)
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Recall and precision at an IoU of 0.5, over the ranking of all masks together."""
@@ -146,6 +156,7 @@ def _mean(values: NDArray[np.floating]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def masks_of(labels: NDArray[np.integer]) -> list[NDArray[np.bool_]]:
-    """A mask of each object of a label image."""
-    return [labels == value for value in np.unique(labels[labels > 0])]
+def masks_of(labels: NDArray[np.integer]) -> Iterator[NDArray[np.bool_]]:
+    """A mask of each object of a label image, one at a time: all of them would take much room."""
+    for value in np.unique(labels[labels > 0]):
+        yield labels == value

@@ -186,7 +186,7 @@ def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
 
     Planes with nothing to find in which nothing was found are left out: each would count as
     perfect, and a stack with many empty planes as nearly so. If all are like that, all scores
-    are 1.
+    are 1. Recall and mean IoU are about true objects, so only planes that have some count for them.
     """
     counted = [each for each in scores if each.truth + each.found] or list(scores)[:1]
     if not counted:
@@ -196,8 +196,14 @@ def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
         truth=sum(each.truth for each in counted),
         found=sum(each.found for each in counted),
         true_positives=tuple(hits),
-        **{name: float(np.mean([getattr(each, name) for each in counted])) for name in NAMES},
+        **{name: _mean(counted, name) for name in NAMES},
     )
+
+
+def _mean(scores: Sequence[InstanceScores], name: str) -> float:
+    about_truth = name in ("recall", "mean_iou")
+    values = [getattr(each, name) for each in scores if each.truth or not about_truth]
+    return float(np.mean(values)) if values else 0.0
 
 
 KINDS: MappingProxyType[str, str] = MappingProxyType(
@@ -213,38 +219,19 @@ KINDS: MappingProxyType[str, str] = MappingProxyType(
 """What can become of an object."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one object.
-
-    Attributes
-    ----------
-    kind : str
-        See :data:`KINDS`; "false" is about an object that was found, the others about true ones.
-    truth_id, found_id : int
-        Labels; 0 where there is none.
-    iou : float
-        With what fits best.
-    """
-
-    kind: str
-    truth_id: int
-    found_id: int
-    iou: float
-
-
 @dataclass(frozen=True, eq=False)
 class Verdicts:
-    """What became of many objects, as arrays; see :class:`Verdict`.
+    """What became of objects.
 
     Attributes
     ----------
     kind : ndarray
-        (N,) int8, positions in :data:`KINDS`.
+        (N,) int8, positions in :data:`KINDS`; "false" is about an object that was found, the
+        others about true ones.
     truth_ids, found_ids : ndarray
         (N,) int64, labels; 0 where there is none.
     iou : ndarray
-        (N,) float64.
+        (N,) float64, with what fits best.
     """
 
     kind: NDArray[np.int8]
@@ -300,13 +287,3 @@ def judged(comparison: Comparison) -> Verdicts:
         found_ids=np.concatenate([partner, comparison.found_ids[false]]),
         iou=np.concatenate([iou, best_of_found[false]]),
     )
-
-
-def verdicts(comparison: Comparison) -> list[Verdict]:
-    """The same as :func:`judged`, one by one."""
-    found, names = judged(comparison), list(KINDS)
-    rows = (found.kind.tolist(), found.truth_ids.tolist(), found.found_ids.tolist())
-    return [
-        Verdict(names[kind], truth_id, found_id, iou)
-        for kind, truth_id, found_id, iou in zip(*rows, found.iou.tolist(), strict=True)
-    ]

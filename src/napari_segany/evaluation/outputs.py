@@ -1,6 +1,7 @@
 """The files of an evaluation."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -31,8 +32,27 @@ from napari_segany.io.read import open_image, stem
 WORST = 12
 """Examples on the sheet."""
 
+FILES = (
+    *("evaluation.txt", "evaluation.json", "objects.csv", "clicks.png", "precision_recall.png"),
+    *("worst.png", "edges.png", "edges_precision_recall.png"),
+)
+"""Everything that an evaluation may write."""
+
 EDGE_ROWS = 6
 """Images on the sheet of edges."""
+
+
+def as_json(summaries: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
+    """All scores as JSON has them; where there was nothing to measure there is no number."""
+    return {
+        who: {
+            "planes": summary.planes,
+            "objects": summary.objects,
+            "asked": summary.asked,
+            **{k: None if math.isnan(v) else v for k, v in summary.figures().items()},
+        }
+        for who, summary in summaries.items()
+    }
 
 
 def write_all(
@@ -40,23 +60,21 @@ def write_all(
     summaries: Mapping[str, Summary],
     measured: Sequence[Measured],
     settings: Settings,
+    about: Mapping[str, Any],
 ) -> list[Path]:
-    """Table, scores, objects and curves; returns what was written."""
-    figures = {
-        who: {
-            "planes": summary.planes,
-            "objects": summary.objects,
-            "asked": summary.asked,
-            **summary.figures(),
-        }
-        for who, summary in summaries.items()
-    }
-    content = {"settings": asdict(settings), "scores": figures}
+    """Table, scores, objects and curves; returns what was written.
+
+    ``about`` is what else is to be told of the run. Files of an earlier run in the same folder that
+    this one does not write are deleted, as they are about something else.
+    """
+    content = {"settings": asdict(settings), **about, "scores": as_json(summaries)}
     parts: list[tuple[str, Callable[[Path], object]]] = [
         ("evaluation.txt", lambda path: path.write_text(as_text(summaries), "utf-8")),
         (
             "evaluation.json",
-            lambda path: path.write_text(json.dumps(content, indent=2) + "\n", "utf-8"),
+            lambda path: path.write_text(
+                json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8"
+            ),
         ),
     ]
     if any(len(s.confident) or len(s.boxes) for s in summaries.values()):
@@ -72,6 +90,8 @@ def write_all(
     for name, write in parts:
         with writing(output / name) as temporary:
             write(temporary)
+    for name in set(FILES) - {name for name, _ in parts}:
+        (output / name).unlink(missing_ok=True)
     return [output / name for name, _ in parts]
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,21 @@ from numpy.typing import NDArray
 from napari_segany.batch.plan import Reading, chosen_layout, sentence
 from napari_segany.batch.records import FOLDER, hash_content
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.core.planes import StackLayout
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation.tasks import Predictor, Settings, measure_edges, measure_plane
 from napari_segany.io.atomic import writing
-from napari_segany.io.read import SUFFIXES, OpenedImage, open_image, stem
+from napari_segany.io.ome_zarr import is_zarr
+from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.models.model import SamModel
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same settings would measure something else."""
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
 """What follows an image's name in the name of its truth."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with the image in work, and planes done and in all."""
+Progress = Callable[[str, float, int], None]
+"""Called with the image in work, images done (with a part of that one), and images in all."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,12 @@ class Failure:
 
 def pair_up(images: Sequence[Path], truth: Path) -> Iterator[tuple[Path, Path] | Failure]:
     """Find the truth of each image: a file, or one of the same name in a folder."""
+    one = truth.is_file() or is_zarr(truth)
+    inside: dict[str, list[Path]] = {}
+    for path in [] if one else sorted(truth.iterdir()):
+        inside.setdefault(path.name.casefold(), []).append(path)
     for image in images:
-        if truth.is_file():
+        if one:
             yield image, truth
             continue
         names = {
@@ -72,7 +77,7 @@ def pair_up(images: Sequence[Path], truth: Path) -> Iterator[tuple[Path, Path] |
             for ending in TRUTH_ENDINGS
             for suffix in (*SUFFIXES, ".ome.tif", ".ome.tiff", ".ome.zarr", ".zarr")
         }
-        found = sorted(p for p in truth.iterdir() if p.name.casefold() in names and p != image)
+        found = sorted(p for name in names for p in inside.get(name, ()) if p != image)
         if len(found) == 1:
             yield image, found[0]
         else:
@@ -85,10 +90,21 @@ def name_of(who: Predictor) -> str:
     return who.id if isinstance(who, SamModel) else who.name
 
 
-def _identity(who: Predictor) -> list[str]:
+def identity(who: Predictor) -> list[str]:
+    """What a predictor's answers depend on.
+
+    One that is no model may have an ``identity``, a list of text; its name otherwise.
+    """
     if isinstance(who, SamModel):
         return [who.id, who.weights.sha256, who.precision, who.device.type]
-    return [who.name]
+    return [who.name, *getattr(who, "identity", ())]
+
+
+def check_names(who: Sequence[Predictor]) -> None:
+    """Raise InputError if two predictors have one name, as tables could not tell them apart."""
+    names = [name_of(each) for each in who]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{twice[0]} is to be compared with itself; name others.")
 
 
 def evaluate_folder(
@@ -119,7 +135,7 @@ def evaluate_folder(
     every : int
         Only every so many planes of a stack.
     progress, should_stop : callable, optional
-        Told of planes; polled to end early.
+        Told of images; polled to end early.
 
     Yields
     ------
@@ -131,77 +147,96 @@ def evaluate_folder(
     Cancelled
         If ``should_stop`` returned True; what was measured is kept.
     """
+    check_names(who)
     kept, reading = output / FOLDER / "evaluation", reading or Reading()
     for number, (image, truth) in enumerate(pairs):
+        found: list[Measured] = []
+        try:
+            with _Planes(image, truth, settings, reading, kept) as planes:
+                for w, each in enumerate(who):
 
-        def told(done: int, of: int, image: Path = image, number: int = number) -> None:
-            if progress is not None:
-                progress(f"{image.name}, plane {done} of {of}", number, len(pairs))
+                    def told(share: float, w: int = w, number: int = number) -> None:
+                        if progress is not None:
+                            done = number + (w + share) / len(who)
+                            progress(planes.image.path.name, done, len(pairs))
 
-        for each in who:
-            check(should_stop)
-            try:
-                content = hash_content([image]), hash_content([truth])
-                whole = [FORMAT, content, _identity(each), asdict(settings), asdict(reading)]
-                key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
-                planes = _Planes(image, truth, settings, reading, kept / key)
-                found = list(planes.measure(each, every, told, should_stop))
-            except Cancelled:
-                raise
-            # One bad file must not cost the others.
-            except Exception as error:
-                yield Failure(image, sentence(error))
-                continue
-            for index, values in found:
-                yield Measured(name_of(each), stem(image), index, values)
+                    for index, values in planes.measure(each, every, told, should_stop):
+                        found.append(Measured(name_of(each), stem(image), index, values))
+        except Cancelled:
+            raise
+        # One bad file must not cost the others.
+        except Exception as error:
+            yield Failure(image, sentence(error))
+        else:
+            yield from found
         if progress is not None:
             progress(image.name, number + 1, len(pairs))
 
 
-@dataclass(frozen=True)
 class _Planes:
-    """The planes of one image, with what was measured of them for one predictor."""
+    """The planes of one image with their truth, and what was measured of them.
 
-    image: Path
-    truth: Path
-    settings: Settings
-    reading: Reading
-    kept: Path
+    Raises
+    ------
+    InputError
+        When it is entered, if one cannot be read or they do not fit.
+    """
+
+    def __init__(
+        self, image: Path, truth: Path, settings: Settings, reading: Reading, kept: Path
+    ) -> None:
+        self.settings, self.reading, self.kept = settings, reading, kept
+        self.paths = image, truth
+
+    def __enter__(self) -> "_Planes":
+        with ExitStack() as opened:
+            self.image, self.truth = (opened.enter_context(open_image(p)) for p in self.paths)
+            self.layout = chosen_layout(self.image, self.reading)
+            self.annotators = self._check()
+            self.content = [hash_content(each.files) for each in (self.image, self.truth)]
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
 
     def measure(
         self,
         who: Predictor,
         every: int,
-        told: Callable[[int, int], None],
+        told: Callable[[float], None],
         should_stop: ShouldStop | None,
     ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
         """Index and values of every so many planes."""
-        with open_image(self.image) as image, open_image(self.truth) as truth:
-            layout = chosen_layout(image, self.reading)
-            annotators = self._check(truth, layout)
-            indices = list(layout.chosen())[::every]
-            for done, index in enumerate(indices):
-                told(done, len(indices))
-                path = self.kept / f"plane_{layout.number(index):06d}.json"
-                values = _read(path)
-                if values is None:
-                    labels = np.asarray(truth.data[index])
-                    plane = layout.plane(image.data, index)
-                    values = self._measured(who, plane, labels, annotators, should_stop)
-                    with writing(path) as temporary:
-                        temporary.write_text(json.dumps(values), "utf-8")
-                yield index, values
+        check(should_stop)
+        whole = [
+            *(FORMAT, self.content, identity(who)),
+            *(asdict(self.settings), asdict(self.reading)),
+        ]
+        key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        indices = list(self.layout.chosen())[::every]
+        for done, index in enumerate(indices):
+            told(done / len(indices))
+            path = self.kept / key / f"plane_{self.layout.number(index):06d}.json"
+            values = _read(path)
+            if values is None:
+                labels = np.asarray(self.truth.data[index])
+                plane = self.layout.plane(self.image.data, index)
+                values = self._measured(who, plane, labels, should_stop)
+                with writing(path) as temporary:
+                    temporary.write_text(json.dumps(values), "utf-8")
+            yield index, values
 
-    def _check(self, truth: OpenedImage, layout: StackLayout) -> bool:
+    def _check(self) -> bool:
         """Whether the truth's planes are annotators; raises InputError if it does not fit."""
+        truth, wanted = self.truth, self.layout.labels_shape
         edges = "edges" in self.settings.tasks
-        annotators = edges and not layout.leading and truth.shape[1:] == layout.labels_shape
-        fits = annotators or truth.shape == layout.labels_shape
-        if not fits or truth.dtype.kind not in "iub":
+        annotators = edges and not self.layout.leading and truth.shape[1:] == wanted
+        if not (annotators or truth.shape == wanted) or truth.dtype.kind not in "iub":
             several = ", or several such planes, one an annotator" if edges else ""
             raise InputError(
-                f"{self.truth} is {truth.dtype.name} of shape {truth.shape}; the truth of "
-                f"{self.image.name} is whole numbers of shape {layout.labels_shape}{several}."
+                f"{truth.path} is {truth.dtype.name} of shape {truth.shape}; the truth of "
+                f"{self.image.path.name} is whole numbers of shape {wanted}{several}."
             )
         return annotators
 
@@ -210,13 +245,12 @@ class _Planes:
         who: Predictor,
         plane: NDArray[np.generic],
         truth: NDArray[np.integer],
-        annotators: bool,
         should_stop: ShouldStop | None,
     ) -> dict[str, Any]:
         started = time.perf_counter()
         someone: Any = who
         if "edges" in self.settings.tasks:
-            boundaries = [each > 0 for each in (truth if annotators else [truth])]
+            boundaries = [each != 0 for each in (truth if self.annotators else [truth])]
             values = measure_edges(someone, plane, boundaries, should_stop)
         else:
             values = measure_plane(someone, plane, truth, self.settings, should_stop=should_stop)

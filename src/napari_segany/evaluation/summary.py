@@ -193,16 +193,3 @@ def objects_csv(measured: Iterable[Measured]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
-
-
-def bootstrap(
-    values: Sequence[float], repeats: int = 2000, level: float = 0.95
-) -> tuple[float, float]:
-    """Interval of a mean over images, by drawing images again with replacement."""
-    given = np.asarray(values, np.float64)
-    if not len(given):
-        return float("nan"), float("nan")
-    drawn = np.random.default_rng(0).integers(len(given), size=(repeats, len(given)))
-    means = given[drawn].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

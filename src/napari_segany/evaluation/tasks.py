@@ -1,11 +1,13 @@
 """What is measured on one plane, as plain values that JSON can hold."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
@@ -16,7 +18,14 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.evaluation.boundaries import count
 from napari_segany.evaluation.clickers import SamClicker
-from napari_segany.evaluation.clicks import Clicker, click_through, iou, jittered_box
+from napari_segany.evaluation.clicks import (
+    AT_ONCE,
+    Clicker,
+    chunks,
+    click_through,
+    iou,
+    jittered_box,
+)
 from napari_segany.evaluation.detection import best_first, masks_of
 from napari_segany.evaluation.edge_finders import EdgeFinder, SamEdges
 from napari_segany.evaluation.instances import Comparison, score
@@ -27,6 +36,9 @@ from napari_segany.zero_shot.proposals import propose
 
 Task = Literal["clicks", "boxes", "automatic", "proposals", "edges"]
 TASKS: tuple[Task, ...] = get_args(Task)
+
+FILLED = 0.3
+"""Share of pixels in the middle of 3 x 3 others from which boundaries are none."""
 
 Predictor = SamModel | Clicker | EdgeFinder
 """Whoever can do at least one of the tasks."""
@@ -76,16 +88,35 @@ class Settings:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
 
 
-def chosen_objects(
-    truth: NDArray[np.integer], settings: Settings
-) -> tuple[list[tuple[int, NDArray[np.bool_]]], int]:
-    """Label and mask of the objects that are clicked at, and how many there are in all."""
+class Objects(Sequence[tuple[int, NDArray[np.bool_]]]):
+    """Label and mask of some objects; a mask is made when it is asked for, to save room."""
+
+    def __init__(self, truth: NDArray[np.integer], labels: Sequence[int]) -> None:
+        self.truth, self.labels = truth, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, NDArray[np.bool_]]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "Objects": ...
+
+    def __getitem__(self, at: int | slice) -> "tuple[int, NDArray[np.bool_]] | Objects":
+        if isinstance(at, slice):
+            return Objects(self.truth, self.labels[at])
+        return self.labels[at], self.truth == self.labels[at]
+
+
+def chosen_objects(truth: NDArray[np.integer], settings: Settings) -> tuple[Objects, int]:
+    """The objects that are clicked at, and how many there are in all."""
     values, counts = np.unique(truth[truth > 0], return_counts=True)
     large = values[counts >= max(settings.min_pixels, 1)]
     if settings.objects is not None and len(large) > settings.objects:
         chosen = np.random.default_rng(0).choice(len(large), settings.objects, replace=False)
         large = large[np.sort(chosen)]
-    return [(int(value), truth == value) for value in large], len(values)
+    return Objects(truth, large.tolist()), len(values)
 
 
 def measure_plane(
@@ -134,7 +165,7 @@ def measure_plane(
     if isinstance(who, SamModel):
         check(should_stop)
         if "boxes" in settings.tasks:
-            out["boxes"] = _boxes(who, image, objects, settings, limits)
+            out["boxes"] = _boxes(who, image, objects, settings, limits, should_stop)
         if "automatic" in settings.tasks:
             out["automatic"] = _automatic(who, image, truth, settings, limits, should_stop)
         if "proposals" in settings.tasks:
@@ -164,9 +195,18 @@ def measure_edges(
 
     Raises
     ------
+    InputError
+        If the boundaries are filled objects.
     Cancelled
         If ``should_stop`` returned True.
     """
+    for each in annotators:
+        inside = ndimage.binary_erosion(each, np.ones((3, 3), bool))
+        if inside.sum() > FILLED * max(int(each.sum()), 1):
+            raise InputError(
+                "The truth of edges are lines where objects end, and these are filled objects; "
+                "skimage.segmentation.find_boundaries makes lines of labels."
+            )
     finder = SamEdges(who) if isinstance(who, SamModel) else who
     counts = count(finder.edges(image, should_stop), annotators, should_stop=should_stop)
     values = {name: numbers.tolist() for name, numbers in asdict(counts).items()}
@@ -179,14 +219,24 @@ def _boxes(
     objects: Sequence[tuple[int, NDArray[np.bool_]]],
     settings: Settings,
     limits: Limits | None,
+    should_stop: ShouldStop | None,
 ) -> list[dict[str, Any]]:
-    embedding = model.embed(image, limits=limits)
-    boxes = [jittered_box(mask, settings.jitter, label) for label, mask in objects]
-    found = model.predict(embedding, [Prompt(box=box) for box in boxes], low_res_logits=False)
-    return [
-        {"label": label, "area": int(mask.sum()), "iou": iou(answer.mask(0), mask), "box": box}
-        for (label, mask), answer, box in zip(objects, found, boxes, strict=True)
-    ]
+    embedding, out = model.embed(image, limits=limits), []
+    for part in chunks(objects, AT_ONCE):
+        check(should_stop)
+        masks = [mask for _, mask in part]
+        # Objects of one label in several images are not all off by the same.
+        seeds = [zlib.crc32(np.packbits(mask).tobytes()) for mask in masks]
+        boxes = [
+            jittered_box(mask, settings.jitter, seed)
+            for mask, seed in zip(masks, seeds, strict=True)
+        ]
+        found = model.predict(embedding, [Prompt(box=box) for box in boxes], low_res_logits=False)
+        out += [
+            {"label": label, "area": int(mask.sum()), "iou": iou(answer.mask(0), mask), "box": box}
+            for (label, mask), answer, box in zip(part, found, boxes, strict=True)
+        ]
+    return out
 
 
 def _automatic(
@@ -209,8 +259,7 @@ def _ranked(
     masks: MaskSet, scores: NDArray[np.floating], truth: NDArray[np.integer]
 ) -> dict[str, Any]:
     """Masks with what ranks them, and true objects."""
-    true = masks_of(truth)
     return {
         "masks": [asdict(each) for each in best_first(masks, scores)],
-        "truth": [asdict(each) for each in coded(true, [1.0] * len(true))],
+        "truth": [asdict(each) for each in coded(masks_of(truth))],
     }

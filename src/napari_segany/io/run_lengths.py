@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ class Coded:
         return [int(n) for n in coding().toBbox(runs)]
 
 
-def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float]) -> list[Coded]:
-    """(H, W) masks as run lengths.
+def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float] | None = None) -> list[Coded]:
+    """(H, W) masks as run lengths, with what ranks them.
 
     Raises
     ------
@@ -47,7 +48,8 @@ def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float]) -> list[C
     """
     encode = coding().encode
     out = []
-    for mask, score in zip(masks, scores, strict=True):
+    # Without scores they are true objects, of which each counts as much.
+    for mask, score in zip(masks, repeat(1.0) if scores is None else scores, strict=False):
         runs = encode(np.asfortranarray(mask, np.uint8))
         shape = (int(mask.shape[0]), int(mask.shape[1]))
         out.append(Coded(shape, runs["counts"].decode(), int(mask.sum()), float(score)))

@@ -150,7 +150,8 @@ def save_planes(
             dtype=dtype,
             photometric="minisblack",
             compression="zlib",
-            predictor=True,
+            # That for floating point is unknown to ImageJ.
+            predictor=dtype.kind in "ui",
             software=False,
             metadata=metadata,
             resolution=resolution,

@@ -29,12 +29,20 @@ class EdgeMaps:
     ----------
     layer : napari.layers.Image or None
         (..., H, W) float32, 0..1, of the picture in work.
+    to_do : list of tuple
+        Planes that are not drawn yet.
     """
 
     def __init__(self, finder: Finder) -> None:
         self.finder = finder
         self.layer: Any = None
+        self.to_do: list[Plane] = []
+        self._failed: list[str] = []
         self._picture: Picture | None = None
+
+    def stop(self) -> None:
+        """Draw nothing more; planes that were drawn stay."""
+        self.to_do = []
 
     def find(self, every_plane: bool = False, thin: bool = False) -> None:
         """Draw the edges of the plane in view, or of all planes parallel to it.
@@ -58,7 +66,7 @@ class EdgeMaps:
             raise InputError("Choose a model first.")
         assert picture is not None
         assert everything is not None
-        finder.to_do = list(to_do)
+        self.to_do, self._failed = list(to_do), []
         for plane in to_do:
             self._draw(picture, everything.source, plane, model, thin)
         finder.status.emit("Drawing edges ...")
@@ -79,20 +87,21 @@ class EdgeMaps:
             )
 
         def ended() -> None:
-            finder.to_do = [each for each in finder.to_do if each != plane]
+            self.to_do = [each for each in self.to_do if each != plane]
+            if not self.to_do:
+                finder.status.emit(" ".join(dict.fromkeys(self._failed)))
 
         def done(edges: NDArray[np.float32]) -> None:
-            ended()
             if picture is finder.picture:
                 layer = self._layer_of(picture)
                 layer.data[plane_slices(plane)] = edges
                 layer.refresh(extent=False)
-                finder.status.emit("")
+            ended()
 
         def failed(error: Exception) -> None:
-            ended()
             text = str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
-            finder.status.emit(text)
+            self._failed.append(text)
+            ended()
 
         finder.jobs.submit(("edges", plane), EMBED, work, done, failed)
 

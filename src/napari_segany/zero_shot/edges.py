@@ -1,6 +1,8 @@
 """Edge maps from the outlines of everything that the model sees."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -84,49 +86,91 @@ def find_edges(
     if not isinstance(points_per_side, int) or points_per_side < 1:
         raise InputError(f"points_per_side must be 1 or more, got {points_per_side!r}.")
     embedding = model.embed(plane, limits=limits, should_stop=should_stop)
-    points = point_grid(points_per_side) * embedding.shape
-    parts: list[MaskSet] = []
+    # In planes of few pixels the last points would lie beyond the last pixel.
+    points = np.minimum(
+        point_grid(points_per_side) * embedding.shape, np.array(embedding.shape) - 0.5
+    )
+    found: list[_Outlined] = []
     for start in range(0, len(points), AT_ONCE):
         check(should_stop)
         prompts = [Prompt(points=[point]) for point in points[start : start + AT_ONCE]]
-        parts += model.predict(embedding, prompts, multimask=True, should_stop=should_stop)
+        for answer in model.predict(embedding, prompts, multimask=True, should_stop=should_stop):
+            found += _outlined(answer, embedding.frame)
         if progress is not None:
             progress(min(start + AT_ONCE, len(points)), len(points))
-    found = MaskSet.concatenate(parts)
-    assert found.low_res_logits is not None
     edges = np.zeros(embedding.shape, np.float32)
-    for i in box_nms(found.inclusive_boxes, found.predicted_iou, EDGE_NMS).tolist():
+    boxes = np.array([each.box for each in found]).reshape(-1, 4)
+    for i in box_nms(boxes, np.array([each.score for each in found]), EDGE_NMS).tolist():
         check(should_stop)
-        _draw(torch.from_numpy(found.low_res_logits[i]), embedding.frame, edges)
-    inner = np.zeros(edges.shape, bool)
+        found[i].draw(embedding.frame, edges)
     border = _border(embedding.frame)
-    inner[border:-border, border:-border] = True
-    edges = normalised(np.where(inner, edges, 0).astype(np.float32))
+    inner = (slice(border, edges.shape[0] - border), slice(border, edges.shape[1] - border))
+    within = np.zeros_like(edges)
+    within[inner] = edges[inner]
+    edges = normalised(within)
     return normalised(thinned(edges)) if thin else edges
 
 
 def _border(frame: Frame) -> int:
-    """Pixels along the border that may have no edges."""
-    return math.ceil(BORDER * max(frame.shape) / frame.mask_side)
+    """Pixels along the border that may have no edges; in narrow planes not all of them."""
+    return min(math.ceil(BORDER * max(frame.shape) / frame.mask_side), min(frame.shape) // 8)
 
 
-def _draw(logits: torch.Tensor, frame: Frame, edges: NDArray[np.float32]) -> None:
-    """Draw one mask's outline where it is stronger than what is there."""
-    inside = logits > 0
-    rows, cols = inside.any(dim=1).nonzero(), inside.any(dim=0).nonzero()
-    if not len(rows):
-        return
-    height, width = frame.cells_used(logits.shape[-1])
-    cells = (
-        max(int(rows.min()) - MARGIN, 0),
-        max(int(cols.min()) - MARGIN, 0),
-        min(int(rows.max()) + 1 + MARGIN, height),
-        min(int(cols.max()) + 1 + MARGIN, width),
-    )
-    if cells[0] >= cells[2] or cells[1] >= cells[3]:
-        # It lies in the padding only.
-        return
-    pixels, (top, left) = frame.enlarge_within(logits, cells)
-    strength = mask_edges(pixels.numpy())
-    part = edges[top : top + strength.shape[0], left : left + strength.shape[1]]
-    np.maximum(part, strength, out=part)
+@dataclass(frozen=True, eq=False)
+class _Outlined:
+    """What is kept of a mask until it is known whether it is redundant: the logits around it.
+
+    Attributes
+    ----------
+    box : ndarray
+        (4,) first and last row and column, in pixels.
+    score : float
+        Predicted IoU.
+    logits : ndarray
+        (h, w) of the cells around the mask, and of those that their pixels depend on.
+    at : tuple of int
+        Row and column of the first of these cells.
+    cells : tuple of int
+        Half-open row_min, col_min, row_max, col_max of the cells around the mask.
+    """
+
+    box: NDArray[np.float64]
+    score: float
+    logits: NDArray[np.float32]
+    at: tuple[int, int]
+    cells: tuple[int, int, int, int]
+
+    def draw(self, frame: Frame, edges: NDArray[np.float32]) -> None:
+        """Draw the outline where it is stronger than what is there."""
+        whole = torch.zeros(frame.mask_side, frame.mask_side)
+        rows, cols = (slice(a, a + n) for a, n in zip(self.at, self.logits.shape, strict=True))
+        whole[rows, cols] = torch.from_numpy(self.logits)
+        pixels, (top, left) = frame.enlarge_within(whole, self.cells)
+        strength = mask_edges(pixels.numpy())
+        part = edges[top : top + strength.shape[0], left : left + strength.shape[1]]
+        np.maximum(part, strength, out=part)
+
+
+def _outlined(found: MaskSet, frame: Frame) -> Iterator[_Outlined]:
+    """The masks of an answer; those that lie in the padding only are left out."""
+    assert found.low_res_logits is not None
+    height, width = frame.cells_used(frame.mask_side)
+    # Pixels depend on their own cell and on its neighbours, which are many if pixels are large.
+    reach = 4 + 2 * math.ceil(frame.mask_side / max(frame.shape))
+    for logits, box, score in zip(
+        found.low_res_logits, found.inclusive_boxes, found.predicted_iou, strict=True
+    ):
+        rows, cols = (np.flatnonzero((logits > 0).any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            continue
+        cells = (
+            max(int(rows[0]) - MARGIN, 0),
+            max(int(cols[0]) - MARGIN, 0),
+            min(int(rows[-1]) + 1 + MARGIN, height),
+            min(int(cols[-1]) + 1 + MARGIN, width),
+        )
+        if cells[0] >= cells[2] or cells[1] >= cells[3]:
+            continue
+        at = max(cells[0] - reach, 0), max(cells[1] - reach, 0)
+        kept = logits[at[0] : cells[2] + reach, at[1] : cells[3] + reach].copy()
+        yield _Outlined(box, float(score), kept, at, cells)

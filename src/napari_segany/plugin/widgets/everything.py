@@ -147,6 +147,7 @@ class EverythingWidget(QWidget):
         """Stop searching; whole planes that were searched are kept."""
         self.jobs.stop()
         self.finder.stop()
+        self.edges.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -327,13 +328,14 @@ class EverythingWidget(QWidget):
             self.progress_line.setText("")
 
     def _on_report(self, done: int, total: int) -> None:
-        if not self.finder.to_do:
+        to_do = [*self.finder.to_do, *self.edges.to_do]
+        if not to_do:
             return
         self.progress.setVisible(True)
         self.progress.setRange(0, total)
         self.progress.setValue(done)
         left = (time.monotonic() - self._began) * (total - done) / max(done, 1)
-        planes = len(self.finder.to_do)
+        planes = len(to_do)
         more = f", {planes} planes to do" if planes > 1 else f", {left:.0f} s left"
         self.progress_line.setText(f"{done} of {total} points{more}")
 

@@ -53,6 +53,8 @@ def _headline(found: SideBySide) -> str:
         return f"Objects through {len(found.planes)} planes:"
     if len(found.scores) > 1:
         empty = sum(each.truth + each.found == 0 for each in found.scores)
+        if empty == len(found.scores):
+            return "There is no object in any plane:"
         left_out = f" ({empty} more have no objects)" if empty else ""
         return f"Means over {len(found.scores) - empty} planes{left_out}:"
     where = found.plane_text(0)
