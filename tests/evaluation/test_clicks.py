@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_segany import Prompt
 from napari_segany.evaluation.clickers import BASELINES, SamClicker
 from napari_segany.evaluation.clicks import (
     click_through,
@@ -116,3 +117,17 @@ def test_boxes_are_moved_as_in_training():
     assert off.std(axis=0) == pytest.approx([2.5] * 4, rel=0.2)
     assert jittered_box(truth, 0.1, 5) == jittered_box(truth, 0.1, 5)
     assert (moved[:, 2] > moved[:, 0]).all()
+
+
+def test_what_is_meant_may_be_what_is_plausible(tiny_model: Any):
+    image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+    points, labels = np.array([[20.0, 25.0]]), np.array([1])
+    first = {}
+    for ranking in ("predicted_iou", "plausible"):
+        clicker = SamClicker(tiny_model, ranking=ranking)
+        clicker.begin(image)
+        clicker.begin_object()
+        first[clicker.name] = clicker.click(points, labels)[0][0]
+    found = tiny_model.predict(tiny_model.embed(image), Prompt(points, labels))
+    assert list(first) == ["tiny", "tiny, plausible"]
+    assert np.array_equal(first["tiny, plausible"], found.mask(0))

@@ -37,6 +37,9 @@ command again goes on where it was stopped.
 """
 
 
+PLAUSIBLE: Any = "plausible"
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``evaluate`` to the command line."""
     about = "Measure models on images with truth."
@@ -89,8 +92,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="+",
         default=[],
         metavar="WHO",
-        help="more models, or the baselines watershed and random_walker (clicks only); edges are "
-        "always compared with Sobel and Canny",
+        help="more models, plausible (the model with the ranking of the widgets) and the baselines "
+        "watershed and random_walker (these clicks only); edges are always compared with Sobel "
+        "and Canny",
     )
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
@@ -187,14 +191,16 @@ def run(args: argparse.Namespace) -> int:
 
 def predictors(args: argparse.Namespace) -> "list[Predictor]":
     """The model that was chosen, and whom to compare it with."""
-    from napari_segany.evaluation.clickers import BASELINES
+    from napari_segany.evaluation.clickers import BASELINES, SamClicker
     from napari_segany.evaluation.edge_finders import EDGE_BASELINES
 
     edges = "edges" in args.tasks
     known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
     found: list[Any] = [load(args)]
     for name in args.compare:
-        if name in known:
+        if name == PLAUSIBLE and not edges:
+            found.append(SamClicker(found[0], ranking=PLAUSIBLE))
+        elif name in known:
             found.append(known[name])
         else:
             found.append(load(argparse.Namespace(**{**vars(args), "model": name})))

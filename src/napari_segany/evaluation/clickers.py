@@ -10,6 +10,7 @@ from skimage.segmentation import random_walker, watershed
 
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.prompts import Prompt
+from napari_segany.core.ranking import Ranking
 from napari_segany.models.model import SamModel
 
 
@@ -25,11 +26,17 @@ class SamClicker:
         Who is asked.
     limits : tuple, optional
         Intensities that become black and white.
+    ranking : {"predicted_iou", "plausible"}
+        Which of three candidates is meant: the one with the highest predicted IoU, as in the paper,
+        or, as in the widgets, the best of those that do not cover more than half of the plane.
     """
 
-    def __init__(self, model: SamModel, limits: Limits | None = None) -> None:
-        self.model, self.limits = model, limits
-        self.name = model.id
+    def __init__(
+        self, model: SamModel, limits: Limits | None = None, ranking: Ranking = "predicted_iou"
+    ) -> None:
+        self.model, self.limits, self.ranking = model, limits, ranking
+        self.name = model.id if ranking == "predicted_iou" else f"{model.id}, {ranking}"
+        self.identity = [model.weights.sha256, model.precision, model.device.type]
         self._embedding: Any = None
         self._logits: Any = None
 
@@ -48,7 +55,7 @@ class SamClicker:
         """See :class:`Clicker`."""
         prompt = Prompt(points, labels, mask_logits=self._logits)
         found = self.model.predict(
-            self._embedding, prompt, multimask=_wanted(labels), ranking="predicted_iou"
+            self._embedding, prompt, multimask=_wanted(labels), ranking=self.ranking
         )
         assert found.low_res_logits is not None
         self._logits = found.low_res_logits[0]
@@ -66,7 +73,7 @@ class SamClicker:
         ]
         wanted = _wanted(asked[0][1])
         answers = self.model.predict(
-            self._embedding, prompts, multimask=wanted, ranking="predicted_iou"
+            self._embedding, prompts, multimask=wanted, ranking=self.ranking
         )
         for found in answers:
             assert found.low_res_logits is not None
