@@ -13,11 +13,11 @@ from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
-from napari_segany.batch.edges import EdgeFiles, Edges, edge_params
+from napari_segany.batch.edges import Edges, edge_files, edge_params
 from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
 from napari_segany.batch.labels import LABELS
 from napari_segany.batch.plan import Batch, Reading, survey
-from napari_segany.batch.proposals import ProposalFiles, Proposals
+from napari_segany.batch.proposals import Proposals, proposal_files
 from napari_segany.batch.run import run
 from napari_segany.batch.work import Executor, Local
 from napari_segany.cli.main import main
@@ -91,9 +91,9 @@ def test_edges_and_proposals_as_here(stacks, cluster: Cluster, tiny_model: SamMo
     def do(where: Executor, output: Path) -> dict[str, bytes]:
         named = name_inputs(find_inputs([str(folder)]), output)
         files: Any = {
-            path: EdgeFiles.of(output, name, True)
+            path: edge_files(output, name, True)
             if kind == "edges"
-            else ProposalFiles.of(output, name)
+            else proposal_files(output, name)
             for path, name in named.items()
         }
         product: Any = Edges() if kind == "edges" else Proposals()

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.batch.inputs import EDGES
-from napari_segany.batch.plan import Item
+from napari_segany.batch.plan import Item, MapFiles
 from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.parameters import AutomaticParams
@@ -41,36 +41,10 @@ def edge_params(points_per_side: int = EDGE_POINTS) -> AutomaticParams:
     )
 
 
-@dataclass(frozen=True)
-class EdgeFiles:
-    """Where the edge map of one image goes.
-
-    Attributes
-    ----------
-    edges : Path
-        OME-TIFF, float32, 0..1.
-    provenance : Path
-        The recipe.
-    thin : bool
-        Whether it is as wide as a pixel.
-    """
-
-    edges: Path
-    provenance: Path
-    thin: bool
-
-    @classmethod
-    def of(cls, folder: Path, name: str, thin: bool) -> "EdgeFiles":
-        """The files for an image called ``name``."""
-        return cls(folder / f"{name}{EDGES}", folder / f"{name}_edges_recipe.json", thin)
-
-    def all(self) -> tuple[Path, ...]:
-        """Every file."""
-        return self.edges, self.provenance
-
-    def kinds(self) -> Mapping[str, Any]:
-        """What kinds of files they are, as plain values."""
-        return {"thin": self.thin}
+def edge_files(folder: Path, name: str, thin: bool) -> MapFiles:
+    """Where the edge map of an image called ``name`` goes: OME-TIFF, float32, 0..1."""
+    main, provenance = folder / f"{name}{EDGES}", folder / f"{name}_edges_recipe.json"
+    return MapFiles(main, provenance, (("thin", thin),))
 
 
 @dataclass(frozen=True)
@@ -122,7 +96,7 @@ class Edges:
     def finish(self, item: Item, recipe: Recipe, work: Work[Map]) -> Record:
         """See :class:`Product`; planes that were not asked for are black."""
         files = item.files
-        assert isinstance(files, EdgeFiles)
+        assert isinstance(files, MapFiles)
         with open_image(item.path) as image:
             stamp = Stamp.of(image.files)
             layout, _ = resolve_stack(image.data, recipe)
@@ -138,7 +112,7 @@ class Edges:
             total = hashlib.sha256()
             for plane in planes():
                 total.update(plane.tobytes())
-            with writing(files.edges) as edges, writing(files.provenance) as provenance:
+            with writing(files.main) as edges, writing(files.provenance) as provenance:
                 save_planes(
                     edges,
                     planes(),

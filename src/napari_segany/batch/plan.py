@@ -30,6 +30,31 @@ class Files(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MapFiles:
+    """Where the one result of an image goes that is no label image, and its recipe.
+
+    Attributes
+    ----------
+    main, provenance : Path
+        The result, and the recipe.
+    settings : tuple
+        Names and values of what else decides what is in it.
+    """
+
+    main: Path
+    provenance: Path
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def all(self) -> tuple[Path, ...]:
+        """See :class:`Files`."""
+        return self.main, self.provenance
+
+    def kinds(self) -> Mapping[str, Any]:
+        """See :class:`Files`."""
+        return dict(self.settings)
+
+
 class Product(Protocol):
     """What a batch makes of images, plane by plane."""
 

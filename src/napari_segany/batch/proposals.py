@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.plan import Item
+from napari_segany.batch.plan import Item, MapFiles
 from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
@@ -25,37 +25,13 @@ Found = list[dict[str, Any]]
 """COCO's results of one plane, without the image's id."""
 
 
-@dataclass(frozen=True)
-class ProposalFiles:
-    """Where the proposals of one image go.
+def proposal_files(folder: Path, name: str, most: int = MOST_PROPOSALS) -> MapFiles:
+    """Where the proposals of an image called ``name`` go.
 
-    Attributes
-    ----------
-    proposals : Path
-        JSON: a list of planes, each with its index, its size and COCO's results.
-    provenance : Path
-        The recipe.
-    most : int
-        How many a plane has at most.
+    JSON: a list of planes, each with its index, its size and COCO's results.
     """
-
-    proposals: Path
-    provenance: Path
-    most: int = MOST_PROPOSALS
-
-    @classmethod
-    def of(cls, folder: Path, name: str, most: int = MOST_PROPOSALS) -> "ProposalFiles":
-        """The files for an image called ``name``."""
-        ends = "_proposals.json", "_proposals_recipe.json"
-        return cls(folder / f"{name}{ends[0]}", folder / f"{name}{ends[1]}", most)
-
-    def all(self) -> tuple[Path, ...]:
-        """Every file."""
-        return self.proposals, self.provenance
-
-    def kinds(self) -> Mapping[str, Any]:
-        """What kinds of files they are, as plain values."""
-        return {"most": self.most}
+    main, provenance = (folder / f"{name}_{end}.json" for end in ("proposals", "proposals_recipe"))
+    return MapFiles(main, provenance, (("most", most),))
 
 
 @dataclass(frozen=True)
@@ -113,13 +89,13 @@ class Proposals:
     def finish(self, item: Item, recipe: Recipe, work: Work[Found]) -> Record:
         """See :class:`Product`."""
         files = item.files
-        assert isinstance(files, ProposalFiles)
+        assert isinstance(files, MapFiles)
         count = 0
         with open_image(item.path) as image:
             stamp = Stamp.of(image.files)
             layout, _ = resolve_stack(image.data, recipe)
             height, width = layout.labels_shape[-2:]
-            with writing(files.proposals) as proposals, writing(files.provenance) as provenance:
+            with writing(files.main) as proposals, writing(files.provenance) as provenance:
                 with proposals.open("w", encoding="utf-8", newline="\n") as file:
                     file.write("[")
                     for number, index in enumerate(layout.chosen()):

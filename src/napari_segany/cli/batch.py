@@ -54,6 +54,16 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add what every batch has beside what it makes: files, model, image, planes, where."""
+    add_overwrite(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    arguments.add_model(parser)
+    arguments.add_image(parser)
+    add_planes(parser)
+    add_cluster(parser)
+
+
 def pick(value: Any, base: Recipe | None, name: str, default: Any) -> Any:
     """What was given, else what the recipe says, else the default."""
     if value is not None:

@@ -4,13 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
-from napari_segany.cli.batch import (
-    add_cluster,
-    add_overwrite,
-    add_planes,
-    how_to_read,
-    run_batch,
-)
+from napari_segany.cli.batch import add_run, how_to_read, run_batch
 
 if TYPE_CHECKING:
     from napari_segany.batch.work import Executor
@@ -49,12 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--soft", action="store_true", help="as wide as the outlines are; default: one pixel wide"
     )
-    add_overwrite(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-    arguments.add_model(parser)
-    arguments.add_image(parser)
-    add_planes(parser)
-    add_cluster(parser)
+    add_run(parser)
     parser.set_defaults(run=run)
 
 
@@ -71,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         Nothing could be done.
     """
-    from napari_segany.batch.edges import EdgeFiles, Edges, edge_params
+    from napari_segany.batch.edges import Edges, edge_files, edge_params
     from napari_segany.batch.inputs import find_inputs, name_inputs
 
     params, thin = edge_params(args.points_per_side), not args.soft
@@ -80,5 +69,5 @@ def run(args: argparse.Namespace) -> int:
         return where.make_recipe(params=params, **how_to_read(args))
 
     named = name_inputs(find_inputs(args.inputs), args.output)
-    files = {path: EdgeFiles.of(args.output, name, thin) for path, name in named.items()}
+    files = {path: edge_files(args.output, name, thin) for path, name in named.items()}
     return run_batch(args, files, Edges(thin), make_recipe).finish()

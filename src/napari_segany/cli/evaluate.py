@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_segany.batch.plan import Reading
     from napari_segany.evaluation.run import Measured
-    from napari_segany.evaluation.tasks import Predictor
+    from napari_segany.evaluation.tasks import Predictor, Settings
 
 EXAMPLES = """\
 examples:
@@ -126,17 +126,8 @@ def run(args: argparse.Namespace) -> int:
         pair_up,
     )
     from napari_segany.evaluation.summary import as_text, summarise
-    from napari_segany.evaluation.tasks import Settings
 
-    settings = Settings(
-        tasks=tuple(dict.fromkeys(args.tasks)),
-        clicks=args.clicks,
-        objects=args.objects,
-        min_pixels=args.min_pixels,
-        jitter=args.jitter,
-        params=AutomaticParams(**given(args, AutomaticParams)),
-        labels=LabelParams(**given(args, LabelParams)),
-    )
+    settings = chosen_settings(args)
     if args.every < 1:
         raise InputError(f"--every must be 1 or more, got {args.every}.")
     if not args.truth.exists():
@@ -187,6 +178,21 @@ def run(args: argparse.Namespace) -> int:
         print(as_text(summaries), end="")
         print(f"results in {args.output}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def chosen_settings(args: argparse.Namespace) -> "Settings":
+    """What is to be measured."""
+    from napari_segany.evaluation.tasks import Settings
+
+    return Settings(
+        tasks=tuple(dict.fromkeys(args.tasks)),
+        clicks=args.clicks,
+        objects=args.objects,
+        min_pixels=args.min_pixels,
+        jitter=args.jitter,
+        params=AutomaticParams(**given(args, AutomaticParams)),
+        labels=LabelParams(**given(args, LabelParams)),
+    )
 
 
 def predictors(args: argparse.Namespace) -> "list[Predictor]":

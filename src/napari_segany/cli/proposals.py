@@ -6,13 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
-from napari_segany.cli.batch import (
-    add_cluster,
-    add_overwrite,
-    add_planes,
-    how_to_read,
-    run_batch,
-)
+from napari_segany.cli.batch import add_run, how_to_read, run_batch
 
 if TYPE_CHECKING:
     from napari_segany.batch.work import Executor
@@ -63,12 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="COCO annotations whose ids the images get, by file name (default: ids from 1 on)",
     )
-    add_overwrite(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-    arguments.add_model(parser)
-    arguments.add_image(parser)
-    add_planes(parser)
-    add_cluster(parser)
+    add_run(parser)
     parser.set_defaults(run=run)
 
 
@@ -87,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
     """
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.proposals import (
-        ProposalFiles,
         Proposals,
         check_ids,
         collect,
+        proposal_files,
         read_ids,
     )
     from napari_segany.io.run_lengths import coding
@@ -108,9 +97,9 @@ def run(args: argparse.Namespace) -> int:
     def make_recipe(where: "Executor") -> "Recipe":
         return where.make_recipe(params=params, **how_to_read(args))
 
-    files = {path: ProposalFiles.of(args.output, name, args.most) for path, name in named.items()}
+    files = {path: proposal_files(args.output, name, args.most) for path, name in named.items()}
     report = run_batch(args, files, Proposals(args.most), make_recipe)
-    there = [each.proposals for path, each in files.items() if path not in report.failed]
+    there = [each.main for path, each in files.items() if path not in report.failed]
     if there := [path for path in there if path.exists()]:
         collect(there, args.output, ids)
     return report.finish()

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from napari_segany.cli import arguments
 from napari_segany.cli.automatic_options import add_options, given
 from napari_segany.cli.batch import (
-    add_cluster,
-    add_overwrite,
-    add_planes,
+    add_run,
     how_to_read,
     pick,
     run_batch,
@@ -55,11 +53,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
     arguments.add_output(parser)
     arguments.add_export(parser)
-    add_overwrite(parser)
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="do as this recipe says")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-    arguments.add_model(parser)
-    arguments.add_image(parser)
+    add_run(parser)
     parser.add_argument(
         "--region",
         type=Path,
@@ -72,9 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=None,
         help="reproduce the reference generator's set of masks",
     )
-    add_planes(parser)
     add_options(parser)
-    add_cluster(parser)
     parser.set_defaults(run=run)
 
 

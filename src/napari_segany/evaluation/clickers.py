@@ -1,5 +1,6 @@
 """Who can be asked click by click: our models, and classical baselines from the same clicks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,7 +86,7 @@ def _wanted(labels: NDArray[np.int64]) -> Any:
     return "both" if len(labels) > 1 else True
 
 
-class _Classical:
+class _Classical(ABC):
     """Marks the image with clicks, and its border as background until one is off the object."""
 
     name = ""
@@ -99,7 +100,8 @@ class _Classical:
         self._edges = sobel(self._gray)
 
     def begin_object(self) -> None:
-        """See :class:`Clicker`."""
+        """See :class:`Clicker`; nothing is kept of an object."""
+        return
 
     def click(
         self, points: NDArray[np.float64], labels: NDArray[np.int64]
@@ -116,9 +118,9 @@ class _Classical:
             seeds[part] = 1 if sign else 2
         return (self.grow(seeds) == 1)[None], np.ones(1)
 
+    @abstractmethod
     def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
         """Labels of the whole plane from 1 (object) and 2 (not) where there are seeds."""
-        raise NotImplementedError
 
 
 class WatershedClicker(_Classical):
