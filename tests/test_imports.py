@@ -15,6 +15,7 @@ STANDARD = sys.stdlib_module_names
 
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "schema": set(),
     "core": set(),
     "networks": set(),
     "models": {"core", "networks"},
