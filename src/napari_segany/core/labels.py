@@ -55,13 +55,14 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
     return kept
 
 
-def shift_ids(labels: NDArray[np.int32], last: int) -> NDArray[np.int32]:
+def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
     """Number objects on from ``last``, so that ids stay unique over the planes of a stack."""
     if not last:
         return labels
     # Pages of background that nobody writes to cost nothing.
     out = np.zeros(labels.shape, np.int32)
-    return np.add(labels, np.int32(last), out=out, where=labels > 0)
+    out = np.add(labels, np.int32(last), out=out, where=labels > 0)
+    return out
 
 
 def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:

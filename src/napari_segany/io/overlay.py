@@ -65,10 +65,12 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     # An edge runs along the inside of each object, so touching objects keep one each.
     edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)
     inside = shown > 0
-    colour = colours[shown]
-    mixed = (picture * (1 - FILL) + colour * FILL).round().astype(np.uint8)
-    out = np.where(inside[..., None], mixed, picture)
-    out[inside & edge] = colour[inside & edge]
+    out = picture.copy()
+    # One colour at a time, which takes a third of the memory.
+    for i in range(3):
+        colour = colours[:, i][shown[inside]]
+        mixed = (picture[..., i][inside] * (1 - FILL) + colour * FILL).round()
+        out[..., i][inside] = np.where(edge[inside], colour, mixed.astype(np.uint8))
     return out
 
 
