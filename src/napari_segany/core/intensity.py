@@ -60,7 +60,7 @@ def _count_finite(array: NDArray[np.generic]) -> int:
 def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.generic]:
     """The values that would be at ``ranks`` if the pixels were sorted, without sorting them."""
     if channel.dtype.kind in "iu" and channel.dtype.itemsize <= 2:
-        least = int(np.iinfo(channel.dtype).min)
+        least = int(np.iinfo(channel.dtype.str).min)
         counts = np.zeros(2 ** (8 * channel.dtype.itemsize), np.int64)
         for rows in _blocks(channel):
             values = channel[rows].astype(np.intp).ravel()

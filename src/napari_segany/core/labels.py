@@ -60,9 +60,9 @@ def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
     if not last:
         return labels
     # Pages of background that nobody writes to cost nothing.
-    out = np.zeros(labels.shape, np.int32)
-    out = np.add(labels, np.int32(last), out=out, where=labels > 0)
-    return out
+    shifted = np.zeros(labels.shape, np.int32)
+    np.add(labels, np.int32(last), out=shifted, where=labels > 0)
+    return shifted
 
 
 def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:

@@ -49,14 +49,15 @@ class Outputs:
     exports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        exports = tuple(self.exports)
         for name, chosen, known in (
             ("labels", [self.labels], LABELS),
             ("table", [self.table], TABLES),
-            ("exports", self.exports, EXPORTS),
+            ("exports", exports, EXPORTS),
         ):
             if bad := [each for each in chosen if each not in known]:
                 raise InputError(f"{name} must be of {', '.join(known)}, got {bad[0]!r}.")
-        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in self.exports))
+        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in exports))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,21 @@ _alone = threading.Lock()
 _here = threading.local()
 
 
+def _after_fork() -> None:
+    """Make a forked process able to compute.
+
+    None of its parent's threads exist in it, and torch would wait for its own for ever. With one
+    thread it needs no others.
+    """
+    global _alone
+    _alone = threading.Lock()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @lru_cache(maxsize=1)
 def _pool(count: int, process: int) -> ThreadPoolExecutor:
     """As many threads as asked for; ``process`` makes a forked process start its own."""
