@@ -26,6 +26,9 @@ from napari_segany.io.write import LabelStack
 LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
 """Kinds of label images, with the ending of their names."""
 
+ReadPlane = Callable[[], NDArray[np.generic]]
+"""Gives a plane as it was read."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -46,14 +49,15 @@ class Outputs:
     exports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        exports = tuple(self.exports)
         for name, chosen, known in (
             ("labels", [self.labels], LABELS),
             ("table", [self.table], TABLES),
-            ("exports", self.exports, EXPORTS),
+            ("exports", exports, EXPORTS),
         ):
             if bad := [each for each in chosen if each not in known]:
                 raise InputError(f"{name} must be of {', '.join(known)}, got {bad[0]!r}.")
-        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in self.exports))
+        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in exports))
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class MeasuredPlane:
     index : tuple of int
         Along the leading axes.
     labels : ndarray
-        (Y, X) int32, ids from 1 on.
+        (Y, X) of any integer type, ids from 1 on.
     masks : MaskSet
         The mask of each id, in order.
     columns : dict
@@ -128,7 +132,7 @@ class MeasuredPlane:
     """
 
     index: tuple[int, ...]
-    labels: NDArray[np.int32]
+    labels: NDArray[np.integer]
     masks: MaskSet
     columns: Columns
 
@@ -195,11 +199,11 @@ class ResultWriter:
             for kind in files.exports
         }
         # The plane with the most objects so far.
-        self._picture: tuple[tuple[int, ...], NDArray[np.generic], NDArray[np.int32]] | None = None
+        self._picture: tuple[tuple[int, ...], ReadPlane, NDArray[np.integer]] | None = None
         self._most = -1
         self._written = 0
 
-    def add(self, plane: MeasuredPlane, image: Callable[[], NDArray[np.generic]]) -> None:
+    def add(self, plane: MeasuredPlane, image: ReadPlane) -> None:
         """Take the next plane, in the order of the stack.
 
         Parameters
@@ -207,7 +211,8 @@ class ResultWriter:
         plane : MeasuredPlane
             Its ids are shifted to be unique over the stack.
         image : callable
-            Gives the plane as it was read; called where pictures are made.
+            Gives the plane as it was read; called where pictures are made, at the latest by
+            :meth:`save`.
         """
         self._fill_up_to(self._layout.number(plane.index))
         self._labels.add(shift_ids(plane.labels, self.object_count))
@@ -223,7 +228,7 @@ class ResultWriter:
                 export.add(given)
         if count > self._most:
             self._most = count
-            self._picture = (plane.index, np.array(image()), plane.labels)
+            self._picture = (plane.index, image, plane.labels)
         self.object_count += count
 
     def _fill_up_to(self, number: int) -> None:
@@ -266,7 +271,7 @@ class ResultWriter:
                 export.save(temporary[files.exports[kind]])
             if self._picture is not None:
                 _, image, labels = self._picture
-                picture = draw_overlay(to_rgb(image, self._limits), labels)
+                picture = draw_overlay(to_rgb(image(), self._limits), labels)
                 about = f"{self._name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
                 write_picture(temporary[files.overlay], picture, about)
