@@ -40,6 +40,9 @@ def test_colours_are_measured_one_by_one_and_no_object_is_an_empty_table():
 
     means = [v[0] for k, v in columns.items() if k.startswith("intensity_mean")]
     assert means == [0, 7, 0]
+    two = measure_plane(np.ones((6, 6), np.int32), image, channels=(4, 1))
+    assert [two["intensity_mean_4"][0], two["intensity_mean_1"][0]] == [0, 7]
+    assert not any(name.endswith("_2") for name in two), "two channels fill two colours"
     empty = measure_plane(np.zeros((6, 6), np.int32), image, channels=(0, 1, 2))
     assert list(empty) == list(columns)
     assert all(len(v) == 0 for v in empty.values())

@@ -40,10 +40,10 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 
 def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
-    """``plane``, ``stack``, ``LOW,HIGH``, or three such pairs."""
+    """``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
     if text in ("plane", "stack"):
         return text
-    values = numbers(text, 2, 6)
+    values = numbers(text, 2, 4, 6)
     return tuple((values[i], values[i + 1]) for i in range(0, len(values), 2))
 
 
@@ -130,7 +130,8 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "--channel",
             whole_numbers,
             "C",
-            "channel to look at, from 0, or three to be seen as red, green and blue (default: 0)",
+            "channel to look at, from 0, or two or three to be seen as red, green and blue "
+            "(default: 0)",
         ),
         (
             "--normalise",

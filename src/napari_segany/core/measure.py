@@ -72,7 +72,8 @@ def measure_plane(
     columns |= _physical_area(columns["area"], pixel_size or {})
     if pixels.ndim == 2:
         return columns | _intensities(labels, pixels, "")
-    numbers = channels if len(channels) == pixels.shape[2] else range(pixels.shape[2])
+    # Of two channels the third colour is empty, and there is nothing to measure in it.
+    numbers = channels if len(channels) > 1 else range(pixels.shape[2])
     for i, number in enumerate(numbers):
         columns |= _intensities(labels, pixels[..., i], f"_{number}")
     return columns
