@@ -11,7 +11,7 @@ from PIL import Image
 
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
-from napari_segany.io.read import open_image, to_known_axes
+from napari_segany.io.read import members, open_image, to_known_axes
 from napari_segany.io.tiff_pages import TiffPages
 
 RNG = np.random.default_rng(0)
@@ -418,6 +418,56 @@ def test_pages_that_are_listed_one_after_the_other_and_cut_short(tmp_path: Path)
     path.write_bytes(content[: int(len(content) * 0.7)])
     with pytest.raises(InputError, match="truncated"):
         open_image(path)
+
+
+def write_set(folder: Path, data: np.ndarray, parts: int) -> list[Path]:
+    """One image spread over OME-TIFF files, half of its planes in each, as microscopes write."""
+    each = len(data) // parts
+    names = [f"part_{n}.ome.tif" for n in range(parts)]
+    ids = [f"urn:uuid:00000000-0000-4000-8000-{n:012d}" for n in range(parts)]
+    places = "".join(
+        f'<TiffData FirstZ="{n * each + k}" IFD="{k}" PlaneCount="1">'
+        f'<UUID FileName="{names[n]}">{ids[n]}</UUID></TiffData>'
+        for n in range(parts)
+        for k in range(each)
+    )
+    for n, name in enumerate(names):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[n]}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
+            f'SizeX="{data.shape[2]}" SizeY="{data.shape[1]}" SizeZ="{len(data)}" SizeC="1" '
+            f'SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{places}</Pixels></Image>'
+            "</OME>"
+        )
+        with tifffile.TiffWriter(folder / name) as writer:
+            for k, plane in enumerate(data[n * each : (n + 1) * each]):
+                writer.write(
+                    plane,
+                    description=xml if k == 0 else None,
+                    metadata=None,
+                    photometric="minisblack",
+                    contiguous=False,
+                )
+    return [folder / name for name in names]
+
+
+def test_a_set_of_files_is_one_image_whichever_is_given(tmp_path: Path) -> None:
+    data = pixels((4, 20, 30))
+    first, second = write_set(tmp_path, data, 2)
+    assert members(first) == (first, second)
+    assert members(second) == (second, first)
+    with open_image(second) as image:
+        assert image.axes == "ZYX"
+        assert image.files == (second, first)
+        np.testing.assert_array_equal(np.asarray(image.data), data)
+
+
+def test_what_is_no_set_is_its_only_member(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels((3, 20, 30)), metadata={"axes": "ZYX"})
+    (tmp_path / "b.tif").write_bytes(b"II*\0 damaged")
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    for path in (*sorted(tmp_path.iterdir()), tmp_path / "missing.tif", tmp_path):
+        assert members(path) == (path,)
 
 
 def test_pages_understand_an_ellipsis(tmp_path: Path):

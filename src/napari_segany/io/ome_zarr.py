@@ -52,6 +52,57 @@ def _attributes(path: Path) -> Mapping[str, Any]:
     return ome
 
 
+def list_images(path: Path) -> list[Path]:
+    """Images in a Zarr folder: the fields of a plate or a well, the images of one file, or itself.
+
+    Raises
+    ------
+    InputError
+        If the folder's own list cannot be read.
+    """
+    try:
+        return _inside(path, _attributes(path))
+    except InputError:
+        raise
+    # Metadata can be wrong in any way.
+    except Exception as error:
+        raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+
+
+def _inside(path: Path, attributes: Mapping[str, Any]) -> list[Path]:
+    if "multiscales" in attributes:
+        return [path]
+    if "plate" in attributes:
+        wells = [_below(path, each["path"]) for each in attributes["plate"]["wells"]]
+        # A well that is listed and not there is an image that fails, by its name.
+        return [
+            field
+            for well in wells
+            for field in (_inside(well, _attributes(well)) if well.is_dir() else [well])
+        ]
+    if "well" in attributes:
+        return [_below(path, each["path"]) for each in attributes["well"]["images"]]
+    # Converters put the images of a file into numbered groups.
+    numbered = [p for p in path.iterdir() if p.name.isdecimal() and is_zarr(p)]
+    return sorted(numbered, key=lambda p: int(p.name)) or [path]
+
+
+def _below(path: Path, name: Any) -> Path:
+    inner = path / str(name)
+    if not inner.resolve().is_relative_to(path.resolve()):
+        raise InputError(f"{path} lists {name}, which is outside of it; it is damaged.")
+    return inner
+
+
+def holds_fields(path: Path) -> bool:
+    """Whether a Zarr folder is a plate or a well of one."""
+    try:
+        return is_zarr(path) and not {"plate", "well"}.isdisjoint(_attributes(path))
+    # Whoever opens it says what is wrong.
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
 def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     """The full resolution of an image, its axes in capital letters, and its pixel size.
 
@@ -70,12 +121,10 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     zarr = _zarr()
     try:
         attributes = _attributes(path)
-        if "multiscales" not in attributes and (path / "0").is_dir() and is_zarr(path / "0"):
-            # Converters put the images of a file into numbered groups.
-            if (path / "1").is_dir() and is_zarr(path / "1"):
-                inner = ", ".join(sorted(p.name for p in path.iterdir() if is_zarr(p)))
-                raise InputError(f"{path} holds several images ({inner}); give one: {path / '0'}.")
-            path, attributes = path / "0", _attributes(path / "0")
+        images = _inside(path, attributes)
+        if len(images) > 1 or holds_fields(path):
+            raise InputError(_several(path, images))
+        path, attributes = images[0], _attributes(images[0])
         if "multiscales" not in attributes:
             opened = zarr.open(str(path), mode="r")
             if not hasattr(opened, "shape"):
@@ -90,6 +139,19 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     # Metadata can be wrong in any way.
     except Exception as error:
         raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+
+
+def _several(path: Path, images: list[Path]) -> str:
+    names = [each.relative_to(path).as_posix() for each in images]
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    if not holds_fields(path):
+        return f"{path} holds several images ({shown}); give one, such as {images[0]}."
+    if not names:
+        return f"{path} is a plate without fields, so there is no image in it."
+    return (
+        f"{path} is a plate or a well with {len(names)} fields ({shown}). Give one of them, such as "
+        f"{images[0]}; napari-segany segment takes the whole."
+    )
 
 
 def _axes_and_size(

@@ -17,7 +17,8 @@ from PIL import Image, UnidentifiedImageError
 from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import pixel_size as sizes
-from napari_segany.io.ome_zarr import is_zarr, open_zarr
+from napari_segany.io.ome_files import ome_files
+from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.tiff_pages import TiffPages
 
@@ -105,8 +106,40 @@ class OpenedImage:
 
 
 def stem(path: Path) -> str:
-    """Name of an image file without its suffix, ``.ome`` included."""
+    """Name of an image file without its suffix, ``.ome`` included.
+
+    An image inside a Zarr folder is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``.
+    """
+    for outer in path.parents:
+        if outer.suffix.lower() == ".zarr":
+            return "_".join([stem(outer), *path.relative_to(outer).parts])
     return path.stem.removesuffix(".ome") or path.stem
+
+
+def expand_containers(path: Path) -> list[Path]:
+    """The images that a path stands for: the fields of an OME-Zarr plate, else the path itself."""
+    try:
+        return (list_images(path) if holds_fields(path) else []) or [path]
+    except InputError:
+        # Whoever opens it says what is wrong.
+        return [path]
+
+
+def members(path: Path) -> tuple[Path, ...]:
+    """Every file of the set that an image is spread over, the path itself first.
+
+    Cheap for files that are no member of a set, which are not opened any further.
+    """
+    if path.is_dir() or not path.is_file() or _first_bytes(path) not in _TIFF_MAGIC:
+        return (path,)
+    with _complaints():
+        try:
+            with tifffile.TiffFile(path) as tiff:
+                spread = tiff.is_ndtiff or len(ome_files(tiff.ome_metadata or "")) > 1
+                return _files(path, tiff.series[0]) if spread else (path,)
+        # Whoever opens it says what is wrong.
+        except Exception:
+            return (path,)
 
 
 def open_image(path: Path | str) -> OpenedImage:
