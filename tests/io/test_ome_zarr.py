@@ -83,7 +83,7 @@ def test_a_plate_is_its_fields_in_order_each_with_a_name(tmp_path: Path, version
     ]
     with open_image(fields[3]) as opened:
         assert (opened.name, opened.axes) == ("plate_B_12_1", "YX")
-    with pytest.raises(InputError, match="plate or a well with 4 fields.*A/1/0.*Give one") as told:
+    with pytest.raises(InputError, match=r"plate or a well with 4 fields.*A/1/0.*Give one") as told:
         open_image(plate)
     assert str(fields[0]) in str(told.value)
 

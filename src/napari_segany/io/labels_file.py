@@ -9,8 +9,9 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import write_labels
+from napari_segany.io.opened import stem
 from napari_segany.io.pixel_size import PixelSize, check_sizes
-from napari_segany.io.read import TIFF_SUFFIXES, stem
+from napari_segany.io.tiff import TIFF_SUFFIXES
 from napari_segany.io.write import LabelStack
 
 _ENDING = "_labels"

@@ -103,8 +103,8 @@ def holds_fields(path: Path) -> bool:
         return False
 
 
-def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
-    """The full resolution of an image, its axes in capital letters, and its pixel size.
+def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSize, tuple[str, ...]]:
+    """The full resolution of an image, its axes in capital letters, its pixel size, and notes.
 
     Axes are empty for an array that does not name them.
 
@@ -112,6 +112,8 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     ----------
     path : Path
         A folder: OME-Zarr 0.1 to 0.5, or a plain array.
+    series : int, optional
+        Which one of several images in it, from 0.
 
     Raises
     ------
@@ -122,18 +124,23 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     try:
         attributes = _attributes(path)
         images = _inside(path, attributes)
-        if len(images) > 1 or holds_fields(path):
+        if series is None and (len(images) > 1 or holds_fields(path)):
             raise InputError(_several(path, images))
-        path, attributes = images[0], _attributes(images[0])
+        if series is not None and not 0 <= series < len(images):
+            raise InputError(
+                f"There is no image {series} in {path}; it holds 0..{len(images) - 1}."
+            )
+        path = images[series or 0]
+        attributes = _attributes(path)
         if "multiscales" not in attributes:
-            opened = zarr.open(str(path), mode="r")
-            if not hasattr(opened, "shape"):
+            data = zarr.open(str(path), mode="r")
+            if not hasattr(data, "shape"):
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
-            return opened, "", {}
+            return data, "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
         level = scales["datasets"][0]
         data = zarr.open_array(str(path / level["path"]), mode="r")
-        return data, *_axes_and_size(scales, level, data.ndim)
+        return data, *_axes_and_size(scales, level, data.ndim), _missing_chunks(data)
     except InputError:
         raise
     # Metadata can be wrong in any way.
@@ -141,16 +148,30 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
         raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
 
 
+def _missing_chunks(data: Any) -> tuple[str, ...]:
+    """What to say of chunks that are not stored: the format reads them without a word."""
+    missing = data.nchunks - data.nchunks_initialized
+    if not missing:
+        return ()
+    return (
+        f"{missing} of its {data.nchunks} chunks are not stored and are read as "
+        f"{data.fill_value}, as the format has it. If that was not meant, copy it again.",
+    )
+
+
 def _several(path: Path, images: list[Path]) -> str:
     names = [each.relative_to(path).as_posix() for each in images]
     shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     if not holds_fields(path):
-        return f"{path} holds several images ({shown}); give one, such as {images[0]}."
+        return (
+            f"{path} holds several images ({shown}); give one, such as {images[0]}, or --series N "
+            "or all."
+        )
     if not names:
         return f"{path} is a plate without fields, so there is no image in it."
     return (
-        f"{path} is a plate or a well with {len(names)} fields ({shown}). Give one of them, such as "
-        f"{images[0]}; napari-segany segment takes the whole."
+        f"{path} is a plate or a well with {len(names)} fields ({shown}). Give one of them, such "
+        f"as {images[0]}; napari-segany segment takes the whole."
     )
 
 

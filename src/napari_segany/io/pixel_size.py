@@ -91,15 +91,12 @@ def check_sizes(sizes: PixelSize) -> PixelSize:
     """
     checked = {}
     for axis, given in sizes.items():
-        try:
-            value, unit = given
-        except (TypeError, ValueError):
-            value, unit = given, ""
-        size = _size(value, unit)
+        pair: tuple[Any, ...] = given if isinstance(given, tuple | list) else (given,)
+        size = _size(*pair) if len(pair) == 2 else None
         if size is None or not _fits(axis, size):
             raise InputError(
-                f"The pixel size along {axis} is {given!r}; give a number above 0 and a unit for Z, "
-                f"Y and X (such as (0.1, 'um')) or T (such as (5.0, 's')). Units are "
+                f"The pixel size along {axis} is {given!r}; give a number above 0 and a unit for "
+                f"Z, Y and X (such as (0.1, 'um')) or T (such as (5.0, 's')). Units are "
                 f"{ACCEPTED_UNITS}."
             )
         checked[axis] = size
@@ -111,8 +108,13 @@ def _fits(axis: str, size: tuple[float, str]) -> bool:
     return axis in tuple("TZYX") and size[1] in (TIMES if axis == "T" else LENGTHS)
 
 
-def _keep_known(sizes: Mapping[str, tuple[float, str] | None]) -> PixelSize:
+def _known_only(sizes: Mapping[str, tuple[float, str] | None]) -> PixelSize:
     return {axis: size for axis, size in sizes.items() if size is not None}
+
+
+def keep_known(stated: Mapping[str, tuple[Any, Any]]) -> PixelSize:
+    """Of values and units that a file states along axes, those that are sizes."""
+    return _known_only({axis: _size(value, unit) for axis, (value, unit) in stated.items()})
 
 
 def from_ome(xml: str, number: int = 0) -> PixelSize:
@@ -123,7 +125,7 @@ def from_ome(xml: str, number: int = 0) -> PixelSize:
     except (ElementTree.ParseError, IndexError):
         return {}
     names = {axis: (f"PhysicalSize{axis}", "µm") for axis in "ZYX"} | {"T": ("TimeIncrement", "s")}
-    return _keep_known(
+    return _known_only(
         {
             axis: _size(pixels.get(name), pixels.get(f"{name}Unit", default))
             for axis, (name, default) in names.items()
@@ -151,7 +153,7 @@ def from_imagej(metadata: Mapping[str, Any], tags: Mapping[str, Any]) -> PixelSi
     for axis, tag, own in (("Y", "YResolution", "yunit"), ("X", "XResolution", "xunit")):
         per_unit = _per_unit(tags.get(tag))
         sizes[axis] = _size(1 / per_unit, metadata.get(own, unit)) if per_unit else None
-    return _keep_known(sizes)
+    return _known_only(sizes)
 
 
 def _absolute(value: Any) -> Any:
@@ -170,7 +172,7 @@ def from_resolution_tags(tags: Mapping[str, Any]) -> PixelSize:
         dpi = (per_unit or 0) * _UM_PER_INCH / um_per_unit
         printer = any(abs(dpi - usual) < 0.01 for usual in PRINTER_DPI)
         sizes[axis] = _size(um_per_unit / per_unit, "um") if per_unit and not printer else None
-    return _keep_known(sizes)
+    return _known_only(sizes)
 
 
 def to_ome(sizes: PixelSize) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def to_name(unit: str) -> str | None:
 
 def from_names(steps: Mapping[str, float], units: Mapping[str, str]) -> PixelSize:
     """Sizes along axes for which a known unit is stated, and one that fits the axis."""
-    found = _keep_known({axis: _size(steps[axis], unit) for axis, unit in units.items()})
+    found = _known_only({axis: _size(steps[axis], unit) for axis, unit in units.items()})
     return {axis: size for axis, size in found.items() if _fits(axis, size)}
 
 
