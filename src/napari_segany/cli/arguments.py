@@ -60,6 +60,13 @@ def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
+def series(text: str) -> int | str:
+    """A whole number from 0 on, or ``all``."""
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number from 0 on nor all")
+    return text if text == "all" else int(text)
+
+
 def axes(text: str) -> str:
     """Axis letters in upper case, or ``auto``."""
     return text if text == "auto" else text.upper()
@@ -120,6 +127,13 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
     group = parser.add_argument_group("image")
     options: list[tuple[str, Callable[[str], Any], str, str]] = [
         (
+            "--series",
+            series,
+            "N|all",
+            "which image of a file that holds several, from 0, or all of them; results are called "
+            "NAME_s0, NAME_s1 and so on (default: the first, as NAME)",
+        ),
+        (
             "--axes",
             axes,
             "AXES",
@@ -141,5 +155,5 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "negative LOW write --normalise=-5,5 (default: plane)",
         ),
     ]
-    for name, kind, metavar, text in options if brightness else options[:2]:
+    for name, kind, metavar, text in options if brightness else options[:-1]:
         group.add_argument(name, type=kind, metavar=metavar, help=text)

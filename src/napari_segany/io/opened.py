@@ -1,5 +1,6 @@
 """An image file that is open: what is known of it, and its pixels when they are indexed."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,12 +96,32 @@ class OpenedImage:
         self.close()
 
 
+_ONE_OF = re.compile(r"(.+)\[(\d+)\]")
+"""How one image of a file that holds several is called: ``cells.ome.tif[1]``."""
+
+
+def one_of(path: Path, number: int) -> Path:
+    """The path by which one image of a file that holds several is known."""
+    return path.with_name(f"{path.name}[{number}]")
+
+
+def split_path(path: Path) -> tuple[Path, int | None]:
+    """The file, and which image of it is meant; None if the path says nothing about it."""
+    found = _ONE_OF.fullmatch(path.name)
+    if found is None or path.exists():
+        return path, None
+    return path.with_name(found[1]), int(found[2])
+
+
 def stem(path: Path) -> str:
     """Name of an image file without its suffix, ``.ome`` included.
 
-    An image inside a Zarr folder is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``.
+    An image inside another is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``, and
+    ``cells.ome.tif[1]`` is ``cells_s1``.
     """
     for outer in path.parents:
         if outer.suffix.lower() == ".zarr":
             return "_".join([stem(outer), *path.relative_to(outer).parts])
-    return path.stem.removesuffix(".ome") or path.stem
+    file, number = split_path(path)
+    name = file.stem.removesuffix(".ome") or file.stem
+    return name if number is None else f"{name}_s{number}"

@@ -1,7 +1,10 @@
 """Opening images: what the axes are, how large a pixel is, and the planes when they are needed."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from PIL import UnidentifiedImageError
 
@@ -9,7 +12,7 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import tiff
 from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
-from napari_segany.io.opened import OpenedImage, stem
+from napari_segany.io.opened import OpenedImage, one_of, split_path, stem
 from napari_segany.io.pictures import PICTURE_SUFFIXES, read_picture
 from napari_segany.io.tiff_meaning import to_known_axes
 
@@ -17,6 +20,7 @@ __all__ = [
     "ACCEPTED",
     "SUFFIXES",
     "OpenedImage",
+    "choose_series",
     "expand_containers",
     "members",
     "open_image",
@@ -39,6 +43,42 @@ def expand_containers(path: Path) -> list[Path]:
     except InputError:
         # Whoever opens it says what is wrong.
         return [path]
+
+
+def choose_series(paths: Iterable[Path], asked: int | Literal["all"] | None) -> list[Path]:
+    """Which images of files that hold several are meant.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Image files.
+    asked : int or "all", optional
+        Which image of each, from 0, or each one; by default what the paths say.
+
+    Returns
+    -------
+    list of Path
+        For :func:`open_image`; results are called after them: image 1 of ``cells.tif`` is
+        ``cells.tif[1]``, and its results ``cells_s1``.
+    """
+    if asked is None:
+        return list(paths)
+    return [image for path in paths for image in _series_of(path, asked)]
+
+
+def _series_of(path: Path, asked: int | Literal["all"]) -> list[Path]:
+    try:
+        if is_zarr(path):
+            images = list_images(path)
+        else:
+            count = tiff.count_images(path) if _first_bytes(path) in tiff.MAGIC else 1
+            images = [one_of(path, n) for n in range(count)] if count > 1 else [path]
+    except InputError:
+        # Whoever opens it says what is wrong.
+        return [path]
+    if asked == "all":
+        return images
+    return [images[asked] if asked < len(images) else one_of(path, asked)]
 
 
 def members(path: Path) -> tuple[Path, ...]:
@@ -69,7 +109,7 @@ def open_image(path: Path | str, *, series: int | None = None, axes: str = "") -
         OME-Zarr, PNG or JPEG; told by content, not by name.
     series : int, optional
         Which image of a file that holds several, from 0; the first one by default, with a note
-        that lists them.
+        that lists them. A path can say so, too: ``cells.ome.tif[1]``.
     axes : str, optional
         The axes that it will be taken by. They decide only about palettes: with S these are
         colours, without it the values.
@@ -94,13 +134,18 @@ def open_image(path: Path | str, *, series: int | None = None, axes: str = "") -
             f"{path} is an address; only files on this machine are read. Download it first, or "
             "mount it as a folder."
         )
-    path = Path(path)
+    given = Path(path)
+    path, number = split_path(given)
+    series = number if series is None else series
     if is_zarr(path):
         opened = _open_zarr(path, series)
     elif _first_bytes(path) in tiff.MAGIC:
         opened = tiff.open_tiff(path, series, "" if axes == "auto" else axes)
+    elif series:
+        raise InputError(f"There is no image {series} in {path}; it holds one, image 0.")
     else:
         opened = _open_picture(path)
+    opened = replace(opened, path=given)
     try:
         _check_pixels(opened)
     except InputError:

@@ -113,6 +113,16 @@ def images_of(tiff: tifffile.TiffFile) -> list[Any]:
     return kept or list(tiff.series[:1])
 
 
+def count_images(path: Path) -> int:
+    """How many images a TIFF file holds; 1 if it cannot be read, which whoever opens it says."""
+    with _complaints():
+        try:
+            with tifffile.TiffFile(path) as tiff:
+                return max(len(images_of(tiff)), 1)
+        except Exception:
+            return 1
+
+
 def _is_level(series: Any, before: list[Any]) -> bool:
     """Whether a nameless series is another one at 1/2, 1/4 and so on of its size."""
     whole = before[-1]

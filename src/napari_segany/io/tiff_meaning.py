@@ -221,7 +221,7 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
     used[: table.shape[1]] = table.T[: len(used)]
     gray = bool((used == used[:, :1]).all())
     bright = _grows_brighter(used)
-    if gray and not (bright or asked):
+    if gray and not bright:
         return Meaning(
             axes,
             (*notes, "Its palette of grays is applied."),
