@@ -100,6 +100,12 @@ def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "")
     found, more = _unnamed_colours(found, shape)
     notes += more
     known = to_known_axes(found, shape)
+    notes += [
+        f"Axis {axis} has no name in the file and is taken to count planes; "
+        f"--axes {known.replace(axis, 'C')} takes channels."
+        for axis in known
+        if axis in "QI" and "C" not in known
+    ]
     dtype = np.dtype(series.dtype)
     if page.photometric == PHOTOMETRIC.PALETTE and "S" not in known:
         return _palette(series, known, notes, axes)
