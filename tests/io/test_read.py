@@ -295,6 +295,8 @@ def test_palettes_become_colours_and_gray_palettes_gray(tmp_path: Path) -> None:
     grays.save(tmp_path / "grays.png")
     with open_image(tmp_path / "colours.png") as image:
         assert image.data[0, 0].tolist() == [250, 120, 3]
+    with open_image(tmp_path / "colours.png", stored=True) as image:
+        assert (image.axes, image.data[0, 0]) == ("YX", 1)
     with open_image(tmp_path / "grays.png") as image:
         assert image.shape == (20, 30)
         assert image.data[0, 0] == 90

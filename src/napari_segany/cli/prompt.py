@@ -174,7 +174,7 @@ def make_prompts(args: argparse.Namespace) -> "list[Prompt]":
     if args.point or args.mask:
         mask = None
         if args.mask:
-            with open_image(args.mask) as image:
+            with open_image(args.mask, stored=True) as image:
                 mask = np.asarray(image.data) != 0
             if mask.ndim == 3 and image.axes.endswith("S"):
                 mask = mask.any(axis=-1)

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.read import choose_series, open_image
 
     if args.region:
-        open_image(args.region).close()
+        open_image(args.region, stored=True).close()
     inputs = choose_series(find_inputs(args.inputs), args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     return run_batch(

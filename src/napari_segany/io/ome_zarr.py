@@ -154,8 +154,9 @@ def _missing_chunks(data: Any) -> tuple[str, ...]:
     if not missing:
         return ()
     return (
-        f"{missing} of its {data.nchunks} chunks are not stored and are read as "
-        f"{data.fill_value}, as the format has it. If that was not meant, copy it again.",
+        f"{missing} of its {data.nchunks} chunks are not stored and are read as {data.fill_value}. "
+        "Blank chunks are left out so, and lost ones look the same; if it should have no blank "
+        "parts, copy it again.",
     )
 
 

@@ -74,7 +74,9 @@ class Meaning:
     added: tuple[int, ...] = ()
 
 
-def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "") -> Meaning:
+def understand(
+    tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "", stored: bool = False
+) -> Meaning:
     """Axes, colours and brightness of a series.
 
     Parameters
@@ -87,6 +89,8 @@ def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "")
         What to call it in errors.
     axes : str, optional
         Those that a person gave; where a palette can be taken in two ways, they decide.
+    stored : bool
+        Whether values stay as they are, as those of labels do.
 
     Raises
     ------
@@ -107,6 +111,8 @@ def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "")
         if axis in "QI" and "C" not in known
     ]
     dtype = np.dtype(series.dtype)
+    if stored:
+        return Meaning(known, tuple(notes), dtype)
     if page.photometric == PHOTOMETRIC.PALETTE and "S" not in known:
         return _palette(series, known, notes, axes)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
