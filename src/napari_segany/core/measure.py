@@ -81,6 +81,23 @@ def measure_plane(
     return columns
 
 
+def spread(columns: Columns, count: int) -> Columns:
+    """The same columns with an entry for each label from 1 to ``count``.
+
+    Labels without a pixel have an area of 0, and nothing else is known of them.
+    """
+    at = np.asarray(columns["label"], np.intp) - 1
+    out: Columns = {"label": np.arange(1, count + 1)}
+    for name, values in columns.items():
+        if name.startswith("area"):
+            out[name] = np.zeros(count, values.dtype)
+        elif name != "label":
+            out[name] = np.full(count, np.nan)
+        if name != "label":
+            out[name][at] = values
+    return out
+
+
 def _physical_area(
     area: NDArray[np.generic], pixel_size: Mapping[str, tuple[float, str]]
 ) -> Columns:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.labels import shift_ids
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.measure import Columns, measure_plane
+from napari_segany.core.measure import Columns, measure_plane, spread
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
@@ -147,6 +147,9 @@ def measured(
 ) -> MeasuredPlane:
     """Measure the objects of a plane; see :func:`napari_segany.core.measure.measure_plane`."""
     columns = measure_plane(labels, image, pixel_size, channels)
+    if len(columns["label"]) < len(masks):
+        # Some masks are covered, or empty.
+        columns = spread(columns, len(masks))
     scores: Columns = {
         "predicted_iou": masks.predicted_iou,
         "stability_score": masks.stability_score,
@@ -173,6 +176,8 @@ class ResultWriter:
         Of the image.
     limits : tuple, optional
         Intensity limits of pictures; by default each plane's own.
+    file : str, optional
+        Name of the image's file with its ending, where files for other programs name it.
     """
 
     def __init__(
@@ -182,6 +187,7 @@ class ResultWriter:
         layout: StackLayout,
         pixel_size: PixelSize,
         limits: Limits | None = None,
+        file: str | None = None,
     ) -> None:
         self.object_count = 0
         self._files = files
@@ -193,7 +199,7 @@ class ResultWriter:
         self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
         table = TABLES[files.outputs.table][1]()
         self._table: Table = self._open.enter_context(closing(table))
-        about = Exported(name, layout, limits)
+        about = Exported(name, file or name, layout, limits)
         self._exports: dict[str, Export] = {
             kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
             for kind in files.exports
