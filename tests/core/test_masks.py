@@ -226,7 +226,7 @@ def test_iterables_of_any_kind_are_taken(scored: MaskSet) -> None:
     masks = [scored.mask(i) for i in range(4)]
     for same in (
         MaskSet.from_masks(iter(masks)),
-        MaskSet.from_masks({i: mask for i, mask in enumerate(masks)}.values()),
+        MaskSet.from_masks(dict(enumerate(masks)).values()),
         MaskSet.from_crops(scored.shape, iter(masks), ((0, 0) for _ in masks)),
         MaskSet.concatenate(map(MaskSet.__getitem__, [scored] * 4, range(4))),
         scored[iter(range(4))],

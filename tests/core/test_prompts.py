@@ -122,7 +122,7 @@ def test_a_prompt_says_what_it_is() -> None:
 def test_iterables_of_any_kind_are_taken() -> None:
     wanted = Prompt([[1, 2], [3, 4]], [1, 0], [0, 0, 9, 9])
     found = Prompt(
-        ((a, a + 1) for a in (1, 3)), iter([1, 0]), dict(zip("abcd", [0, 0, 9, 9])).values()
+        ((a, a + 1) for a in (1, 3)), iter([1, 0]), dict(enumerate([0, 0, 9, 9])).values()
     )
     for name in ("points", "labels", "box"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name))
