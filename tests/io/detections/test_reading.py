@@ -122,3 +122,17 @@ def test_all_choices_are_checked(read: Any) -> None:
     for choice in ({"first_plane": 2}, {"units": "miles"}):
         with pytest.raises(InputError, match=f"got {next(iter(choice.values()))!r}"):
             read("x,y\n1,2\n", **choice)
+
+
+def test_what_is_said_is_never_overheard(read: Any) -> None:
+    (found,) = read("x1,y1,x2,y2\n1,2,3,4\n", size=0.5, units="calibrated")
+    assert found.box == [4, 2, 8, 6]
+    found = read("y,x\n1,2\n", size=0.5, units="calibrated")
+    assert found.found[0].points == [[2, 4]]
+    assert found.understood == "plain table: points from y, x in um"
+    (found,) = read("centroid-0,centroid-1\n1,2\n", size=0.5, units="calibrated")
+    assert found.points == [[2, 4]]
+    with pytest.raises(InputError, match="units calibrated does not go with that"):
+        read("axis-0,axis-1\n1,2\n", size=0.5, units="calibrated")
+    with pytest.raises(InputError, match="first plane 1 does not go with that"):
+        read("label,bbox-0,bbox-1,bbox-2,bbox-3,bbox-4,bbox-5\n", axes={"Z": 3}, first_plane=1)

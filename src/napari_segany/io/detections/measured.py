@@ -15,6 +15,7 @@ from napari_segany.io.detections.columns import (
 from napari_segany.io.detections.fitting import box_between
 from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_if_said, unit_of
 
 OURS = ("row_min", "col_min", "row_max", "col_max")
 OURS_TOO = ("centroid_row", "centroid_col", "label")
@@ -60,6 +61,9 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
     planes = {} if deep else added_planes(sheet)
     first = choices.first_plane or 0
     label = "label" if sheet.has("label") else None
+    # Boxes are always in pixels; centroids are not if "spacing" was given.
+    scale = IN_PIXELS if boxed else scale_if_said(sheet.path, image, choices.units)
+    step = image.pixel_size["Z"][0] if scale != IN_PIXELS and "Z" in image.pixel_size else 1.0
 
     def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
         check_label(row, label)
@@ -68,9 +72,11 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
             return boxes_through_planes(values[:3], values[3:])
         if boxed:
             return [(box_between(values, half_open=True), place)]
-        return [(Sketch([values[-2:]], [1]), {"": round(values[0])} if deep else place)]
+        spot = [value * s for value, s in zip(values[-2:], scale, strict=True)]
+        return [(Sketch([spot], [1]), {"": round(values[0] / step)} if deep else place)]
 
     said = f"scikit-image: {'boxes' if boxed else 'points'} from {columns[0]} to {columns[-1]}"
+    said += f" in {unit_of(image)}" if scale != IN_PIXELS else ""
     if deep:
         planes = {"": columns[0]}
         said += ", in every plane that they go through" if boxed else ", in the nearest plane"
@@ -80,7 +86,8 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
         planes,
         0 if deep else first,
         first_is_sure=deep or choices.first_plane is not None,
-        overrides=("first_plane",) * bool(planes and not deep),
+        overrides=("first_plane",) * bool(planes and not deep)
+        + ("units",) * (is_sized(image) and not boxed),
     )
 
 

@@ -17,6 +17,7 @@ from napari_segany.io.detections.found import Choices, Place, TableImage, Unders
 from napari_segany.io.detections.measured import added_planes
 from napari_segany.io.detections.points import grouped_points, id_column
 from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_if_said, unit_of
 
 CORNERS = (
     ("row_min", "col_min", "row_max", "col_max"),
@@ -92,7 +93,8 @@ def _read(
     sheet, which = rows_of_image(sheet, image, IMAGE_COLUMNS)
     planes = added_planes(sheet)
     first = choices.first_plane or 0
-    over: tuple[str, ...] = ("first_plane",) * bool(planes)
+    scale = scale_if_said(sheet.path, image, choices.units)
+    over: tuple[str, ...] = ("first_plane",) * bool(planes) + ("units",) * is_sized(image)
     chosen = next(
         (
             (columns, make, words)
@@ -105,12 +107,14 @@ def _read(
     if chosen is not None:
         columns, build, words = chosen
         sheet.need(columns, "table of boxes")
-        _check_pixels(sheet, columns)
+        if scale == IN_PIXELS:
+            _check_pixels(sheet, columns)
         label = "label" if sheet.has("label") and id_column(sheet) == "label" else None
 
         def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
             check_label(row, label)
-            return [(build(*row.values(columns)), place_of(row, planes, first))]
+            values = zip(row.values(columns), scale * 2, strict=True)
+            return [(build(*(v * s for v, s in values)), place_of(row, planes, first))]
 
         name = id_column(sheet)
         entries = [entry(row, make, name) for row in sheet.rows]
@@ -121,8 +125,10 @@ def _read(
             shown = "; ".join(", ".join(each) for names, *_ in known for each in names)
             raise InputError(f"{sheet.path} has the columns {sheet.described}; known are: {shown}.")
         sheet.need(spot, "table of points")
-        entries, more = grouped_points(sheet, spot, planes, first)
+        entries, more = grouped_points(sheet, spot, planes, first, scale=scale)
         said = f"plain table: points from {', '.join(spot)}{more}"
+    if scale != IN_PIXELS:
+        said += f" in {unit_of(image)}"
     said_all = (said, *((which,) if which else ()), *planes_said(planes, first))
     return Understood(said_all, entries, planes, first, choices.first_plane is not None, over)
 

@@ -7,6 +7,7 @@ from napari_segany.core.sketches import Sketch, are_signs, sign_of
 from napari_segany.io.detections.columns import check_label, place_of
 from napari_segany.io.detections.found import Entry, Place, RowError
 from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.units import IN_PIXELS, Scale
 
 IDS = ("label", "id", "object_id", "index")
 """Columns that name objects, the surest first."""
@@ -35,6 +36,7 @@ def grouped_points(
     planes: Mapping[str, str],
     first: int,
     rounded: bool = False,
+    scale: Scale = IN_PIXELS,
 ) -> tuple[list[Entry], str]:
     """Entries of points; those with the same value of a column "object" belong together.
 
@@ -50,6 +52,8 @@ def grouped_points(
         What the table calls the first plane.
     rounded : bool
         See :func:`napari_segany.io.detections.columns.place_of`.
+    scale : tuple of float
+        Pixels along rows and columns that one unit of the table is.
 
     Returns
     -------
@@ -73,7 +77,9 @@ def grouped_points(
         for row in rows:
             try:
                 check_label(row, label)
-                sketch.points.append(row.values(spot))
+                sketch.points.append(
+                    [value * s for value, s in zip(row.values(spot), scale, strict=True)]
+                )
             except RowError as error:
                 raise RowError(f"line {row.line}: {error}" if len(rows) > 1 else error) from error
             sketch.signs.append(1 if sign is None else sign_of(row.text(sign)))

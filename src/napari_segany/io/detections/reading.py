@@ -136,8 +136,24 @@ def _with_commas(sheet: Sheet, found: Understood) -> Understood:
     )
 
 
+def _check_choices(path: Path, choices: Choices, all_: Understood) -> None:
+    """Raise InputError if something was said that the dialect has no use for."""
+    said: dict[str, object] = {}
+    if choices.units == "calibrated":
+        said["units"] = choices.units
+    if choices.first_plane is not None and all_.planes:
+        said["first_plane"] = choices.first_plane
+    for name, value in said.items():
+        if name not in all_.overrides:
+            raise InputError(
+                f"{path} is understood as {all_.said[0]}; {name.replace('_', ' ')} {value} does "
+                "not go with that. Leave it out, or say which dialect it is."
+            )
+
+
 def _checked(path: Path, image: TableImage, choices: Choices, all_: Understood) -> Detections:
     """What of the rows can be used in the image."""
+    _check_choices(path, choices, all_)
     skipped: dict[int, str] = {}
     asked = []
     for each in all_.entries:

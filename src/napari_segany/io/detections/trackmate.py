@@ -8,7 +8,7 @@ from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_between
 from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.sheet import Row, Sheet, to_number
-from napari_segany.io.detections.units import IN_PIXELS, calibrated, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, calibrated, is_sized, unit_of
 
 SPOT = ("POSITION_Y", "POSITION_X")
 
@@ -22,7 +22,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
     sheet.need(SPOT, "table of TrackMate")
     sheet, unit = _without_titles(sheet)
-    known = {"Y", "X"} <= set(image.pixel_size)
+    known = is_sized(image)
     stated = unit not in ("", "pixel", "pixels")
     in_pixels = choices.units == "pixels" or (choices.units is None and unit.startswith("pixel"))
     if in_pixels or not (known or stated or choices.units):

@@ -38,6 +38,16 @@ def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = Fal
     return factors[0], factors[1]
 
 
+def scale_if_said(path: Path, image: TableImage, chosen: Units | None) -> Scale:
+    """The scale of a table that is in pixels unless somebody says that it is not."""
+    return calibrated(path, image, "Lengths") if chosen == "calibrated" else IN_PIXELS
+
+
+def is_sized(image: TableImage) -> bool:
+    """Whether the image says how large its pixels are."""
+    return {"Y", "X"} <= set(image.pixel_size)
+
+
 def unit_of(image: TableImage) -> str:
     """The unit of the image's pixel size."""
     return image.pixel_size["X"][1] if "X" in image.pixel_size else "pixels"
@@ -72,7 +82,7 @@ def scale_by_evidence(
     InputError
         If the image has a pixel size, and the numbers do not tell.
     """
-    if chosen == "pixels" or (chosen is None and not {"Y", "X"} <= set(image.pixel_size)):
+    if chosen == "pixels" or (chosen is None and not is_sized(image)):
         return IN_PIXELS
     scale = calibrated(path, image, "Lengths")
     if chosen == "calibrated" or scale == IN_PIXELS:
