@@ -1,7 +1,7 @@
 """``napari-segany segment``: find everything in many files with one recipe."""
 
 import argparse
-import sys
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ from napari_segany.recipe import LabelParams, Recipe
 if TYPE_CHECKING:
     from napari_segany.batch.work import Executor
     from napari_segany.io.results import Outputs
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """\
 examples:
@@ -169,5 +171,5 @@ def settle_recipe(
             f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
         )
     for difference in differences:
-        print(f"note: {difference}; masks may differ in the last bits", file=sys.stderr)
+        logger.info("note: %s; masks may differ in the last bits", difference)
     return recipe

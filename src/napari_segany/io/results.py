@@ -74,6 +74,8 @@ class ResultFiles:
         What kinds they are.
     exports : mapping
         Files for other programs.
+    name : str
+        What they are called after: the image, with slashes if it lies in a folder of the inputs.
     """
 
     labels: Path
@@ -82,6 +84,7 @@ class ResultFiles:
     provenance: Path
     outputs: Outputs = field(default_factory=Outputs)
     exports: Mapping[str, Path] = field(default_factory=dict)
+    name: str = ""
 
     @classmethod
     def of(
@@ -100,6 +103,7 @@ class ResultFiles:
             folder / f"{name}_{provenance}.json",
             outputs,
             {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
+            name,
         )
 
     def all(self) -> tuple[Path, ...]:
@@ -245,8 +249,14 @@ class ResultWriter:
         index = self._picture[0] if self._picture else ()
         return ", ".join(f"{a} {i}" for a, i in zip(self._layout.leading, index, strict=False))
 
-    def save(self, provenance: str) -> None:
+    def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
         """Write all files; if one fails, none appears and earlier ones stay.
+
+        Parameters
+        ----------
+        provenance : str or callable
+            The text of the last file. One that says something of the others is made by a callable:
+            it gets their names, and where they lie until all of them are written.
 
         Raises
         ------
@@ -270,6 +280,8 @@ class ResultWriter:
                 about = f"{self._name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
                 write_picture(temporary[files.overlay], picture, about)
+            if callable(provenance):
+                provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
     def _save_labels(self, path: Path) -> None:
