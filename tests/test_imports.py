@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "cli": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
-        *("session", "io", "batch", "evaluation"),
+        *("session", "io", "batch", "evaluation", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {

@@ -289,12 +289,38 @@ def segment_everything(
         channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
         normalise=normalise,
     )
-    layout, recipe = resolve_stack(data, asked)
+    return label_everything(
+        data, asked, loaded, region=region, progress=progress, should_stop=should_stop
+    )
+
+
+def label_everything(
+    data: Any,
+    recipe: Recipe,
+    model: SamModel,
+    *,
+    axes: str | None = None,
+    region: ArrayLike | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Labels of everything as a recipe says, whoever made it.
+
+    Parameters
+    ----------
+    data, region, progress, should_stop
+        As for :func:`segment_everything`.
+    recipe, model
+        What is done, and who is asked.
+    axes : str, optional
+        In place of the recipe's.
+    """
+    layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
     where = None if region is None else np.asarray(region)
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
     for result in segment_planes(
-        data, layout, recipe, loaded, region=where, progress=progress, should_stop=should_stop
+        data, layout, settled, model, region=where, progress=progress, should_stop=should_stop
     ):
         out[result.index] = shift_ids(result.labels, last)
         last += len(result.masks)

@@ -177,6 +177,15 @@ class Recipe:
                 f"{product} recipe, such as the one beside {product} that were made before."
             )
 
+    def check_weights(self, model: str, sha256: str) -> None:
+        """Raise InputError if a model, by its name and hash, has not the recipe's weights."""
+        if self.weights_sha256 != sha256:
+            raise InputError(
+                f"The recipe was made with the weights of {self.model} (sha256 "
+                f"{self.weights_sha256[:12]}...), and {model} has others (sha256 "
+                f"{sha256[:12]}...); give the same weights with --model."
+            )
+
     def differences_here(self) -> list[str]:
         """What differs between this machine and the recipe's, in plain words."""
         here = machine()

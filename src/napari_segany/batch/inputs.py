@@ -244,9 +244,3 @@ def name_results(
     """Where the results of each input go; see :func:`name_inputs`."""
     named = name_inputs(inputs, folder)
     return {p: ResultFiles.of(folder, name, provenance, outputs) for p, name in named.items()}
-
-
-def there_already(files: ResultFiles, options: str) -> InputError:
-    """The error for results that would be overwritten; ``options`` are those that help."""
-    present = next(p for p in files.all() if p.exists())
-    return InputError(f"{present} is there already; give {options}.")

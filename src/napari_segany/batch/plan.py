@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from napari_segany.batch.records import Record, Work
 from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.core.planes import Range, StackLayout
+from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_name
 from napari_segany.io.names import shown
@@ -304,12 +304,13 @@ def survey(
             for file in files.all() if files else ():
                 check_name(file)
             with open_image(path) as image:
-                if not axes and reading.usual and not _fits(image, reading.axes):
+                usual = reading.axes if reading.usual and not axes else "auto"
+                if usual not in ("auto", "") and not axes_fit(usual, image.axes):
                     axes = image.axes
                     logger.info(
                         "%s is %s and goes by these axes of its own, as the %s of the recipe do "
                         "not fit; --axes says otherwise.",
-                        *(shown(path), axes, reading.axes),
+                        *(shown(path), axes, usual),
                     )
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
                 if files and any(file.suffix in _STACKS for file in files.all()):
@@ -320,13 +321,6 @@ def survey(
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error
-
-
-def _fits(image: OpenedImage, axes: str) -> bool:
-    """Whether the usual axes can be those of an image; colour is colour in any file."""
-    if axes in ("auto", ""):
-        return True
-    return len(axes) == len(image.shape) and ("S" in axes) == ("S" in image.axes)
 
 
 def sentence(error: BaseException) -> str:

@@ -343,6 +343,10 @@ class Work(Generic[T]):
         with writing(self.folder / "writing") as temporary:
             temporary.touch()
 
+    def note_written(self) -> None:
+        """Note that all results are there."""
+        remove(self.folder / "writing")
+
     def begin(self, key: str, recipe: str, content: str) -> None:
         """Start anew, with the hash of the image's content."""
         was_writing = self.is_writing(content)

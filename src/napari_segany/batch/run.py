@@ -253,8 +253,10 @@ class _Runner:
             record = replace(record, key=job.key, failed_planes=failed, notes=notes)
             self.book.write(item.name, record)
             self.remove_stale(item, old, record)
-            if not failed:
-                # Else the same command does the planes again that could not be read.
+            if failed:
+                # Finished planes stay for when the others are tried again.
+                work.note_written()
+            else:
                 work.clear()
         except Exception as error:
             return self.failed(item, error)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.progress import bar, planes_bar
-from napari_segany.errors import InputError
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -211,15 +210,10 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
     SeganyError
         If it cannot be had.
     """
-    from napari_segany.models.device import choose_device
+    from napari_segany.io.recipe_file import device_of
     from napari_segany.models.model import load_model
 
-    device = args.device or "auto"
-    if base and not args.device:
-        try:
-            device = str(choose_device(base.device_kind))
-        except InputError:
-            device = "auto"
+    device = args.device or (device_of(base) if base else "auto")
     precision: Any = args.precision or (base.precision if base else "auto")
     with bar("fetching the model", getattr(args, "quiet", False)) as progress:
         return load_model(

@@ -125,8 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             with _notes_on_stderr(args.debug, getattr(args, "quiet", False)):
                 code: int = args.run(args)
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+                sys.stdout.flush()
                 return code
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", ["files that were finished are complete"])

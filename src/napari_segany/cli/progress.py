@@ -20,7 +20,7 @@ BatchReport = Callable[[str, float, int], None]
 @contextmanager
 def _display(quiet: bool = False) -> Iterator["Progress | None"]:
     """A display for bars, None where stderr is no terminal."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -39,7 +39,7 @@ def _display(quiet: bool = False) -> Iterator["Progress | None"]:
         TimeRemainingColumn(),
     )
     # Results go to stdout; where that is a file they must not go to the bar's terminal.
-    both = sys.stdout is not None and sys.stdout.isatty()
+    both = sys.stdout.isatty()
     with Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=both
     ) as progress:

@@ -3,8 +3,11 @@
 import argparse
 import hashlib
 import json
+import logging
+import os
 import time
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +15,13 @@ from napari_segany.cli import arguments
 from napari_segany.cli.batch import load
 from napari_segany.cli.segment import chosen_outputs
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 
 if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.core.prompts import Prompt
+    from napari_segany.io.results import ResultFiles
     from napari_segany.models.model import SamModel
     from napari_segany.models.prompting import Embedding
     from napari_segany.recipe import Recipe
@@ -32,7 +37,11 @@ examples:
 All points together ask for one object, each refining the answer before; each box asks for one.
 Coordinates are rows and columns in pixels, from 0 at the centre of the first pixel. OUT receives
 NAME_labels.ome.tif, NAME_table.csv, NAME_overlay.png and NAME_prompts.json, for the one plane.
+Where NAME has results of another command or of other prompts, they are called NAME_prompt,
+NAME_prompt_2 and so on.
 """
+
+logger = logging.getLogger(__name__)
 
 CANDIDATES = ("best", "1", "2", "3", "all")
 FORMAT = 1
@@ -113,20 +122,17 @@ def run(args: argparse.Namespace) -> int:
     """
     if not (args.point or args.box or args.mask or args.table):
         raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
-    from napari_segany.batch.inputs import name_results, there_already
     from napari_segany.batch.plan import own_axes
     from napari_segany.core.labels import paint
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.everything import make_recipe, resolve_stack
+    from napari_segany.io.atomic import check_writable
     from napari_segany.io.read import open_image
     from napari_segany.io.results import ResultWriter, measured
 
     started = time.monotonic()
-    named = name_results([args.image], args.output, "prompts", chosen_outputs(args))
-    files = named[args.image]
-    if not args.overwrite and any(file.exists() for file in files.all()):
-        raise there_already(files, "--overwrite")
+    check_writable(args.output)
     prompts = make_prompts(args)
     with open_image(args.image) as image:
         # Axes and plane are checked before a model is loaded.
@@ -134,6 +140,7 @@ def run(args: argparse.Namespace) -> int:
         layout = StackLayout(axes, image.shape, args.channel or (0,))
         index = chosen_plane(args.plane, layout)
         prompts += detected(args, layout, index)
+        files = free_files(args, asked_for(args, index, prompts))
         model = load(args)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
@@ -253,12 +260,19 @@ def provenance(
     args: argparse.Namespace, recipe: "Recipe", index: tuple[int, ...], prompts: "list[Prompt]"
 ) -> dict[str, Any]:
     """Everything that decided the result, for the JSON beside it."""
-    import numpy as np
-
     settled = json.loads(recipe.to_json())
-    for name in ("format", "params", "labels", "faithful"):
+    for name in ("format", "params", "labels", "faithful", "product"):
         # Those are about automatic segmentation.
         del settled[name]
+    return {"format": FORMAT, **asked_for(args, index, prompts), **settled}
+
+
+def asked_for(
+    args: argparse.Namespace, index: tuple[int, ...], prompts: "list[Prompt]"
+) -> dict[str, Any]:
+    """The question, as the JSON beside the result has it."""
+    import numpy as np
+
     asked = [
         {
             "points": None if p.points is None else p.points.tolist(),
@@ -272,13 +286,50 @@ def provenance(
         for p in prompts
     ]
     return {
-        "format": FORMAT,
-        "image": args.image.name,
+        "image": shown(args.image.name),
         "plane": list(index),
         "candidate": args.candidate,
         "prompts": asked,
-        **settled,
     }
+
+
+def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> "ResultFiles":
+    """Where the result goes: beside results of another kind or other prompts, never over them.
+
+    Raises
+    ------
+    InputError
+        If the same was asked before.
+    """
+    from napari_segany.io.atomic import check_name
+    from napari_segany.io.read import stem
+    from napari_segany.io.results import ResultFiles
+
+    name = stem(args.image)
+    further = (f"{name}_prompt_{number}" for number in count(2))
+    for called in chain((name, f"{name}_prompt"), further):
+        files = ResultFiles.of(args.output, called, "prompts", chosen_outputs(args))
+        check_name(max(files.all(), key=lambda path: len(path.name)))
+        present = [path for path in files.all() if os.path.lexists(path)]
+        if args.overwrite or not present:
+            break
+        if was_asked(files.provenance, asked):
+            raise InputError(f"{present[0]} is there already; give --overwrite.")
+    if called != name:
+        logger.info("%s has other results already, so these are called %s.", name, called)
+    return files
+
+
+def was_asked(path: Path, asked: dict[str, Any]) -> bool:
+    """Whether a result is the answer to the same question."""
+    from napari_segany.schema import from_json
+
+    try:
+        kept = from_json(dict[str, Any], path.read_bytes(), str(path))
+    except (OSError, InputError):
+        return False
+    again: dict[str, Any] = json.loads(json.dumps(asked))
+    return {name: kept.get(name) for name in asked} == again
 
 
 def print_answers(

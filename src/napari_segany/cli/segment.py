@@ -15,7 +15,6 @@ from napari_segany.cli.batch import (
     run_batch,
 )
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
@@ -86,7 +85,12 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         Nothing could be done.
     """
-    base = read_recipe(args.recipe) if args.recipe else None
+    base = None
+    if args.recipe:
+        from napari_segany.io.recipe_file import read_recipe
+
+        base = read_recipe(args.recipe)
+        base.check_product("labels")
     # Wrong values are told before anything heavy is loaded.
     params, labels = chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
@@ -110,22 +114,6 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
     from napari_segany.io.results import Outputs
 
     return Outputs(args.labels, args.table_format, tuple(args.export))
-
-
-def read_recipe(path: Path) -> Recipe:
-    """A recipe from its file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        return Recipe.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The recipe {path} cannot be read ({error}).") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def chosen_parameters(
@@ -159,12 +147,7 @@ def settle_recipe(
     )
     if base is None:
         return recipe
-    if base.weights_sha256 != recipe.weights_sha256:
-        raise InputError(
-            f"The recipe was made with the weights of {base.model} (sha256 "
-            f"{base.weights_sha256[:12]}...), and {recipe.model} has others (sha256 "
-            f"{recipe.weights_sha256[:12]}...); give the same weights with --model."
-        )
+    base.check_weights(recipe.model, recipe.weights_sha256)
     differences = base.differences_here()
     if base.device_kind != recipe.device_kind:
         differences.append(

@@ -58,17 +58,24 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Escape what a terminal or a file cannot hold in its encoding; no name ends a command."""
-    streams = [s for s in (sys.stdout, sys.stderr) if isinstance(s, TextIOWrapper)]
+    """Escape what a terminal or a file cannot hold in its encoding; no name ends a command.
+
+    Streams that were closed before the command began take everything and keep nothing.
+    """
+    given = sys.stdout, sys.stderr
+    streams = [s for s in given if isinstance(s, TextIOWrapper)]
     before = [stream.errors for stream in streams]
-    for stream in streams:
-        stream.reconfigure(errors="backslashreplace")
-    try:
-        yield
-    finally:
-        for stream, errors in zip(streams, before, strict=True):
-            with suppress(OSError, ValueError):
-                stream.reconfigure(errors=errors)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        for stream in streams:
+            stream.reconfigure(errors="backslashreplace")
+        sys.stdout, sys.stderr = (nowhere if s is None else s for s in given)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = given
+            for stream, errors in zip(streams, before, strict=True):
+                with suppress(OSError, ValueError):
+                    stream.reconfigure(errors=errors)
 
 
 def drop_output() -> None:
@@ -76,8 +83,6 @@ def drop_output() -> None:
 
     The interpreter would try once more at exit, and complain.
     """
-    if sys.stdout is None:
-        return
     try:
         sys.stdout.flush()
     except OSError:

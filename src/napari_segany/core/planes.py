@@ -49,6 +49,14 @@ def guess_axes(shape: Sequence[int]) -> str:
     return leading + "YX"
 
 
+def axes_fit(axes: str, own: str) -> bool:
+    """Whether axes meant for other images can be those of one with axes of its own.
+
+    Their number must be the same, and colour is colour in every file. "auto" names none.
+    """
+    return axes != "auto" and len(axes) == len(own) and ("S" in axes) == ("S" in own)
+
+
 @dataclass(frozen=True)
 class StackLayout:
     """What the axes of an array mean and which planes it is made of.

@@ -17,6 +17,7 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.overlay import draw_overlay, write_picture
 from napari_segany.io.pixel_size import PixelSize
@@ -185,7 +186,7 @@ class ResultWriter:
     ) -> None:
         self.object_count = 0
         self._files = files
-        self._name = name
+        self._name = name = shown(name)
         self._layout = layout
         self._pixel_size = pixel_size
         self._limits = limits
