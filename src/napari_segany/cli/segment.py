@@ -148,11 +148,6 @@ def settle_recipe(
     if base is None:
         return recipe
     base.check_weights(recipe.model, recipe.weights_sha256)
-    differences = base.differences_here()
-    if base.device_kind != recipe.device_kind:
-        differences.append(
-            f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
-        )
-    for difference in differences:
+    for difference in base.differences_here(recipe.device_kind):
         logger.info("note: %s; masks may differ in the last bits", difference)
     return recipe

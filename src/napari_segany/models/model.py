@@ -33,7 +33,7 @@ from napari_segany.models.prompting import (
     outputs_of,
 )
 from napari_segany.models.weights import Weights, load_weights, resolve
-from napari_segany.models.workers import share_out
+from napari_segany.models.workers import share_out, spreading_pieces
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
 
@@ -122,7 +122,10 @@ class SamModel:
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
         placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
-        features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
+        with spreading_pieces(self.device) as spread:
+            features = self.network.image_encoder(
+                image, on_block=lambda: check(should_stop), spread=spread
+            )
         return Embedding(features[0].float(), frame, self.weights.sha256)
 
     @overload

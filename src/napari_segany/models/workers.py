@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import torch
 
+from napari_segany.networks.pieces import Piece, Spread, one_by_one
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -89,6 +91,32 @@ def spread(
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+@contextmanager
+def spreading_pieces(device: torch.device) -> Iterator[Spread]:
+    """Give what computes the pieces of an encoder: on a CPU several at once, one core each."""
+    if device.type != "cpu":
+        yield one_by_one
+        return
+    with _one_core_each() as count:
+        pool = _pool(count, os.getpid())
+
+        def at_once(function: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+            def call(piece: Piece) -> None:
+                with torch.inference_mode():
+                    function(piece)
+
+            futures = [pool.submit(call, piece) for piece in pieces]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+                wait(futures)
+
+        yield at_once
 
 
 def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
