@@ -211,11 +211,17 @@ def test_shapes_that_are_no_image(segment: Any, image: Any) -> None:
         segment(image)
 
 
-def test_the_plane_that_cannot_be_used_is_named(segment: Any) -> None:
+def test_a_blank_plane_of_a_stack_is_left_empty_and_named(segment: Any, caplog: Any) -> None:
     stack = STACK.astype(np.float32).reshape(1, 3, 50, 64)
+    whole = segment(stack)
     stack[0, 2] = np.nan
-    with pytest.raises(InputError, match=r"^Plane T 0, Z 2: No pixel is a finite number"):
-        segment(stack)
+    for how in ("plane", "stack"):
+        labels = segment(stack, normalise=how)
+        assert [bool(plane.any()) for plane in labels[0]] == [True, True, False]
+    assert np.array_equal(segment(stack)[0, :2], whole[0, :2])
+    assert "Plane T 0, Z 2: No pixel is a finite number" in caplog.text
+    with pytest.raises(InputError, match=r"^No pixel is a finite number"):
+        segment(stack[0, 2])
 
 
 @pytest.mark.parametrize(

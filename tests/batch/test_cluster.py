@@ -167,6 +167,20 @@ def test_addresses_that_mean_nothing(address: str, stacks, capsys):
         pass
 
 
+def test_a_file_of_no_scheduler_is_told_at_once(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"gone.json; start the scheduler first"),
+        connect(None, str(tmp_path / "gone.json"), ModelRequest()),
+    ):
+        pass
+    (tmp_path / "empty.json").write_text("{")
+    with (
+        pytest.raises(InputError, match=r"No scheduler answers at .*empty.json"),
+        connect(None, str(tmp_path / "empty.json"), ModelRequest()),
+    ):
+        pass
+
+
 def test_nobody_answers(monkeypatch):
     monkeypatch.setattr("napari_segany.batch.cluster.TIMEOUT", 0.5)
     with (

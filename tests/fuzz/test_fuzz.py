@@ -98,7 +98,8 @@ def test_images(good: Path, tmp_path: Path, capsys: Any) -> None:
     assert len({line["input"] for line in lines}) == IMAGES + 2
     status = {Path(line["input"]).stem: line["status"] for line in lines}
     assert status["000a"] == status["zzz"] == "done"
-    failed = [name for name, state in status.items() if state == "failed"]
+    # Of a stack it may be single planes that cannot be read.
+    failed = [name for name, state in status.items() if state in ("failed", "partly")]
     assert code == 1
     assert len(last["failed"]) == len(failed)
     assert IMAGES // 10 < len(failed) < IMAGES * 6 // 10
@@ -107,7 +108,7 @@ def test_images(good: Path, tmp_path: Path, capsys: Any) -> None:
     for seed in range(IMAGES):
         (path,) = folder.glob(f"{seed:03d}_*")
         if not can_be_read(path):
-            assert status[path.stem] == "failed", path.name
+            assert path.stem in failed, path.name
 
 
 def test_names(good: Path, tmp_path: Path, capsys: Any) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.work import Images, PlaneProgress, Task, compute
@@ -216,7 +217,15 @@ def connect(
             threads = max(1, (os.cpu_count() or 1) // int(count))
             request = replace(request, threads=threads)
             scheduler = together.enter_context(_processes(int(count)))
-        elif scheduler_file is not None or (address and "://" in address):
+        elif scheduler_file is not None:
+            # Without the file the client would wait for it, for ever.
+            if not Path(scheduler_file).is_file():
+                raise InputError(
+                    f"There is no file {scheduler_file}; start the scheduler first, with "
+                    f"dask scheduler --scheduler-file {scheduler_file}."
+                )
+            scheduler = None
+        elif address and "://" in address:
             scheduler = address
         else:
             raise InputError(f"{address!r} is no address; give {ADDRESSES}.")

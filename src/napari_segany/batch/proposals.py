@@ -1,13 +1,14 @@
 """Object proposals, plane by plane, and then as COCO's results."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_segany.batch.made import recipe_with_result
 from napari_segany.batch.plan import Item, MapFiles
-from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
+from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output, where
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError, SeganyError
@@ -18,6 +19,7 @@ from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.run_lengths import coded
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import Recipe
+from napari_segany.schema import from_json
 from napari_segany.zero_shot.proposals import MOST_PROPOSALS, propose
 
 RESULTS, IMAGES = "proposals.json", "proposals_images.json"
@@ -32,7 +34,7 @@ def proposal_files(folder: Path, name: str, most: int = MOST_PROPOSALS) -> MapFi
     JSON: a list of planes, each with its index, its size and COCO's results.
     """
     main, provenance = (folder / f"{name}_{end}.json" for end in ("proposals", "proposals_recipe"))
-    return MapFiles(main, provenance, (("most", most),))
+    return MapFiles(main, provenance, name, (("most", most),))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Proposals:
         """COCO's results of one plane, as JSON."""
         masks, scores = propose(
             model,
-            layout.plane(image.data, index),
+            layout.read(image.data, index),
             recipe.params,
             most=self.most,
             limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
@@ -80,14 +82,13 @@ class Proposals:
     def decode(self, content: bytes) -> Found:
         """See :class:`Product`."""
         try:
-            found: Found = json.loads(content)
-        except ValueError as error:
-            raise SeganyError(
-                f"A finished plane cannot be read ({error}); it is done again."
-            ) from error
-        return found
+            return from_json(Found, content, "A finished plane")
+        except InputError as error:
+            raise SeganyError(f"{error} It is done again.") from error
 
-    def finish(self, item: Item, recipe: Recipe, work: Work[Found]) -> Record:
+    def finish(
+        self, item: Item, recipe: Recipe, work: Work[Found], content: str, empty: Container[int]
+    ) -> Record:
         """See :class:`Product`."""
         files = item.files
         assert isinstance(files, MapFiles)
@@ -99,8 +100,9 @@ class Proposals:
             with writing(files.main) as proposals, writing(files.provenance) as provenance:
                 with proposals.open("w", encoding="utf-8", newline="\n") as file:
                     file.write("[")
-                    for number, index in enumerate(layout.chosen()):
-                        found = work.load(layout.number(index))
+                    for place, index in enumerate(layout.chosen()):
+                        number = layout.number(index)
+                        found = [] if number in empty else work.load(number)
                         count += len(found)
                         plane = {
                             "file_name": item.path.name,
@@ -109,14 +111,17 @@ class Proposals:
                             "width": width,
                             "results": found,
                         }
-                        file.write(("," if number else "") + "\n" + json.dumps(plane))
+                        file.write(("," if place else "") + "\n" + json.dumps(plane))
                     file.write("\n]\n")
-                provenance.write_text(recipe.to_json(), "utf-8")
+                outputs = {files.main.name: describe_output(proposals)}
+                text = recipe_with_result(recipe, item.path, content, outputs)
+                provenance.write_text(text, "utf-8")
             understood = image.describe(layout.axes)
         return Record(
-            image=str(item.path),
-            stamp=asdict(stamp),
-            outputs={path.name: describe_output(path) for path in files.all()},
+            image=where(item.path),
+            content=content,
+            stamp=stamp,
+            outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
             summary=Summary(understood=understood, objects=count, planes=layout.chosen_count),
         )
 

@@ -127,7 +127,6 @@ def run(args: argparse.Namespace) -> int:
         pair_up,
     )
     from napari_segany.evaluation.summary import as_text, summarise
-    from napari_segany.io.read import choose_series
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -137,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(args.axes or "auto", args.channel or (0,))
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
-    inputs = choose_series(find_inputs(args.inputs), args.series)
+    inputs = find_inputs(args.inputs, args.series)
     for found in pair_up(list(name_inputs(inputs, args.output)), args.truth):
         if isinstance(found, Failure):
             failures.append(found)

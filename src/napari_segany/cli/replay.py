@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         If it could not be done.
     """
     from napari_segany.cli.report import counted, seconds
-    from napari_segany.io.atomic import writing
+    from napari_segany.io.atomic import check_writable, writing
     from napari_segany.io.read import open_image
     from napari_segany.io.write import LabelStack
     from napari_segany.models.model import load_model
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.session.source import ArraySource
 
     started = time.monotonic()
+    check_writable(args.output)
     kept = read_session(args.session)
     if several := kept["image"].get("reading", {}).get("images"):
         raise InputError(

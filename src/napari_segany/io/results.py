@@ -17,6 +17,7 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.overlay import draw_overlay, write_picture
 from napari_segany.io.pixel_size import PixelSize
@@ -78,6 +79,8 @@ class ResultFiles:
         What kinds they are.
     exports : mapping
         Files for other programs.
+    name : str
+        What they are called after: the image, with slashes if it lies in a folder of the inputs.
     """
 
     labels: Path
@@ -86,6 +89,7 @@ class ResultFiles:
     provenance: Path
     outputs: Outputs = field(default_factory=Outputs)
     exports: Mapping[str, Path] = field(default_factory=dict)
+    name: str = ""
 
     @classmethod
     def of(
@@ -104,6 +108,7 @@ class ResultFiles:
             folder / f"{name}_{provenance}.json",
             outputs,
             {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
+            name,
         )
 
     def all(self) -> tuple[Path, ...]:
@@ -191,7 +196,7 @@ class ResultWriter:
     ) -> None:
         self.object_count = 0
         self._files = files
-        self._name = name
+        self._name = name = shown(name)
         self._layout = layout
         self._pixel_size = pixel_size
         self._limits = limits
@@ -256,8 +261,14 @@ class ResultWriter:
         index = self._picture[0] if self._picture else ()
         return ", ".join(f"{a} {i}" for a, i in zip(self._layout.leading, index, strict=False))
 
-    def save(self, provenance: str) -> None:
+    def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
         """Write all files; if one fails, none appears and earlier ones stay.
+
+        Parameters
+        ----------
+        provenance : str or callable
+            The text of the last file. One that says something of the others is made by a callable:
+            it gets their names, and where they lie until all of them are written.
 
         Raises
         ------
@@ -281,6 +292,8 @@ class ResultWriter:
                 about = f"{self._name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
                 write_picture(temporary[files.overlay], picture, about)
+            if callable(provenance):
+                provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
     def _save_labels(self, path: Path) -> None:

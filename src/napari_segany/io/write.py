@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
 
 LABELS_SUFFIX = ".ome.tif"
@@ -152,7 +153,8 @@ def save_planes(
     identity = uuid.UUID(bytes=digest[:16], version=4)
     metadata = {
         "axes": ome_axes(axes),
-        "Name": name,
+        # XML has no place for control characters.
+        "Name": shown(name),
         "Creator": "napari-segany",
         "UUID": f"urn:uuid:{identity}",
         **to_ome(pixel_size),
@@ -186,7 +188,10 @@ def ome_axes(axes: str) -> str:
     for letter in axes:
         if letter in "QI":
             if not free:
-                raise InputError(f"Labels with axes {axes} have too many dimensions for OME-TIFF.")
+                raise InputError(
+                    f"Labels with axes {axes} have too many dimensions for OME-TIFF; split the "
+                    "image into files of fewer."
+                )
             out.append(free.pop(0))
         else:
             out.append(letter)

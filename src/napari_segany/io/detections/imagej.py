@@ -8,7 +8,7 @@ from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_of_size
 from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.sheet import Row, Sheet
-from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, scale_by_evidence, unit_of
 
 BOX = ("BX", "BY", "Width", "Height")
 CENTRES = (("X", "Y"), ("XM", "YM"))

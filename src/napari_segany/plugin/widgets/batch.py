@@ -32,6 +32,7 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.everything import make_recipe
 from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS
+from napari_segany.io.recipe_file import read_recipe
 from napari_segany.io.results import LABELS, Outputs
 from napari_segany.io.table import TABLES
 from napari_segany.models import cache
@@ -157,10 +158,8 @@ class BatchWidget(QWidget):
         if not recipe:
             return None
         if not isinstance(recipe, Recipe):
-            try:
-                recipe = Recipe.from_json(Path(recipe).read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"The recipe {recipe} cannot be read ({error}).") from error
+            recipe = read_recipe(recipe)
+        recipe.check_product("labels")
         self._base = self._base.with_recipe(recipe)
         self.search.params = recipe.params
         self.min_area.setValue(recipe.labels.min_area or recipe.params.min_area or 0)
