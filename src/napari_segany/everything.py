@@ -15,6 +15,7 @@ from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import Range, StackLayout, guess_axes
+from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -221,7 +222,7 @@ def segment_everything(
     Parameters
     ----------
     image : array_like
-        2-D to 5-D; numpy, dask or zarr, read plane by plane.
+        2-D to 5-D; numpy, dask or zarr, read plane by plane. An iterable of planes is put together.
     axes : str, optional
         One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
@@ -259,6 +260,7 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
+    image = listed(image)
     data = image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
     loaded = model if isinstance(model, SamModel) else load_model(model)
     asked = make_recipe(
@@ -271,7 +273,7 @@ def segment_everything(
         normalise=normalise,
     )
     layout, recipe = resolve_stack(data, asked)
-    where = None if region is None else np.asarray(region)
+    where = None if region is None else np.asarray(listed(region))
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
     for result in segment_planes(

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
@@ -88,8 +89,8 @@ class Recipe:
         last one that counts planes, before it is known.
     precision, device_kind : str
         Resolved precision and kind of device.
-    torch_version, instruction_set, platform : str
-        What else the last bits depend on.
+    torch_version, instruction_set, processor, platform : str
+        What else the last bits depend on. The number of threads is not among them.
     """
 
     model: str
@@ -105,6 +106,7 @@ class Recipe:
     device_kind: str = "cpu"
     torch_version: str = ""
     instruction_set: str = ""
+    processor: str = ""
     platform: str = ""
 
     def __post_init__(self) -> None:
@@ -155,11 +157,18 @@ class Recipe:
         except (TypeError, AttributeError) as error:
             raise InputError(f"The recipe cannot be read: {error}.") from error
 
-    def differences_here(self) -> list[str]:
-        """What differs between this machine and the recipe's, in plain words."""
-        here = machine()
+    def differences_here(self, device_kind: str = "") -> list[str]:
+        """What differs between this machine and the recipe's, in plain words.
+
+        Parameters
+        ----------
+        device_kind : str, optional
+            The kind of device that is used here, if that is to be compared, too.
+        """
+        here = machine() | ({"device_kind": device_kind} if device_kind else {})
         return [
-            f"{name.replace('_', ' ')} is {here[name]} here and {getattr(self, name)} in the recipe"
+            f"{name.removesuffix('_kind').replace('_', ' ')} is {here[name]} here and "
+            f"{getattr(self, name)} in the recipe"
             for name in here
             if getattr(self, name) and getattr(self, name) != here[name]
         ]
@@ -192,6 +201,20 @@ def _check_planes(value: Any) -> tuple[Range, ...]:
         ) from error
 
 
+_MATRIX_UNITS = ("avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "amx_int8")
+"""Features by which matrix libraries choose their kernels beside the instruction set."""
+
+
+def _processor() -> str:
+    """Maker and matrix units of the processor, as far as torch can tell; it can from 2.12 on."""
+    import torch
+
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    # One library uses other kernels on other makers' processors of the same instruction set.
+    maker = re.split(r"[\s(]", str(known.get("cpu_name", "")).strip())[0]
+    return " ".join([maker, *(name for name in _MATRIX_UNITS if known.get(name))]).strip()
+
+
 def machine() -> dict[str, str]:
     """What the last bits of a result depend on beside the recipe."""
     import torch
@@ -199,5 +222,6 @@ def machine() -> dict[str, str]:
     return {
         "torch_version": torch.__version__,
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "processor": _processor(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }

@@ -101,6 +101,32 @@ def test_channels_of_a_stack_become_layers_that_are_read_as_they_are_seen(
         assert np.array_equal(np.asarray(layer._slice.image.raw), stack[2, n])
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "label,area,input_row,input_id\n1,10,4,cell 7\n18446744073709551615,20,5,\n",
+            {
+                "index": [1, 18446744073709551615],
+                "area": [10.0, 20.0],
+                "input_row": [4.0, 5.0],
+                "input_id": ["cell 7", ""],
+            },
+        ),
+        # Tables of somebody else's that happen to be called so.
+        ("label,area\nnucleus,3\n", {}),
+        ("label,area\n1,3,4,5\n2\n", {"index": [1, 2], "area": [3.0, float("nan")]}),
+        ("label,area\n-1,3\n", {}),
+    ],
+)
+def test_tables_may_hold_texts_and_long_ids(labels, tmp_path: Path, text: str, wanted: Any):
+    sa.save_labels(labels, tmp_path / "cells_labels.ome.tif")
+    (tmp_path / "cells_table.csv").write_text(text)
+    ((_, settings, _),) = read(str(tmp_path / "cells_labels.ome.tif"))
+    # As text, so that nan equals nan.
+    assert repr(settings.get("features", {})) == repr(wanted)
+
+
 def test_only_files_that_are_there_are_offered(tmp_path: Path):
     assert get_reader(str(tmp_path / "none_labels.ome.tif")) is None
     (tmp_path / "x_labels.ome.tif").touch()

@@ -83,7 +83,8 @@ def _finish(item: Item, files: ResultFiles, recipe: Recipe, work: Work[MeasuredP
         stamp = Stamp.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-        with ResultWriter(files, image.name, layout, image.pixel_size, limits) as writer:
+        about = image.name, layout, image.pixel_size, limits, image.path.name
+        with ResultWriter(files, *about) as writer:
             for index in layout.chosen():
                 plane = work.load(layout.number(index))
                 writer.add(plane, partial(layout.plane, image.data, index))

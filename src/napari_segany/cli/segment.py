@@ -164,11 +164,6 @@ def settle_recipe(
             f"{base.weights_sha256[:12]}...), and {recipe.model} has others (sha256 "
             f"{recipe.weights_sha256[:12]}...); give the same weights with --model."
         )
-    differences = base.differences_here()
-    if base.device_kind != recipe.device_kind:
-        differences.append(
-            f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
-        )
-    for difference in differences:
+    for difference in base.differences_here(recipe.device_kind):
         print(f"note: {difference}; masks may differ in the last bits", file=sys.stderr)
     return recipe

@@ -81,16 +81,27 @@ def read_images(path: Path) -> list[LayerData]:
     ]
 
 
-def _features(table: Path) -> dict[str, list[float]]:
-    with table.open(encoding="utf-8", newline="") as file:
+def _features(table: Path) -> dict[str, list[Any]]:
+    """Columns of a table beside labels; none if it is no such table."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
-    if not rows or "label" not in rows[0]:
+    if not rows or not all((row.get("label") or "").isdecimal() for row in rows):
         return {}
     columns = {
-        name: [float(row[name]) if row[name] else float("nan") for row in rows] for name in rows[0]
+        name: _column([row[name] or "" for row in rows])
+        for name in rows[0]
+        if name and name != "label"
     }
     # The column by which napari finds the row of a label.
-    return {"index": [int(n) for n in columns.pop("label")], **columns}
+    return {"index": [int(row["label"]) for row in rows], **columns}
+
+
+def _column(cells: list[str]) -> list[Any]:
+    """Cells as numbers, or as they are if they hold anything else."""
+    try:
+        return [float(cell) if cell else float("nan") for cell in cells]
+    except ValueError:
+        return list(cells)
 
 
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
