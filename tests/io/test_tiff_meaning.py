@@ -182,6 +182,17 @@ def test_palettes_are_colours_unless_they_show_intensities(name: str, tmp_path: 
                 np.testing.assert_array_equal(np.asarray(image.data), right)
 
 
+def test_a_palette_of_two_colours(tmp_path: Path) -> None:
+    table = np.array([[200, 0], [10, 90], [0, 255]], np.uint16) * 257
+    tag: Any = (320, "H", 6, table.ravel().tolist(), True)
+    path = write(tmp_path / "a.tif", COINS > 99, photometric="minisblack", extratags=[tag])
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags["PhotometricInterpretation"].overwrite(3)
+    with open_image(path) as image:
+        assert image.axes == "YXS"
+        np.testing.assert_array_equal(image.data[...], (table >> 8).T[(COINS > 99).astype(int)])
+
+
 @pytest.mark.parametrize("name", ["glasbey", "inverted", "white"])
 def test_labels_and_masks_are_what_is_stored(name: str, tmp_path: Path) -> None:
     options: Any = {"photometric": "palette", "colormap": PALETTES.get(name)}

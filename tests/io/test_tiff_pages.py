@@ -126,6 +126,17 @@ def test_one_index_along_an_axis_is_as_lazy_as_the_whole(tmp_path: Path, axis: i
     np.testing.assert_array_equal(single[...], stack[0, 2])
 
 
+def test_a_page_that_lists_too_few_strips_is_an_error_of_that_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], compression="zlib", rowsperstrip=60)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for name in ("StripOffsets", "StripByteCounts"):
+            tag = tiff.pages.first.tags[name]
+            tag.overwrite(tag.value[:4])
+    with open_image(path) as image, pytest.raises(InputError, match="page 1 lists 4 of its 5 str"):
+        image.data[...]
+
+
 def test_one_bad_page_is_an_error_of_that_page(tmp_path: Path) -> None:
     """Its place in the file is damaged, and the file is whole."""
     path = write(tmp_path / "a.tif", compression="zlib")

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
             f"The session saw several images as colours ({', '.join(several)}); do it again in "
             "napari, with these layers."
         )
-    with open_image(args.image) as image:
+    # The session saw what napari reads, which takes values as they are stored.
+    with open_image(args.image, stored=True) as image:
         target = args.output / f"{image.name}_labels.ome.tif"
         if target.exists() and not args.overwrite:
             raise InputError(f"{target} is there already; give --overwrite.")

@@ -193,6 +193,13 @@ class DecodedPages:
             end = last_byte(page)
             if end > version.size:
                 raise InputError(beyond(path, number, end))
+            listed, parts = len(page.dataoffsets), int(np.prod(page.chunked))
+            if listed < parts and not page.is_contiguous:
+                # Those that are not listed would be read as 0, without a word.
+                raise InputError(
+                    f"{path}: page {number + 1} lists {listed} of its {parts} strips or tiles; the "
+                    "file is damaged. Copy it again."
+                )
             pixels = self._decode(page).reshape(self._shape)
         except InputError:
             raise
