@@ -153,3 +153,10 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_else():
 def test_output_must_be_a_folder(folder):
     with pytest.raises(InputError, match="is a file"):
         name_results([Path("x.tif")], folder / "b.tif", "recipe")
+
+
+def test_what_lies_apart_is_not_looked_into(tmp_path):
+    tree(tmp_path, "a.tif", "truth/a.tif", "p1/b.tif")
+    found = find_inputs([str(tmp_path)], apart=[tmp_path / "truth"])
+    assert list(found.values()) == ["", "p1"]
+    assert len(find_inputs([str(tmp_path / "truth")], apart=[tmp_path / "truth"])) == 1

@@ -30,7 +30,7 @@ _SAID_BESIDE = ("_recipe.json", "_prompts.json", "_edges_recipe.json")
 _MAGIC = "*?["
 
 
-def find_inputs(given: Iterable[str]) -> dict[Path, str]:
+def find_inputs(given: Iterable[str], apart: Iterable[Path] = ()) -> dict[Path, str]:
     """Files as given, the images of folders and their folders, and what patterns match.
 
     Left out, and said: results of this package, folders of results, and files that belong to an
@@ -40,6 +40,8 @@ def find_inputs(given: Iterable[str]) -> dict[Path, str]:
     ----------
     given : iterable of str
         Files, folders, and patterns, in which ``**`` stands for any number of folders.
+    apart : iterable of Path
+        Folders that are not looked into because they hold something else.
 
     Returns
     -------
@@ -54,10 +56,11 @@ def find_inputs(given: Iterable[str]) -> dict[Path, str]:
     """
     found: dict[str, tuple[Path, str]] = {}
     left_out: list[tuple[Path, str]] = []
+    others = {os.path.realpath(path) for path in apart}
     for text in given:
         path = Path(text)
         if path.is_dir() and not is_zarr(path):
-            files = [*_walk(path, left_out)]
+            files = [*_walk(path, others - {os.path.realpath(path)}, left_out)]
             if not files:
                 raise InputError(f"There is no image in the folder {path}; accepted: {ACCEPTED}.")
             placed = [(file, _below(file, path)) for file in files]
@@ -90,9 +93,9 @@ def _below(file: Path, root: Path) -> str:
     return "" if place == "." else place
 
 
-def _walk(root: Path, left_out: list[tuple[Path, str]]) -> Iterator[Path]:
+def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
     """Images in a folder and the folders in it, in order; each folder once, whatever links say."""
-    seen: set[str] = set()
+    seen = set(apart)
     to_do = [root]
     while to_do:
         folder = to_do.pop()
