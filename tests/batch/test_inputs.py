@@ -160,3 +160,10 @@ def test_what_lies_apart_is_not_looked_into(tmp_path):
     found = find_inputs([str(tmp_path)], apart=[tmp_path / "truth"])
     assert list(found.values()) == ["", "p1"]
     assert len(find_inputs([str(tmp_path / "truth")], apart=[tmp_path / "truth"])) == 1
+
+
+def test_what_lies_in_a_zarr_folder_is_no_image_by_itself(tmp_path):
+    tree(tmp_path, "p/a.zarr/.zattrs", "p/a.zarr/0/.zarray", "p/a.zarr/0/0.0", "p/b.tif")
+    found = find_inputs([str(tmp_path / "**" / "*")])
+    assert [path.name for path in found] == ["a.zarr", "b.tif"]
+    assert [path.name for path in find_inputs([str(tmp_path)])] == ["a.zarr", "b.tif"]

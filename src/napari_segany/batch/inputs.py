@@ -69,8 +69,11 @@ def find_inputs(given: Iterable[str], apart: Iterable[Path] = ()) -> dict[Path, 
             files = [Path(p) for p in sorted(glob.glob(text, recursive=True))]
             if not files:
                 raise InputError(f"Nothing matches {text}.")
-            root = _root(path)
-            placed = [(f, _below(f, root)) for f in files if is_zarr(f) or not f.is_dir()]
+            root, zarrs = _root(path), {file for file in files if is_zarr(file)}
+            images = [f for f in files if f in zarrs or not f.is_dir()]
+            # What lies in an OME-Zarr folder is no image by itself.
+            images = [f for f in images if zarrs.isdisjoint(f.parents)]
+            placed = [(file, _below(file, root)) for file in images]
         else:
             placed = [(path, "")]
         for file, place in placed:

@@ -323,6 +323,21 @@ def survey(
             yield path, error
 
 
+def called(name: str, image: Path) -> str:
+    """An image as people know it: its folder within the inputs, and the name of its file.
+
+    Parameters
+    ----------
+    name : str
+        What its results are called after.
+    image : Path
+        The file; one that is a part of a container is called after that.
+    """
+    own = image.name if image.name.startswith(stem(image)) else stem(image)
+    place = name.rpartition("/")[0]
+    return shown(f"{place}/{own}" if place else own)
+
+
 def sentence(error: BaseException) -> str:
     """An error in words; one that nobody foresaw says so."""
     if isinstance(error, SeganyError):
