@@ -16,6 +16,7 @@ from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import Range, StackLayout, guess_axes
+from napari_segany.core.sequences import listed
 from napari_segany.errors import BlankPlaneError, InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -85,6 +86,9 @@ def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
     if normalise == "stack":
         normalise = layout.limits(data, PERCENTILES)
     elif normalise != "plane":
+        if len(layout.channels) == len(normalise) == 2:
+            # The colour that two channels leave empty.
+            normalise = (*normalise, (0.0, 1.0))
         normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
     settled = replace(recipe, axes=layout.axes, normalise=normalise, planes=layout.ranges)
     return layout, settled
@@ -240,7 +244,7 @@ def segment_everything(
     Parameters
     ----------
     image : array_like
-        2-D to 5-D; numpy, dask or zarr, read plane by plane.
+        2-D to 5-D; numpy, dask or zarr, read plane by plane. An iterable of planes is put together.
     axes : str, optional
         One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
@@ -251,7 +255,7 @@ def segment_everything(
     labels : LabelParams, optional
         How masks become labels.
     channels : int or tuple of int
-        The channel to look at, or three to be seen as red, green and blue.
+        The channel to look at, or two or three to be seen as red, green and blue.
     normalise : "plane", "stack" or tuple
         Where intensity limits come from, or the limits themselves, one (low, high) a channel.
     region : array_like, optional
@@ -278,6 +282,7 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
+    image = listed(image)
     data = image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
     loaded = model if isinstance(model, SamModel) else load_model(model)
     asked = make_recipe(
@@ -316,7 +321,7 @@ def label_everything(
         In place of the recipe's.
     """
     layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
-    where = None if region is None else np.asarray(region)
+    where = None if region is None else np.asarray(listed(region))
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
     for result in segment_planes(

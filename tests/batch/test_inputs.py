@@ -103,7 +103,7 @@ def test_files_of_one_image_stand_for_it_once(tmp_path, monkeypatch, caplog):
     def members(path: Path) -> tuple[Path, ...]:
         return (path, *(each for each in both if path in both and each != path))
 
-    monkeypatch.setattr("napari_segany.io.read.members", members, raising=False)
+    monkeypatch.setattr("napari_segany.batch.inputs.members", members)
     with caplog.at_level("INFO"):
         found = [p.name for p in find_inputs([str(tmp_path)])]
 
@@ -116,9 +116,8 @@ def test_images_in_a_container_are_taken_one_by_one(tmp_path, monkeypatch):
     plate.touch()
     fields = [plate / "A" / "1", plate / "A" / "2"]
     monkeypatch.setattr(
-        "napari_segany.io.read.expand_containers",
+        "napari_segany.batch.inputs.expand_containers",
         lambda path: fields if path == plate else [path],
-        raising=False,
     )
     assert list(find_inputs([str(plate)])) == fields
 

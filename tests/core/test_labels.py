@@ -195,3 +195,23 @@ def test_what_is_left_out_leaves_no_hole_below_it() -> None:
     everything, kept = paint(found, min_visible=0)
     assert kept.tolist() == [0, 1, 2, 3]
     assert everything[10, 4] == 4
+
+
+def test_ids_are_shifted_without_touching_background_or_the_original():
+    labels = np.array([[0, 1], [2, 0]], np.int32)
+    shifted = shift_ids(labels, 70_000)
+    assert shifted.tolist() == [[0, 70_001], [70_002, 0]]
+    assert shift_ids(labels.astype(np.uint8), 300).tolist() == [[0, 301], [302, 0]]
+    assert labels.tolist() == [[0, 1], [2, 0]]
+    assert shift_ids(labels, 0) is labels, "the first plane is not copied"
+
+
+def test_ids_that_become_smaller_are_never_taken_for_each_other():
+    masks = np.zeros((6, 8, 8), bool)
+    for i, where in enumerate([(0, 0), (0, 1), (0, 2), (4, 4), (4, 6), (6, 6)]):
+        masks[i, where[0] : where[0] + 2, where[1] : where[1] + 2] = True
+    masks[0] = masks[2] = masks[1]
+    labels, source = paint(MaskSet.from_masks(masks))
+    assert np.unique(labels).tolist() == list(range(len(source) + 1))
+    for number, i in enumerate(source.tolist(), start=1):
+        assert np.array_equal(labels == number, masks[i])

@@ -42,3 +42,11 @@ def test_what_does_not_fit_is_told(pairs: Any, tiny_model: Any) -> None:
         evaluate(images, truth[:, :40], tiny_model)
     with pytest.raises(InputError, match="boundaries"):
         evaluate(images, truth, tiny_model, Settings(tasks=("edges",)))
+
+
+def test_iterables_of_any_kind_are_taken(pairs: Any, tiny_model: Any) -> None:
+    settings = Settings(tasks=("boxes",))
+    wanted = evaluate(*pairs, tiny_model, settings)
+    for who in (tiny_model, iter([tiny_model])):
+        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), who, settings)
+        assert found["tiny"].figures() == wanted["tiny"].figures()

@@ -17,7 +17,8 @@ from tests.plugin.conftest import PatientJobs
 import napari_segany as sa
 from napari_segany import AutomaticParams, segment_everything
 from napari_segany.cli.main import main
-from napari_segany.plugin.files import get_reader, read, write_labels
+from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.files import get_reader, read, read_images, write_labels
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
 
@@ -73,6 +74,57 @@ def test_the_table_becomes_features_and_the_recipe_metadata(labels: Any, tmp_pat
     assert layer.features["area"].tolist() == [10, 20, 4]
     assert np.isnan(layer.features["predicted_iou"][1])
     assert layer.metadata["napari_segany"]["recipe"] == "{}"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_channels_of_a_stack_become_layers_that_are_read_as_they_are_seen(
+    tmp_path: Path, compression: str | None
+):
+    stack = np.random.default_rng(0).integers(0, 999, (3, 2, 40, 50)).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        stack,
+        photometric="minisblack",
+        metadata={"axes": "ZCYX"},
+        compression=compression,
+    )
+    layers = read_images(tmp_path / "a.tif")
+    assert all(isinstance(each, TiffPages) for each, _, _ in layers) == (compression is None)
+    viewer = ViewerModel()
+    for each, settings, _ in layers:
+        viewer.add_image(each, **settings)
+    viewer.dims.set_current_step(0, 2)
+    for n, layer in enumerate(viewer.layers):
+        assert layer.data.shape == (3, 40, 50)
+        assert np.array_equal(np.asarray(layer.data[2]), stack[2, n])
+        assert layer.contrast_limits[1] > 0
+        assert np.array_equal(np.asarray(layer._slice.image.raw), stack[2, n])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "label,area,input_row,input_id\n1,10,4,cell 7\n18446744073709551615,20,5,\n",
+            {
+                "index": [1, 18446744073709551615],
+                "area": [10.0, 20.0],
+                "input_row": [4.0, 5.0],
+                "input_id": ["cell 7", ""],
+            },
+        ),
+        # Tables of somebody else's that happen to be called so.
+        ("label,area\nnucleus,3\n", {}),
+        ("label,area\n1,3,4,5\n2\n", {"index": [1, 2], "area": [3.0, float("nan")]}),
+        ("label,area\n-1,3\n", {}),
+    ],
+)
+def test_tables_may_hold_texts_and_long_ids(labels, tmp_path: Path, text: str, wanted: Any):
+    sa.save_labels(labels, tmp_path / "cells_labels.ome.tif")
+    (tmp_path / "cells_table.csv").write_text(text)
+    ((_, settings, _),) = read(str(tmp_path / "cells_labels.ome.tif"))
+    # As text, so that nan equals nan.
+    assert repr(settings.get("features", {})) == repr(wanted)
 
 
 def test_only_files_that_are_there_are_offered(tmp_path: Path):

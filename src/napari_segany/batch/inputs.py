@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from napari_segany.batch.records import FOLDER
 from napari_segany.errors import InputError
@@ -14,7 +15,14 @@ from napari_segany.io.atomic import check_writable
 from napari_segany.io.exports import EXPORTS
 from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import is_zarr
-from napari_segany.io.read import ACCEPTED, SUFFIXES, stem
+from napari_segany.io.read import (
+    ACCEPTED,
+    SUFFIXES,
+    choose_series,
+    expand_containers,
+    members,
+    stem,
+)
 from napari_segany.io.results import LABELS, Outputs, ResultFiles
 
 logger = logging.getLogger(__name__)
@@ -30,7 +38,11 @@ _SAID_BESIDE = ("_recipe.json", "_prompts.json", "_edges_recipe.json")
 _MAGIC = "*?["
 
 
-def find_inputs(given: Iterable[str], apart: Iterable[Path] = ()) -> dict[Path, str]:
+def find_inputs(
+    given: Iterable[str],
+    apart: Iterable[Path] = (),
+    series: int | Literal["all"] | None = None,
+) -> dict[Path, str]:
     """Files as given, the images of folders and their folders, and what patterns match.
 
     Left out, and said: results of this package, folders of results, and files that belong to an
@@ -42,6 +54,8 @@ def find_inputs(given: Iterable[str], apart: Iterable[Path] = ()) -> dict[Path, 
         Files, folders, and patterns, in which ``**`` stands for any number of folders.
     apart : iterable of Path
         Folders that are not looked into because they hold something else.
+    series : int or "all", optional
+        Which image of files that hold several; see :func:`choose_series`.
 
     Returns
     -------
@@ -77,11 +91,12 @@ def find_inputs(given: Iterable[str], apart: Iterable[Path] = ()) -> dict[Path, 
         else:
             placed = [(path, "")]
         for file, place in placed:
-            for each in _images(file):
+            for each in expand_containers(file):
                 found.setdefault(os.path.realpath(each), (each, place))
-    kept = dict(_without_members(found, left_out))
+    kept = _without_members(found, left_out)
+    chosen = {each: place for file, place in kept for each in choose_series([file], series)}
     _say(left_out)
-    return kept
+    return chosen
 
 
 def _root(pattern: Path) -> Path:
@@ -143,21 +158,10 @@ def _is_ours(inside: Iterable[Path]) -> Callable[[Path], bool]:
     return is_ours
 
 
-def _images(path: Path) -> list[Path]:
-    """The images that a path stands for."""
-    from napari_segany.io import read
-
-    expand: Callable[[Path], list[Path]] = getattr(read, "expand_containers", lambda path: [path])
-    return expand(path)
-
-
 def _without_members(
     found: Mapping[str, tuple[Path, str]], left_out: list[tuple[Path, str]]
 ) -> Iterator[tuple[Path, str]]:
     """Of an image that is spread over several files, the first of them that was found."""
-    from napari_segany.io import read
-
-    members: Callable[[Path], tuple[Path, ...]] = getattr(read, "members", lambda path: (path,))
     taken: dict[str, Path] = {}
     for real, (path, place) in found.items():
         if real in taken:

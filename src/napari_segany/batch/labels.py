@@ -110,11 +110,12 @@ def _finish(
         outputs.update({path.name: describe_output(at) for path, at in others.items()})
         return recipe_with_result(recipe, item.path, content, outputs)
 
-    with open_image(item.path) as image:
+    with open_image(item.path, axes=recipe.axes) as image:
         stamp = Stamp.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-        with ResultWriter(files, image.name, layout, image.pixel_size, limits) as writer:
+        about = image.name, layout, image.pixel_size, limits, image.path.name
+        with ResultWriter(files, *about) as writer:
             for index in layout.chosen():
                 number = layout.number(index)
                 if number in empty:

@@ -142,6 +142,8 @@ class Item:
         How many planes are to be segmented.
     axes : str
         Its axes, where they are not what the recipe says.
+    notes : tuple of str
+        What was guessed about it; see :class:`OpenedImage`.
     """
 
     path: Path
@@ -150,6 +152,7 @@ class Item:
     understood: str = ""
     planes: int = 1
     axes: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -303,7 +306,7 @@ def survey(
         try:
             for file in files.all() if files else ():
                 check_name(file)
-            with open_image(path) as image:
+            with open_image(path, axes=axes or reading.axes) as image:
                 usual = reading.axes if reading.usual and not axes else "auto"
                 if usual not in ("auto", "") and not axes_fit(usual, image.axes):
                     axes = image.axes
@@ -313,11 +316,12 @@ def survey(
                         *(shown(path), axes, usual),
                     )
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
-                if files and any(file.suffix in _STACKS for file in files.all()):
-                    ome_axes(layout.labels_axes)
-                understood = image.describe(layout.axes)
+                understood, notes = image.describe(layout.axes), image.notes
+            if files and any(file.suffix in _STACKS for file in files.all()):
+                # More axes than results can have are told before planes are computed.
+                ome_axes(layout.labels_axes)
             name = files.name if files else stem(path)
-            yield Item(path, files, name, understood, layout.chosen_count, axes)
+            yield Item(path, files, name, understood, layout.chosen_count, axes, notes)
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error

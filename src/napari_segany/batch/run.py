@@ -48,6 +48,7 @@ class _Job:
         self.item, self.recipe, self.layout, self.held = item, recipe, layout, held
         self.key = self.content = ""
         self.stamp = Stamp(0, 0)
+        self.read: tuple[Path, ...] = ()
         self.missing: set[int] = set()
         # Planes that nothing could be made of, by number.
         self.empty: dict[int, PlaneError] = {}
@@ -116,7 +117,7 @@ class _Runner:
         record = self.book.read(item.name)
         if record is None or not record.outputs:
             record = recall(item.files.all()) or record
-        with open_image(item.path) as image:
+        with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             asked = replace(self.batch.recipe, axes=axes)
             stamp, place = Stamp.of(image.files), where(item.path)
@@ -140,7 +141,7 @@ class _Runner:
         for path in item.files.all():
             remove_unfinished(path)
         job = _Job(item, recipe, layout, held)
-        job.key, job.content, job.stamp = key, content, stamp
+        job.key, job.content, job.stamp, job.read = key, content, stamp, image.files
         return job
 
     def keep_record(self, item: Item, record: Record) -> None:
@@ -244,11 +245,15 @@ class _Runner:
             if len(job.empty) == job.layout.chosen_count:
                 raise job.empty[min(job.empty)]
             old = self.book.read(item.name)
+            # The planes are of two images then; doing it again takes the newer one. Looked at
+            # before, as another image may not fit the planes, and after, as writing takes long.
+            changed = InputError(f"{item.path} was changed while it was segmented; run it again.")
+            if Stamp.of(job.read) != job.stamp:
+                raise changed
             work.note_writing()
             record = self.batch.product.finish(item, job.recipe, work, job.content, job.empty)
             if record.stamp != job.stamp:
-                # The planes are of two images; doing it again takes the newer one.
-                raise InputError(f"{item.path} was changed while it was segmented; run it again.")
+                raise changed
             failed, notes = job.told(blank=False), job.told(blank=True)
             record = replace(record, key=job.key, failed_planes=failed, notes=notes)
             self.book.write(item.name, record)

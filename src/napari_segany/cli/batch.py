@@ -121,7 +121,7 @@ def run_batch(
     from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
     from napari_segany.batch.report import write_report
     from napari_segany.batch.run import note_failure, run
-    from napari_segany.cli.report import Report
+    from napari_segany.cli.report import Report, say_notes
 
     report = Report(args.output, args.json, product.noun, args.quiet)
     how = how_to_read(args, base)
@@ -130,6 +130,7 @@ def run_batch(
     for found in survey(results, Reading(how["axes"], how["channels"], how["planes"], usual)):
         if isinstance(found, Item):
             items.append(found)
+            say_notes(found.path, found.notes)
             continue
         path, error = found
         tell(args, error)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,13 +138,14 @@ def run(args: argparse.Namespace) -> int:
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
     # Truth may lie among the images.
-    inputs = find_inputs(args.inputs, apart=[args.truth])
+    inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
     for found in pair_up(inputs, args.truth):
         if isinstance(found, Failure):
             failures.append(found)
         else:
             pairs.append(found)
+            notes_of(found[0], reading.axes)
     measured: list[Measured] = []
     who = predictors(args) if pairs else []
     with planes_bar() as progress:
@@ -184,6 +186,15 @@ def run(args: argparse.Namespace) -> int:
         print(as_text(summaries), end="")
         print(f"results in {args.output}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def notes_of(path: Path, axes: str) -> None:
+    """Say what is guessed about an image; what is wrong with it is said when it is measured."""
+    from napari_segany.cli.report import say_notes
+    from napari_segany.io.read import open_image
+
+    with suppress(Exception), open_image(path, axes=axes) as image:
+        say_notes(path, image.notes)
 
 
 def chosen_settings(args: argparse.Namespace) -> "Settings":

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -26,12 +27,18 @@ Ctrl-C, 143 by SIGTERM
 
 FAILED, USAGE = 1, 2
 
+NEGATIVE = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
+"""What values of options begin with, or they are options themselves."""
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; also what its subparsers are made of."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        # argparse asks this whether what begins with a dash is a value and no option; it knows
+        # -5 by itself, and not -10,5,20,30. No option begins with a digit.
+        self._negative_number_matcher = NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         """Print the message and end with the code for wrong usage."""

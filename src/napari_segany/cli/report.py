@@ -1,8 +1,10 @@
 """What a run says: one line a file, a last line with counts; or one JSON object a line."""
 
 import json
+import logging
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,15 @@ STATUS = {
     "failed": "failed",
 }
 """What a JSON line says."""
+
+
+def say_notes(path: Path, notes: Iterable[str]) -> None:
+    """Say what was guessed about an image, once."""
+    for note in notes:
+        logger.info("note: %s: %s", path, note)
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass

@@ -98,8 +98,9 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.read import open_image
 
     if args.region:
-        open_image(args.region).close()
-    results = name_results(find_inputs(args.inputs), args.output, "recipe", chosen_outputs(args))
+        open_image(args.region, stored=True).close()
+    inputs = find_inputs(args.inputs, series=args.series)
+    results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     return run_batch(
         args,
         results,

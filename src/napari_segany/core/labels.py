@@ -55,9 +55,14 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
     return kept
 
 
-def shift_ids(labels: NDArray[np.int32], last: int) -> NDArray[np.int32]:
+def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
     """Number objects on from ``last``, so that ids stay unique over the planes of a stack."""
-    return np.where(labels > 0, labels + last, 0).astype(np.int32)
+    if not last:
+        return labels
+    # Pages of background that nobody writes to cost nothing.
+    shifted = np.zeros(labels.shape, np.int32)
+    np.add(labels, np.int32(last), out=shifted, where=labels > 0)
+    return shifted
 
 
 def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:
@@ -148,6 +153,11 @@ def paint(
         (n,) index into ``masks`` of each object.
     """
     labels, source = paint_sources(masks, overlap, min_area, fill_holes, drop_specks, min_visible)
-    renumbered = np.zeros(len(masks) + 1, np.int32)
-    renumbered[source + 1] = np.arange(1, len(source) + 1)
-    return renumbered[labels], source
+    # In place and within boxes, because a second image would be the largest thing in memory. Ids
+    # only become smaller, so that a new one is never taken for an old one that is still to come.
+    for new, i in enumerate(source.tolist(), start=1):
+        if new != i + 1:
+            a, b, c, d = masks.boxes[i]
+            part = labels[a:c, b:d]
+            part[part == i + 1] = new
+    return labels, source

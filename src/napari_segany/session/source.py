@@ -1,6 +1,6 @@
 """Where the planes of a session come from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, product
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from napari_segany.core.intensity import Limits
+from napari_segany.core.planes import as_colours
 from napari_segany.errors import InputError
 
 Plane = tuple[int | None, ...]
@@ -63,15 +64,6 @@ class ImageSource(Protocol):
     def identity(self) -> str:
         """A key of the image's content that is the same when it is opened again."""
         ...
-
-
-def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    """(H, W, 3) from two or three (H, W) channels, each of which is stretched by itself later.
-
-    8-bit RGB is taken for a photograph and not stretched, so these become 16-bit.
-    """
-    wide = [each.astype(np.uint16) if each.dtype == np.uint8 else each for each in channels]
-    return np.stack([*wide, *[np.zeros_like(wide[0])] * (3 - len(wide))], axis=-1)
 
 
 class ArraySource:
@@ -176,10 +168,11 @@ class Together:
 
     limits: Limits | None = None
 
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
+    def __init__(self, sources: Iterable[ImageSource]) -> None:
+        sources = tuple(sources)
         if len(sources) not in (2, 3) or len({each.shape for each in sources}) != 1:
             raise InputError("Two or three images of one shape can be seen as colours.")
-        self.sources = tuple(sources)
+        self.sources = sources
 
     @property
     def name(self) -> str:
