@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "evaluation": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
-        *("io", "batch"),
+        *("io", "batch", "schema"),
     },
     "cli": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),

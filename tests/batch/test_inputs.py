@@ -103,7 +103,7 @@ def test_files_of_one_image_stand_for_it_once(tmp_path, monkeypatch, caplog):
     def members(path: Path) -> tuple[Path, ...]:
         return (path, *(each for each in both if path in both and each != path))
 
-    monkeypatch.setattr("napari_segany.batch.inputs.members", members, raising=False)
+    monkeypatch.setattr("napari_segany.batch.inputs.members", members)
     with caplog.at_level("INFO"):
         found = [p.name for p in find_inputs([str(tmp_path)])]
 
@@ -118,7 +118,6 @@ def test_images_in_a_container_are_taken_one_by_one(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "napari_segany.batch.inputs.expand_containers",
         lambda path: fields if path == plate else [path],
-        raising=False,
     )
     assert list(find_inputs([str(plate)])) == fields
 
@@ -153,3 +152,17 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_else():
 def test_output_must_be_a_folder(folder):
     with pytest.raises(InputError, match="is a file"):
         name_results([Path("x.tif")], folder / "b.tif", "recipe")
+
+
+def test_what_lies_apart_is_not_looked_into(tmp_path):
+    tree(tmp_path, "a.tif", "truth/a.tif", "p1/b.tif")
+    found = find_inputs([str(tmp_path)], apart=[tmp_path / "truth"])
+    assert list(found.values()) == ["", "p1"]
+    assert len(find_inputs([str(tmp_path / "truth")], apart=[tmp_path / "truth"])) == 1
+
+
+def test_what_lies_in_a_zarr_folder_is_no_image_by_itself(tmp_path):
+    tree(tmp_path, "p/a.zarr/.zattrs", "p/a.zarr/0/.zarray", "p/a.zarr/0/0.0", "p/b.tif")
+    found = find_inputs([str(tmp_path / "**" / "*")])
+    assert [path.name for path in found] == ["a.zarr", "b.tif"]
+    assert [path.name for path in find_inputs([str(tmp_path)])] == ["a.zarr", "b.tif"]

@@ -164,7 +164,7 @@ def test_a_log_on_a_full_disk_costs_nothing_else(segment, tmp_path, monkeypatch,
 
 
 def test_ordinary_trouble_is_one_plain_sentence(segment, tmp_path, monkeypatch, capsys):
-    def refused(*_: Any) -> Any:
+    def refused(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied", "results/x")
 
     monkeypatch.setattr("napari_segany.batch.inputs.find_inputs", refused)

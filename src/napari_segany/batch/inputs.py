@@ -39,7 +39,9 @@ _MAGIC = "*?["
 
 
 def find_inputs(
-    given: Iterable[str], series: int | Literal["all"] | None = None
+    given: Iterable[str],
+    apart: Iterable[Path] = (),
+    series: int | Literal["all"] | None = None,
 ) -> dict[Path, str]:
     """Files as given, the images of folders and their folders, and what patterns match.
 
@@ -50,8 +52,10 @@ def find_inputs(
     ----------
     given : iterable of str
         Files, folders, and patterns, in which ``**`` stands for any number of folders.
+    apart : iterable of Path
+        Folders that are not looked into because they hold something else.
     series : int or "all", optional
-        Which image of files that hold several; see :func:`~napari_segany.io.read.choose_series`.
+        Which image of files that hold several; see :func:`choose_series`.
 
     Returns
     -------
@@ -66,10 +70,11 @@ def find_inputs(
     """
     found: dict[str, tuple[Path, str]] = {}
     left_out: list[tuple[Path, str]] = []
+    others = {os.path.realpath(path) for path in apart}
     for text in given:
         path = Path(text)
         if path.is_dir() and not is_zarr(path):
-            files = [*_walk(path, left_out)]
+            files = [*_walk(path, others - {os.path.realpath(path)}, left_out)]
             if not files:
                 raise InputError(f"There is no image in the folder {path}; accepted: {ACCEPTED}.")
             placed = [(file, _below(file, path)) for file in files]
@@ -78,16 +83,20 @@ def find_inputs(
             files = [Path(p) for p in sorted(glob.glob(text, recursive=True))]
             if not files:
                 raise InputError(f"Nothing matches {text}.")
-            root = _root(path)
-            placed = [(f, _below(f, root)) for f in files if is_zarr(f) or not f.is_dir()]
+            root, zarrs = _root(path), {file for file in files if is_zarr(file)}
+            images = [f for f in files if f in zarrs or not f.is_dir()]
+            # What lies in an OME-Zarr folder is no image by itself.
+            images = [f for f in images if zarrs.isdisjoint(f.parents)]
+            placed = [(file, _below(file, root)) for file in images]
         else:
             placed = [(path, "")]
         for file, place in placed:
-            for each in choose_series(expand_containers(file), series):
+            for each in expand_containers(file):
                 found.setdefault(os.path.realpath(each), (each, place))
-    kept = dict(_without_members(found, left_out))
+    kept = _without_members(found, left_out)
+    chosen = {each: place for file, place in kept for each in choose_series([file], series)}
     _say(left_out)
-    return kept
+    return chosen
 
 
 def _root(pattern: Path) -> Path:
@@ -102,9 +111,9 @@ def _below(file: Path, root: Path) -> str:
     return "" if place == "." else place
 
 
-def _walk(root: Path, left_out: list[tuple[Path, str]]) -> Iterator[Path]:
+def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
     """Images in a folder and the folders in it, in order; each folder once, whatever links say."""
-    seen: set[str] = set()
+    seen = set(apart)
     to_do = [root]
     while to_do:
         folder = to_do.pop()

@@ -316,14 +316,30 @@ def survey(
                         *(shown(path), axes, usual),
                     )
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
-                if files and any(file.suffix in _STACKS for file in files.all()):
-                    ome_axes(layout.labels_axes)
                 understood, notes = image.describe(layout.axes), image.notes
+            if files and any(file.suffix in _STACKS for file in files.all()):
+                # More axes than results can have are told before planes are computed.
+                ome_axes(layout.labels_axes)
             name = files.name if files else stem(path)
             yield Item(path, files, name, understood, layout.chosen_count, axes, notes)
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error
+
+
+def called(name: str, image: Path) -> str:
+    """An image as people know it: its folder within the inputs, and the name of its file.
+
+    Parameters
+    ----------
+    name : str
+        What its results are called after.
+    image : Path
+        The file; one that is a part of a container is called after that.
+    """
+    own = image.name if image.name.startswith(stem(image)) else stem(image)
+    place = name.rpartition("/")[0]
+    return shown(f"{place}/{own}" if place else own)
 
 
 def sentence(error: BaseException) -> str:

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 
+from napari_segany.batch.plan import called
 from napari_segany.batch.records import Book, Record
 from napari_segany.io.atomic import writing
 from napari_segany.io.names import shown
@@ -70,15 +71,11 @@ def _failures(failed: Mapping[str, Record], partly: Mapping[str, Record]) -> str
     if not said:
         return ""
     rows = "".join(
-        f"<div class='failed'><strong>{_called(name, r)}</strong>{_paragraphs(texts)}</div>"
+        f"<div class='failed'><strong>{escape(called(name, Path(r.image)))}</strong>"
+        f"{_paragraphs(texts)}</div>"
         for name, r, texts in said
     )
     return f"<h2>Failed</h2>{rows}"
-
-
-def _called(name: str, record: Record) -> str:
-    """The image within the inputs, with its ending."""
-    return escape(shown(PurePosixPath(name).with_name(PurePath(record.image).name)))
 
 
 def _paragraphs(texts: Sequence[str]) -> str:
@@ -111,7 +108,8 @@ def _card(name: str, record: Record) -> str:
         "<div class='card'>",
         f"<img alt='{escape(shown(name))} with its objects outlined' "
         f"src='data:image/jpeg;base64,{escape(record.thumbnail)}'>",
-        f"<h3>{_called(name, record)}</h3><p>{said}{escape(shown(pictured))}</p>",
+        f"<h3>{escape(called(name, Path(record.image)))}</h3>",
+        f"<p>{said}{escape(shown(pictured))}</p>",
         f"<p class='quiet'>{escape(shown(summary.understood))}</p>{_paragraphs(record.notes)}",
         _histogram(summary.area_histogram, "Area in pixels", 2, 60),
         _histogram(summary.score_histogram, "Predicted IoU", 0.02, 60),

@@ -68,6 +68,6 @@ def run(args: argparse.Namespace) -> int:
     def make_recipe(where: "Executor") -> "Recipe":
         return where.make_recipe(params=params, **how_to_read(args))
 
-    named = name_inputs(find_inputs(args.inputs, args.series), args.output)
+    named = name_inputs(find_inputs(args.inputs, series=args.series), args.output)
     files = {path: edge_files(args.output, name, thin) for path, name in named.items()}
     return run_batch(args, files, Edges(thin), make_recipe).finish()

@@ -4,18 +4,15 @@ import argparse
 import hashlib
 import json
 import logging
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.asking import Asked, answers_to, from_options, from_table, read_table
 from napari_segany.cli.batch import load
-from napari_segany.cli.segment import chosen_outputs
 from napari_segany.errors import InputError
 from napari_segany.io.names import shown
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.detections import Detections
-    from napari_segany.io.results import ResultFiles
     from napari_segany.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -45,8 +41,6 @@ NAME_labels.ome.tif, NAME_table.csv, NAME_overlay.png and NAME_prompts.json, for
 Where NAME has results of another command or of other prompts, they are called NAME_prompt,
 NAME_prompt_2 and so on.
 """
-
-logger = logging.getLogger(__name__)
 
 CANDIDATES = ("best", "1", "2", "3", "all")
 DIALECTS = (
@@ -183,6 +177,7 @@ def run(args: argparse.Namespace) -> int:
     check_together(args)
     from napari_segany.batch.plan import own_axes
     from napari_segany.cli.answers import lost_line, painted, painted_by_row
+    from napari_segany.cli.places import free_files
     from napari_segany.cli.report import say_notes
     from napari_segany.core.planes import StackLayout
     from napari_segany.everything import make_recipe, resolve_stack
@@ -196,6 +191,7 @@ def run(args: argparse.Namespace) -> int:
     if len(chosen) > 1:
         raise InputError(f"One image is prompted at a time; give --series 0..{len(chosen) - 1}.")
     args.image = chosen[0]
+    check_writable(args.output)
     asked = from_options(args)
     with open_image(args.image, axes=args.axes or "") as image:
         say_notes(args.image, image.notes)
@@ -205,7 +201,7 @@ def run(args: argparse.Namespace) -> int:
         index = chosen_plane(args.plane, layout)
         table = read_table(args, layout, image.pixel_size)
         asked += [] if table is None else from_table(args, table, layout, index)
-        files = free_files(args, asked_for(args, index, asked, table))
+        files = free_files(args, question(args, index, asked))
         model = load(args)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
@@ -296,24 +292,22 @@ def provenance(
     for name in ("format", "params", "labels", "faithful", "product"):
         # Those are about automatic segmentation.
         del settled[name]
-    about = asked_for(args, index, asked, table)
+    about: dict[str, Any] = {}
+    if table is not None:
+        about["table"] = described(args, table)
     if lost:
         about["without_object"] = dict(lost)
-    return {"format": FORMAT, **about, **settled}
+    return {"format": FORMAT, **about, **question(args, index, asked), **settled}
 
 
-def asked_for(
-    args: argparse.Namespace,
-    index: tuple[int, ...],
-    asked: Sequence[Asked],
-    table: "Detections | None",
+def question(
+    args: argparse.Namespace, index: tuple[int, ...], asked: list[Asked]
 ) -> dict[str, Any]:
-    """The question, as the JSON beside the result has it."""
+    """What was asked, for the JSON beside the answer."""
     return {
         "image": shown(args.image.name),
         "plane": list(index),
         "candidate": args.candidate,
-        **({} if table is None else {"table": described(args, table)}),
         "prompts": [_asked_with(args, each) for each in asked],
     }
 
@@ -343,45 +337,6 @@ def _asked_with(args: argparse.Namespace, each: Asked) -> dict[str, Any]:
         "mask_sha256": digest,
         **({"row": each.row, "id": each.id} if each.row else {}),
     }
-
-
-def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> "ResultFiles":
-    """Where the result goes: beside results of another kind or other prompts, never over them.
-
-    Raises
-    ------
-    InputError
-        If the same was asked before.
-    """
-    from napari_segany.io.atomic import check_name
-    from napari_segany.io.read import stem
-    from napari_segany.io.results import ResultFiles
-
-    name = stem(args.image)
-    further = (f"{name}_prompt_{number}" for number in count(2))
-    for called in chain((name, f"{name}_prompt"), further):
-        files = ResultFiles.of(args.output, called, "prompts", chosen_outputs(args))
-        check_name(max(files.all(), key=lambda path: len(path.name)))
-        present = [path for path in files.all() if os.path.lexists(path)]
-        if args.overwrite or not present:
-            break
-        if was_asked(files.provenance, asked):
-            raise InputError(f"{present[0]} is there already; give --overwrite.")
-    if called != name:
-        logger.info("%s has other results already, so these are called %s.", name, called)
-    return files
-
-
-def was_asked(path: Path, asked: dict[str, Any]) -> bool:
-    """Whether a result is the answer to the same question."""
-    from napari_segany.schema import from_json
-
-    try:
-        kept = from_json(dict[str, Any], path.read_bytes(), str(path))
-    except (OSError, InputError):
-        return False
-    again: dict[str, Any] = json.loads(json.dumps(asked))
-    return {name: kept.get(name) for name in asked} == again
 
 
 def print_answers(

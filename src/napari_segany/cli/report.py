@@ -1,6 +1,7 @@
 """What a run says: one line a file, a last line with counts; or one JSON object a line."""
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.plan import FAILED, Outcome
+from napari_segany.batch.plan import FAILED, Outcome, called
 from napari_segany.io.names import shown
 
 STATUS = {
@@ -25,7 +26,10 @@ STATUS = {
 def say_notes(path: Path, notes: Iterable[str]) -> None:
     """Say what was guessed about an image, once."""
     for note in notes:
-        print(f"note: {path}: {note}", file=sys.stderr, flush=True)
+        logger.info("note: %s: %s", path, note)
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,14 +56,15 @@ class Report:
             if self.as_json:
                 self._say("", **values, error=outcome.error)
             return
+        name = called(outcome.files.name if outcome.files else "", outcome.path)
         if outcome.state == "elsewhere":
-            self._say(f"{shown(outcome.path.name)}: another process is at it", **values)
+            self._say(f"{name}: another process is at it", **values)
             return
         if outcome.state in FAILED:
             self.failed.append(outcome.path)
         for fault in outcome.failed_planes:
             self._error(f"{outcome.path}: {fault} Its labels are empty.")
-        text = f"{shown(outcome.path.name)}: {shown(outcome.understood)}: "
+        text = f"{name}: {shown(outcome.understood)}: "
         text += (
             counted(outcome.objects, self.noun) if self.noun else counted(outcome.planes, "plane")
         )

@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.region:
         open_image(args.region, stored=True).close()
-    inputs = find_inputs(args.inputs, args.series)
+    inputs = find_inputs(args.inputs, series=args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     return run_batch(
         args,

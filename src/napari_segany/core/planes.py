@@ -49,6 +49,14 @@ def guess_axes(shape: Sequence[int]) -> str:
     return leading + "YX"
 
 
+def axes_fit(axes: str, own: str) -> bool:
+    """Whether axes meant for other images can be those of one with axes of its own.
+
+    Their number must be the same, and colour is colour in every file. "auto" names none.
+    """
+    return axes != "auto" and len(axes) == len(own) and ("S" in axes) == ("S" in own)
+
+
 def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
     """(Y, X, 3) from two or three (Y, X) channels; the third colour of two is empty.
 
@@ -57,14 +65,6 @@ def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
     """
     wide = [each.astype(np.uint16) if each.dtype == np.uint8 else each for each in channels]
     return np.stack([*wide, *[np.zeros_like(wide[0])] * (3 - len(wide))], axis=-1)
-
-
-def axes_fit(axes: str, own: str) -> bool:
-    """Whether axes meant for other images can be those of one with axes of its own.
-
-    Their number must be the same, and colour is colour in every file. "auto" names none.
-    """
-    return axes != "auto" and len(axes) == len(own) and ("S" in axes) == ("S" in own)
 
 
 @dataclass(frozen=True)

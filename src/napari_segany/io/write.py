@@ -188,10 +188,7 @@ def ome_axes(axes: str) -> str:
     for letter in axes:
         if letter in "QI":
             if not free:
-                raise InputError(
-                    f"Labels with axes {axes} have too many dimensions for OME-TIFF; split the "
-                    "image into files of fewer."
-                )
+                raise InputError(f"Labels with axes {axes} have too many dimensions for OME-TIFF.")
             out.append(free.pop(0))
         else:
             out.append(letter)
