@@ -329,8 +329,8 @@ class Controller(Following):
         """How the labels came about; see :func:`session.provenance.provenance`."""
         return provenance(self._open_session())
 
-    def replay(self, kept: dict[str, Any]) -> None:
-        """Compute a session's labels again, into a new layer."""
+    def replay(self, kept: Any) -> None:
+        """Compute a session's labels again, into a new layer; ``kept`` is its record."""
         session, picture = self._open_session(), self.picture
         assert picture is not None
         source, model = session.source, session.asker.model
