@@ -4,7 +4,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, NotRequired
 
 import numpy as np
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -44,7 +44,7 @@ class PromptRecord(TypedDict):
     """What is asked."""
 
     points: NotRequired[list[Annotated[list[Real], MinLen(2), MaxLen(2)]]]
-    labels: NotRequired[list[Literal[0, 1]]]
+    labels: NotRequired[list[Annotated[int, Ge(0), Le(1)]]]
     box: NotRequired[Annotated[list[Real], MinLen(4), MaxLen(4)]]
     mask: NotRequired[MaskRecord]
 
