@@ -73,3 +73,15 @@ def test_only_what_was_typed_is_given_and_minimum_area_counts_twice():
 
     assert given(args, AutomaticParams) == {"min_area": 7, "nms": "box"}
     assert given(args, LabelParams) == {"min_area": 7}
+
+
+def test_the_smallest_object_can_be_another_one_than_the_smallest_mask():
+    command = ["segment", "a.tif", "-o", "out", "--min-area", "100", "--min-object-area", "0"]
+
+    args = build_parser().parse_args(command)
+
+    assert given(args, AutomaticParams) == {"min_area": 100}
+    assert given(args, LabelParams) == {"min_area": 0}
+    args = build_parser().parse_args([*command[:4], "--min-object-area", "9"])
+    assert given(args, AutomaticParams) == {}
+    assert given(args, LabelParams) == {"min_area": 9}

@@ -60,6 +60,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     arguments.add_model(parser)
     arguments.add_image(parser)
+    parser.add_argument(
+        "--axes-of",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "AXES"),
+        help="axes of one of the images, where they are not those of the others",
+    )
     add_planes(parser)
     add_cluster(parser)
 
@@ -122,7 +130,8 @@ def run_batch(
     report = Report(args.output, args.json, product.noun)
     how = how_to_read(args, base)
     items = []
-    for found in survey(results, Reading(how["axes"], how["channels"], how["planes"])):
+    reading = Reading(how["axes"], how["channels"], how["planes"])
+    for found in survey(results, reading, own_axes(args, results)):
         if isinstance(found, Item):
             items.append(found)
             continue
@@ -145,6 +154,23 @@ def run_batch(
             ):
                 report.add(outcome)
     return report
+
+
+def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[Path, str]:
+    """Axes of single images, by path.
+
+    Raises
+    ------
+    InputError
+        If an image is none of those of the batch.
+    """
+    known, found = {path.resolve(): path for path in results}, {}
+    for name, axes in args.axes_of:
+        path = known.get(Path(name).resolve())
+        if path is None:
+            raise InputError(f"--axes-of {name}: that is none of the images that were given.")
+        found[path] = arguments.axes(axes)
+    return found
 
 
 def tell(args: argparse.Namespace, error: Exception) -> None:
