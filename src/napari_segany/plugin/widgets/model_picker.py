@@ -143,9 +143,9 @@ class ModelPicker(QWidget):
         """Say that a model is ready."""
         self.loading = False
         self.fetching.setVisible(False)
-        if self.name not in ("auto", model.id):
+        if self.name not in ("auto", model.weights.id):
             # It came from elsewhere, such as the console.
-            self.choice.setCurrentIndex(max(self.choice.findData(model.id), 0))
+            self.choice.setCurrentIndex(max(self.choice.findData(model.weights.id), 0))
         self._ready = self.name
         self.line.setText(f"{model.weights.id}: ready, {model.device.type}, {model.precision}")
         self.loaded.emit(model)
