@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         pair_up,
     )
     from napari_segany.evaluation.summary import as_text, summarise
+    from napari_segany.io.read import choose_series
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -142,11 +144,13 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(args.axes or "auto", args.channel or (0,))
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
-    for found in pair_up(list(name_inputs(find_inputs(args.inputs), args.output)), args.truth):
+    inputs = choose_series(find_inputs(args.inputs), args.series)
+    for found in pair_up(list(name_inputs(inputs, args.output)), args.truth):
         if isinstance(found, Failure):
             failures.append(found)
         else:
             pairs.append(found)
+            notes_of(found[0], reading.axes)
     measured: list[Measured] = []
     who = predictors(args) if pairs else []
     with planes_bar() as progress:
@@ -200,6 +204,15 @@ def tell_binary(measured: "Sequence[Measured]") -> None:
             "--binary-truth components counts each part",
             file=sys.stderr,
         )
+
+
+def notes_of(path: Path, axes: str) -> None:
+    """Say what is guessed about an image; what is wrong with it is said when it is measured."""
+    from napari_segany.cli.report import say_notes
+    from napari_segany.io.read import open_image
+
+    with suppress(Exception), open_image(path, axes=axes) as image:
+        say_notes(path, image.notes)
 
 
 def chosen_settings(args: argparse.Namespace) -> "Settings":

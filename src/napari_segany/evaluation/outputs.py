@@ -123,7 +123,7 @@ def write_worst(
     rest = [row for row in rows if id(row) not in taken]
     for score, each, one in [*first, *rest][:WORST]:
         image_path, truth_path = files[each.image]
-        with open_image(image_path) as image, open_image(truth_path) as truth:
+        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             labels = np.asarray(truth.data[each.plane])
@@ -159,7 +159,7 @@ def write_edges(
     cells: list[Image.Image] = []
     for score, each in (mine[k] for k in steps):
         image_path, truth_path = files[each.image]
-        with open_image(image_path) as image, open_image(truth_path) as truth:
+        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             drawn = np.asarray(truth.data[each.plane]) > 0
