@@ -273,6 +273,20 @@ def test_one_channel_of_many_and_three_as_colours(segment: Any, expected: Any) -
     assert np.array_equal(segment(alpha), segment(alpha[..., :3]))
 
 
+def test_two_channels_are_seen_as_red_and_green(segment: Any) -> None:
+    channels = np.stack([picture(7), PICTURE])
+    wide = np.stack([*channels, np.zeros_like(PICTURE)], axis=-1).astype("u2")
+    labels = segment(channels, "CYX", channels=(0, 1))
+    assert np.array_equal(labels, segment(wide, "YXS"))
+    assert np.array_equal(
+        labels, segment(np.moveaxis(channels, 0, -1)[None], "ZYXC", channels=(0, 1))[0]
+    )
+    limits = ((0.0, 50.0), (0.0, 90.0))
+    given = segment(channels, "CYX", channels=(0, 1), normalise=limits)
+    assert np.array_equal(given, segment(wide, "YXS", normalise=(*limits, (0.0, 1.0))))
+    assert segment(channels, "CYX", channels=(0, 1), normalise="stack").shape == PICTURE.shape
+
+
 def test_limits_of_the_stack_and_given_ones(segment: Any) -> None:
     stack = STACK * np.array([1, 2, 3])[:, None, None]
     limits = find_limits(stack)

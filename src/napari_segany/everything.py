@@ -82,6 +82,9 @@ def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
     if normalise == "stack":
         normalise = layout.limits(data, PERCENTILES)
     elif normalise != "plane":
+        if len(layout.channels) == len(normalise) == 2:
+            # The colour that two channels leave empty.
+            normalise = (*normalise, (0.0, 1.0))
         normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
     settled = replace(recipe, axes=layout.axes, normalise=normalise, planes=layout.ranges)
     return layout, settled
@@ -229,7 +232,7 @@ def segment_everything(
     labels : LabelParams, optional
         How masks become labels.
     channels : int or tuple of int
-        The channel to look at, or three to be seen as red, green and blue.
+        The channel to look at, or two or three to be seen as red, green and blue.
     normalise : "plane", "stack" or tuple
         Where intensity limits come from, or the limits themselves, one (low, high) a channel.
     region : array_like, optional

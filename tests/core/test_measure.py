@@ -25,6 +25,19 @@ def test_columns_equal_scikit_image_and_areas_have_units():
     assert columns["intensity_max"] == pytest.approx([p.intensity_max for p in props])
 
 
+@pytest.mark.parametrize("sizes", [((90.0, "nm"), (0.5, "um")), ((0.09, "um"), (500.0, "nm"))])
+def test_sides_in_two_units_give_an_area_in_the_larger_one(sizes):
+    pixel = dict(zip("YX", sizes, strict=True))
+    columns = measure_plane(np.ones((4, 5), np.int32), np.ones((4, 5)), pixel)
+    assert columns["area_um2"] == pytest.approx([20 * 0.09 * 0.5])
+
+
+def test_sides_that_do_not_measure_the_same_give_no_area():
+    pixel = {"Y": (1.0, "um"), "X": (1.0, "pixel")}
+    columns = measure_plane(np.ones((4, 5), np.int32), np.ones((4, 5)), pixel)
+    assert [name for name in columns if name.startswith("area")] == ["area"]
+
+
 def test_pixels_that_are_no_numbers_do_not_spoil_the_mean():
     labels = np.ones((4, 4), np.int32)
     image = np.full((4, 4), 2.0)
@@ -40,6 +53,9 @@ def test_colours_are_measured_one_by_one_and_no_object_is_an_empty_table():
 
     means = [v[0] for k, v in columns.items() if k.startswith("intensity_mean")]
     assert means == [0, 7, 0]
+    two = measure_plane(np.ones((6, 6), np.int32), image, channels=(4, 1))
+    assert [two["intensity_mean_4"][0], two["intensity_mean_1"][0]] == [0, 7]
+    assert not any(name.endswith("_2") for name in two), "two channels fill two colours"
     empty = measure_plane(np.zeros((6, 6), np.int32), image, channels=(0, 1, 2))
     assert list(empty) == list(columns)
     assert all(len(v) == 0 for v in empty.values())

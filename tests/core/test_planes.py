@@ -46,9 +46,9 @@ def test_what_cannot_be_guessed_is_told(shape: tuple[int, ...]) -> None:
         ("CYX", (2, 5, 6), (2,), r"no channel 2; the image has channels 0\.\.1"),
         ("CYX", (2, 5, 6), (-1,), "no channel -1"),
         ("YX", (5, 6), (1,), r"no channel 1; the image has channels 0\.\.0"),
-        ("CYX", (4, 5, 6), (0, 1), "one channel, or three"),
-        ("CYX", (4, 5, 6), (), "one channel, or three"),
-        ("CYXS", (4, 5, 6, 3), (0, 1, 2), "one channel, or three"),
+        ("CYX", (4, 5, 6), (0, 1, 2, 3), "one channel, or two or three"),
+        ("CYX", (4, 5, 6), (), "one channel, or two or three"),
+        ("CYXS", (4, 5, 6, 3), (0, 1, 2), "one channel, or two or three"),
     ],
 )
 def test_wrong_axes_and_channels_are_told(
@@ -88,6 +88,19 @@ def test_channels_and_samples_become_colours() -> None:
     single = rgba[..., :1]
     assert np.array_equal(StackLayout("YXS", single.shape).plane(single, ()), rgba[..., 0])
     assert [StackLayout("YXS", (5, 6, n)).colours for n in (1, 3, 4)] == [1, 3, 3]
+
+
+@pytest.mark.parametrize("axes", ["CZYX", "ZCYX", "ZYCX", "ZYXC"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_two_channels_anywhere_leave_the_third_colour_empty(axes: str, dtype: str) -> None:
+    data = np.arange(2 * 3 * 5 * 6).reshape(2, 3, 5, 6).astype(dtype)
+    moved = data.transpose(["CZYX".index(axis) for axis in axes])
+    layout = StackLayout(axes, moved.shape, (1, 0))
+    assert layout.labels_axes == "ZYX"
+    assert layout.colours == 3
+    plane = layout.plane(moved, (2,))
+    assert np.array_equal(plane, np.stack([data[1, 2], data[0, 2], np.zeros((5, 6))], axis=-1))
+    assert plane.dtype == (np.uint16 if dtype == "uint8" else np.dtype(dtype))
 
 
 class Lazy:

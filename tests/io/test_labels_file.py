@@ -10,6 +10,7 @@ import tifffile
 
 from napari_segany import save_labels
 from napari_segany.errors import InputError
+from napari_segany.io.read import open_image
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
 
@@ -35,6 +36,24 @@ def test_ome_types_and_tifffile_read_axes_and_size(tmp_path: Path):
         assert tags["ResolutionUnit"].value == 3
         # Pixels a centimetre.
         assert tags["YResolution"].value[0] / tags["YResolution"].value[1] == 20_000
+
+
+@pytest.mark.parametrize("name", ["a_labels.ome.tif", "a_labels.ome.zarr"])
+@pytest.mark.parametrize(
+    ("unit", "known"), [("micron", "um"), ("Å", "angstrom"), ("pm", "pm"), ("nm", "nm")]
+)
+def test_every_unit_comes_back_as_it_was(name: str, unit: str, known: str, tmp_path: Path):
+    sizes = {"Y": (0.5, "mm"), "X": (0.25, unit)}
+    path = save_labels(np.ones((20, 30), np.uint8), tmp_path / name, pixel_size=sizes)
+    with open_image(path) as image:
+        assert image.pixel_size == {"Y": (0.5, "mm"), "X": (0.25, known)}
+
+
+@pytest.mark.parametrize("size", [(-1, "um"), (0, "um"), (float("nan"), "um"), (1, "furlong")])
+def test_sizes_that_are_none_are_refused_before_anything_is_written(size: Any, tmp_path: Path):
+    with pytest.raises(InputError, match="pixel size along X"):
+        save_labels(np.ones((20, 30), np.uint8), tmp_path / "a.tif", pixel_size={"X": size})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import zarr
 
 from napari_segany import save_labels
 from napari_segany.errors import InputError
-from napari_segany.io.read import open_image
+from napari_segany.io.read import expand_containers, open_image, stem
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
 
@@ -52,6 +52,62 @@ def test_images_are_read_lazily_with_axes_and_size(tmp_path: Path, version: str)
         assert isinstance(opened.data, zarr.Array)
         assert np.array_equal(opened.data[1, 0, 2], image[1, 0, 2])
         assert "TCZYX 2 x 2 x 3 x 20 x 30 uint16" in opened.describe()
+
+
+def write_plate(path: Path, version: str, wells: tuple[str, ...], fields: int) -> list[Path]:
+    """A plate as the specification says; the paths of its fields."""
+    plate = {"wells": [{"path": name} for name in wells]}
+    kind = 2 if version == "0.4" else 3
+    zarr.open_group(str(path), mode="w", zarr_format=kind)
+    written = []
+    for name in wells:
+        images = [{"path": str(n)} for n in range(fields)]
+        for place, about in ((path, {"plate": plate}), (path / name, {"well": {"images": images}})):
+            group = zarr.open_group(str(place), mode="a", zarr_format=kind)
+            group.attrs.update(about if version == "0.4" else {"ome": about})
+        for n in range(fields):
+            write_image(path / name / str(n), version, "yx")
+            written.append(path / name / str(n))
+    return written
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_plate_is_its_fields_in_order_each_with_a_name(tmp_path: Path, version: str):
+    plate = tmp_path / "plate.ome.zarr"
+    fields = write_plate(plate, version, ("A/1", "B/12"), 2)
+    assert expand_containers(plate) == fields
+    assert expand_containers(plate / "B" / "12") == fields[2:]
+    assert expand_containers(fields[0]) == [fields[0]]
+    assert [stem(field) for field in fields] == [
+        *("plate_A_1_0", "plate_A_1_1", "plate_B_12_0", "plate_B_12_1")
+    ]
+    with open_image(fields[3]) as opened:
+        assert (opened.name, opened.axes) == ("plate_B_12_1", "YX")
+    with pytest.raises(InputError, match=r"plate or a well with 4 fields.*A/1/0.*Give one") as told:
+        open_image(plate)
+    assert str(fields[0]) in str(told.value)
+
+
+def test_a_damaged_plate_is_told_when_it_is_opened(tmp_path: Path):
+    plate = tmp_path / "plate.zarr"
+    (field,) = write_plate(plate, "0.4", ("A/1",), 1)
+    attributes = plate / ".zattrs"
+    for content, message in (
+        ("{", "damaged"),
+        ('{"plate": 5}', "damaged"),
+        ('{"plate": {"wells": [{"path": "../.."}]}}', "outside"),
+        ('{"plate": {"wells": []}}', "without fields"),
+    ):
+        attributes.write_text(content)
+        assert expand_containers(plate) == [plate]
+        with pytest.raises(InputError, match=message):
+            open_image(plate)
+    attributes.write_text('{"plate": {"wells": [{"path": "A/1"}, {"path": "A/2"}]}}')
+    assert expand_containers(plate) == [field, plate / "A" / "2"]
+    with pytest.raises(InputError, match="There is no file"):
+        open_image(plate / "A" / "2")
+    with open_image(field) as opened:
+        assert opened.axes == "YX"
 
 
 def test_the_first_of_a_converted_file_and_a_plain_array(tmp_path: Path):

@@ -11,8 +11,9 @@ from PIL import Image
 
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
-from napari_segany.io.read import open_image, to_known_axes
-from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.io.read import members, open_image
+from napari_segany.io.tiff_meaning import to_known_axes
+from napari_segany.io.tiff_pages import StoredPages, TiffPages
 
 RNG = np.random.default_rng(0)
 
@@ -188,12 +189,25 @@ def test_one_plane_reads_one_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read == [6]
 
 
-def test_uncompressed_stacks_are_mapped_not_read(tmp_path: Path) -> None:
+def test_uncompressed_stacks_are_read_plane_by_plane_and_not_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "stack.tif"
-    tifffile.imwrite(path, pixels((3, 20, 30)), photometric="minisblack", metadata={"axes": "ZYX"})
+    data = pixels((3, 20, 30))
+    tifffile.imwrite(path, data, photometric="minisblack", metadata={"axes": "ZYX"})
+    read: list[int] = []
+    original = StoredPages.__call__
+
+    def counted(pages: StoredPages, number: int) -> Any:
+        read.append(number)
+        return original(pages, number)
+
+    monkeypatch.setattr(StoredPages, "__call__", counted)
     with open_image(path) as image:
-        assert isinstance(image.data, np.memmap)
-        assert not image.data.flags.writeable
+        assert isinstance(image.data, TiffPages)
+        assert not read
+        np.testing.assert_array_equal(image.data[1], data[1])
+    assert read == [1]
 
 
 def test_lazy_pages_index_like_an_array(tmp_path: Path) -> None:
@@ -228,7 +242,7 @@ def test_several_images_in_a_file_are_mentioned(tmp_path: Path) -> None:
         writer.write(pixels((50, 60)), metadata=None)
     with open_image(path) as image:
         assert image.shape == (20, 30)
-        assert "first of 2 images" in image.describe()
+        assert "one of 2 images" in image.describe()
 
 
 @pytest.mark.parametrize(
@@ -237,7 +251,6 @@ def test_several_images_in_a_file_are_mentioned(tmp_path: Path) -> None:
         ("HYX", (7, 20, 30), "QYX"),
         ("QQYX", (7, 5, 20, 30), "QIYX"),
         ("QQQQYX", (2, 2, 2, 2, 20, 30), "QIZTYX"),
-        ("QQYX", (7, 20, 30, 3), "QYXS"),
         ("YXS", (20, 30, 2), "YXC"),
     ],
 )
@@ -319,8 +332,9 @@ def cut_tiff(path: Path) -> None:
     path.write_bytes(whole_tiff(path)[:-3000])
 
 
-def cut_compressed_tiff(path: Path) -> None:
-    path.write_bytes(whole_tiff(path, compression="zlib")[:-3000])
+def cut_only_page(path: Path) -> None:
+    tifffile.imwrite(path, pixels((64, 64)), compression="zlib")
+    path.write_bytes(path.read_bytes()[:-3000])
 
 
 def cut_png(path: Path) -> None:
@@ -354,7 +368,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
         "truncated|pages",
     ),
     "cut": ("a.tif", cut_tiff, "truncated"),
-    "cut_compressed": ("a.tif", cut_compressed_tiff, "truncated"),
+    "cut_page": ("a.tif", cut_only_page, "truncated"),
     "complex": (
         "a.tif",
         lambda p: tifffile.imwrite(p, np.ones((9, 9), np.complex64)),
@@ -394,6 +408,29 @@ def test_a_damaged_page_is_named_when_it_is_read(tmp_path: Path) -> None:
             image.data[2]
 
 
+def test_planes_beyond_the_end_of_a_cut_file_fail_by_name_and_the_others_are_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cut.tif"
+    data = pixels((4, 64, 64))
+    tifffile.imwrite(path, data, photometric="minisblack", compression="zlib")
+    path.write_bytes(path.read_bytes()[:-3000])
+    with open_image(path) as image:
+        assert any("truncated: 1 of its 4 planes, from plane 3 on" in each for each in image.notes)
+        assert image.shape == data.shape, "a stack that was cut is not a shorter one"
+        np.testing.assert_array_equal(image.data[:3], data[:3])
+        with pytest.raises(InputError, match=r"cut\.tif: page 4 .* truncated"):
+            image.data[3]
+
+
+def read_last_plane(path: Path, shape: tuple[int, ...]) -> None:
+    """Where the planes of a cut file are known, it says so, and those that are there are read."""
+    with open_image(path) as opened:
+        assert opened.shape == shape
+        assert any("It is truncated" in note for note in opened.notes)
+        opened.data[-1]
+
+
 @pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}, {"compression": "zlib"}])
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7, 0.95])
 def test_a_stack_that_was_cut_short_is_never_taken_for_a_shorter_one(
@@ -405,7 +442,7 @@ def test_a_stack_that_was_cut_short_is_never_taken_for_a_shorter_one(
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(InputError, match=r"truncated|damaged"):
-        open_image(path)
+        read_last_plane(path, image.shape)
     assert caplog.text == ""
 
 
@@ -418,6 +455,56 @@ def test_pages_that_are_listed_one_after_the_other_and_cut_short(tmp_path: Path)
     path.write_bytes(content[: int(len(content) * 0.7)])
     with pytest.raises(InputError, match="truncated"):
         open_image(path)
+
+
+def write_set(folder: Path, data: np.ndarray, parts: int) -> list[Path]:
+    """One image spread over OME-TIFF files, half of its planes in each, as microscopes write."""
+    each = len(data) // parts
+    names = [f"part_{n}.ome.tif" for n in range(parts)]
+    ids = [f"urn:uuid:00000000-0000-4000-8000-{n:012d}" for n in range(parts)]
+    places = "".join(
+        f'<TiffData FirstZ="{n * each + k}" IFD="{k}" PlaneCount="1">'
+        f'<UUID FileName="{names[n]}">{ids[n]}</UUID></TiffData>'
+        for n in range(parts)
+        for k in range(each)
+    )
+    for n, name in enumerate(names):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{ids[n]}">'
+            '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
+            f'SizeX="{data.shape[2]}" SizeY="{data.shape[1]}" SizeZ="{len(data)}" SizeC="1" '
+            f'SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{places}</Pixels></Image>'
+            "</OME>"
+        )
+        with tifffile.TiffWriter(folder / name) as writer:
+            for k, plane in enumerate(data[n * each : (n + 1) * each]):
+                writer.write(
+                    plane,
+                    description=xml if k == 0 else None,
+                    metadata=None,
+                    photometric="minisblack",
+                    contiguous=False,
+                )
+    return [folder / name for name in names]
+
+
+def test_a_set_of_files_is_one_image_whichever_is_given(tmp_path: Path) -> None:
+    data = pixels((4, 20, 30))
+    first, second = write_set(tmp_path, data, 2)
+    assert members(first) == (first, second)
+    assert members(second) == (second, first)
+    with open_image(second) as image:
+        assert image.axes == "ZYX"
+        assert image.files == (second, first)
+        np.testing.assert_array_equal(np.asarray(image.data), data)
+
+
+def test_what_is_no_set_is_its_only_member(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels((3, 20, 30)), metadata={"axes": "ZYX"})
+    (tmp_path / "b.tif").write_bytes(b"II*\0 damaged")
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    for path in (*sorted(tmp_path.iterdir()), tmp_path / "missing.tif", tmp_path):
+        assert members(path) == (path,)
 
 
 def test_pages_understand_an_ellipsis(tmp_path: Path):

@@ -97,7 +97,7 @@ class Edges:
         """See :class:`Product`; planes that were not asked for are black."""
         files = item.files
         assert isinstance(files, MapFiles)
-        with open_image(item.path) as image:
+        with open_image(item.path, axes=recipe.axes) as image:
             stamp = Stamp.of(image.files)
             layout, _ = resolve_stack(image.data, recipe)
             chosen = set(layout.chosen())

@@ -79,7 +79,7 @@ def _finish(item: Item, files: ResultFiles, recipe: Recipe, work: Work[MeasuredP
     areas: Counter[int] = Counter()
     scores: Counter[int] = Counter()
     per_plane = []
-    with open_image(item.path) as image:
+    with open_image(item.path, axes=recipe.axes) as image:
         stamp = Stamp.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise

@@ -10,6 +10,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import Range, StackLayout
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.read import OpenedImage, open_image, stem
+from napari_segany.io.write import ome_axes
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import Recipe
 
@@ -110,6 +111,8 @@ class Item:
         How many planes are to be segmented.
     axes : str
         Its axes, where they are not what the recipe says.
+    notes : tuple of str
+        What was guessed about it; see :class:`OpenedImage`.
     """
 
     path: Path
@@ -118,6 +121,7 @@ class Item:
     understood: str = ""
     planes: int = 1
     axes: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,10 +254,12 @@ def survey(
     for path, files in results.items():
         axes = (own or {}).get(path, "")
         try:
-            with open_image(path) as image:
+            with open_image(path, axes=axes or reading.axes) as image:
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
-                understood = image.describe(layout.axes)
-            yield Item(path, files, stem(path), understood, layout.chosen_count, axes)
+                understood, notes = image.describe(layout.axes), image.notes
+            # More axes than results can have are told before planes are computed.
+            ome_axes(layout.labels_axes)
+            yield Item(path, files, stem(path), understood, layout.chosen_count, axes, notes)
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error

@@ -91,7 +91,7 @@ class Proposals:
         files = item.files
         assert isinstance(files, MapFiles)
         count = 0
-        with open_image(item.path) as image:
+        with open_image(item.path, axes=recipe.axes) as image:
             stamp = Stamp.of(image.files)
             layout, _ = resolve_stack(image.data, recipe)
             height, width = layout.labels_shape[-2:]

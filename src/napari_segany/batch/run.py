@@ -44,6 +44,7 @@ class _Job:
         self.item, self.recipe, self.layout, self.held = item, recipe, layout, held
         self.key = self.content = ""
         self.stamp = Stamp(0, 0)
+        self.read: tuple[Path, ...] = ()
         self.missing: set[int] = set()
         self.resumed = 0
         self.failed = False
@@ -102,7 +103,7 @@ class _Runner:
             self.ready.append(Outcome(item.path, "elsewhere", item.files, item.understood))
             return None
         record, work = self.book.read(item.name), self.work(item)
-        with open_image(item.path) as image:
+        with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             asked = replace(self.batch.recipe, axes=axes)
             stamp = Stamp.of(image.files)
@@ -124,7 +125,7 @@ class _Runner:
         for path in item.files.all():
             remove_unfinished(path)
         job = _Job(item, recipe, layout, held)
-        job.key, job.content, job.stamp = key, content, stamp
+        job.key, job.content, job.stamp, job.read = key, content, stamp, image.files
         return job
 
     def key(self, content: str, recipe: Recipe, item: Item) -> str:
@@ -188,10 +189,14 @@ class _Runner:
         item = job.item
         try:
             old = self.book.read(item.name)
+            # The planes are of two images then; doing it again takes the newer one. Looked at
+            # before, as another image may not fit the planes, and after, as writing takes long.
+            changed = InputError(f"{item.path} was changed while it was segmented; run it again.")
+            if Stamp.of(job.read) != job.stamp:
+                raise changed
             record = self.batch.product.finish(item, job.recipe, self.work(item))
             if record.stamp != asdict(job.stamp):
-                # The planes are of two images; doing it again takes the newer one.
-                raise InputError(f"{item.path} was changed while it was segmented; run it again.")
+                raise changed
             record = replace(record, key=job.key, content=job.content)
             self.book.write(item.name, record)
             self.remove_stale(old, record)

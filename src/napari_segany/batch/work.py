@@ -45,12 +45,16 @@ class Images:
     """Files that stay open from one plane to the next: the last two, an image and a region."""
 
     def __init__(self) -> None:
-        self._open: dict[Path, OpenedImage] = {}
+        self._open: dict[tuple[Path, str], OpenedImage] = {}
 
-    def get(self, path: Path) -> OpenedImage:
-        """The file, opened if it is not."""
-        image = self._open.pop(path, None) or open_image(path)
-        self._open[path] = image
+    def get(self, path: Path, axes: str = "") -> OpenedImage:
+        """The file, opened if it is not, or if it is another one by now."""
+        image = self._open.pop((path, axes), None)
+        if image is not None and not image.is_current:
+            image.close()
+            image = None
+        image = image or open_image(path, axes=axes)
+        self._open[path, axes] = image
         while len(self._open) > 2:
             self._open.pop(next(iter(self._open))).close()
         return image
@@ -79,7 +83,7 @@ def compute(
         If ``should_stop`` returned True.
     """
     region = images.get(task.region).data if task.region else None
-    image = images.get(task.path)
+    image = images.get(task.path, task.recipe.axes)
     layout, recipe = resolve_stack(image.data, task.recipe)
     check_region(region, layout)
     return task.product.compute(

@@ -40,10 +40,10 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 
 def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
-    """``plane``, ``stack``, ``LOW,HIGH``, or three such pairs."""
+    """``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
     if text in ("plane", "stack"):
         return text
-    values = numbers(text, 2, 6)
+    values = numbers(text, 2, 4, 6)
     return tuple((values[i], values[i + 1]) for i in range(0, len(values), 2))
 
 
@@ -58,6 +58,13 @@ def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
         start = int(first)
         found.append((axis.strip().upper(), start, int(end) if colon else start + 1))
     return tuple(found)
+
+
+def series(text: str) -> int | str:
+    """A whole number from 0 on, or ``all``."""
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number from 0 on nor all")
+    return text if text == "all" else int(text)
 
 
 def axes(text: str) -> str:
@@ -120,6 +127,13 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
     group = parser.add_argument_group("image")
     options: list[tuple[str, Callable[[str], Any], str, str]] = [
         (
+            "--series",
+            series,
+            "N|all",
+            "which image of a file that holds several, from 0, or all of them; results are called "
+            "NAME_s0, NAME_s1 and so on (default: the first, as NAME)",
+        ),
+        (
             "--axes",
             axes,
             "AXES",
@@ -130,7 +144,8 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "--channel",
             whole_numbers,
             "C",
-            "channel to look at, from 0, or three to be seen as red, green and blue (default: 0)",
+            "channel to look at, from 0, or two or three to be seen as red, green and blue "
+            "(default: 0)",
         ),
         (
             "--normalise",
@@ -140,5 +155,5 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "negative LOW write --normalise=-5,5 (default: plane)",
         ),
     ]
-    for name, kind, metavar, text in options if brightness else options[:2]:
+    for name, kind, metavar, text in options if brightness else options[:-1]:
         group.add_argument(name, type=kind, metavar=metavar, help=text)

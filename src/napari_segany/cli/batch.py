@@ -124,7 +124,7 @@ def run_batch(
     from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
     from napari_segany.batch.report import write_report
     from napari_segany.batch.run import note_failure, run
-    from napari_segany.cli.report import Report
+    from napari_segany.cli.report import Report, say_notes
     from napari_segany.io.read import stem
 
     report = Report(args.output, args.json, product.noun)
@@ -134,6 +134,7 @@ def run_batch(
     for found in survey(results, reading, own_axes(args, results)):
         if isinstance(found, Item):
             items.append(found)
+            say_notes(found.path, found.notes)
             continue
         path, error = found
         tell(args, error)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "watershed and random_walker (these clicks only); edges are always compared with Sobel "
         "and Canny",
     )
+    measured.add_argument(
+        "--binary-truth",
+        choices=("tell", "components", "one", "refuse"),
+        default="tell",
+        help="truth that does not tell objects apart, such as a mask of 0 and 255: say so (the "
+        "default), take each separate part for an object, take it as it is, or refuse it",
+    )
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
     add_options(parser)
@@ -126,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         pair_up,
     )
     from napari_segany.evaluation.summary import as_text, summarise
+    from napari_segany.io.read import choose_series
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -135,11 +144,13 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(args.axes or "auto", args.channel or (0,))
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
-    for found in pair_up(list(name_inputs(find_inputs(args.inputs), args.output)), args.truth):
+    inputs = choose_series(find_inputs(args.inputs), args.series)
+    for found in pair_up(list(name_inputs(inputs, args.output)), args.truth):
         if isinstance(found, Failure):
             failures.append(found)
         else:
             pairs.append(found)
+            notes_of(found[0], reading.axes)
     measured: list[Measured] = []
     who = predictors(args) if pairs else []
     with planes_bar() as progress:
@@ -158,6 +169,7 @@ def run(args: argparse.Namespace) -> int:
                 measured.append(each)
     for failure in failures:
         print(f"napari-segany: error: {failure.image}: {failure.error}", file=sys.stderr)
+    tell_binary(measured)
     failed = {str(failure.image): failure.error for failure in failures}
     summaries = summarise(measured)
     if not measured:
@@ -171,13 +183,36 @@ def run(args: argparse.Namespace) -> int:
         "failed": failed,
     }
     written = write_all(args.output, summaries, measured, settings, about)
-    written += write_examples(args.output, measured, pairs, who, reading)
+    written += write_examples(args.output, measured, pairs, who, reading, settings)
     if args.json:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
         print(as_text(summaries), end="")
         print(f"results in {args.output}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def tell_binary(measured: "Sequence[Measured]") -> None:
+    """Say, once an image, whose truth does not tell objects apart."""
+    told: dict[str, str] = {}
+    for each in measured:
+        if noticed := each.values.get("binary_truth"):
+            told.setdefault(each.image, noticed)
+    for image, noticed in told.items():
+        print(
+            f"note: the truth of {image} holds {noticed}, and each value counts as one object; "
+            "--binary-truth components counts each part",
+            file=sys.stderr,
+        )
+
+
+def notes_of(path: Path, axes: str) -> None:
+    """Say what is guessed about an image; what is wrong with it is said when it is measured."""
+    from napari_segany.cli.report import say_notes
+    from napari_segany.io.read import open_image
+
+    with suppress(Exception), open_image(path, axes=axes) as image:
+        say_notes(path, image.notes)
 
 
 def chosen_settings(args: argparse.Namespace) -> "Settings":
@@ -192,6 +227,7 @@ def chosen_settings(args: argparse.Namespace) -> "Settings":
         jitter=args.jitter,
         params=AutomaticParams(**given(args, AutomaticParams)),
         labels=LabelParams(**given(args, LabelParams)),
+        binary_truth=args.binary_truth,
     )
 
 
@@ -219,6 +255,7 @@ def write_examples(
     pairs: "Sequence[tuple[Path, Path]]",
     who: "Sequence[Predictor]",
     reading: "Reading",
+    settings: "Settings",
 ) -> list[Path]:
     """Sheets of examples; returns those that were written."""
     from napari_segany.evaluation.clickers import SamClicker
@@ -229,7 +266,7 @@ def write_examples(
     finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
     clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
-        write_worst(output, measured, pairs, clickers[0], reading),
+        write_worst(output, measured, pairs, clickers[0], reading, settings),
         write_edges(output, measured, pairs, finders, reading),
     )
     return [sheet for sheet in sheets if sheet is not None]

@@ -27,7 +27,8 @@ examples:
   napari-segany prompt cells.tif --point 120,88 --point 140,60,- -o results
   napari-segany prompt cells.tif --box 40,30,90,75 --box 100,30,160,80 -o results
   napari-segany prompt cells.tif --table detections.csv -o results
-  napari-segany prompt stack.tif --plane 0,12 --point 120,88 --candidate all -o results
+  napari-segany prompt stack.tif --plane 12 --point 120,88 --candidate all -o results
+  napari-segany prompt movie.tif --plane 0,12 --point 120,88 -o results
 
 All points together ask for one object, each refining the answer before; each box asks for one.
 Coordinates are rows and columns in pixels, from 0 at the centre of the first pixel. OUT receives
@@ -98,7 +99,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--plane",
         type=arguments.whole_numbers,
         metavar="I,J",
-        help="plane of a stack: its index along each axis but channel, row and column, from 0",
+        help="plane of a stack: its index along each axis but channel, row and column, from 0; "
+        "axes of length 1 may be left out, and axes that the stack has not be 0",
     )
     parser.set_defaults(run=run)
 
@@ -115,20 +117,26 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
     from napari_segany.batch.inputs import name_results, there_already
     from napari_segany.batch.plan import own_axes
+    from napari_segany.cli.report import say_notes
     from napari_segany.core.labels import paint
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.everything import make_recipe, resolve_stack
-    from napari_segany.io.read import open_image
+    from napari_segany.io.read import choose_series, open_image
     from napari_segany.io.results import ResultWriter, measured
 
     started = time.monotonic()
+    chosen = choose_series([args.image], args.series)
+    if len(chosen) > 1:
+        raise InputError(f"One image is prompted at a time; give --series 0..{len(chosen) - 1}.")
+    args.image = chosen[0]
     named = name_results([args.image], args.output, "prompts", chosen_outputs(args))
     files = named[args.image]
     if not args.overwrite and any(file.exists() for file in files.all()):
         raise there_already(files, "--overwrite")
     prompts = make_prompts(args)
-    with open_image(args.image) as image:
+    with open_image(args.image, axes=args.axes or "") as image:
+        say_notes(args.image, image.notes)
         # Axes and plane are checked before a model is loaded.
         axes = own_axes(image, args.axes or "")
         layout = StackLayout(axes, image.shape, args.channel or (0,))
@@ -224,15 +232,29 @@ def chosen_plane(asked: tuple[int, ...] | None, layout: "StackLayout") -> tuple[
         If a stack comes without one, or it does not fit.
     """
     size = layout.leading_shape
-    if asked is None and layout.plane_count == 1:
-        return (0,) * len(size)
-    fits = asked is not None and len(asked) == len(size)
-    if asked is None or not fits or any(i >= n for i, n in zip(asked, size, strict=True)):
+    given = fitted(asked or (), size)
+    if given is None or any(i >= n for i, n in zip(given, size, strict=True)):
         ranges = ", ".join(f"{a} 0..{n - 1}" for a, n in zip(layout.leading, size, strict=True))
         said = "" if asked is None else f", got --plane {','.join(map(str, asked))}"
         wanted = f"give --plane with {ranges}" if size else "the image is a single plane"
         raise InputError(f"One plane is prompted at a time: {wanted}{said}.")
-    return asked
+    return given
+
+
+def fitted(asked: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...] | None:
+    """An index for each axis of ``size``; None if there are too few, or too many that are not 0.
+
+    A viewer's sliders give an index for every axis, and a person leaves out those of length 1.
+    """
+    if len(asked) == len(size):
+        return asked
+    more = len(asked) - len(size)
+    if more > 0:
+        return asked[more:] if not any(asked[:more]) else None
+    if len(asked) != sum(n > 1 for n in size):
+        return None
+    given = iter(asked)
+    return tuple(next(given) if n > 1 else 0 for n in size)
 
 
 def one_plane(layout: "StackLayout") -> "StackLayout":

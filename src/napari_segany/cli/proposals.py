@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         proposal_files,
         read_ids,
     )
+    from napari_segany.io.read import choose_series
     from napari_segany.io.run_lengths import coding
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     params = replace(PROPOSALS, points_per_side=args.points_per_side)
     check_most(args.most)
     ids = None if args.annotations is None else read_ids(args.annotations)
-    named = name_inputs(find_inputs(args.inputs), args.output)
+    named = name_inputs(choose_series(find_inputs(args.inputs), args.series), args.output)
     if ids is not None:
         check_ids(named, ids)
 

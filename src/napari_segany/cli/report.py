@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ STATUS = {
     "failed": "failed",
 }
 """What a JSON line says."""
+
+
+def say_notes(path: Path, notes: Iterable[str]) -> None:
+    """Say what was guessed about an image, once."""
+    for note in notes:
+        print(f"note: {path}: {note}", file=sys.stderr, flush=True)
 
 
 @dataclass

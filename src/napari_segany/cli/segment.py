@@ -89,11 +89,12 @@ def run(args: argparse.Namespace) -> int:
     params, labels = chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.batch.labels import LABELS
-    from napari_segany.io.read import open_image
+    from napari_segany.io.read import choose_series, open_image
 
     if args.region:
         open_image(args.region).close()
-    results = name_results(find_inputs(args.inputs), args.output, "recipe", chosen_outputs(args))
+    inputs = choose_series(find_inputs(args.inputs), args.series)
+    results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     return run_batch(
         args,
         results,

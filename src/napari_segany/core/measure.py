@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import regionprops_table
 
+from napari_segany.core.units import convert, larger
 from napari_segany.errors import InputError
 
 Columns = dict[str, NDArray[np.generic]]
@@ -44,7 +45,8 @@ def measure_plane(
     image : array_like
         (Y, X) or (Y, X, C) real numbers; pixels that are not finite are left out.
     pixel_size : mapping, optional
-        Size and unit of a pixel along "Y" and "X"; adds an area in that unit, squared.
+        Size and unit of a pixel along "Y" and "X"; adds an area in that unit, squared. Of two
+        units it is the larger one.
     channels : sequence of int
         Numbers that name the intensity columns of a (Y, X, C) image; 0, 1, 2 by default.
 
@@ -72,7 +74,8 @@ def measure_plane(
     columns |= _physical_area(columns["area"], pixel_size or {})
     if pixels.ndim == 2:
         return columns | _intensities(labels, pixels, "")
-    numbers = channels if len(channels) == pixels.shape[2] else range(pixels.shape[2])
+    # Of two channels the third colour is empty, and there is nothing to measure in it.
+    numbers = channels if len(channels) > 1 else range(pixels.shape[2])
     for i, number in enumerate(numbers):
         columns |= _intensities(labels, pixels[..., i], f"_{number}")
     return columns
@@ -84,7 +87,11 @@ def _physical_area(
     if not {"Y", "X"} <= set(pixel_size):
         return {}
     (height, unit), (width, other) = pixel_size["Y"], pixel_size["X"]
-    return {f"area_{unit}2": area.astype(np.float64) * height * width} if unit == other else {}
+    shared = larger(unit, other)
+    sides = convert(height, unit, shared), convert(width, other, shared)
+    if sides[0] is None or sides[1] is None:
+        return {}
+    return {f"area_{shared}2": area.astype(np.float64) * sides[0] * sides[1]}
 
 
 def _intensities(labels: NDArray[np.integer], channel: NDArray[np.generic], suffix: str) -> Columns:

@@ -49,6 +49,16 @@ def guess_axes(shape: Sequence[int]) -> str:
     return leading + "YX"
 
 
+def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """(Y, X, 3) from two or three (Y, X) channels; the third colour of two is empty.
+
+    8-bit channels come as uint16, which is stretched like any other intensity: 8-bit RGB goes to
+    the model as it is, but fluorescence is as dim as it was recorded.
+    """
+    wide = [each.astype(np.uint16) if each.dtype == np.uint8 else each for each in channels]
+    return np.stack([*wide, *[np.zeros_like(wide[0])] * (3 - len(wide))], axis=-1)
+
+
 @dataclass(frozen=True)
 class StackLayout:
     """What the axes of an array mean and which planes it is made of.
@@ -60,7 +70,7 @@ class StackLayout:
     shape : tuple of int
         The array's shape.
     channels : tuple of int
-        Channels to look at; three make the colours of one plane.
+        Channels to look at; two or three make the colours of one plane.
     ranges : tuple
         (axis, first, end) for leading axes of which only a part is wanted, end not included.
     """
@@ -95,9 +105,9 @@ class StackLayout:
             raise InputError(
                 f"There is no channel {bad[0]}; the image has channels 0..{count - 1}."
             )
-        if len(self.channels) not in (1, 3) or ("S" in axes and len(self.channels) > 1):
+        if len(self.channels) not in (1, 2, 3) or ("S" in axes and len(self.channels) > 1):
             raise InputError(
-                "Give one channel, or three to be seen as red, green and blue; "
+                "Give one channel, or two or three to be seen as red, green and blue; "
                 f"got {self.channels}."
             )
         for axis, first, end in self.ranges:
@@ -141,7 +151,7 @@ class StackLayout:
         """Intensities a pixel of a plane has, 1 or 3."""
         if "S" in self.axes:
             return 1 if self.shape[self.axes.index("S")] == 1 else 3
-        return len(self.channels)
+        return 1 if len(self.channels) == 1 else 3
 
     def restricted(self, ranges: Sequence[Range]) -> "StackLayout":
         """The same with only some planes wanted; an axis without a name is the last leading one."""
@@ -175,17 +185,10 @@ class StackLayout:
         return int(np.ravel_multi_index(index, self.leading_shape)) if index else 0
 
     def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
-        """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped.
-
-        Three 8-bit channels come as uint16, which is stretched like any other intensity: 8-bit
-        RGB goes to the model as it is, but fluorescence is as dim as it was recorded.
-        """
+        """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped."""
         where = dict(zip(self.leading, index, strict=True))
-        if len(self.channels) == 3:
-            read = [self._read(data, {**where, "C": c}) for c in self.channels]
-            stacked = np.stack(read, axis=-1)
-            return stacked.astype(np.uint16) if stacked.dtype == np.uint8 else stacked
-        return self._read(data, {**where, "C": self.channels[0]})
+        read = [self._read(data, {**where, "C": c}) for c in self.channels]
+        return read[0] if len(read) == 1 else as_colours(read)
 
     def _read(self, data: Any, where: dict[str, int]) -> NDArray[np.generic]:
         kept = [a for a in self.axes if a in "YXS"]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_segany.batch.plan import Reading, chosen_layout
 from napari_segany.core.intensity import to_rgb
+from napari_segany.evaluation.binary import taken_apart
 from napari_segany.evaluation.boundaries import best_f
 from napari_segany.evaluation.clicks import Clicker
 from napari_segany.evaluation.edge_finders import EdgeFinder
@@ -101,6 +102,7 @@ def write_worst(
     pairs: Sequence[tuple[Path, Path]],
     clicker: Clicker,
     reading: Reading,
+    settings: Settings,
 ) -> Path | None:
     """A sheet of the objects that one click finds worst; None if nothing was clicked at."""
     rows: list[tuple[float, Measured, Any]] = [
@@ -121,10 +123,11 @@ def write_worst(
     rest = [row for row in rows if id(row) not in taken]
     for score, each, one in [*first, *rest][:WORST]:
         image_path, truth_path = files[each.image]
-        with open_image(image_path) as image, open_image(truth_path) as truth:
+        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
-            mask = np.asarray(truth.data[each.plane]) == one["label"]
+            labels = np.asarray(truth.data[each.plane])
+        mask = taken_apart(labels, settings.binary_truth)[0] == one["label"]
         clicker.begin(plane)
         clicker.begin_object()
         masks, _ = clicker.click(np.array([one["first"]]), np.array([1]))
@@ -156,7 +159,7 @@ def write_edges(
     cells: list[Image.Image] = []
     for score, each in (mine[k] for k in steps):
         image_path, truth_path = files[each.image]
-        with open_image(image_path) as image, open_image(truth_path) as truth:
+        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             drawn = np.asarray(truth.data[each.plane]) > 0

@@ -190,7 +190,9 @@ class _Planes:
 
     def __enter__(self) -> "_Planes":
         with ExitStack() as opened:
-            self.image, self.truth = (opened.enter_context(open_image(p)) for p in self.paths)
+            image, truth = self.paths
+            self.image = opened.enter_context(open_image(image, axes=self.reading.axes))
+            self.truth = opened.enter_context(open_image(truth))
             self.layout = chosen_layout(self.image, self.reading)
             self.annotators = self._check()
             self.content = [hash_content(each.files) for each in (self.image, self.truth)]

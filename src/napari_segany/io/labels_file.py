@@ -9,8 +9,9 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import write_labels
-from napari_segany.io.pixel_size import PixelSize
-from napari_segany.io.read import TIFF_SUFFIXES, stem
+from napari_segany.io.opened import stem
+from napari_segany.io.pixel_size import PixelSize, check_sizes
+from napari_segany.io.tiff import TIFF_SUFFIXES
 from napari_segany.io.write import LabelStack
 
 _ENDING = "_labels"
@@ -39,6 +40,7 @@ def save_labels(
         One letter a dimension, ending in "YX"; guessed from the shape by default.
     pixel_size : mapping, optional
         Size and unit of a step along axes, for example ``{"Y": (0.1, "um"), "X": (0.1, "um")}``.
+        Common spellings of units are understood ("micron", "µm", "Å").
 
     Returns
     -------
@@ -48,7 +50,7 @@ def save_labels(
     Raises
     ------
     InputError
-        If labels, axes or the name cannot be used.
+        If labels, axes, the name or a size cannot be used.
     SeganyError
         If the file cannot be written.
     """
@@ -64,6 +66,7 @@ def save_labels(
             f"Labels are whole numbers with axes that end in YX; got {labels.dtype} of shape "
             f"{shape} with axes {axes!r}."
         )
+    sizes = check_sizes(pixel_size or {})
     with LabelStack(axes, shape) as stack:
         for index in np.ndindex(*shape[:-2]):
             plane = np.asarray(labels[index])
@@ -72,9 +75,9 @@ def save_labels(
             stack.add(plane.astype(np.uint32))
         with writing(path) as temporary:
             if path.suffix.lower() == ".zarr":
-                write_labels(stack, temporary, pixel_size or {}, image_name(path))
+                write_labels(stack, temporary, sizes, image_name(path))
             elif path.suffix.lower() in TIFF_SUFFIXES:
-                stack.save(temporary, pixel_size or {}, image_name(path))
+                stack.save(temporary, sizes, image_name(path))
             else:
                 raise InputError(f"{path.name} must end in .ome.tif or .ome.zarr.")
     return path

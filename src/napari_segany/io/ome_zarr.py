@@ -52,8 +52,59 @@ def _attributes(path: Path) -> Mapping[str, Any]:
     return ome
 
 
-def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
-    """The full resolution of an image, its axes in capital letters, and its pixel size.
+def list_images(path: Path) -> list[Path]:
+    """Images in a Zarr folder: the fields of a plate or a well, the images of one file, or itself.
+
+    Raises
+    ------
+    InputError
+        If the folder's own list cannot be read.
+    """
+    try:
+        return _inside(path, _attributes(path))
+    except InputError:
+        raise
+    # Metadata can be wrong in any way.
+    except Exception as error:
+        raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+
+
+def _inside(path: Path, attributes: Mapping[str, Any]) -> list[Path]:
+    if "multiscales" in attributes:
+        return [path]
+    if "plate" in attributes:
+        wells = [_below(path, each["path"]) for each in attributes["plate"]["wells"]]
+        # A well that is listed and not there is an image that fails, by its name.
+        return [
+            field
+            for well in wells
+            for field in (_inside(well, _attributes(well)) if well.is_dir() else [well])
+        ]
+    if "well" in attributes:
+        return [_below(path, each["path"]) for each in attributes["well"]["images"]]
+    # Converters put the images of a file into numbered groups.
+    numbered = [p for p in path.iterdir() if p.name.isdecimal() and is_zarr(p)]
+    return sorted(numbered, key=lambda p: int(p.name)) or [path]
+
+
+def _below(path: Path, name: Any) -> Path:
+    inner = path / str(name)
+    if not inner.resolve().is_relative_to(path.resolve()):
+        raise InputError(f"{path} lists {name}, which is outside of it; it is damaged.")
+    return inner
+
+
+def holds_fields(path: Path) -> bool:
+    """Whether a Zarr folder is a plate or a well of one."""
+    try:
+        return is_zarr(path) and not {"plate", "well"}.isdisjoint(_attributes(path))
+    # Whoever opens it says what is wrong.
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSize, tuple[str, ...]]:
+    """The full resolution of an image, its axes in capital letters, its pixel size, and notes.
 
     Axes are empty for an array that does not name them.
 
@@ -61,6 +112,8 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     ----------
     path : Path
         A folder: OME-Zarr 0.1 to 0.5, or a plain array.
+    series : int, optional
+        Which one of several images in it, from 0.
 
     Raises
     ------
@@ -70,26 +123,56 @@ def open_zarr(path: Path) -> tuple[Any, str, PixelSize]:
     zarr = _zarr()
     try:
         attributes = _attributes(path)
-        if "multiscales" not in attributes and (path / "0").is_dir() and is_zarr(path / "0"):
-            # Converters put the images of a file into numbered groups.
-            if (path / "1").is_dir() and is_zarr(path / "1"):
-                inner = ", ".join(sorted(p.name for p in path.iterdir() if is_zarr(p)))
-                raise InputError(f"{path} holds several images ({inner}); give one: {path / '0'}.")
-            path, attributes = path / "0", _attributes(path / "0")
+        images = _inside(path, attributes)
+        if series is None and (len(images) > 1 or holds_fields(path)):
+            raise InputError(_several(path, images))
+        if series is not None and not 0 <= series < len(images):
+            raise InputError(
+                f"There is no image {series} in {path}; it holds 0..{len(images) - 1}."
+            )
+        path = images[series or 0]
+        attributes = _attributes(path)
         if "multiscales" not in attributes:
-            opened = zarr.open(str(path), mode="r")
-            if not hasattr(opened, "shape"):
+            data = zarr.open(str(path), mode="r")
+            if not hasattr(data, "shape"):
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
-            return opened, "", {}
+            return data, "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
         level = scales["datasets"][0]
         data = zarr.open_array(str(path / level["path"]), mode="r")
-        return data, *_axes_and_size(scales, level, data.ndim)
+        return data, *_axes_and_size(scales, level, data.ndim), _missing_chunks(data)
     except InputError:
         raise
     # Metadata can be wrong in any way.
     except Exception as error:
         raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+
+
+def _missing_chunks(data: Any) -> tuple[str, ...]:
+    """What to say of chunks that are not stored: the format reads them without a word."""
+    missing = data.nchunks - data.nchunks_initialized
+    if not missing:
+        return ()
+    return (
+        f"{missing} of its {data.nchunks} chunks are not stored and are read as "
+        f"{data.fill_value}, as the format has it. If that was not meant, copy it again.",
+    )
+
+
+def _several(path: Path, images: list[Path]) -> str:
+    names = [each.relative_to(path).as_posix() for each in images]
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    if not holds_fields(path):
+        return (
+            f"{path} holds several images ({shown}); give one, such as {images[0]}, or --series N "
+            "or all."
+        )
+    if not names:
+        return f"{path} is a plate without fields, so there is no image in it."
+    return (
+        f"{path} is a plate or a well with {len(names)} fields ({shown}). Give one of them, such "
+        f"as {images[0]}; napari-segany segment takes the whole."
+    )
 
 
 def _axes_and_size(

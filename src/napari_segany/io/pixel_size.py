@@ -3,25 +3,53 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
+
+from napari_segany.core.units import LENGTHS, TIMES
+from napari_segany.errors import InputError
 
 PixelSize = Mapping[str, tuple[float, str]]
 """Size and unit of one step along an axis, for example ``{"Y": (0.1, "um"), "T": (2.0, "s")}``."""
 
-_UNITS = {
-    "um": ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometre", "\\u00b5m"),
-    "nm": ("nm", "nanometer", "nanometre"),
-    "mm": ("mm", "millimeter", "millimetre"),
-    "cm": ("cm", "centimeter", "centimetre"),
-    "m": ("m", "meter", "metre"),
-    "s": ("s", "sec", "second", "seconds"),
-    "ms": ("ms", "msec", "millisecond", "milliseconds"),
-    "min": ("min", "minute", "minutes"),
-}
-_SPELLINGS = {spelling: unit for unit, all_ in _UNITS.items() for spelling in all_}
 
-_PER_CM = {"nm": 1e7, "um": 1e4, "mm": 10.0, "cm": 1.0, "m": 0.01}
+@dataclass(frozen=True)
+class _Unit:
+    """How files spell a unit: OME's symbol, OME-Zarr's name, and what else is understood."""
+
+    symbol: str
+    name: str
+    others: tuple[str, ...] = ()
+
+
+_UNITS = {
+    "pm": _Unit("pm", "picometer", ("picometre",)),
+    "angstrom": _Unit("Å", "angstrom", ("ångström", "ångstrom", "angström", "a\u030a")),
+    "nm": _Unit("nm", "nanometer", ("nanometre",)),
+    # Two characters look like the micro sign: its own, and the Greek letter.
+    "um": _Unit("\u00b5m", "micrometer", ("um", "\u03bcm", "micron", "micrometre")),
+    "mm": _Unit("mm", "millimeter", ("millimetre",)),
+    "cm": _Unit("cm", "centimeter", ("centimetre",)),
+    "m": _Unit("m", "meter", ("metre",)),
+    "ns": _Unit("ns", "nanosecond", ("nsec",)),
+    "us": _Unit("\u00b5s", "microsecond", ("us", "\u03bcs", "usec")),
+    "ms": _Unit("ms", "millisecond", ("msec",)),
+    "s": _Unit("s", "second", ("sec",)),
+    "min": _Unit("min", "minute"),
+    "h": _Unit("h", "hour", ("hr",)),
+    "d": _Unit("d", "day"),
+}
+_SPELLINGS = {
+    spelling: unit
+    for unit, known in _UNITS.items()
+    for spelling in (known.symbol.lower(), known.name, *known.others)
+}
+
+ACCEPTED_UNITS = ", ".join([*_UNITS, "inch"])
+"""Units that are understood, in the spelling that this package writes."""
+
+_INCHES = ("inch", "inches", "in")
 _UM_PER_INCH = 25_400.0
 
 PRINTER_DPI = (72, 96, 100, 150, 200, 300, 600)
@@ -30,29 +58,74 @@ PRINTER_DPI = (72, 96, 100, 150, 200, 300, 600)
 _INCH, _CENTIMETRE = 2, 3
 
 
+def _unit(text: Any) -> tuple[str, float] | None:
+    """The unit that a text means, and how many of them it is; None if it means none."""
+    # ImageJ writes letters that are not ASCII as escapes.
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(text))
+    plain = plain.strip().lower()
+    if plain in _INCHES:
+        return "um", _UM_PER_INCH
+    known = _SPELLINGS.get(plain) or _SPELLINGS.get(plain.removesuffix("s"))
+    return None if known is None else (known, 1.0)
+
+
 def _size(value: Any, unit: Any) -> tuple[float, str] | None:
     """A usable size, or None if it is unknown, zero or of an unknown unit."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    known = _SPELLINGS.get(str(unit).strip().lower())
-    return (number, known) if known and math.isfinite(number) and number > 0 else None
+    known = _unit(unit)
+    if known is None or not math.isfinite(number * known[1]) or number <= 0:
+        return None
+    return number * known[1], known[0]
 
 
-def _keep_known(sizes: Mapping[str, tuple[float, str] | None]) -> PixelSize:
+def check_sizes(sizes: PixelSize) -> PixelSize:
+    """Sizes that a person gave, in the units that this package writes.
+
+    Raises
+    ------
+    InputError
+        If one is no length or time above 0.
+    """
+    checked = {}
+    for axis, given in sizes.items():
+        pair: tuple[Any, ...] = given if isinstance(given, tuple | list) else (given,)
+        size = _size(*pair) if len(pair) == 2 else None
+        if size is None or not _fits(axis, size):
+            raise InputError(
+                f"The pixel size along {axis} is {given!r}; give a number above 0 and a unit for "
+                f"Z, Y and X (such as (0.1, 'um')) or T (such as (5.0, 's')). Units are "
+                f"{ACCEPTED_UNITS}."
+            )
+        checked[axis] = size
+    return checked
+
+
+def _fits(axis: str, size: tuple[float, str]) -> bool:
+    """Whether that is a time along T, or a length along an axis of space."""
+    return axis in tuple("TZYX") and size[1] in (TIMES if axis == "T" else LENGTHS)
+
+
+def _known_only(sizes: Mapping[str, tuple[float, str] | None]) -> PixelSize:
     return {axis: size for axis, size in sizes.items() if size is not None}
 
 
-def from_ome(xml: str) -> PixelSize:
-    """``PhysicalSizeX`` and so on of the first image of an OME-XML text."""
+def keep_known(stated: Mapping[str, tuple[Any, Any]]) -> PixelSize:
+    """Of values and units that a file states along axes, those that are sizes."""
+    return _known_only({axis: _size(value, unit) for axis, (value, unit) in stated.items()})
+
+
+def from_ome(xml: str, number: int = 0) -> PixelSize:
+    """``PhysicalSizeX`` and so on of one image of an OME-XML text, by its number from 0."""
     try:
         elements = ElementTree.fromstring(xml.encode()).iter()
-        pixels = next(e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels")
-    except (ElementTree.ParseError, StopIteration):
+        pixels = [e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"][number]
+    except (ElementTree.ParseError, IndexError):
         return {}
     names = {axis: (f"PhysicalSize{axis}", "µm") for axis in "ZYX"} | {"T": ("TimeIncrement", "s")}
-    return _keep_known(
+    return _known_only(
         {
             axis: _size(pixels.get(name), pixels.get(f"{name}Unit", default))
             for axis, (name, default) in names.items()
@@ -71,21 +144,21 @@ def _per_unit(tag: Any) -> float | None:
 
 
 def from_imagej(metadata: Mapping[str, Any], tags: Mapping[str, Any]) -> PixelSize:
-    """ImageJ's unit, spacing and frame interval, with the resolution tags in pixels a unit."""
+    """ImageJ's units, spacing and frame interval, with the resolution tags in pixels a unit."""
     unit = metadata.get("unit", "")
-    inch = str(unit).strip().lower() in ("inch", "in")
     sizes: dict[str, tuple[float, str] | None] = {
-        "T": _size(metadata.get("finterval"), metadata.get("tunit", "s"))
+        "T": _size(metadata.get("finterval"), metadata.get("tunit", "s")),
+        "Z": _size(_absolute(metadata.get("spacing")), metadata.get("zunit", unit)),
     }
-    # A backslash escape is how ImageJ writes the micro sign.
-    unit = "um" if inch else re.sub(r"^\\u00[bB]5", "u", str(unit))
-    factor = _UM_PER_INCH if inch else 1.0
-    if metadata.get("spacing") is not None:
-        sizes["Z"] = _size(abs(float(metadata["spacing"])) * factor, unit)
-    for axis, tag in (("Y", "YResolution"), ("X", "XResolution")):
+    for axis, tag, own in (("Y", "YResolution", "yunit"), ("X", "XResolution", "xunit")):
         per_unit = _per_unit(tags.get(tag))
-        sizes[axis] = _size(factor / per_unit, unit) if per_unit else None
-    return _keep_known(sizes)
+        sizes[axis] = _size(1 / per_unit, metadata.get(own, unit)) if per_unit else None
+    return _known_only(sizes)
+
+
+def _absolute(value: Any) -> Any:
+    """ImageJ's spacing is negative in stacks that were reversed."""
+    return abs(value) if isinstance(value, int | float) else None
 
 
 def from_resolution_tags(tags: Mapping[str, Any]) -> PixelSize:
@@ -99,7 +172,7 @@ def from_resolution_tags(tags: Mapping[str, Any]) -> PixelSize:
         dpi = (per_unit or 0) * _UM_PER_INCH / um_per_unit
         printer = any(abs(dpi - usual) < 0.01 for usual in PRINTER_DPI)
         sizes[axis] = _size(um_per_unit / per_unit, "um") if per_unit and not printer else None
-    return _keep_known(sizes)
+    return _known_only(sizes)
 
 
 def to_ome(sizes: PixelSize) -> dict[str, Any]:
@@ -107,9 +180,8 @@ def to_ome(sizes: PixelSize) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for axis, (value, unit) in sizes.items():
         name = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
-        is_time = unit in ("s", "ms", "min")
-        if axis in "TZYX" and is_time == (axis == "T"):
-            attributes |= {name: value, f"{name}Unit": unit.replace("um", "µm")}
+        if _fits(axis, (value, unit)):
+            attributes |= {name: value, f"{name}Unit": _UNITS[unit].symbol}
     return attributes
 
 
@@ -118,7 +190,7 @@ def to_resolution(sizes: PixelSize) -> tuple[float, float] | None:
     per_cm = []
     for axis in "XY":
         value, unit = sizes.get(axis, (0.0, ""))
-        resolution = _PER_CM[unit] / value if unit in _PER_CM else 0.0
+        resolution = LENGTHS["cm"] / LENGTHS[unit] / value if unit in LENGTHS else 0.0
         # The tag is a ratio of two 32-bit numbers.
         if not 1e-6 < resolution < 2**32:
             return None
@@ -126,27 +198,15 @@ def to_resolution(sizes: PixelSize) -> tuple[float, float] | None:
     return per_cm[0], per_cm[1]
 
 
-_NAMES = {
-    "nm": "nanometer",
-    "um": "micrometer",
-    "mm": "millimeter",
-    "cm": "centimeter",
-    "m": "meter",
-    "ms": "millisecond",
-    "s": "second",
-    "min": "minute",
-}
-"""Units as OME-Zarr spells them."""
-
-
 def to_name(unit: str) -> str | None:
     """OME-Zarr's name of a unit."""
-    return _NAMES.get(unit)
+    return _UNITS[unit].name if unit in _UNITS else None
 
 
 def from_names(steps: Mapping[str, float], units: Mapping[str, str]) -> PixelSize:
-    """Sizes along axes for which a known unit is stated."""
-    return _keep_known({axis: _size(steps[axis], unit) for axis, unit in units.items()})
+    """Sizes along axes for which a known unit is stated, and one that fits the axis."""
+    found = _known_only({axis: _size(steps[axis], unit) for axis, unit in units.items()})
+    return {axis: size for axis, size in found.items() if _fits(axis, size)}
 
 
 def describe(sizes: PixelSize) -> str:

@@ -1,46 +1,56 @@
 """A TIFF series as an array that reads no more pages than it is asked for."""
 
+import threading
+from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
+from napari_segany.io.version import Version
+
+Pixels = NDArray[np.generic]
 
 
 class TiffPages:
     """A lazy array over the pages of one series of a TIFF file.
 
-    Used for files that cannot be mapped into memory: compressed, tiled or scattered. Indexing
-    takes integers and slices and gives arrays.
+    Indexing takes integers and slices and gives arrays. Files are read and not mapped into memory:
+    a mapped file that becomes shorter ends the whole process.
 
     Parameters
     ----------
-    series : tifffile.TiffPageSeries
-        Its leading axes must count pages; the others lie within a page.
-    name : str
-        What to call the file in errors.
+    shape : tuple of int
+        Of the whole; the leading axes count pages.
+    dtype : dtype
+        Of the pixels that ``read`` gives.
+    within : int
+        How many of the axes lie within a page.
+    read : callable
+        Gives the pixels of a page by its number.
     """
 
-    def __init__(self, series: Any, name: str) -> None:
-        self.shape: tuple[int, ...] = tuple(int(n) for n in series.shape)
+    def __init__(
+        self, shape: tuple[int, ...], dtype: DTypeLike, within: int, read: Callable[[int], Pixels]
+    ) -> None:
+        self.shape = tuple(int(n) for n in shape)
         self.ndim = len(self.shape)
-        self.dtype: np.dtype[Any] = series.dtype
-        self._series = series
-        self._name = name
-        self._page_shape = tuple(int(n) for n in series.keyframe.shape)
-        self._leading = self.ndim - len(self._page_shape)
+        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._read = read
+        self._leading = self.ndim - within
 
-    @staticmethod
-    def can_read(series: Any) -> bool:
-        """Whether the pages of ``series`` are the trailing axes of its shape."""
-        page = tuple(series.keyframe.shape)
-        leading = series.shape[: len(series.shape) - len(page)]
-        fits = tuple(series.shape[len(leading) :]) == page
-        return fits and int(np.prod(leading, dtype=np.int64)) == len(series.pages)
+    def converted(
+        self, convert: Callable[[Pixels], Pixels], dtype: DTypeLike, added: tuple[int, ...]
+    ) -> "TiffPages":
+        """The same with every page converted to another type, with axes added at the end."""
+        within, read = self.ndim - self._leading + len(added), self._read
+        return TiffPages(self.shape + added, dtype, within, lambda number: convert(read(number)))
 
-    def __getitem__(self, key: Any) -> NDArray[np.generic]:
+    def __getitem__(self, key: Any) -> Pixels:
         """The pixels asked for; only pages that hold some of them are read."""
         keys = list(key) if isinstance(key, tuple) else [key]
         if any(each is Ellipsis for each in keys):
@@ -51,29 +61,142 @@ class TiffPages:
         lengths = self.shape[: self._leading]
         wanted = [np.atleast_1d(np.arange(n)[k]) for k, n in zip(counting, lengths, strict=True)]
         pages = [self._page(index)[within] for index in product(*wanted)]
+        if len(pages) == 1 and not any(isinstance(k, slice) for k in counting):
+            return np.asarray(pages[0], self.dtype)
         kept = [len(w) for w, k in zip(wanted, counting, strict=True) if isinstance(k, slice)]
-        inner = pages[0].shape if pages else np.empty(self._page_shape, np.uint8)[within].shape
-        return np.array(pages, self.dtype).reshape(*kept, *inner)
+        page = np.broadcast_to(np.uint8(0), self.shape[self._leading :])
+        return np.array(pages, self.dtype).reshape(*kept, *page[within].shape)
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[np.generic]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Pixels:
         return self[()].astype(dtype or self.dtype, copy=False)
 
-    def _page(self, index: tuple[int, ...]) -> NDArray[np.generic]:
+    def _page(self, index: tuple[int, ...]) -> Pixels:
         lengths = self.shape[: self._leading]
-        number = int(np.ravel_multi_index(index, lengths)) if index else 0
+        return self._read(int(np.ravel_multi_index(index, lengths)) if index else 0)
+
+
+class StoredPages:
+    """Reads pages that lie one after the other in a file, as they are in memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offset : int
+        Where the first page begins.
+    shape, dtype : tuple of int, dtype
+        Of a page.
+    """
+
+    def __init__(
+        self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        self._path, self._offset, self._shape, self._dtype = path, offset, shape, dtype
+        self._version = Version.of(path)
+        self.nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+
+    def __call__(self, number: int) -> Pixels:
+        """The pixels of a page.
+
+        Raises
+        ------
+        InputError
+            If the file ends before, or was changed since it was opened.
+        """
+        buffer = np.empty(self.nbytes, np.uint8)
+        into = memoryview(buffer.data)
+        at = self._offset + number * self.nbytes
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                file.seek(at)
+                read = 0
+                while read < len(into) and (got := file.readinto(into[read:])):
+                    read += got
+        except OSError as error:
+            self._version.check(self._path)
+            raise InputError(
+                f"{self._path}: page {number + 1} cannot be read ({error.strerror or error})."
+            ) from error
+        self._version.check(self._path)
+        if read < len(into):
+            raise InputError(beyond(self._path, number, at + self.nbytes))
+        return buffer.view(self._dtype).reshape(self._shape)
+
+
+def beyond(path: Path, number: int, end: int) -> str:
+    """The error for a page that a file does not hold to its end."""
+    return (
+        f"{path}: page {number + 1} should go on to byte {end}, and the file ends before; it is "
+        "truncated. Copy it again."
+    )
+
+
+class DecodedPages:
+    """Reads pages of any kind by tifffile: compressed, tiled, scattered, or in other files.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        Whose pages.
+    tiff : tifffile.TiffFile
+        The file that is open; others of a set are opened for each page, as there may be thousands.
+    """
+
+    def __init__(self, series: Any, tiff: Any) -> None:
+        self._series, self._open = series, tiff.filehandle
+        self._shape = tuple(int(n) for n in series.keyframe.shape)
+        # A file of a set has one position, and is closed between.
+        self._turns = threading.Lock()
+        files = {page.parent.filehandle.path for page in series.pages if page is not None}
+        self._versions = {name: Version.of(Path(name)) for name in files}
+
+    def __call__(self, number: int) -> Pixels:
+        """The pixels of a page; of one that was never taken, zeros.
+
+        Raises
+        ------
+        InputError
+            If it cannot be decoded, or the file was changed since it was opened.
+        """
         page = self._series.pages[number]
         if page is None:
             # OME-TIFF may leave out planes that were never taken.
-            return np.zeros(self._page_shape, self.dtype)
+            return np.zeros(self._shape, self._series.dtype)
+        path = Path(page.parent.filehandle.path)
+        version = self._versions[str(path)]
         try:
-            pixels: NDArray[np.generic] = page.asarray().reshape(self._page_shape)
+            end = last_byte(page)
+            if end > version.size:
+                raise InputError(beyond(path, number, end))
+            pixels = self._decode(page).reshape(self._shape)
+        except InputError:
+            raise
         # Decoders of a dozen compressions fail in as many ways.
         except Exception as error:
+            version.check(path)
             raise InputError(
-                f"{self._name}: page {number + 1} of {len(self._series.pages)} cannot be decoded "
+                f"{path}: page {number + 1} of {len(self._series.pages)} cannot be decoded "
                 f"({error}). The file is damaged or of a kind that cannot be read; save it again "
                 "as TIFF from the program that made it."
             ) from error
+        version.check(path)
         return pixels
+
+    def _decode(self, page: Any) -> Pixels:
+        file = page.parent.filehandle
+        if file is self._open:
+            pixels: Pixels = page.asarray()
+            return pixels
+        with self._turns:
+            file.open()
+            try:
+                pixels = page.asarray()
+            finally:
+                file.close()
+        return pixels
+
+
+def last_byte(page: Any) -> int:
+    """Where the data of a page end in its file."""
+    ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+    return max(ends, default=0)

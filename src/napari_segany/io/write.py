@@ -44,7 +44,7 @@ class LabelStack:
     """
 
     def __init__(self, axes: str, shape: tuple[int, ...]) -> None:
-        self.axes = _ome_axes(axes)
+        self.axes = ome_axes(axes)
         self.shape = shape
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._sizes: list[int] = []
@@ -137,7 +137,7 @@ def save_planes(
     nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     identity = uuid.UUID(bytes=digest[:16], version=4)
     metadata = {
-        "axes": _ome_axes(axes),
+        "axes": ome_axes(axes),
         "Name": name,
         "Creator": "napari-segany",
         "UUID": f"urn:uuid:{identity}",
@@ -159,8 +159,14 @@ def save_planes(
         )
 
 
-def _ome_axes(axes: str) -> str:
-    """Axes that OME knows: unnamed ones become Z, T or C, whichever is free."""
+def ome_axes(axes: str) -> str:
+    """Axes that OME knows: unnamed ones become Z, T or C, whichever is free.
+
+    Raises
+    ------
+    InputError
+        If OME-TIFF has no place for so many axes.
+    """
     free = [letter for letter in "ZTC" if letter not in axes]
     out = []
     for letter in axes:

@@ -159,7 +159,7 @@ class FileList:
         seen = []
         for found in survey(files, reading, paths):
             if isinstance(found, Item):
-                seen.append((found.path, found.understood, True))
+                seen.append((found.path, " ".join([found.understood, *found.notes]), True))
             else:
                 seen.append((found[0], sentence(found[1]), False))
         return seen

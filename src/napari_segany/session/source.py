@@ -9,6 +9,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from napari_segany.core.intensity import Limits
+from napari_segany.core.planes import as_colours
 from napari_segany.errors import InputError
 
 Plane = tuple[int | None, ...]
@@ -63,15 +64,6 @@ class ImageSource(Protocol):
     def identity(self) -> str:
         """A key of the image's content that is the same when it is opened again."""
         ...
-
-
-def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    """(H, W, 3) from two or three (H, W) channels, each of which is stretched by itself later.
-
-    8-bit RGB is taken for a photograph and not stretched, so these become 16-bit.
-    """
-    wide = [each.astype(np.uint16) if each.dtype == np.uint8 else each for each in channels]
-    return np.stack([*wide, *[np.zeros_like(wide[0])] * (3 - len(wide))], axis=-1)
 
 
 class ArraySource:

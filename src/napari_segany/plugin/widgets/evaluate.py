@@ -10,6 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
+    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
@@ -140,6 +141,24 @@ class EvaluateWidget(QWidget):
             if self.comparer.error is not None:
                 raise self.comparer.error
         return self.scores
+
+    def take_apart(self, apart: bool = True, wait: bool = False) -> InstanceScores | None:
+        """Compare with each separate part of layers that look binary as an object.
+
+        Parameters
+        ----------
+        apart : bool
+            False takes them as they are again.
+        wait : bool
+            Return when it is done.
+        """
+        self.comparer.take_apart(apart, self.over)
+        if wait:
+            self._wait()
+        return self.scores
+
+    def _take_apart(self) -> None:
+        self.take_apart(self.apart.isChecked())
 
     def stop(self) -> None:
         """Stop comparing or drawing."""
@@ -273,6 +292,11 @@ class EvaluateWidget(QWidget):
         self.progress.setFormat("%v of %m planes")
         column.addWidget(self.progress)
         column.addWidget(self.message)
+        self.apart = QCheckBox("each separate part is an object")
+        self.apart.setToolTip("A mask of 0 and 255 does not tell objects apart, and counts as one")
+        self.apart.clicked.connect(self.message.guarded(self._take_apart))
+        self.apart.setVisible(False)
+        column.addWidget(self.apart)
         self.score_panel = ScorePanel()
         column.addWidget(self.score_panel)
         self.verdicts = Verdicts()
@@ -352,6 +376,8 @@ class EvaluateWidget(QWidget):
         self.score_panel.setVisible(there)
         self.verdicts.setEnabled(there)
         self.save_button.setEnabled(there)
+        self.apart.setVisible(bool(self.comparer.binary))
+        self.apart.setChecked(self.comparer.is_apart)
         self.errors_button.setEnabled(there and not self.comparer.stale)
         # What is out of date can still be read, and looks it.
         self.score_panel.setEnabled(not self.comparer.stale)

@@ -1,0 +1,69 @@
+"""PNG and JPEG files, which are read whole."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from napari_segany.errors import InputError
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+"""Endings of these files, in lower case."""
+
+
+def read_picture(path: Path) -> NDArray[np.generic]:
+    """The pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
+
+    Raises
+    ------
+    UnidentifiedImageError
+        If it is neither.
+    InputError
+        If it is too large or damaged.
+    """
+    try:
+        return _read(path)
+    except UnidentifiedImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path} is too large to be read at once ({error}). Save it as TIFF."
+        ) from error
+    # Pillow reports damage as OSError, SyntaxError, ValueError or struct.error.
+    except Exception as error:
+        raise InputError(f"{path} is damaged ({error}); copy or save it again.") from error
+
+
+def _read(path: Path) -> NDArray[np.generic]:
+    with warnings.catch_warnings():
+        # Pillow warns from 90 megapixels on, which is nothing unusual here.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            if picture.format == "PNG" and _is_deep_colour(path):
+                # Pillow would cut 16-bit colours to 8 bits.
+                from imagecodecs import png_decode
+
+                deep = np.asarray(png_decode(path.read_bytes()))
+                return deep[..., 0] if deep.shape[-1] == 2 else deep[..., :3]
+            return _to_array(picture)
+
+
+def _is_deep_colour(path: Path) -> bool:
+    """Whether a PNG has 16 bits a sample and more than one sample, by its header."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    depth, colour_type = header[24], header[25]
+    return depth == 16 and colour_type != 0
+
+
+def _to_array(picture: Image.Image) -> NDArray[np.generic]:
+    mode = picture.mode
+    if mode in ("1", "L", "F") or mode.startswith("I"):
+        return np.asarray(picture)
+    if mode in ("LA", "La"):
+        return np.asarray(picture.convert("L"))
+    rgb = np.asarray(picture.convert("RGB"))
+    gray_palette = mode in ("P", "PA") and (rgb == rgb[..., :1]).all()
+    return rgb[..., 0] if gray_palette else rgb

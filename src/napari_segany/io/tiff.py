@@ -1,0 +1,261 @@
+"""TIFF files in all their dialects: which image of a file, and which files of an image."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from napari_segany.errors import InputError
+from napari_segany.io.ome_files import companion, missing_files, ome_files
+from napari_segany.io.opened import OpenedImage
+from napari_segany.io.tiff_meaning import Meaning, understand
+from napari_segany.io.tiff_pages import DecodedPages, StoredPages, TiffPages, last_byte
+from napari_segany.io.tiff_sizes import pixel_size_of
+
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+"""Endings of the files that this package writes, in lower case."""
+
+DIALECT_SUFFIXES = (".lsm", ".stk", ".svs", ".qptiff", ".ndpi", ".scn", ".flex")
+"""Endings that microscopes give to files that are TIFF inside."""
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of a TIFF file."""
+
+_BESIDE = ("label", "macro", "thumbnail", "map", "overview", "preview", "probability")
+"""What slide scanners call pictures beside the image."""
+
+_LISTED = 24
+"""Images of a file that are listed in words, at most."""
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs meanwhile in this thread; it reads on where we had rather stop."""
+    said: list[str] = []
+    here = threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread == here:
+            said.append(record.getMessage())
+        return record.thread != here
+
+    logger = logging.getLogger("tifffile")
+    level = logger.level
+    logger.addFilter(keep)
+    logger.setLevel(min(level or logging.WARNING, logging.WARNING))
+    try:
+        yield said
+    finally:
+        logger.removeFilter(keep)
+        logger.setLevel(level)
+
+
+def open_tiff(path: Path, series: int | None = None, axes: str = "") -> OpenedImage:
+    """Open one image of a TIFF file; see :func:`napari_segany.io.read.open_image`."""
+    damaged = f"{path} is a damaged or truncated TIFF file"
+    with _complaints() as complaints:
+        try:
+            tiff = tifffile.TiffFile(path)
+        except Exception as error:
+            raise InputError(f"{damaged} ({error}); copy or save it again.") from error
+        try:
+            return _open(tiff, path, series, axes, complaints)
+        except InputError:
+            tiff.close()
+            raise
+        # tifffile reads tags as it goes, so a damaged file can fail anywhere in any way.
+        except Exception as error:
+            tiff.close()
+            raise InputError(f"{damaged} ({error}); copy or save it again.") from error
+
+
+def _open(
+    tiff: tifffile.TiffFile, path: Path, asked: int | None, axes: str, complaints: list[str]
+) -> OpenedImage:
+    images = images_of(tiff)
+    if not images:
+        raise InputError(f"{path} is a TIFF file without pages, so there is no image in it.")
+    if any("invalid page offset" in text for text in complaints):
+        raise InputError(
+            f"{path} is truncated: its list of pages is cut off after page {len(tiff.pages)}. "
+            "Copy it again."
+        )
+    series, notes = _chosen(images, asked, path)
+    xml = (tiff.ome_metadata or "") if tiff.is_ome else ""
+    notes += _complete(series, path, xml)
+    meaning = understand(tiff, series, path, axes)
+    return OpenedImage(
+        path=path,
+        data=_pixels(tiff, series, path, meaning),
+        axes=meaning.axes,
+        pixel_size=pixel_size_of(tiff, series),
+        images_in_file=len(images),
+        files=files_of(path, series),
+        notes=(*notes, *meaning.notes),
+        _close=tiff.close,
+    )
+
+
+def images_of(tiff: tifffile.TiffFile) -> list[Any]:
+    """Series of a file that are images of their own: no thumbnails, labels or levels of another."""
+    if not len(tiff.pages):
+        return []
+    kept: list[Any] = []
+    for each in tiff.series:
+        beside = each.keyframe.is_reduced or str(each.name).strip().lower() in _BESIDE
+        if not beside and not (kept and _is_level(each, kept)):
+            kept.append(each)
+    return kept or list(tiff.series[:1])
+
+
+def count_images(path: Path) -> int:
+    """How many images a TIFF file holds; 1 if it cannot be read, which whoever opens it says."""
+    with _complaints():
+        try:
+            with tifffile.TiffFile(path) as tiff:
+                return max(len(images_of(tiff)), 1)
+        except Exception:
+            return 1
+
+
+def _is_level(series: Any, before: list[Any]) -> bool:
+    """Whether a nameless series is another one at 1/2, 1/4 and so on of its size."""
+    whole = before[-1]
+    if series.kind not in ("generic", "uniform") or series.axes != whole.axes:
+        return False
+    sizes = [
+        (large, small)
+        for axis, large, small in zip(series.axes, whole.shape, series.shape, strict=True)
+        if axis in "YX" or large != small
+    ]
+    factors = {round(large / small) for large, small in sizes}
+    factor = factors.pop()
+    smooth = factor > 1 and factor & (factor - 1) == 0
+    return not factors and smooth and all(abs(large / factor - n) <= 1 for large, n in sizes)
+
+
+def _chosen(images: list[Any], asked: int | None, path: Path) -> tuple[Any, list[str]]:
+    if asked is not None and not 0 <= asked < len(images):
+        raise InputError(f"There is no image {asked} in {path}; it holds {_listed(images)}.")
+    if asked is not None or len(images) == 1:
+        return images[asked or 0], []
+    return images[0], [
+        f"It holds {len(images)} images, and the first is taken; --series N takes another, "
+        f"--series all takes each: {_listed(images)}."
+    ]
+
+
+def _listed(images: list[Any]) -> str:
+    said = []
+    for number, each in enumerate(images[:_LISTED]):
+        size = " x ".join(str(n) for n in each.shape)
+        name = f" ({each.name})" if each.name else ""
+        said.append(f"{number}{name}: {each.axes} {size} {np.dtype(each.dtype).name}")
+    return "; ".join(said) + ("; ..." if len(images) > _LISTED else "")
+
+
+def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: Meaning) -> Any:
+    page, leading = tuple(int(n) for n in series.keyframe.shape), _leading(series)
+    convert: Callable[[Any], Any] = meaning.convert or (lambda pixels: pixels)
+    offset = series.dataoffset
+    if offset is not None and series.keyframe.parent is tiff:
+        # Rows and columns may lie over pages, as tifffile's own files have them.
+        within = min(series.axes.index("Y"), series.axes.index("X"))
+        shape = tuple(int(n) for n in series.shape)
+        dtype = series.dtype.newbyteorder(tiff.byteorder)
+        stored = StoredPages(path, offset, shape[within:], dtype)
+        lazy = TiffPages(shape, dtype, len(shape) - within, stored)
+    elif leading is not None:
+        lazy = TiffPages(series.shape, series.dtype, len(page), DecodedPages(series, tiff))
+    else:
+        # Pages that interleave several axes: rare, and there is no lazy way without more packages.
+        return convert(series.asarray())
+    if meaning.convert is None:
+        return lazy
+    return lazy.converted(meaning.convert, meaning.dtype, meaning.added)
+
+
+def _leading(series: Any) -> tuple[int, ...] | None:
+    """Lengths of the axes that count pages; None if pages are not the other axes."""
+    page = tuple(series.keyframe.shape)
+    leading = tuple(series.shape[: len(series.shape) - len(page)])
+    fits = tuple(series.shape[len(leading) :]) == page
+    return leading if fits and int(np.prod(leading, dtype=np.int64)) == len(series.pages) else None
+
+
+def files_of(path: Path, series: Any) -> tuple[Path, ...]:
+    """Every file that the pages of a series lie in, the path itself first."""
+    names = {page.parent.filehandle.path for page in series.pages if page is not None}
+    return (path, *sorted({Path(name) for name in names} - {path, path.absolute(), path.resolve()}))
+
+
+def members(path: Path) -> tuple[Path, ...]:
+    """Every file of the set that a TIFF image is spread over, the path itself first.
+
+    Cheap for files that are no member of a set, which are not opened any further.
+    """
+    with _complaints():
+        try:
+            with tifffile.TiffFile(path) as tiff:
+                spread = tiff.is_ndtiff or len(ome_files(tiff.ome_metadata or "")) > 1
+                return files_of(path, tiff.series[0]) if spread else (path,)
+        # Whoever opens it says what is wrong.
+        except Exception:
+            return (path,)
+
+
+def _complete(series: Any, path: Path, xml: str) -> list[str]:
+    """What is missing of a file or a set; told now rather than after hours, at its last plane.
+
+    Raises
+    ------
+    InputError
+        If files of the set are not there, or no page is whole.
+    """
+    absent = sum(page is None for page in series.pages)
+    if absent and (missing := missing_files(xml, path.parent)):
+        raise InputError(
+            f"{path} is one file of a set, and {absent} of its {len(series.pages)} planes are in "
+            f"{', '.join(missing)}, which is not in the same folder; put the whole set there."
+        )
+    notes = []
+    if other := companion(xml):
+        notes.append(
+            f"The file says that {other} describes it, which is not read, so its axes are guessed; "
+            "--axes names them."
+        )
+    if absent:
+        notes.append(
+            f"{absent} of its {len(series.pages)} planes are not in the file; they are read as 0."
+        )
+    ends = _ends(series)
+    cut = [number for number, (file, end) in enumerate(ends) if end > file.size]
+    if cut and len(cut) == len(ends):
+        file, end = ends[0]
+        raise InputError(
+            f"{path} is truncated: it should go on to byte {end} but ends at {file.size}. "
+            "Copy it again."
+        )
+    if cut:
+        notes.append(
+            f"It is truncated: {len(cut)} of its {len(ends)} planes, from plane {cut[0]} on, lie "
+            "beyond its end and cannot be read. Copy it again."
+        )
+    return notes
+
+
+def _ends(series: Any) -> list[tuple[Any, int]]:
+    """Where the data of each page should end, and in which file."""
+    offset = series.dataoffset
+    if offset is None:
+        return [(p.parent.filehandle, last_byte(p)) for p in series.pages if p is not None]
+    within = min(series.axes.index("Y"), series.axes.index("X"))
+    nbytes = int(np.prod(series.shape[within:], dtype=np.int64)) * series.dtype.itemsize
+    count = int(np.prod(series.shape[:within], dtype=np.int64))
+    file = series.keyframe.parent.filehandle
+    return [(file, offset + nbytes * (n + 1)) for n in range(count)]
