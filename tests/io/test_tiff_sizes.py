@@ -120,7 +120,7 @@ STATED: list[tuple[dict[str, Any], dict[str, tuple[float, str]]]] = [
 
 @pytest.mark.parametrize(("stated", "size"), STATED)
 def test_what_other_dialects_state(stated: Any, size: Any) -> None:
-    kinds = "ome imagej lsm stk fluoview metaseries svs sis micromanager".split()
+    kinds = ["ome", "imagej", "lsm", "stk", "fluoview", "metaseries", "svs", "sis", "micromanager"]
     tiff: Any = SimpleNamespace(**{f"is_{kind}": False for kind in kinds} | stated)
     series = SimpleNamespace(keyframe=SimpleNamespace(tags=tifffile.tifffile.TiffTags()))
     found = pixel_size_of(tiff, series)
