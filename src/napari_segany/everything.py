@@ -111,7 +111,7 @@ def segment_planes(
     data, layout, recipe
         The stack, and what :func:`resolve_stack` made of it.
     region : ndarray, optional
-        (Y, X), or of the shape of the labels; points are asked only where it is not zero.
+        (Y, X), or of the shape of the labels; points are asked only where it is above zero.
     progress : callable, optional
         Called with points done and points in all, over the whole stack.
     should_stop : callable, optional
@@ -200,7 +200,8 @@ def _region_of(
 ) -> NDArray[np.bool_] | None:
     if region is None:
         return None
-    return np.asarray(region if region.ndim == 2 else region[index]).astype(bool)
+    # Negative labels are no objects, and what is not a number is no place.
+    return np.asarray(region if region.ndim == 2 else region[index]) > 0
 
 
 def _over_stack(

@@ -127,3 +127,15 @@ def test_options_stay_options(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["prompt", "a.tif", "-o", "out", "-x", "1,2"])
     assert "-x" in capsys.readouterr().err
+
+
+def test_the_smallest_object_can_be_another_one_than_the_smallest_mask():
+    command = ["segment", "a.tif", "-o", "out", "--min-area", "100", "--min-object-area", "0"]
+
+    args = build_parser().parse_args(command)
+
+    assert given(args, AutomaticParams) == {"min_area": 100}
+    assert given(args, LabelParams) == {"min_area": 0}
+    args = build_parser().parse_args([*command[:4], "--min-object-area", "9"])
+    assert given(args, AutomaticParams) == {}
+    assert given(args, LabelParams) == {"min_area": 9}

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage import data
 from torch import Tensor
@@ -262,6 +264,30 @@ def test_an_area_that_is_the_bound_is_inside_it() -> None:
     for area in areas.tolist():
         assert area in few.filter(max_area=area, nms_thresh=1.0).area
         assert area in few.filter(min_area=area).area
+
+
+@given(
+    st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    st.floats(0.001, 1),
+    st.sampled_from(["pred_iou_thresh", "stability_score_thresh"]),
+    st.floats(0, 1),
+)
+def test_bounds_as_they_were_are_no_looser_on_planes_of_any_shape(
+    shape: tuple[int, int], fraction: float, name: str, value: float
+) -> None:
+    pixels = shape[0] * shape[1]
+    params = dataclasses.replace(PARAMS, max_area_fraction=fraction, **{name: value})
+    floors = params.pred_iou_floor, params.stability_floor
+    masks = MaskSet.from_masks(np.ones((1, *shape), bool))
+    few = Candidates.of(masks, Glimpse.nothing(1), params, Screen(*floors, fraction, 1.0)).select()
+    most = int(fraction * pixels)
+    assert len(few.filter(max_area=most)) == (most == pixels)
+    assert few.filter(max_area=most)._candidates.params == params, "the fraction is the same"
+    if most < pixels:
+        with pytest.raises(InputError, match=f"{most + 1} pixels.* is above .* {most} pixels"):
+            few.filter(max_area=most + 1)
+    # Written in another way, as sliders and files do.
+    few.filter(**{name: value * 3 / 3})
 
 
 def test_part_of_a_set_can_only_lose_masks(found: MaskSet) -> None:

@@ -1,8 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from napari_segany.core.labels import (
+    as_ids,
     bounding_box,
     drop_small_specks,
     fill_small_holes,
@@ -177,6 +180,51 @@ def test_ids_go_on_from_the_plane_before() -> None:
     shifted = shift_ids(labels, 7)
     assert shifted.tolist() == [[0, 8], [9, 0]]
     assert shifted.dtype == np.int32
+
+
+def test_ids_that_become_too_large_are_refused() -> None:
+    last = np.iinfo(np.int32).max - 2
+    assert shift_ids(np.array([[2]], np.int32), last).tolist() == [[2**31 - 1]]
+    with pytest.raises(InputError, match="id 2147483648, and ids end at 2147483647"):
+        shift_ids(np.array([[3]], np.int32), last)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "kind"),
+    [
+        (np.array([2**63 - 1, 0], np.uint64), [2**63 - 1, 0], "u"),
+        (np.array([2**40, -1, 3]), [2**40, 0, 3], "i"),
+        (np.array([-128, 5], np.int8), [0, 5], "i"),
+        (np.array([True, False]), [1, 0], "u"),
+        (np.array([2.0, -1.0, 0.0], np.float32), [2, 0, 0], "i"),
+        ([], [], "i"),
+    ],
+)
+def test_ids_are_those_that_were_given(given: Any, wanted: list[int], kind: str) -> None:
+    if isinstance(given, list):
+        given = np.array(given, int)
+    before = given.copy()
+    found = as_ids(given)
+    assert found.tolist() == wanted
+    assert found.dtype.kind == kind
+    assert np.array_equal(given, before)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1.5, 1.0], "Cells must be whole numbers, and hold 1.5"),
+        ([1.0, np.nan], "hold nan"),
+        ([np.inf], "hold inf"),
+        ([1e300], "hold 1e\\+300"),
+        ([1j], "got an array of complex"),
+        (["a"], "got an array of"),
+        ([2**63], "id 9223372036854775808, and ids end at 9223372036854775807"),
+    ],
+)
+def test_what_is_no_id_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_ids(given, "Cells")
 
 
 def test_what_is_left_out_leaves_no_hole_below_it() -> None:

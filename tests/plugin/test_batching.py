@@ -3,19 +3,24 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from tests.recipes import recipes
 
-from napari_segany import AutomaticParams, LabelParams
+from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.batch.plan import Outcome
+from napari_segany.cli.batch import how_to_read, own_axes
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import chosen_parameters
 from napari_segany.errors import InputError
 from napari_segany.io.results import Outputs
-from napari_segany.plugin.batching import FileList, Settings, as_command
+from napari_segany.models.catalog import CATALOG
+from napari_segany.plugin.batching import FileList, Row, Settings, as_command
 
 PARAMS = AutomaticParams(
     points_per_side=2, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1
@@ -96,5 +101,66 @@ def test_the_command_says_the_same(folder: Path, tmp_path: Path):
     assert (args.labels, args.table_format, args.export) == ("zarr", "parquet", ["rois"])
     assert args.dask == "local:3"
     own = replace(settings, params=AutomaticParams(point_grids=(((0.5, 0.5),),)))
-    with pytest.raises(InputError, match="recipe file"):
+    with pytest.raises(InputError, match="--recipe"):
         as_command(files, own)
+
+
+def read_back(command: str) -> tuple[Any, dict[str, Any]]:
+    """Arguments of a command, and what they make of a recipe."""
+    args = build_parser().parse_args(shlex.split(command)[1:])
+    params, labels = chosen_parameters(args, None)
+    made = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
+    return args, made | how_to_read(args)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_models_recipe_is_the_same_as_a_command(name: str, tmp_path: Path):
+    own = CATALOG[name].defaults
+    params = AutomaticParams().resolved(
+        own.pred_iou_thresh, own.stability_score_thresh, own.min_area
+    )
+    settings = Settings(tmp_path).with_recipe(Recipe(name, "0", params, precision="exact"))
+    args, made = read_back(as_command(FileList([Row(Path("a.tif"))]), settings))
+    assert made == settings.given
+    assert (args.model, args.precision, args.device) == (name, "exact", None)
+
+
+@given(recipes())
+def test_any_recipe_is_the_same_as_a_command(recipe: Recipe):
+    settings = Settings(Path("out")).with_recipe(recipe)
+    args, made = read_back(as_command(FileList([Row(Path("a.tif"))]), settings))
+    assert (
+        made
+        == settings.given
+        == {
+            "params": recipe.params,
+            "labels": recipe.labels,
+            "faithful": recipe.faithful,
+            "axes": recipe.axes or "auto",
+            "channels": recipe.channels,
+            "normalise": recipe.normalise,
+            "planes": recipe.planes,
+        }
+    )
+    assert (args.model, args.precision) == (recipe.model, recipe.precision)
+
+
+def test_axes_of_single_files_are_in_the_command(folder: Path, tmp_path: Path):
+    files = FileList()
+    files.add([folder / "a0.tif", folder / "a1.tif"])
+    files.rows[1].axes = "TYX"
+    command = as_command(files, Settings(tmp_path, axes="ZYX"))
+    args, made = read_back(command)
+    assert made["axes"] == "ZYX"
+    results = dict.fromkeys(row.path for row in files.rows)
+    assert own_axes(args, results) == {files.rows[1].path: "TYX"}
+    files.rows[0].axes = "TYX"
+    args, made = read_back(as_command(files, Settings(tmp_path, axes="ZYX")))
+    assert (made["axes"], args.axes_of) == ("TYX", [])
+    with pytest.raises(InputError, match=r"--axes-of b.tif: that is none"):
+        own_axes(SimpleNamespace(axes_of=[["b.tif", "YX"]]), results)
+
+
+def test_a_file_that_looks_like_an_option_is_a_file(tmp_path: Path):
+    args, _ = read_back(as_command(FileList([Row(Path("-o.tif"), axes="YX")]), Settings(tmp_path)))
+    assert args.inputs == ["./-o.tif"]

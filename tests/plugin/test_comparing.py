@@ -377,3 +377,45 @@ def test_stopping(ready: Any, jobs: Any) -> None:
     ready.stop()
     assert layer.name == OLD_NAME
     assert ready.result is not None
+
+
+def test_a_binary_truth_is_noticed_and_taken_apart(
+    comparer: Any, viewer: Any, jobs: Any, arrays: Any
+) -> None:
+    labels = np.zeros((2, 30, 40), np.int32)
+    labels[:, 2:8, 2:8], labels[:, 20:26, 30:36], labels[1, 12:16, 2:8] = 4, 5, 6
+    prediction = viewer.add_layer(Labels(labels, name="found"))
+    truth = viewer.add_layer(Labels(np.where(labels, 255, 0), name="mask"))
+    viewer.dims.set_current_step(0, 1)
+    comparer.choose(prediction, truth)
+    for over, count in (("plane", 3), ("planes", 5), ("stack", 3)):
+        comparer.take_apart(False, over)
+        jobs.run()
+        assert comparer.said[-1].startswith("mask holds one value, 255, in ")
+        assert comparer.result.mean.f1 < 1
+        comparer.take_apart(True, over)
+        jobs.run()
+        assert comparer.said[-1] == ""
+        assert comparer.is_apart
+        assert comparer.result.mean.f1 == 1
+        assert comparer.result.counts["correct"] == count
+    comparer.go_to(2)
+    assert (truth.selected_label, prediction.selected_label) == (1, 6)
+    layer = comparer.draw()
+    jobs.run()
+    assert np.array_equal(layer.data > 0, labels > 0)
+    comparer.choose(truth, prediction)
+    assert not comparer.is_apart
+
+
+def test_one_object_with_parts_in_a_plane_is_not_binary(
+    comparer: Any, viewer: Any, jobs: Any
+) -> None:
+    labels = np.zeros((2, 30, 40), np.int32)
+    labels[0, 2:28, 2:8], labels[1, 2:8, 2:8], labels[1, 20:28, 2:8] = 1, 1, 1
+    labels[0, 2:28, 20:28] = 2
+    layers = [viewer.add_layer(Labels(labels.copy(), name=n)) for n in "ab"]
+    comparer.choose(*layers)
+    comparer.compare("stack")
+    jobs.run()
+    assert comparer.binary == {}

@@ -17,6 +17,7 @@ from tests.plugin.conftest import PatientJobs
 import napari_segany as sa
 from napari_segany import AutomaticParams, segment_everything
 from napari_segany.cli.main import main
+from napari_segany.errors import InputError
 from napari_segany.io.tiff_pages import TiffPages
 from napari_segany.plugin.files import get_reader, read, read_images, write_labels
 from napari_segany.plugin.finder import Finder
@@ -196,3 +197,26 @@ def test_one_file_from_viewer_console_command_line_and_cluster(
     assert len(set(hashes.values())) == 1, hashes
     written = json.loads((tmp_path / "cluster" / "coins_recipe.json").read_text())
     assert written["params"]["exclude_border"] is True
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([[0, 2**31 + 5], [2**32 - 1, 1]], np.uint32),
+        np.array([[0, -1], [7, 1]], np.int16),
+        np.array([[0, 1], [2, 3]], np.float32),
+    ],
+)
+def test_ids_of_files_of_others_are_kept_exactly(values: Any, tmp_path: Path):
+    path = tmp_path / "theirs.tif"
+    tifffile.imwrite(path, np.kron(values, np.ones((8, 8), values.dtype)))
+    ((found, settings, _),) = read(str(path))
+    assert np.array_equal(found[::8, ::8], values)
+    assert Labels(found, **settings).data is found
+
+
+def test_labels_with_fractions_are_no_labels(tmp_path: Path):
+    path = tmp_path / "theirs.tif"
+    tifffile.imwrite(path, np.full((8, 8), 0.5, np.float32))
+    with pytest.raises(InputError, match=r"hold 0\.5"):
+        read(str(path))

@@ -1,5 +1,6 @@
 """Everything in a viewer without a window: searching, filtering, review, labels."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_segany import AutomaticParams, segment_everything
+from napari_segany import AutomaticParams, MaskSet, segment_everything
 from napari_segany.errors import InputError
 from napari_segany.plugin.finder import Finder
-from napari_segany.plugin.finding import Filters
+from napari_segany.plugin.finding import Filters, found_again
 from napari_segany.recipe import Recipe
 
 LOOSE = AutomaticParams(
@@ -137,14 +138,108 @@ def test_the_doubtful_come_first_and_are_accepted_or_rejected(
     assert layer.metadata["napari_segany"]["rejected"] == {"(1, None, None)": [first - 1]}
 
 
-def test_other_parameters_forget_what_was_thought(make: Any, jobs: Any, image: Any) -> None:
+def test_what_was_decided_outlives_another_search(make: Any, jobs: Any, image: Any) -> None:
     finder = make(image)
+    finder.find(LOOSE, every_plane=True)
+    jobs.run()
+    here, everything = finder.plane, finder.everything
+    finder.reject(finder.next_doubtful())
+    finder.accept(finder.next_doubtful())
+    rejected, accepted = dict(everything.rejected), dict(everything.accepted)
+    everything.reject((0, None, None), 5)
+    gone = everything.found[here].all_candidates[next(iter(rejected[here]))]
+    before = np.unique(finder.layer.data[here[0]])
+
+    finder.find(LOOSE)
+    jobs.run()
+    assert everything.rejected[here] == rejected[here]
+    assert everything.accepted[here] == accepted[here]
+    assert np.array_equal(np.unique(finder.layer.data[here[0]]), before)
+
+    finder.find(dataclasses.replace(LOOSE, points_per_side=7, box_nms_thresh=0.6))
+    jobs.run()
+    (again,) = everything.rejected[here]
+    one, other = gone.mask(0), everything.found[here].all_candidates.mask(again)
+    assert (one & other).sum() / (one | other).sum() >= 0.5
+    assert again not in finder.shown.candidate
+    assert (0, None, None) not in everything.rejected, "it was not searched yet"
+    finder.find(LOOSE, every_plane=True)
+    jobs.run()
+    assert everything.rejected[0, None, None] == {5}
+
+
+def test_an_object_that_is_not_found_again_is_not_decided(image: Any) -> None:
+    masks = np.zeros((3, 20, 20), bool)
+    masks[0, :8, :8], masks[1, 12:, 12:], masks[2, :8, :6] = True, True, True
+    every = MaskSet.from_masks(masks)
+    assert found_again(every[[0]], every) == {0}
+    assert found_again(every[[1]], every[[0, 2]]) == set()
+    assert found_again(every[[0]], every[[1, 2]]) == {1}
+    assert found_again(every[[]], every) == set()
+
+
+def test_each_image_keeps_what_was_found_and_decided(
+    make: Any, jobs: Any, image: Any, viewer: Any
+) -> None:
+    finder = make(image)
+    first = finder.picture.layer
     finder.find(LOOSE)
     jobs.run()
     finder.reject(finder.next_doubtful())
-    finder.find(AutomaticParams(points_per_side=5, pred_iou_thresh=0, stability_score_thresh=0))
+    finder.filter(Filters(min_area=3))
+    shown, everything = finder.layer.data.copy(), finder.everything
+    other = viewer.add_layer(Image(image[0], name="other"))
+    finder.open(other)
+    assert finder.shown is None
+    finder.open(first)
+    assert finder.everything is everything
+    assert np.array_equal(finder.layer.data, shown)
+    assert finder.everything.filters == Filters(min_area=3)
+    first.data = image[::-1].copy()
+    assert not finder.everything.found, "these are other pixels"
+    finder.open(other)
+    viewer.layers.remove(first)
+    assert [picture.layer for picture, _ in finder._kept] == [other]
+
+
+def test_searching_waits_for_the_model(
+    make: Any, jobs: Any, image: Any, tiny_model: Any, viewer: Any
+) -> None:
+    finder = make(image, model=None)
+    said: list[str] = []
+    finder.status.connect(said.append)
+    finder.find(LOOSE)
+    assert finder.waiting
+    assert said == ["Waiting for the model ..."]
+    assert not jobs.busy
+    finder.model = tiny_model
     jobs.run()
-    assert not finder.everything.rejected
+    assert len(finder.shown) > 1
+    assert said[-1] == ""
+    finder.model = None
+    finder.find(LOOSE)
+    finder.open(viewer.add_layer(Image(image[0], name="other")))
+    assert not finder.waiting, "it was about the image before"
+
+
+def test_one_bad_plane_of_many_is_named_at_the_end(
+    make: Any, jobs: Any, image: Any, monkeypatch: Any
+) -> None:
+    finder = make(image)
+    said: list[str] = []
+    finder.status.connect(said.append)
+    read = finder.everything.source.read
+
+    def fail(plane: Any) -> Any:
+        if plane[0] == 0:
+            raise InputError("Plane 0 is bad.")
+        return read(plane)
+
+    monkeypatch.setattr(finder.everything.source, "read", fail)
+    finder.find(LOOSE, every_plane=True)
+    jobs.run()
+    assert len(finder.everything.found) == 2
+    assert said[-1] == "Plane 0 is bad."
 
 
 def test_layers_that_leave_and_images_that_are_missing(

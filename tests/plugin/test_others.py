@@ -51,6 +51,42 @@ def test_labels_are_refined_with_their_own_numbers(
     assert not controller.labels.data[3].any()
 
 
+@pytest.mark.parametrize("how", ["mask", "box"])
+def test_negative_labels_are_no_objects(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, two_objects: Any, how: Any
+) -> None:
+    two_objects[two_objects == 0] = -1
+    controller = begin(stack)
+    viewer.dims.current_step = (2, 0, 0)
+    said: list[str] = []
+    controller.status.connect(said.append)
+    others.take_labels(controller, viewer.add_layer(Labels(two_objects)), how)
+    jobs.run()
+    assert [each.label for each in controller.session.state.open] == [7, 10**9]
+    assert [text for text in said if "Negative" in text] == [
+        "2 objects are open. Negative labels are no objects."
+    ]
+
+
+def test_ids_beyond_32_bits_are_kept_or_refused(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    wide = np.zeros(stack.shape, np.uint64)
+    wide[2, 5:15, 10:20], wide[2, 20:30, 30:40] = 2**32 + 1, 2**40 + 1
+    controller = begin(stack)
+    viewer.dims.current_step = (2, 0, 0)
+    others.take_labels(controller, viewer.add_layer(Labels(wide)))
+    jobs.run()
+    assert [each.label for each in controller.session.state.open] == [2**32 + 1, 2**40 + 1]
+    with pytest.raises(InputError, match="type int32, whose ids end at 2147483647"):
+        controller.commit()
+    assert len(controller.session.state.open) == 2
+    into = viewer.add_layer(Labels(np.zeros(stack.shape, np.uint64)))
+    controller.into(into)
+    controller.commit()
+    assert np.array_equal(into.data, wide)
+
+
 def test_every_plane_of_labels_can_be_asked(
     begin: Any, jobs: Any, stack: Any, viewer: Any, two_objects: Any
 ) -> None:

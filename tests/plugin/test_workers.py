@@ -3,8 +3,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_segany.errors import Cancelled
+from napari_segany.plugin import workers
 from napari_segany.plugin.workers import AHEAD, ASK, EMBED, QtJobs
 
 
@@ -124,3 +126,26 @@ def test_the_end_ends_work_beside(qtbot: Any) -> None:
     jobs.end()
     qtbot.wait(20)
     assert not [t for t in threading.enumerate() if t.name == "napari-segany beside"]
+
+
+def test_work_outlives_whom_it_was_for_and_is_told_nowhere(qtbot: Any) -> None:
+    owner = QObject()
+    jobs, gate = QtJobs(owner), Gate()
+    seen: list[Any] = []
+    jobs.submit("work", ASK, gate, seen.append, seen.append)
+    assert gate.begun.wait(60)
+    owner.deleteLater()
+    qtbot.waitUntil(lambda: jobs._ended)
+    jobs.end(60)
+    assert not jobs.busy
+    assert seen == []
+    assert not jobs._thread.is_alive()
+
+
+def test_threads_end_before_the_interpreter_does(qtbot: Any) -> None:
+    several, gates = [QtJobs(), QtJobs()], [Gate(), Gate()]
+    for jobs, gate in zip(several, gates, strict=True):
+        jobs.beside(gate, pytest.fail, pytest.fail)
+        assert gate.begun.wait(60)
+    workers._end_all()
+    assert not any(jobs.busy or jobs._thread.is_alive() for jobs in several)

@@ -26,6 +26,11 @@ CHOICES = {
 }
 
 
+OWN_OPTION = {"min_area": "min_object_area"}
+"""Fields of LabelParams that AutomaticParams has, too: an option of that name sets both, and one of
+this name the labels' alone."""
+
+
 def described(cls: type) -> dict[str, str]:
     """What the docstring of a dataclass says about each field, on one line."""
     text = inspect.cleandoc(cls.__doc__ or "")
@@ -40,15 +45,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for cls, group in ((AutomaticParams, finding), (LabelParams, painting)):
         texts = described(cls)
         for field in fields(cls):
-            if cls is LabelParams and field.name in RANGES:
-                # min_area belongs to both: one option sets the two.
-                continue
             default = None if field.default is MISSING else field.default
+            name, text = field.name, texts.get(field.name, "")
+            if cls is LabelParams and name in OWN_OPTION:
+                name, default = OWN_OPTION[name], None
+                text += f" Wins over {_flag(field.name)}, which sets this, too."
+            elif name in OWN_OPTION:
+                text += f" Also sets {_flag(OWN_OPTION[name])}."
             group.add_argument(
-                _flag(field.name),
-                dest=field.name,
+                _flag(name),
+                dest=name,
                 default=argparse.SUPPRESS,
-                help=_help(field.name, texts.get(field.name, ""), default),
+                help=_help(name, text, default),
                 **_kind(field.name, default),
             )
 
@@ -92,7 +100,11 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
     InputError
         If the file with point grids cannot be read.
     """
-    values = {f.name: getattr(args, f.name) for f in fields(cls) if hasattr(args, f.name)}
+    names = [f.name for f in fields(cls)]
+    values = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if cls is LabelParams:
+        own = {name: option for name, option in OWN_OPTION.items() if hasattr(args, option)}
+        values |= {name: getattr(args, option) for name, option in own.items()}
     if "point_grids" in values:
         try:
             values["point_grids"] = json.loads(values["point_grids"].read_text(encoding="utf-8"))

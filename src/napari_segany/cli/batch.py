@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.progress import bar, planes_bar
+from napari_segany.errors import InputError
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_model(parser)
     arguments.add_image(parser)
+    parser.add_argument(
+        "--axes-of",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("FILE", "AXES"),
+        help="axes of one of the images, where they are not those of the others",
+    )
     add_planes(parser)
     add_cluster(parser)
 
@@ -127,7 +136,8 @@ def run_batch(
     how = how_to_read(args, base)
     items = []
     usual = args.axes is None and base is not None
-    for found in survey(results, Reading(how["axes"], how["channels"], how["planes"], usual)):
+    reading = Reading(how["axes"], how["channels"], how["planes"], usual)
+    for found in survey(results, reading, own_axes(args, results)):
         if isinstance(found, Item):
             items.append(found)
             say_notes(found.path, found.notes)
@@ -168,6 +178,23 @@ def goes_on(args: argparse.Namespace) -> Iterator[None]:
             f"finished planes are kept in {args.output}, and the same command goes on from there"
         )
         raise
+
+
+def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[Path, str]:
+    """Axes of single images, by path.
+
+    Raises
+    ------
+    InputError
+        If an image is none of those of the batch.
+    """
+    known, found = {path.resolve(): path for path in results}, {}
+    for name, axes in args.axes_of:
+        path = known.get(Path(name).resolve())
+        if path is None:
+            raise InputError(f"--axes-of {name}: that is none of the images that were given.")
+        found[path] = arguments.axes(axes)
+    return found
 
 
 def tell(args: argparse.Namespace, error: Exception) -> None:

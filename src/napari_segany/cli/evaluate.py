@@ -98,6 +98,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "watershed and random_walker (these clicks only); edges are always compared with Sobel "
         "and Canny",
     )
+    measured.add_argument(
+        "--binary-truth",
+        choices=("tell", "components", "one", "refuse"),
+        default="tell",
+        help="truth that does not tell objects apart, such as a mask of 0 and 255: say so (the "
+        "default), take each separate part for an object, take it as it is, or refuse it",
+    )
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
     add_options(parser)
@@ -166,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
     for failure in failures:
         text = shown(f"{failure.image}: {failure.error}")
         print(f"napari-segany: error: {text}", file=sys.stderr)
+    tell_binary(measured)
     failed = {str(failure.image): failure.error for failure in failures}
     summaries = summarise(measured)
     if not measured:
@@ -179,13 +187,27 @@ def run(args: argparse.Namespace) -> int:
         "failed": failed,
     }
     written = write_all(args.output, summaries, measured, settings, about)
-    written += write_examples(args.output, measured, pairs, who, reading, names)
+    written += write_examples(args.output, measured, pairs, who, reading, settings, names)
     if args.json:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
         print(as_text(summaries), end="")
         print(f"results in {args.output}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def tell_binary(measured: "Sequence[Measured]") -> None:
+    """Say, once an image, whose truth does not tell objects apart."""
+    told: dict[str, str] = {}
+    for each in measured:
+        if noticed := each.values.get("binary_truth"):
+            told.setdefault(each.image, noticed)
+    for image, noticed in told.items():
+        print(
+            f"note: the truth of {image} holds {noticed}, and each value counts as one object; "
+            "--binary-truth components counts each part",
+            file=sys.stderr,
+        )
 
 
 def notes_of(path: Path, axes: str) -> None:
@@ -209,6 +231,7 @@ def chosen_settings(args: argparse.Namespace) -> "Settings":
         jitter=args.jitter,
         params=AutomaticParams(**given(args, AutomaticParams)),
         labels=LabelParams(**given(args, LabelParams)),
+        binary_truth=args.binary_truth,
     )
 
 
@@ -236,6 +259,7 @@ def write_examples(
     pairs: "Sequence[tuple[Path, Path]]",
     who: "Sequence[Predictor]",
     reading: "Reading",
+    settings: "Settings",
     names: "Mapping[Path, str]",
 ) -> list[Path]:
     """Sheets of examples; returns those that were written."""
@@ -247,7 +271,7 @@ def write_examples(
     finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
     clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
-        write_worst(output, measured, pairs, clickers[0], reading, names),
+        write_worst(output, measured, pairs, clickers[0], reading, settings, names),
         write_edges(output, measured, pairs, finders, reading, names),
     )
     return [sheet for sheet in sheets if sheet is not None]

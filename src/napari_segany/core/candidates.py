@@ -3,6 +3,7 @@
 The choice needs no model, so it can be made again with other bounds in milliseconds.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,9 @@ from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.screening import Glimpse, Screen
 from napari_segany.core.shape import Solidities, touches_border
 from napari_segany.errors import InputError
+
+SAME = 1e-9
+"""Bounds that differ by less than this share of them are one, written in other ways."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,31 +71,33 @@ class Candidates:
         InputError
             If a bound is looser than what was stored; the message names both.
         """
-        if max_area is not None:
-            # Half a pixel more, so that rounding down gives this number again.
-            given["max_area_fraction"] = min((max_area + 0.5) / max(self._pixels, 1), 1.0)
         given["box_nms_thresh"] = nms_thresh
         changes = {name: value for name, value in given.items() if value is not None}
         params = replace(self.params, **changes)
+        if max_area is not None:
+            params = params.with_largest(max_area, self._pixels)
         self._check_stored(params)
         return replace(self, params=params).select()
 
     def _check_stored(self, params: AutomaticParams) -> None:
-        for name, asked, kept, looser in (
-            ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou, "below"),
-            ("stability_score_thresh", params.stability_floor, self.stored.stability, "below"),
-            ("max_area_fraction", params.max_area_fraction, self.stored.max_area, "above"),
+        for name, asked, kept in (
+            ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou),
+            ("stability_score_thresh", params.stability_floor, self.stored.stability),
         ):
-            if asked > kept if looser == "above" else asked < kept:
-                raise InputError(
-                    f"{name} {max(asked, 0):.4g} is {looser} {kept:.4g}, the loosest bound that "
-                    "candidates were kept for; find everything again with the bound you want."
-                )
+            if asked < kept and not math.isclose(asked, kept, rel_tol=SAME):
+                raise _too_loose(f"{name} {max(asked, 0):.6g} is below {kept:.6g}")
+        # Fractions of other last digits can mean the same pixels.
+        area, most = params.largest(self._pixels), int(self.stored.max_area * self._pixels)
+        if area > most:
+            raise _too_loose(
+                f"max_area_fraction {params.max_area_fraction:.6g} ({area} pixels) is above "
+                f"{self.stored.max_area:.6g}, {most} pixels"
+            )
 
     def select(self) -> MaskSet:
         """The masks that ``params`` lets through, best first within a crop, smaller crops first."""
         params, masks = self.params, self.masks
-        max_area = int(params.max_area_fraction * self._pixels)
+        max_area = params.largest(self._pixels)
         sides = masks.crop_boxes[:, 2:] - masks.crop_boxes[:, :2]
         in_crop = params.max_area_fraction * self._pixels / sides.prod(axis=1)
         passing = (
@@ -129,6 +135,13 @@ class Candidates:
         if self.params.nms == "mask":
             return mask_nms(self.overlaps, scores, threshold, among)
         return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
+
+
+def _too_loose(what: str) -> InputError:
+    return InputError(
+        f"{what}, the loosest bound that candidates were kept for; find everything again with the "
+        "bound you want."
+    )
 
 
 def _clean_regions(found: MaskSet, params: AutomaticParams) -> MaskSet:

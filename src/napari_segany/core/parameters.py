@@ -168,6 +168,18 @@ class AutomaticParams:
             exclude_border=False,
         )
 
+    def largest(self, pixels: int) -> int:
+        """Most pixels that a mask may have on a plane of ``pixels``."""
+        return int(self.max_area_fraction * pixels)
+
+    def with_largest(self, area: int, pixels: int) -> "AutomaticParams":
+        """The same with masks of at most ``area`` pixels on a plane of ``pixels``."""
+        if area == self.largest(pixels):
+            # The fraction means that already, and another one would be another recipe.
+            return self
+        # Half a pixel more, so that rounding down gives this number again.
+        return replace(self, max_area_fraction=min((area + 0.5) / max(pixels, 1), 1.0))
+
     @property
     def pred_iou_floor(self) -> float:
         """The bound that predicted IoU must exceed; a threshold of 0 switches it off."""

@@ -1,5 +1,6 @@
 """Measuring on arrays, for scripts and notebooks; files are in :mod:`evaluation.run`."""
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -32,7 +33,8 @@ def evaluate(
     images : iterable of array_like
         (H, W) or (H, W, 3) each.
     truth : iterable of array_like
-        (H, W) labels of each, 0 for background.
+        (H, W) labels of each, 0 for background. One that does not tell objects apart, such as a
+        mask of 0 and 255, is warned of; see ``settings.binary_truth``.
     who : SamModel or Clicker, or an iterable of them
         Whom to measure. A clicker that is no model does clicks only.
     settings : Settings, optional
@@ -73,6 +75,13 @@ def evaluate(
             values = measure_plane(
                 each, np.asarray(image), np.asarray(labels), settings, limits, should_stop
             )
+            if (noticed := values.get("binary_truth")) and each is everyone[0]:
+                warnings.warn(
+                    f"Truth {number} holds {noticed}; each value counts as one object. Give "
+                    'Settings(binary_truth="components") to count each part, or "one" if this is '
+                    "meant.",
+                    stacklevel=2,
+                )
             measured.append(Measured(name_of(each), str(number), (), values))
             if progress is not None:
                 progress(len(measured), total)

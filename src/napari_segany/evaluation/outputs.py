@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_segany.batch.plan import Reading, chosen_layout
 from napari_segany.core.intensity import to_rgb
+from napari_segany.evaluation.binary import taken_apart
 from napari_segany.evaluation.boundaries import best_f
 from napari_segany.evaluation.clicks import Clicker
 from napari_segany.evaluation.edge_finders import EdgeFinder
@@ -102,6 +103,7 @@ def write_worst(
     pairs: Sequence[tuple[Path, Path]],
     clicker: Clicker,
     reading: Reading,
+    settings: Settings,
     names: Mapping[Path, str] | None = None,
 ) -> Path | None:
     """A sheet of the objects that one click finds worst; None if nothing was clicked at."""
@@ -129,7 +131,8 @@ def write_worst(
         ):
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
-            mask = np.asarray(truth.data[each.plane]) == one["label"]
+            labels = np.asarray(truth.data[each.plane])
+        mask = taken_apart(labels, settings.binary_truth)[0] == one["label"]
         clicker.begin(plane)
         clicker.begin_object()
         masks, _ = clicker.click(np.array([one["first"]]), np.array([1]))

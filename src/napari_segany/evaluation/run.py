@@ -255,7 +255,7 @@ class _Planes:
         truth, wanted = self.truth, self.layout.labels_shape
         edges = "edges" in self.settings.tasks
         annotators = edges and not self.layout.leading and truth.shape[1:] == wanted
-        if not (annotators or truth.shape == wanted) or truth.dtype.kind not in "iub":
+        if not (annotators or truth.shape == wanted) or truth.dtype.kind not in "iubf":
             several = ", or several such planes, one an annotator" if edges else ""
             raise InputError(
                 f"{truth.path} is {truth.dtype.name} of shape {truth.shape}; the truth of "
@@ -273,7 +273,7 @@ class _Planes:
         started = time.perf_counter()
         someone: Any = who
         if "edges" in self.settings.tasks:
-            boundaries = [each != 0 for each in (truth if self.annotators else [truth])]
+            boundaries = [each > 0 for each in (truth if self.annotators else [truth])]
             values = measure_edges(someone, plane, boundaries, should_stop)
         else:
             values = measure_plane(someone, plane, truth, self.settings, should_stop=should_stop)

@@ -11,11 +11,12 @@ from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
-from napari_segany.core.labels import paint
+from napari_segany.core.labels import as_ids, paint
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
+from napari_segany.evaluation.binary import BinaryTruth, taken_apart
 from napari_segany.evaluation.boundaries import count
 from napari_segany.evaluation.clickers import SamClicker
 from napari_segany.evaluation.clicks import (
@@ -65,6 +66,10 @@ class Settings:
         How everything is found.
     labels : LabelParams
         How masks become labels.
+    binary_truth : {"tell", "components", "one", "refuse"}
+        What becomes of truth that does not tell objects apart, such as a mask of 0 and 255: it
+        counts as it is and that is told, each separate part is an object (of any truth), it counts
+        as it is, or it is an error.
     """
 
     tasks: tuple[Task, ...] = ("clicks", "boxes", "automatic")
@@ -74,6 +79,7 @@ class Settings:
     jitter: float = 0.0
     params: AutomaticParams = field(default_factory=AutomaticParams)
     labels: LabelParams = field(default_factory=LabelParams)
+    binary_truth: BinaryTruth = "tell"
 
     def __post_init__(self) -> None:
         if bad := [task for task in self.tasks if task not in TASKS]:
@@ -84,6 +90,9 @@ class Settings:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise InputError(f"{name} must be a whole number from {least} on, got {value!r}.")
+        if self.binary_truth not in get_args(BinaryTruth):
+            known = ", ".join(get_args(BinaryTruth))
+            raise InputError(f"binary_truth must be one of {known}, got {self.binary_truth!r}.")
         if not 0 <= self.jitter <= 1:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
 
@@ -147,14 +156,17 @@ def measure_plane(
     Raises
     ------
     InputError
-        If image and truth do not fit.
+        If image and truth do not fit, or the truth is binary and that is refused.
     Cancelled
         If ``should_stop`` returned True.
     """
     if truth.shape != image.shape[:2]:
         raise InputError(f"Truth of shape {truth.shape} is not that of an image {image.shape}.")
+    truth, noticed = taken_apart(as_ids(truth, "The truth"), settings.binary_truth)
     objects, in_all = chosen_objects(truth, settings)
     out: dict[str, Any] = {"objects": in_all, "asked": len(objects), "pixels": int(truth.size)}
+    if noticed:
+        out["binary_truth"] = noticed
     if "clicks" in settings.tasks:
         clicker: Clicker = SamClicker(who, limits) if isinstance(who, SamModel) else who
         scores = click_through(clicker, image, objects, settings.clicks, should_stop)

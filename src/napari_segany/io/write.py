@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from napari_segany.core.labels import check_largest
 from napari_segany.errors import InputError
 from napari_segany.io.names import shown
 from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
@@ -56,7 +57,16 @@ class LabelStack:
         self._largest = 0
 
     def add(self, plane: NDArray[np.integer]) -> None:
-        """Append the next plane, (Y, X) with ids unique over the stack."""
+        """Append the next plane, (Y, X) with ids unique over the stack.
+
+        Raises
+        ------
+        InputError
+            If an id is negative, or larger than the files can hold.
+        """
+        if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
+            raise InputError("Labels must not be negative.")
+        check_largest(int(plane.max(initial=0)), np.iinfo(np.uint32).max)
         self._largest = max(self._largest, int(plane.max(initial=0)))
         for rows in self._blocks():
             raw = plane[rows].astype("<u4").tobytes()

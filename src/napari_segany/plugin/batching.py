@@ -16,6 +16,7 @@ from napari_segany.batch.run import BatchProgress, note_failure, run
 from napari_segany.batch.work import Executor, Local
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.parameters import AutomaticParams
+from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.io.results import Outputs
 from napari_segany.models.model import SamModel, load_model
@@ -32,8 +33,8 @@ class Settings:
     ----------
     output : Path
         The folder with the results.
-    params, labels, faithful, channels, normalise
-        As in a recipe.
+    params, labels, faithful, axes, channels, normalise, planes
+        As in a recipe; axes "auto" are each file's own.
     outputs : Outputs
         Which files are wanted.
     where : str
@@ -50,8 +51,10 @@ class Settings:
     params: AutomaticParams = field(default_factory=AutomaticParams)
     labels: LabelParams = field(default_factory=LabelParams)
     faithful: bool = False
+    axes: str = "auto"
     channels: tuple[int, ...] = (0,)
     normalise: Normalise = "plane"
+    planes: tuple[Range, ...] = ()
     outputs: Outputs = field(default_factory=Outputs)
     where: str = HERE
     overwrite: bool = False
@@ -65,8 +68,10 @@ class Settings:
             params=recipe.params,
             labels=recipe.labels,
             faithful=recipe.faithful,
+            axes=recipe.axes or "auto",
             channels=recipe.channels,
             normalise=recipe.normalise,
+            planes=recipe.planes,
             request=replace(self.request, model=recipe.model, precision=recipe.precision),
             recipe=recipe,
         )
@@ -74,7 +79,7 @@ class Settings:
     @property
     def reading(self) -> Reading:
         """How files are to be understood."""
-        return Reading("auto", self.channels)
+        return Reading(self.axes, self.channels, self.planes)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -83,9 +88,10 @@ class Settings:
             "params": self.params,
             "labels": self.labels,
             "faithful": self.faithful,
-            "axes": "auto",
+            "axes": self.axes,
             "channels": self.channels,
             "normalise": self.normalise,
+            "planes": self.planes,
         }
 
 
@@ -130,8 +136,8 @@ STATES = {
 class FileList:
     """The files of a batch, and what became of them."""
 
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        self.rows: list[Row] = list(rows)
 
     def add(self, given: Iterable[str | Path]) -> list[Row]:
         """Add files, the images of folders, and what patterns match; returns those that are new.
@@ -277,31 +283,36 @@ def _executor(
 
 
 def as_command(files: FileList, settings: Settings) -> str:
-    """The same batch for a terminal or a cluster."""
-    command = ["napari-segany", "segment", *(str(row.path) for row in files.rows)]
-    command += ["-o", str(settings.output), "--model", settings.request.model]
+    """The same batch for a terminal or a cluster.
+
+    Raises
+    ------
+    InputError
+        If no command can say it.
+    """
     if settings.params.point_grids is not None:
-        raise InputError("Points of one's own need a recipe file; use --recipe.")
-    # One option sets the smallest area of masks and of labels.
-    options: dict[str, Any] = {}
-    for given, usual in ((settings.labels, LabelParams()), (settings.params, AutomaticParams())):
-        options |= {
-            each.name: getattr(given, each.name)
-            for each in fields(given)
-            if getattr(given, each.name) not in (None, getattr(usual, each.name))
-        }
-    for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
-        command += [flag] if value is True else [flag, str(value)]
+        raise InputError(
+            "Points of one's own do not fit into a command; save the recipe, and give that file "
+            "with --recipe."
+        )
+    request, outputs = settings.request, settings.outputs
+    command = ["napari-segany", "segment", *(_operand(row.path) for row in files.rows)]
+    command += ["-o", str(settings.output), "--model", request.model]
+    for flag, value in (("--device", request.device), ("--precision", request.precision)):
+        command += [] if value == "auto" else [flag, value]
+    command += _parameters(settings.params, settings.labels)
     if settings.faithful:
         command.append("--faithful")
+    command += _axes(files, settings)
     command += ["--channel", ",".join(map(str, settings.channels))]
+    if settings.planes:
+        parts = [f"{axis}={a}:{b}" if axis else f"{a}:{b}" for axis, a, b in settings.planes]
+        command += ["--planes", ",".join(parts)]
     if isinstance(settings.normalise, str):
         command += ["--normalise", settings.normalise]
     else:
         numbers = [n for pair in settings.normalise for n in pair]
         command.append("--normalise=" + ",".join(f"{n:.17g}" for n in numbers))
-    outputs = settings.outputs
     command += ["--labels", outputs.labels, "--table-format", outputs.table]
     if outputs.exports:
         command += ["--export", *outputs.exports]
@@ -310,3 +321,34 @@ def as_command(files: FileList, settings: Settings) -> str:
     if settings.overwrite:
         command.append("--overwrite")
     return shlex.join(command)
+
+
+def _operand(path: Path) -> str:
+    """A file's name, which no option may look like."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def _parameters(params: AutomaticParams, labels: LabelParams) -> list[str]:
+    """Options for parameters that are not the usual ones."""
+    words: list[str] = []
+    for given, usual in ((params, AutomaticParams()), (labels, LabelParams())):
+        for each in fields(given):
+            value, flag = getattr(given, each.name), "--" + each.name.replace("_", "-")
+            if given is labels and each.name == "min_area":
+                # An option of that name is for masks, and sets this, too.
+                if value != (params.min_area or 0):
+                    words += ["--min-object-area", str(value)]
+            elif value not in (None, getattr(usual, each.name)):
+                words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def _axes(files: FileList, settings: Settings) -> list[str]:
+    """Options for axes: of all files, or of those that have others."""
+    own = {row.axes for row in files.rows}
+    if len(own) == 1 and own != {""}:
+        return ["--axes", *own]
+    words = [] if settings.axes == "auto" else ["--axes", settings.axes]
+    for row in files.rows:
+        words += ["--axes-of", _operand(row.path), row.axes] if row.axes else []
+    return words

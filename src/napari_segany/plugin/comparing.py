@@ -13,6 +13,7 @@ from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import InputError
+from napari_segany.evaluation.binary import components, noticed
 from napari_segany.evaluation.side_by_side import Read, SideBySide, Where, compare, draw_errors
 from napari_segany.plugin.errors_layer import ErrorsLayer, is_errors
 from napari_segany.plugin.layers import full_data, lies_like, show_plane, viewed_plane
@@ -67,6 +68,9 @@ class Comparer:
         self.stale = False
         self.error: Exception | None = None
         self.errors = ErrorsLayer(viewer)
+        # What looks binary in the layers of the result, in words, and sides taken apart.
+        self.binary: dict[int, str] = {}
+        self._apart: frozenset[int] = frozenset()
         # Truth and prediction of the result, or of the one that is being found.
         self._layers: tuple[Any, ...] = ()
         self._read: Read | None = None
@@ -78,6 +82,7 @@ class Comparer:
         """Choose layers; a result of others is forgotten."""
         if prediction is self.prediction and truth is self.truth:
             return
+        self._apart, self.binary = frozenset(), {}
         self.prediction, self.truth = prediction, truth
         self.forget()
 
@@ -112,17 +117,38 @@ class Comparer:
         planes = self._planes(truth, over)
         together = over == "stack" and truth.ndim > 2
         self.forget()
-        self._read = read = _reader(full_data(truth), full_data(prediction))
+        self._read = read = _Reader(full_data(truth), full_data(prediction), self._apart, together)
         self._follow(truth, prediction)
         self.error = None
 
         def work(should_stop: ShouldStop) -> SideBySide:
+            look, report = read.look, self.report
             return compare(
-                read, planes, together=together, progress=self.report, should_stop=should_stop
+                look, planes, together=together, progress=report, should_stop=should_stop
             )
 
         self.jobs.submit("compare", ASK, work, self._on_compared, self._on_failed)
         self.status.emit("Comparing ...")
+
+    def take_apart(self, apart: bool, over: Over = "plane") -> None:
+        """Compare with each separate part of what looks binary as an object, or as it is again."""
+        self._apart = frozenset(self.binary) if apart else frozenset()
+        self.compare(over)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether separate parts are objects."""
+        return bool(self._apart)
+
+    def _about_binary(self) -> str:
+        """What a person should know about layers that do not tell objects apart."""
+        if self._apart:
+            return ""
+        names = {0: self.truth.name, 1: self.prediction.name}
+        return " ".join(
+            f"{names[side]} holds {text}; each value counts as one object."
+            for side, text in self.binary.items()
+        )
 
     def stop(self) -> None:
         """Stop comparing and drawing; a result that is there stays."""
@@ -180,7 +206,10 @@ class Comparer:
 
     def _on_compared(self, found: SideBySide) -> None:
         self.result = found
-        self.status.emit("")
+        assert isinstance(self._read, _Reader)
+        if not self._apart:
+            self.binary = self._read.noticed
+        self.status.emit(self._about_binary())
         self.changed.emit()
         if self.stale:
             self._tell_stale()
@@ -258,8 +287,10 @@ class Comparer:
         inside = [axis for axis, n in enumerate(plane) if n is None]
         show_plane(self.viewer, Picture(layer), plane, position[inside])
         self.viewer.layers.selection.active = layer
-        layer.selected_label = int(table.label[index])
-        if about_truth and table.partner[index]:
+        # Parts of a layer that was taken apart have no label of their own in it.
+        if int(not about_truth) not in self._apart:
+            layer.selected_label = int(table.label[index])
+        if about_truth and table.partner[index] and 1 not in self._apart:
             prediction.selected_label = int(table.partner[index])
         return layer
 
@@ -337,10 +368,50 @@ class Comparer:
             self.status.emit(f"{gone.name} was removed.")
 
 
-def _reader(truth: Any, prediction: Any) -> Read:
-    def read(side: int, plane: Where) -> NDArray[np.integer]:
-        # Lazy data is computed here, in the thread that compares.
-        found: NDArray[np.integer] = np.asarray((truth, prediction)[side][plane_slices(plane)])
+class _Reader:
+    """Reads planes of truth (0) and prediction (1), and notices which look binary.
+
+    Parameters
+    ----------
+    truth, prediction : array
+        Labels; lazy data is computed here, in the thread that compares.
+    apart : frozenset of int
+        Sides of which each separate part is an object.
+    together : bool
+        Whether objects go through planes.
+    """
+
+    def __init__(self, truth: Any, prediction: Any, apart: frozenset[int], together: bool) -> None:
+        self._data: list[Any] = [truth, prediction]
+        self._apart, self._together = apart, together
+        self._whole: dict[int, NDArray[np.integer]] = {}
+        self._ids: dict[int, set[int]] = {}
+        self._seen: dict[int, str] = {}
+
+    def __call__(self, side: int, plane: Where) -> NDArray[np.integer]:
+        """One plane."""
+        if side not in self._apart:
+            return np.asarray(self._data[side][plane_slices(plane)])
+        if not self._together:
+            return components(np.asarray(self._data[side][plane_slices(plane)]))
+        if side not in self._whole:
+            # Parts go through planes, too.
+            self._whole[side] = components(np.asarray(self._data[side]))
+        return self._whole[side][plane_slices(plane)]
+
+    def look(self, side: int, plane: Where) -> NDArray[np.integer]:
+        """The same, and note what it looks like."""
+        found = self(side, plane)
+        if side not in self._apart:
+            if side not in self._seen and (text := noticed(found)):
+                self._seen[side] = text
+            if self._together:
+                self._ids.setdefault(side, set()).update(np.unique(found[found > 0]).tolist())
         return found
 
-    return read
+    @property
+    def noticed(self) -> dict[int, str]:
+        """What looked binary, in words, by side."""
+        # One object through planes may well have several parts in one of them.
+        many = {side for side, ids in self._ids.items() if len(ids) > 1}
+        return {side: text for side, text in sorted(self._seen.items()) if side not in many}

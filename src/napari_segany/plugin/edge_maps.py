@@ -7,7 +7,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.picture import Picture
@@ -45,7 +45,7 @@ class EdgeMaps:
         self.to_do = []
 
     def find(self, every_plane: bool = False, thin: bool = False) -> None:
-        """Draw the edges of the plane in view, or of all planes parallel to it.
+        """Draw the edges of the plane in view, or of all parallel to it, once there is a model.
 
         Parameters
         ----------
@@ -57,19 +57,21 @@ class EdgeMaps:
         Raises
         ------
         InputError
-            If there is no image or no model yet.
+            If there is no image.
         """
         finder = self.finder
         to_do = finder.planes(every_plane)
-        model, picture, everything = finder.model, finder.picture, finder.everything
-        if model is None:
-            raise InputError("Choose a model first.")
+        picture, everything = finder.picture, finder.everything
         assert picture is not None
         assert everything is not None
-        self.to_do, self._failed = list(to_do), []
-        for plane in to_do:
-            self._draw(picture, everything.source, plane, model, thin)
-        finder.status.emit("Drawing edges ...")
+
+        def draw(model: SamModel) -> None:
+            self.to_do, self._failed = list(to_do), []
+            for plane in to_do:
+                self._draw(picture, everything.source, plane, model, thin)
+            finder.status.emit("Drawing edges ...")
+
+        finder.with_model(draw)
 
     def _draw(
         self, picture: Picture, source: ImageSource, plane: Plane, model: SamModel, thin: bool

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_segany.core.labels import whole_numbers
 from napari_segany.core.planes import KNOWN_AXES
 from napari_segany.io.labels_file import image_name, save_labels
 from napari_segany.io.pixel_size import from_names
@@ -46,8 +47,12 @@ def _read(path: Path) -> LayerData:
     recipe = path.with_name(f"{image_name(path)}_recipe.json")
     if recipe.is_file():
         settings["metadata"] = {METADATA: {"recipe": recipe.read_text(encoding="utf-8")}}
-    # int32 is what napari paints into quickest.
-    return data.astype(np.int32), settings, "labels"
+    data = whole_numbers(data, path.name)
+    limits = np.iinfo(np.int32)
+    if limits.min <= data.min(initial=0) and data.max(initial=0) <= limits.max:
+        # What napari paints into quickest.
+        data = data.astype(np.int32)
+    return data, settings, "labels"
 
 
 def read_images(path: Path) -> list[LayerData]:

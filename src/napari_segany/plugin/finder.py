@@ -22,13 +22,14 @@ from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.region import region_seen
 from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.storage import empty
+from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.workers import EMBED, Jobs
 from napari_segany.session.source import Plane, plane_slices
 
 FOUND = "segany everything"
 
 
-class Finder:
+class Finder(WaitsForModel):
     """Searches planes of an image, and shows what passes the filters.
 
     Parameters
@@ -46,32 +47,50 @@ class Finder:
         Emitted with a line.
     changed : Signal
         Emitted when something else is shown.
-    model : SamModel or None
-        Who is asked.
     """
 
-    status = Signal(str)
     changed = Signal()
 
     def __init__(self, viewer: Any, jobs: Jobs, report: Report | None = None) -> None:
+        super().__init__()
         self.viewer, self.jobs, self.report = viewer, jobs, report
-        self.model: SamModel | None = None
+        # Images that were searched, with what was found and decided there.
+        self._kept: list[tuple[Picture, Everything]] = []
         self.picture: Picture | None = None
         self.everything: Everything | None = None
         self.layer: Any = None
         self.shown: MaskSet | None = None
         self.to_do: list[Plane] = []
+        self._failed: list[str] = []
         for event in (viewer.dims.events.current_step, viewer.dims.events.order):
             event.connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
 
-    def open(self, image: Any) -> None:
-        """Work on an image layer."""
-        if self.picture is not None and image is self.picture.layer:
+    def open(
+        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> None:
+        """Work on an image layer; what was found and decided in it before comes back.
+
+        Parameters
+        ----------
+        image : napari.layers.Image
+            The image.
+        channels, others
+            See :class:`Picture`.
+        """
+        picture = Picture(image, channels, others)
+        if picture.same_as(self.picture):
             return
-        picture = Picture(image)
         self.close()
-        self.picture, self.everything = picture, Everything(picture.source())
+        kept = [pair for pair in self._kept if picture.same_as(pair[0])]
+        if not kept:
+            kept = [(picture, Everything(picture.source()))]
+            self._kept += kept
+            for layer in picture.layers:
+                layer.events.data.connect(self._on_pixels)
+        self.picture, self.everything = kept[0]
+        self.status.emit("")
+        self._on_view()
         self.changed.emit()
 
     def close(self) -> None:
@@ -81,11 +100,31 @@ class Finder:
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
         self.picture = self.everything = self.shown = None
+        self.status.emit("")
         self.changed.emit()
+
+    def _forget(self, layer: Any) -> None:
+        """Keep nothing of an image whose pixels are gone or other ones."""
+        gone = [picture for picture, _ in self._kept if layer in picture.layers]
+        self._kept = [pair for pair in self._kept if pair[0] not in gone]
+        for picture in gone:
+            for each in picture.layers:
+                each.events.data.disconnect(self._on_pixels)
+
+    def _on_pixels(self, event: Any) -> None:
+        """An image has other pixels: what was found there is no longer so."""
+        layer, picture = event.source, self.picture
+        self._forget(layer)
+        if picture is not None and layer in picture.layers:
+            self.close()
+            self.open(picture.layer, picture.channels, picture.others)
+            self.status.emit(f"{layer.name} has other pixels; find everything again.")
 
     def end(self) -> None:
         """Close, and let go of the viewer."""
         self.close()
+        for picture, _ in list(self._kept):
+            self._forget(picture.layer)
         for event in (self.viewer.dims.events.current_step, self.viewer.dims.events.order):
             event.disconnect(self._on_view)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -118,7 +157,7 @@ class Finder:
     def find(
         self, params: AutomaticParams | None = None, every_plane: bool = False, region: Any = None
     ) -> None:
-        """Search the plane in view, or all planes parallel to it.
+        """Search the plane in view, or all planes parallel to it, as soon as there is a model.
 
         Parameters
         ----------
@@ -129,20 +168,22 @@ class Finder:
         region : napari.layers.Labels or Shapes, optional
             Points are asked only where it is not zero, or inside its shapes.
         """
-        to_do, model = self.planes(every_plane), self.model
-        if model is None:
-            raise InputError("Choose a model first.")
+        to_do = self.planes(every_plane)
         everything, picture = self._opened()
-        settled = model.resolve_params(params)
         # A region that cannot be used is told before anything is searched.
         where = {
             each: None if region is None else region_seen(self.viewer, picture, region, each)
             for each in to_do
         }
-        self.to_do = to_do
-        for each in to_do:
-            self._search(everything, each, model, settled, where[each])
-        self.status.emit("Searching ...")
+
+        def search(model: SamModel) -> None:
+            settled = model.resolve_params(params)
+            self.to_do, self._failed = to_do, []
+            for each in to_do:
+                self._search(everything, each, model, settled, where[each])
+            self.status.emit("Searching ...")
+
+        self.with_model(search)
 
     def _search(
         self,
@@ -152,22 +193,30 @@ class Finder:
         params: AutomaticParams,
         region: Callable[[], NDArray[np.generic]] | None,
     ) -> None:
+        def ended() -> None:
+            self.to_do = [each for each in self.to_do if each != plane]
+            if not self.to_do:
+                self.status.emit(" ".join(dict.fromkeys(self._failed)))
+
         def done(found: MaskSet) -> None:
             if everything is self.everything:
                 everything.take(plane, found, model, params)
-                self.to_do = [each for each in self.to_do if each != plane]
-                self.show()
+                ended()
+                self._on_view()
 
         def failed(error: Exception) -> None:
-            self.to_do = [each for each in self.to_do if each != plane]
-            self.status.emit(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+            self._failed.append(
+                str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
+            )
+            ended()
             self.changed.emit()
 
         work = everything.search(model, params, plane, region, self.report)
         self.jobs.submit(("find", plane), EMBED, work, done, failed)
 
     def stop(self) -> None:
-        """Stop searching; what was found in whole planes is kept."""
+        """Stop searching, and wait for no model; what was found in whole planes is kept."""
+        self.give_up()
         self.jobs.stop(EMBED)
         self.to_do = []
         self.changed.emit()
@@ -332,7 +381,8 @@ class Finder:
             self.status.emit(str(error))
 
     def _on_removed(self, event: Any) -> None:
-        if self.picture is not None and event.value is self.picture.layer:
+        self._forget(event.value)
+        if self.picture is not None and event.value in self.picture.layers:
             self.close()
         elif event.value is self.layer:
             self.layer = None

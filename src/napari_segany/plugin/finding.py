@@ -47,10 +47,10 @@ class Filters:
         """Parameters with which a new run finds what these filters keep."""
         given = asdict(self)
         del given["overlap"]
-        if (largest := given.pop("max_area")) is not None:
-            # Half a pixel more, so that rounding down gives this number again.
-            given["max_area_fraction"] = min((largest + 0.5) / max(pixels, 1), 1.0)
-        return replace(found, **{name: value for name, value in given.items() if value is not None})
+        largest = given.pop("max_area")
+        changed = {name: value for name, value in given.items() if value is not None}
+        params = replace(found, **changed)
+        return params if largest is None else params.with_largest(largest, pixels)
 
     def choose(self, found: MaskSet) -> MaskSet:
         """The masks that pass, without the model."""
@@ -68,6 +68,28 @@ class Filters:
     def labels(self) -> LabelParams:
         """How masks become labels."""
         return LabelParams(overlap=self.overlap, min_area=self.min_area or 0)
+
+
+SAME_OBJECT = 0.5
+"""IoU from which a mask of another search means the same object."""
+
+
+def found_again(masks: MaskSet, found: MaskSet) -> set[int]:
+    """The candidates of a search that mean the same objects as some masks do, the best of each."""
+    every, again = found.all_candidates, set()
+    both = MaskSet.concatenate([masks, every])
+    for i in range(len(masks)):
+        near = np.flatnonzero(
+            (every.boxes[:, :2] < masks.boxes[i, 2:]).all(axis=1)
+            & (every.boxes[:, 2:] > masks.boxes[i, :2]).all(axis=1)
+        )
+        shared = np.array([both.shared_pixels(i, len(masks) + int(j)) for j in near], np.int64)
+        iou = shared / np.maximum(masks.area[i] + every.area[near] - shared, 1)
+        # Of equal masks, that of the same number: a search that is done again finds the same.
+        order = np.lexsort((near != masks.candidate[i], -iou))
+        if len(order) and iou[order[0]] >= SAME_OBJECT:
+            again.add(int(near[order[0]]))
+    return again
 
 
 class Everything:
@@ -95,6 +117,8 @@ class Everything:
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
+        # Masks rejected and accepted in an earlier search, by plane.
+        self._before: dict[Plane, tuple[MaskSet, MaskSet]] = {}
 
     def search(
         self,
@@ -123,16 +147,35 @@ class Everything:
         return find
 
     def take(self, plane: Plane, found: MaskSet, model: SamModel, params: AutomaticParams) -> None:
-        """Take up what was found; what a person thought of an earlier search is forgotten."""
+        """Take up what was found.
+
+        Masks that a person accepted or rejected before stay so, if they were found again. A search
+        with another model or other parameters takes the place of all earlier ones; what was decided
+        in planes that it does not search waits for theirs.
+        """
         if (model, params) != (self.model, self.params):
+            for each, masks in self.found.items():
+                self._keep_decided(each, masks)
             self.found.clear()
             self.rejected.clear()
             self.accepted.clear()
             self.filters = Filters()
+        elif plane in self.found:
+            self._keep_decided(plane, self.found[plane])
         self.model, self.params = model, params
         self.found[plane] = found
-        self.rejected.pop(plane, None)
-        self.accepted.pop(plane, None)
+        before = self._before.pop(plane, None)
+        for decided, masks in zip((self.rejected, self.accepted), before or (), strict=False):
+            decided[plane] = found_again(masks, found)
+
+    def _keep_decided(self, plane: Plane, found: MaskSet) -> None:
+        """Note the masks that were decided on, until the plane is searched again."""
+        both = self.rejected.get(plane, set()), self.accepted.get(plane, set())
+        if any(both):
+            every = found.all_candidates
+            numbers = [np.array(sorted(each), np.int64) for each in both]
+            rejected, accepted = (replace(every[n], candidate=n) for n in numbers)
+            self._before[plane] = rejected, accepted
 
     def kept(self, plane: Plane) -> MaskSet:
         """The masks of a plane that pass the filters and were not rejected."""

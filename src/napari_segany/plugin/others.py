@@ -42,12 +42,14 @@ def take_labels(
         # What is refined stays as it was, to be compared with.
         controller.into(None)
     planes = _parallel(controller, plane) if every_plane else [plane]
-    searches = [objects_of(controller.viewer, picture, layer, each, how) for each in planes]
+    notes: set[str] = set()
+    viewer = controller.viewer
+    searches = [objects_of(viewer, picture, layer, each, how, notes) for each in planes]
 
     def find(should_stop: ShouldStop) -> list[Given]:
         return [each for search in searches for each in search(should_stop)]
 
-    controller.add_later(find)
+    controller.add_later(find, notes)
 
 
 def take_layer(controller: Controller, layer: Any) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from napari.layers import Labels
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.layer_target import LayerTarget
+from napari_segany.plugin.layer_target import LayerTarget, check_writable
 from napari_segany.plugin.layers import lies_like
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.storage import empty
@@ -60,8 +60,9 @@ class Results:
     def written_again(self, picture: Picture, steps: Sequence[Step]) -> Any:
         """A layer like one that an earlier session was done with, with its objects and scores."""
         layer = self.new_layer(picture)
-        objects = written(LayerTarget(layer, 0), steps).objects
-        layer.features = pd.DataFrame(table(State({each.id: each for each in objects})))
+        ledger = written(LayerTarget(layer, 0), steps)
+        state = State({each.id: each for each in ledger.objects})
+        layer.features = pd.DataFrame(table(state, ledger.area))
         return layer
 
     def take(self, layer: Any, picture: Picture, new: bool = False) -> LayerTarget:
@@ -72,7 +73,8 @@ class Results:
         InputError
             If it cannot be written, has another shape than the picture, or lies elsewhere.
         """
-        shape = tuple(np.shape(layer.data))
+        check_writable(layer)
+        shape = tuple(layer.data.shape)
         if shape != picture.shape:
             raise InputError(
                 f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "
@@ -107,7 +109,7 @@ class Results:
         count = len(session.steps)
         if self.layer is not None and count != self._described:
             self._described = count
-            self.layer.features = self._merged(table(session.state))
+            self.layer.features = self._merged(table(session.state, session.area))
             self.record(session)
 
     def _merged(self, ours: dict[str, Any]) -> Any:

@@ -3,10 +3,12 @@
 What needs no model and must not wait for it has a thread of its own.
 """
 
+import atexit
 import heapq
 import itertools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -20,6 +22,9 @@ ASK, EMBED, AHEAD = 0, 1, 2
 """Urgency: a person's question, the plane in view, planes that may come into view."""
 
 Work = Callable[[ShouldStop], Any]
+
+AT_EXIT = 60
+"""Seconds that the interpreter waits, when it ends, for work that was told to stop."""
 
 
 @dataclass(order=True)
@@ -74,15 +79,22 @@ class Jobs(Protocol):
 
 
 class QtJobs(QObject):
-    """Jobs in one thread and some beside it; results come back through Qt's event loop."""
+    """Jobs in one thread and some beside it; results come back through Qt's event loop.
+
+    Parameters
+    ----------
+    owner : QObject, optional
+        For whom work is done; when it is gone, all work is stopped. It is no parent, because a
+        thread that is at work needs this object to the end.
+    """
 
     busy_changed = Signal(bool)
     """Emitted in the GUI thread when there is something to do, or nothing any more."""
 
     _finished = Signal(object, object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, owner: QObject | None = None) -> None:
+        super().__init__()
         self._waiting: list[Job] = []
         self._current: Job | None = None
         self._beside: list[tuple[Job, threading.Thread]] = []
@@ -94,6 +106,9 @@ class QtJobs(QObject):
         self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._run, name="napari-segany", daemon=True)
         self._thread.start()
+        if owner is not None:
+            owner.destroyed.connect(self._let_go)
+        _living.add(self)
 
     def submit(
         self,
@@ -157,17 +172,24 @@ class QtJobs(QObject):
         return bool(at_work or self._later)
 
     def end(self, seconds: float = 10) -> None:
-        """Stop everything and end the threads."""
+        """Stop everything, and wait for the threads to end, so long at most."""
+        self._let_go()
+        latest = time.monotonic() + seconds
+        for thread in (self._thread, *(each for _, each in self._beside)):
+            thread.join(max(0, latest - time.monotonic()))
+        self._beside = [(job, thread) for job, thread in self._beside if thread.is_alive()]
+        if not self._beside and not self._thread.is_alive():
+            _living.discard(self)
+
+    def _let_go(self) -> None:
+        """Stop everything without waiting; nothing is delivered any more."""
         self._later.clear()
         with self._changed:
             self._forget(lambda other: True)
-            self._ended = True
+            self._ended, self._on_their_way = True, 0
             self._changed.notify()
-        latest = time.monotonic() + seconds
         for job, _ in self._beside:
             job.stopped.set()
-        for thread in (self._thread, *(each for _, each in self._beside)):
-            thread.join(max(0, latest - time.monotonic()))
 
     def _forget(self, which: Callable[[Job], bool]) -> None:
         for job in [*self._waiting, *([self._current] if self._current else [])]:
@@ -195,12 +217,16 @@ class QtJobs(QObject):
         except Exception as caught:
             error = caught
         with self._changed:
-            self._on_their_way += 1
             if self._current is job:
                 self._current = None
+            if self._ended:
+                return
+            self._on_their_way += 1
         self._finished.emit(job, result, error)
 
     def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
+        if self._ended:
+            return
         with self._changed:
             self._on_their_way -= 1
         self._beside = [(other, thread) for other, thread in self._beside if other is not job]
@@ -210,3 +236,16 @@ class QtJobs(QObject):
             else:
                 job.done(result)
         self._say()
+
+
+_living: "weakref.WeakSet[QtJobs]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """End all threads before the interpreter does: one within torch would abort the process."""
+    living = list(_living)
+    for jobs in living:
+        jobs._let_go()
+    for jobs in living:
+        jobs.end(AT_EXIT)

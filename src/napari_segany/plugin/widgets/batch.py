@@ -39,12 +39,14 @@ from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
 from napari_segany.plugin.files import read, read_images
+from napari_segany.plugin.picture import COLOURS
 from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.batch_files import BatchFiles
 from napari_segany.plugin.widgets.closing import Closing
+from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
-from napari_segany.plugin.widgets.search_form import SearchForm, spin
+from napari_segany.plugin.widgets.search_form import SearchForm, pixels
 from napari_segany.plugin.workers import ASK, EMBED, QtJobs
 from napari_segany.recipe import Recipe
 
@@ -84,8 +86,13 @@ class BatchWidget(QWidget):
         self.running = False
         self._model: SamModel | None = None
         self._base = Settings(Path("results"))
+        # Where the control was put; until it is moved it means what the recipe says.
+        self._smallest_put = 0.0
+        # Where the recipe is to be saved once there is a model.
+        self._recipe_to: Path | None = None
         self._began = 0.0
         self._closed = False
+        self.message = Message()
         self._build()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
@@ -93,6 +100,8 @@ class BatchWidget(QWidget):
         self._moved.connect(self._on_moved)
         self._loaded.connect(self.picker.show_model)
         self.picker.loaded.connect(self._on_model)
+        self.picker.released.connect(lambda: self._on_model(None))
+        self.picker.failed.connect(self._on_no_model)
         self._refresh()
 
     # For the console ------------------------------------------------------------------------
@@ -107,6 +116,22 @@ class BatchWidget(QWidget):
         self.output_line.setText(str(folder))
 
     @property
+    def channels(self) -> tuple[int, ...]:
+        """The channel that is looked at, or those that are seen as colours."""
+        parts = [part.strip() for part in self.channels_line.text().split(",")]
+        if not all(part.isdecimal() for part in parts) or len(parts) > COLOURS:
+            raise InputError(
+                f"Channel {self.channels_line.text()!r} is not one to three whole numbers with "
+                "commas between."
+            )
+        return tuple(map(int, parts))
+
+    @channels.setter
+    def channels(self, channels: Iterable[int]) -> None:
+        self.channels_line.setText(",".join(map(str, channels)))
+        self._on_channels()
+
+    @property
     def model(self) -> SamModel | None:
         """The model in use; None until one is loaded, which starting does."""
         return self._model
@@ -118,13 +143,15 @@ class BatchWidget(QWidget):
     @property
     def settings(self) -> Settings:
         """Everything that the controls say."""
-        smallest = self.min_area.value()
-        params = replace(self.search.params, min_area=smallest or None)
+        labels = self._base.labels
+        if self.min_area.value() != self._smallest_put:
+            labels = replace(labels, min_area=int(self.min_area.value()))
         return replace(
             self._base,
             output=self.output,
-            params=params,
-            labels=replace(self._base.labels, min_area=smallest),
+            params=self.search.params,
+            labels=labels,
+            channels=self.channels,
             outputs=Outputs(
                 self.labels_kind.currentData(),
                 self.table_kind.currentData(),
@@ -132,10 +159,20 @@ class BatchWidget(QWidget):
             ),
             where=self.where.currentText().strip() or HERE,
             overwrite=self.overwrite.isChecked(),
-            request=ModelRequest(
-                self.picker.name, self.preferences.device, self.preferences.precision
-            ),
+            request=self._request,
         )
+
+    @property
+    def _request(self) -> ModelRequest:
+        """Who is asked: the model that is loaded, or that will be."""
+        name: str = self.picker.name
+        precision: Any = self.preferences.precision
+        recipe = self._base.recipe
+        if self._model is not None:
+            name, precision = self._model.id, self._model.precision
+        elif recipe is not None and recipe.model == name:
+            precision = recipe.precision
+        return ModelRequest(name, self.preferences.device, precision)
 
     def add(self, paths: Iterable[str | Path]) -> list[Path]:
         """Add files, folders or patterns; returns the images that are new.
@@ -160,32 +197,57 @@ class BatchWidget(QWidget):
         if not isinstance(recipe, Recipe):
             recipe = read_recipe(recipe)
         recipe.check_product("labels")
-        self._base = self._base.with_recipe(recipe)
-        self.search.params = recipe.params
-        self.min_area.setValue(recipe.labels.min_area or recipe.params.min_area or 0)
-        if self._model is None or self._model.weights.sha256 != recipe.weights_sha256:
+        model = self._model
+        if (
+            model is None
+            or model.weights.sha256 != recipe.weights_sha256
+            or model.precision != recipe.precision
+        ):
             at = self.picker.choice.findData(recipe.model)
             if at < 0:
                 raise InputError(f"There is no model {recipe.model}; import it: widget Models.")
             self.picker.choice.setCurrentIndex(at)
-            self._model = None
-        self.recipe_line.setText(_described(recipe))
+            self.picker.forget()
+        self._base = self._base.with_recipe(recipe)
+        self.search.params = recipe.params
+        self.min_area.setValue(recipe.labels.min_area)
+        self._smallest_put = self.min_area.value()
+        self.channels = recipe.channels
         return recipe
 
+    def _show_recipe(self) -> None:
+        """Say which recipe is followed, and whether it was changed since."""
+        recipe = self._base.recipe
+        if recipe is not None:
+            now = self.settings
+            same = (now.params, now.labels, now.channels) == (
+                *(recipe.params, recipe.labels),
+                recipe.channels,
+            )
+            self.recipe_line.setText(_described(recipe) + ("" if same else "; changed below"))
+
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
-        """Save what ``napari-segany segment --recipe`` takes to do the same; returns where."""
-        if self._model is None:
-            self.picker.load()
-            raise InputError("A recipe names the model's weights; wait until the model is loaded.")
-        text = make_recipe(self._model, **self.settings.given).to_json()
+        """Save what ``napari-segany segment --recipe`` takes to do the same; returns where.
+
+        A recipe names the model's weights: it is written as soon as the model is loaded.
+        """
         if path is None:
             path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
         if not path:
             return None
-        with writing(Path(path)) as temporary:
+        if self._model is None:
+            self.picker.want()
+            self._recipe_to = Path(path)
+            self.say("The recipe is saved as soon as the model is loaded ...")
+        else:
+            self._write_recipe(self._model, Path(path))
+        return Path(path)
+
+    def _write_recipe(self, model: SamModel, path: Path) -> None:
+        text = make_recipe(model, **self.settings.given).to_json()
+        with writing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         self.say(f"Saved as {path}.")
-        return Path(path)
 
     def start(self, wait: bool = False) -> list[Outcome]:
         """Begin, or go on where it was stopped.
@@ -269,7 +331,7 @@ class BatchWidget(QWidget):
     def _build(self) -> None:
         column = QVBoxLayout(self)
         self.table = BatchFiles()
-        self.table.dropped.connect(lambda paths: self._guarded(lambda: self.add(paths))())
+        self.table.dropped.connect(lambda paths: self.message.guarded(lambda: self.add(paths))())
         self.table.axes_changed.connect(self._on_axes)
         column.addWidget(self.table, 1)
         column.addLayout(
@@ -290,10 +352,18 @@ class BatchWidget(QWidget):
         form.addRow("Model", self.picker)
         column.addLayout(form)
         self.search = SearchForm()
+        self.search.changed.connect(self.message.guarded(self._show_recipe))
         column.addWidget(self.search)
         below = QFormLayout()
-        self.min_area = spin(0, 10**9, 0, "Leave out objects with fewer pixels")
+        self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
+        self.min_area.valueChanged.connect(self.message.guarded(self._show_recipe))
         below.addRow("Smallest object", self.min_area)
+        self.channels_line = QLineEdit("0")
+        self.channels_line.setToolTip(
+            "Channel to look at, from 0, or two or three seen as colours: 0,1,2"
+        )
+        self.channels_line.editingFinished.connect(self.message.guarded(self._on_channels))
+        below.addRow("Channel", self.channels_line)
         self.output_line = QLineEdit("results")
         self.output_line.setToolTip("The folder for the results")
         out = QHBoxLayout()
@@ -327,8 +397,6 @@ class BatchWidget(QWidget):
                 ("Copy as command line", self.copy_command, "For a terminal or a cluster"),
             )
         )
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
         column.addWidget(self.message)
 
     def _build_outputs(self) -> QWidget:
@@ -361,19 +429,8 @@ class BatchWidget(QWidget):
     def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(tip)
-        button.clicked.connect(self._guarded(act))
+        button.clicked.connect(self.message.guarded(act))
         return button
-
-    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
-        """What cannot be done is said in the widget, never in a dialog."""
-
-        def call(*_: Any) -> None:
-            try:
-                act()
-            except SeganyError as error:
-                self.say(str(error))
-
-        return call
 
     def _ask_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Images")
@@ -392,7 +449,7 @@ class BatchWidget(QWidget):
 
     def say(self, text: str) -> None:
         """Say something in the widget."""
-        self.message.setText(text)
+        self.message.say(text)
 
     def _look(self) -> None:
         reading = self.settings.reading
@@ -405,6 +462,13 @@ class BatchWidget(QWidget):
         self.files.show(seen)
         self._refresh()
 
+    def _on_channels(self) -> None:
+        # Text that names no channels is told before anything follows it.
+        understood = self.channels
+        self._show_recipe()
+        if self.files.rows and understood:
+            self._look()
+
     def _on_look_failed(self, error: Exception) -> None:
         self.say(str(error))
 
@@ -412,8 +476,16 @@ class BatchWidget(QWidget):
         self.files.rows[number].axes = axes.strip().upper()
         self._look()
 
-    def _on_model(self, model: SamModel) -> None:
+    def _on_model(self, model: SamModel | None) -> None:
         self._model = model
+        path, self._recipe_to = self._recipe_to, None
+        if model is not None and path is not None:
+            self.message.guarded(lambda: self._write_recipe(model, path))()
+
+    def _on_no_model(self, error: Exception) -> None:
+        if self._recipe_to is not None:
+            self._recipe_to = None
+            self.message.complain(str(error))
 
     def _on_told(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -10,11 +10,11 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
+    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.evaluation.instances import InstanceScores
 from napari_segany.evaluation.saving import check_ending, save_comparison
 from napari_segany.evaluation.side_by_side import SideBySide
@@ -30,6 +30,7 @@ from napari_segany.plugin.comparing import Comparer, Over
 from napari_segany.plugin.errors_layer import is_errors
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.score_panel import ScorePanel
 from napari_segany.plugin.widgets.verdicts import Verdicts
 from napari_segany.plugin.workers import QtJobs
@@ -66,6 +67,7 @@ class EvaluateWidget(QWidget):
         self.jobs = QtJobs(self)
         self.comparer = Comparer(self.viewer, self.jobs, self._reported.emit)
         self._closed = False
+        self.message = Message()
         self._build()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
@@ -139,6 +141,24 @@ class EvaluateWidget(QWidget):
             if self.comparer.error is not None:
                 raise self.comparer.error
         return self.scores
+
+    def take_apart(self, apart: bool = True, wait: bool = False) -> InstanceScores | None:
+        """Compare with each separate part of layers that look binary as an object.
+
+        Parameters
+        ----------
+        apart : bool
+            False takes them as they are again.
+        wait : bool
+            Return when it is done.
+        """
+        self.comparer.take_apart(apart, self.over)
+        if wait:
+            self._wait()
+        return self.scores
+
+    def _take_apart(self) -> None:
+        self.take_apart(self.apart.isChecked())
 
     def stop(self) -> None:
         """Stop comparing or drawing."""
@@ -255,7 +275,7 @@ class EvaluateWidget(QWidget):
             self.over_choice.addItem(text, over)
         self.over_choice.setToolTip("Scores of every plane are averaged over planes")
         for choice in (self.prediction_choice, self.truth_choice):
-            choice.activated.connect(self._guarded(self._take_layers))
+            choice.activated.connect(self.message.guarded(self._take_layers))
         self.form.addRow("Prediction", self.prediction_choice)
         self.form.addRow("Truth", self.truth_choice)
         self.form.addRow("Compare", self.over_choice)
@@ -271,15 +291,17 @@ class EvaluateWidget(QWidget):
         self.progress.setVisible(False)
         self.progress.setFormat("%v of %m planes")
         column.addWidget(self.progress)
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
-        self.message.setVisible(False)
         column.addWidget(self.message)
+        self.apart = QCheckBox("each separate part is an object")
+        self.apart.setToolTip("A mask of 0 and 255 does not tell objects apart, and counts as one")
+        self.apart.clicked.connect(self.message.guarded(self._take_apart))
+        self.apart.setVisible(False)
+        column.addWidget(self.apart)
         self.score_panel = ScorePanel()
         column.addWidget(self.score_panel)
         self.verdicts = Verdicts()
         self.verdicts.chosen.connect(
-            lambda index: self._guarded(lambda: self.comparer.go_to(index))()
+            lambda index: self.message.guarded(lambda: self.comparer.go_to(index))()
         )
         column.addWidget(self.verdicts, 1)
         row = QHBoxLayout()
@@ -298,26 +320,14 @@ class EvaluateWidget(QWidget):
     def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(tip)
-        button.clicked.connect(self._guarded(act))
+        button.clicked.connect(self.message.guarded(act))
         return button
-
-    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
-        """What cannot be done is said in the widget, never in a dialog."""
-
-        def call(*_: Any) -> None:
-            try:
-                act()
-            except SeganyError as error:
-                self.say(str(error))
-
-        return call
 
     # Showing --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """Say something in the widget."""
-        self.message.setText(text)
-        self.message.setVisible(bool(text))
+        self.message.say(text)
 
     @property
     def _rows(self) -> Any:
@@ -366,6 +376,8 @@ class EvaluateWidget(QWidget):
         self.score_panel.setVisible(there)
         self.verdicts.setEnabled(there)
         self.save_button.setEnabled(there)
+        self.apart.setVisible(bool(self.comparer.binary))
+        self.apart.setChecked(self.comparer.is_apart)
         self.errors_button.setEnabled(there and not self.comparer.stale)
         # What is out of date can still be read, and looks it.
         self.score_panel.setEnabled(not self.comparer.stale)

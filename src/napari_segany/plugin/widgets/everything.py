@@ -33,6 +33,7 @@ from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.filters import FilterSliders
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.widgets.search_form import SearchForm
 from napari_segany.plugin.workers import QtJobs
@@ -72,12 +73,16 @@ class EverythingWidget(QWidget):
         self.picker = ModelPicker(self.jobs, settings)
         self._closed = False
         self._began = 0.0
+        self._failure: Exception | None = None
         self._shown: MaskSet | None = None
+        self.message = Message()
         self._build()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
         self._reported.connect(self._on_report)
         self.picker.loaded.connect(self._on_model)
+        self.picker.released.connect(lambda: self._on_model(None))
+        self.picker.failed.connect(self._on_no_model)
         self.jobs.busy_changed.connect(self._on_busy)
         self.finder.status.connect(self.say)
         self.finder.changed.connect(self._refresh)
@@ -94,8 +99,7 @@ class EverythingWidget(QWidget):
     def image_layer(self, layer: Any) -> None:
         self.finder.open(layer)
         self.image_choice.choose(layer)
-        self.sliders.setEnabled(False)
-        if self.finder.model is None:
+        if self.finder.model is None and not self.picker.loading:
             self.picker.load()
 
     @property
@@ -120,12 +124,8 @@ class EverythingWidget(QWidget):
         MaskSet or None
             What is shown of the plane in view, once it was searched.
         """
-        self._began = time.monotonic()
         region, whole = self.region.layer, self.whole_stack.isChecked()
-        self.finder.find(params or self.params, whole, region)
-        while wait and self.jobs.busy:
-            QApplication.processEvents()
-            time.sleep(0.002)
+        self._begin(lambda: self.finder.find(params or self.params, whole, region), wait)
         return self.finder.shown
 
     def find_edges(self, thin: bool = False, wait: bool = False) -> Any:
@@ -136,12 +136,25 @@ class EverythingWidget(QWidget):
         napari.layers.Image or None
             The layer, once there is one.
         """
-        self._began = time.monotonic()
-        self.edges.find(self.whole_stack.isChecked(), thin)
+        whole = self.whole_stack.isChecked()
+        self._begin(lambda: self.edges.find(whole, thin), wait)
+        return self.edges.layer
+
+    def _begin(self, act: Callable[[], None], wait: bool) -> None:
+        """Begin something now, or when the model is there."""
+        self._began, self._failure = time.monotonic(), None
+        act()
+        if self.finder.waiting:
+            try:
+                self.picker.want()
+            except SeganyError:
+                self.finder.give_up()
+                raise
         while wait and self.jobs.busy:
             QApplication.processEvents()
             time.sleep(0.002)
-        return self.edges.layer
+        if wait and self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Stop searching; whole planes that were searched are kept."""
@@ -154,6 +167,7 @@ class EverythingWidget(QWidget):
     def filter(self, filters: Filters) -> MaskSet | None:
         """Show what passes these filters; returns it."""
         self.finder.filter(filters)
+        self.message.settle()
         return self.finder.shown
 
     def next_doubtful(self) -> int | None:
@@ -235,7 +249,7 @@ class EverythingWidget(QWidget):
     def _build(self) -> None:
         column, form = QVBoxLayout(self), QFormLayout()
         self.image_choice = LayerChoice([Image], "choose an image", "The image to search")
-        self.image_choice.activated.connect(lambda _: self._guarded(self._take_image)())
+        self.image_choice.activated.connect(lambda _: self.message.guarded(self._take_image)())
         self.whole_stack = QCheckBox("whole stack")
         self.whole_stack.setToolTip("All planes parallel to the one in view, this one first")
         self.region = LayerChoice(
@@ -263,7 +277,7 @@ class EverythingWidget(QWidget):
         column.addWidget(self.progress)
         column.addWidget(self.progress_line)
         self.sliders = FilterSliders()
-        self.sliders.changed.connect(lambda f: self._guarded(lambda: self.filter(f))())
+        self.sliders.changed.connect(lambda f: self.message.guarded(lambda: self.filter(f))())
         column.addWidget(self.sliders)
         column.addLayout(
             self._row(
@@ -281,8 +295,6 @@ class EverythingWidget(QWidget):
                 ("Save recipe ...", self.save_recipe, "For the command line"),
             )
         )
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
         column.addWidget(self.message)
         column.addStretch()
 
@@ -295,32 +307,28 @@ class EverythingWidget(QWidget):
     def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(tip)
-        button.clicked.connect(self._guarded(act))
+        button.clicked.connect(self.message.guarded(act))
         return button
-
-    def _guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
-        """What cannot be done is said in the widget, never in a dialog."""
-
-        def call(*_: Any) -> None:
-            try:
-                act()
-            except SeganyError as error:
-                self.say(str(error))
-
-        return call
 
     # Showing --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         """Say something in the widget."""
-        self.message.setText(text)
+        self.message.say(text)
 
     def _take_image(self) -> None:
         if self.image_choice.layer is not None:
             self.image_layer = self.image_choice.layer
 
-    def _on_model(self, model: SamModel) -> None:
+    def _on_model(self, model: SamModel | None) -> None:
+        self._began = time.monotonic()
         self.finder.model = model
+
+    def _on_no_model(self, error: Exception) -> None:
+        if self.finder.waiting:
+            self._failure = error
+            self.finder.give_up()
+            self.message.complain(str(error))
 
     def _on_busy(self, busy: bool) -> None:
         if not busy:
@@ -342,12 +350,15 @@ class EverythingWidget(QWidget):
     def _refresh(self) -> None:
         everything, shown = self.finder.everything, self.finder.shown
         if everything is None or shown is None or everything.params is None:
+            # Bounds and counts of another image, or of another plane, mean nothing here.
+            self._shown = None
+            self.sliders.setEnabled(False)
+            self.sliders.count.setText("")
             return
         found = everything.found[self.finder.plane]
         if found is not self._shown:
             self._shown = found
-            chosen = everything.filters
-            if chosen == Filters():
-                self.sliders.begin(found, everything.params)
-            self.message.setText("")
+            self.sliders.begin(found, everything.params, everything.filters)
+        elif everything.filters != self.sliders.filters:
+            self.sliders.show_filters(everything.filters)
         self.sliders.count.setText(f"{len(shown)} shown of {len(found.all_candidates)} found")

@@ -1,5 +1,6 @@
 """Sliders for what is kept of everything that was found, with histograms above them."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -81,49 +82,83 @@ class FilterSliders(QWidget):
         form.addRow("", self.count)
         self.border.toggled.connect(self._emit)
         self.overlap.activated.connect(self._emit)
+        # What each control means while it stands where it was put: None is the bound of the search.
+        self._put: dict[str, tuple[Any, Any]] = {}
+        self._of_search: dict[str, Any] = {}
         self.setEnabled(False)
 
-    def begin(self, found: MaskSet, params: AutomaticParams) -> None:
-        """Show what was found, and the bounds with which it was."""
+    def begin(self, found: MaskSet, params: AutomaticParams, filters: Filters) -> None:
+        """Show what was found, the bounds with which it was, and the filters that hold."""
         pixels = found.shape[0] * found.shape[1]
         every = found.all_candidates
         iou, stability = found.loosest
-        largest = max(int(every.area.max(initial=1)), 1)
+        largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
         self.blockSignals(True)
-        for slider, low, value in (
-            (self.iou, iou, params.pred_iou_thresh or 0.0),
-            (self.stability, stability, params.stability_score_thresh or 0.0),
-            (self.nms, 0.0, params.box_nms_thresh),
-            (self.solidity, 0.0, params.min_solidity),
-        ):
+        for slider, low in ((self.iou, iou), (self.stability, stability)):
             # A slider rounds its ends to what its label shows.
             slider.setRange(min(np.ceil(low * 1000) / 1000, 1.0), 1.0)
-            slider.setValue(value)
         self.area.setRange(0, largest)
-        highest = min(int(params.max_area_fraction * pixels), largest)
-        self.area.setValue((params.min_area or 0, highest))
-        self.border.setChecked(params.exclude_border)
         self.histograms["iou"].show_values(every.predicted_iou, iou, 1)
         self.histograms["stability"].show_values(every.stability_score, stability, 1)
         self.histograms["area"].show_values(every.area, 0, largest)
+        self._of_search = {
+            "pred_iou_thresh": params.pred_iou_thresh or 0.0,
+            "stability_score_thresh": params.stability_score_thresh or 0.0,
+            "box_nms_thresh": params.box_nms_thresh,
+            "min_area": params.min_area or 0,
+            "max_area": largest,
+            "min_solidity": params.min_solidity,
+            "exclude_border": params.exclude_border,
+        }
         self.blockSignals(False)
+        self.show_filters(filters)
         self.setEnabled(True)
+
+    def show_filters(self, filters: Filters) -> None:
+        """Put the controls where filters say.
+
+        One that is not moved afterwards means what was put, not what a slider can show of it.
+        """
+        meant = asdict(filters)
+        overlap = meant.pop("overlap")
+        wanted = {
+            name: self._of_search[name] if value is None else value for name, value in meant.items()
+        }
+        self.blockSignals(True)
+        self.iou.setValue(wanted["pred_iou_thresh"])
+        self.stability.setValue(wanted["stability_score_thresh"])
+        self.nms.setValue(wanted["box_nms_thresh"])
+        self.solidity.setValue(wanted["min_solidity"])
+        self.area.setValue((wanted["min_area"], wanted["max_area"]))
+        self.border.setChecked(wanted["exclude_border"])
+        self.overlap.setCurrentIndex(self.overlap.findData(overlap))
+        self.blockSignals(False)
+        self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
+
+    def _shown(self) -> dict[str, Any]:
+        """Where the controls of bounds stand."""
+        low, high = self.area.value()
+        return {
+            "pred_iou_thresh": self.iou.value(),
+            "stability_score_thresh": self.stability.value(),
+            "box_nms_thresh": self.nms.value(),
+            "min_area": int(low),
+            "max_area": int(high),
+            "min_solidity": self.solidity.value(),
+            "exclude_border": self.border.isChecked(),
+        }
 
     @property
     def filters(self) -> Filters:
         """What the controls say."""
-        low, high = self.area.value()
-        return Filters(
-            pred_iou_thresh=self.iou.value(),
-            stability_score_thresh=self.stability.value(),
-            box_nms_thresh=self.nms.value(),
-            min_area=int(low),
-            # At its end the slider lets everything through.
-            max_area=None if high >= self.area.maximum() else int(high),
-            min_solidity=self.solidity.value(),
-            exclude_border=self.border.isChecked(),
-            overlap=self.overlap.currentData(),
-        )
+        said: dict[str, Any] = {}
+        for name, value in self._shown().items():
+            put, meant = self._put.get(name, (None, None))
+            said[name] = meant if value == put else value
+        if self.area.value()[1] >= self.area.maximum():
+            # At its end the slider lets everything through that the search did.
+            said["max_area"] = None
+        return Filters(**said, overlap=self.overlap.currentData())
 
     def _emit(self, *_: Any) -> None:
         self.changed.emit(self.filters)

@@ -4,6 +4,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.core.callbacks import ShouldStop
+from napari_segany.errors import InputError
 from napari_segany.models import cache, catalog
 from napari_segany.models.fetch import fetch
 from napari_segany.models.model import SamModel, load_model
@@ -26,11 +27,20 @@ class ModelPicker(QWidget):
     loaded = Signal(object)
     """Emitted with a model that is ready."""
 
+    released = Signal()
+    """Emitted when another model was chosen than the one that is ready."""
+
+    failed = Signal(object)
+    """Emitted with the error when a model could not be had."""
+
     _fetched = Signal(object, object)
 
     def __init__(self, jobs: Jobs, settings: Settings) -> None:
         super().__init__()
         self.jobs, self.settings = jobs, settings
+        # Whether a model is on its way, and the choice that the ready one came from.
+        self.loading = False
+        self._ready: str | None = None
         self.choice = QComboBox()
         self.choice.setToolTip("Who segments; see the widget Models for licences")
         for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
@@ -47,7 +57,7 @@ class ModelPicker(QWidget):
             column.addWidget(part)
         self.fetch_button.setVisible(False)
         self.fetching.setVisible(False)
-        self.choice.activated.connect(lambda _: self.load())
+        self.choice.activated.connect(lambda _: self._on_choice())
         self.fetch_button.clicked.connect(lambda _=False: self.fetch())
         self._fetched.connect(self._on_fetched)
 
@@ -70,6 +80,31 @@ class ModelPicker(QWidget):
             "import it: widget Models, Import."
         )
 
+    def want(self) -> None:
+        """Have the chosen model loaded soon; one that is on its way is waited for.
+
+        Raises
+        ------
+        InputError
+            If its weights are not there.
+        """
+        if not self.loading:
+            self.load()
+        if not self.loading:
+            raise InputError("The weights are not here yet; fetch them first.")
+
+    def forget(self) -> None:
+        """Have no model ready any more, because another one is chosen."""
+        if self._ready is not None:
+            self._ready = None
+            self.line.setText("not loaded")
+            self.released.emit()
+
+    def _on_choice(self) -> None:
+        if self.name != self._ready:
+            self.forget()
+        self.load()
+
     def fetch(self) -> None:
         """Fetch the chosen model's weights and load it."""
         wanted = weights.missing(self.name)
@@ -77,12 +112,16 @@ class ModelPicker(QWidget):
         self._load(None if wanted is None else wanted.id)
 
     def stopped(self) -> None:
-        """What was being fetched was stopped."""
+        """What was being fetched or loaded was stopped."""
+        if self.loading:
+            self.loading = False
+            self.line.setText("not loaded")
         if not self.fetching.isHidden():
             self.fetching.setVisible(False)
             self.load()
 
     def _load(self, missing: str | None) -> None:
+        self.loading = True
         self.line.setText("loading ..." if missing is None else f"fetching {missing} ...")
         name, device, precision = self.name, self.settings.device, self.settings.precision
 
@@ -92,15 +131,22 @@ class ModelPicker(QWidget):
             return load_model(name, device=device, precision=precision)
 
         def failed(error: Exception) -> None:
+            self.loading = False
             self.fetching.setVisible(False)
             self.fetch_button.setVisible(weights.missing(name) is not None)
             self.line.setText(str(error))
+            self.failed.emit(error)
 
         self.jobs.submit("model", ASK, work, self.show_model, failed)
 
     def show_model(self, model: SamModel) -> None:
         """Say that a model is ready."""
+        self.loading = False
         self.fetching.setVisible(False)
+        if self.name not in ("auto", model.weights.id):
+            # It came from elsewhere, such as the console.
+            self.choice.setCurrentIndex(max(self.choice.findData(model.weights.id), 0))
+        self._ready = self.name
         self.line.setText(f"{model.weights.id}: ready, {model.device.type}, {model.precision}")
         self.loaded.emit(model)
 

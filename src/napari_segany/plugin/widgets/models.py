@@ -25,6 +25,7 @@ from napari_segany.models.device import choose_device
 from napari_segany.models.fetch import fetch
 from napari_segany.models.weights import import_file
 from napari_segany.plugin.widgets import weights
+from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.workers import ASK, QtJobs
 
 COLUMNS = ("Name", "What it is", "Size", "Licence", "State")
@@ -38,6 +39,7 @@ class ModelsWidget(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.jobs = QtJobs(self)
+        self.message = Message()
         column = QVBoxLayout(self)
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
@@ -54,7 +56,7 @@ class ModelsWidget(QWidget):
         ):
             button = QPushButton(text)
             button.setToolTip(tip)
-            button.clicked.connect(lambda _=False, call=act: self._guarded(call))
+            button.clicked.connect(self.message.guarded(act))
             row.addWidget(button)
         column.addLayout(row)
         self.progress = QProgressBar()
@@ -63,8 +65,6 @@ class ModelsWidget(QWidget):
         self.machine = QLabel("")
         self.machine.setToolTip("Where models compute, and the memory that is free there")
         column.addWidget(self.machine)
-        self.message = QLabel("")
-        self.message.setWordWrap(True)
         column.addWidget(self.message)
         self._fetched.connect(self._on_progress)
         self.refresh()
@@ -129,7 +129,7 @@ class ModelsWidget(QWidget):
         """Stop fetching."""
         self.jobs.stop()
         self.progress.setVisible(False)
-        self.message.setText("Stopped.")
+        self.message.say("Stopped.")
 
     def closeEvent(self, event: Any) -> None:
         """Stop what is being done."""
@@ -141,20 +141,14 @@ class ModelsWidget(QWidget):
             raise SeganyError("Select a model in the table first.")
         return self.selected
 
-    def _guarded(self, act: Any) -> None:
-        try:
-            act()
-        except SeganyError as error:
-            self.message.setText(str(error))
-
     def _begin(self, text: str, work: Any, describe: Any) -> None:
-        self.message.setText(text)
+        self.message.say(text)
         self.progress.setRange(0, 0)
         self.progress.setVisible(True)
 
         def ended(text: str) -> None:
             self.progress.setVisible(False)
-            self.message.setText(text)
+            self.message.say(text)
             self.refresh()
 
         self.jobs.submit(

