@@ -78,7 +78,7 @@ def test_ids_beyond_32_bits_are_kept_or_refused(
     others.take_labels(controller, viewer.add_layer(Labels(wide)))
     jobs.run()
     assert [each.label for each in controller.session.state.open] == [2**32 + 1, 2**40 + 1]
-    with pytest.raises(InputError, match="type int32, whose ids end at 2147483647"):
+    with pytest.raises(InputError, match="type int32, which ends at 2147483647"):
         controller.commit()
     assert len(controller.session.state.open) == 2
     into = viewer.add_layer(Labels(np.zeros(stack.shape, np.uint64)))

@@ -40,7 +40,8 @@ def as_python(kept: dict[str, Any], layer: Any) -> str:
         raise InputError("Sessions on several layers seen as colours are done again in napari.")
     reading = kept["image"].get("reading", {})
     return SCRIPT.format(
-        name=kept["image"]["name"],
+        # As in a text of Python: a name may hold quotes.
+        name=json.dumps(kept["image"]["name"])[1:-1],
         load="from napari_segany.io.read import open_image\n" if path else "",
         session=json.dumps(kept),
         # What napari reads takes values as they are stored.
