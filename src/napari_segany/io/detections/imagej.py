@@ -62,7 +62,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
     name = next((n for n in (" ", "", "Index") if n in sheet.names), None)
     said = "boxes from" if boxes is not None else "points from the middles"
-    known = {"X", "Y"} <= set(image.pixel_size)
+    known = is_sized(image)
     unit = unit_of(image) if scale != IN_PIXELS else "pixels"
     return Understood(
         (
