@@ -28,7 +28,7 @@ def fits(sheet: Sheet) -> bool:
     """Whether the columns are those of ImageJ."""
     names = set(sheet.names)
     centred = any(names.issuperset(pair) for pair in CENTRES) and bool(names & _OTHERS)
-    return names.issuperset(BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
+    return sheet.has(*BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
 
 
 def is_list(sheet: Sheet) -> bool:
@@ -97,10 +97,11 @@ def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
     """
     planes: dict[str, str] = {}
     for name, axis in PLANES.items():
-        if name in sheet.names and any(row.text(name) for row in sheet.rows):
-            planes.setdefault(axis, name)
+        if sheet.first_of([name]) is not None:
+            planes.setdefault(axis, sheet.written(name))
     several = [axis for axis, length in image.axes.items() if length > 1]
-    if planes == {"Z": "Slice"} and len(several) > 1 and "Ch" not in sheet.names:
+    only_slice = list(planes) == ["Z"] and planes["Z"].lower() == "slice" and not sheet.has("Ch")
+    if only_slice and len(several) > 1:
         raise InputError(
             f"{sheet.path} has a column Slice and none called Frame or Ch, and the image has "
             f"several axes ({', '.join(several)}): which plane a slice is cannot be known. In "
