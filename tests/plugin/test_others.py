@@ -137,6 +137,18 @@ def test_points_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer:
     assert sorted(len(e.prompt.points) for e in controller.session.state.open) == [1, 2]
 
 
+def test_a_feature_label_that_holds_ids_is_no_sign(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    controller.mode = "many"
+    viewer.dims.current_step = (2, 0, 0)
+    theirs = Points([[2, 5, 5], [2, 7, 7], [2, 9, 9]], features={"label": [0, 1, 2]})
+    viewer.add_layer(theirs)
+    others.take_layer(controller, theirs)
+    assert [e.prompt.labels.tolist() for e in controller.session.state.open] == [[1], [1], [1]]
+
+
 def test_shapes_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
     controller = begin(stack)
     square = [[5, 5], [5, 15], [15, 15], [15, 5]]
