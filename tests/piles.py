@@ -11,13 +11,16 @@ from napari_segany.session.objects import State
 class Piles:
     """For every pixel a pile of who wrote there, lowest first: object (None for a hand), value.
 
-    With "keep" an object gets the pixels that are free when it is committed; what is taken out
-    leaves the piles; what was painted by hand stays, and nothing below it is ever seen again.
+    With "keep" an object gets the pixels that are free when it is committed, and the same ones when
+    that is done again; what is taken out leaves the piles; what was painted by hand stays, and
+    nothing below it is ever seen again.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.piles: dict[tuple[int, ...], list[tuple[int | None, int, int]]] = {}
+        # Which pixels each commit got at first.
+        self.got: dict[int, set[tuple[int, ...]]] = {}
 
     def put(self, state: State, number: int) -> None:
         """An object is committed."""
@@ -27,15 +30,19 @@ class Piles:
         full = np.zeros(self.shape, bool)
         index = tuple(slice(None) if n is None else n for n in each.plane)
         full[index] = each.commit.mask.mask(0)
+        again = each.commit.order in self.got
+        got = self.got.setdefault(each.commit.order, set())
         for at in map(tuple, np.argwhere(full).tolist()):
             pile = self.piles.setdefault(at, [])
             # Below those that were committed later, which is so when a commit is done again.
             place = len(pile)
             while place and pile[place - 1][2] > each.commit.order:
                 place -= 1
-            below = pile[place - 1][1] if place else 0
-            if each.commit.on_overlap == "replace" or below == 0:
+            below = [value for who, value, _ in pile[:place] if who is None or not again]
+            free = not below or below[-1] == 0
+            if (at in got or not again) and (each.commit.on_overlap == "replace" or free):
                 pile.insert(place, (number, each.label, each.commit.order))
+                got.add(at)
 
     def take(self, number: int) -> None:
         """An object is taken out."""

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "recipe": {"core"},
     "everything": {"core", "models", "recipe"},
     "zero_shot": {"core", "models", "recipe"},
-    "session": {"core", "models", "embeddings", "recipe"},
+    "session": {"core", "models", "embeddings", "recipe", "schema"},
     "io": {"core", "models", "recipe", "everything"},
     "batch": {"core", "models", "embeddings", "recipe", "everything", "zero_shot", "io"},
     "evaluation": {

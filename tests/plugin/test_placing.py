@@ -61,7 +61,7 @@ def test_our_layers_follow_the_image(begin: Any, jobs: Any, stack: Any, move: An
 def test_the_plane_is_the_one_in_view(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
     controller = begin(stack)
     said: list[str] = []
-    controller.status.connect(said.append)
+    controller.where.connect(said.append)
     viewer.dims.set_current_step(0, 5)
     jobs.run()
     for move in ({"translate": (3, 0, 0)}, {"scale": (2, 1, 1)}, {"translate": (1, 0, 0)}):

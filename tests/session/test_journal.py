@@ -189,7 +189,7 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
         read_journal(path)
 
 
-def test_a_broken_object_is_an_error_not_a_crash(model: Any, tmp_path: Path) -> None:
+def test_what_is_before_a_broken_line_is_recovered(model: Any, tmp_path: Path) -> None:
     session = begin(model, tmp_path)
     some_work(session)
     session.close()
@@ -197,9 +197,11 @@ def test_a_broken_object_is_an_error_not_a_crash(model: Any, tmp_path: Path) -> 
     lines = path.read_text().splitlines()
     line = json.loads(lines[3])
     line["objects"]["1"]["commit"]["mask"]["bits"] = "AAAA"
-    path.write_text("\n".join([*lines[:3], json.dumps(line)]) + "\n")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_journal(path)
+    path.write_text("\n".join([*lines[:3], json.dumps(line), *lines[4:]]) + "\n")
+    story = read_journal(path)
+    assert len(story.state.open) == 1
+    assert not story.steps
+    assert "Object 1 of the session cannot be read" in story.damage
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

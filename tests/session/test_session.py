@@ -448,4 +448,4 @@ def test_a_label_that_goes_through_planes_is_one_object(model: Any) -> None:
     numbers = session.add_many(boxes, planes=planes, labels=[7, 7, 7, 7])
     session.ask()
     assert session.commit(numbers) == [7, 7, 1, 2]
-    assert table(session.state)["index"].tolist() == [7, 1, 2]
+    assert table(session.state, session.area)["index"].tolist() == [7, 1, 2]

@@ -3,6 +3,7 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 from napari_segany.cli import arguments
 from napari_segany.errors import InputError
@@ -62,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
         target = args.output / f"{image.name}_labels.ome.tif"
         if target.exists() and not args.overwrite:
             raise InputError(f"{target} is there already; give --overwrite.")
-        reading = {"rgb": image.axes.endswith("S"), **kept["image"].get("reading", {})}
+        reading: dict[str, Any] = {"rgb": image.axes.endswith("S")}
+        reading |= kept["image"].get("reading", {})
+        reading["limits"] = kept["image"].get("limits")
         source = ArraySource(image.data, name=image.name, **reading)
         left_out = len(image.axes) - 1 if source.rgb else source.channel_axis
         axes = "".join(a for k, a in enumerate(image.axes) if k != left_out)

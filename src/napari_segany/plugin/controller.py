@@ -13,6 +13,7 @@ from napari.layers import Labels
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
+from napari_segany.models.model import SamModel
 from napari_segany.plugin import prompts
 from napari_segany.plugin.following import Following
 from napari_segany.plugin.layers import show_plane
@@ -21,6 +22,7 @@ from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.workers import ASK, Jobs
 from napari_segany.session import Session
 from napari_segany.session.journal import Story
+from napari_segany.session.kept import checked_session
 from napari_segany.session.objects import State, middle
 from napari_segany.session.provenance import provenance, replay
 from napari_segany.session.source import Plane
@@ -57,17 +59,18 @@ class Controller(Following):
     def set_sign(self, sign: str) -> None:
         """The next point's sign."""
         self._complete_tools().set_sign(sign)
-        self.status.emit(f"Next point: {sign}.")
+        self._say(self._complete_tools().next_prompt)
 
     def take_tool(self, layer: str, mode: str, sign: str) -> None:
         """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
-        self.set_sign(sign)
+        self._complete_tools().set_sign(sign)
         with self._without_events():
             # In another mode it would become what nobody drew.
             self._complete_tools().drop_half_drawn()
         chosen = getattr(self, layer)
         self._complete_tools().select(chosen)
         chosen.mode = mode
+        self._say(self._complete_tools().next_prompt)
 
     def toggle_preview(self) -> bool:
         """Hide or show the preview; returns whether it is seen."""
@@ -105,7 +108,7 @@ class Controller(Following):
             elif session is self.session:
                 self._say("There is no object there.")
 
-        self.jobs.submit("find", ASK, find, add, self._scheduler.failed)
+        self.jobs.submit("find", ASK, find, add, self._refuse)
 
     def go_to(self, number: int) -> None:
         """Look at an object, and make it the active one if it is open."""
@@ -118,15 +121,24 @@ class Controller(Following):
             session.reopen(number)
 
     def embed(self, plane: Plane) -> None:
-        """Embed a plane soon."""
-        self._scheduler.embed(self._open_session(), plane)
+        """Embed a plane soon, or as soon as there is a model."""
+        session = self._open_session()
+
+        def embed(_: object) -> None:
+            if session is self.session:
+                self._scheduler.embed(session, plane)
+
+        self.with_model(embed)
 
     def segment(self) -> None:
-        """Have all open objects segmented."""
+        """Have all open objects segmented, now or as soon as there is a model."""
         session = self._open_session()
-        if session.model is None:
-            raise InputError("Choose a model first.")
-        self._scheduler.ask(session)
+
+        def ask(_: object) -> None:
+            if session is self.session:
+                self._scheduler.ask(session)
+
+        self.with_model(ask)
 
     # Candidates, commits, history -----------------------------------------------------------
 
@@ -156,15 +168,21 @@ class Controller(Following):
         if self.labels is None:
             self.into(None)
         labels: list[int] = []
+        empty: list[int] = []
 
         def act(portion: Sequence[int], joined: bool) -> None:
             # Some may be gone by now, or asked for anew.
             still = [n for n in portion if session.preview(n) is not None]
             labels.extend(session.commit(still, joined))
+            objects = session.state.objects
+            empty.extend(n for n in still if n in objects and objects[n].commit is None)
 
-        self._as_one_step("commit", good, act)
-        if len(good) < len(ready):
-            self._say(f"{len(ready) - len(good)} objects with lower scores stay open.")
+        def done() -> None:
+            self._settle()
+            if session is self.session and (left := stay_open(len(ready) - len(good), len(empty))):
+                self._say(left)
+
+        self._as_one_step("commit", good, act, done)
         return labels
 
     def finish(self) -> None:
@@ -172,11 +190,15 @@ class Controller(Following):
         self._portions.finish()
 
     def _as_one_step(
-        self, key: str, items: Sequence[T], act: Callable[[Sequence[T], bool], object]
+        self,
+        key: str,
+        items: Sequence[T],
+        act: Callable[[Sequence[T], bool], object],
+        done: Callable[[], object] | None = None,
     ) -> None:
         """Act on some items at a time; ``act`` is told whether to join the step before.
 
-        That is ours, unless something else was done in between.
+        That is ours, unless something else was done in between. In the end it is ``done``.
         """
         session = self._open_session()
         ours: State | None = None
@@ -189,7 +211,7 @@ class Controller(Following):
                 if session.state is not before:
                     ours = session.state
 
-        self._portions.act(key, items, part, self._settle, self._scheduler.failed)
+        self._portions.act(key, items, part, done or self._settle, self._refuse)
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)
@@ -264,7 +286,7 @@ class Controller(Following):
                 able.append(move(PORTION))
             return session is self.session and session.is_between_steps
 
-        self._portions.repeat("undo", some, self._settle, self._scheduler.failed)
+        self._portions.repeat("undo", some, self._settle, self._refuse)
         return able[0]
 
     # Restoring ------------------------------------------------------------------------------
@@ -329,11 +351,11 @@ class Controller(Following):
         """How the labels came about; see :func:`session.provenance.provenance`."""
         return provenance(self._open_session())
 
-    def replay(self, kept: dict[str, Any]) -> None:
-        """Compute a session's labels again, into a new layer."""
+    def replay(self, kept: Any) -> None:
+        """Compute a session's labels again, into a new layer; ``kept`` is its record."""
         session, picture = self._open_session(), self.picture
         assert picture is not None
-        source, model = session.source, session.asker.model
+        source, record = session.source, checked_session(kept)
 
         def show(labels: Any) -> None:
             layer = Labels(labels, name=f"{picture.name} again", **picture.placement())
@@ -342,7 +364,24 @@ class Controller(Following):
             with self._without_events():
                 self.viewer.add_layer(layer)
 
-        def work(should_stop: ShouldStop) -> Any:
-            return replay(kept, source, model, should_stop)
+        def begin(model: SamModel) -> None:
+            def work(should_stop: ShouldStop) -> Any:
+                return replay(record, source, model, should_stop)
 
-        self.jobs.submit("replay", ASK, work, show, self._scheduler.failed)
+            self.jobs.submit("replay", ASK, work, show, self._refuse)
+
+        self.with_model(begin)
+
+
+def stay_open(low: int, empty: int) -> str:
+    """What is said of objects that were not committed: with low scores, or without pixels."""
+    said = []
+    if low:
+        said.append(f"{low} objects with lower scores stay open.")
+    if empty:
+        said.append(
+            f"{empty} object{'s stay' if empty > 1 else ' stays'} open, because others have all of "
+            f"{'their' if empty > 1 else 'its'} pixels: choose On overlap: replace existing, or "
+            "delete."
+        )
+    return " ".join(said)

@@ -22,13 +22,14 @@ from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.region import region_seen
 from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.storage import empty
+from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.workers import EMBED, Jobs
 from napari_segany.session.source import Plane, plane_slices
 
 FOUND = "segany everything"
 
 
-class Finder:
+class Finder(WaitsForModel):
     """Searches planes of an image, and shows what passes the filters.
 
     Parameters
@@ -48,14 +49,11 @@ class Finder:
         Emitted when something else is shown.
     """
 
-    status = Signal(str)
     changed = Signal()
 
     def __init__(self, viewer: Any, jobs: Jobs, report: Report | None = None) -> None:
+        super().__init__()
         self.viewer, self.jobs, self.report = viewer, jobs, report
-        self._model: SamModel | None = None
-        # What is to be done as soon as there is a model.
-        self._wishes: list[Callable[[], None]] = []
         # Images that were searched, with what was found and decided there.
         self._kept: list[tuple[Picture, Everything]] = []
         self.picture: Picture | None = None
@@ -67,44 +65,6 @@ class Finder:
         for event in (viewer.dims.events.current_step, viewer.dims.events.order):
             event.connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
-
-    @property
-    def model(self) -> SamModel | None:
-        """Who is asked; what waited for it is begun when it is set."""
-        return self._model
-
-    @model.setter
-    def model(self, model: SamModel | None) -> None:
-        self._model = model
-        if model is not None:
-            wishes, self._wishes = self._wishes, []
-            for act in wishes:
-                try:
-                    act()
-                except SeganyError as error:
-                    self.status.emit(str(error))
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something is begun as soon as there is a model."""
-        return bool(self._wishes)
-
-    def give_up(self) -> None:
-        """Wait for no model any more."""
-        self._wishes = []
-
-    def with_model(self, act: Callable[[SamModel], None]) -> None:
-        """Do something now, or as soon as there is a model."""
-
-        def now() -> None:
-            assert self._model is not None
-            act(self._model)
-
-        if self._model is not None:
-            now()
-        else:
-            self._wishes.append(now)
-            self.status.emit("Waiting for the model ...")
 
     def open(
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()

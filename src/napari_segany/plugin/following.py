@@ -11,8 +11,7 @@ from typing import Any
 from psygnal import Signal
 
 from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
-from napari_segany.errors import InputError
-from napari_segany.models.model import SamModel
+from napari_segany.errors import InputError, SeganyError
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import viewed_plane
 from napari_segany.plugin.picture import Picture
@@ -22,6 +21,7 @@ from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.results import Results
 from napari_segany.plugin.scheduler import Scheduler
 from napari_segany.plugin.tools import ToolLayers
+from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.workers import Jobs
 from napari_segany.session import Session
 from napari_segany.session.current import remember
@@ -30,7 +30,7 @@ from napari_segany.session.source import Plane
 from napari_segany.session.target import NoTarget
 
 
-class Following:
+class Following(WaitsForModel):
     """Wires a session to a viewer.
 
     Parameters
@@ -45,7 +45,11 @@ class Following:
     Attributes
     ----------
     status : Signal
-        Emitted with a line about the plane in view, or what went wrong.
+        Emitted with a line about what was done, or why it cannot be.
+    refused : Signal
+        Emitted with those of them that say why something cannot be done.
+    where : Signal
+        Emitted with a line about the plane in view; empty if there is no image.
     changed : Signal
         Emitted when objects, candidates or the image are other ones.
     prompts_added : Signal
@@ -58,11 +62,13 @@ class Following:
         Memory for embeddings of the next image.
     """
 
-    status = Signal(str)
+    refused = Signal(str)
+    where = Signal(str)
     changed = Signal()
     prompts_added = Signal(object)
 
     def __init__(self, viewer: Any, jobs: Jobs, journals: Path | None = None) -> None:
+        super().__init__()
         self.viewer, self.jobs = viewer, jobs
         self.mode: Mode = "one"
         self.live = True
@@ -70,11 +76,12 @@ class Following:
         self.picture: Picture | None = None
         self.results = Results(jobs, self._on_labels)
         self.tools: ToolLayers | None = None
-        self._model: SamModel | None = None
         self._plane: Plane | None = None
         self.embeddings_bytes = DEFAULT_BYTES
-        self._scheduler = Scheduler(jobs, self._say, lambda: (self.session, self._plane))
-        self._keeping = Keeping(jobs, journals, self.changed.emit, self._scheduler.failed)
+        self._scheduler = Scheduler(
+            jobs, self.where.emit, self._refuse, lambda: (self.session, self._plane)
+        )
+        self._keeping = Keeping(jobs, journals, self.changed.emit, self._refuse)
         self._portions = Portions(jobs)
         self.placing = Placing(self._on_placed)
         self._written: list[tuple[int, Plane, int]] = []
@@ -86,16 +93,9 @@ class Following:
 
     # Image and model ------------------------------------------------------------------------
 
-    @property
-    def model(self) -> SamModel | None:
-        """Who is asked."""
-        return self._model
-
-    @model.setter
-    def model(self, model: SamModel | None) -> None:
-        self._model = model
+    def _follow_model(self) -> None:
         if self.session is not None:
-            self.session.model = model
+            self.session.model = self.model
         self._go_on()
 
     @property
@@ -126,7 +126,7 @@ class Following:
         source = picture.source()
         self.close()
         embeddings = EmbeddingCache(self.embeddings_bytes)
-        self._follow(Session(source, self._model, NoTarget(), cache=embeddings))
+        self._follow(Session(source, self.model, NoTarget(), cache=embeddings))
         self.picture = picture
         for layer in picture.layers:
             layer.events.data.connect(self._on_pixels)
@@ -165,6 +165,7 @@ class Following:
         self.session = self.picture = self.tools = None
         self._plane = None
         self._keeping.end()
+        self.where.emit("")
         self.changed.emit()
 
     def end(self) -> None:
@@ -207,6 +208,7 @@ class Following:
     def stop(self) -> None:
         """Stop what is being computed, begun or committed."""
         self.jobs.stop()
+        self.give_up()
         self._scheduler.forget()
         self._portions.stop()
 
@@ -219,10 +221,14 @@ class Following:
             plane = viewed_plane(self.viewer, self.picture)
         except InputError as error:
             self._plane = None
-            self.status.emit(str(error))
+            self.where.emit(str(error))
             return
+        if self._plane is None and self.tools is not None:
+            # In 3-D napari takes the tool away, and brings it back in its own time.
+            self.jobs.later("tool", self.tools.take_up)
         if plane != self._plane:
             self._plane = self.session.plane = plane
+            self.where.emit(self._scheduler.describe(self.session, plane))
             self._go_on()
 
     def _on_placed(self, event: Any = None) -> None:
@@ -254,7 +260,7 @@ class Following:
             return
         if self._plane is None:
             self._write_prompts()
-            self.status.emit("Prompts need a plane of the image in view.")
+            self._refuse(self._why_no_plane())
             return
         try:
             with self._without_events():
@@ -267,7 +273,14 @@ class Following:
         except Exception as error:
             # Napari is in the middle of drawing and must come to its end, whatever happened here.
             self._write_prompts()
-            self._scheduler.failed(error)
+            self._refuse(error)
+
+    def _why_no_plane(self) -> Exception:
+        try:
+            viewed_plane(self.viewer, self.picture)
+        except InputError as error:
+            return error
+        return InputError("Prompts need a plane of the image in view.")
 
     def _read_prompts(self) -> None:
         """Make the session's open objects what points and shapes say."""
@@ -291,6 +304,12 @@ class Following:
 
     def _say(self, text: str) -> None:
         self.status.emit(text)
+
+    def _refuse(self, error: Exception) -> None:
+        """Say what went wrong."""
+        text = str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
+        self.status.emit(text)
+        self.refused.emit(text)
 
     def _on_session(self, before: State, after: State) -> None:
         if after is not before:
@@ -320,6 +339,7 @@ class Following:
         layer = event.value
         if self.picture is not None and layer in self.picture.layers:
             self.close()
+            self._say(f"{layer.name} is gone, and its session has ended; choose an image.")
         elif layer is self.labels:
             # Not at once: a window that closes removes all layers, the image after the labels,
             # and then the commits shall be found in the journal.
@@ -336,7 +356,7 @@ class Following:
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""
-        if self.session is not None and self._model is not None:
+        if self.session is not None and self.model is not None:
             self._scheduler.go_on(self.session, self._plane, self.live)
 
     def _settle(self) -> None:

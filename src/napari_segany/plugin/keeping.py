@@ -4,7 +4,7 @@ An image is known by its pixels, which may take a while to be read. Until then t
 a folder for images of this likeness: of the same names, files, shapes and types.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class Keeping:
 
         def find(should_stop: ShouldStop) -> tuple[Path, list[Story]]:
             own = folder / source.identity()
-            return own, read_stories(own, like)
+            return own, read_stories(source.shape, own, like)
 
         def done(found: tuple[Path, list[Story]]) -> None:
             if self._is_news(session):
@@ -160,13 +160,16 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def read_stories(*folders: Path) -> list[Story]:
-    """What journals in folders tell, the latest first; those that tell nothing are left out."""
+def read_stories(shape: Sequence[int], *folders: Path) -> list[Story]:
+    """What journals in folders tell of an image of ``shape``, the latest first.
+
+    Those that tell nothing, or cannot be read, are left out.
+    """
     found = []
     paths = [path for folder in folders for path in find_journals(folder)]
     for path in sorted(paths, key=lambda path: path.name, reverse=True):
         try:
-            story = read_journal(path)
+            story = read_journal(path, shape)
         except SeganyError:
             continue
         if not story.is_empty:

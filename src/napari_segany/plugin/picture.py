@@ -8,6 +8,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
+from napari_segany.plugin.channel_axis import axis_in_file
 from napari_segany.plugin.layers import full_data, placement_of, to_world
 from napari_segany.session.source import ArraySource, ImageSource, Together
 
@@ -25,7 +26,8 @@ class Picture:
     layer : napari.layers.Image
         The image.
     channels : sequence of int, optional
-        One or three positions along the layer's first axis, which is then no axis of the labels.
+        One to three positions along the layer's first axis, which is then no axis of the labels;
+        see :func:`with_channels_first` for other axes.
     others : sequence of napari.layers.Image
         One or two more layers, seen as green and blue.
 
@@ -112,7 +114,10 @@ class Picture:
         """Its planes, read lazily."""
         data = full_data(self.layer)
         if self.channels is not None:
-            return ArraySource(data, channel_axis=0, channels=self.channels, name=self.name)
+            # As in the file, so that the session can be done again on that.
+            axis = axis_in_file(self.layer)
+            data = np.moveaxis(data, 0, axis) if axis else data
+            return ArraySource(data, channel_axis=axis, channels=self.channels, name=self.name)
         sources = [
             ArraySource(full_data(each), rgb=bool(each.rgb), name=each.name) for each in self.layers
         ]

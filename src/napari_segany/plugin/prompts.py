@@ -18,6 +18,14 @@ SYMBOLS = {POSITIVE: "disc", NEGATIVE: "cross"}
 COLOURS = {POSITIVE: "#1b9e77", NEGATIVE: "#d95f02"}
 """A pair that colour-blind people tell apart; the symbol differs, too."""
 
+SCRIBBLES = ("add_line", "add_path", "add_polyline")
+OUTLINES = {
+    "add_rectangle": "a box",
+    "add_ellipse": "an ellipse",
+    "add_polygon_lasso": "an outline",
+}
+"""Modes of napari's shapes."""
+
 NEW = 0
 """Object number of points and shapes that belong to none yet."""
 

@@ -60,8 +60,9 @@ class Results:
     def written_again(self, picture: Picture, steps: Sequence[Step]) -> Any:
         """A layer like one that an earlier session was done with, with its objects and scores."""
         layer = self.new_layer(picture)
-        objects = written(LayerTarget(layer, 0), steps).objects
-        layer.features = pd.DataFrame(table(State({each.id: each for each in objects})))
+        ledger = written(LayerTarget(layer, 0), steps)
+        state = State({each.id: each for each in ledger.objects})
+        layer.features = pd.DataFrame(table(state, ledger.area))
         return layer
 
     def take(self, layer: Any, picture: Picture, new: bool = False) -> LayerTarget:
@@ -107,7 +108,7 @@ class Results:
         count = len(session.steps)
         if self.layer is not None and count != self._described:
             self._described = count
-            self.layer.features = self._merged(table(session.state))
+            self.layer.features = self._merged(table(session.state, session.area))
             self.record(session)
 
     def _merged(self, ours: dict[str, Any]) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import SeganyError
 from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
 from napari_segany.session.asking import Asker, Question
 from napari_segany.session.objects import SegmentedObject
@@ -27,8 +26,10 @@ class Scheduler:
     ----------
     jobs : Jobs
         Where it is done.
-    say : callable
-        Told how it goes, in a line.
+    show : callable
+        Told where we are, in a line.
+    failed : callable
+        Told what went wrong.
     now : callable
         Returns the session and the plane in view; what comes too late for them is left out.
     """
@@ -36,10 +37,11 @@ class Scheduler:
     def __init__(
         self,
         jobs: Jobs,
-        say: Callable[[str], Any],
+        show: Callable[[str], Any],
+        failed: Callable[[Exception], Any],
         now: Callable[[], tuple[Session | None, Plane | None]],
     ) -> None:
-        self.jobs, self.say, self.now = jobs, say, now
+        self.jobs, self.show, self.failed, self.now = jobs, show, failed, now
         # What is being asked, by the keys of its work; keys whose answers nobody wants any more.
         self._asked: dict[Hashable, Question] = {}
         self._idle: list[Hashable] = []
@@ -50,7 +52,7 @@ class Scheduler:
         if live:
             self.ask(session)
         if plane is not None:
-            self.say(self.describe(session, plane))
+            self.show(self.describe(session, plane))
             if session.is_embedded(plane):
                 self._look_ahead(session, plane)
             else:
@@ -113,6 +115,8 @@ class Scheduler:
         """Where we are, and whether clicks are answered at once."""
         at = ", ".join(str(n) for n in plane if n is not None)
         state = "ready" if session.is_embedded(plane) else "embedding ..."
+        if session.model is None:
+            state = "waiting for the model ..."
         return f"{f'Plane {at}' if at else 'Image'}: {state}"
 
     def _answered(self, session: Session, question: Question, sets: list[MaskSet]) -> None:
@@ -123,7 +127,7 @@ class Scheduler:
     def _embedded(self, session: Session, _: None = None) -> None:
         current, plane = self.now()
         if session is current and plane is not None:
-            self.say(self.describe(session, plane))
+            self.show(self.describe(session, plane))
             if session.is_embedded(plane):
                 self._look_ahead(session, plane)
 
@@ -140,10 +144,6 @@ class Scheduler:
                 if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
                     self.embed(session, near, AHEAD)
                     return
-
-    def failed(self, error: Exception) -> None:
-        """Say what went wrong."""
-        self.say(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
 
 
 def _identity(each: SegmentedObject) -> tuple[Any, ...]:

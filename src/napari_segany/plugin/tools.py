@@ -51,6 +51,8 @@ class ToolLayers:
         self.preview: Preview | None = None
         self.sign = prompts.POSITIVE
         self.drawn: set[int] = set()
+        # The mode of each layer while prompts could be drawn with it.
+        self._modes: dict[Any, str] = {}
 
     @property
     def layers(self) -> list[Any]:
@@ -88,6 +90,7 @@ class ToolLayers:
             )
             self.viewer.add_layer(self.shapes)
             self.shapes.events.data.connect(self._on_shapes)
+            self.shapes.events.mode.connect(self._on_mode)
         if self.points is None:
             self.points = Points(
                 ndim=ndim,
@@ -102,6 +105,7 @@ class ToolLayers:
             )
             self.viewer.add_layer(self.points)
             self.points.events.data.connect(self.on_edit)
+            self.points.events.mode.connect(self._on_mode)
             self.points.mode = "add"
             self.points.current_symbol = prompts.SYMBOLS[self.sign]
         self.select(self.points)
@@ -127,6 +131,28 @@ class ToolLayers:
         """Make a layer the active one."""
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.selection.active = layer
+
+    def _on_mode(self, event: Any) -> None:
+        if self.viewer.dims.ndisplay == 2:
+            self._modes[event.source] = str(event.source.mode)
+
+    def take_up(self) -> None:
+        """Take the tools up again that napari took away in 3-D."""
+        if self.viewer.dims.ndisplay != 2:
+            return
+        for layer in (self.points, self.shapes):
+            if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
+                layer.mode = self._modes[layer]
+
+    @property
+    def next_prompt(self) -> str:
+        """What is drawn next with the tool that is taken."""
+        if self.shapes is None or self.viewer.layers.selection.active is not self.shapes:
+            return f"Next point: {self.sign}."
+        mode = str(self.shapes.mode)
+        if mode in prompts.SCRIBBLES:
+            return f"Next scribble: {self.sign}."
+        return f"Next: {prompts.OUTLINES.get(mode, 'a shape')} around the object."
 
     def set_sign(self, sign: str) -> None:
         """The next point's sign."""

@@ -3,24 +3,34 @@
 A journal is a file of lines, each a JSON value. The first says what image it is about; every other
 one what changed: objects (None for those that are gone), the active object, and which objects were
 written into the labels or taken back, in that order. Objects that are committed no more, although
-they were not taken back, say that from this line on other labels are written into. A line that a
-crash cut short is ignored.
+they were not taken back, say that from this line on other labels are written into. What follows a
+line that a crash cut short, or that somebody damaged, is ignored.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
+from annotated_types import MaxLen
 from filelock import FileLock, Timeout
+from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.schema import from_json
 from napari_segany.session.objects import SegmentedObject, State, Step
-from napari_segany.session.records import Record, object_from_record, object_to_record
+from napari_segany.session.records import (
+    Number,
+    ObjectRecord,
+    Record,
+    Shape,
+    object_from_record,
+    object_to_record,
+)
 
 FORMAT = 1
 ENDING = ".jsonl"
@@ -29,6 +39,28 @@ BEGUN = "%Y-%m-%d-%H%M%S"
 
 KEPT = 5
 """Journals kept of one image; older ones that no one uses are removed."""
+
+
+class HeaderRecord(TypedDict):
+    """What a session is about."""
+
+    format: Literal[1]
+    image: str
+    shape: Shape
+
+
+class LineRecord(TypedDict):
+    """What changed: objects by number, the active one, and what happened to the labels."""
+
+    objects: dict[Annotated[str, MaxLen(16)], ObjectRecord | None]
+    active: Number | None
+    labels: list[tuple[Literal["put", "take"], Number]]
+
+
+class EndRecord(TypedDict):
+    """The session was closed."""
+
+    closed: Literal[True]
 
 
 @dataclass
@@ -49,14 +81,17 @@ class Story:
         The same for labels that were written into before, and left as they were.
     closed : bool
         Whether it was closed properly.
+    damage : str
+        Why the rest of it could not be read; empty if all was, or only the last line was cut short.
     """
 
     path: Path
-    header: Record
+    header: HeaderRecord
     state: State = field(default_factory=State)
     steps: list[Step] = field(default_factory=list)
     former: list[list[Step]] = field(default_factory=list)
     closed: bool = False
+    damage: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -95,11 +130,7 @@ class Story:
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise InputError unless it is about an image of ``shape``."""
-        if list(self.header.get("shape", [])) != list(shape):
-            raise InputError(
-                f"The journal is of an image of shape {self.header.get('shape')}, "
-                f"this one has shape {list(shape)}."
-            )
+        check_same_shape(self.header, shape)
 
 
 class Journal:
@@ -189,44 +220,105 @@ class Journal:
             ) from error
 
 
-def read_journal(path: Path) -> Story:
+def read_journal(path: Path, shape: Sequence[int] | None = None) -> Story:
     """What a journal tells, up to its last whole line.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    shape : sequence of int, optional
+        Of the image that it must be about.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is none, or one of an image of another shape.
     """
-    lines = list(_lines(path))
-    if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT:
-        raise InputError(f"{path} is no journal of a session that this version reads.")
-    story = Story(path, lines[0])
-    objects: dict[int, SegmentedObject] = {}
-    written: set[int] = set()
-    active = None
-    for line in lines[1:]:
-        if line.get("closed"):
-            story.closed = True
-            continue
-        earlier = dict(objects)
-        for number, record in line["objects"].items():
-            if record is None:
-                objects.pop(int(number), None)
+    lines = _lines(path)
+    what = f"The journal {path}"
+    header = from_json(HeaderRecord, next(lines, b""), f"{path} is no journal of a session: it")
+    if shape is not None:
+        check_same_shape(header, shape)
+    reading = _Reading(Story(path, header))
+    for text in lines:
+        try:
+            if text.startswith(b'{"closed"'):
+                from_json(EndRecord, text, what)
+                reading.story.closed = True
             else:
-                objects[int(number)] = object_from_record(record)
-        active = line["active"]
-        for what, number in line["labels"]:
-            story.steps.append((what, (objects if what == "put" else earlier)[number]))
-            (written.add if what == "put" else written.discard)(number)
+                reading.follow(from_json(LineRecord, text, what))
+        except InputError as error:
+            # What a crash cut short is the last line, and has no end.
+            reading.story.damage = str(error) if text.endswith(b"\n") else ""
+            break
+    return reading.story
+
+
+def check_same_shape(header: HeaderRecord, shape: Sequence[int]) -> None:
+    """Raise InputError unless a journal is about an image of ``shape``."""
+    if header["shape"] != list(shape):
+        raise InputError(
+            f"The journal is of an image of shape {header['shape']}, "
+            f"this one has shape {list(shape)}."
+        )
+
+
+class _Reading:
+    """Follows a journal line by line; a line that cannot be is left out as a whole."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self._written: set[int] = set()
+
+    def follow(self, line: LineRecord) -> None:
+        """Take up what changed.
+
+        Raises
+        ------
+        InputError
+            If that cannot be; nothing of it is taken up then.
+        """
+        earlier = self.story.state.objects
+        objects = dict(earlier)
+        for name, record in line["objects"].items():
+            if record is None and name.isdecimal():
+                objects.pop(int(name), None)
+            elif record is not None and name == str(record["id"]):
+                objects[record["id"]] = object_from_record(record, self.story.header["shape"])
+            else:
+                raise InputError(f"An object named {name!a} has another number.")
+        if line["active"] is not None and line["active"] not in objects:
+            raise InputError(f"Object {line['active']} is active and not there.")
+        steps, written = self._steps(line, earlier, objects)
+        story = self.story
+        story.steps += steps
         left = {n for n in written if n not in objects or objects[n].commit is None}
         if left:
             # Those that are open again lost their labels, which somebody removed with the layer.
             if not left & objects.keys():
                 story.former.append(story.steps)
             story.steps, written = [], set()
-    # Numbers grow, so this is the order in which they were begun.
-    story.state = State(dict(sorted(objects.items())), active)
-    return story
+        self._written = written
+        # Numbers grow, so this is the order in which they were begun.
+        story.state = State(dict(sorted(objects.items())), line["active"])
+
+    def _steps(
+        self,
+        line: LineRecord,
+        earlier: Mapping[int, SegmentedObject],
+        objects: Mapping[int, SegmentedObject],
+    ) -> tuple[list[Step], set[int]]:
+        """What happened to the labels, and who is in them afterwards."""
+        steps: list[Step] = []
+        written = set(self._written)
+        for how, number in line["labels"]:
+            each = (objects if how == "put" else earlier).get(number)
+            if each is None or each.commit is None or (how == "put") == (number in written):
+                raise InputError(f"Object {number} cannot be written or taken back there.")
+            steps.append((how, each))
+            (written.add if how == "put" else written.discard)(number)
+        return steps, written
 
 
 def find_journals(folder: Path) -> list[Path]:
@@ -238,15 +330,13 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted(folder.glob("*" + ENDING), key=lambda path: path.name, reverse=True)
 
 
-def _lines(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            try:
-                line: Any = json.loads(text)
-            except ValueError:
-                # Cut short by a crash; nothing sensible can follow.
-                return
-            yield line
+def _lines(path: Path) -> Iterator[bytes]:
+    """Lines of a journal; those with nothing in them are left out."""
+    try:
+        with path.open("rb") as file:
+            yield from (line for line in file if line.strip())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _lock_of(path: Path) -> Path:

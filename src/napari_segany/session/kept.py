@@ -1,14 +1,56 @@
-"""Sessions as JSON files."""
+"""Sessions as JSON files, which somebody else may have written."""
 
 import json
 from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired
+
+from annotated_types import MaxLen, MinLen
+from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError
-from napari_segany.session.provenance import FORMAT
-from napari_segany.session.records import Record
+from napari_segany.schema import from_json
+from napari_segany.session.records import Count, Number, ObjectRecord, Real, Shape
+
+FORMAT = 1
+
+Pair = Annotated[list[Real], MinLen(2), MaxLen(2)]
 
 
-def read_session(path: Path) -> Record:
+class ReadingRecord(TypedDict, total=False):
+    """How the image was read."""
+
+    rgb: bool
+    channel_axis: Count
+    channels: Annotated[list[Count], MinLen(1), MaxLen(3)]
+    images: list[str]
+
+
+class ImageRecord(TypedDict):
+    """What a session was about."""
+
+    name: str
+    shape: Shape
+    limits: NotRequired[Pair | list[Pair] | None]
+    reading: NotRequired[ReadingRecord]
+
+
+class SessionRecord(TypedDict):
+    """How labels came about; see :func:`napari_segany.session.provenance.provenance`."""
+
+    format: Literal[1]
+    napari_segany: NotRequired[str]
+    model: str
+    weights_sha256: str
+    precision: Literal["exact", "bfloat16"]
+    device_kind: NotRequired[str]
+    torch_version: NotRequired[str]
+    instruction_set: NotRequired[str]
+    platform: NotRequired[str]
+    image: ImageRecord
+    steps: list[tuple[Literal["put", "take"], ObjectRecord | Number]]
+
+
+def read_session(path: Path) -> SessionRecord:
     """Read what :func:`provenance` told and somebody saved.
 
     Raises
@@ -17,11 +59,52 @@ def read_session(path: Path) -> Record:
         If the file cannot be read or holds no session.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no saved session: {error}.") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT or "steps" not in found:
-        raise InputError(f"{path} is no session that this version can compute again.")
-    return found
+    return session_from_json(text, f"The session {path}")
+
+
+def checked_session(kept: Any) -> SessionRecord:
+    """A session from its JSON, or from values that were read already.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    what = "The record of a session"
+    if isinstance(kept, str | bytes):
+        return session_from_json(kept, what)
+    try:
+        return session_from_json(json.dumps(kept), what)
+    except TypeError as error:
+        raise InputError(f"{what} cannot be read: {error}.") from error
+
+
+def session_from_json(text: str | bytes, what: str) -> SessionRecord:
+    """A session whose values have the right types, and whose steps can follow each other.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    kept = from_json(SessionRecord, text, what)
+    there: set[int] = set()
+    for number, (how, given) in enumerate(kept["steps"]):
+        if how == "put" and not isinstance(given, int):
+            if given["id"] in there or "commit" not in given:
+                raise InputError(
+                    f"{what} cannot be read: step {number} puts object {given['id']} into the "
+                    "labels, which is there already or not committed."
+                )
+            there.add(given["id"])
+        elif how == "take" and isinstance(given, int) and given in there:
+            there.remove(given)
+        else:
+            raise InputError(
+                f"{what} cannot be read: step {number} ({how}) names no object that can be put "
+                "into the labels or taken out."
+            )
+    return kept

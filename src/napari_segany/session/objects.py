@@ -26,12 +26,16 @@ class Commit:
         Commits are numbered; later ones lie over earlier ones.
     model : tuple of str
         Name, sha256 of the weights and precision of the model that answered; empty if unknown.
+    left_out : MaskSet or None
+        One mask: the pixels that were left to what they belonged to. It is known from the first
+        writing on, so that doing it again writes the same pixels; None before.
     """
 
     mask: MaskSet
     on_overlap: OnOverlap
     order: int
     model: tuple[str, ...] = ()
+    left_out: MaskSet | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ kept: every object put into the labels or taken out, with its prompt and the can
 are left out; they are computed again. What was painted by hand is not part of it.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -21,18 +20,17 @@ from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
 from napari_segany.recipe import machine
 from napari_segany.session.asking import Asker
-from napari_segany.session.objects import Commit, SegmentedObject, State, Step
+from napari_segany.session.kept import FORMAT, SessionRecord, checked_session
+from napari_segany.session.objects import SegmentedObject, State, Step
 from napari_segany.session.records import (
+    ObjectRecord,
     Record,
-    earlier_from_record,
+    object_from_record,
     object_to_record,
-    prompt_from_record,
 )
 from napari_segany.session.session import Session
 from napari_segany.session.source import ImageSource
 from napari_segany.session.target import ArrayTarget, Ledger
-
-FORMAT = 1
 
 
 def provenance(session: Session) -> Record:
@@ -87,32 +85,39 @@ def _recorded(steps: Sequence[Step]) -> list[Any]:
     ]
 
 
-def table(state: State) -> dict[str, NDArray[np.generic]]:
-    """One row a label, as columns: label, scores, area in pixels, number of points.
+def table(state: State, area: Callable[[int], int]) -> dict[str, NDArray[np.generic]]:
+    """One row a label, as columns: label, scores, area, number of points.
 
-    Of an object that goes through several planes, the one that was begun first.
+    Of an object that goes through several planes, scores and points are those of the one that was
+    begun first, and the area is that of all.
+
+    Parameters
+    ----------
+    state : State
+        Which objects there are.
+    area : callable
+        Pixels of an object in the labels, by its number; see :meth:`Session.area`.
     """
-    first: dict[int | None, tuple[SegmentedObject, MaskSet]] = {}
+    same: dict[int | None, list[SegmentedObject]] = {}
     for each in state.committed:
-        if each.commit is not None:
-            first.setdefault(each.label, (each, each.commit.mask))
-    done = list(first.values())
-    points = [0 if each.prompt.points is None else len(each.prompt.points) for each, _ in done]
+        same.setdefault(each.label, []).append(each)
+    masks = [some[0].commit.mask for some in same.values() if some[0].commit is not None]
+    asked = [some[0].prompt.points for some in same.values()]
     return {
-        "index": np.array([each.label for each, _ in done], np.int64),
-        "predicted_iou": np.array([mask.predicted_iou[0] for _, mask in done], np.float32),
-        "stability_score": np.array([mask.stability_score[0] for _, mask in done], np.float32),
-        "area": np.array([mask.area[0] for _, mask in done], np.int64),
-        "points": np.array(points, np.int64),
+        "index": np.array(list(same), np.int64),
+        "predicted_iou": np.array([mask.predicted_iou[0] for mask in masks], np.float32),
+        "stability_score": np.array([mask.stability_score[0] for mask in masks], np.float32),
+        "area": np.array([sum(area(e.id) for e in some) for some in same.values()], np.int64),
+        "points": np.array([0 if each is None else len(each) for each in asked], np.int64),
     }
 
 
 def replay(
-    kept: Record | str,
+    kept: Any,
     source: ImageSource,
     model: SamModel,
     should_stop: ShouldStop | None = None,
-) -> NDArray[np.int32]:
+) -> NDArray[np.integer]:
     """Do again what a session did.
 
     Parameters
@@ -129,7 +134,8 @@ def replay(
     Returns
     -------
     ndarray
-        int32 labels of the image's shape.
+        Labels of the image's shape: int32, or int64 where a label needs it. Pixels that an object
+        left to labels which are not of this session are left out again; those labels are not there.
 
     Raises
     ------
@@ -138,49 +144,65 @@ def replay(
     Cancelled
         If ``should_stop`` returned True.
     """
-    record: Record = json.loads(kept) if isinstance(kept, str) else kept
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise InputError("This is no record of a session that this version can replay.")
+    record = checked_session(kept)
     if record["weights_sha256"] != model.weights.sha256:
         raise InputError(
             f"The session used other weights ({record['model']}) than those of {model.weights.id}."
         )
-    for what, given in record["steps"]:
-        answered = given["commit"].get("model") if what == "put" else None
-        if answered and tuple(answered[1:]) != (record["weights_sha256"], record["precision"]):
-            raise InputError(
-                f"The session used several models: {record['model']} ({record['precision']}) and, "
-                f"for object {given['id']}, {answered[0]} ({answered[2]}). It can be replayed only "
-                "if all objects were segmented with one."
-            )
-    if list(record["image"]["shape"]) != list(source.shape):
+    if record["image"]["shape"] != list(source.shape):
         raise InputError(
             f"The session was about an image of shape {record['image']['shape']}, this one has "
             f"shape {list(source.shape)}."
         )
-    labels = np.zeros(source.shape, np.int32)
+    _check_one_model(record)
+    # All of it is checked before anything is computed.
+    objects = [_asked(given, source) for _, given in record["steps"] if not isinstance(given, int)]
+    largest = max((each.label or 0 for each in objects), default=0)
+    dtype = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+    labels: NDArray[np.integer] = np.zeros(source.shape, dtype)
     ledger, asker = Ledger(ArrayTarget(labels)), Asker(source, model, EmbeddingCache())
-    for what, given in record["steps"]:
+    # What each commit left out when it was made for the first time.
+    left_out: dict[tuple[int, int], MaskSet | None] = {}
+    asked = iter(objects)
+    for _, given in record["steps"]:
         check(should_stop)
-        if what == "take":
+        if isinstance(given, int):
             ledger.take(given)
-        else:
-            ledger.put(_computed(given, asker.candidates))
+            continue
+        key = given["id"], given["commit"]["order"]
+        put = ledger.put(_computed(next(asked), given, left_out.get(key), asker))
+        assert put.commit is not None
+        left_out[key] = put.commit.left_out
     return labels
 
 
-def _computed(record: Record, ask: Callable[..., list[MaskSet]]) -> SegmentedObject:
+def _check_one_model(record: SessionRecord) -> None:
+    for _, given in record["steps"]:
+        answered = () if isinstance(given, int) else given["commit"].get("model", ())
+        if answered and answered[1:] != [record["weights_sha256"], record["precision"]]:
+            assert not isinstance(given, int)
+            raise InputError(
+                f"The session used several models: {record['model']} ({record['precision']}) and, "
+                f"for object {given['id']}, {answered[0]} ({answered[-1]}). It can be replayed "
+                "only if all objects were segmented with one."
+            )
+
+
+def _asked(record: ObjectRecord, source: ImageSource) -> SegmentedObject:
+    """An object as it was asked for."""
+    open_again = record.copy()
+    open_again.pop("commit", None)
+    return object_from_record(open_again, source.shape)
+
+
+def _computed(
+    each: SegmentedObject, record: ObjectRecord, left_out: MaskSet | None, asker: Asker
+) -> SegmentedObject:
     """A committed object whose mask is computed from its prompt."""
-    plane: tuple[Any, ...] = tuple(record["plane"])
-    prompt = prompt_from_record(record["prompt"])
-    before = earlier_from_record(record.get("before", ()))
-    (found,) = ask(plane, [(prompt, before)])
-    if not record["choice"] < len(found):
-        raise InputError(f"Object {record['id']} has no candidate {record['choice']}.")
-    mask = found[record["choice"]]
-    each = SegmentedObject(
-        record["id"], plane, prompt, record["choice"], record["label"], before=before
-    )
-    return replace(
-        each, commit=Commit(mask, record["commit"]["on_overlap"], record["commit"]["order"])
-    )
+    (found,) = asker.candidates(each.plane, [(each.prompt, each.before)])
+    if not each.choice < len(found):
+        raise InputError(f"Object {each.id} has no candidate {each.choice}.")
+    again = object_from_record(record, asker.source.shape, found[each.choice])
+    if left_out is None or again.commit is None:
+        return again
+    return replace(again, commit=replace(again.commit, left_out=left_out))

@@ -287,6 +287,13 @@ class Session(Inquiry):
         """The committed object with a label."""
         return next((each for each in self.state.committed if each.label == label), None)
 
+    def area(self, number: int) -> int:
+        """Pixels of a committed object in the labels: what it wrote and no other lies over.
+
+        What people painted over it is not counted.
+        """
+        return self._timeline.area(self._object(number).id)
+
     def check_labels(self) -> list[int]:
         """Numbers of objects that others took out of the labels; they are open again.
 

@@ -78,7 +78,7 @@ class ArraySource:
     channel_axis : int, optional
         Axis of channels.
     channels : sequence of int
-        One channel to look at, or three to be seen as red, green and blue.
+        One channel to look at, or two or three to be seen as red, green and blue.
     limits : tuple, optional
         Intensities that become black and white; each plane's own percentiles by default.
     name : str
@@ -114,9 +114,10 @@ class ArraySource:
             raise InputError(f"An image of shape {shape} has no planes.")
         if self.channel_axis is not None:
             count = shape[self.channel_axis]
-            if len(self.channels) not in (1, 3) or not all(0 <= c < count for c in self.channels):
+            fits = all(0 <= c < count for c in self.channels)
+            if len(self.channels) not in (1, 2, 3) or not fits:
                 raise InputError(
-                    f"Give one channel or three of 0..{count - 1}, got {self.channels}."
+                    f"Give one, two or three channels of 0..{count - 1}, got {self.channels}."
                 )
 
     def read(self, plane: Plane) -> NDArray[np.generic]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, Protocol
 
@@ -148,6 +148,8 @@ class _Patch:
         Pixels of the box that are its, seen or below others.
     before : ndarray
         (n,) what is below it there.
+    seen : int
+        How many of its pixels no other object lies over.
     """
 
     each: SegmentedObject
@@ -156,6 +158,7 @@ class _Patch:
     order: int
     where: NDArray[np.bool_]
     before: NDArray[np.integer]
+    seen: int
 
     def full(self) -> NDArray[np.integer]:
         """What is below, as an image of the box."""
@@ -186,8 +189,17 @@ class Ledger:
     def __contains__(self, number: int) -> bool:
         return number in self._patches
 
-    def put(self, each: SegmentedObject) -> None:
-        """Write a committed object, below those that were committed later."""
+    def put(self, each: SegmentedObject) -> SegmentedObject:
+        """Write a committed object, below those that were committed later.
+
+        What was written once is written again to the same pixels, whichever other objects are there
+        by then: only what somebody painted in the meantime keeps them from "keep".
+
+        Returns
+        -------
+        SegmentedObject
+            The object, whose commit knows which pixels it left out.
+        """
         commit, label = each.commit, each.label
         assert commit is not None
         assert label is not None
@@ -195,25 +207,38 @@ class Ledger:
         below = self.target.read(box)
         # Whatever else brought this label back, for example the labels' own undo, is this object.
         below[below == label] = 0
-        later = [p for p in self._overlapping(box) if p.order > commit.order]
+        near = sorted(self._overlapping(box), key=lambda p: -p.order)
+        later = [p for p in near if p.order > commit.order]
+        earlier = near[len(later) :]
         # For every pixel the lowest of those that lie over it, 0 for none.
         cover = np.zeros(wanted.shape, np.intp)
-        for k, patch in enumerate(sorted(later, key=lambda p: -p.order), start=1):
-            mine, theirs = _common(box, patch.box)
-            over = patch.where[theirs] & (below[mine] == patch.label)
-            below[mine] = np.where(over, patch.full()[theirs], below[mine])
-            cover[mine] = np.where(over, k, cover[mine])
-        where = wanted if commit.on_overlap == "replace" else wanted & (below == 0)
+        for k, patch in enumerate(later, start=1):
+            _lift(patch, box, below, cover, k)
+        where = wanted
+        if commit.left_out is not None:
+            where = wanted & ~_left_out(commit.left_out, commit.mask).reshape(wanted.shape)
+        if commit.on_overlap == "keep" and below[where].any():
+            bottom = below
+            if commit.left_out is not None:
+                bottom = below.copy()
+                for patch in earlier:
+                    _lift(patch, box, bottom)
+            where = where & (bottom == 0)
         seen = where & (cover == 0)
         self.target.write(box, seen, np.full(int(seen.sum()), label, below.dtype))
-        for k, patch in enumerate(sorted(later, key=lambda p: -p.order), start=1):
+        for k, patch in enumerate(later, start=1):
             mine, theirs = _common(box, patch.box)
             image = patch.full()
             image[theirs] = np.where(where[mine] & (cover[mine] == k), label, image[theirs])
             patch.before = image[patch.where]
-        self._patches[each.id] = _Patch(each, box, label, commit.order, where, below[where])
+        _count(earlier, box, seen, below, -1)
+        if commit.left_out is None:
+            each = replace(each, commit=replace(commit, left_out=_rest(commit.mask, where)))
+        count = int(np.count_nonzero(seen))
+        self._patches[each.id] = _Patch(each, box, label, commit.order, where, below[where], count)
         for cell in _cells_of(box):
             self._cells.setdefault(cell, set()).add(each.id)
+        return each
 
     def take(self, number: int) -> None:
         """Take an object back."""
@@ -225,12 +250,18 @@ class Ledger:
         del self._patches[number]
         for cell in _cells_of(patch.box):
             self._cells[cell].discard(number)
-        for other in self._overlapping(patch.box):
+        others = list(self._overlapping(patch.box))
+        for other in others:
             mine, theirs = _common(patch.box, other.box)
             image = other.full()
             on_it = patch.where[mine] & (image[theirs] == patch.label)
             image[theirs] = np.where(on_it, below[mine], image[theirs])
             other.before = image[other.where]
+        _count(others, patch.box, still, below, 1)
+
+    def area(self, number: int) -> int:
+        """Pixels of an object that no other object lies over."""
+        return self._patches[number].seen
 
     def lost(self) -> dict[int, Loss]:
         """Objects that others took out of the labels altogether, and how.
@@ -276,6 +307,50 @@ class Ledger:
                 for a, b in zip(box, patch.box, strict=True)
             ):
                 yield patch
+
+
+def _lift(
+    patch: _Patch,
+    box: Box,
+    labels: NDArray[np.integer],
+    cover: NDArray[np.intp] | None = None,
+    number: int = 0,
+) -> None:
+    """Replace what a patch shows of labels in a box by what is below it; ``cover`` is numbered."""
+    mine, theirs = _common(box, patch.box)
+    over = patch.where[theirs] & (labels[mine] == patch.label)
+    labels[mine] = np.where(over, patch.full()[theirs], labels[mine])
+    if cover is not None:
+        cover[mine] = np.where(over, number, cover[mine])
+
+
+def _count(
+    patches: list[_Patch],
+    box: Box,
+    where: NDArray[np.bool_],
+    labels: NDArray[np.integer],
+    sign: int,
+) -> None:
+    """Those ``labels`` of a box come into sight, or go out of it, ``where`` it says."""
+    if not labels[where].any():
+        return
+    for patch in patches:
+        mine, theirs = _common(box, patch.box)
+        theirs_there = where[mine] & patch.where[theirs] & (labels[mine] == patch.label)
+        patch.seen += sign * int(np.count_nonzero(theirs_there))
+
+
+def _left_out(left_out: MaskSet, mask: MaskSet) -> NDArray[np.bool_]:
+    """Pixels that were left out, within the box of the mask."""
+    a, b, c, d = mask.boxes[0].tolist()
+    return left_out.mask(0)[a:c, b:d]
+
+
+def _rest(mask: MaskSet, where: NDArray[np.bool_]) -> MaskSet:
+    """The pixels of a mask that are not ``where``, an array of its box."""
+    crop = mask.crop(0)
+    a, b = mask.boxes[0, :2].tolist()
+    return MaskSet.from_crops(mask.shape, [crop & ~where.reshape(crop.shape)], [(a, b)])
 
 
 def _cells_of(box: Box) -> Iterator[tuple[int, ...]]:

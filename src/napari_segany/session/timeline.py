@@ -115,6 +115,10 @@ class Timeline:
             self._arrive(state, steps)
         return list(lost)
 
+    def area(self, number: int) -> int:
+        """Pixels of a committed object in the labels that no other object lies over."""
+        return self._ledger.area(number)
+
     def without_pixels(self, numbers: Iterable[int]) -> list[int]:
         """Which of some committed objects have not a single pixel in the labels."""
         return [n for n in numbers if n in self._ledger and self._ledger.is_empty(n)]
@@ -149,10 +153,11 @@ class Timeline:
             with self._ledger.target.together():
                 self._ledger = written(self._ledger.target, story.steps)
                 self.steps = list(story.steps)
-                self._write_labels(story.state, self.steps)
+                state = _settled(story.state, self._ledger.objects)
+                self.state = self._write_labels(state, self.steps)
         finally:
             self._writing = False
-        self.state, self.former = story.state, list(story.former)
+        self.former = list(story.former)
         self._tell_all()
 
     @property
@@ -197,13 +202,19 @@ class Timeline:
         self._writing = True
         try:
             with self._ledger.target.together():
-                self._write_labels(state, steps)
+                state = self._write_labels(state, steps)
         finally:
             self._writing = False
         self._arrive(state, steps)
 
-    def _write_labels(self, state: State, steps: list[Step]) -> None:
-        """Take out and put in what another state asks for; on an error all of it is reversed."""
+    def _write_labels(self, state: State, steps: list[Step]) -> State:
+        """Take out and put in what another state asks for; on an error all of it is reversed.
+
+        Returns
+        -------
+        State
+            The state, whose commits know what they wrote.
+        """
         begun = len(steps)
         try:
             for each in reversed(in_order(self._ledger.objects)):
@@ -212,9 +223,11 @@ class Timeline:
                     self._ledger.take(each.id)
                     steps.append(("take", each))
             for each in in_order(state.objects.values()):
-                if each.id not in self._ledger:
-                    self._ledger.put(each)
-                    steps.append(("put", each))
+                if each.id in self._ledger:
+                    continue
+                put = self._ledger.put(each)
+                # At once, because the next one may fail.
+                steps.append(("put", put))
         except Exception:
             for what, each in reversed(steps[begun:]):
                 if what == "put":
@@ -222,6 +235,7 @@ class Timeline:
                 else:
                     self._ledger.put(each)
             raise
+        return _settled(state, [each for what, each in steps[begun:] if what == "put"])
 
     def _arrive(self, state: State, steps: list[Step]) -> None:
         self._left = None
@@ -248,6 +262,21 @@ def written(target: LabelsTarget, steps: Iterable[Step]) -> Ledger:
             else:
                 ledger.take(each.id)
     return ledger
+
+
+def _settled(state: State, put: Iterable[SegmentedObject]) -> State:
+    """A state whose commits know what they wrote, from objects that were put into labels."""
+    known = {each.id: each for each in put}
+    found = [
+        now
+        for each in state.committed
+        if (now := known.get(each.id, each)) is not each and _order(now) == _order(each)
+    ]
+    return state.with_objects(*found) if found else state
+
+
+def _order(each: SegmentedObject) -> int | None:
+    return None if each.commit is None else each.commit.order
 
 
 def nearer(state: State, target: State, at_most: int | None) -> State:

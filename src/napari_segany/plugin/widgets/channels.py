@@ -1,4 +1,4 @@
-"""Which channels of an image are seen: as shown, some along its first axis, or other layers."""
+"""Which channels of an image are seen: as shown, some along an axis, or other layers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 from napari.layers import Image
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
+from napari_segany.plugin.channel_axis import likely_axis
 from napari_segany.plugin.layers import full_data
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 
 AS_SHOWN, ONE, THREE, LAYERS = range(4)
+NONE = -1
+"""No third channel."""
 
 
 class Channels(QWidget):
@@ -18,10 +21,12 @@ class Channels(QWidget):
     Parameters
     ----------
     choose : callable
-        Called with channels (or None) and other layers.
+        Called with channels (or None), other layers, and the axis of the channels.
     """
 
-    def __init__(self, choose: Callable[[tuple[int, ...] | None, tuple[Any, ...]], Any]) -> None:
+    def __init__(
+        self, choose: Callable[[tuple[int, ...] | None, tuple[Any, ...], int], Any]
+    ) -> None:
         super().__init__()
         self._choose = choose
         self._image: Any = None
@@ -29,18 +34,24 @@ class Channels(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.kind = QComboBox()
         self.kind.addItems(
-            ["as shown", "one along the first axis", "three along the first axis", "more layers"]
+            ["as shown", "one along an axis", "two or three along an axis", "more layers"]
         )
-        self.kind.setToolTip("What the model sees; three channels are seen as red, green and blue")
+        self.kind.setToolTip("What the model sees; channels are seen as red, green and blue")
         self.kind.currentIndexChanged.connect(self._unfold)
         column.addWidget(self.kind)
         self._row = QWidget()
         row = QHBoxLayout(self._row)
         row.setContentsMargins(0, 0, 0, 0)
+        self.axis = QComboBox()
+        self.axis.setToolTip("Axis of the channels, and how many there are")
+        self.axis.currentIndexChanged.connect(self._limit)
+        row.addWidget(self.axis)
         self.numbers = [QSpinBox() for _ in range(3)]
         for number, spin in enumerate(self.numbers):
             spin.setToolTip(f"Channel seen as {('red', 'green', 'blue')[number]}, from 0")
             row.addWidget(spin)
+        self.numbers[2].setMinimum(NONE)
+        self.numbers[2].setSpecialValueText("none")
         self.others = [
             LayerChoice([Image], "none", f"Layer seen as {colour}") for colour in ("green", "blue")
         ]
@@ -57,27 +68,44 @@ class Channels(QWidget):
         """Offer these layers, and the channels of this image."""
         for choice in self.others:
             choice.fill([layer for layer in layers if layer is not image])
-        count = 0 if image is None else full_data(image).shape[0]
-        for number, spin in enumerate(self.numbers):
-            spin.setMaximum(max(0, count - 1))
-            if image is not self._image:
+        if image is not self._image:
+            self._image = image
+            self.axis.clear()
+            shape = () if image is None else full_data(image).shape[: image.ndim]
+            for axis, size in enumerate(shape):
+                self.axis.addItem(f"{image.axis_labels[axis]}: {size}", axis)
+            if image is not None:
+                self.axis.setCurrentIndex(likely_axis(image))
+            self._limit()
+            for number, spin in enumerate(self.numbers):
                 spin.setValue(number)
-        self._image = image
+            if self.numbers[2].maximum() == 1:
+                self.numbers[2].setValue(NONE)
+
+    def _limit(self, *_: Any) -> None:
+        """There are only so many channels along the axis."""
+        axis = self.axis.currentData()
+        count = 0 if axis is None else full_data(self._image).shape[axis]
+        for spin in self.numbers:
+            spin.setMaximum(max(0, count - 1))
 
     def _unfold(self, *_: Any) -> None:
         kind = self.kind.currentIndex()
         self._row.setVisible(kind != AS_SHOWN)
+        self.axis.setVisible(kind in (ONE, THREE))
         for number, spin in enumerate(self.numbers):
             spin.setVisible(kind == THREE or (kind == ONE and number == 0))
         for choice in self.others:
             choice.setVisible(kind == LAYERS)
         if kind == AS_SHOWN:
-            self._choose(None, ())
+            self._choose(None, (), 0)
 
     def _use(self) -> None:
         kind = self.kind.currentIndex()
         if kind == LAYERS:
             chosen = [choice.layer for choice in self.others]
-            self._choose(None, tuple(layer for layer in chosen if layer is not None))
+            self._choose(None, tuple(layer for layer in chosen if layer is not None), 0)
         else:
-            self._choose(tuple(s.value() for s in self.numbers[: 1 if kind == ONE else 3]), ())
+            chosen = [spin.value() for spin in self.numbers[: 1 if kind == ONE else 3]]
+            axis = self.axis.currentData() or 0
+            self._choose(tuple(n for n in chosen if n != NONE), (), axis)

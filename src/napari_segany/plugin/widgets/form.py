@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
+from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.widgets.readings import Readings
 from napari_segany.plugin.widgets.stories import StoryChoice
@@ -58,7 +59,7 @@ class PromptForm(QWidget):
         self.overlap_choice = tipped(QComboBox(), "Pixels that belong to an object already")
         self.min_iou = _score("Objects whose predicted IoU is lower are not committed")
         self.min_stability = _score("Objects whose stability is lower are not committed")
-        self.message = QLabel("")
+        self.message = Message()
         self.buttons: dict[str, QPushButton] = {}
 
     def build(
@@ -94,6 +95,7 @@ class PromptForm(QWidget):
         self.busy.setTextVisible(False)
         self.busy.setMaximumHeight(8)
         self.busy.setVisible(False)
+        self.plane_line.setWordWrap(True)
         plane = QHBoxLayout()
         plane.addWidget(self.plane_line, 1)
         plane.addWidget(self.busy)
@@ -111,8 +113,6 @@ class PromptForm(QWidget):
         column.addLayout(between)
         column.addLayout(self._into())
         column.addLayout(self._row(acts))
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.message)
         for title, part in folded.items():
             fold = QCollapsible(title)

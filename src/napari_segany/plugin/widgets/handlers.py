@@ -34,7 +34,7 @@ class Handlers:
         do = self.widget.guarded
         self.widget.readings = Readings(lambda number: do(lambda: self._choose(number))())
         self.widget.channels = Channels(
-            lambda channels, layers: do(lambda: self._on_channels(channels, layers))()
+            lambda channels, layers, axis: do(lambda: self._on_channels(channels, layers, axis))()
         )
         self.widget.objects = Objects(
             lambda numbers: do(lambda: self._go_to(numbers))(),
@@ -111,13 +111,22 @@ class Handlers:
 
     def _on_image(self, index: int) -> None:
         layer = self.widget.image_choice.layer
-        if layer is not None:
-            self.widget.channels.kind.setCurrentIndex(0)
-            self.widget.guarded(lambda: self.widget.set_image(layer))()
+        if layer is not None and layer is not self.widget.image_layer:
+            self.widget.guarded(lambda: self._leave_for(layer))()
 
-    def _on_channels(self, channels: tuple[int, ...] | None, layers: tuple[Any, ...]) -> None:
+    def _leave_for(self, layer: Any) -> None:
+        self.widget.settle_open()
+        self.widget.channels.kind.blockSignals(True)
+        self.widget.channels.kind.setCurrentIndex(0)
+        self.widget.channels.kind.blockSignals(False)
+        self.widget.set_image(layer)
+
+    def _on_channels(
+        self, channels: tuple[int, ...] | None, layers: tuple[Any, ...], axis: int
+    ) -> None:
         if self.widget.image_layer is not None:
-            self.widget.set_image(self.widget.image_layer, channels, layers)
+            self.widget.settle_open()
+            self.widget.set_image(self.widget.image_layer, channels, layers, axis)
 
     def _on_mode(self, many: bool) -> None:
         self.widget.controller.mode = "many" if many else "one"

@@ -7,6 +7,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QPushButton, QTableView, QVBoxLayout
 from qtpy.QtWidgets import QWidget as Widget
 
+from napari_segany.core.masks import MaskSet
 from napari_segany.session.objects import SegmentedObject
 from napari_segany.session.session import Session
 
@@ -62,9 +63,17 @@ class ObjectsModel(QAbstractTableModel):
             ", ".join(str(n) for n in each.plane if n is not None) or "-",
             f"{mask.predicted_iou[0]:.2f}" if mask is not None and known else "",
             f"{mask.stability_score[0]:.2f}" if mask is not None and known else "",
-            str(mask.area[0]) if mask is not None and known else "",
+            str(self._area(each, mask)) if mask is not None and known else "",
             repr(each.prompt)[len("Prompt(") : -1],
         )
+
+    def _area(self, each: SegmentedObject, mask: MaskSet) -> int:
+        """Pixels that a committed object has in the labels, or that an open one would have."""
+        session = self._session
+        now = None if session is None else session.state.objects.get(each.id)
+        if session is not None and now is each and each.commit is not None:
+            return session.area(each.id)
+        return int(mask.area[0])
 
 
 class Objects(Widget):

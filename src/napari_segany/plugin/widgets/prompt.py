@@ -12,6 +12,7 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin import as_code, others
+from napari_segany.plugin.channel_axis import with_channels_first
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.unfinished import Unfinished
@@ -22,6 +23,7 @@ from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.workers import QtJobs
 from napari_segany.session.journal import Story
 from napari_segany.session.kept import read_session
+from napari_segany.session.objects import State
 from napari_segany.session.session import Session
 
 if TYPE_CHECKING:
@@ -53,8 +55,8 @@ class PromptWidget(PromptForm):
     Attributes
     ----------
     asks_on_close : bool
-        Whether closing the panel with objects that are not committed asks what to do with them;
-        scripts turn it off.
+        Whether closing the panel, or choosing another image there, with objects that are not
+        committed asks what to do with them; scripts turn it off.
 
     Examples
     --------
@@ -76,7 +78,8 @@ class PromptWidget(PromptForm):
         self.asks_on_close = True
         self.controller = Controller(self.viewer, self.jobs, journals_folder())
         self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
-        self._offered: Session | None = None
+        self._failure: Exception | None = None
+        self._shown: State | None = None
         self._saved_as: Path | None = None
         self._closed = False
         window = getattr(self.viewer, "window", None)
@@ -86,8 +89,11 @@ class PromptWidget(PromptForm):
         )
         self._handlers = Handlers(self)
         self.picker.loaded.connect(self._on_model)
+        self.picker.failed.connect(self._on_no_model)
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
+        self.controller.refused.connect(self.message.complain)
+        self.controller.where.connect(lambda text: self.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         self.controller.prompts_added.connect(self._bind_keys)
         self.reset_choices()
@@ -110,7 +116,11 @@ class PromptWidget(PromptForm):
         self.set_image(layer)
 
     def set_image(
-        self, layer: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+        self,
+        layer: Any,
+        channels: Sequence[int] | None = None,
+        others: Sequence[Any] = (),
+        channel_axis: int = 0,
     ) -> Session:
         """Begin a session on an image, or on channels of it.
 
@@ -119,15 +129,27 @@ class PromptWidget(PromptForm):
         layer : napari.layers.Image
             The image.
         channels : sequence of int, optional
-            One channel along the layer's first axis, or three seen as red, green and blue.
+            One channel of the layer, or two or three seen as red, green and blue.
         others : sequence of napari.layers.Image
             One or two more layers, seen as green and blue.
+        channel_axis : int
+            The layer's axis of channels. If it is not the first, a view of the layer that has it
+            first is added and shown in its place.
         """
+        if channels is not None:
+            layer = with_channels_first(self.viewer, layer, channel_axis)
+        left = self._count_open(False)
+        before = self.controller.picture
         session = self.controller.open(layer, channels, others)
+        if left and before is not None and before is not self.controller.picture:
+            self.say(
+                f"{left} object{'s' if left > 1 else ''} of {before.name} not committed: choose it "
+                "again and press Restore to go on with them."
+            )
         session.on_overlap = self.overlap_choice.currentData()
         self.image_choice.choose(layer)
         self.reset_choices()
-        if self.controller.model is None:
+        if self.controller.model is None and not self.picker.loading:
             self.load_model()
         return session
 
@@ -147,6 +169,27 @@ class PromptWidget(PromptForm):
         self.controller.model = model
         self._refresh()
 
+    def _on_no_model(self, error: Exception) -> None:
+        if self.controller.waiting:
+            self._failure = error
+            self.controller.give_up()
+            self.message.complain(str(error))
+
+    def _begin(self, act: Callable[[], None], wait: bool) -> None:
+        """Begin something now, or when the model is there."""
+        self._failure = None
+        act()
+        if self.controller.waiting:
+            try:
+                self.picker.want()
+            except SeganyError:
+                self.controller.give_up()
+                raise
+        if wait:
+            self._wait(lambda: None)
+            if self._failure is not None:
+                raise self._failure
+
     def load_model(self, wait: bool = False) -> SamModel | None:
         """Load the chosen model; if its weights are not there yet, say what fetching them means."""
         self.picker.load()
@@ -158,20 +201,16 @@ class PromptWidget(PromptForm):
         return self._wait(lambda: self.model) if wait else self.model
 
     def embed(self, wait: bool = False) -> bool:
-        """Embed the plane in view; returns whether it is embedded."""
+        """Embed the plane in view, as soon as there is a model; returns whether it is embedded."""
         session, plane = self.session, self.controller.plane
         if session is None or plane is None:
             raise InputError("Choose an image, and a plane of it to look at.")
-        self.controller.embed(plane)
-        if wait:
-            self._wait(lambda: None)
+        self._begin(lambda: self.controller.embed(plane), wait)
         return session.is_embedded(plane)
 
     def segment(self, wait: bool = False) -> MaskSet | None:
-        """Segment all open objects; returns the active one's candidates."""
-        self.controller.segment()
-        if wait:
-            self._wait(lambda: None)
+        """Segment all open objects, as soon as there is a model; the active one's candidates."""
+        self._begin(self.controller.segment, wait)
         return None if self.session is None else self.session.candidates()
 
     def next_candidate(self) -> int | None:
@@ -266,8 +305,9 @@ class PromptWidget(PromptForm):
             path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
         if not path:
             return None
-        self.controller.replay(read_session(Path(path)))
-        return self._wait(lambda: self.viewer.layers[-1]) if wait else None
+        kept = read_session(Path(path))
+        self._begin(lambda: self.controller.replay(kept), wait)
+        return self.viewer.layers[-1] if wait else None
 
     def as_python(self) -> str:
         """A script that computes the same labels."""
@@ -317,15 +357,26 @@ class PromptWidget(PromptForm):
         super().closeEvent(event)
 
     def _on_panel_closed(self) -> None:
+        if left := self.settle_open():
+            tell_what_is_left(left)
+        self.end()
+
+    def settle_open(self) -> int:
+        """Before a session ends, ask what becomes of its open objects.
+
+        Returns
+        -------
+        int
+            How many could not be committed although that was asked for.
+        """
         self.controller.finish()
         count = self._count_open(False)
-        if count and not self._closed and self.asks_on_close and ask_to_commit(count):
-            self.guarded(self.commit)()
-            # All of them now: there is no later turn for the rest.
-            self.controller.finish()
-            if left := self._count_open(False):
-                tell_what_is_left(left)
-        self.end()
+        if not count or self._closed or not self.asks_on_close or not ask_to_commit(count):
+            return 0
+        self.guarded(self.commit)()
+        # All of them now: there is no later turn for the rest.
+        self.controller.finish()
+        return self._count_open(False)
 
     def _count_open(self, wait: bool) -> int:
         if wait:
@@ -334,23 +385,12 @@ class PromptWidget(PromptForm):
 
     def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
         """What cannot be done is said in the widget, never in a dialog."""
-
-        def call(*_: Any) -> None:
-            try:
-                act()
-            except SeganyError as error:
-                self.say(str(error))
-
-        return call
+        return self.message.guarded(act)
 
     # Showing --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        if text.startswith(("Plane", "Image:")):
-            self.plane_line.setText(text)
-            self.message.setText("")
-        else:
-            self.message.setText(text)
+        self.message.say(text)
 
     def _refresh(self) -> None:
         session = self.session
@@ -361,12 +401,12 @@ class PromptWidget(PromptForm):
         found = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         self.readings.show_candidates(found, chosen)
-        stories = self.controller.stories()
-        self.stories.show_stories(stories)
-        if session is not self._offered and stories:
-            self._offered = session
-            if not stories[0].closed:
-                self.say("The last session on this image ended without being closed.")
+        self.stories.show_stories(self.controller.stories())
+        state = None if session is None else session.state
+        if state is not self._shown:
+            # Something was done that could be done.
+            self._shown = state
+            self.message.settle()
 
     def _bind_keys(self, layer: Any) -> None:
         for key, method, _ in KEYS:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_segany.plugin.keeping import LIKE
 from napari_segany.session.journal import Story
@@ -24,10 +24,15 @@ class StoryChoice(QWidget):
         self.choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.button)
-        row.addWidget(self.choice, 1)
+        # Not in the line of messages, which the next one would take.
+        self.notice = QLabel("The last session on this image ended without being closed.")
+        self.notice.setWordWrap(True)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(self.notice, 0, 0, 1, 2)
+        grid.addWidget(self.button, 1, 0)
+        grid.addWidget(self.choice, 1, 1)
+        grid.setColumnStretch(1, 1)
         self._stories: list[Story] = []
         self._show()
 
@@ -48,11 +53,13 @@ class StoryChoice(QWidget):
         self.choice.addItems([told(each) for each in self._stories])
         for part in (self.button, self.choice):
             part.setVisible(bool(self._stories))
+        self.notice.setVisible(bool(self._stories) and not self._stories[0].closed)
 
 
 def told(story: Story) -> str:
     """A session in a line."""
     count = story.count
     text = f"{story.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
+    text = f"{text}, its end is damaged" if story.damage else text
     # It ended before the image's pixels were known.
     return f"{text}, an image of this name" if story.path.parent.name.startswith(LIKE) else text
