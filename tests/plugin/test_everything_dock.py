@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from tests.plugin.windows import until
 
-from napari_segany import AutomaticParams
+from napari_segany import AutomaticParams, segment_everything
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.everything import EverythingWidget
@@ -146,3 +146,27 @@ def test_a_complaint_leaves_when_the_next_thing_succeeds(
     assert "Select an object first" in widget.message.text()
     widget.sliders.border.setChecked(True)
     assert widget.message.text() == ""
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("channels", [(1,), (0, 1), (0, 1, 2)])
+def test_channels_along_any_axis_are_searched_as_colours(
+    widget: EverythingWidget, tiny_model: Any, axis: int, channels: tuple[int, ...]
+) -> None:
+    stack = np.random.default_rng(4).integers(0, 4000, (2, 3, 70, 80)).astype(np.uint16)
+    data = np.moveaxis(stack, 1, axis)
+    layer = widget.viewer.add_layer(Image(data, name="hyper", scale=(1, 1, 2, 2)))
+    widget.model = tiny_model
+    widget.set_image(layer, channels, channel_axis=axis)
+    widget.whole_stack.setChecked(True)
+    widget.find(LOOSE, wait=True)
+    made = widget.make_labels()
+    assert made.data.shape == (2, 70, 80)
+    assert made.scale.tolist() == [1, 2, 2] or np.allclose(np.diag(made.affine)[:3], [1, 2, 2])
+    recipe = widget.finder.everything.recipe()
+    assert recipe.channels == channels
+    wanted = segment_everything(
+        stack, "ZCYX", tiny_model, recipe.params, labels=recipe.labels, channels=channels
+    )
+    assert wanted.any()
+    assert np.array_equal(made.data, wanted)
