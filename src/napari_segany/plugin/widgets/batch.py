@@ -1,7 +1,7 @@
 """The Batch widget: many files with one recipe, here or on a cluster."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,21 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Layer
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QCollapsible
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.batch.cluster import ModelRequest
 from napari_segany.batch.plan import Outcome
@@ -31,21 +17,15 @@ from napari_segany.batch.report import REPORT
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.everything import make_recipe
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS
-from napari_segany.io.results import LABELS, Outputs
-from napari_segany.io.table import TABLES
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
 from napari_segany.plugin.files import read, read_images
-from napari_segany.plugin.picture import COLOURS
 from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.widgets import weights
-from napari_segany.plugin.widgets.batch_files import BatchFiles
+from napari_segany.plugin.widgets.batch_form import BatchForm, described, duration
 from napari_segany.plugin.widgets.closing import Closing
-from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
-from napari_segany.plugin.widgets.search_form import SearchForm, pixels
 from napari_segany.plugin.workers import ASK, EMBED, QtJobs
 from napari_segany.recipe import Recipe
 
@@ -53,7 +33,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class BatchWidget(QWidget):
+class BatchWidget(BatchForm):
     """Segment many files with one recipe; what is done is not done again.
 
     Parameters
@@ -91,8 +71,7 @@ class BatchWidget(QWidget):
         self._recipe_to: Path | None = None
         self._began = 0.0
         self._closed = False
-        self.message = Message()
-        self._build()
+        self._connect()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
         self._told.connect(self._on_told)
@@ -104,31 +83,6 @@ class BatchWidget(QWidget):
         self._refresh()
 
     # For the console ------------------------------------------------------------------------
-
-    @property
-    def output(self) -> Path:
-        """The folder with the results."""
-        return Path(self.output_line.text().strip() or "results")
-
-    @output.setter
-    def output(self, folder: str | Path) -> None:
-        self.output_line.setText(str(folder))
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """The channel that is looked at, or those that are seen as colours."""
-        parts = [part.strip() for part in self.channels_line.text().split(",")]
-        if not all(part.isdecimal() for part in parts) or len(parts) > COLOURS:
-            raise InputError(
-                f"Channel {self.channels_line.text()!r} is not one to three whole numbers with "
-                "commas between."
-            )
-        return tuple(map(int, parts))
-
-    @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
-        self.channels_line.setText(",".join(map(str, channels)))
-        self._on_channels()
 
     @property
     def model(self) -> SamModel | None:
@@ -151,11 +105,7 @@ class BatchWidget(QWidget):
             params=self.search.params,
             labels=labels,
             channels=self.channels,
-            outputs=Outputs(
-                self.labels_kind.currentData(),
-                self.table_kind.currentData(),
-                tuple(kind for kind, box in self.exports.items() if box.isChecked()),
-            ),
+            outputs=self.outputs,
             where=self.where.currentText().strip() or HERE,
             overwrite=self.overwrite.isChecked(),
             request=self._request,
@@ -225,7 +175,7 @@ class BatchWidget(QWidget):
                 *(recipe.params, recipe.labels),
                 recipe.channels,
             )
-            self.recipe_line.setText(_described(recipe) + ("" if same else "; changed below"))
+            self.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
         """Save what ``napari-segany segment --recipe`` takes to do the same; returns where.
@@ -329,109 +279,29 @@ class BatchWidget(QWidget):
 
     # Building -------------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        column = QVBoxLayout(self)
-        self.table = BatchFiles()
-        self.table.dropped.connect(lambda paths: self.message.guarded(lambda: self.add(paths))())
+    def _connect(self) -> None:
+        do = self.message.guarded
+        self.table.dropped.connect(lambda paths: do(lambda: self.add(paths))())
         self.table.axes_changed.connect(self._on_axes)
-        column.addWidget(self.table, 1)
-        column.addLayout(
-            self._row(
-                ("Add files ...", self._ask_files, "Images and stacks"),
-                ("Add folder ...", self._ask_folder, "All images of a folder, or an OME-Zarr"),
-                ("Remove", self.remove, "Take the selected images out of the list"),
-            )
+        self.search.changed.connect(do(self._show_recipe))
+        self.min_area.valueChanged.connect(do(self._show_recipe))
+        self.channels_line.editingFinished.connect(do(self._on_channels))
+        self.build(
+            self.picker,
+            {
+                "Add files ...": ("Images and stacks", self._ask_files),
+                "Add folder ...": ("All images of a folder, or an OME-Zarr", self._ask_folder),
+                "Remove": ("Take the selected images out of the list", self.remove),
+                "Load ...": ("A recipe from a file", self.use_recipe),
+                "Save ...": ("For later, or elsewhere", self.save_recipe),
+                "...": ("Choose the folder for the results", self._ask_output),
+                "Start": ("Begin, or go on", self.start),
+                "stop": ("Stop; finished planes are kept", self.stop),
+                "Report": ("All results on one page, in the browser", self.open_report),
+                "Show": ("The selected images with their labels", self.open_results),
+                "Copy as command line": ("For a terminal or a cluster", self.copy_command),
+            },
         )
-        form = QFormLayout()
-        self.recipe_line = QLabel("the controls below")
-        self.recipe_line.setWordWrap(True)
-        recipe = QHBoxLayout()
-        recipe.addWidget(self.recipe_line, 1)
-        recipe.addWidget(self._button("Load ...", self.use_recipe, "A recipe from a file"))
-        recipe.addWidget(self._button("Save ...", self.save_recipe, "For later, or elsewhere"))
-        form.addRow("Recipe", recipe)
-        form.addRow("Model", self.picker)
-        column.addLayout(form)
-        self.search = SearchForm()
-        self.search.changed.connect(self.message.guarded(self._show_recipe))
-        column.addWidget(self.search)
-        below = QFormLayout()
-        self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
-        self.min_area.valueChanged.connect(self.message.guarded(self._show_recipe))
-        below.addRow("Smallest object", self.min_area)
-        self.channels_line = QLineEdit("0")
-        self.channels_line.setToolTip(
-            "Channel to look at, from 0, or two or three seen as colours: 0,1,2"
-        )
-        self.channels_line.editingFinished.connect(self.message.guarded(self._on_channels))
-        below.addRow("Channel", self.channels_line)
-        self.output_line = QLineEdit("results")
-        self.output_line.setToolTip("The folder for the results")
-        out = QHBoxLayout()
-        out.addWidget(self.output_line, 1)
-        out.addWidget(self._button("...", self._ask_output, "Choose the folder for the results"))
-        below.addRow("Results in", out)
-        self.where = QComboBox()
-        self.where.setEditable(True)
-        self.where.addItems([HERE, "local:2"])
-        self.where.setToolTip(
-            "here; local:N for N processes; or a dask scheduler such as tcp://host:8786"
-        )
-        below.addRow("Compute", self.where)
-        column.addLayout(below)
-        column.addWidget(self._build_outputs())
-        row = QHBoxLayout()
-        self.start_button = self._button("Start", self.start, "Begin, or go on")
-        self.stop_button = self._button("stop", self.stop, "Stop; finished planes are kept")
-        row.addWidget(self.start_button, 1)
-        row.addWidget(self.stop_button)
-        column.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setVisible(False)
-        self.progress_line = QLabel("")
-        column.addWidget(self.progress)
-        column.addWidget(self.progress_line)
-        column.addLayout(
-            self._row(
-                ("Report", self.open_report, "All results on one page, in the browser"),
-                ("Show", self.open_results, "The selected images with their labels"),
-                ("Copy as command line", self.copy_command, "For a terminal or a cluster"),
-            )
-        )
-        column.addWidget(self.message)
-
-    def _build_outputs(self) -> QWidget:
-        inside = QWidget()
-        form = QFormLayout(inside)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.labels_kind, self.table_kind = QComboBox(), QComboBox()
-        for box, kinds in ((self.labels_kind, LABELS), (self.table_kind, TABLES)):
-            for kind in kinds:
-                box.addItem(kind, kind)
-        form.addRow("Labels", self.labels_kind)
-        form.addRow("Table", self.table_kind)
-        self.exports = {kind: QCheckBox(kind) for kind in EXPORTS}
-        for kind, box in self.exports.items():
-            box.setToolTip(EXPORTS[kind][1].__doc__ or "")
-            form.addRow("", box)
-        self.overwrite = QCheckBox("do everything anew")
-        self.overwrite.setToolTip("Replace files that are there, whoever made or changed them")
-        form.addRow("", self.overwrite)
-        fold = QCollapsible("Files")
-        fold.addWidget(inside)
-        return fold
-
-    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, act, tip in buttons:
-            row.addWidget(self._button(text, act, tip))
-        return row
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self.message.guarded(act))
-        return button
 
     def _ask_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Images")
@@ -502,7 +372,7 @@ class BatchWidget(QWidget):
         self.progress.setRange(0, total * 1000)
         self.progress.setValue(round(done * 1000))
         left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
-        told = "" if done < 0.02 * total else f", {_duration(left)} left"
+        told = "" if done < 0.02 * total else f", {duration(left)} left"
         self.progress_line.setText(f"{name}: {int(done)} of {total} planes{told}")
 
     def _on_done(self, failures: int) -> None:
@@ -525,14 +395,3 @@ class BatchWidget(QWidget):
     def _refresh(self) -> None:
         self.table.show_rows(self.files.rows, not self.running)
         self.start_button.setEnabled(not self.running)
-
-
-def _described(recipe: Recipe) -> str:
-    params = recipe.params
-    return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

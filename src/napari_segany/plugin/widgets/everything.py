@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -300,8 +299,10 @@ class EverythingWidget(QWidget):
         column.addLayout(form)
         column.addWidget(self.search)
         row = QHBoxLayout()
-        self.find_button = self._button("Find everything", self.find, "Search the plane in view")
-        self.stop_button = self._button("stop", self.stop, "Stop; what was found is kept")
+        self.find_button = self.message.button(
+            "Find everything", self.find, "Search the plane in view"
+        )
+        self.stop_button = self.message.button("stop", self.stop, "Stop; what was found is kept")
         row.addWidget(self.find_button, 1)
         row.addWidget(self.stop_button)
         column.addLayout(row)
@@ -314,7 +315,7 @@ class EverythingWidget(QWidget):
         self.sliders.changed.connect(lambda f: self.message.guarded(lambda: self.filter(f))())
         column.addWidget(self.sliders)
         column.addLayout(
-            self._row(
+            self.message.row(
                 ("Doubtful", self.next_doubtful, "Look at the most doubtful object"),
                 ("Accept", self.accept, "It is good; look at the next"),
                 ("Reject", self.reject, "Leave it out; look at the next"),
@@ -322,7 +323,7 @@ class EverythingWidget(QWidget):
             )
         )
         column.addLayout(
-            self._row(
+            self.message.row(
                 ("Make labels", self.make_labels, "A labels layer with scores and recipe"),
                 ("Masks as stack", self.make_mask_stack, "Each mask by itself, overlaps kept"),
                 ("Edges", self.find_edges, "An image layer with the outlines of everything"),
@@ -331,18 +332,6 @@ class EverythingWidget(QWidget):
         )
         column.addWidget(self.message)
         column.addStretch()
-
-    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, act, tip in buttons:
-            row.addWidget(self._button(text, act, tip))
-        return row
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self.message.guarded(act))
-        return button
 
     # Showing --------------------------------------------------------------------------------
 
