@@ -1,7 +1,7 @@
 """The Batch widget: many files with one recipe, here or on a cluster."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,11 @@ from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
 from napari_segany.plugin.files import read, read_images
 from napari_segany.plugin.settings import read_settings
-from napari_segany.plugin.widgets import weights
+from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.widgets.batch_form import BatchForm, described, duration
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.model_picker import ModelPicker
-from napari_segany.plugin.workers import ASK, EMBED, QtJobs
+from napari_segany.plugin.workers import ASK, EMBED, QtJobs, Work
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ class BatchWidget(BatchForm):
 
     _told = Signal(object)
     _moved = Signal(str, float, int)
-    _loaded = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -63,12 +62,11 @@ class BatchWidget(BatchForm):
         self.files = FileList()
         self.outcomes: list[Outcome] = []
         self.running = False
-        self._model: SamModel | None = None
+        self._asker = WaitsForModel()
+        self._failure: Exception | None = None
         self._base = Settings(Path("results"))
         # Where the control was put; until it is moved it means what the recipe says.
         self._smallest_put = 0.0
-        # Where the recipe is to be saved once there is a model.
-        self._recipe_to: Path | None = None
         self._began = 0.0
         self._closed = False
         self._connect()
@@ -76,7 +74,7 @@ class BatchWidget(BatchForm):
         self._closing = Closing(self, window, self.end, self.end)
         self._told.connect(self._on_told)
         self._moved.connect(self._on_moved)
-        self._loaded.connect(self.picker.show_model)
+        self._asker.status.connect(self.say)
         self.picker.loaded.connect(self._on_model)
         self.picker.released.connect(lambda: self._on_model(None))
         self.picker.failed.connect(self._on_no_model)
@@ -87,7 +85,7 @@ class BatchWidget(BatchForm):
     @property
     def model(self) -> SamModel | None:
         """The model in use; None until one is loaded, which starting does."""
-        return self._model
+        return self._asker.model
 
     @model.setter
     def model(self, model: SamModel) -> None:
@@ -117,8 +115,8 @@ class BatchWidget(BatchForm):
         name: str = self.picker.name
         precision: Any = self.preferences.precision
         recipe = self._base.recipe
-        if self._model is not None:
-            name, precision = self._model.id, self._model.precision
+        if self.model is not None:
+            name, precision = self.model.id, self.model.precision
         elif recipe is not None and recipe.model == name:
             precision = recipe.precision
         return ModelRequest(name, self.preferences.device, precision)
@@ -148,7 +146,7 @@ class BatchWidget(BatchForm):
                 recipe = Recipe.from_json(Path(recipe).read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"The recipe {recipe} cannot be read ({error}).") from error
-        model = self._model
+        model = self.model
         if (
             model is None
             or model.weights.sha256 != recipe.weights_sha256
@@ -186,13 +184,20 @@ class BatchWidget(BatchForm):
             path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
         if not path:
             return None
-        if self._model is None:
-            self.picker.want()
-            self._recipe_to = Path(path)
-            self.say("The recipe is saved as soon as the model is loaded ...")
-        else:
-            self._write_recipe(self._model, Path(path))
-        return Path(path)
+        target = Path(path)
+        self._with_model(lambda model: self._write_recipe(model, target))
+        return target
+
+    def _with_model(self, act: Callable[[SamModel], None]) -> None:
+        """Do something now, or when the model is there."""
+        self._failure = None
+        self._asker.with_model(act)
+        if self._asker.waiting:
+            try:
+                self.picker.want()
+            except SeganyError:
+                self._asker.give_up()
+                raise
 
     def _write_recipe(self, model: SamModel, path: Path) -> None:
         text = make_recipe(model, **self.settings.given).to_json()
@@ -211,28 +216,43 @@ class BatchWidget(BatchForm):
         if self.running:
             raise InputError("A batch is running; stop it first.")
         settings = self.settings
-        model = self._model
-        if settings.where == HERE and model is None and weights.missing(self.picker.name):
-            self.picker.load()
-            raise InputError("The weights are not here yet; fetch them first.")
-        work = self.files.work(
-            settings, model, self._told.emit, self._moved.emit, self._loaded.emit
-        )
+        # What cannot be done is told before the model is loaded.
+        self._work(settings, None)
+        if settings.where == HERE:
+            self._with_model(lambda model: self._run(settings, model))
+        else:
+            self._run(settings, None)
+        while wait and (self.running or self._asker.waiting):
+            QApplication.processEvents()
+            time.sleep(0.002)
+        if wait and self._failure is not None:
+            raise self._failure
+        return self.outcomes
+
+    def _work(self, settings: Settings, model: SamModel | None) -> Work:
+        return self.files.work(settings, model, self._told.emit, self._moved.emit)
+
+    def _run(self, settings: Settings, model: SamModel | None) -> None:
+        if self.running:
+            # It was asked for twice before the model was there.
+            return
         self.outcomes, self._began, self.running = [], time.monotonic(), True
         for row in self.files.rows:
             row.state = "waiting"
-        self.say("Loading the model ..." if model is None else "Running ...")
-        self.jobs.submit("batch", EMBED, work, self._on_done, self._on_failed)
+        self.say("Running ...")
+        self.jobs.submit(
+            "batch", EMBED, self._work(settings, model), self._on_done, self._on_failed
+        )
         self._refresh()
-        while wait and self.running:
-            QApplication.processEvents()
-            time.sleep(0.002)
-        return self.outcomes
 
     def stop(self) -> None:
         """Stop; planes that are finished are kept, and starting again goes on from them."""
+        waited = self._asker.waiting
         self.jobs.stop()
+        self._asker.give_up()
         self.picker.stopped()
+        if waited:
+            self.say("Stopped.")
         if self.running:
             self._end_run("Stopped; start again to go on.")
 
@@ -348,14 +368,12 @@ class BatchWidget(BatchForm):
         self._look()
 
     def _on_model(self, model: SamModel | None) -> None:
-        self._model = model
-        path, self._recipe_to = self._recipe_to, None
-        if model is not None and path is not None:
-            self.message.guarded(lambda: self._write_recipe(model, path))()
+        self._asker.model = model
 
     def _on_no_model(self, error: Exception) -> None:
-        if self._recipe_to is not None:
-            self._recipe_to = None
+        if self._asker.waiting:
+            self._failure = error
+            self._asker.give_up()
             self.message.complain(str(error))
 
     def _on_told(self, outcome: Outcome) -> None:
