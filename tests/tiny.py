@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from napari_segany.models.model import SamModel
 from napari_segany.models.weights import Weights
 from napari_segany.networks.mask_decoder import MaskDecoder
+from napari_segany.networks.pieces import Spread, one_by_one
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.sam import Sam
 
@@ -20,7 +21,13 @@ class PatchEncoder(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(3, 256, kernel_size=16, stride=16)
 
-    def forward(self, image: Tensor, on_block: Callable[[], object] | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        on_block: Callable[[], object] | None = None,
+        spread: Spread = one_by_one,
+    ) -> Tensor:
+        del spread
         if on_block is not None:
             on_block()
         out: Tensor = self.patches(image)

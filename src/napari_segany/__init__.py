@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_segany.evaluation.arrays import evaluate
     from napari_segany.everything import segment_everything
     from napari_segany.io.labels_file import save_labels
+    from napari_segany.io.recipe_file import run_recipe
     from napari_segany.models.model import SamModel, load_model
     from napari_segany.models.prompting import Embedding
     from napari_segany.models.refining import refine
@@ -38,6 +39,7 @@ __all__ = [
     "load_model",
     "propose",
     "refine",
+    "run_recipe",
     "save_labels",
     "segment_everything",
 ]
@@ -56,6 +58,7 @@ _HOMES = {
     "find_edges": "napari_segany.zero_shot.edges",
     "propose": "napari_segany.zero_shot.proposals",
     "load_model": "napari_segany.models.model",
+    "run_recipe": "napari_segany.io.recipe_file",
     "save_labels": "napari_segany.io.labels_file",
     "refine": "napari_segany.models.refining",
     "segment_everything": "napari_segany.everything",

@@ -22,3 +22,11 @@ class FetchError(WeightsError):
 
 class Cancelled(SeganyError):
     """A caller's ``should_stop`` asked the computation to end."""
+
+
+class PlaneError(InputError):
+    """One plane of a stack cannot be used; the others may."""
+
+
+class BlankPlaneError(PlaneError):
+    """A plane without a finite number, such as registration leaves; nothing is on it."""

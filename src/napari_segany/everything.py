@@ -1,5 +1,6 @@
 """Automatic segmentation of planes and stacks: the one path that every face takes."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -15,9 +16,12 @@ from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import Range, StackLayout, guess_axes
-from napari_segany.errors import InputError
+from napari_segany.core.sequences import listed
+from napari_segany.errors import BlankPlaneError, InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,25 +111,38 @@ def segment_planes(
     data, layout, recipe
         The stack, and what :func:`resolve_stack` made of it.
     region : ndarray, optional
-        (Y, X), or of the shape of the labels; points are asked only where it is not zero.
+        (Y, X), or of the shape of the labels; points are asked only where it is above zero.
     progress : callable, optional
         Called with points done and points in all, over the whole stack.
     should_stop : callable, optional
         Polled all the time.
+
+    Yields
+    ------
+    PlaneResult
+        Empty, with a warning in the log, for a plane of a stack that is blank.
     """
     check_region(region, layout)
     report = _over_stack(progress, layout, recipe.params, region)
     for number, index in enumerate(layout.chosen()):
-        yield segment_plane(
-            data,
-            layout,
-            recipe,
-            model,
-            index,
-            region=region,
-            progress=None if report is None else report[number],
-            should_stop=should_stop,
-        )
+        try:
+            yield segment_plane(
+                data,
+                layout,
+                recipe,
+                model,
+                index,
+                region=region,
+                progress=None if report is None else report[number],
+                should_stop=should_stop,
+            )
+        except BlankPlaneError as error:
+            if layout.chosen_count == 1:
+                raise
+            logger.warning("%s Its labels are empty.", error)
+            size = layout.labels_shape[-2], layout.labels_shape[-1]
+            labels = np.zeros(size, np.int32)
+            yield PlaneResult(index, layout.plane(data, index), labels, MaskSet.empty(size))
 
 
 def segment_plane(
@@ -139,10 +156,16 @@ def segment_plane(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> PlaneResult:
-    """Segment the plane at ``index``; the rest is as for :func:`segment_planes`."""
+    """Segment the plane at ``index``; the rest is as for :func:`segment_planes`.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read, or is blank.
+    """
     # "stack" was settled by resolve_stack; what is left as text is "plane".
     limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-    image = layout.plane(data, index)
+    image = layout.read(data, index)
     try:
         masks = model.generate(
             image,
@@ -177,7 +200,8 @@ def _region_of(
 ) -> NDArray[np.bool_] | None:
     if region is None:
         return None
-    return np.asarray(region if region.ndim == 2 else region[index]).astype(bool)
+    # Negative labels are no objects, and what is not a number is no place.
+    return np.asarray(region if region.ndim == 2 else region[index]) > 0
 
 
 def _over_stack(
@@ -221,7 +245,7 @@ def segment_everything(
     Parameters
     ----------
     image : array_like
-        2-D to 5-D; numpy, dask or zarr, read plane by plane.
+        2-D to 5-D; numpy, dask or zarr, read plane by plane. An iterable of planes is put together.
     axes : str, optional
         One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
@@ -259,6 +283,7 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
+    image = listed(image)
     data = image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
     loaded = model if isinstance(model, SamModel) else load_model(model)
     asked = make_recipe(
@@ -270,12 +295,38 @@ def segment_everything(
         channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
         normalise=normalise,
     )
-    layout, recipe = resolve_stack(data, asked)
-    where = None if region is None else np.asarray(region)
+    return label_everything(
+        data, asked, loaded, region=region, progress=progress, should_stop=should_stop
+    )
+
+
+def label_everything(
+    data: Any,
+    recipe: Recipe,
+    model: SamModel,
+    *,
+    axes: str | None = None,
+    region: ArrayLike | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Labels of everything as a recipe says, whoever made it.
+
+    Parameters
+    ----------
+    data, region, progress, should_stop
+        As for :func:`segment_everything`.
+    recipe, model
+        What is done, and who is asked.
+    axes : str, optional
+        In place of the recipe's.
+    """
+    layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
+    where = None if region is None else np.asarray(listed(region))
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
     for result in segment_planes(
-        data, layout, recipe, loaded, region=where, progress=progress, should_stop=should_stop
+        data, layout, settled, model, region=where, progress=progress, should_stop=should_stop
     ):
         out[result.index] = shift_ids(result.labels, last)
         last += len(result.masks)

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
@@ -9,9 +10,16 @@ from typing import Any, Literal, cast, get_args
 from napari_segany.core.parameters import AutomaticParams, Overlap
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
+from napari_segany.schema import from_json
 
 FORMAT = 1
 """Version of the JSON; raised when old recipes would be read differently."""
+
+RESULT = "result"
+"""Entry of a recipe's file that says what lies beside it; no part of the recipe."""
+
+PRODUCTS = ("labels", "edges", "proposals")
+"""What recipes are about."""
 
 Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
@@ -88,8 +96,10 @@ class Recipe:
         last one that counts planes, before it is known.
     precision, device_kind : str
         Resolved precision and kind of device.
-    torch_version, instruction_set, platform : str
-        What else the last bits depend on.
+    torch_version, instruction_set, processor, platform : str
+        What else the last bits depend on. The number of threads is not among them.
+    product : str
+        What is made of the images: "labels", or "edges" or "proposals".
     """
 
     model: str
@@ -105,13 +115,17 @@ class Recipe:
     device_kind: str = "cpu"
     torch_version: str = ""
     instruction_set: str = ""
+    processor: str = ""
     platform: str = ""
+    product: str = "labels"
 
     def __post_init__(self) -> None:
         for entry in fields(self):
             value = getattr(self, entry.name)
             if entry.type is str and not isinstance(value, str):
                 raise InputError(f"{entry.name} must be text, got {value!r}.")
+        if self.product not in PRODUCTS:
+            raise InputError(f"product must be of {', '.join(PRODUCTS)}, got {self.product!r}.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -125,8 +139,8 @@ class Recipe:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Recipe":
-        """Read a recipe.
+    def from_json(cls, text: str | bytes) -> "Recipe":
+        """Read a recipe; what its file says of the results beside it is left out.
 
         Raises
         ------
@@ -134,32 +148,58 @@ class Recipe:
             If the text is no recipe, or one of a newer version.
         """
         try:
-            values: dict[str, Any] = json.loads(text)
+            values = from_json(dict[str, Any], text, "The recipe")
             version = values.pop("format")
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
+        except (InputError, KeyError) as error:
             raise InputError("This is no recipe: it is not JSON with a 'format' entry.") from error
         if version != FORMAT:
             raise InputError(
                 f"The recipe has format {version}; this version reads format {FORMAT}."
             )
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise InputError(f"The recipe has unknown entries: {', '.join(sorted(unknown))}.")
-        try:
-            values |= {
-                "params": AutomaticParams.from_dict(values.get("params", {})),
-                "labels": LabelParams(**values.get("labels", {})),
-                "channels": tuple(values.get("channels", (0,))),
-            }
-            return cls(**values)
-        except (TypeError, AttributeError) as error:
-            raise InputError(f"The recipe cannot be read: {error}.") from error
+        # What a result says of itself is not about how it was made.
+        values.pop(RESULT, None)
+        for what, known, given in (
+            ("The recipe has unknown entries", cls, values),
+            ("Unknown automatic parameters", AutomaticParams, values.get("params")),
+        ):
+            names = set(given) if isinstance(given, dict) else set()
+            if unknown := names - {f.name for f in fields(known)}:
+                raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
+        limits = values.get("normalise")
+        if isinstance(limits, list) and all(isinstance(each, (int, float)) for each in limits):
+            values["normalise"] = [limits]
+        return from_json(cls, json.dumps(values), "The recipe")
 
-    def differences_here(self) -> list[str]:
-        """What differs between this machine and the recipe's, in plain words."""
-        here = machine()
+    def check_product(self, product: str) -> None:
+        """Raise InputError if the recipe is about something else than ``product``."""
+        if self.product != product:
+            article = "an" if self.product[:1] in "aeiou" else "a"
+            raise InputError(
+                f"This is {article} {self.product} recipe, and {product} are asked for. Give a "
+                f"{product} recipe, such as the one beside {product} that were made before."
+            )
+
+    def check_weights(self, model: str, sha256: str) -> None:
+        """Raise InputError if a model, by its name and hash, has not the recipe's weights."""
+        if self.weights_sha256 != sha256:
+            raise InputError(
+                f"The recipe was made with the weights of {self.model} (sha256 "
+                f"{self.weights_sha256[:12]}...), and {model} has others (sha256 "
+                f"{sha256[:12]}...); give the same weights with --model."
+            )
+
+    def differences_here(self, device_kind: str = "") -> list[str]:
+        """What differs between this machine and the recipe's, in plain words.
+
+        Parameters
+        ----------
+        device_kind : str, optional
+            The kind of device that is used here, if that is to be compared, too.
+        """
+        here = machine() | ({"device_kind": device_kind} if device_kind else {})
         return [
-            f"{name.replace('_', ' ')} is {here[name]} here and {getattr(self, name)} in the recipe"
+            f"{name.removesuffix('_kind').replace('_', ' ')} is {here[name]} here and "
+            f"{getattr(self, name)} in the recipe"
             for name in here
             if getattr(self, name) and getattr(self, name) != here[name]
         ]
@@ -192,6 +232,20 @@ def _check_planes(value: Any) -> tuple[Range, ...]:
         ) from error
 
 
+_MATRIX_UNITS = ("avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "amx_int8")
+"""Features by which matrix libraries choose their kernels beside the instruction set."""
+
+
+def _processor() -> str:
+    """Maker and matrix units of the processor, as far as torch can tell; it can from 2.12 on."""
+    import torch
+
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    # One library uses other kernels on other makers' processors of the same instruction set.
+    maker = re.split(r"[\s(]", str(known.get("cpu_name", "")).strip())[0]
+    return " ".join([maker, *(name for name in _MATRIX_UNITS if known.get(name))]).strip()
+
+
 def machine() -> dict[str, str]:
     """What the last bits of a result depend on beside the recipe."""
     import torch
@@ -199,5 +253,6 @@ def machine() -> dict[str, str]:
     return {
         "torch_version": torch.__version__,
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "processor": _processor(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }

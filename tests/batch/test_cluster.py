@@ -4,14 +4,17 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from distributed import WorkerPlugin
 from tests.batch.conftest import results
 from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
+from napari_segany.batch import cluster as on_cluster
 from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
 from napari_segany.batch.edges import Edges, edge_files, edge_params
 from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
@@ -23,6 +26,7 @@ from napari_segany.batch.work import Executor, Local
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.io.results import Outputs
+from napari_segany.recipe import Recipe
 
 pytestmark = [
     # Processes that were killed leave their connections open.
@@ -123,12 +127,57 @@ def test_other_weights_on_a_worker_are_refused(stacks, cluster: Cluster):
     assert "other weights" in outcome.error
 
 
+def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
+    """Where "auto" means bfloat16 on one machine and float32 on another."""
+    asked, used = [], []
+
+    def load(name: str, *, device: str, precision: str) -> Any:
+        asked.append(precision)
+        resolved = "exact" if precision == "auto" else precision
+        weights = SimpleNamespace(sha256="0")
+        return SimpleNamespace(precision=resolved, weights=weights, device=torch.device("cpu"))
+
+    def compute(task: Any, model: Any, images: Any) -> bytes:
+        used.append(model.precision)
+        return b""
+
+    monkeypatch.setattr("napari_segany.models.model.load_model", load)
+    monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(name="0"))
+    monkeypatch.setattr(on_cluster, "compute", compute)
+    monkeypatch.setattr(on_cluster, "_loaded", {})
+    request = ModelRequest()
+    for precision, device in (("exact", "cpu"), ("bfloat16", "cuda"), ("bfloat16", "cpu")):
+        recipe = Recipe("m", "0", precision=precision, device_kind=device)
+        task: Any = SimpleNamespace(recipe=recipe)
+        on_cluster._model(request)
+        _, differences = on_cluster._compute_on_worker(request, task)
+        assert differences == (
+            ["device is cpu here and cuda in the recipe"] if device == "cuda" else []
+        )
+    assert used == ["exact", "bfloat16", "bfloat16"]
+    assert asked == ["auto", "bfloat16"], "what auto means is not loaded twice"
+
+
 @pytest.mark.parametrize("address", ["local:0", "local:many", "nowhere"])
 def test_addresses_that_mean_nothing(address: str, stacks, capsys):
     folder = stacks(1, 1)
     assert main(["segment", str(folder), "-o", str(folder), "--dask", address]) == 2
     assert "local:N" in capsys.readouterr().err
     with pytest.raises(InputError), connect(address, None, ModelRequest()):
+        pass
+
+
+def test_a_file_of_no_scheduler_is_told_at_once(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"gone.json; start the scheduler first"),
+        connect(None, str(tmp_path / "gone.json"), ModelRequest()),
+    ):
+        pass
+    (tmp_path / "empty.json").write_text("{")
+    with (
+        pytest.raises(InputError, match=r"No scheduler answers at .*empty.json"),
+        connect(None, str(tmp_path / "empty.json"), ModelRequest()),
+    ):
         pass
 
 

@@ -45,6 +45,7 @@ def test_no_traceback_and_the_good_ones_are_done(
     assert 100 < len(last["failed"]) < 200
     for name, state in status.items():
         files = list(out.glob(f"{name}_*"))
-        assert len(files) == (4 if state == "done" else 0), name
+        # Of a stack that is cut short, the planes that are there are done.
+        assert len(files) == (4 if state in ("done", "partly") else 0), name
     report = (out / "segany_report.html").read_text()
     assert report.count("class='failed'") == len(last["failed"])

@@ -219,6 +219,26 @@ def test_a_disk_that_is_full_is_one_sentence(stacks, do, monkeypatch):
     assert (outcome.state, computed) == ("done", [])
 
 
+@pytest.mark.parametrize("planes", [1, 5])
+def test_an_image_that_is_written_anew_before_it_is_finished_is_told(
+    planes, stacks, do, monkeypatch
+):
+    folder = stacks(1, 2)
+    path = folder / "stack0.tif"
+    original = running.Work.keep
+
+    def rewritten(work: Any, number: int, content: bytes) -> None:
+        original(work, number, content)
+        if number == 1:
+            shape = (planes, 40, 50)
+            tifffile.imwrite(path, np.ones(shape, np.uint8), photometric="minisblack")
+
+    monkeypatch.setattr(running.Work, "keep", rewritten)
+    (outcome,), _ = do(folder, folder.parent / "out")
+    assert outcome.state == "failed"
+    assert outcome.error == f"{path} was changed while it was segmented; run it again."
+
+
 def test_an_image_that_changes_while_it_is_segmented_is_told(stacks, do, monkeypatch):
     folder = stacks(1, 2)
     path = folder / "stack0.tif"

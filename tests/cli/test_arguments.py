@@ -1,6 +1,7 @@
 """Values typed on the command line, and options made from the parameters' dataclasses."""
 
 import argparse
+import contextlib
 from dataclasses import fields
 
 import pytest
@@ -73,6 +74,59 @@ def test_only_what_was_typed_is_given_and_minimum_area_counts_twice():
 
     assert given(args, AutomaticParams) == {"min_area": 7, "nms": "box"}
     assert given(args, LabelParams) == {"min_area": 7}
+
+
+def takes_numbers() -> list[tuple[str, str]]:
+    """Every option of every subcommand that takes a number or several."""
+    (commands,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    kinds = (
+        *(int, float, arguments.point, arguments.box, arguments.normalise),
+        *(arguments.whole_numbers, arguments.plane_ranges),
+    )
+    return [
+        (name, action.option_strings[0])
+        for name, parser in commands.choices.items()
+        for action in parser._actions
+        if action.option_strings and action.type in kinds
+    ]
+
+
+def test_there_are_options_of_numbers():
+    found = set(takes_numbers())
+    assert {("prompt", "--box"), ("prompt", "--point"), ("edges", "--normalise")} <= found
+    assert len(found) > 30
+
+
+@pytest.mark.parametrize(("command", "option"), takes_numbers())
+@pytest.mark.parametrize("text", ["-10,5,20,30", "-.5", "-1e3", "-inf"])
+def test_what_begins_with_a_minus_reaches_every_option_of_numbers(command, option, text, capsys):
+    """Either it is taken, or the option itself says what it wants."""
+    inputs = {"prompt": ["a.tif"], "replay": ["s.json", "a.tif"]}.get(command, ["a.tif"])
+    with contextlib.suppress(SystemExit):
+        build_parser().parse_args([command, *inputs, "-o", "out", option, text])
+    said = capsys.readouterr().err
+    assert "expected one argument" not in said
+    assert "unrecognized" not in said
+
+
+def test_negative_numbers_are_values():
+    command = ["prompt", "a.tif", "-o", "out", "--box", "-10,5,20,30", "--point", "-1,5"]
+    args = build_parser().parse_args([*command, "--point", "-.5,5,-", "--normalise", "-5,5"])
+    assert args.box == [(-10, 5, 20, 30)]
+    assert args.point == [(-1, 5, 1), (-0.5, 5, 0)]
+    assert args.normalise == ((-5, 5),)
+    for command in ("segment", "edges", "proposals"):
+        args = build_parser().parse_args([command, "a.tif", "-o", "out", "--normalise", "-5,5"])
+        assert args.normalise == ((-5, 5),)
+
+
+def test_options_stay_options(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["prompt", "a.tif", "-o", "out", "--box", "--point", "1,2"])
+    assert "--box: expected one argument" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["prompt", "a.tif", "-o", "out", "-x", "1,2"])
+    assert "-x" in capsys.readouterr().err
 
 
 def test_the_smallest_object_can_be_another_one_than_the_smallest_mask():

@@ -1,16 +1,20 @@
 """One plane, some prompts: what was asked is what is written, with everything that decided it."""
 
+import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from pyarrow import parquet
 
 from napari_segany import Prompt, refine
 from napari_segany.cli.main import main
-from napari_segany.core.labels import paint
+from napari_segany.core.labels import paint, paint_sources
+from napari_segany.core.masks import MaskSet
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -120,7 +124,156 @@ def test_a_table_of_another_tool_gives_an_object_a_row(tiny, stack, tmp_path):
 
 def test_a_table_without_anything_in_the_plane_is_said(stack, tmp_path, capsys):
     table = tmp_path / "found.csv"
-    table.write_text("y,x,z\n5,5,7\n")
+    table.write_text("y,x,z\n5,5,1\n")
     code, _ = run(stack, "--plane", "1,2", "--table", str(table))
     assert code == 2
     assert "nothing in plane 1, 2" in capsys.readouterr().err
+    table.write_text("y,x,z\n5,5,7\n")
+    code, _ = run(stack, "--plane", "1,2", "--table", str(table))
+    assert code == 2
+    assert "row 1 (line 2): z 7 is not there: the image has planes 0..2" in capsys.readouterr().err
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_how_a_table_was_understood_is_one_line_and_bad_rows_are_named(stack, tmp_path, capsys):
+    table = tmp_path / "Results.csv"
+    table.write_text(
+        " ,Area,X,Y,BX,BY,Width,Height,Slice\n"
+        "1,9,5,5,5,5,26,26,3\n2,9,5,5,5,5,0,9,3\n3,9,5,5,5,5,9,9,1\n"
+    )
+    where = ["--plane", "0,2", "--axes", "TZYX"]
+    code, out = run(stack, *where, "--table", str(table))
+    assert code == 2
+    assert "which plane a slice is cannot be known" in capsys.readouterr().err
+    table.write_text(table.read_text().replace("Slice", "Z"))
+    code, out = run(stack, *where, "--table", str(table))
+    assert code == 0
+    said = capsys.readouterr()
+    assert (
+        "Results.csv: ImageJ results: boxes from BX, BY, Width, Height; planes from Z, counted "
+        "from 1 (--table-dialect and --first-plane override this)\n" in said.err
+    )
+    assert "1 of 3 skipped: row 2 (line 3): its box has no area." in said.err
+    assert "1 of 2 lie in this plane." in said.err
+    assert "row 1 (line 2): Prompt(box [5.0, 5.0, 30.0, 30.0])" in said.out
+    record = json.loads((out / "stack_prompts.json").read_text())
+    assert record["prompts"][0]["row"] == 1
+    assert record["prompts"][0]["box"] == [5, 5, 30, 30]
+    assert record["table"]["skipped"] == ["row 2 (line 3): its box has no area"]
+    code, _ = run(stack, *where, "--table", str(table), "--first-plane", "0", "--overwrite")
+    assert code == 2
+    assert "row 1 (line 2): Z 3 is not there" in capsys.readouterr().err
+
+
+@pytest.fixture
+def crowded(monkeypatch, tmp_path) -> Path:
+    """A table of four boxes, whose second object lies below the first and whose third is empty."""
+    squares = [(5, 5, 30, 30), (8, 8, 27, 27), None, (40, 40, 60, 60)]
+
+    def predict(self, embedding, prompts, **_):
+        found = []
+        for prompt in prompts:
+            mask = np.zeros((1, 64, 72), bool)
+            square = squares[int(prompt.box[0])]
+            if square is not None:
+                a, b, c, d = square
+                mask[0, a:c, b:d] = True
+            found.append(MaskSet.from_masks(mask, [0.5], [0.75]))
+        return found
+
+    monkeypatch.setattr("napari_segany.SamModel.predict", predict)
+    monkeypatch.setattr("napari_segany.cli.answers.paint", partial(paint, overlap="large_on_top"))
+    sources = partial(paint_sources, overlap="large_on_top")
+    monkeypatch.setattr("napari_segany.cli.answers.paint_sources", sources)
+    table = tmp_path / "found.csv"
+    rows = [f"{name},0,{n},9,{n + 9}\n" for n, name in enumerate(["=a", "7", "8", "9"])]
+    table.write_text("id,x1,y1,x2,y2\n" + "nan,5,5,5,5\n" + "".join(rows))
+    return table
+
+
+def test_rows_without_an_object_are_named_with_the_reason(stack, crowded, capsys):
+    code, out = run(stack, "--plane", "0,0", "--table", str(crowded))
+    assert code == 0
+    said = capsys.readouterr()
+    assert (
+        "2 of 4 prompts have no object: row 3 (line 4) (100% of it is covered by row 2 (line 3)), "
+        "row 4 (line 5) (the answer is empty).\n" in said.err
+    )
+    assert "2 objects in" in said.out
+    rows = rows_of(out / "stack_table.csv")
+    assert [(r["label"], r["input_row"], r["input_id"]) for r in rows] == [
+        ("1", "2", "'=a"),
+        ("2", "5", "9"),
+    ]
+    record = json.loads((out / "stack_prompts.json").read_text())
+    assert list(record["without_object"]) == ["row 3 (line 4)", "row 4 (line 5)"]
+    run(stack, "--plane", "0,0", "--table", str(crowded), "--overwrite", "--json")
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["without_object"]["row 4 (line 5)"] == "the answer is empty"
+    assert answer["table"]["skipped"] == ["row 1 (line 2): its box has no area"]
+    assert answer["objects"] == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_every_row_can_be_kept(stack, crowded, capsys, kind):
+    options = ["--keep-rows", "--export", "coco", "rois", "yolo", "masks", "overlays"]
+    options += ["--table-format", kind]
+    code, out = run(stack, "--plane", "0,0", "--table", str(crowded), *options)
+    assert code == 0
+    assert "2 objects in" in capsys.readouterr().out
+    labels = tifffile.imread(out / "stack_labels.ome.tif")
+    assert np.unique(labels).tolist() == [0, 2, 5]
+    assert (labels[5:30, 5:30] == 2).all()
+    coco = json.loads((out / "stack_coco.json").read_text())
+    # Masks are whole there, also those that are covered.
+    assert [each["id"] for each in coco["annotations"]] == [2, 3, 5]
+    if kind == "parquet":
+        table = parquet.read_table(out / "stack_table.parquet").to_pydict()
+        assert table["input_row"] == [1, 2, 3, 4, 5]
+        assert table["area"] == [0, 625, 0, 0, 400]
+        assert table["input_id"] == ["nan", "=a", "7", "8", "9"]
+        return
+    rows = rows_of(out / "stack_table.csv")
+    assert [r["label"] for r in rows] == ["1", "2", "3", "4", "5"] == [r["input_row"] for r in rows]
+    assert [r["area"] for r in rows] == ["0", "625", "0", "0", "400"]
+    assert [r["centroid_row"] for r in rows] == ["", "17", "", "", "49.5"]
+    assert [r["row_min"] for r in rows] == ["", "5", "", "", "40"]
+    assert [r["predicted_iou"] for r in rows] == ["", "0.5", "0.5", "0.5", "0.5"]
+    assert [r["input_id"] for r in rows] == ["nan", "'=a", "7", "8", "9"]
+
+
+def test_boxes_without_an_object_are_named_too(stack, crowded, capsys):
+    boxes = [f"--box={n},0,9,9" for n in range(4)]
+    code, out = run(stack, "--plane", "0,0", *boxes)
+    assert code == 0
+    assert "2 of 4 prompts have no object: box 2 (100% of it is" in capsys.readouterr().err
+    assert "input_row" not in rows_of(out / "stack_table.csv")[0]
+
+
+def test_ids_of_64_bits_stay_what_they_are(stack, crowded, capsys):
+    text = crowded.read_text().replace("=a", "18446744073709551615").replace("nan", "1")
+    crowded.write_text(text.replace("id,", "label,"))
+    _, out = run(stack, "--plane", "0,0", "--table", str(crowded), "--table-format", "parquet")
+    table = parquet.read_table(out / "stack_table.parquet").to_pydict()
+    assert table["input_id"] == [18446744073709551615, 9]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep-rows", "--point", "1,1"], "--keep-rows is about a table"),
+        (["--first-plane", "0", "--point", "1,1"], "--first-plane is about a table"),
+        (["--table-units", "pixels", "--box", "1,1,2,2"], "--table-units is about a table"),
+        (["--keep-rows", "--table", "a.csv", "--box", "1,1,2,2"], "one object of every row"),
+        (["--keep-rows", "--table", "a.csv", "--candidate", "all"], "one object of every row"),
+        (["--table", "a.csv", "--table-dialect", "excel"], "invalid choice"),
+    ],
+)
+def test_options_of_tables_go_with_tables(options, message, stack, capsys):
+    code, _ = run(stack, "--plane", "0,0", *options)
+    assert code == 2
+    assert message in capsys.readouterr().err

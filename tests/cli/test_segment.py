@@ -78,15 +78,20 @@ def test_a_recipe_that_does_not_fit_is_refused(change, message, tiny, cells, cap
     assert not out.exists()
 
 
-def test_axes_of_a_recipe_must_fit_or_be_left_to_the_file(tiny, cells, capsys):
+def test_axes_of_a_recipe_that_do_not_fit_are_left_to_the_file(tiny, cells, capsys):
     _, first = run(cells, "a", *FAST)
     recipe = ["--recipe", str(first / "cells_recipe.json")]
     flat = cells.parent / "flat.tif"
     tifffile.imwrite(flat, tifffile.imread(cells)[0])
 
-    assert run(flat, "b", *recipe)[0] == 1
+    capsys.readouterr()
+    code, out = run(flat, "b", *recipe)
+    assert code == 0
+    said = capsys.readouterr().err
+    assert "flat.tif is YX and goes by these axes of its own, as the ZYX of the recipe" in said
+    assert Recipe.from_json((out / "flat_recipe.json").read_text()).axes == "YX"
+    assert run(flat, "c", *recipe, "--axes", "ZYX")[0] == 1
     assert "--axes auto" in capsys.readouterr().err
-    assert run(flat, "b", *recipe, "--axes", "auto")[0] == 0
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tiny, cells, capsys, monkeypatch):

@@ -97,10 +97,11 @@ def test_proposals_are_cocos_results(tiny: Any, folder: Path, capsys: Any) -> No
     assert "proposals" in capsys.readouterr().out
     images = json.loads((folder / "out" / "proposals_images.json").read_text())
     assert [(each["id"], each["file_name"], each["plane"]) for each in images] == [
-        (1, "a0.tif", {"Z": 0}),
-        (2, "a0.tif", {"Z": 1}),
+        (1, "a0_Z000.tif", {"Z": 0}),
+        (2, "a0_Z001.tif", {"Z": 1}),
         (3, "a1.tif", {}),
     ]
+    assert [each["source"] for each in images] == ["a0.tif", "a0.tif", "a1.tif"]
     truth = COCO()
     truth.dataset = {
         "images": images,
@@ -128,11 +129,33 @@ def test_ids_come_from_annotations(tiny: Any, folder: Path, capsys: Any) -> None
     assert {each["image_id"] for each in found} == {77}
 
 
+def test_ids_of_planes_come_from_what_segment_exports(tiny: Any, folder: Path, capsys: Any) -> None:
+    options = ["-o", str(folder / "labels"), "--export", "coco", "--points-per-side", "2"]
+    assert main(["segment", str(folder / "images"), *options]) == 0
+    exported = folder / "labels" / "a0_coco.json"
+    (folder / "images" / "a1.tif").unlink()
+    images = json.loads(exported.read_text())["images"]
+    for n, image in enumerate(images):
+        image["id"] = 50 + n
+    exported.write_text(json.dumps({"images": images}))
+    assert run("proposals", folder, "--annotations", str(exported)) == 0
+    listed = json.loads((folder / "out" / "proposals_images.json").read_text())
+    assert listed == images
+    found = json.loads((folder / "out" / "proposals.json").read_text())
+    assert {each["image_id"] for each in found} == {50, 51}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("nonsense", "cannot be read as COCO annotations"),
-        ('{"images": [{"id": 1}]}', "cannot be read as COCO annotations"),
+        ("nonsense", "annotations.json is no JSON text"),
+        ("[1]", "not in COCO's format: it is a list"),
+        ('{"images": [{"id": 1}]}', "image 1 has no file_name"),
+        ('{"images": [{"id": "x", "file_name": "a0.tif"}]}', "ids of images must be whole"),
+        (
+            '{"images": [{"id": 1, "file_name": "a1.tif"}, {"id": 2, "file_name": "b/a1.tif"}]}',
+            "two images called a1.tif",
+        ),
         ('{"images": [{"id": 1, "file_name": "b.tif"}]}', "not among the images"),
         (
             '{"images": [{"id": 1, "file_name": "a0.tif"}, {"id": 2, "file_name": "a1.tif"}]}',

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -53,3 +55,18 @@ def test_with_too_little_to_learn_from_all_are_asked() -> None:
     rest = point_grid(3)
     assert worth_asking(two_kinds, asked, np.zeros(len(asked), bool), rest).all()
     assert len(worth_asking(two_kinds, point_grid(3), np.ones(9, bool), np.zeros((0, 2)))) == 0
+
+
+def test_what_rounding_leaves_of_equal_points_decides_nothing() -> None:
+    # Two points that are alike but for the last bits, which depend on the processor.
+    points = point_grid(4)
+    asked, rest = points[:8], points[8:]
+    for sign in (1, -1):
+        noise = 1e-7 * np.arange(16)
+        noise[:8] *= sign
+
+        def features(_: NDArray[np.float64], noise: NDArray[np.float64] = noise) -> Any:
+            return np.stack([np.ones(16), noise, np.r_[np.ones(8), np.zeros(8)]], axis=1)
+
+        worth = worth_asking(features, asked, np.arange(8) == NEIGHBOURS, rest)
+        assert not worth.any(), "the first of equal points are its neighbours"

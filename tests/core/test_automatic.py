@@ -354,12 +354,12 @@ def test_a_small_object_is_enlarged_alone_and_not_with_its_plane() -> None:
     pixels: list[int] = []
 
     class Watched(Frame):
-        def enlarge_within(
+        def strips_within(
             self, logits: Tensor, cells: tuple[int, int, int, int]
-        ) -> tuple[Tensor, tuple[int, int]]:
-            found = super().enlarge_within(logits, cells)
-            pixels.append(found[0].numel())
-            return found
+        ) -> Iterator[tuple[slice, Tensor]]:
+            found = list(super().strips_within(logits, cells))
+            pixels.append(sum(strip.numel() for _, strip in found))
+            return iter(found)
 
     class WatchedCrop(SeenCrop):
         @property

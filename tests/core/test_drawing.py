@@ -90,13 +90,13 @@ def test_screening_leaves_out_large_unstable_masks_before_they_are_drawn(
     frame, logits = Frame((384, 384)), squares(15, 40, 60, 150)
     every = draw(logits, frame, 1.0)
     enlarged = []
-    enlarge = Frame.enlarge_within
+    strips = Frame.strips_within
 
     def counted(self, logits, cells):
         enlarged.append(cells)
-        return enlarge(self, logits, cells)
+        return strips(self, logits, cells)
 
-    monkeypatch.setattr(Frame, "enlarge_within", counted)
+    monkeypatch.setattr(Frame, "strips_within", counted)
     bound = float(every.stability_score[3]) - 0.001
     some = draw(logits, frame, 1.0, at_least=bound, screened=screened)
 

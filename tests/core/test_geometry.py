@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from napari_segany.core.geometry import Frame
 
@@ -115,3 +116,17 @@ def test_no_pixel_outside_is_above_a_bound_that_only_cells_inside_exceed(shape, 
     assert (part > 0).any()
     whole[top : top + h, left : left + w] = -3
     assert not (whole > -3 + 1e-5).any()
+
+
+@pytest.mark.parametrize("shape", [(70, 90), (31, 200), (300, 280)])
+def test_images_are_scaled_as_pillow_does_colour_by_colour(shape):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    gray = np.broadcast_to(rgb[..., :1], rgb.shape)
+    frame = Frame(shape, 128)
+    for image in (rgb, gray, rgb[::-1, ::2]):
+        frame = Frame(image.shape[:2], 128)
+        whole = Image.fromarray(np.ascontiguousarray(image))
+        wanted = whole.resize(frame.scaled[::-1], Image.Resampling.BILINEAR)
+        placed = frame.place_image(image)
+        assert np.array_equal(placed, np.asarray(wanted))
+        assert placed.flags.writeable

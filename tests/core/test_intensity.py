@@ -1,11 +1,12 @@
 import logging
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_segany.core.intensity import check_limits, find_limits, to_rgb
+from napari_segany.core.intensity import PIXELS_AT_ONCE, check_limits, find_limits, to_rgb
 from napari_segany.errors import InputError
 
 RAMP = np.arange(1000, dtype=np.float64).reshape(20, 50)
@@ -188,3 +189,52 @@ def test_memory_order_does_not_matter() -> None:
     assert np.array_equal(gray(big[::2, ::3]), gray(RAMP))
     assert np.array_equal(gray(np.asfortranarray(RAMP)), gray(RAMP))
     assert np.array_equal(gray(RAMP.T), gray(RAMP).T)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 17, 1000, 30011])
+@pytest.mark.parametrize("percentiles", [(1.0, 99.8), (0.0, 100.0), (12.3, 61.7)])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", "u2", "i2", ">u2", "u4", "i8", "u8", "f2", "f4", ">f4", "f8"]
+)
+def test_limits_are_numpys_percentiles_to_the_last_bit(
+    dtype: str, percentiles: tuple[float, float], size: int
+) -> None:
+    kind, random = np.dtype(dtype).newbyteorder("="), np.random.default_rng(size)
+    if kind.kind == "f":
+        values = random.normal(0, 300, size).astype(dtype)
+    else:
+        info = np.iinfo(kind)
+        values = random.integers(info.min, info.max, size, kind, endpoint=True).astype(dtype)
+    halves = np.percentile(values.astype(np.float64) / 2, percentiles)
+    wanted = float(halves[0]) * 2, float(halves[1]) * 2
+    if wanted[0] == wanted[1]:
+        wanted = float(values.min()), float(values.max())
+    assert find_limits(values, percentiles) == wanted
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_a_large_plane_costs_at_most_its_own_bytes_once_more(dtype: str) -> None:
+    plane = (np.arange(2500**2).reshape(2500, 2500) % 251).astype(dtype)
+    # Blocks that are widened, and the counts of all values of 16 bits.
+    room = 40 * PIXELS_AT_ONCE + 2**21
+    tracemalloc.start()
+    try:
+        rgb = to_rgb(plane)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rgb.shape == (2500, 2500, 3)
+    assert peak <= 1.3 * plane.nbytes + room
+    assert np.shares_memory(rgb[..., 0], rgb[..., 2]), "one gray in memory, not three"
+
+
+@pytest.mark.parametrize("pixels", [1, 7, 64])
+def test_blocks_of_rows_make_no_difference(monkeypatch: pytest.MonkeyPatch, pixels: int) -> None:
+    plane = RAMP.copy()
+    plane[3, 4] = np.nan
+    colours = np.stack([plane, plane * 2, plane - 7], axis=-1)
+    whole = to_rgb(plane), to_rgb(colours), to_rgb((RAMP % 250).astype(np.uint8))
+    monkeypatch.setattr("napari_segany.core.intensity.PIXELS_AT_ONCE", pixels)
+    parts = to_rgb(plane), to_rgb(colours), to_rgb((RAMP % 250).astype(np.uint8))
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)

@@ -1,8 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from napari_segany.core.labels import (
+    as_ids,
     bounding_box,
     drop_small_specks,
     fill_small_holes,
@@ -179,6 +182,51 @@ def test_ids_go_on_from_the_plane_before() -> None:
     assert shifted.dtype == np.int32
 
 
+def test_ids_that_become_too_large_are_refused() -> None:
+    last = np.iinfo(np.int32).max - 2
+    assert shift_ids(np.array([[2]], np.int32), last).tolist() == [[2**31 - 1]]
+    with pytest.raises(InputError, match="id 2147483648, and ids end at 2147483647"):
+        shift_ids(np.array([[3]], np.int32), last)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "kind"),
+    [
+        (np.array([2**63 - 1, 0], np.uint64), [2**63 - 1, 0], "u"),
+        (np.array([2**40, -1, 3]), [2**40, 0, 3], "i"),
+        (np.array([-128, 5], np.int8), [0, 5], "i"),
+        (np.array([True, False]), [1, 0], "u"),
+        (np.array([2.0, -1.0, 0.0], np.float32), [2, 0, 0], "i"),
+        ([], [], "i"),
+    ],
+)
+def test_ids_are_those_that_were_given(given: Any, wanted: list[int], kind: str) -> None:
+    if isinstance(given, list):
+        given = np.array(given, int)
+    before = given.copy()
+    found = as_ids(given)
+    assert found.tolist() == wanted
+    assert found.dtype.kind == kind
+    assert np.array_equal(given, before)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1.5, 1.0], "Cells must be whole numbers, and hold 1.5"),
+        ([1.0, np.nan], "hold nan"),
+        ([np.inf], "hold inf"),
+        ([1e300], "hold 1e\\+300"),
+        ([1j], "got an array of complex"),
+        (["a"], "got an array of"),
+        ([2**63], "id 9223372036854775808, and ids end at 9223372036854775807"),
+    ],
+)
+def test_what_is_no_id_is_refused(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_ids(given, "Cells")
+
+
 def test_what_is_left_out_leaves_no_hole_below_it() -> None:
     masks = np.zeros((3, 20, 20), bool)
     masks[0, 2:18, 2:18] = True
@@ -195,3 +243,23 @@ def test_what_is_left_out_leaves_no_hole_below_it() -> None:
     everything, kept = paint(found, min_visible=0)
     assert kept.tolist() == [0, 1, 2, 3]
     assert everything[10, 4] == 4
+
+
+def test_ids_are_shifted_without_touching_background_or_the_original():
+    labels = np.array([[0, 1], [2, 0]], np.int32)
+    shifted = shift_ids(labels, 70_000)
+    assert shifted.tolist() == [[0, 70_001], [70_002, 0]]
+    assert shift_ids(labels.astype(np.uint8), 300).tolist() == [[0, 301], [302, 0]]
+    assert labels.tolist() == [[0, 1], [2, 0]]
+    assert shift_ids(labels, 0) is labels, "the first plane is not copied"
+
+
+def test_ids_that_become_smaller_are_never_taken_for_each_other():
+    masks = np.zeros((6, 8, 8), bool)
+    for i, where in enumerate([(0, 0), (0, 1), (0, 2), (4, 4), (4, 6), (6, 6)]):
+        masks[i, where[0] : where[0] + 2, where[1] : where[1] + 2] = True
+    masks[0] = masks[2] = masks[1]
+    labels, source = paint(MaskSet.from_masks(masks))
+    assert np.unique(labels).tolist() == list(range(len(source) + 1))
+    for number, i in enumerate(source.tolist(), start=1):
+        assert np.array_equal(labels == number, masks[i])

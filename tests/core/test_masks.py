@@ -1,7 +1,10 @@
+import pickle
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from napari_segany.core.logits import LaterLogits
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 
@@ -183,3 +186,49 @@ def test_an_empty_set_does_everything() -> None:
     assert nothing.to_coco() == []
     assert not nothing.to_labels().any()
     assert repr(nothing) == "MaskSet(0 masks on 4 x 5)"
+
+
+def test_logits_that_are_not_kept_are_computed_when_they_are_read(scored: MaskSet) -> None:
+    kept = scored.low_res_logits
+    assert kept is not None
+    read: list[int] = []
+
+    def compute() -> NDArray[np.float32]:
+        read.append(1)
+        return kept
+
+    masks = [scored.mask(i) for i in range(4)]
+    later = MaskSet.from_crops(
+        scored.shape, masks, [(0, 0)] * 4, low_res_logits=LaterLogits(compute, np.arange(4))
+    )
+    some, joined = later[[2, 0]], MaskSet.concatenate([later[1:], scored])
+    assert not read
+    for found, wanted in (
+        (later, kept),
+        (some, kept[[2, 0]]),
+        (joined[2:5], np.concatenate([kept[3:], kept[:2]])),
+        (pickle.loads(pickle.dumps(some)), kept[[2, 0]]),
+    ):
+        assert found.low_res_logits is not None
+        assert np.array_equal(found.low_res_logits, wanted)
+    assert later.without_logits().low_res_logits is None
+    assert MaskSet.concatenate([later, scored.without_logits()]).low_res_logits is None
+    with pytest.raises(InputError, match="There are 3 masks but 4 low_res_logits"):
+        MaskSet.from_crops(
+            scored.shape,
+            masks[:3],
+            [(0, 0)] * 3,
+            low_res_logits=LaterLogits(compute, np.arange(4)),
+        )
+
+
+def test_iterables_of_any_kind_are_taken(scored: MaskSet) -> None:
+    masks = [scored.mask(i) for i in range(4)]
+    for same in (
+        MaskSet.from_masks(iter(masks)),
+        MaskSet.from_masks(dict(enumerate(masks)).values()),
+        MaskSet.from_crops(scored.shape, iter(masks), ((0, 0) for _ in masks)),
+        MaskSet.concatenate(map(MaskSet.__getitem__, [scored] * 4, range(4))),
+        scored[iter(range(4))],
+    ):
+        assert same.area.tolist() == scored.area.tolist()

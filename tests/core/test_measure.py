@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from skimage.measure import regionprops
@@ -59,3 +61,33 @@ def test_colours_are_measured_one_by_one_and_no_object_is_an_empty_table():
     empty = measure_plane(np.zeros((6, 6), np.int32), image, channels=(0, 1, 2))
     assert list(empty) == list(columns)
     assert all(len(v) == 0 for v in empty.values())
+
+
+def test_objects_are_measured_within_their_boxes_so_large_planes_are_not_copied():
+    labels = np.zeros((2000, 2000), np.int32)
+    labels[5:15, 10:30], labels[8:12, 14:20], labels[1990:, 1900:] = 1, 2, 3
+    image = np.random.default_rng(0).integers(0, 60000, labels.shape).astype(np.uint16)
+    measure_plane(labels[:50, :50], image[:50, :50])
+    tracemalloc.start()
+    try:
+        columns = measure_plane(labels, image)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    for i in (1, 2, 3):
+        values = image[labels == i]
+        assert columns["intensity_mean"][i - 1] == values.astype(np.float64).mean()
+        assert columns["intensity_min"][i - 1] == values.min()
+        assert columns["intensity_max"][i - 1] == values.max()
+    assert columns["intensity_min"].dtype == np.uint16
+    assert peak < image.nbytes / 4
+
+
+def test_an_object_without_a_finite_pixel_has_no_intensity():
+    labels = np.zeros((6, 6), np.int32)
+    labels[:2], labels[4:] = 1, 2
+    image = np.full((6, 6), 3, np.float32)
+    image[:2] = np.inf
+    columns = measure_plane(labels, image)
+    for name in ("mean", "min", "max"):
+        assert np.array_equal(columns[f"intensity_{name}"], [np.nan, 3], equal_nan=True)

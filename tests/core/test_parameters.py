@@ -141,3 +141,8 @@ def test_dictionaries_there_and_back() -> None:
 def test_parameters_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         AutomaticParams().nms = "box"  # type: ignore[misc]
+
+
+def test_point_grids_may_be_any_iterables() -> None:
+    params = AutomaticParams(point_grids=(iter(((r, r),)) for r in (0.5,)))  # type: ignore[arg-type]
+    assert params.point_grids == (((0.5, 0.5),),)

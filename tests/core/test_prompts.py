@@ -117,3 +117,15 @@ def test_only_prompts_of_equal_shape_are_decoded_together() -> None:
 def test_a_prompt_says_what_it_is() -> None:
     assert repr(Prompt(points=[[1, 2], [3, 4]], mask=DISC)) == "Prompt(2 points, mask)"
     assert repr(Prompt(box=[0, 0, 5, 5])) == "Prompt(box [0.0, 0.0, 5.0, 5.0])"
+
+
+def test_iterables_of_any_kind_are_taken() -> None:
+    wanted = Prompt([[1, 2], [3, 4]], [1, 0], [0, 0, 9, 9])
+    found = Prompt(
+        ((a, a + 1) for a in (1, 3)), iter([1, 0]), dict(enumerate([0, 0, 9, 9])).values()
+    )
+    for name in ("points", "labels", "box"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name))
+    assert Prompt(points=map(list, [(1, 2)])).is_ambiguous
+    with pytest.raises(InputError, match="at least one of"):
+        Prompt(points=iter([]))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_segany import evaluate
+from napari_segany import AutomaticParams, evaluate
 from napari_segany.errors import InputError
 from napari_segany.evaluation.clickers import WatershedClicker
 from napari_segany.evaluation.tasks import Settings
@@ -42,3 +42,33 @@ def test_what_does_not_fit_is_told(pairs: Any, tiny_model: Any) -> None:
         evaluate(images, truth[:, :40], tiny_model)
     with pytest.raises(InputError, match="boundaries"):
         evaluate(images, truth, tiny_model, Settings(tasks=("edges",)))
+
+
+def test_iterables_of_any_kind_are_taken(pairs: Any, tiny_model: Any) -> None:
+    settings = Settings(tasks=("boxes",))
+    wanted = evaluate(*pairs, tiny_model, settings)
+    for who in (tiny_model, iter([tiny_model])):
+        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), who, settings)
+        assert found["tiny"].figures() == wanted["tiny"].figures()
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.int64, np.float64])
+def test_ids_of_truth_are_told_apart_and_negative_ones_are_none(
+    pairs: Any, tiny_model: Any, kind: Any
+) -> None:
+    images, truth = pairs
+    wide = truth.astype(kind)
+    wide[truth == 3], wide[truth == 10**9] = 2**32 + 1, 2**40 + 1
+    if kind is not np.uint64:
+        wide[truth == 0] = -1
+    settings = Settings(tasks=("boxes", "automatic"), params=AutomaticParams(points_per_side=2))
+    plain, others = (evaluate(images, each, tiny_model, settings) for each in (truth, wide))
+    assert others["tiny"].objects == plain["tiny"].objects == 3
+    assert others["tiny"].figures() == pytest.approx(plain["tiny"].figures(), nan_ok=True)
+
+
+def test_truth_that_is_no_ids_is_refused(pairs: Any, tiny_model: Any) -> None:
+    images, truth = pairs
+    for bad in (truth + 0.5, np.where(truth, 2**64 - 1, 0).astype(np.uint64)):
+        with pytest.raises(InputError, match="The truth"):
+            evaluate(images, bad, tiny_model)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -221,10 +222,37 @@ def test_where_results_cannot_go_is_told_at_once(folder: Path, model: Any, capsy
     assert "is a file" in capsys.readouterr().err
 
 
-def test_images_of_one_name_are_refused(folder: Path, model: Any, capsys: Any):
-    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "images" / "a0.png")
-    assert run(folder) == 2
-    assert "the same names" in capsys.readouterr().err
+def test_images_of_one_name_are_told_apart_by_their_endings(folder: Path, model: Any, capsys: Any):
+    image = tifffile.imread(folder / "images" / "a0.tif")[0]
+    Image.fromarray(image).save(folder / "images" / "a0.png")
+    # The truth is that of the stack, so the picture fails, and only the picture.
+    assert run(folder, "--tasks", "boxes") == 1
+    assert "a0.png" in capsys.readouterr().err
+    rows = csv.DictReader((folder / "out" / "objects.csv").read_text().splitlines())
+    assert {row["image"] for row in rows} == {"a0_tif", "a1"}
+
+
+def test_folders_of_images_have_folders_of_truth(folder: Path, model: Any, capsys: Any):
+    for kind, name in (("images", "a0.tif"), ("truth", "a0_labels.tif")):
+        (folder / kind / "p2").mkdir()
+        shutil.copy(folder / kind / name, folder / kind / "p2" / name)
+    # Truth among the images is no image.
+    shutil.move(folder / "truth", folder / "images" / "truth")
+    command = ["evaluate", str(folder / "images"), "--truth", str(folder / "images" / "truth")]
+    assert main([*command, "-o", str(folder / "out"), *FAST, "--tasks", "boxes", "clicks"]) == 0
+    rows = csv.DictReader((folder / "out" / "objects.csv").read_text().splitlines())
+    assert {row["image"] for row in rows} == {"a0", "a1", "p2/a0"}
+
+
+def test_a_blank_plane_is_not_measured(folder: Path, model: Any, capsys: Any):
+    path = folder / "images" / "a0.tif"
+    planes = tifffile.imread(path).astype(np.float32)
+    planes[1] = np.nan
+    tifffile.imwrite(path, planes, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert run(folder, "--tasks", "clicks", "boxes", "automatic") == 0
+    assert "Plane Z 1: No pixel is a finite number" in capsys.readouterr().err
+    rows = csv.DictReader((folder / "out" / "objects.csv").read_text().splitlines())
+    assert sum(row["image"] == "a0" for row in rows) == 2
 
 
 def test_progress_grows_within_a_stack(folder: Path, model: Any):

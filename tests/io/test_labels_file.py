@@ -62,7 +62,9 @@ def test_sizes_that_are_none_are_refused_before_anything_is_written(size: Any, t
         (np.zeros((4, 5), np.float32), None, "a.tif", "whole numbers"),
         (np.zeros((4, 5), np.uint8), "XY", "a.tif", "end in YX"),
         (np.zeros(4, np.uint8), None, "a.tif", "shape"),
-        (np.full((4, 5), -1), None, "a.tif", "negative"),
+        (np.full((4, 5), 2**32, np.uint64), None, "a.tif", "id 4294967296, .*relabel_sequential"),
+        (np.full((4, 5), 2**32), None, "a.ome.zarr", "id 4294967296, .*relabel_sequential"),
+        (np.full((4, 5), 2**63, np.uint64), None, "a.tif", "id 9223372036854775808, .*relabel"),
         (np.zeros((4, 5), np.uint8), None, "a.png", "must end in"),
     ],
 )
@@ -72,3 +74,23 @@ def test_what_cannot_be_labels_is_refused(
     with pytest.raises(InputError, match=message):
         save_labels(labels, tmp_path / name, axes)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a_labels.ome.tif", "a_labels.ome.zarr"])
+@pytest.mark.parametrize("kind", [np.uint64, np.int64, np.uint32])
+def test_ids_are_kept_exactly(name: str, kind: Any, tmp_path: Path):
+    labels = np.zeros((20, 30), kind)
+    labels[2:5, 2:5], labels[10:15, 2:5] = 2**32 - 1, 2**31 + 1
+    path = save_labels(labels, tmp_path / name)
+    with open_image(path) as image:
+        assert np.array_equal(np.asarray(image.data), labels)
+
+
+@pytest.mark.parametrize("name", ["a_labels.ome.tif", "a_labels.ome.zarr"])
+def test_negative_labels_are_no_objects(name: str, tmp_path: Path):
+    labels = np.full((2, 20, 30), -1, np.int16)
+    labels[0, 2:5, 2:5] = 7
+    with pytest.warns(UserWarning, match="Negative labels are no objects"):
+        path = save_labels(labels, tmp_path / name)
+    with open_image(path) as image:
+        assert np.unique(np.asarray(image.data)).tolist() == [0, 7]

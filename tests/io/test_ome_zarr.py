@@ -10,7 +10,8 @@ import zarr
 
 from napari_segany import save_labels
 from napari_segany.errors import InputError
-from napari_segany.io.read import expand_containers, open_image, stem
+from napari_segany.io.ome_zarr import ZarrPixels
+from napari_segany.io.read import choose_series, expand_containers, open_image, stem
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
 
@@ -49,7 +50,8 @@ def test_images_are_read_lazily_with_axes_and_size(tmp_path: Path, version: str)
         assert opened.name == "a"
         assert opened.axes == "TCZYX"
         assert opened.pixel_size == SIZES
-        assert isinstance(opened.data, zarr.Array)
+        assert isinstance(opened.data, ZarrPixels)
+        assert opened.data.chunks == (1, 1, 1, 10, 10)
         assert np.array_equal(opened.data[1, 0, 2], image[1, 0, 2])
         assert "TCZYX 2 x 2 x 3 x 20 x 30 uint16" in opened.describe()
 
@@ -185,3 +187,47 @@ def test_without_zarr_the_message_says_what_to_install(tmp_path: Path, monkeypat
     monkeypatch.setitem(__import__("sys").modules, "zarr", None)
     with pytest.raises(InputError, match=r"napari-segany\[zarr\]"):
         open_image(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_damaged_chunk_is_an_error_of_its_plane(tmp_path: Path, version: str):
+    path = tmp_path / "a.zarr"
+    image = write_image(path, version, "zyx")
+    inner = ("0.0.0",) if version == "0.4" else ("c", "0", "0", "0")
+    path.joinpath("0", *inner).write_bytes(b"damaged")
+    with open_image(path) as opened:
+        assert np.array_equal(opened.data[1], image[1])
+        with pytest.raises(InputError, match=r"a\.zarr: a chunk of this plane cannot be decoded"):
+            opened.data[0]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_chunks_that_are_not_stored_are_counted(tmp_path: Path, version: str):
+    path = tmp_path / "a.zarr"
+    write_image(path, version, "zyx")
+    with open_image(path) as opened:
+        assert opened.notes == ()
+    first = path / "0" / "0.0.0" if version == "0.4" else path / "0" / "c" / "0" / "0" / "0"
+    first.unlink()
+    with open_image(path) as opened:
+        (note,) = opened.notes
+        assert note.startswith("1 of its 18 chunks are not stored and are read as 0")
+
+
+def test_one_of_several_images_by_its_number(tmp_path: Path):
+    path = tmp_path / "many.zarr"
+    images = [write_image(path / str(n), "0.4", "yx") for n in range(11)]
+    (path / ".zgroup").write_text('{"zarr_format": 2}')
+    with open_image(path, series=10) as opened:
+        assert np.array_equal(opened.data[...], images[10])
+    assert choose_series([path], "all") == [path / str(n) for n in range(11)]
+    assert choose_series([path], 10) == [path / "10"]
+    assert [stem(each) for each in choose_series([path], 2)] == ["many_2"]
+    with pytest.raises(InputError, match="There is no image 11"):
+        open_image(path, series=11)
+
+
+def test_an_array_without_names_of_axes_says_what_was_guessed(tmp_path: Path):
+    zarr.create_array(str(tmp_path / "a.zarr"), data=np.ones((3, 20, 30), np.uint8))
+    with open_image(tmp_path / "a.zarr") as opened:
+        assert "ZYX is a guess, --axes says" in opened.notes[0]

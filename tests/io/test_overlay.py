@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 from PIL import Image
 
@@ -49,3 +51,26 @@ def test_picture_says_what_it_shows(tmp_path):
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (5, 4)
         assert "cells: 3 objects" in image.text.values()
+
+
+def test_neighbours_are_found_across_tiles_and_in_little_memory(monkeypatch):
+    random = np.random.default_rng(0)
+    labels = np.zeros((150, 170), np.int32)
+    for number in range(1, 120):
+        row, col, size = *random.integers(0, 140, 2), random.integers(2, 14)
+        labels[row : row + size, col : col + size] = number
+    whole = choose_colours(labels)
+    for tile in (16, 33, 64):
+        monkeypatch.setattr("napari_segany.io.overlay.TILE", tile)
+        assert np.array_equal(choose_colours(labels), whole)
+    monkeypatch.undo()
+    large = np.zeros((3000, 3000), np.int32)
+    large[500:530, 500:512], large[500:530, 512:520] = 1, 2
+    tracemalloc.start()
+    try:
+        first, second = choose_colours(large)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert first != second
+    assert peak < large.nbytes / 2

@@ -1,5 +1,6 @@
 """What a person drops on the program is understood, or refused in words; stacks stay lazy."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
-from napari_segany.io.read import members, open_image
+from napari_segany.io.read import choose_series, members, open_image
 from napari_segany.io.tiff_meaning import to_known_axes
 from napari_segany.io.tiff_pages import StoredPages, TiffPages
 
@@ -295,6 +296,8 @@ def test_palettes_become_colours_and_gray_palettes_gray(tmp_path: Path) -> None:
     grays.save(tmp_path / "grays.png")
     with open_image(tmp_path / "colours.png") as image:
         assert image.data[0, 0].tolist() == [250, 120, 3]
+    with open_image(tmp_path / "colours.png", stored=True) as image:
+        assert (image.axes, image.data[0, 0]) == ("YX", 1)
     with open_image(tmp_path / "grays.png") as image:
         assert image.shape == (20, 30)
         assert image.data[0, 0] == 90
@@ -505,6 +508,34 @@ def test_what_is_no_set_is_its_only_member(tmp_path: Path) -> None:
     (tmp_path / "c.png").write_bytes(b"no picture")
     for path in (*sorted(tmp_path.iterdir()), tmp_path / "missing.tif", tmp_path):
         assert members(path) == (path,)
+
+
+FUZZED: list[dict[str, Any]] = [
+    {"photometric": "minisblack"},
+    {"photometric": "minisblack", "compression": "zlib"},
+    {"photometric": "minisblack", "imagej": True},
+    {"photometric": "minisblack", "ome": True, "metadata": {"axes": "ZYX"}},
+    {"photometric": "rgb", "planarconfig": "separate", "extrasamples": ["unassalpha"]},
+    {"photometric": "miniswhite", "compression": "lzw", "tile": (16, 16)},
+]
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_whatever_a_header_says_it_is_read_or_refused_in_words(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    path = tmp_path / "fuzzed.tif"
+    tifffile.imwrite(path, pixels((4, 40, 50), "uint8"), **FUZZED[seed % len(FUZZED)])
+    content = bytearray(path.read_bytes())
+    for _ in range(rng.integers(1, 8)):
+        at = rng.integers(0, 600) if rng.random() < 0.7 else len(content) - rng.integers(1, 800)
+        content[at] = rng.choice([0, 1, 2, 3, 255, rng.integers(0, 256)])
+    path.write_bytes(content[: None if rng.random() < 0.8 else int(len(content) * rng.random())])
+    assert path in members(path)
+    assert choose_series([path], "all")
+    with contextlib.suppress(InputError), open_image(path) as image:
+        assert image.describe()
+        if image.data.size < 10**7:
+            np.asarray(image.data)
 
 
 def test_pages_understand_an_ellipsis(tmp_path: Path):

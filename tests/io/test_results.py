@@ -10,8 +10,8 @@ from PIL import Image
 
 from napari_segany import MaskSet
 from napari_segany.core.planes import StackLayout
-from napari_segany.errors import SeganyError
-from napari_segany.io.results import ResultFiles, ResultWriter, measured
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.results import Outputs, ResultFiles, ResultWriter, measured
 
 
 def plane_masks(count: int) -> MaskSet:
@@ -62,3 +62,9 @@ def test_when_one_file_cannot_be_made_none_appears(tmp_path, monkeypatch):
         write(ResultFiles.of(tmp_path, "cells"))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_exports_may_come_from_any_iterable():
+    assert Outputs(exports=iter(["rois", "coco"])).exports == ("coco", "rois")
+    with pytest.raises(InputError, match="exports must be of"):
+        Outputs(exports=iter(["coco", "nothing"]))

@@ -1,3 +1,4 @@
+import csv
 import sys
 from contextlib import closing
 
@@ -25,6 +26,36 @@ def test_an_empty_result_still_has_its_columns(tmp_path):
         table.save(tmp_path / "t.csv")
 
     assert (tmp_path / "t.csv").read_text() == "label\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("=1+1;cmd|' calc'!A0", "'=1+1;cmd|' calc'!A0"),
+        ("+1+1", "'+1+1"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "' =1"),
+        ("\r=1", "' =1"),
+        ("a\r\n=1", "a  =1"),
+        (" =1", "' =1"),
+        ("＝1", "'＝1"),
+        # No formulas.
+        ("cell=1", "cell=1"),
+        ("-5", "-5"),
+        ("+1.5e-3", "+1.5e-3"),
+        ("'quoted", "'quoted"),
+        ("", ""),
+    ],
+)
+def test_texts_are_no_formulas_to_a_spreadsheet(tmp_path, text, written):
+    with closing(CsvTable()) as table:
+        table.add({"label": np.array([1]), "id": np.array([text]), "z": np.array([-5.0])})
+        table.save(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row == {"label": "1", "id": written, "z": "-5"}
 
 
 def test_parquet_keeps_types_and_numbers_in_full(tmp_path):

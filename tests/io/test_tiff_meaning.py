@@ -150,9 +150,8 @@ PALETTES = {
     "gray": palette(*[lambda v: v] * 3),
     "green": palette(lambda v: 0, lambda v: v, lambda v: 0),
     "hot": palette(lambda v: min(3 * v, 255), lambda v: max(v - 85, 0), lambda v: max(v - 170, 0)),
-    "saturated": palette(
-        lambda v: v, lambda v: v if v < 255 else 0, lambda v: max(v, 255 * (v < 1))
-    ),
+    # The brightest is red.
+    "marked": palette(lambda v: v, lambda v: v % 255, lambda v: v % 255),
     "glasbey": palette(lambda v: v * 37 % 256, lambda v: v * 91 % 256, lambda v: v * 53 % 256),
     "inverted": palette(*[lambda v: 255 - v] * 3),
 }
@@ -181,6 +180,28 @@ def test_palettes_are_colours_unless_they_show_intensities(name: str, tmp_path: 
             with open_image(path, axes=axes) as image:
                 assert image.axes == axes
                 np.testing.assert_array_equal(np.asarray(image.data), right)
+
+
+def test_a_palette_of_two_colours(tmp_path: Path) -> None:
+    table = np.array([[200, 0], [10, 90], [0, 255]], np.uint16) * 257
+    tag: Any = (320, "H", 6, table.ravel().tolist(), True)
+    path = write(tmp_path / "a.tif", COINS > 99, photometric="minisblack", extratags=[tag])
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags["PhotometricInterpretation"].overwrite(3)
+    with open_image(path) as image:
+        assert image.axes == "YXS"
+        np.testing.assert_array_equal(image.data[...], (table >> 8).T[(COINS > 99).astype(int)])
+
+
+@pytest.mark.parametrize("name", ["glasbey", "inverted", "white"])
+def test_labels_and_masks_are_what_is_stored(name: str, tmp_path: Path) -> None:
+    options: Any = {"photometric": "palette", "colormap": PALETTES.get(name)}
+    path = write(
+        tmp_path / "a.tif", COINS, **({"photometric": "miniswhite"} if name == "white" else options)
+    )
+    with open_image(path, stored=True) as image:
+        assert (image.axes, image.notes) == ("YX", ())
+        np.testing.assert_array_equal(np.asarray(image.data), COINS)
 
 
 @pytest.mark.parametrize("photometric", ["cielab", "icclab", "itulab", "cfa", "ycbcr"])

@@ -13,6 +13,7 @@ import tifffile
 from napari_segany.batch.work import Images
 from napari_segany.errors import InputError
 from napari_segany.io.read import open_image
+from napari_segany.io.tiff_pages import TiffPages
 
 SHRINKS = """
 import os, sys
@@ -104,6 +105,36 @@ def test_stored_pages_are_read_wherever_rows_and_columns_lie(
         assert image.axes == axes
         np.testing.assert_array_equal(image.data[...], stack)
         np.testing.assert_array_equal(image.data[3], stack[3])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3, 4])
+def test_one_index_along_an_axis_is_as_lazy_as_the_whole(tmp_path: Path, axis: int) -> None:
+    stack = STACK[:, :60, :80].reshape(2, 3, 60, 80, 1).repeat(2, axis=-1)
+    read = []
+
+    def page(number: int) -> np.ndarray:
+        read.append(number)
+        return stack.reshape(6, 60, 80, 2)[number]
+
+    lazy = TiffPages(stack.shape, stack.dtype, 3, page).along(axis, 1)
+    assert not read
+    right = stack.take(1, axis)
+    assert lazy.shape == right.shape
+    np.testing.assert_array_equal(lazy[0], right[0])
+    np.testing.assert_array_equal(lazy[...], right)
+    single = TiffPages(stack.shape[1:], stack.dtype, 3, lambda n: stack[0, n]).along(0, 2)
+    np.testing.assert_array_equal(single[...], stack[0, 2])
+
+
+def test_a_page_that_lists_too_few_strips_is_an_error_of_that_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], compression="zlib", rowsperstrip=60)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for name in ("StripOffsets", "StripByteCounts"):
+            tag = tiff.pages.first.tags[name]
+            tag.overwrite(tag.value[:4])
+    with open_image(path) as image, pytest.raises(InputError, match="page 1 lists 4 of its 5 str"):
+        image.data[...]
 
 
 def test_one_bad_page_is_an_error_of_that_page(tmp_path: Path) -> None:

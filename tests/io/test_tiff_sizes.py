@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_segany.io.read import SUFFIXES, open_image
-from napari_segany.io.tiff_sizes import pixel_size_of
+from napari_segany.io.tiff_sizes import DIALECTS, pixel_size_of
 
 PLANE = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 BYTE, ASCII = 1, 2
@@ -120,8 +120,7 @@ STATED: list[tuple[dict[str, Any], dict[str, tuple[float, str]]]] = [
 
 @pytest.mark.parametrize(("stated", "size"), STATED)
 def test_what_other_dialects_state(stated: Any, size: Any) -> None:
-    kinds = "ome imagej lsm stk fluoview metaseries svs sis micromanager".split()
-    tiff: Any = SimpleNamespace(**{f"is_{kind}": False for kind in kinds} | stated)
+    tiff: Any = SimpleNamespace(**{f"is_{kind}": False for kind in DIALECTS} | stated)
     series = SimpleNamespace(keyframe=SimpleNamespace(tags=tifffile.tifffile.TiffTags()))
     found = pixel_size_of(tiff, series)
     assert set(found) == set(size)

@@ -69,3 +69,13 @@ def test_unnamed_axes_get_a_name_that_ome_knows():
         assert stack.axes == "ZYX"
     with pytest.raises(InputError, match="too many dimensions"):
         LabelStack("TZCQYX", (1, 1, 1, 1, 3, 4))
+
+
+@pytest.mark.parametrize("block", [1, 100, 2**20])
+def test_planes_are_kept_in_blocks_and_come_back_whole(tmp_path, monkeypatch, block):
+    labels = np.random.default_rng(0).integers(0, 70_000, (2, 30, 40)).astype(np.int32)
+    save(tmp_path / "a.ome.tif", "ZYX", labels)
+    monkeypatch.setattr("napari_segany.io.write._BLOCK", block)
+    save(tmp_path / "b.ome.tif", "ZYX", labels)
+    assert np.array_equal(tifffile.imread(tmp_path / "b.ome.tif"), labels)
+    assert (tmp_path / "a.ome.tif").read_bytes() == (tmp_path / "b.ome.tif").read_bytes()

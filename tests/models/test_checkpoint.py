@@ -178,3 +178,31 @@ def test_missing_and_misshapen_tensors_are_named(vit_t_state: State) -> None:
         check_fit("vit_t", vit_t_state | {other: torch.zeros(3)})
     with pytest.raises(WeightsError, match="more"):
         load_strict("vit_t", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("mask_decoder.iou_token.weight", lambda v: v * float("nan"), "not finite"),
+        ("image_encoder.neck.0.weight", lambda v: v / 0, "not finite"),
+        ("image_encoder.neck.0.weight", lambda v: v.double() + 1e39, "not finite"),
+        ("image_encoder.patch_embed.seq.0.bn.running_var", lambda v: v - 5, "not possible"),
+        ("image_encoder.neck.0.weight", lambda v: v.to(torch.int8), "of another type: .* int8"),
+        ("mask_decoder.iou_token.weight", lambda v: v + 1j, "of another type: .* complex64"),
+    ],
+)
+def test_weights_that_find_nothing_are_refused(
+    name: str, change: Any, message: str, vit_t_state: State
+) -> None:
+    state = vit_t_state | {name: change(vit_t_state[name])}
+    for use in (load_strict, check_fit):
+        with pytest.raises(WeightsError, match=f"{message}.*") as caught:
+            use("vit_t", state)
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["image_encoder", "prompt_encoder", "mask_decoder"])
+def test_weights_that_are_all_zero_are_refused(part: str, vit_t_state: State) -> None:
+    state = {k: v * 0 if k.startswith(part) else v for k, v in vit_t_state.items()}
+    with pytest.raises(WeightsError, match=f"The weights of {part} are all zero"):
+        load_strict("vit_t", state)

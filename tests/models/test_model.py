@@ -1,6 +1,12 @@
 """SamModel with real weights, on pictures that come with scikit-image."""
 
 import dataclasses
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +17,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data, filters, measure, morphology, segmentation
 
-from napari_segany import AutomaticParams, Embedding, MaskSet, Prompt, SamModel, load_model
-from napari_segany.errors import Cancelled, InputError, WeightsError
+from napari_segany import AutomaticParams, Embedding, MaskSet, Prompt, SamModel, load_model, refine
+from napari_segany.core.logits import LaterLogits
+from napari_segany.errors import Cancelled, InputError, SeganyError, WeightsError
 from napari_segany.models.catalog import CATALOG, ModelDefaults
-from napari_segany.models.weights import Weights
+from napari_segany.models.weights import Weights, import_file
 
 real = pytest.mark.weights
 Bool = NDArray[np.bool_]
@@ -525,3 +532,182 @@ def test_wrong_devices_and_names_are_told_before_anything_is_fetched(cache: Path
     (cache / "models").mkdir(parents=True, exist_ok=True)
     with pytest.raises((InputError, WeightsError)):
         load_model(cache / "nothing.pt", device="cpu")
+
+
+# --- many prompts, other processes -----------------------------------------------------------
+
+
+def test_logits_of_many_prompts_are_not_kept_and_come_back_to_the_same_bytes(
+    tiny_model: SamModel, tiny_embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = np.where(np.indices((32, 32))[0] < 12, 3.0, -3.0).astype(np.float32)
+    prompts = [
+        *(Prompt(points=[[row, row + 5]]) for row in range(0, 48, 3)),
+        Prompt(box=[5, 5, 30, 40]),
+        Prompt(points=[[9, 9]], mask_logits=logits),
+    ]
+    kept = tiny_model.predict(tiny_embedding, prompts, multimask="both")
+    monkeypatch.setattr("napari_segany.models.model.LOGITS_KEPT", 10)
+    later = tiny_model.predict(tiny_embedding, prompts, multimask="both")
+    for one, other in zip(kept, later, strict=True):
+        assert isinstance(one._logits, np.ndarray)
+        assert isinstance(other._logits, LaterLogits), "nothing is kept"
+        assert np.array_equal(one.low_res_logits, other.low_res_logits)
+        assert np.array_equal(one[[2, 1]].low_res_logits, other[[2, 1]].low_res_logits)
+        assert np.array_equal(one.predicted_iou, other.predicted_iou)
+        assert all(np.array_equal(one.mask(i), other.mask(i)) for i in range(len(one)))
+    few = tiny_model.predict(tiny_embedding, prompts[:2], multimask="both")
+    assert isinstance(few[0]._logits, np.ndarray)
+
+
+def test_prompts_may_be_any_iterable(tiny_model: SamModel, tiny_embedding: Embedding) -> None:
+    points = [[3.0, 4.0], [20.0, 30.0], [40.0, 9.0]]
+    prompts = [Prompt(points=[point]) for point in points]
+    wanted = tiny_model.predict(tiny_embedding, prompts)
+    for same in (iter(prompts), map(Prompt, ([p] for p in points)), dict.fromkeys(prompts)):
+        found = tiny_model.predict(tiny_embedding, same)
+        assert len(found) == 3
+        for one, other in zip(wanted, found, strict=True):
+            assert np.array_equal(one.low_res_logits, other.low_res_logits)
+    assert tiny_model.predict(tiny_embedding, iter([])) == []
+    refined = refine(tiny_model, tiny_embedding, Prompt(points=points), iter([2, 0]))
+    same = refine(tiny_model, tiny_embedding, Prompt(points=points), [2, 0])
+    assert np.array_equal(refined.mask(0), same.mask(0))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_embedding_a_large_plane_costs_at_most_three_times_its_bytes(
+    tiny_model: SamModel, dtype: str
+) -> None:
+    plane = (np.arange(2500**2).reshape(2500, 2500) % 251).astype(dtype)
+    tiny_model.embed(plane[:64, :64])
+    tracemalloc.start()
+    try:
+        tiny_model.embed(plane)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The plane itself is the third; ten megabytes are blocks of fixed size.
+    assert peak <= 2 * plane.nbytes + 10 * 2**20
+
+
+def test_features_at_points_need_no_padding(
+    tiny_model: SamModel, tiny_embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tiny_model._asked(tiny_embedding)
+    random = np.random.default_rng(0).random((200, 2)) * [50, 64]
+    points = np.concatenate([random, [[-0.5, -0.5], [49.5, 63.5], [0, 63.5], [25, 0]]])
+    xy = torch.from_numpy(asked.frame.to_xy(points)).float() / asked.frame.side * 2 - 1
+    sample = torch.nn.functional.grid_sample
+    wanted = sample(
+        tiny_embedding.features[None], xy[None, None], padding_mode="border", align_corners=False
+    )
+
+    def as_on_apples_gpus(*given: Any, padding_mode: str = "zeros", **options: Any) -> Any:
+        assert padding_mode != "border", "grid_sampler: Unsupported Border padding mode"
+        return sample(*given, padding_mode=padding_mode, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", as_on_apples_gpus)
+    assert np.array_equal(asked.features_at(points), wanted[0, :, 0].T.numpy())
+
+
+@pytest.fixture(scope="module")
+def saved(vit_t_state: dict[str, torch.Tensor], tmp_path_factory: Any) -> Path:
+    path: Path = tmp_path_factory.mktemp("weights") / "mine.pt"
+    torch.save(vit_t_state, path)
+    return path
+
+
+def test_a_model_is_pickled_as_the_name_of_its_weights(saved: Path, cache: Path) -> None:
+    model = load_model(saved, device="cpu", precision="exact")
+    content = pickle.dumps(model)
+    assert len(content) < 5000, "weights stay where they are"
+    again = pickle.loads(content)
+    assert (again.id, again.weights, again.precision) == (model.id, model.weights, "exact")
+    for one, other in zip(
+        model.network.state_dict().values(), again.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_other_weights_than_the_pickled_ones_are_refused(
+    saved: Path, cache: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.pt"
+    path.write_bytes(saved.read_bytes())
+    content = pickle.dumps(load_model(path, device="cpu"))
+    state = torch.load(path)
+    torch.save({name: value + 1 for name, value in state.items()}, path)
+    with pytest.raises(WeightsError, match="changed since it was found"):
+        pickle.loads(content)
+    path.unlink()
+    with pytest.raises(InputError, match="There is no checkpoint file"):
+        pickle.loads(content)
+
+
+def test_a_pickled_model_is_found_by_its_name_where_paths_differ(
+    saved: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_file(saved, "mine")
+    content = pickle.dumps(load_model("mine", device="cpu"))
+    monkeypatch.setenv("SEGANY_CACHE", str(tmp_path / "elsewhere"))
+    shutil.move(cache / "models", tmp_path / "elsewhere" / "models")
+    assert pickle.loads(content).weights.path.parent == tmp_path / "elsewhere" / "models"
+    for file in (tmp_path / "elsewhere" / "models").glob("mine*"):
+        file.unlink()
+    other = torch.load(saved)
+    torch.save({name: value * 2 for name, value in other.items()}, tmp_path / "other.pt")
+    import_file(tmp_path / "other.pt", "mine")
+    with pytest.raises(WeightsError, match=r"other weights of mine \(sha256"):
+        pickle.loads(content)
+
+
+FORK = """
+import os, signal, sys
+import numpy as np, torch
+from tests.tiny import build_tiny_model
+from napari_segany import AutomaticParams, Prompt
+
+model = build_tiny_model()
+torch.set_num_threads(2)
+plane = np.random.default_rng(0).integers(0, 255, (300, 300)).astype(np.uint8)
+prompts = [Prompt(points=[[row, 50]]) for row in range(0, 300, 20)]
+# Two threads of torch exist from here on.
+torch.ones(1500, 1500) @ torch.ones(1500, 1500)
+many = torch.ones(2000, 2000).exp()
+
+def answers():
+    embedding = model.embed(plane)
+    sets = model.predict(embedding, prompts)
+    params = AutomaticParams(points_per_side=3, pred_iou_thresh=0, stability_score_thresh=0)
+    found = model.generate(plane, params)
+    torch.ones(2000, 2000).exp()
+    return [s.low_res_logits for s in sets], [found.mask(i) for i in range(len(found))]
+
+before = answers()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    after = answers()
+    same = all(np.array_equal(a, b) for x, y in zip(before, after) for a, b in zip(x, y))
+    os._exit(0 if same and torch.get_num_threads() == 1 else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
+def test_a_forked_process_answers_as_its_parent_did() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", FORK], cwd=root, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_gpu_is_not_used_from_a_forked_process(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_model, "device", torch.device("cuda"))
+    monkeypatch.setattr(tiny_model, "_process", -1)
+    with pytest.raises(SeganyError, match=r"loaded on cuda before .*'spawn' or 'forkserver'"):
+        tiny_model.embed(blobs())

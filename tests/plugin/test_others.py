@@ -8,6 +8,7 @@ import pytest
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.errors import InputError
+from napari_segany.io.detections import Choices
 from napari_segany.plugin import others
 from napari_segany.plugin.from_labels import masks_of
 
@@ -48,6 +49,42 @@ def test_labels_are_refined_with_their_own_numbers(
     assert controller.commit() == [7, 10**9]
     assert np.array_equal(controller.labels.data[2], two_objects[2])
     assert not controller.labels.data[3].any()
+
+
+@pytest.mark.parametrize("how", ["mask", "box"])
+def test_negative_labels_are_no_objects(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, two_objects: Any, how: Any
+) -> None:
+    two_objects[two_objects == 0] = -1
+    controller = begin(stack)
+    viewer.dims.current_step = (2, 0, 0)
+    said: list[str] = []
+    controller.status.connect(said.append)
+    others.take_labels(controller, viewer.add_layer(Labels(two_objects)), how)
+    jobs.run()
+    assert [each.label for each in controller.session.state.open] == [7, 10**9]
+    assert [text for text in said if "Negative" in text] == [
+        "2 objects are open. Negative labels are no objects."
+    ]
+
+
+def test_ids_beyond_32_bits_are_kept_or_refused(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    wide = np.zeros(stack.shape, np.uint64)
+    wide[2, 5:15, 10:20], wide[2, 20:30, 30:40] = 2**32 + 1, 2**40 + 1
+    controller = begin(stack)
+    viewer.dims.current_step = (2, 0, 0)
+    others.take_labels(controller, viewer.add_layer(Labels(wide)))
+    jobs.run()
+    assert [each.label for each in controller.session.state.open] == [2**32 + 1, 2**40 + 1]
+    with pytest.raises(InputError, match="type int32, whose ids end at 2147483647"):
+        controller.commit()
+    assert len(controller.session.state.open) == 2
+    into = viewer.add_layer(Labels(np.zeros(stack.shape, np.uint64)))
+    controller.into(into)
+    controller.commit()
+    assert np.array_equal(into.data, wide)
 
 
 def test_every_plane_of_labels_can_be_asked(
@@ -122,7 +159,46 @@ def test_tables_become_boxes(
     jobs.run()
     assert [each.plane[0] for each in controller.session.state.open] == [4, 1]
     table.write_text("x1,y1,x2,y2,z\n5,6,15,16,40\n")
-    with pytest.raises(InputError, match="planes that image does not have"):
+    with pytest.raises(InputError, match=r"z 40 is not there: the image has planes 0\.\."):
+        others.take_table(controller, table)
+
+
+def test_tables_of_other_programs_are_understood_and_say_so(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, tmp_path: Path
+) -> None:
+    controller = begin(stack, scale=(1, 0.5, 0.5), units=("s", "um", "um"))
+    viewer.dims.current_step = (1, 0, 0)
+    table = tmp_path / "Results.csv"
+    table.write_text(
+        " ,Area,X,Y,BX,BY,Width,Height,Slice\n"
+        "1,24.25,8,6,5.5,2.5,5,7,3\n2,24.25,8,6,5.5,2.5,0,7,3\n"
+    )
+    found = others.take_table(controller, table)
+    (each,) = controller.session.state.open
+    assert (each.prompt.box.tolist(), each.plane[0]) == ([5, 11, 18, 20], 2)
+    assert found.understood == (
+        "ImageJ results: boxes from BX, BY, Width, Height in um; planes from Slice, counted from 1"
+    )
+    assert found.skipped == ("row 2 (line 3): its box has no area",)
+    others.take_table(controller, table, Choices(first_plane=0, units="pixels"))
+    each = controller.session.state.open[-1]
+    assert (each.prompt.box.tolist(), each.plane[0]) == ([2.5, 5.5, 8.5, 9.5], 3)
+
+
+def test_tables_in_rolled_views_are_about_the_rows_and_columns_in_view(
+    begin: Any, jobs: Any, stack: Any, viewer: Any, tmp_path: Path
+) -> None:
+    controller = begin(stack)
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.current_step = (0, 0, 7)
+    table = tmp_path / "points.csv"
+    table.write_text("row,col,z\n3,30,9\n")
+    others.take_table(controller, table)
+    (each,) = controller.session.state.open
+    assert each.plane == (None, None, 9)
+    assert each.prompt.points.tolist() == [[3, 30]]
+    table.write_text("index,axis-0,axis-1,axis-2\n0,3,30,9\n")
+    with pytest.raises(InputError, match="the view shows others"):
         others.take_table(controller, table)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_segany import Prompt
-from napari_segany.plugin.prompts import Drawn
+from napari_segany.core.sketches import Sketch
 
 SCALES = [(1, 1, 1), (3, 0.65, 0.65)]
 
@@ -112,7 +112,7 @@ def test_a_click_refines_a_scribble(
 
 def test_points_come_in_the_order_in_which_they_were_asked() -> None:
     before = Prompt([[1, 1], [2, 2], [1, 1]], [1, 0, 1], box=[0, 0, 9, 9])
-    drawn = Drawn([[5, 5], [2, 2], [1, 1 + 1e-9], [2, 2]], [1, 1, 1, 0], [0, 0, 9, 9 - 1e-9])
+    drawn = Sketch([[5, 5], [2, 2], [1, 1 + 1e-9], [2, 2]], [1, 1, 1, 0], [0, 0, 9, 9 - 1e-9])
     drawn.settle(before)
     assert drawn.points == [[1, 1], [2, 2], [5, 5], [2, 2]]
     assert drawn.signs == [1, 0, 1, 1]

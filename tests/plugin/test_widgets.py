@@ -352,6 +352,31 @@ def test_other_layers_and_tables_are_taken_from_the_widget(
     assert "Choose a labels layer" in ready.message.text()
 
 
+def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
+    ready: Any, viewer: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    path = tmp_path / "Results.csv"
+    header = " ,Area,X,Y,BX,BY,Width,Height,Slice\n"
+    path.write_text(header + "1,9,5,5,5,6,10,10,1\n2,9,5,5,5,6,0,10,1\n")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
+    buttons = {b.text(): b for b in ready.others.findChildren(QPushButton)}
+    buttons["Boxes or points from a table ..."].click()
+    assert ready.others.table_line.text() == (
+        "Results.csv: ImageJ results: boxes from BX, BY, Width, Height; planes from Slice, "
+        "counted from 1.\n1 of 2 skipped: row 2 (line 3): its box has no area.\n"
+        "The choices above override this."
+    )
+    (each,) = ready.session.state.open
+    assert each.prompt.box.tolist() == [6, 5, 15, 14]
+    # What goes wrong is said, and the panel stays as it was.
+    ready.others.first_plane.setCurrentIndex(1)
+    buttons["Boxes or points from a table ..."].click()
+    assert "Slice 1 is not there: the image has one plane" in ready.message.text()
+    assert ready.others.table_line.text() == ""
+    assert len(ready.session.state.open) == 1
+    assert ready.others.isVisible()
+
+
 def test_a_saved_session_is_done_again_and_copied(
     ready: Any, viewer: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.work import Images, PlaneProgress, Task, compute
@@ -61,6 +62,7 @@ def _device(asked: str, worker: str | int, count: int) -> str:
 
 
 def _model(request: ModelRequest) -> SamModel:
+    """The model of this worker, loaded once for each precision that is asked for."""
     if request not in _loaded:
         import torch
         from distributed import get_worker
@@ -71,7 +73,8 @@ def _model(request: ModelRequest) -> SamModel:
             torch.set_num_threads(request.threads)
         device = _device(request.device, get_worker().name, torch.cuda.device_count())
         precision: Any = request.precision
-        _loaded[request] = load_model(request.model, device=device, precision=precision)
+        model = load_model(request.model, device=device, precision=precision)
+        _loaded[request] = _loaded[replace(request, precision=model.precision)] = model
     return _loaded[request]
 
 
@@ -85,13 +88,14 @@ def _recipe_on_worker(request: ModelRequest, given: dict[str, Any]) -> Recipe:
 def _compute_on_worker(request: ModelRequest, task: Task) -> tuple[bytes, list[str]]:
     # A worker with several threads still has one device.
     with _one_at_a_time:
-        model = _model(request)
+        # Another worker settled the recipe, and "auto" may mean something else here.
+        model = _model(replace(request, precision=task.recipe.precision))
         if model.weights.sha256 != task.recipe.weights_sha256:
             raise InputError(
                 f"A worker has other weights of {model.id} (sha256 {model.weights.sha256[:12]}...) "
                 f"than the recipe ({task.recipe.weights_sha256[:12]}...)."
             )
-        return compute(task, model, _images), task.recipe.differences_here()
+        return compute(task, model, _images), task.recipe.differences_here(model.device.type)
 
 
 # Here ----------------------------------------------------------------------------------------
@@ -213,7 +217,15 @@ def connect(
             threads = max(1, (os.cpu_count() or 1) // int(count))
             request = replace(request, threads=threads)
             scheduler = together.enter_context(_processes(int(count)))
-        elif scheduler_file is not None or (address and "://" in address):
+        elif scheduler_file is not None:
+            # Without the file the client would wait for it, for ever.
+            if not Path(scheduler_file).is_file():
+                raise InputError(
+                    f"There is no file {scheduler_file}; start the scheduler first, with "
+                    f"dask scheduler --scheduler-file {scheduler_file}."
+                )
+            scheduler = None
+        elif address and "://" in address:
             scheduler = address
         else:
             raise InputError(f"{address!r} is no address; give {ADDRESSES}.")

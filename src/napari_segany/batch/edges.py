@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.batch.inputs import EDGES
+from napari_segany.batch.made import recipe_with_result
 from napari_segany.batch.plan import Item, MapFiles
-from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
+from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output, where
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import StackLayout
@@ -44,7 +45,7 @@ def edge_params(points_per_side: int = EDGE_POINTS) -> AutomaticParams:
 def edge_files(folder: Path, name: str, thin: bool) -> MapFiles:
     """Where the edge map of an image called ``name`` goes: OME-TIFF, float32, 0..1."""
     main, provenance = folder / f"{name}{EDGES}", folder / f"{name}_edges_recipe.json"
-    return MapFiles(main, provenance, (("thin", thin),))
+    return MapFiles(main, provenance, name, (("thin", thin),))
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Edges:
         """The map of one plane, compressed."""
         found = find_edges(
             model,
-            layout.plane(image.data, index),
+            layout.read(image.data, index),
             points_per_side=recipe.params.points_per_side,
             thin=self.thin,
             limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
@@ -93,7 +94,9 @@ class Edges:
                 f"A finished plane cannot be read ({error}); it is done again."
             ) from error
 
-    def finish(self, item: Item, recipe: Recipe, work: Work[Map]) -> Record:
+    def finish(
+        self, item: Item, recipe: Recipe, work: Work[Map], content: str, empty: Container[int]
+    ) -> Record:
         """See :class:`Product`; planes that were not asked for are black."""
         files = item.files
         assert isinstance(files, MapFiles)
@@ -104,8 +107,9 @@ class Edges:
 
             def planes() -> Iterator[Map]:
                 for index in layout.indices():
-                    if index in chosen:
-                        yield work.load(layout.number(index))
+                    number = layout.number(index)
+                    if index in chosen and number not in empty:
+                        yield work.load(number)
                     else:
                         yield np.zeros(layout.labels_shape[-2:], np.float32)
 
@@ -123,11 +127,14 @@ class Edges:
                     image.name,
                     total.digest(),
                 )
-                provenance.write_text(recipe.to_json(), "utf-8")
+                outputs = {files.main.name: describe_output(edges)}
+                text = recipe_with_result(recipe, item.path, content, outputs)
+                provenance.write_text(text, "utf-8")
             understood = image.describe(layout.axes)
         return Record(
-            image=str(item.path),
-            stamp=asdict(stamp),
-            outputs={path.name: describe_output(path) for path in files.all()},
+            image=where(item.path),
+            content=content,
+            stamp=stamp,
+            outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
             summary=Summary(understood=understood, planes=layout.chosen_count),
         )

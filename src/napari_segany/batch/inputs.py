@@ -1,74 +1,251 @@
 """From what was typed to a list of image files, and to the names of their results."""
 
 import glob
-from collections.abc import Iterable
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
+from napari_segany.batch.records import FOLDER
 from napari_segany.errors import InputError
+from napari_segany.io.atomic import check_writable
 from napari_segany.io.exports import EXPORTS
+from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import is_zarr
-from napari_segany.io.read import ACCEPTED, SUFFIXES, stem
+from napari_segany.io.read import (
+    ACCEPTED,
+    SUFFIXES,
+    choose_series,
+    expand_containers,
+    members,
+    stem,
+)
 from napari_segany.io.results import LABELS, Outputs, ResultFiles
+
+logger = logging.getLogger(__name__)
 
 EDGES = "_edges.ome.tif"
 """Ending of the names of edge maps."""
 
 _RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(ending for ending, _ in EXPORTS.values()))
 
+_SAID_BESIDE = ("_recipe.json", "_prompts.json", "_edges_recipe.json")
+"""Endings of the files that lie beside results and say how they were made."""
 
-def find_inputs(given: Iterable[str]) -> list[Path]:
-    """Files as given, the images of folders, and what patterns match; each once, in order.
+_MAGIC = "*?["
+
+
+def find_inputs(
+    given: Iterable[str],
+    apart: Iterable[Path] = (),
+    series: int | Literal["all"] | None = None,
+) -> dict[Path, str]:
+    """Files as given, the images of folders and their folders, and what patterns match.
+
+    Left out, and said: results of this package, folders of results, and files that belong to an
+    image that another file stands for. Hidden files and folders are left out, too.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Files, folders, and patterns, in which ``**`` stands for any number of folders.
+    apart : iterable of Path
+        Folders that are not looked into because they hold something else.
+    series : int or "all", optional
+        Which image of files that hold several; see :func:`choose_series`.
+
+    Returns
+    -------
+    dict
+        The images in order, each once, and for each the folder it lies in below the folder or
+        pattern that was given, with slashes; empty for files that were given themselves.
 
     Raises
     ------
     InputError
         If a folder holds no image or a pattern matches nothing.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, tuple[Path, str]] = {}
+    left_out: list[tuple[Path, str]] = []
+    others = {os.path.realpath(path) for path in apart}
     for text in given:
         path = Path(text)
         if path.is_dir() and not is_zarr(path):
-            files = [
-                p
-                for p in sorted(path.iterdir())
-                # Results of an earlier run in the same folder are no inputs.
-                if (p.suffix.lower() in SUFFIXES or is_zarr(p))
-                and not p.name.startswith(".")
-                and not p.name.endswith(_RESULTS)
-            ]
+            files = [*_walk(path, others - {os.path.realpath(path)}, left_out)]
             if not files:
                 raise InputError(f"There is no image in the folder {path}; accepted: {ACCEPTED}.")
-        elif not path.exists() and any(c in text for c in "*?["):
+            placed = [(file, _below(file, path)) for file in files]
+        elif not os.path.lexists(path) and any(c in text for c in _MAGIC):
             # Not every shell expands patterns.
-            files = [Path(p) for p in sorted(glob.glob(text))]
+            files = [Path(p) for p in sorted(glob.glob(text, recursive=True))]
             if not files:
                 raise InputError(f"Nothing matches {text}.")
+            root, zarrs = _root(path), {file for file in files if is_zarr(file)}
+            images = [f for f in files if f in zarrs or not f.is_dir()]
+            # What lies in an OME-Zarr folder is no image by itself.
+            images = [f for f in images if zarrs.isdisjoint(f.parents)]
+            placed = [(file, _below(file, root)) for file in images]
         else:
-            files = [path]
-        for file in files:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
+            placed = [(path, "")]
+        for file, place in placed:
+            for each in expand_containers(file):
+                found.setdefault(os.path.realpath(each), (each, place))
+    kept = _without_members(found, left_out)
+    chosen = {each: place for file, place in kept for each in choose_series([file], series)}
+    _say(left_out)
+    return chosen
+
+
+def _root(pattern: Path) -> Path:
+    """The folder of a pattern that no part of it stands for."""
+    parts = pattern.parts
+    fixed = next((n for n, part in enumerate(parts) if any(c in part for c in _MAGIC)), 0)
+    return Path(*parts[:fixed])
+
+
+def _below(file: Path, root: Path) -> str:
+    place = file.parent.relative_to(root).as_posix()
+    return "" if place == "." else place
+
+
+def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
+    """Images in a folder and the folders in it, in order; each folder once, whatever links say."""
+    seen = set(apart)
+    to_do = [root]
+    while to_do:
+        folder = to_do.pop()
+        if (real := os.path.realpath(folder)) in seen:
+            continue
+        seen.add(real)
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError as error:
+            left_out.append((folder, f"it cannot be read ({error.strerror})"))
+            continue
+        inside = [path for path in inside if not path.name.startswith(".")]
+        ours = _is_ours(inside)
+        folders = []
+        for path in inside:
+            if is_zarr(path) or (path.suffix.lower() in SUFFIXES and not path.is_dir()):
+                if ours(path):
+                    left_out.append((path, "it is a result"))
+                else:
+                    yield path
+            elif path.is_dir():
+                if (path / FOLDER).is_dir():
+                    left_out.append((path, "it is a folder of results"))
+                else:
+                    folders.append(path)
+        # The first one is taken next, and links last, so that files have the names they lie under.
+        to_do += sorted(folders, key=lambda path: (path.is_symlink(), path), reverse=True)
+
+
+def _is_ours(inside: Iterable[Path]) -> Callable[[Path], bool]:
+    """Whether a file is a result: another one says so, or the image that it is called after."""
+    names = {path.name for path in inside}
+    stems = {stem(path) for path in inside if path.suffix.lower() in SUFFIXES or is_zarr(path)}
+
+    def is_ours(path: Path) -> bool:
+        ending = next((end for end in _RESULTS if path.name.endswith(end)), None)
+        if ending is None:
+            return False
+        name = path.name.removesuffix(ending)
+        return name in stems or any(name + end in names for end in _SAID_BESIDE)
+
+    return is_ours
+
+
+def _without_members(
+    found: Mapping[str, tuple[Path, str]], left_out: list[tuple[Path, str]]
+) -> Iterator[tuple[Path, str]]:
+    """Of an image that is spread over several files, the first of them that was found."""
+    taken: dict[str, Path] = {}
+    for real, (path, place) in found.items():
+        if real in taken:
+            left_out.append((path, f"it is a part of {taken[real].name}"))
+            continue
+        taken |= {os.path.realpath(each): path for each in members(path)}
+        yield path, place
+
+
+def _say(left_out: list[tuple[Path, str]]) -> None:
+    """One line a reason; a folder may hold thousands."""
+    together: dict[str, list[Path]] = defaultdict(list)
+    for path, why in left_out:
+        together[why].append(path)
+    for why, paths in together.items():
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        logger.info("%s%s left out: %s. Name it to take it.", shown(paths[0]), more, why)
 
 
 def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:
     """What the results of each input are called that go to a folder.
 
+    The name of the image without its ending, behind the folder that it lies in below what was
+    given. Images that would have one name are told apart by their folders, then by their endings.
+
+    Parameters
+    ----------
+    inputs : iterable of Path
+        As :func:`find_inputs` gives them; or paths alone, as if they were given themselves.
+    folder : Path
+        For the results.
+
     Raises
     ------
     InputError
-        If the results of two inputs would have one name, on any file system.
+        If nothing can be written to the folder, or the results of two inputs would have one name,
+        on any file system.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; -o takes a folder.")
-    named: dict[str, Path] = {}
-    for path in inputs:
-        other = named.setdefault(stem(path).casefold(), path)
-        if other is not path:
-            raise InputError(
-                f"The results of {other} and {path} would have the same names; "
-                "run them with different -o folders."
-            )
-    return {path: stem(path) for path in named.values()}
+    check_writable(folder)
+    places = dict(inputs) if isinstance(inputs, Mapping) else dict.fromkeys(inputs, "")
+    names = {path: _joined(place, stem(path)) for path, place in places.items()}
+    for tell_apart in (_by_folders, _by_endings):
+        for group in _of_one_name(names):
+            names |= tell_apart(group, names)
+    for first, second, *_ in _of_one_name(names):
+        raise InputError(
+            f"The results of {first} and {second} would have the same names; "
+            "run them with different -o folders."
+        )
+    return names
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
+
+
+def _of_one_name(names: Mapping[Path, str]) -> list[list[Path]]:
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path, name in names.items():
+        groups[name.casefold()].append(path)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _by_folders(group: list[Path], names: Mapping[Path, str]) -> dict[Path, str]:
+    folders = [os.path.realpath(path.parent) for path in group]
+    if len(set(folders)) == 1:
+        return {}
+    # On Windows several drives have nothing in common.
+    with suppress(ValueError):
+        common = os.path.commonpath(folders)
+        below = [Path(each).relative_to(common).as_posix() for each in folders]
+        return {
+            path: names[path].rpartition("/")[2] if at == "." else _joined(at, stem(path))
+            for path, at in zip(group, below, strict=True)
+        }
+    return {}
+
+
+def _by_endings(group: list[Path], names: Mapping[Path, str]) -> dict[Path, str]:
+    found = {}
+    for path in group:
+        ending = path.name.removeprefix(stem(path)).replace(".", "_")
+        found[path] = names[path] + ending
+    return found
 
 
 def name_results(
@@ -77,9 +254,3 @@ def name_results(
     """Where the results of each input go; see :func:`name_inputs`."""
     named = name_inputs(inputs, folder)
     return {p: ResultFiles.of(folder, name, provenance, outputs) for p, name in named.items()}
-
-
-def there_already(files: ResultFiles, options: str) -> InputError:
-    """The error for results that would be overwritten; ``options`` are those that help."""
-    present = next(p for p in files.all() if p.exists())
-    return InputError(f"{present} is there already; give {options}.")

@@ -3,7 +3,8 @@
 import base64
 import io
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from napari_segany.batch.made import recipe_with_result
 from napari_segany.batch.plan import Item
-from napari_segany.batch.records import Record, Stamp, Summary, Work, describe_output
+from napari_segany.batch.records import (
+    Output,
+    Record,
+    Stamp,
+    Summary,
+    Work,
+    describe_output,
+    where,
+)
 from napari_segany.batch.shards import from_bytes, to_bytes
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
@@ -65,31 +75,57 @@ class Labels:
         """See :class:`Product`."""
         return from_bytes(content)
 
-    def finish(self, item: Item, recipe: Recipe, work: Work[MeasuredPlane]) -> Record:
+    def finish(
+        self,
+        item: Item,
+        recipe: Recipe,
+        work: Work[MeasuredPlane],
+        content: str,
+        empty: Container[int],
+    ) -> Record:
         """See :class:`Product`; planes are read one at a time, so memory does not grow."""
         files = item.files
         assert isinstance(files, ResultFiles)
-        return _finish(item, files, recipe, work)
+        return _finish(item, files, recipe, work, content, empty)
 
 
 LABELS = Labels()
 
 
-def _finish(item: Item, files: ResultFiles, recipe: Recipe, work: Work[MeasuredPlane]) -> Record:
+def _finish(
+    item: Item,
+    files: ResultFiles,
+    recipe: Recipe,
+    work: Work[MeasuredPlane],
+    content: str,
+    empty: Container[int],
+) -> Record:
     areas: Counter[int] = Counter()
     scores: Counter[int] = Counter()
     per_plane = []
+    outputs: dict[str, Output] = {}
+
+    def provenance(others: Mapping[Path, Path]) -> str:
+        # Before they get their names, which does not change them: each is read once.
+        outputs.update({path.name: describe_output(at) for path, at in others.items()})
+        return recipe_with_result(recipe, item.path, content, outputs)
+
     with open_image(item.path, axes=recipe.axes) as image:
         stamp = Stamp.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-        with ResultWriter(files, image.name, layout, image.pixel_size, limits) as writer:
+        about = image.name, layout, image.pixel_size, limits, image.path.name
+        with ResultWriter(files, *about) as writer:
             for index in layout.chosen():
-                plane = work.load(layout.number(index))
+                number = layout.number(index)
+                if number in empty:
+                    per_plane.append(0)
+                    continue
+                plane = work.load(number)
                 writer.add(plane, partial(layout.plane, image.data, index))
                 _count(plane, areas, scores)
                 per_plane.append(len(plane.masks))
-            writer.save(recipe.to_json())
+            writer.save(provenance)
         summary = Summary(
             understood=image.describe(layout.axes),
             objects=writer.object_count,
@@ -100,9 +136,10 @@ def _finish(item: Item, files: ResultFiles, recipe: Recipe, work: Work[MeasuredP
             per_plane=per_plane,
         )
     return Record(
-        image=str(item.path),
-        stamp=asdict(stamp),
-        outputs={path.name: describe_output(path) for path in files.all()},
+        image=where(item.path),
+        content=content,
+        stamp=stamp,
+        outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
         summary=summary,
         thumbnail=_thumbnail(files.overlay),
     )

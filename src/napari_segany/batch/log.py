@@ -1,11 +1,16 @@
 """When what was done: the one file of a batch that differs from run to run."""
 
 import json
+import logging
 import os
 import socket
 import time
 from pathlib import Path
 from typing import Any
+
+from napari_segany.io.names import shown
+
+logger = logging.getLogger(__name__)
 
 LOG = "segany_log.jsonl"
 
@@ -21,6 +26,7 @@ class Log:
 
     def __init__(self, output: Path) -> None:
         self._path = output / LOG
+        self._failed = False
 
     def write(self, event: str, **values: Any) -> None:
         """Note an event with the time."""
@@ -31,7 +37,15 @@ class Log:
             "event": event,
             **values,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # One write a line, so that lines of several processes do not mix.
-        with self._path.open("ab") as file:
-            file.write((json.dumps(line) + "\n").encode())
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # No link is followed: it could lead to a file that nobody meant.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            # One write a line, so that lines of several processes do not mix.
+            with open(os.open(self._path, flags, 0o666), "ab", buffering=0) as file:
+                file.write((json.dumps(line) + "\n").encode())
+        # Results do not hang on the log, so a full disk here must not cost them.
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s is not written (%s).", shown(self._path), error.strerror)
+            self._failed = True

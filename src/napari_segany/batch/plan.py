@@ -1,29 +1,45 @@
 """What is to be done: which images, by which recipe, into which files."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from napari_segany.batch.records import Record, Work
 from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.core.planes import Range, StackLayout
+from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.atomic import check_name
+from napari_segany.io.names import shown
 from napari_segany.io.read import OpenedImage, open_image, stem
 from napari_segany.io.write import ome_axes
 from napari_segany.models.model import SamModel
-from napari_segany.recipe import Recipe
+from napari_segany.recipe import PRODUCTS, Recipe
 
-State = Literal["done", "same", "edited", "elsewhere", "failed"]
-"""Done now; done earlier with the same content and recipe; the same, but changed by hand since;
-being done by another process; failed."""
+logger = logging.getLogger(__name__)
+
+State = Literal["done", "partly", "same", "edited", "elsewhere", "failed"]
+"""Done now; done but for planes that could not be read; done earlier with the same content and
+recipe; the same, but changed by hand since; being done by another process; failed."""
+
+_STACKS = (".tif", ".zarr")
+"""Endings of results with the axes of the image."""
+
+FAILED: tuple[State, ...] = ("partly", "failed")
+"""States of which a run says that something failed."""
 
 
 class Files(Protocol):
     """Where the results of one image go."""
 
+    @property
+    def name(self) -> str:
+        """What they are called after, which no other image of the batch has."""
+        ...
+
     def all(self) -> tuple[Path, ...]:
-        """Every file, the one that matters most first."""
+        """Every file, the one that matters most first, the recipe last."""
         ...
 
     def kinds(self) -> Mapping[str, Any]:
@@ -39,12 +55,15 @@ class MapFiles:
     ----------
     main, provenance : Path
         The result, and the recipe.
+    name : str
+        See :class:`Files`.
     settings : tuple
         Names and values of what else decides what is in it.
     """
 
     main: Path
     provenance: Path
+    name: str
     settings: tuple[tuple[str, Any], ...] = ()
 
     def all(self) -> tuple[Path, ...]:
@@ -88,8 +107,20 @@ class Product(Protocol):
         """What :meth:`compute` made bytes of; raises SeganyError if they are not whole."""
         ...
 
-    def finish(self, item: "Item", recipe: Recipe, work: Work[Any]) -> Record:
-        """Write the results of an image whose planes are all there; key and content stay empty."""
+    def finish(
+        self, item: "Item", recipe: Recipe, work: Work[Any], content: str, empty: Container[int]
+    ) -> Record:
+        """Write the results of an image whose planes are all there; the key stays empty.
+
+        Parameters
+        ----------
+        item, recipe, work
+            The image, how it was done, and its finished planes.
+        content : str
+            Hash of the image's content.
+        empty : container of int
+            Numbers of planes that nothing could be made of.
+        """
         ...
 
 
@@ -104,7 +135,7 @@ class Item:
     files : Files
         Where its results go.
     name : str
-        Its name without suffix, which no other has.
+        See :class:`Files`.
     understood : str
         Its axes, size, type and pixel size in words.
     planes : int
@@ -151,6 +182,10 @@ class Batch:
     region: Path | None = None
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        made: Any = replace(self.recipe, product=self.product.name or PRODUCTS[0])
+        object.__setattr__(self, "recipe", made)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -176,6 +211,10 @@ class Outcome:
         Why it failed.
     resumed : int
         Planes that were finished earlier.
+    failed_planes : tuple of str
+        Planes that are empty because they could not be read, each with the reason.
+    notes : tuple of str
+        What else a person should know.
     """
 
     path: Path
@@ -188,15 +227,26 @@ class Outcome:
     pictured: str = ""
     error: str = ""
     resumed: int = 0
+    failed_planes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the files are to be understood; see :class:`Recipe`."""
+    """How the files are to be understood; see :class:`Recipe`.
+
+    Attributes
+    ----------
+    axes, channels, planes
+        As in a recipe.
+    usual : bool
+        Whether the axes come from a recipe: a file that has others goes by its own.
+    """
 
     axes: str = "auto"
     channels: tuple[int, ...] = (0,)
     planes: tuple[Range, ...] = ()
+    usual: bool = False
 
 
 def own_axes(image: OpenedImage, axes: str) -> str:
@@ -254,21 +304,54 @@ def survey(
     for path, files in results.items():
         axes = (own or {}).get(path, "")
         try:
+            for file in files.all() if files else ():
+                check_name(file)
             with open_image(path, axes=axes or reading.axes) as image:
+                usual = reading.axes if reading.usual and not axes else "auto"
+                if usual not in ("auto", "") and not axes_fit(usual, image.axes):
+                    axes = image.axes
+                    logger.info(
+                        "%s is %s and goes by these axes of its own, as the %s of the recipe do "
+                        "not fit; --axes says otherwise.",
+                        *(shown(path), axes, usual),
+                    )
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
                 understood, notes = image.describe(layout.axes), image.notes
-            # More axes than results can have are told before planes are computed.
-            ome_axes(layout.labels_axes)
-            yield Item(path, files, stem(path), understood, layout.chosen_count, axes, notes)
+            if files and any(file.suffix in _STACKS for file in files.all()):
+                # More axes than results can have are told before planes are computed.
+                ome_axes(layout.labels_axes)
+            name = files.name if files else stem(path)
+            yield Item(path, files, name, understood, layout.chosen_count, axes, notes)
         # Files can be damaged in ways that nobody foresaw.
         except Exception as error:
             yield path, error
+
+
+def called(name: str, image: Path) -> str:
+    """An image as people know it: its folder within the inputs, and the name of its file.
+
+    Parameters
+    ----------
+    name : str
+        What its results are called after.
+    image : Path
+        The file; one that is a part of a container is called after that.
+    """
+    own = image.name if image.name.startswith(stem(image)) else stem(image)
+    place = name.rpartition("/")[0]
+    return shown(f"{place}/{own}" if place else own)
 
 
 def sentence(error: BaseException) -> str:
     """An error in words; one that nobody foresaw says so."""
     if isinstance(error, SeganyError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{place}{error.strerror}. Check that the place is there, that it may be written, and "
+            "that the disk is not full."
+        )
     if isinstance(error, MemoryError):
         return "Not enough memory; close other programs or use a smaller image."
     return (

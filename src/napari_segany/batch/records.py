@@ -4,22 +4,34 @@ For each image there is a record once it is done or failed, and a folder of fini
 it is not. Nothing in there decides a result; deleting it costs time only.
 """
 
+import base64
 import hashlib
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.io.atomic import remove, writing
+from napari_segany.io.atomic import check_inside, remove, writing
+from napari_segany.io.names import shown
+from napari_segany.schema import from_json
 
 FOLDER = ".segany"
 FORMAT = 1
 """Raised when the same recipe gives other files than before, so that they are made again."""
+
+TREE = "folders"
+"""Folder with the records of images that lie in folders of their own."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}|")
+_AREA = re.compile(r"\d{1,18}")
+_SCORE = re.compile(r"-?\d{1,3}\.\d\d")
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,21 @@ def hash_content(files: Sequence[Path]) -> str:
 
 
 @dataclass(frozen=True)
+class Output(Stamp):
+    """A result as it was written: size, time, and sha256 of its content."""
+
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check_hash(self.sha256)
+
+
+def _check_hash(value: str) -> None:
+    if not _SHA256.fullmatch(value):
+        raise InputError(f"a sha256 is 64 hexadecimal digits, got {value[:80]!r}.")
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the report says of an image that is done.
 
@@ -100,6 +127,16 @@ class Summary:
     score_histogram: dict[str, int] = field(default_factory=dict)
     per_plane: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        histograms = ((self.area_histogram, _AREA), (self.score_histogram, _SCORE))
+        bins = [(key, known) for counts, known in histograms for key in counts]
+        if bad := [key for key, known in bins if not known.fullmatch(key)]:
+            raise InputError(f"a histogram has no bin called {bad[0][:80]!r}.")
+        counts = [self.objects, self.planes, *self.per_plane]
+        counts += [*self.area_histogram.values(), *self.score_histogram.values()]
+        if min(counts) < 0:
+            raise InputError("nothing is counted below 0.")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -108,47 +145,85 @@ class Record:
     Attributes
     ----------
     image : str
-        Where the image lay.
+        Where the image lay, as it is shown.
     key : str
         Hash of content and recipe; empty for one that failed.
     content : str
         Hash of the content.
-    stamp : dict
+    stamp : Stamp or None
         Size and time of the image when it was hashed.
     outputs : dict
-        Size, time and sha256 of each result by file name.
+        Each result by its file name, which holds no folder.
     error : str
         Why it failed; empty if it did not.
     summary : Summary
         What was found.
     thumbnail : str
         Base64 of a small JPEG.
+    failed_planes : list of str
+        Planes that are empty because they could not be read, each with the reason; the same
+        command tries them again.
+    notes : list of str
+        What else a person should know, for example that a plane is blank.
+    format : int
+        See :data:`FORMAT`.
     """
 
     image: str
     key: str = ""
     content: str = ""
-    stamp: dict[str, int] = field(default_factory=dict)
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stamp: Stamp | None = None
+    outputs: dict[str, Output] = field(default_factory=dict)
     error: str = ""
     summary: Summary = field(default_factory=Summary)
     thumbnail: str = ""
+    failed_planes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise InputError(f"the record has format {self.format}; {FORMAT} is read.")
+        _check_hash(self.key)
+        _check_hash(self.content)
+        if bad := [name for name in self.outputs if not is_plain(name)]:
+            raise InputError(f"{bad[0][:80]!r} is no plain name of a file.")
+        try:
+            base64.b64decode(self.thumbnail, validate=True)
+        except ValueError as error:
+            raise InputError(f"the thumbnail is no base64 ({error}).") from error
 
 
-def describe_output(path: Path) -> dict[str, Any]:
+def is_plain(name: str) -> bool:
+    """Whether a text names a file in a folder, on any system, and none of the package's own."""
+    return (
+        name.casefold() not in ("", ".", "..", FOLDER)
+        and name == PurePosixPath(name).name == PureWindowsPath(name).name
+        and "\0" not in name
+    )
+
+
+def describe_output(path: Path) -> Output:
     """Size, time and hash of a result."""
-    return {**asdict(Stamp.of([path])), "sha256": hash_content([path])}
+    return Output(**asdict(Stamp.of([path])), sha256=hash_content([path]))
 
 
-def is_unchanged(path: Path, known: dict[str, Any]) -> bool:
+def is_unchanged(path: Path, known: Output | None) -> bool:
     """Whether a result is still what was written; its time may have changed by copying."""
+    if known is None or path.is_symlink():
+        return False
     try:
-        stamp = asdict(Stamp.of([path]))
+        stamp = Stamp.of([path])
     except OSError:
         return False
-    if stamp == {name: known.get(name) for name in stamp}:
+    if stamp == Stamp(known.size, known.mtime_ns):
         return True
-    return stamp["size"] == known.get("size") and hash_content([path]) == known.get("sha256")
+    return stamp.size == known.size and hash_content([path]) == known.sha256
+
+
+def where(path: Path) -> str:
+    """Where an image lies, as records say it."""
+    return shown(os.path.realpath(path))
 
 
 class Book:
@@ -163,13 +238,27 @@ class Book:
     """
 
     def __init__(self, output: Path, kind: str = "") -> None:
-        self.folder = output / FOLDER / kind
+        self.output, self.folder = output, output / FOLDER / kind
+
+    def path(self, name: str, ending: str) -> Path:
+        """A file or folder of the image; one in a folder of the inputs has a name with slashes.
+
+        Raises
+        ------
+        SeganyError
+            If it would not lie in the folder with the results, because of a link in there.
+        """
+        folder = self.folder / TREE if "/" in name else self.folder
+        path = folder / f"{name}{ending}"
+        check_inside(self.output, path)
+        return path
 
     @contextmanager
     def hold(self, name: str) -> Iterator[bool]:
         """Keep other processes from an image; gives whether nobody else has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f"{name}.lock")
+        path = self.path(name, ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -181,28 +270,41 @@ class Book:
             lock.release()
 
     def read(self, name: str) -> Record | None:
-        """What became of an image; None if nothing did, or the record cannot be read."""
+        """What became of an image; None if nothing did, or the record cannot be used."""
         try:
-            values = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
-            if values.pop("format") != FORMAT:
-                return None
-            return Record(**{**values, "summary": Summary(**values["summary"])})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            path = self.path(name, ".json")
+            record = from_json(Record, path.read_bytes(), f"The record {path}")
+        except (OSError, SeganyError):
             return None
+        # Results are called after the image; whatever else is listed is not ours.
+        beginning = f"{PurePosixPath(name).name}_"
+        return record if all(each.startswith(beginning) for each in record.outputs) else None
 
     def write(self, name: str, record: Record) -> None:
         """Note what became of an image."""
-        with writing(self.folder / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps({"format": FORMAT, **asdict(record)}) + "\n", "utf-8")
+        with writing(self.path(name, ".json")) as temporary:
+            temporary.write_text(json.dumps(asdict(record)) + "\n", "utf-8")
 
     def all(self) -> dict[str, Record]:
         """Every record, by name of the image."""
-        names = sorted(p.stem for p in self.folder.glob("*.json"))
+        tree = self.folder / TREE
+        paths = [(p, self.folder) for p in self.folder.glob("*.json")]
+        paths += [(p, tree) for p in tree.rglob("*.json")]
+        names = sorted(p.relative_to(at).as_posix().removesuffix(".json") for p, at in paths)
         found = {name: self.read(name) for name in names}
         return {name: record for name, record in found.items() if record is not None}
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What finished planes are about."""
+
+    key: str
+    recipe: str
+    content: str
 
 
 class Work(Generic[T]):
@@ -221,23 +323,38 @@ class Work(Generic[T]):
 
     def take_up(self, key: str) -> str | None:
         """Go on with what lies there: its settled recipe; None if it was about something else."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            header = json.loads((self.folder / "header.json").read_text(encoding="utf-8"))
-            if header["key"] == key:
-                settled: str = header["recipe"]
-                return settled
+        header = self._header()
+        return header.recipe if header is not None and header.key == key else None
+
+    def _header(self) -> _Header | None:
+        path = self.folder / "header.json"
+        with suppress(OSError, InputError):
+            return from_json(_Header, path.read_bytes(), str(path))
         return None
 
-    @property
-    def exists(self) -> bool:
-        """Whether somebody began."""
-        return (self.folder / "header.json").is_file()
+    def is_writing(self, content: str) -> bool:
+        """Whether results of this content began to be written, so that some may be there alone."""
+        header = self._header()
+        begun = header is not None and header.content == content
+        return begun and (self.folder / "writing").is_file()
 
-    def begin(self, key: str, recipe: str) -> None:
-        """Start anew."""
+    def note_writing(self) -> None:
+        """Note that results are written from now on."""
+        with writing(self.folder / "writing") as temporary:
+            temporary.touch()
+
+    def note_written(self) -> None:
+        """Note that all results are there."""
+        remove(self.folder / "writing")
+
+    def begin(self, key: str, recipe: str, content: str) -> None:
+        """Start anew, with the hash of the image's content."""
+        was_writing = self.is_writing(content)
         remove(self.folder)
         with writing(self.folder / "header.json") as temporary:
-            temporary.write_text(json.dumps({"key": key, "recipe": recipe}), "utf-8")
+            temporary.write_text(json.dumps(asdict(_Header(key, recipe, content))), "utf-8")
+        if was_writing:
+            self.note_writing()
 
     def _path(self, number: int) -> Path:
         return self.folder / f"plane_{number:06d}.npz"

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from napari_segany.batch.plan import called
 from napari_segany.batch.records import Book, Record
 from napari_segany.io.atomic import writing
+from napari_segany.io.names import shown
 
 REPORT = "segany_report.html"
 
@@ -45,12 +47,15 @@ def make_report(records: Mapping[str, Record]) -> str:
     planes = sum(r.summary.planes for r in done.values())
     counts = [f"{len(done)} images done", f"{planes} planes", f"{objects} objects"]
     counts += [f"{len(failed)} failed"] if failed else []
+    partly = {name: r for name, r in done.items() if r.failed_planes}
+    unread = sum(len(r.failed_planes) for r in partly.values())
+    counts += [f"{unread} planes that could not be read"] if partly else []
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width'>",
         f"<title>napari-segany: {', '.join(counts)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Segmentation report</h1><p>{', '.join(counts)}</p>",
-        _failures(failed),
+        _failures(failed, partly),
         _totals(list(done.values())),
     ]
     if done:
@@ -60,15 +65,21 @@ def make_report(records: Mapping[str, Record]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _failures(failed: Mapping[str, Record]) -> str:
-    if not failed:
+def _failures(failed: Mapping[str, Record], partly: Mapping[str, Record]) -> str:
+    said = [(name, r, [r.error]) for name, r in failed.items()]
+    said += [(name, r, r.failed_planes) for name, r in partly.items()]
+    if not said:
         return ""
     rows = "".join(
-        f"<div class='failed'><strong>{escape(Path(r.image).name)}</strong>"
-        f"<p>{escape(r.error)}</p></div>"
-        for r in failed.values()
+        f"<div class='failed'><strong>{escape(called(name, Path(r.image)))}</strong>"
+        f"{_paragraphs(texts)}</div>"
+        for name, r, texts in said
     )
     return f"<h2>Failed</h2>{rows}"
+
+
+def _paragraphs(texts: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(shown(text))}</p>" for text in texts)
 
 
 def _totals(done: Sequence[Record]) -> str:
@@ -92,13 +103,14 @@ def _card(name: str, record: Record) -> str:
     said = f"{summary.objects} objects"
     if summary.planes > 1:
         said += f" on {summary.planes} planes"
-    shown = f" (shown: {summary.pictured})" if summary.pictured else ""
+    pictured = f" (shown: {summary.pictured})" if summary.pictured else ""
     parts = [
         "<div class='card'>",
-        f"<img alt='{escape(name)} with its objects outlined' "
-        f"src='data:image/jpeg;base64,{record.thumbnail}'>",
-        f"<h3>{escape(Path(record.image).name)}</h3><p>{said}{escape(shown)}</p>",
-        f"<p class='quiet'>{escape(summary.understood)}</p>",
+        f"<img alt='{escape(shown(name))} with its objects outlined' "
+        f"src='data:image/jpeg;base64,{escape(record.thumbnail)}'>",
+        f"<h3>{escape(called(name, Path(record.image)))}</h3>",
+        f"<p>{said}{escape(shown(pictured))}</p>",
+        f"<p class='quiet'>{escape(shown(summary.understood))}</p>{_paragraphs(record.notes)}",
         _histogram(summary.area_histogram, "Area in pixels", 2, 60),
         _histogram(summary.score_histogram, "Predicted IoU", 0.02, 60),
     ]

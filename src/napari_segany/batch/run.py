@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.log import Log
+from napari_segany.batch.made import recall
 from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
 from napari_segany.batch.records import (
     FORMAT,
@@ -20,14 +22,16 @@ from napari_segany.batch.records import (
     Work,
     hash_content,
     is_unchanged,
+    where,
 )
 from napari_segany.batch.report import write_report
 from napari_segany.batch.work import Executor, Task
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.planes import StackLayout
-from napari_segany.errors import Cancelled, InputError, SeganyError
+from napari_segany.errors import BlankPlaneError, Cancelled, InputError, PlaneError, SeganyError
 from napari_segany.everything import resolve_stack
-from napari_segany.io.atomic import remove, remove_unfinished
+from napari_segany.io.atomic import check_inside, remove, remove_unfinished
+from napari_segany.io.names import shown
 from napari_segany.io.read import open_image
 from napari_segany.recipe import Recipe
 
@@ -46,9 +50,16 @@ class _Job:
         self.stamp = Stamp(0, 0)
         self.read: tuple[Path, ...] = ()
         self.missing: set[int] = set()
+        # Planes that nothing could be made of, by number.
+        self.empty: dict[int, PlaneError] = {}
         self.resumed = 0
         self.failed = False
         self.started = time.monotonic()
+
+    def told(self, blank: bool) -> list[str]:
+        """What is said of the planes that are blank, or of those that cannot be read."""
+        ordered = sorted(self.empty.items())
+        return [str(e) for _, e in ordered if isinstance(e, BlankPlaneError) is blank]
 
 
 class _Runner:
@@ -102,31 +113,52 @@ class _Runner:
         if not held.enter_context(self.book.hold(item.name)):
             self.ready.append(Outcome(item.path, "elsewhere", item.files, item.understood))
             return None
-        record, work = self.book.read(item.name), self.work(item)
+        work = self.work(item)
+        record = self.book.read(item.name)
+        if record is None or not record.outputs:
+            record = recall(item.files.all()) or record
         with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             asked = replace(self.batch.recipe, axes=axes)
-            stamp = Stamp.of(image.files)
-            known = record is not None and record.stamp == asdict(stamp) and record.content
+            stamp, place = Stamp.of(image.files), where(item.path)
+            touched = record is None or record.stamp != stamp or record.image != place
+            known = "" if touched or record is None else record.content
             content = known or hash_content(image.files)
             key = self.key(content, asked, item)
             if not self.batch.overwrite and record is not None and record.key == key:
                 outcome = self.earlier(item, record)
                 if outcome is not None:
+                    # An image that was moved is still the same.
+                    self.keep_record(item, replace(record, image=place, stamp=stamp, error=""))
                     self.ready.append(outcome)
                     return None
-            self.check_replaceable(item, record, work)
-            settled = work.take_up(key)
+            self.check_replaceable(item, record, work, content)
+            settled = self.settled(work, key, asked)
             # Limits of a whole stack are not computed a second time.
-            asked = asked if settled is None else Recipe.from_json(settled)
-            layout, recipe = resolve_stack(image.data, asked)
+            layout, recipe = resolve_stack(image.data, asked if settled is None else settled)
             if settled is None:
-                work.begin(key, recipe.to_json())
+                work.begin(key, recipe.to_json(), content)
         for path in item.files.all():
             remove_unfinished(path)
         job = _Job(item, recipe, layout, held)
         job.key, job.content, job.stamp, job.read = key, content, stamp, image.files
         return job
+
+    def keep_record(self, item: Item, record: Record) -> None:
+        if record != self.book.read(item.name):
+            self.book.write(item.name, record)
+
+    def settled(self, work: Work[Any], key: str, asked: Recipe) -> Recipe | None:
+        """The recipe that finished planes were made by, if it is the same."""
+        text = work.take_up(key)
+        if text is None:
+            return None
+        try:
+            settled = Recipe.from_json(text)
+        except InputError:
+            return None
+        left_open = {name: getattr(asked, name) for name in ("axes", "normalise", "planes")}
+        return settled if replace(settled, **left_open) == asked else None
 
     def key(self, content: str, recipe: Recipe, item: Item) -> str:
         made = [self.batch.product.name, dict(item.files.kinds())]
@@ -134,9 +166,9 @@ class _Runner:
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     def earlier(self, item: Item, record: Record) -> Outcome | None:
-        """The outcome if the results are there already; None if some are missing."""
-        folder = self.batch.output
-        if not all((folder / name).exists() for name in record.outputs):
+        """The outcome if all results are there already; None if not."""
+        folder = item.files.all()[0].parent
+        if record.failed_planes or not all((folder / name).exists() for name in record.outputs):
             return None
         same = all(is_unchanged(folder / name, known) for name, known in record.outputs.items())
         summary = record.summary
@@ -148,20 +180,37 @@ class _Runner:
             summary.objects,
             summary.planes,
             pictured=summary.pictured,
+            notes=tuple(record.notes),
         )
 
-    def check_replaceable(self, item: Item, record: Record | None, work: Work[Any]) -> None:
+    def check_replaceable(
+        self, item: Item, record: Record | None, work: Work[Any], content: str
+    ) -> None:
         """Raise InputError if results are there that this package did not write, or not as such."""
-        if self.batch.overwrite or work.exists:
-            return
         for path in item.files.all():
-            known = {} if record is None else record.outputs.get(path.name, {})
-            if path.exists() and not is_unchanged(path, known):
-                was = "was changed since it was made" if known else "is there already"
+            check_inside(self.batch.output, path.parent)
+        if self.batch.overwrite or work.is_writing(content):
+            return
+        present = [path for path in item.files.all() if os.path.lexists(path)]
+        known = {} if record is None else record.outputs
+        place = where(item.path)
+        if (
+            record is not None
+            and any(path.name in known for path in present)
+            and record.content != content
+            and record.image != place
+        ):
+            raise InputError(
+                f"{present[0]} is a result of {record.image}, which is another image than {place}; "
+                "give another folder with -o, or --overwrite to replace it."
+            )
+        for path in present:
+            if not is_unchanged(path, known.get(path.name)):
+                was = "was changed since it was made" if path.name in known else "is there already"
                 raise InputError(f"{path} {was}; give --overwrite or another folder.")
 
     def work(self, item: Item) -> Work[Any]:
-        return Work(self.book.folder / f"{item.name}.work", self.batch.product.decode)
+        return Work(self.book.path(item.name, ".work"), self.batch.product.decode)
 
     # Ending ---------------------------------------------------------------------------------
 
@@ -170,37 +219,50 @@ class _Runner:
         job = self.jobs.get(task.name)
         if job is None:
             return
+        said = {}
         try:
-            if isinstance(answer, Exception):
-                raise answer
             number = job.layout.number(task.index)
-            self.work(job.item).keep(number, answer)
+            if isinstance(answer, PlaneError) and job.layout.chosen_count > 1:
+                job.empty[number] = answer
+                said = {"error": str(answer)}
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                self.work(job.item).keep(number, answer)
             job.missing.discard(number)
         except Exception as error:
             job.failed = True
             self.close(job)
             yield self.failed(job.item, error)
             return
-        self.log.write("plane", image=str(task.path), index=list(task.index))
+        self.log.write("plane", image=str(task.path), index=list(task.index), **said)
         if not job.missing:
             yield self.finish(job)
 
     def finish(self, job: _Job) -> Outcome:
-        item = job.item
+        item, work = job.item, self.work(job.item)
         try:
+            if len(job.empty) == job.layout.chosen_count:
+                raise job.empty[min(job.empty)]
             old = self.book.read(item.name)
             # The planes are of two images then; doing it again takes the newer one. Looked at
             # before, as another image may not fit the planes, and after, as writing takes long.
             changed = InputError(f"{item.path} was changed while it was segmented; run it again.")
             if Stamp.of(job.read) != job.stamp:
                 raise changed
-            record = self.batch.product.finish(item, job.recipe, self.work(item))
-            if record.stamp != asdict(job.stamp):
+            work.note_writing()
+            record = self.batch.product.finish(item, job.recipe, work, job.content, job.empty)
+            if record.stamp != job.stamp:
                 raise changed
-            record = replace(record, key=job.key, content=job.content)
+            failed, notes = job.told(blank=False), job.told(blank=True)
+            record = replace(record, key=job.key, failed_planes=failed, notes=notes)
             self.book.write(item.name, record)
-            self.remove_stale(old, record)
-            self.work(item).clear()
+            self.remove_stale(item, old, record)
+            if failed:
+                # Finished planes stay for when the others are tried again.
+                work.note_written()
+            else:
+                work.clear()
         except Exception as error:
             return self.failed(item, error)
         finally:
@@ -212,7 +274,7 @@ class _Runner:
         )
         return Outcome(
             item.path,
-            "done",
+            "partly" if failed else "done",
             item.files,
             summary.understood,
             summary.objects,
@@ -220,14 +282,16 @@ class _Runner:
             took,
             summary.pictured,
             resumed=job.resumed,
+            failed_planes=tuple(failed),
+            notes=tuple(notes),
         )
 
-    def remove_stale(self, old: Record | None, new: Record) -> None:
+    def remove_stale(self, item: Item, old: Record | None, new: Record) -> None:
         """Results of another recipe that are not made any more; what was changed by hand stays."""
+        folder = item.files.all()[0].parent
         for name, known in ({} if old is None else old.outputs).items():
-            path = self.batch.output / name
-            if name not in new.outputs and is_unchanged(path, known):
-                remove(path)
+            if name not in new.outputs and is_unchanged(folder / name, known):
+                remove(folder / name)
 
     def failed(self, item: Item, error: Exception) -> Outcome:
         if self.on_error is not None:
@@ -250,8 +314,11 @@ def note_failure(output: Path, name: str, image: Path, text: str, product: str =
     """Keep for the report why an image failed; a disk that is full must not end the batch."""
     book = Book(output, product)
     try:
-        before = book.read(name) or Record(str(image))
-        book.write(name, replace(before, image=str(image), key="", error=text))
+        before = book.read(name)
+        if before is None or not before.outputs:
+            before = Record(where(image))
+        # Results that are there stay those of the image that they were made of.
+        book.write(name, replace(before, error=shown(text)))
         Log(output).write("failed", image=str(image), error=text)
     except (OSError, SeganyError):
         pass
@@ -264,7 +331,7 @@ def run(
     progress: BatchProgress | None = None,
     should_stop: ShouldStop | None = None,
     on_error: OnError | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Do a batch; what was done before with the same content and recipe is left as it is.
 
     Finished planes are on disk at once, so that a process that is killed loses the planes it was
@@ -318,7 +385,7 @@ def run(
             report(task, 0.0)
         yield from ended()
         runner.log.write("ended")
-    except Cancelled:
+    except (Cancelled, KeyboardInterrupt):
         runner.log.write("stopped")
         raise
     finally:

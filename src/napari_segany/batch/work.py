@@ -45,16 +45,17 @@ class Images:
     """Files that stay open from one plane to the next: the last two, an image and a region."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[Path, str], OpenedImage] = {}
+        self._open: dict[tuple[Path, str, bool], OpenedImage] = {}
 
-    def get(self, path: Path, axes: str = "") -> OpenedImage:
+    def get(self, path: Path, axes: str = "", stored: bool = False) -> OpenedImage:
         """The file, opened if it is not, or if it is another one by now."""
-        image = self._open.pop((path, axes), None)
+        key = path, axes, stored
+        image = self._open.pop(key, None)
         if image is not None and not image.is_current:
             image.close()
             image = None
-        image = image or open_image(path, axes=axes)
-        self._open[path, axes] = image
+        image = image or open_image(path, axes=axes, stored=stored)
+        self._open[key] = image
         while len(self._open) > 2:
             self._open.pop(next(iter(self._open))).close()
         return image
@@ -82,7 +83,7 @@ def compute(
     Cancelled
         If ``should_stop`` returned True.
     """
-    region = images.get(task.region).data if task.region else None
+    region = images.get(task.region, stored=True).data if task.region else None
     image = images.get(task.path, task.recipe.axes)
     layout, recipe = resolve_stack(image.data, task.recipe)
     check_region(region, layout)

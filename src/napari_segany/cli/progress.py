@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_segany.io.names import shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -16,9 +18,9 @@ BatchReport = Callable[[str, float, int], None]
 
 
 @contextmanager
-def _shown() -> Iterator["Progress | None"]:
+def _display(quiet: bool = False) -> Iterator["Progress | None"]:
     """A display for bars, None where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -45,9 +47,9 @@ def _shown() -> Iterator["Progress | None"]:
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Report | None]:
+def bar(description: str, quiet: bool = False) -> Iterator[Report | None]:
     """Show a bar while the block runs; gives None, so that nothing is counted, elsewhere."""
-    with _shown() as progress:
+    with _display(quiet) as progress:
         if progress is None:
             yield None
             return
@@ -56,13 +58,13 @@ def bar(description: str) -> Iterator[Report | None]:
 
 
 @contextmanager
-def planes_bar() -> Iterator[BatchReport | None]:
+def planes_bar(quiet: bool = False) -> Iterator[BatchReport | None]:
     """The same for a batch: the bar says which image is in work."""
-    with _shown() as progress:
+    with _display(quiet) as progress:
         if progress is None:
             yield None
             return
         task = progress.add_task("", total=None)
         yield lambda name, done, total: progress.update(
-            task, description=name, completed=done, total=total
+            task, description=shown(name), completed=done, total=total
         )

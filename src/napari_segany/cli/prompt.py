@@ -3,23 +3,27 @@
 import argparse
 import hashlib
 import json
+import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
+from napari_segany.cli.asking import Asked, answers_to, from_options, from_table, read_table
 from napari_segany.cli.batch import load
-from napari_segany.cli.segment import chosen_outputs
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 
 if TYPE_CHECKING:
+    from napari_segany.cli.answers import Painted
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
-    from napari_segany.core.prompts import Prompt
-    from napari_segany.models.model import SamModel
-    from napari_segany.models.prompting import Embedding
+    from napari_segany.io.detections import Detections
     from napari_segany.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """\
 examples:
@@ -27,15 +31,24 @@ examples:
   napari-segany prompt cells.tif --point 120,88 --point 140,60,- -o results
   napari-segany prompt cells.tif --box 40,30,90,75 --box 100,30,160,80 -o results
   napari-segany prompt cells.tif --table detections.csv -o results
+  napari-segany prompt cells.tif --table Results.csv --keep-rows -o results
   napari-segany prompt stack.tif --plane 12 --point 120,88 --candidate all -o results
   napari-segany prompt movie.tif --plane 0,12 --point 120,88 -o results
 
 All points together ask for one object, each refining the answer before; each box asks for one.
 Coordinates are rows and columns in pixels, from 0 at the centre of the first pixel. OUT receives
 NAME_labels.ome.tif, NAME_table.csv, NAME_overlay.png and NAME_prompts.json, for the one plane.
+Where NAME has results of another command or of other prompts, they are called NAME_prompt,
+NAME_prompt_2 and so on.
 """
 
 CANDIDATES = ("best", "1", "2", "3", "all")
+DIALECTS = (
+    *("trackmate", "qupath", "cellprofiler", "napari", "scikit-image", "napari-segany", "imagej"),
+    *("plain", "plain-centred", "coco", "yolo"),
+)
+"""Programs whose tables are known."""
+
 FORMAT = 1
 """Version of the JSON with the prompts."""
 
@@ -83,8 +96,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--table",
         type=Path,
         metavar="FILE",
-        help="boxes or points of another tool, an object each: .csv or .tsv with a header, COCO's "
-        ".json, YOLO's .txt; rows of other planes are left out",
+        help="boxes or points of another program, an object each: .csv, .tsv, .txt or .xls with a "
+        "header, COCO's .json, YOLO's .txt; rows of other planes are left out",
+    )
+    asking.add_argument(
+        "--keep-rows",
+        action="store_true",
+        help="number objects by the rows of the table, and list every row, also those whose "
+        "object is covered, empty or skipped",
     )
     asking.add_argument(
         "--candidate",
@@ -92,6 +111,26 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="best",
         help="which reading of each prompt to keep: the best one, the first, second or third, or "
         "all of them as objects of their own (default: best)",
+    )
+    reading = parser.add_argument_group("tables of other programs")
+    reading.add_argument(
+        "--table-dialect",
+        choices=DIALECTS,
+        metavar="NAME",
+        help="who wrote the table: " + ", ".join(DIALECTS) + " (x, y of plain tables with width "
+        "and height are a corner, of plain-centred ones the middle; default: told by its columns)",
+    )
+    reading.add_argument(
+        "--first-plane",
+        type=int,
+        choices=(0, 1),
+        help="what the table calls the first plane (default: as its program does)",
+    )
+    reading.add_argument(
+        "--table-units",
+        choices=("pixels", "calibrated"),
+        help="whether lengths in the table are pixels or in the unit of the image's pixel size "
+        "(default: as the table says)",
     )
     arguments.add_model(parser)
     arguments.add_image(parser)
@@ -105,6 +144,28 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=run)
 
 
+def check_together(args: argparse.Namespace) -> None:
+    """Raise InputError if options do not go together."""
+    others = args.point or args.box or args.mask
+    if not (others or args.table):
+        raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
+    if not args.table:
+        options = {
+            "--keep-rows": args.keep_rows,
+            "--table-dialect": args.table_dialect,
+            "--first-plane": args.first_plane,
+            "--table-units": args.table_units,
+        }
+        for option, value in options.items():
+            if value is not None and value is not False:
+                raise InputError(f"{option} is about a table; give --table, or leave it out.")
+    if args.keep_rows and (others or args.candidate == "all"):
+        raise InputError(
+            "--keep-rows makes one object of every row of the table, so it does not go together "
+            "with --point, --box, --mask and --candidate all."
+        )
+
+
 def run(args: argparse.Namespace) -> int:
     """Do what was asked.
 
@@ -113,35 +174,34 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         If it could not be done.
     """
-    if not (args.point or args.box or args.mask or args.table):
-        raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
-    from napari_segany.batch.inputs import name_results, there_already
+    check_together(args)
     from napari_segany.batch.plan import own_axes
+    from napari_segany.cli.answers import lost_line, painted, painted_by_row
+    from napari_segany.cli.places import free_files
     from napari_segany.cli.report import say_notes
-    from napari_segany.core.labels import paint
-    from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.everything import make_recipe, resolve_stack
+    from napari_segany.io.atomic import check_writable
     from napari_segany.io.read import choose_series, open_image
     from napari_segany.io.results import ResultWriter, measured
 
     started = time.monotonic()
+    check_writable(args.output)
     chosen = choose_series([args.image], args.series)
     if len(chosen) > 1:
         raise InputError(f"One image is prompted at a time; give --series 0..{len(chosen) - 1}.")
     args.image = chosen[0]
-    named = name_results([args.image], args.output, "prompts", chosen_outputs(args))
-    files = named[args.image]
-    if not args.overwrite and any(file.exists() for file in files.all()):
-        raise there_already(files, "--overwrite")
-    prompts = make_prompts(args)
+    check_writable(args.output)
+    asked = from_options(args)
     with open_image(args.image, axes=args.axes or "") as image:
         say_notes(args.image, image.notes)
-        # Axes and plane are checked before a model is loaded.
+        # Axes, plane and table are checked before a model is loaded.
         axes = own_axes(image, args.axes or "")
         layout = StackLayout(axes, image.shape, args.channel or (0,))
         index = chosen_plane(args.plane, layout)
-        prompts += detected(args, layout, index)
+        table = read_table(args, layout, image.pixel_size)
+        asked += [] if table is None else from_table(args, table, layout, index)
+        files = free_files(args, question(args, index, asked))
         model = load(args)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
@@ -150,77 +210,25 @@ def run(args: argparse.Namespace) -> int:
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         plane = layout.plane(image.data, index)
         embedding = model.embed(plane, limits=limits)
-        answers = ask(args, model, embedding, prompts)
-        kept = MaskSet.concatenate([answer[taken(args.candidate)] for answer in answers])
-        labels, source = paint(kept)
+        answers = answers_to(args.candidate, model, embedding, [each.prompt for each in asked])
+        kept = [answer[taken(args.candidate)] for answer in answers]
+        if args.keep_rows and table is not None:
+            result = painted_by_row(asked, kept, table.ids)
+        else:
+            result = painted(asked, kept)
+        found = measured((), plane, result.labels, result.masks, image.pixel_size, layout.channels)
+        if table is not None:
+            found = replace(found, columns=found.columns | result.columns())
+        if result.lost:
+            logger.info("%s", lost_line(result.lost, len(asked)))
         single = one_plane(layout)
-        found = measured((), plane, labels, kept[source], image.pixel_size, layout.channels)
-        with ResultWriter(files, image.name, single, image.pixel_size, limits) as writer:
+        about = image.name, single, image.pixel_size, limits, image.path.name
+        with ResultWriter(files, *about) as writer:
             writer.add(found, lambda: plane)
-            record = json.dumps(provenance(args, recipe, index, prompts), indent=2) + "\n"
-            writer.save(record)
-    print_answers(args, prompts, answers, writer.object_count, time.monotonic() - started)
+            record = provenance(args, recipe, index, asked, table, result.lost)
+            writer.save(json.dumps(record, indent=2) + "\n")
+    print_answers(args, asked, answers, result, table, time.monotonic() - started)
     return 0
-
-
-def make_prompts(args: argparse.Namespace) -> "list[Prompt]":
-    """One prompt for the points and the mask together, and one for each box."""
-    import numpy as np
-
-    from napari_segany.core.prompts import Prompt
-    from napari_segany.io.read import open_image
-
-    prompts = []
-    if args.point or args.mask:
-        mask = None
-        if args.mask:
-            with open_image(args.mask) as image:
-                mask = np.asarray(image.data) != 0
-            if mask.ndim == 3 and image.axes.endswith("S"):
-                mask = mask.any(axis=-1)
-        prompts.append(
-            Prompt(
-                points=[p[:2] for p in args.point] or None,
-                labels=[p[2] for p in args.point] or None,
-                mask=mask,
-            )
-        )
-    return prompts + [Prompt(box=box) for box in args.box]
-
-
-def detected(
-    args: argparse.Namespace, layout: "StackLayout", index: tuple[int, ...]
-) -> "list[Prompt]":
-    """One prompt for each object of the table that lies in the plane."""
-    if args.table is None:
-        return []
-    from napari_segany.io.detections import read_detections
-
-    rows, cols = layout.labels_shape[-2:]
-    found = read_detections(args.table, (rows, cols), args.image.name)
-    here = [each for each in found if each.plane is None or not index or each.plane == index[-1]]
-    if not here:
-        raise InputError(f"{args.table} holds nothing in plane {', '.join(map(str, index))}.")
-    return [each.prompt() for each in here]
-
-
-def ask(
-    args: argparse.Namespace, model: "SamModel", embedding: "Embedding", prompts: "list[Prompt]"
-) -> "list[MaskSet]":
-    """The answers to all prompts; several points of one object refine one another."""
-    from napari_segany.models.refining import refine
-
-    if args.candidate != "best":
-        return model.predict(embedding, prompts, multimask=True)
-    clicked = {
-        i for i, each in enumerate(prompts) if each.points is not None and len(each.points) > 1
-    }
-    others = [each for i, each in enumerate(prompts) if i not in clicked]
-    answered = iter(model.predict(embedding, others))
-    return [
-        refine(model, embedding, each) if i in clicked else next(answered)
-        for i, each in enumerate(prompts)
-    ]
 
 
 def chosen_plane(asked: tuple[int, ...] | None, layout: "StackLayout") -> tuple[int, ...]:
@@ -272,73 +280,101 @@ def taken(candidate: str) -> slice:
 
 
 def provenance(
-    args: argparse.Namespace, recipe: "Recipe", index: tuple[int, ...], prompts: "list[Prompt]"
+    args: argparse.Namespace,
+    recipe: "Recipe",
+    index: tuple[int, ...],
+    asked: list[Asked],
+    table: "Detections | None",
+    lost: Mapping[str, str],
 ) -> dict[str, Any]:
     """Everything that decided the result, for the JSON beside it."""
-    import numpy as np
-
     settled = json.loads(recipe.to_json())
-    for name in ("format", "params", "labels", "faithful"):
+    for name in ("format", "params", "labels", "faithful", "product"):
         # Those are about automatic segmentation.
         del settled[name]
-    asked = [
-        {
-            "points": None if p.points is None else p.points.tolist(),
-            "labels": None if p.labels is None else p.labels.tolist(),
-            "box": None if p.box is None else p.box.tolist(),
-            "mask": None if p.region is None else Path(args.mask).name,
-            "mask_sha256": None
-            if p.mask is None
-            else hashlib.sha256(np.packbits(p.mask).tobytes()).hexdigest(),
-        }
-        for p in prompts
-    ]
+    about: dict[str, Any] = {}
+    if table is not None:
+        about["table"] = described(args, table)
+    if lost:
+        about["without_object"] = dict(lost)
+    return {"format": FORMAT, **about, **question(args, index, asked), **settled}
+
+
+def question(
+    args: argparse.Namespace, index: tuple[int, ...], asked: list[Asked]
+) -> dict[str, Any]:
+    """What was asked, for the JSON beside the answer."""
     return {
-        "format": FORMAT,
-        "image": args.image.name,
+        "image": shown(args.image.name),
         "plane": list(index),
         "candidate": args.candidate,
-        "prompts": asked,
-        **settled,
+        "prompts": [_asked_with(args, each) for each in asked],
+    }
+
+
+def described(args: argparse.Namespace, table: "Detections") -> dict[str, Any]:
+    """How the table was understood, and what became of its rows."""
+    return {
+        "file": args.table.name,
+        "understood": table.understood,
+        "rows": table.count,
+        "skipped": list(table.skipped),
+        "changed": list(table.notes),
+    }
+
+
+def _asked_with(args: argparse.Namespace, each: Asked) -> dict[str, Any]:
+    import numpy as np
+
+    p = each.prompt
+    is_file = p.region is not None and not each.row
+    digest = None if p.mask is None else hashlib.sha256(np.packbits(p.mask).tobytes()).hexdigest()
+    return {
+        "points": None if p.points is None else p.points.tolist(),
+        "labels": None if p.labels is None else p.labels.tolist(),
+        "box": None if p.box is None else p.box.tolist(),
+        "mask": Path(args.mask).name if is_file else None,
+        "mask_sha256": digest,
+        **({"row": each.row, "id": each.id} if each.row else {}),
     }
 
 
 def print_answers(
     args: argparse.Namespace,
-    prompts: "list[Prompt]",
+    asked: list[Asked],
     answers: "list[MaskSet]",
-    objects: int,
+    result: "Painted",
+    table: "Detections | None",
     took: float,
 ) -> None:
     """Say how good the readings of each prompt are, and where the results lie."""
+    from napari_segany.cli.answers import readings_of
     from napari_segany.cli.report import counted, seconds
 
-    readings = [
-        [
-            {
-                "predicted_iou": round(float(iou), 4),
-                "stability_score": round(float(stable), 4),
-                "area": int(area),
-                "kept": i in range(len(found))[taken(args.candidate)],
-            }
-            for i, (iou, stable, area) in enumerate(
-                zip(found.predicted_iou, found.stability_score, found.area, strict=True)
-            )
-        ]
-        for found in answers
-    ]
+    readings = [readings_of(found, taken(args.candidate)) for found in answers]
     if args.json:
-        rows = [
-            {"prompt": repr(p), "candidates": r} for p, r in zip(prompts, readings, strict=True)
-        ]
-        print(json.dumps({"prompts": rows, "objects": objects, "output": str(args.output)}))
+        pairs = zip(asked, readings, strict=True)
+        rows = [{"prompt": repr(a.prompt), "from": a.where, "candidates": r} for a, r in pairs]
+        about = {} if table is None else {"table": described(args, table)}
+        print(
+            json.dumps(
+                {
+                    "prompts": rows,
+                    **about,
+                    "without_object": dict(result.lost),
+                    "objects": result.count,
+                    "output": str(args.output),
+                }
+            )
+        )
         return
-    for prompt, rows_ in zip(prompts, readings, strict=True):
-        print(f"{prompt!r}")
+    for each, rows_ in zip(asked, readings, strict=True):
+        print(f"{each.where}: {each.prompt!r}" if each.row else f"{each.prompt!r}")
         for number, row in enumerate(rows_, start=1):
             print(
                 f"  {number}  predicted IoU {row['predicted_iou']:.3f}, "
                 f"stability {row['stability_score']:.3f}, {row['area']} px"
                 + ("  <- kept" if row["kept"] else "")
             )
-    print(f"{counted(objects, 'object')} in {seconds(took)}; results in {args.output}")
+    objects = counted(result.count, "object")
+    print(f"{objects} in {seconds(took)}; results in {args.output}")

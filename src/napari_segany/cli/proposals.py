@@ -82,7 +82,6 @@ def run(args: argparse.Namespace) -> int:
         proposal_files,
         read_ids,
     )
-    from napari_segany.io.read import choose_series
     from napari_segany.io.run_lengths import coding
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     params = replace(PROPOSALS, points_per_side=args.points_per_side)
     check_most(args.most)
     ids = None if args.annotations is None else read_ids(args.annotations)
-    named = name_inputs(choose_series(find_inputs(args.inputs), args.series), args.output)
+    named = name_inputs(find_inputs(args.inputs, series=args.series), args.output)
     if ids is not None:
         check_ids(named, ids)
 

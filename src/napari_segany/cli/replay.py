@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         If it could not be done.
     """
     from napari_segany.cli.report import counted, seconds
-    from napari_segany.io.atomic import writing
+    from napari_segany.io.atomic import check_writable, writing
     from napari_segany.io.read import open_image
     from napari_segany.io.write import LabelStack
     from napari_segany.models.model import load_model
@@ -53,13 +53,15 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.session.source import ArraySource
 
     started = time.monotonic()
+    check_writable(args.output)
     kept = read_session(args.session)
     if several := kept["image"].get("reading", {}).get("images"):
         raise InputError(
             f"The session saw several images as colours ({', '.join(several)}); do it again in "
             "napari, with these layers."
         )
-    with open_image(args.image) as image:
+    # The session saw what napari reads, which takes values as they are stored.
+    with open_image(args.image, stored=True) as image:
         target = args.output / f"{image.name}_labels.ome.tif"
         if target.exists() and not args.overwrite:
             raise InputError(f"{target} is there already; give --overwrite.")

@@ -1,6 +1,7 @@
 """What a run says: one line a file, a last line with counts; or one JSON object a line."""
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterable
@@ -8,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.plan import Outcome
+from napari_segany.batch.plan import FAILED, Outcome, called
+from napari_segany.io.names import shown
 
 STATUS = {
     "done": "done",
+    "partly": "partly",
     "same": "skipped",
     "edited": "skipped",
     "elsewhere": "elsewhere",
@@ -23,7 +26,10 @@ STATUS = {
 def say_notes(path: Path, notes: Iterable[str]) -> None:
     """Say what was guessed about an image, once."""
     for note in notes:
-        print(f"note: {path}: {note}", file=sys.stderr, flush=True)
+        logger.info("note: %s: %s", path, note)
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Report:
     folder: Path
     as_json: bool = False
     noun: str = "object"
+    quiet: bool = False
     objects: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     failed: list[Path] = field(default_factory=list)
@@ -45,23 +52,32 @@ class Report:
         values: dict[str, Any] = {"input": str(outcome.path), "status": STATUS[outcome.state]}
         if outcome.state == "failed":
             self.failed.append(outcome.path)
-            print(f"napari-segany: error: {outcome.error}", file=sys.stderr, flush=True)
+            self._error(outcome.error)
             if self.as_json:
                 self._say("", **values, error=outcome.error)
             return
+        name = called(outcome.files.name if outcome.files else "", outcome.path)
         if outcome.state == "elsewhere":
-            self._say(f"{outcome.path.name}: another process is at it", **values)
+            self._say(f"{name}: another process is at it", **values)
             return
-        text = f"{outcome.path.name}: {outcome.understood}: "
+        if outcome.state in FAILED:
+            self.failed.append(outcome.path)
+        for fault in outcome.failed_planes:
+            self._error(f"{outcome.path}: {fault} Its labels are empty.")
+        text = f"{name}: {shown(outcome.understood)}: "
         text += (
             counted(outcome.objects, self.noun) if self.noun else counted(outcome.planes, "plane")
         )
-        if outcome.state == "done":
+        if outcome.state in ("done", "partly"):
             text += f" in {seconds(outcome.seconds)}"
             if outcome.resumed:
                 text += f", {counted(outcome.resumed, 'plane')} of them done before"
         else:
             text += ", done before"
+        if outcome.failed_planes:
+            text += f", {counted(len(outcome.failed_planes), 'plane')} could not be read"
+        if outcome.notes:
+            text += f", {counted(len(outcome.notes), 'blank plane')} left empty"
         if outcome.state == "edited":
             text += " (changed by hand since, so left as it is)"
         self._say(
@@ -74,6 +90,8 @@ class Report:
             pictured=outcome.pictured,
             resumed=outcome.resumed,
             edited=outcome.state == "edited",
+            failed_planes=list(outcome.failed_planes),
+            notes=list(outcome.notes),
             outputs=[] if outcome.files is None else [str(p) for p in outcome.files.all()],
         )
 
@@ -85,16 +103,20 @@ class Report:
         counts = [f"{done} of {counted(sum(self.counts.values()), 'file')} done"]
         counts += [f"{before} done before"] if before else []
         counts += [f"{elsewhere} with another process"] if elsewhere else []
-        counts += [f"{len(self.failed)} failed"] if self.failed else []
+        partly = self.counts.get("partly", 0)
+        counts += [f"{partly} done in part"] if partly else []
+        failed = len(self.failed) - partly
+        counts += [f"{failed} failed"] if failed else []
         took = time.monotonic() - self._started
         counts += [counted(self.objects, self.noun)] if self.noun else []
         text = f"{', '.join(counts)} in {seconds(took)}"
-        if done + before:
-            text += f"; results in {self.folder}"
+        if done + partly + before:
+            text += f"; results in {shown(self.folder)}"
         self._say(
             text,
             status="finished",
             done=done,
+            partly=partly,
             skipped=before,
             elsewhere=elsewhere,
             failed=[str(p) for p in self.failed],
@@ -103,11 +125,16 @@ class Report:
             output=str(self.folder),
         )
         if self.failed:
-            print("failed: " + ", ".join(str(p) for p in self.failed), file=sys.stderr)
+            print("failed: " + ", ".join(shown(p) for p in self.failed), file=sys.stderr)
         return 1 if self.failed else 0
 
     def _say(self, text: str, **values: Any) -> None:
-        print(json.dumps(values) if self.as_json else text, flush=True)
+        if self.as_json or not self.quiet:
+            # JSON escapes by itself what cannot be shown.
+            print(json.dumps(values) if self.as_json else text, flush=True)
+
+    def _error(self, text: str) -> None:
+        print(f"napari-segany: error: {shown(text)}", file=sys.stderr, flush=True)
 
 
 def counted(number: int, noun: str) -> str:

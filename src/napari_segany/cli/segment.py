@@ -1,7 +1,7 @@
 """``napari-segany segment``: find everything in many files with one recipe."""
 
 import argparse
-import sys
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,13 @@ from napari_segany.cli.batch import (
     run_batch,
 )
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.errors import InputError
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
     from napari_segany.batch.work import Executor
     from napari_segany.io.results import Outputs
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = """\
 examples:
@@ -84,16 +85,21 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         Nothing could be done.
     """
-    base = read_recipe(args.recipe) if args.recipe else None
+    base = None
+    if args.recipe:
+        from napari_segany.io.recipe_file import read_recipe
+
+        base = read_recipe(args.recipe)
+        base.check_product("labels")
     # Wrong values are told before anything heavy is loaded.
     params, labels = chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.batch.labels import LABELS
-    from napari_segany.io.read import choose_series, open_image
+    from napari_segany.io.read import open_image
 
     if args.region:
-        open_image(args.region).close()
-    inputs = choose_series(find_inputs(args.inputs), args.series)
+        open_image(args.region, stored=True).close()
+    inputs = find_inputs(args.inputs, series=args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     return run_batch(
         args,
@@ -109,22 +115,6 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
     from napari_segany.io.results import Outputs
 
     return Outputs(args.labels, args.table_format, tuple(args.export))
-
-
-def read_recipe(path: Path) -> Recipe:
-    """A recipe from its file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        return Recipe.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The recipe {path} cannot be read ({error}).") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def chosen_parameters(
@@ -158,17 +148,7 @@ def settle_recipe(
     )
     if base is None:
         return recipe
-    if base.weights_sha256 != recipe.weights_sha256:
-        raise InputError(
-            f"The recipe was made with the weights of {base.model} (sha256 "
-            f"{base.weights_sha256[:12]}...), and {recipe.model} has others (sha256 "
-            f"{recipe.weights_sha256[:12]}...); give the same weights with --model."
-        )
-    differences = base.differences_here()
-    if base.device_kind != recipe.device_kind:
-        differences.append(
-            f"the device is {recipe.device_kind} here and {base.device_kind} in the recipe"
-        )
-    for difference in differences:
-        print(f"note: {difference}; masks may differ in the last bits", file=sys.stderr)
+    base.check_weights(recipe.model, recipe.weights_sha256)
+    for difference in base.differences_here(recipe.device_kind):
+        logger.info("note: %s; masks may differ in the last bits", difference)
     return recipe

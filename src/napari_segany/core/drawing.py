@@ -99,14 +99,18 @@ def draw(
 
     def draw_one(i: int) -> tuple[int, NDArray[np.bool_], tuple[int, int], np.float32] | None:
         # No pixel beyond these cells is above -offset, so nothing that is counted lies there.
-        pixels, origin = frame.enlarge_within(logits[i], cells[i])
-        # Counted by NumPy, which is several times quicker at it than torch on a CPU.
-        values = pixels.cpu().numpy()
-        inner = int(np.count_nonzero(values > offset))
-        outer = int(np.count_nonzero(values > -offset))
+        rows, cols = frame.pixels_of(cells[i], logits.shape[-1])
+        mask = np.zeros((rows.stop - rows.start, cols.stop - cols.start), bool)
+        inner = outer = 0
+        for part, pixels in frame.strips_within(logits[i], cells[i]):
+            # Counted by NumPy, which is several times quicker at it than torch on a CPU.
+            values = pixels.cpu().numpy()
+            inner += int(np.count_nonzero(values > offset))
+            outer += int(np.count_nonzero(values > -offset))
+            np.greater(values, 0, out=mask[:, part])
         # In float32, as bounds are compared with scores everywhere.
         score = np.float32(inner) / np.float32(max(outer, 1))
-        return (i, values > 0, origin, score) if score >= floor else None
+        return (i, mask, (rows.start, cols.start), score) if score >= floor else None
 
     cells = _cells_above(used, -offset)
     able = np.flatnonzero(at_most >= at_least).tolist()

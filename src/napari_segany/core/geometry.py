@@ -4,6 +4,7 @@ A plane is scaled so that its long side fills the frame and padded below and rig
 by ``p * scale``, as in the published code; the half pixel is added inside the prompt encoder.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,23 @@ MASK_EPSILON = 1e-3
 
 PIXELS_AT_ONCE = 256
 """Width of the strips that masks are enlarged in."""
+
+
+def resize(
+    rgb: NDArray[np.uint8], shape: tuple[int, int], how: Image.Resampling
+) -> NDArray[np.uint8]:
+    """Scale (H, W, 3) uint8 to ``shape``, colour by colour, and the one of a gray image once.
+
+    Pillow would hold four bytes a pixel for all colours together.
+    """
+    gray = rgb.strides[2] == 0
+    scaled = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(rgb[..., i])).resize((shape[1], shape[0]), how)
+        )
+        for i in range(1 if gray else 3)
+    ]
+    return np.stack(scaled * 3 if gray else scaled, axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +138,7 @@ class Frame:
 
         Bilinear with antialiasing in Pillow, which is what the models were trained with.
         """
-        h, w = self.scaled
-        image = Image.fromarray(np.ascontiguousarray(rgb), mode=None)
-        return np.asarray(image.resize((w, h), Image.Resampling.BILINEAR))
+        return resize(rgb, self.scaled, Image.Resampling.BILINEAR)
 
     def place_mask(self, mask: NDArray[np.bool_]) -> Tensor:
         """Turn a binary (H, W) mask into (mask_side, mask_side) logits for the prompt encoder."""
@@ -162,23 +178,46 @@ class Frame:
         origin : tuple of int
             Row and column in the plane of the first of them.
         """
-        by_row, by_col = self._resizings(logits.shape[-1])
+        rows, cols = self.pixels_of(cells, logits.shape[-1])
+        out = logits.new_empty(rows.stop - rows.start, cols.stop - cols.start)
+        for part, pixels in self.strips_within(logits, cells):
+            out[:, part] = pixels
+        return out, (rows.start, cols.start)
+
+    def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
+        """Rows and columns of the plane that any of a box of ``side`` cells contributes to."""
+        by_row, by_col = self._resizings(side)
         rows, cols = by_row.pixels(cells[0], cells[2]), by_col.pixels(cells[1], cells[3])
-        if rows.start == rows.stop or cols.start == cols.stop:
-            # No cells, or cells that a plane of fewer pixels than cells leaves out.
-            return logits.new_empty(0, 0), (0, 0)
+        # No cells, or cells that a plane of fewer pixels than cells leaves out.
+        empty = rows.start == rows.stop or cols.start == cols.stop
+        return (slice(0, 0), slice(0, 0)) if empty else (rows, cols)
+
+    def strips_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """What :meth:`enlarge_within` gives, as strips of columns that take little memory.
+
+        Yields
+        ------
+        part : slice
+            Columns of the strip, counted from the first of all.
+        pixels : Tensor
+            (h, n) logits.
+        """
+        rows, cols = self.pixels_of(cells, logits.shape[-1])
+        if rows.start == rows.stop:
+            return
+        by_row, by_col = self._resizings(logits.shape[-1])
         needed = by_row.cells(rows), by_col.cells(cols)
         narrow = by_row.weights_of(rows, logits) @ logits[needed[0], needed[1]]
-        out = logits.new_empty(rows.stop - rows.start, cols.stop - cols.start)
         for start in range(cols.start, cols.stop, PIXELS_AT_ONCE):
             # A strip of pixels needs a narrow band of cells only.
             strip = slice(start, min(start + PIXELS_AT_ONCE, cols.stop))
             band = by_col.cells(strip)
             inside = slice(band.start - needed[1].start, band.stop - needed[1].start)
             weights = by_col.weights_of(strip, logits)
-            target = slice(strip.start - cols.start, strip.stop - cols.start)
-            out[:, target] = narrow[:, inside] @ weights.T
-        return out, (rows.start, cols.start)
+            part = slice(strip.start - cols.start, strip.stop - cols.start)
+            yield part, narrow[:, inside] @ weights.T
 
     def cells_used(self, cells: int) -> tuple[int, int]:
         """Of ``cells`` x ``cells`` logits, the rows and columns that the plane depends on."""

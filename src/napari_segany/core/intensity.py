@@ -1,6 +1,7 @@
 """From the intensities of any plane to the 8-bit RGB that the models were trained on."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 PERCENTILES = (1.0, 99.8)
 """Percentiles of a plane that become 0 and 255."""
+
+PIXELS_AT_ONCE = 2**18
+"""Pixels that are widened to 64 bits together: few enough for the processor's cache."""
 
 Limits = tuple[float, float] | tuple[tuple[float, float], ...]
 """Intensities that become 0 and 255: one pair, or one pair a channel."""
@@ -43,6 +47,31 @@ def check_plane(plane: ArrayLike) -> NDArray[np.generic]:
     return array
 
 
+def _blocks(array: NDArray[np.generic]) -> Iterator[slice]:
+    """Rows of an array, some at a time, so that what is computed of them stays small."""
+    step = max(1, PIXELS_AT_ONCE * len(array) // array.size)
+    return (slice(start, start + step) for start in range(0, len(array), step))
+
+
+def _count_finite(array: NDArray[np.generic]) -> int:
+    return sum(int(np.isfinite(array[rows]).sum()) for rows in _blocks(array))
+
+
+def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.generic]:
+    """The values that would be at ``ranks`` if the pixels were sorted, without sorting them."""
+    if channel.dtype.kind in "iu" and channel.dtype.itemsize <= 2:
+        least = int(np.iinfo(channel.dtype.str).min)
+        counts = np.zeros(2 ** (8 * channel.dtype.itemsize), np.int64)
+        for rows in _blocks(channel):
+            values = channel[rows].astype(np.intp).ravel()
+            counts += np.bincount(values - least, minlength=len(counts))
+        return np.searchsorted(np.cumsum(counts), ranks, side="right") + least
+    # One copy, in the type of the pixels.
+    flat = channel.astype(channel.dtype.newbyteorder("=")).ravel()
+    flat.partition(ranks)
+    return flat[ranks]
+
+
 def find_limits(
     channel: NDArray[np.generic], percentiles: tuple[float, float] = PERCENTILES
 ) -> tuple[float, float]:
@@ -56,15 +85,24 @@ def find_limits(
     InputError
         If no pixel is finite.
     """
-    if channel.dtype.kind == "f":
+    if channel.dtype == bool:
+        return 0.0, 1.0
+    if channel.dtype.kind == "f" and _count_finite(channel) < channel.size:
         channel = channel[np.isfinite(channel)]
         if channel.size == 0:
             raise InputError("No pixel is a finite number, so there is no image.")
-    if channel.dtype == bool:
-        return 0.0, 1.0
-    # Halves, because the difference of two neighbours overflows near the largest float.
-    halves = np.percentile(channel.astype(np.float64) / 2, percentiles)
-    low, high = (float(v) * 2 for v in halves)
+    last = channel.size - 1
+    places = [last * (percentile / 100) for percentile in percentiles]
+    below = [int(place) for place in places]
+    ranks = [rank for i in below for rank in (i, min(i + 1, last))]
+    # Percentiles lie between pixels in order of size, so only those few become float64; the order
+    # is the same in both types. Halves, because the difference of two neighbours overflows near
+    # the largest float.
+    halves = _in_order(channel, [0, *ranks, last]).astype(np.float64) / 2
+    low, high = (
+        float(np.quantile(halves[1 + 2 * i : 3 + 2 * i], places[i] - below[i])) * 2
+        for i in range(2)
+    )
     if low == high:
         low, high = float(channel.min()), float(channel.max())
     return low, high
@@ -88,18 +126,27 @@ def check_limits(limits: Limits, channels: int) -> tuple[tuple[float, float], ..
     return tuple((float(low), float(high)) for low, high in pairs)
 
 
-def _stretch(channel: NDArray[np.generic], limits: tuple[float, float]) -> NDArray[np.uint8]:
+def _stretch(
+    channel: NDArray[np.generic], limits: tuple[float, float], out: NDArray[np.uint8]
+) -> None:
+    """Write a channel into ``out``, of the same shape, with the limits at 0 and 255."""
     low, high = limits
     # Halves, because high - low overflows for limits near the largest float.
     half = high / 2 - low / 2
     if half <= 0:
-        return np.zeros(channel.shape, np.uint8)
-    # float64 holds every integer type up to 53 bits; the result is 8-bit anyway.
-    values = channel.astype(np.float64)
-    if channel.dtype.kind == "f":
-        values[~np.isfinite(values)] = low
-    unit = (np.clip(values, low, high) / 2 - low / 2) / half
-    return np.rint(unit * 255).astype(np.uint8)
+        out[:] = 0
+        return
+    for rows in _blocks(channel):
+        # float64 holds every integer type up to 53 bits; the result is 8-bit anyway.
+        values = channel[rows].astype(np.float64)
+        if channel.dtype.kind == "f":
+            values[~np.isfinite(values)] = low
+        np.clip(values, low, high, out=values)
+        values /= 2
+        values -= low / 2
+        values /= half
+        values *= 255
+        out[rows] = np.rint(values, out=values)
 
 
 def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
@@ -118,7 +165,8 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray
-        (Y, X, 3) uint8; a gray plane is repeated three times.
+        (Y, X, 3) uint8, not to be written to: colours that need no change are the caller's own, and
+        the three of a gray plane are one in memory.
 
     Raises
     ------
@@ -130,7 +178,7 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
     if rgb and array.dtype == np.uint8 and limits is None:
         return array.view(np.uint8)
     if array.dtype.kind == "f":
-        bad = array.size - int(np.isfinite(array).sum())
+        bad = array.size - _count_finite(array)
         if bad == array.size:
             raise InputError("No pixel is a finite number, so there is no image.")
         if bad:
@@ -140,5 +188,7 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
         pairs = tuple(find_limits(channel) for channel in channels)
     else:
         pairs = check_limits(limits, len(channels))
-    done = [_stretch(channel, pair) for channel, pair in zip(channels, pairs, strict=True)]
-    return np.stack(done if rgb else done * 3, axis=-1)
+    out = np.empty(array.shape if rgb else (*array.shape, 1), np.uint8)
+    for i, (channel, pair) in enumerate(zip(channels, pairs, strict=True)):
+        _stretch(channel, pair, out[..., i])
+    return np.broadcast_to(out, (*array.shape[:2], 3))

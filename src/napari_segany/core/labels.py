@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from napari_segany.core.parameters import Overlap
@@ -55,9 +55,74 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
     return kept
 
 
-def shift_ids(labels: NDArray[np.int32], last: int) -> NDArray[np.int32]:
-    """Number objects on from ``last``, so that ids stay unique over the planes of a stack."""
-    return np.where(labels > 0, labels + last, 0).astype(np.int32)
+LARGEST_ID = 2**63 - 1
+"""Ids of objects are counted in 64 bits with a sign."""
+
+
+def whole_numbers(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer]:
+    """What somebody calls labels, as whole numbers: exactly those, or an error.
+
+    Parameters
+    ----------
+    labels : array_like
+        Of any type; numbers with a decimal point are taken if they are whole.
+    what : str
+        What they are, for errors.
+
+    Raises
+    ------
+    InputError
+        If they are no whole numbers, or too large.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind == "f":
+        # Beyond 2**53 such numbers do not tell neighbours apart.
+        bad = ~((np.floor(array) == array) & (np.abs(array) <= 2**53))
+        if bad.any():
+            raise InputError(
+                f"{what} must be whole numbers, and hold {float(array[bad][0])}: give each object "
+                "a whole number, and 0 to what is none."
+            )
+        return array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"{what} must be whole numbers, got an array of {array.dtype}.")
+    if array.dtype == np.uint64:
+        check_largest(int(array.max(initial=0)), LARGEST_ID, what)
+    return array
+
+
+def as_ids(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer]:
+    """Ids of objects, 0 for none: :func:`whole_numbers`, of which negative ones are no objects."""
+    array = whole_numbers(labels, what)
+    return np.maximum(array, 0) if array.dtype.kind == "i" else array
+
+
+def check_largest(label: int, largest: int, what: str = "Labels") -> None:
+    """Raise InputError if an id is larger than what can be kept."""
+    if label > largest:
+        raise InputError(
+            f"{what} hold the id {label}, and ids end at {largest} here. Number them anew, for "
+            "example with skimage.segmentation.relabel_sequential."
+        )
+
+
+def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
+    """Number objects on from ``last``, so that ids stay unique over the planes of a stack.
+
+    Raises
+    ------
+    InputError
+        If an id becomes too large.
+    """
+    if not last:
+        return labels
+    check_largest(int(labels.max(initial=0)) + last, np.iinfo(np.int32).max)
+    # Pages of background that nobody writes to cost nothing.
+    shifted = np.zeros(labels.shape, np.int32)
+    np.add(labels, np.int32(last), out=shifted, where=labels > 0)
+    return shifted
 
 
 def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:
@@ -148,6 +213,11 @@ def paint(
         (n,) index into ``masks`` of each object.
     """
     labels, source = paint_sources(masks, overlap, min_area, fill_holes, drop_specks, min_visible)
-    renumbered = np.zeros(len(masks) + 1, np.int32)
-    renumbered[source + 1] = np.arange(1, len(source) + 1)
-    return renumbered[labels], source
+    # In place and within boxes, because a second image would be the largest thing in memory. Ids
+    # only become smaller, so that a new one is never taken for an old one that is still to come.
+    for new, i in enumerate(source.tolist(), start=1):
+        if new != i + 1:
+            a, b, c, d = masks.boxes[i]
+            part = labels[a:c, b:d]
+            part[part == i + 1] = new
+    return labels, source

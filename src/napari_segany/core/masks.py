@@ -1,6 +1,6 @@
 """MaskSet: many scored, possibly overlapping masks of one plane, kept as cropped bits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core import labels as labelling
+from napari_segany.core.logits import LaterLogits, Logits, join_logits
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.core.parameters import Nms, Overlap
+from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class MaskSet:
     crop_boxes : ndarray
         (N, 4) int64, the crop of the plane in which each mask was found.
     low_res_logits : ndarray or None
-        (N, m, m) float32 logits in the model's frame; only ``predict`` keeps them.
+        (N, m, m) float32 logits in the model's frame; only ``predict`` gives them. Those of a call
+        with many prompts are computed anew, to the same bytes, each time that they are read.
     candidate : ndarray
         (N,) int64: which of all candidates each mask is, in sets that ``generate`` returned; it
         stays the same whatever a filter lets through. Elsewhere 0, 1, 2 ...
@@ -53,11 +56,11 @@ class MaskSet:
     points: NDArray[np.float64]
     crop_boxes: NDArray[np.int64]
     candidate: NDArray[np.int64]
-    low_res_logits: NDArray[np.float32] | None = field(default=None, repr=False)
     prompts_asked: int = 0
     # Rows of bits, the first of a row standing for a column that is a multiple of eight, so that
     # masks can be compared byte by byte.
     _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+    _logits: Logits | None = field(default=None, repr=False)
     _candidates: "Candidates | None" = field(default=None, repr=False)
 
     @classmethod
@@ -75,7 +78,7 @@ class MaskSet:
         low_res_logits: NDArray[np.float32] | None = None,
     ) -> "MaskSet":
         """Pack (N, H, W) boolean masks; scores default to 1 and points to NaN."""
-        full = np.asarray(masks, dtype=bool)
+        full = np.asarray(listed(masks), dtype=bool)
         if full.ndim != 3:
             raise InputError(f"masks must have shape (N, H, W), got {full.shape}.")
         return cls.from_crops(
@@ -97,7 +100,7 @@ class MaskSet:
         predicted_iou: ArrayLike | None = None,
         stability_score: ArrayLike | None = None,
         points: ArrayLike | None = None,
-        low_res_logits: NDArray[np.float32] | None = None,
+        low_res_logits: Logits | None = None,
         crop_box: tuple[int, int, int, int] | None = None,
     ) -> "MaskSet":
         """Pack masks known on parts of a plane of ``shape`` only, empty elsewhere.
@@ -105,6 +108,7 @@ class MaskSet:
         ``masks`` holds N boolean arrays and ``origins`` the row and column of each one's first
         pixel; scores default to 1, points to NaN and ``crop_box`` to the whole plane.
         """
+        masks, origins = list(masks), list(origins)
         count = len(masks)
         within = np.array([labelling.bounding_box(mask) for mask in masks], np.int64)
         within = within.reshape(-1, 4)
@@ -116,7 +120,7 @@ class MaskSet:
             ("predicted_iou", predicted_iou),
             ("stability_score", stability_score),
             ("points", points),
-            ("low_res_logits", low_res_logits),
+            ("low_res_logits", getattr(low_res_logits, "chosen", low_res_logits)),
         ):
             if values is not None and len(np.asarray(values)) != count:
                 raise InputError(f"There are {count} masks but {len(np.asarray(values))} {name}.")
@@ -134,25 +138,25 @@ class MaskSet:
             else np.asarray(points, np.float64),
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
-            low_res_logits=low_res_logits,
+            _logits=low_res_logits,
             _bits=tuple(_pack(c, int(box[1]) % 8) for c, box in zip(crops, boxes, strict=True)),
         )
 
     @classmethod
-    def concatenate(cls, sets: Sequence["MaskSet"]) -> "MaskSet":
+    def concatenate(cls, sets: Iterable["MaskSet"]) -> "MaskSet":
         """Join sets of one plane, in order."""
+        sets = tuple(sets)
         if not sets or len({s.shape for s in sets}) != 1:
             raise InputError(
                 "Only mask sets of one plane can be joined, and at least one is needed."
             )
-        logits = [s.low_res_logits for s in sets if s.low_res_logits is not None]
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS
         }
         return cls(
             shape=sets[0].shape,
             **columns,
-            low_res_logits=np.concatenate(logits) if len(logits) == len(sets) else None,
+            _logits=join_logits([s._logits for s in sets]),
             prompts_asked=sum(s.prompts_asked for s in sets),
             _bits=tuple(bits for s in sets for bits in s._bits),
         )
@@ -164,14 +168,23 @@ class MaskSet:
         self, index: int | slice | NDArray[np.bool_] | NDArray[np.integer]
     ) -> "MaskSet":
         """The chosen masks as a set, in the order asked for."""
-        chosen = np.atleast_1d(np.arange(len(self))[index])
+        chosen = np.atleast_1d(np.arange(len(self))[listed(index)])
         return replace(
             self,
             **{name: getattr(self, name)[chosen] for name in _COLUMNS},
-            low_res_logits=None if self.low_res_logits is None else self.low_res_logits[chosen],
+            _logits=None if self._logits is None else self._logits[chosen],
             _bits=tuple(self._bits[i] for i in chosen),
             _candidates=None,
         )
+
+    @property
+    def low_res_logits(self) -> NDArray[np.float32] | None:
+        """(N, m, m) float32 logits in the model's frame, None where there are none."""
+        return self._logits.now() if isinstance(self._logits, LaterLogits) else self._logits
+
+    def without_logits(self) -> "MaskSet":
+        """The same without the logits."""
+        return replace(self, _logits=None)
 
     @property
     def all_candidates(self) -> "MaskSet":

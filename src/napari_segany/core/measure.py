@@ -73,12 +73,29 @@ def measure_plane(
     columns["area"] = columns["area"].astype(np.int64)
     columns |= _physical_area(columns["area"], pixel_size or {})
     if pixels.ndim == 2:
-        return columns | _intensities(labels, pixels, "")
+        return columns | _intensities(labels, columns, pixels, "")
     # Of two channels the third colour is empty, and there is nothing to measure in it.
     numbers = channels if len(channels) > 1 else range(pixels.shape[2])
     for i, number in enumerate(numbers):
-        columns |= _intensities(labels, pixels[..., i], f"_{number}")
+        columns |= _intensities(labels, columns, pixels[..., i], f"_{number}")
     return columns
+
+
+def spread(columns: Columns, count: int) -> Columns:
+    """The same columns with an entry for each label from 1 to ``count``.
+
+    Labels without a pixel have an area of 0, and nothing else is known of them.
+    """
+    at = np.asarray(columns["label"], np.intp) - 1
+    out: Columns = {"label": np.arange(1, count + 1)}
+    for name, values in columns.items():
+        if name.startswith("area"):
+            out[name] = np.zeros(count, values.dtype)
+        elif name != "label":
+            out[name] = np.full(count, np.nan)
+        if name != "label":
+            out[name][at] = values
+    return out
 
 
 def _physical_area(
@@ -94,28 +111,32 @@ def _physical_area(
     return {f"area_{shared}2": area.astype(np.float64) * sides[0] * sides[1]}
 
 
-def _intensities(labels: NDArray[np.integer], channel: NDArray[np.generic], suffix: str) -> Columns:
+def _intensities(
+    labels: NDArray[np.integer], columns: Columns, channel: NDArray[np.generic], suffix: str
+) -> Columns:
     """Mean, least and greatest intensity of each object, NaN where none is finite."""
-    ids = np.unique(labels)
-    ids = ids[ids > 0]
-    used = labels > 0
-    if channel.dtype.kind == "f":
-        used &= np.isfinite(channel)
-    # Pixels sorted by object, so that each object is one run.
-    owners = labels[used]
-    order = np.argsort(owners, kind="stable")
-    values = channel[used][order]
-    if values.dtype.kind == "b":
-        values = values.astype(np.uint8)
-    found, starts, counts = np.unique(owners[order], return_index=True, return_counts=True)
+    sides = [columns[name].tolist() for name in ("row_min", "row_max", "col_min", "col_max")]
+    rows = []
+    # Object by object within its box, so that the plane is never copied.
+    for label, a, c, b, d in zip(columns["label"].tolist(), *sides, strict=True):
+        used = labels[a:c, b:d] == label
+        values = channel[a:c, b:d][used]
+        if values.dtype.kind == "f":
+            values = values[np.isfinite(values)]
+        rows.append((_mean(values), values.min(), values.max()) if len(values) else ())
+    kind = np.dtype(np.uint8) if channel.dtype == bool else channel.dtype
+    whole = all(rows)
     out: Columns = {}
-    for name, reduce in (("mean", np.add), ("min", np.minimum), ("max", np.maximum)):
-        source = values.astype(np.float64) if name == "mean" else values
-        runs = reduce.reduceat(source, starts) if len(starts) else source[:0]
-        runs = runs / counts if name == "mean" else runs
-        if len(found) < len(ids):
-            full = np.full(len(ids), np.nan)
-            full[np.searchsorted(ids, found)] = runs
-            runs = full
-        out[f"intensity_{name}{suffix}"] = runs
+    for i, name in enumerate(("mean", "min", "max")):
+        found = [row[i] if row else np.nan for row in rows]
+        out[f"intensity_{name}{suffix}"] = np.array(
+            found, np.float64 if name == "mean" or not whole else kind.newbyteorder("=")
+        )
     return out
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    if values.dtype.kind != "f" and values.dtype.itemsize <= 4:
+        # Sums of such numbers are exact in any order.
+        return float(values.sum(dtype=np.float64)) / len(values)
+    return float(np.add.reduceat(values.astype(np.float64), [0])[0]) / len(values)

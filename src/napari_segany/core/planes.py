@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.intensity import check_plane, find_limits
-from napari_segany.errors import InputError
+from napari_segany.errors import BlankPlaneError, InputError, PlaneError
 
 KNOWN_AXES = "TZCYXSQI"
 """Time, depth, channel, row, column, colour sample, and unnamed axes as tifffile calls them."""
@@ -47,6 +47,14 @@ def guess_axes(shape: Sequence[int]) -> str:
             f"An array of shape {tuple(shape)} is no image; give axes to say what it is."
         )
     return leading + "YX"
+
+
+def axes_fit(axes: str, own: str) -> bool:
+    """Whether axes meant for other images can be those of one with axes of its own.
+
+    Their number must be the same, and colour is colour in every file. "auto" names none.
+    """
+    return axes != "auto" and len(axes) == len(own) and ("S" in axes) == ("S" in own)
 
 
 def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
@@ -190,6 +198,27 @@ class StackLayout:
         read = [self._read(data, {**where, "C": c}) for c in self.channels]
         return read[0] if len(read) == 1 else as_colours(read)
 
+    def read(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
+        """The plane, if there is something on it that can be segmented.
+
+        Raises
+        ------
+        BlankPlaneError
+            If no pixel is a finite number; registration and stitching leave such planes.
+        PlaneError
+            If the plane cannot be read.
+        """
+        place = ", ".join(f"{a} {i}" for a, i in zip(self.leading, index, strict=True))
+        start = f"Plane {place}: " if place else ""
+        try:
+            plane = self.plane(data, index)
+        except (InputError, OSError) as error:
+            raise PlaneError(f"{start}{getattr(error, 'strerror', None) or error}") from error
+        # Row by row, since as a rule the first one answers it.
+        if plane.dtype.kind == "f" and not any(np.isfinite(row).any() for row in plane):
+            raise BlankPlaneError(f"{start}No pixel is a finite number, so there is no image.")
+        return plane
+
     def _read(self, data: Any, where: dict[str, int]) -> NDArray[np.generic]:
         kept = [a for a in self.axes if a in "YXS"]
         array = np.asarray(data[tuple(where.get(a, slice(None)) for a in self.axes)])
@@ -208,11 +237,19 @@ class StackLayout:
         """
         most = min(SAMPLES_PER_PLANE, max(1, SAMPLES_PER_STACK // self.plane_count))
         samples = []
+        fault: PlaneError | None = None
         for index in self.indices():
-            plane = check_plane(self.plane(data, index))
+            try:
+                plane = check_plane(self.read(data, index))
+            # Told when its turn comes to be segmented; the others have limits nevertheless.
+            except PlaneError as error:
+                fault = error
+                continue
             flat = plane.reshape(-1, self.colours)
             # An odd step does not fall on the same few columns again and again.
             samples.append(flat[:: -(-len(flat) // most) | 1].astype(np.float64))
+        if not samples and fault is not None:
+            raise fault
         pairs = []
         for channel in np.concatenate(samples).T:
             low, high = find_limits(channel, percentiles)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
 
 
@@ -83,6 +84,8 @@ class Prompt:
         mask: ArrayLike | MaskSet | None = None,
         mask_logits: ArrayLike | None = None,
     ) -> None:
+        points, labels, box = listed(points), listed(labels), listed(box)
+        mask, mask_logits = listed(mask), listed(mask_logits)
         fields: dict[str, Any] = dict.fromkeys(("points", "labels", "box", "region", "mask_logits"))
         if points is not None and not _is_empty(points):
             fields["points"] = _numbers("points", points, (None, 2))

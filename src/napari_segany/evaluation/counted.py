@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.labels import as_ids
 from napari_segany.errors import InputError
 
 FULL_TABLE = 1 << 20
@@ -57,10 +58,9 @@ class Counted:
             raise InputError(
                 f"Labels of shape {found.shape} cannot be compared with truth of {truth.shape}."
             )
+        truth, found = as_ids(truth, "The truth"), as_ids(found)
         index = np.nonzero((truth > 0) | (found > 0))
         t, f = truth[index].astype(np.int64), found[index].astype(np.int64)
-        np.maximum(t, 0, out=t)
-        np.maximum(f, 0, out=f)
         if not len(t):
             return cls(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
         width = int(f.max()) + 1

@@ -28,6 +28,7 @@ from napari_segany.evaluation.run import Measured
 from napari_segany.evaluation.summary import Summary, as_counts, as_text, objects_csv
 from napari_segany.evaluation.tasks import Settings
 from napari_segany.io.atomic import writing
+from napari_segany.io.names import shown
 from napari_segany.io.read import open_image, stem
 
 WORST = 12
@@ -103,6 +104,7 @@ def write_worst(
     clicker: Clicker,
     reading: Reading,
     settings: Settings,
+    names: Mapping[Path, str] | None = None,
 ) -> Path | None:
     """A sheet of the objects that one click finds worst; None if nothing was clicked at."""
     rows: list[tuple[float, Measured, Any]] = [
@@ -114,7 +116,7 @@ def write_worst(
     if not rows:
         return None
     rows.sort(key=lambda row: row[0])
-    files = {stem(image): (image, truth) for image, truth in pairs}
+    files = _by_name(pairs, names)
     examples: list[Image.Image] = []
     # An object of each plane first, so that one bad image is not the whole sheet.
     worst = {(row[1].image, row[1].plane): row for row in reversed(rows)}
@@ -123,7 +125,10 @@ def write_worst(
     rest = [row for row in rows if id(row) not in taken]
     for score, each, one in [*first, *rest][:WORST]:
         image_path, truth_path = files[each.image]
-        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
+        with (
+            open_image(image_path, axes=reading.axes) as image,
+            open_image(truth_path, stored=True) as truth,
+        ):
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             labels = np.asarray(truth.data[each.plane])
@@ -138,12 +143,21 @@ def write_worst(
     return output / "worst.png"
 
 
+def _by_name(
+    pairs: Sequence[tuple[Path, Path]], names: Mapping[Path, str] | None
+) -> dict[str, tuple[Path, Path]]:
+    """Image and truth by what the image is called."""
+    called = names or {}
+    return {shown(called.get(image, stem(image))): (image, truth) for image, truth in pairs}
+
+
 def write_edges(
     output: Path,
     measured: Sequence[Measured],
     pairs: Sequence[tuple[Path, Path]],
     finders: Sequence[EdgeFinder],
     reading: Reading,
+    names: Mapping[Path, str] | None = None,
 ) -> Path | None:
     """A sheet of edges beside those that people drew, from best to worst; None without edges."""
     mine = [
@@ -155,11 +169,14 @@ def write_edges(
         return None
     mine.sort(key=lambda row: -row[0])
     steps = np.linspace(0, len(mine) - 1, min(EDGE_ROWS, len(mine))).round().astype(int)
-    files = {stem(image): (image, truth) for image, truth in pairs}
+    files = _by_name(pairs, names)
     cells: list[Image.Image] = []
     for score, each in (mine[k] for k in steps):
         image_path, truth_path = files[each.image]
-        with open_image(image_path, axes=reading.axes) as image, open_image(truth_path) as truth:
+        with (
+            open_image(image_path, axes=reading.axes) as image,
+            open_image(truth_path, stored=True) as truth,
+        ):
             layout = chosen_layout(image, reading)
             plane = layout.plane(image.data, each.plane)
             drawn = np.asarray(truth.data[each.plane]) > 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,12 +16,16 @@ from numpy.typing import NDArray
 from napari_segany.batch.plan import Reading, chosen_layout, sentence
 from napari_segany.batch.records import FOLDER, hash_content
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.errors import Cancelled, InputError
+from napari_segany.errors import BlankPlaneError, Cancelled, InputError
 from napari_segany.evaluation.tasks import Predictor, Settings, measure_edges, measure_plane
 from napari_segany.io.atomic import writing
+from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.models.model import SamModel
+from napari_segany.schema import from_json
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 3
 """Raised when the same settings would measure something else."""
@@ -62,13 +67,21 @@ class Failure:
     error: str
 
 
-def pair_up(images: Sequence[Path], truth: Path) -> Iterator[tuple[Path, Path] | Failure]:
-    """Find the truth of each image: a file, or one of the same name in a folder."""
+def pair_up(
+    images: Sequence[Path] | Mapping[Path, str], truth: Path
+) -> Iterator[tuple[Path, Path] | Failure]:
+    """Find the truth of each image: a file, or one of the same name in a folder.
+
+    Images in folders, as :func:`find_inputs` gives them, have theirs in folders of the same names.
+    """
     one = truth.is_file() or is_zarr(truth)
-    inside: dict[str, list[Path]] = {}
-    for path in [] if one else sorted(truth.iterdir()):
-        inside.setdefault(path.name.casefold(), []).append(path)
-    for image in images:
+    places = images if isinstance(images, Mapping) else dict.fromkeys(images, "")
+    inside: dict[tuple[str, str], list[Path]] = {}
+    for place in [] if one else dict.fromkeys(places.values()):
+        folder = truth / place
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            inside.setdefault((place, path.name.casefold()), []).append(path)
+    for image, place in places.items():
         if one:
             yield image, truth
             continue
@@ -77,7 +90,7 @@ def pair_up(images: Sequence[Path], truth: Path) -> Iterator[tuple[Path, Path] |
             for ending in TRUTH_ENDINGS
             for suffix in (*SUFFIXES, ".ome.tif", ".ome.tiff", ".ome.zarr", ".zarr")
         }
-        found = sorted(p for name in names for p in inside.get(name, ()) if p != image)
+        found = sorted(p for name in names for p in inside.get((place, name), ()) if p != image)
         if len(found) == 1:
             yield image, found[0]
         else:
@@ -115,6 +128,7 @@ def evaluate_folder(
     *,
     reading: Reading | None = None,
     every: int = 1,
+    names: Mapping[Path, str] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Iterator[Measured | Failure]:
@@ -134,6 +148,8 @@ def evaluate_folder(
         How images are to be understood.
     every : int
         Only every so many planes of a stack.
+    names : mapping, optional
+        What each image is called; by default its name without ending.
     progress, should_stop : callable, optional
         Told of images; polled to end early.
 
@@ -151,6 +167,7 @@ def evaluate_folder(
     kept, reading = output / FOLDER / "evaluation", reading or Reading()
     for number, (image, truth) in enumerate(pairs):
         found: list[Measured] = []
+        called = shown((names or {}).get(image, stem(image)))
         try:
             with _Planes(image, truth, settings, reading, kept) as planes:
                 for w, each in enumerate(who):
@@ -161,7 +178,7 @@ def evaluate_folder(
                             progress(planes.image.path.name, done, len(pairs))
 
                     for index, values in planes.measure(each, every, told, should_stop):
-                        found.append(Measured(name_of(each), stem(image), index, values))
+                        found.append(Measured(name_of(each), called, index, values))
         except Cancelled:
             raise
         # One bad file must not cost the others.
@@ -192,7 +209,7 @@ class _Planes:
         with ExitStack() as opened:
             image, truth = self.paths
             self.image = opened.enter_context(open_image(image, axes=self.reading.axes))
-            self.truth = opened.enter_context(open_image(truth))
+            self.truth = opened.enter_context(open_image(truth, stored=True))
             self.layout = chosen_layout(self.image, self.reading)
             self.annotators = self._check()
             self.content = [hash_content(each.files) for each in (self.image, self.truth)]
@@ -223,7 +240,11 @@ class _Planes:
             values = _read(path)
             if values is None:
                 labels = np.asarray(self.truth.data[index])
-                plane = self.layout.plane(self.image.data, index)
+                try:
+                    plane = self.layout.read(self.image.data, index)
+                except BlankPlaneError as error:
+                    logger.info("%s: %s It is not measured.", shown(self.image.path), error)
+                    continue
                 values = self._measured(who, plane, labels, should_stop)
                 with writing(path) as temporary:
                     temporary.write_text(json.dumps(values), "utf-8")
@@ -234,7 +255,7 @@ class _Planes:
         truth, wanted = self.truth, self.layout.labels_shape
         edges = "edges" in self.settings.tasks
         annotators = edges and not self.layout.leading and truth.shape[1:] == wanted
-        if not (annotators or truth.shape == wanted) or truth.dtype.kind not in "iub":
+        if not (annotators or truth.shape == wanted) or truth.dtype.kind not in "iubf":
             several = ", or several such planes, one an annotator" if edges else ""
             raise InputError(
                 f"{truth.path} is {truth.dtype.name} of shape {truth.shape}; the truth of "
@@ -252,7 +273,7 @@ class _Planes:
         started = time.perf_counter()
         someone: Any = who
         if "edges" in self.settings.tasks:
-            boundaries = [each != 0 for each in (truth if self.annotators else [truth])]
+            boundaries = [each > 0 for each in (truth if self.annotators else [truth])]
             values = measure_edges(someone, plane, boundaries, should_stop)
         else:
             values = measure_plane(someone, plane, truth, self.settings, should_stop=should_stop)
@@ -261,7 +282,6 @@ class _Planes:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return values
-    except (OSError, ValueError):
+        return from_json(dict[str, Any], path.read_bytes(), str(path))
+    except (OSError, InputError):
         return None

@@ -18,6 +18,7 @@ from napari_segany.evaluation.detection import Detections
 from napari_segany.evaluation.instances import NAMES, InstanceScores, mean_scores
 from napari_segany.evaluation.run import Measured
 from napari_segany.io.run_lengths import Coded
+from napari_segany.io.table import safe_text
 
 SHOWN = (1, 2, 3, 5, 9)
 """Clicks after which tables show the mean IoU."""
@@ -176,8 +177,8 @@ def objects_csv(measured: Iterable[Measured]) -> str:
         for label in sorted({*boxes, *clicks}):
             one = clicks.get(label, {})
             row: dict[str, Any] = {
-                "predictor": each.who,
-                "image": each.image,
+                "predictor": safe_text(each.who),
+                "image": safe_text(each.image),
                 "plane": " ".join(map(str, each.plane)),
                 "label": label,
             }

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
-from napari_segany.core.labels import paint
+from napari_segany.core.labels import as_ids, paint
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.prompts import Prompt
@@ -162,7 +162,7 @@ def measure_plane(
     """
     if truth.shape != image.shape[:2]:
         raise InputError(f"Truth of shape {truth.shape} is not that of an image {image.shape}.")
-    truth, noticed = taken_apart(truth, settings.binary_truth)
+    truth, noticed = taken_apart(as_ids(truth, "The truth"), settings.binary_truth)
     objects, in_all = chosen_objects(truth, settings)
     out: dict[str, Any] = {"objects": in_all, "asked": len(objects), "pixels": int(truth.size)}
     if noticed:

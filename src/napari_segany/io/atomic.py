@@ -3,11 +3,18 @@
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_segany.errors import SeganyError
+from napari_segany.errors import InputError, SeganyError
+
+LONGEST = 255
+"""Bytes that the name of a file may have on the usual file systems."""
+
+_ADDED = len("..") + 12 + len(".tmp")
+"""Bytes that a name has more while the file is written."""
 
 
 @contextmanager
@@ -22,7 +29,7 @@ def writing(path: Path) -> Iterator[Path]:
     SeganyError
         If it cannot be written: no permission, disk full, no such place.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -51,8 +58,63 @@ def remove_unfinished(path: Path) -> None:
 
     Nobody else may be writing it.
     """
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        remove(left)
+    # No pattern: names may hold stars and brackets.
+    beginning, length = f".{path.name}.", len(_temporary(path).name)
+    for left in path.parent.iterdir() if path.parent.is_dir() else ():
+        name = left.name
+        if name.startswith(beginning) and name.endswith(".tmp") and len(name) == length:
+            remove(left)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError, before anything is computed, if no file can be put into a folder.
+
+    The folder itself is not made. Where it is not there, the one counts that it would be made in.
+    """
+    folder = Path(os.path.abspath(folder))
+    there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
+    if not there.is_dir():
+        raise InputError(f"{there} is a file; -o takes a folder.")
+    try:
+        # Permissions alone do not say it: disks are full or mounted for reading only.
+        with tempfile.NamedTemporaryFile(prefix=".segany.", suffix=".tmp", dir=there):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written into {folder} ({error.strerror or error}); free some space, "
+            "or choose another folder with -o."
+        ) from error
+
+
+def check_name(path: Path) -> None:
+    """Raise InputError if a file system cannot hold the name of a file while it is written."""
+    length = len(os.fsencode(_temporary(path).name))
+    if length > LONGEST:
+        raise InputError(
+            f"The name of the image is too long: {path.name} would be a name of "
+            f"{len(os.fsencode(path.name))} bytes, of which {LONGEST - _ADDED} are possible. "
+            "Rename the image."
+        )
+
+
+def check_inside(folder: Path, path: Path) -> None:
+    """Raise SeganyError if links lead from ``folder`` to somewhere else on the way to ``path``.
+
+    Folders with results come from other people, and a link in one could point anywhere. The folder
+    itself may be reached by links.
+    """
+    for part in (path, *path.parents):
+        if part == folder:
+            return
+        if part.is_symlink():
+            raise SeganyError(
+                f"{part} is a link, and nothing is written through links inside a folder of "
+                "results. Delete it, or choose another folder."
+            )
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
 
 
 def _to_disk(path: Path) -> None:
@@ -66,9 +128,9 @@ def _to_disk(path: Path) -> None:
 def _replace(temporary: Path, path: Path) -> None:
     if temporary.is_dir() and path.is_dir():
         # A folder cannot be renamed over one that is not empty.
-        old = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        old = _temporary(path)
         os.replace(path, old)
         os.replace(temporary, path)
-        shutil.rmtree(old)
+        remove(old)
     else:
         os.replace(temporary, path)

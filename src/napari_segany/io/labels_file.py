@@ -1,10 +1,12 @@
 """Label images to and from files, the same bytes from every face."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_segany.core.labels import as_ids, whole_numbers
 from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
@@ -33,7 +35,9 @@ def save_labels(
     Parameters
     ----------
     labels : array
-        Whole numbers, (Y, X) or a stack of such planes; numpy, dask or zarr, read plane by plane.
+        Whole numbers up to 4,294,967,295, (Y, X) or a stack of such planes; numpy, dask or zarr,
+        read plane by plane. Ids stay as they are. Negative ones are no objects and become 0, with
+        a warning.
     path : str or Path
         Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; what is there is replaced.
     axes : str, optional
@@ -67,12 +71,14 @@ def save_labels(
             f"{shape} with axes {axes!r}."
         )
     sizes = check_sizes(pixel_size or {})
+    negative = False
     with LabelStack(axes, shape) as stack:
         for index in np.ndindex(*shape[:-2]):
-            plane = np.asarray(labels[index])
-            if plane.min(initial=0) < 0:
-                raise InputError("Labels must not be negative.")
-            stack.add(plane.astype(np.uint32))
+            plane = whole_numbers(labels[index])
+            negative = negative or bool(plane.min(initial=0) < 0)
+            stack.add(as_ids(plane))
+        if negative:
+            warnings.warn(f"Negative labels are no objects; they are 0 in {path}.", stacklevel=2)
         with writing(path) as temporary:
             if path.suffix.lower() == ".zarr":
                 write_labels(stack, temporary, sizes, image_name(path))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
@@ -29,6 +30,42 @@ _SMALLEST = 256
 def is_zarr(path: Path) -> bool:
     """Whether a folder is in Zarr's format."""
     return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+
+
+class ZarrPixels:
+    """An array in a Zarr folder: read where it is indexed, and damage is told in words.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Whose pixels.
+    path : Path
+        What to call it in errors.
+    """
+
+    def __init__(self, array: Any, path: Path) -> None:
+        self._array, self._path = array, path
+        self.shape: tuple[int, ...] = tuple(int(n) for n in array.shape)
+        self.ndim, self.size = len(self.shape), int(np.prod(self.shape, dtype=np.int64))
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.chunks: tuple[int, ...] = tuple(array.chunks)
+
+    def __getitem__(self, key: Any) -> NDArray[np.generic]:
+        """The pixels asked for; only chunks that hold some of them are read."""
+        try:
+            return np.asarray(self._array[key])
+        except IndexError:
+            raise
+        # Codecs fail in as many ways as there are.
+        except Exception as error:
+            raise InputError(
+                f"{self._path}: a chunk of this plane cannot be decoded ({error}); copy it again."
+            ) from error
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[np.generic]:
+        return self[...].astype(dtype or self.dtype, copy=False)
 
 
 def _zarr() -> Any:
@@ -136,11 +173,12 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
             data = zarr.open(str(path), mode="r")
             if not hasattr(data, "shape"):
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
-            return data, "", {}, _missing_chunks(data)
+            return ZarrPixels(data, path), "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
         level = scales["datasets"][0]
         data = zarr.open_array(str(path / level["path"]), mode="r")
-        return data, *_axes_and_size(scales, level, data.ndim), _missing_chunks(data)
+        about = _axes_and_size(scales, level, data.ndim)
+        return ZarrPixels(data, path), *about, _missing_chunks(data)
     except InputError:
         raise
     # Metadata can be wrong in any way.
@@ -154,8 +192,9 @@ def _missing_chunks(data: Any) -> tuple[str, ...]:
     if not missing:
         return ()
     return (
-        f"{missing} of its {data.nchunks} chunks are not stored and are read as "
-        f"{data.fill_value}, as the format has it. If that was not meant, copy it again.",
+        f"{missing} of its {data.nchunks} chunks are not stored and are read as {data.fill_value}. "
+        "Blank chunks are left out so, and lost ones look the same; if it should have no blank "
+        "parts, copy it again.",
     )
 
 

@@ -1,11 +1,15 @@
 """A picture to look at: the plane as the model saw it, with every object outlined."""
 
+import math
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from scipy import ndimage
+
+from napari_segany.core.geometry import resize
 
 COLOURS = np.array(
     [
@@ -34,6 +38,9 @@ OUTLINES_ACROSS = 500
 NEAR = 5
 """Objects within so many pixels of each other get different colours where there are enough."""
 
+TILE = 512
+"""Pixels along each side that neighbours are looked for in at once; bounds memory."""
+
 
 def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Draw labels over an image.
@@ -58,10 +65,12 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     # An edge runs along the inside of each object, so touching objects keep one each.
     edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)
     inside = shown > 0
-    colour = colours[shown]
-    mixed = (picture * (1 - FILL) + colour * FILL).round().astype(np.uint8)
-    out = np.where(inside[..., None], mixed, picture)
-    out[inside & edge] = colour[inside & edge]
+    out = picture.copy()
+    # One colour at a time, which takes a third of the memory.
+    for i in range(3):
+        colour = colours[:, i][shown[inside]]
+        mixed = (picture[..., i][inside] * (1 - FILL) + colour * FILL).round()
+        out[..., i][inside] = np.where(edge[inside], colour, mixed.astype(np.uint8))
     return out
 
 
@@ -79,12 +88,10 @@ def _fit(
     if side <= LARGEST_SIDE:
         return rgb, labels
     height, width = (max(1, round(n * LARGEST_SIDE / side)) for n in labels.shape)
-    picture = Image.fromarray(np.ascontiguousarray(rgb)).resize(
-        (width, height), Image.Resampling.BOX
-    )
+    picture = resize(rgb, (height, width), Image.Resampling.BOX)
     rows = (np.arange(height) + 0.5) * labels.shape[0] / height
     cols = (np.arange(width) + 0.5) * labels.shape[1] / width
-    return np.asarray(picture), labels[np.ix_(rows.astype(int), cols.astype(int))]
+    return picture, labels[np.ix_(rows.astype(int), cols.astype(int))]
 
 
 def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
@@ -109,15 +116,22 @@ def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
 
 def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     """(N, 2) pairs of different objects at most about NEAR pixels apart."""
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    grown = np.where(distance <= NEAR / 2 + 0.5, labels[tuple(nearest)], 0)
-    pairs = [
-        np.stack([grown[:-1].ravel(), grown[1:].ravel()], axis=1),
-        np.stack([grown[:, :-1].ravel(), grown[:, 1:].ravel()], axis=1),
-    ]
-    both = np.concatenate(pairs)
-    touching = (both[:, 0] != both[:, 1]) & (both > 0).all(axis=1)
-    return np.unique(both[touching], axis=0)
+    reach = NEAR / 2 + 0.5
+    # Pixels beyond it change nothing inside a tile; one more is looked at from the tile before.
+    margin = math.ceil(reach) + 1
+    found = [np.zeros((0, 2), labels.dtype)]
+    for top, left in product(*(range(0, n, TILE) for n in labels.shape)):
+        first = max(top - margin, 0), max(left - margin, 0)
+        part = labels[first[0] : top + TILE + margin, first[1] : left + TILE + margin]
+        if not part.any():
+            continue
+        distance, nearest = ndimage.distance_transform_edt(part == 0, return_indices=True)
+        grown = np.where(distance <= reach, part[tuple(nearest)], 0)
+        grown = grown[top - first[0] :, left - first[1] :][: TILE + 1, : TILE + 1]
+        for one, other in ((grown[:-1], grown[1:]), (grown[:, :-1], grown[:, 1:])):
+            touching = (one != other) & (one > 0) & (other > 0)
+            found.append(np.stack([one[touching], other[touching]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8], description: str) -> None:

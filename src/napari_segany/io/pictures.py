@@ -13,8 +13,15 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of these files, in lower case."""
 
 
-def read_picture(path: Path) -> NDArray[np.generic]:
+def read_picture(path: Path, stored: bool = False) -> NDArray[np.generic]:
     """The pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stored : bool
+        Whether numbers of palette colours stay numbers, for labels and masks.
 
     Raises
     ------
@@ -24,7 +31,7 @@ def read_picture(path: Path) -> NDArray[np.generic]:
         If it is too large or damaged.
     """
     try:
-        return _read(path)
+        return _read(path, stored)
     except UnidentifiedImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -36,7 +43,7 @@ def read_picture(path: Path) -> NDArray[np.generic]:
         raise InputError(f"{path} is damaged ({error}); copy or save it again.") from error
 
 
-def _read(path: Path) -> NDArray[np.generic]:
+def _read(path: Path, stored: bool) -> NDArray[np.generic]:
     with warnings.catch_warnings():
         # Pillow warns from 90 megapixels on, which is nothing unusual here.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -47,7 +54,7 @@ def _read(path: Path) -> NDArray[np.generic]:
 
                 deep = np.asarray(png_decode(path.read_bytes()))
                 return deep[..., 0] if deep.shape[-1] == 2 else deep[..., :3]
-            return _to_array(picture)
+            return np.asarray(picture) if stored and picture.mode == "P" else _to_array(picture)
 
 
 def _is_deep_colour(path: Path) -> bool:

@@ -94,7 +94,9 @@ def members(path: Path) -> tuple[Path, ...]:
     return tiff.members(path) if is_tiff else (path,)
 
 
-def open_image(path: Path | str, *, series: int | None = None, axes: str = "") -> OpenedImage:
+def open_image(
+    path: Path | str, *, series: int | None = None, axes: str = "", stored: bool = False
+) -> OpenedImage:
     """Open an image or a stack without reading its pixels.
 
     Pixels come as they are stored, but for these: white that is stored as 0 is turned, so that
@@ -113,6 +115,9 @@ def open_image(path: Path | str, *, series: int | None = None, axes: str = "") -
     axes : str, optional
         The axes that it will be taken by. They decide only about palettes: with S these are
         colours, without it the values.
+    stored : bool
+        Whether values stay as they are stored, for labels and masks: those of palettes, and of
+        white that is stored as 0.
 
     Returns
     -------
@@ -140,11 +145,11 @@ def open_image(path: Path | str, *, series: int | None = None, axes: str = "") -
     if is_zarr(path):
         opened = _open_zarr(path, series)
     elif _first_bytes(path) in tiff.MAGIC:
-        opened = tiff.open_tiff(path, series, "" if axes == "auto" else axes)
+        opened = tiff.open_tiff(path, series, "" if axes == "auto" else axes, stored)
     elif series:
         raise InputError(f"There is no image {series} in {path}; it holds one, image 0.")
     else:
-        opened = _open_picture(path)
+        opened = _open_picture(path, stored)
     opened = replace(opened, path=given)
     try:
         _check_pixels(opened)
@@ -190,9 +195,9 @@ def _open_zarr(path: Path, series: int | None) -> OpenedImage:
     return OpenedImage(path, data, known, pixel_size, files=(path,), notes=notes)
 
 
-def _open_picture(path: Path) -> OpenedImage:
+def _open_picture(path: Path, stored: bool) -> OpenedImage:
     try:
-        pixels = read_picture(path)
+        pixels = read_picture(path, stored)
     except UnidentifiedImageError as error:
         known = path.suffix.lower() in SUFFIXES
         kind = "is not what its name says: no image" if known else "is no image that can be read"

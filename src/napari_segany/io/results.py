@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.labels import shift_ids
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.measure import Columns, measure_plane
+from napari_segany.core.measure import Columns, measure_plane, spread
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.overlay import draw_overlay, write_picture
 from napari_segany.io.pixel_size import PixelSize
@@ -25,6 +26,9 @@ from napari_segany.io.write import LabelStack
 
 LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
 """Kinds of label images, with the ending of their names."""
+
+ReadPlane = Callable[[], NDArray[np.generic]]
+"""Gives a plane as it was read."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,15 @@ class Outputs:
     exports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        exports = tuple(self.exports)
         for name, chosen, known in (
             ("labels", [self.labels], LABELS),
             ("table", [self.table], TABLES),
-            ("exports", self.exports, EXPORTS),
+            ("exports", exports, EXPORTS),
         ):
             if bad := [each for each in chosen if each not in known]:
                 raise InputError(f"{name} must be of {', '.join(known)}, got {bad[0]!r}.")
-        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in self.exports))
+        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in exports))
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class ResultFiles:
         What kinds they are.
     exports : mapping
         Files for other programs.
+    name : str
+        What they are called after: the image, with slashes if it lies in a folder of the inputs.
     """
 
     labels: Path
@@ -82,6 +89,7 @@ class ResultFiles:
     provenance: Path
     outputs: Outputs = field(default_factory=Outputs)
     exports: Mapping[str, Path] = field(default_factory=dict)
+    name: str = ""
 
     @classmethod
     def of(
@@ -100,6 +108,7 @@ class ResultFiles:
             folder / f"{name}_{provenance}.json",
             outputs,
             {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
+            name,
         )
 
     def all(self) -> tuple[Path, ...]:
@@ -120,7 +129,7 @@ class MeasuredPlane:
     index : tuple of int
         Along the leading axes.
     labels : ndarray
-        (Y, X) int32, ids from 1 on.
+        (Y, X) of any integer type, ids from 1 on.
     masks : MaskSet
         The mask of each id, in order.
     columns : dict
@@ -128,7 +137,7 @@ class MeasuredPlane:
     """
 
     index: tuple[int, ...]
-    labels: NDArray[np.int32]
+    labels: NDArray[np.integer]
     masks: MaskSet
     columns: Columns
 
@@ -143,6 +152,9 @@ def measured(
 ) -> MeasuredPlane:
     """Measure the objects of a plane; see :func:`napari_segany.core.measure.measure_plane`."""
     columns = measure_plane(labels, image, pixel_size, channels)
+    if len(columns["label"]) < len(masks):
+        # Some masks are covered, or empty.
+        columns = spread(columns, len(masks))
     scores: Columns = {
         "predicted_iou": masks.predicted_iou,
         "stability_score": masks.stability_score,
@@ -169,6 +181,8 @@ class ResultWriter:
         Of the image.
     limits : tuple, optional
         Intensity limits of pictures; by default each plane's own.
+    file : str, optional
+        Name of the image's file with its ending, where files for other programs name it.
     """
 
     def __init__(
@@ -178,10 +192,11 @@ class ResultWriter:
         layout: StackLayout,
         pixel_size: PixelSize,
         limits: Limits | None = None,
+        file: str | None = None,
     ) -> None:
         self.object_count = 0
         self._files = files
-        self._name = name
+        self._name = name = shown(name)
         self._layout = layout
         self._pixel_size = pixel_size
         self._limits = limits
@@ -189,17 +204,17 @@ class ResultWriter:
         self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
         table = TABLES[files.outputs.table][1]()
         self._table: Table = self._open.enter_context(closing(table))
-        about = Exported(name, layout, limits)
+        about = Exported(name, file or name, layout, limits)
         self._exports: dict[str, Export] = {
             kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
             for kind in files.exports
         }
         # The plane with the most objects so far.
-        self._picture: tuple[tuple[int, ...], NDArray[np.generic], NDArray[np.int32]] | None = None
+        self._picture: tuple[tuple[int, ...], ReadPlane, NDArray[np.integer]] | None = None
         self._most = -1
         self._written = 0
 
-    def add(self, plane: MeasuredPlane, image: Callable[[], NDArray[np.generic]]) -> None:
+    def add(self, plane: MeasuredPlane, image: ReadPlane) -> None:
         """Take the next plane, in the order of the stack.
 
         Parameters
@@ -207,7 +222,8 @@ class ResultWriter:
         plane : MeasuredPlane
             Its ids are shifted to be unique over the stack.
         image : callable
-            Gives the plane as it was read; called where pictures are made.
+            Gives the plane as it was read; called where pictures are made, at the latest by
+            :meth:`save`.
         """
         self._fill_up_to(self._layout.number(plane.index))
         self._labels.add(shift_ids(plane.labels, self.object_count))
@@ -223,7 +239,7 @@ class ResultWriter:
                 export.add(given)
         if count > self._most:
             self._most = count
-            self._picture = (plane.index, np.array(image()), plane.labels)
+            self._picture = (plane.index, image, plane.labels)
         self.object_count += count
 
     def _fill_up_to(self, number: int) -> None:
@@ -245,8 +261,14 @@ class ResultWriter:
         index = self._picture[0] if self._picture else ()
         return ", ".join(f"{a} {i}" for a, i in zip(self._layout.leading, index, strict=False))
 
-    def save(self, provenance: str) -> None:
+    def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
         """Write all files; if one fails, none appears and earlier ones stay.
+
+        Parameters
+        ----------
+        provenance : str or callable
+            The text of the last file. One that says something of the others is made by a callable:
+            it gets their names, and where they lie until all of them are written.
 
         Raises
         ------
@@ -266,10 +288,12 @@ class ResultWriter:
                 export.save(temporary[files.exports[kind]])
             if self._picture is not None:
                 _, image, labels = self._picture
-                picture = draw_overlay(to_rgb(image, self._limits), labels)
+                picture = draw_overlay(to_rgb(image(), self._limits), labels)
                 about = f"{self._name}: {self._most} objects"
                 about += f" on plane {self.pictured}" if self.pictured else ""
                 write_picture(temporary[files.overlay], picture, about)
+            if callable(provenance):
+                provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
     def _save_labels(self, path: Path) -> None:

@@ -1,6 +1,7 @@
 """The table of objects, one row each: CSV, or Parquet."""
 
 import csv
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,6 +18,13 @@ _IN_MEMORY = 16 * 2**20
 
 _ROWS_IN_GROUP = 65_536
 """Rows that Parquet keeps together."""
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula begins with, in spreadsheets of any language."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class Table(Protocol):
@@ -38,7 +46,8 @@ class Table(Protocol):
 class CsvTable:
     """Rows on their way into one CSV file; memory stays bounded by spilling them to disk.
 
-    Real numbers are written with six significant digits, NaN as an empty cell.
+    Real numbers are written with six significant digits, NaN as an empty cell; texts are none that
+    a spreadsheet would compute.
     """
 
     def __init__(self) -> None:
@@ -125,8 +134,20 @@ TABLES: dict[str, tuple[str, Callable[[], Table]]] = {
 """Ending of the file, and who writes it."""
 
 
+def safe_text(text: str) -> str:
+    """A text for a cell of CSV: on one line, and no formula to any spreadsheet.
+
+    Names of images and ids of objects come from other people. An apostrophe before what
+    spreadsheets compute makes it text to them; numbers stay as they are. Control characters, which
+    break lines and terminals, become spaces.
+    """
+    text = _CONTROL.sub(" ", text)
+    starts = text.lstrip(" ").startswith(FORMULA_STARTS)
+    return f"'{text}" if starts and not _NUMBER.fullmatch(text) else text
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         # Adding zero turns -0.0 into 0.0.
         return "" if np.isnan(value) else f"{value + 0.0:.6g}"
-    return str(value)
+    return safe_text(value) if isinstance(value, str) else str(value)

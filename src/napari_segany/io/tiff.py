@@ -55,7 +55,9 @@ def _complaints() -> Iterator[list[str]]:
         logger.setLevel(level)
 
 
-def open_tiff(path: Path, series: int | None = None, axes: str = "") -> OpenedImage:
+def open_tiff(
+    path: Path, series: int | None = None, axes: str = "", stored: bool = False
+) -> OpenedImage:
     """Open one image of a TIFF file; see :func:`napari_segany.io.read.open_image`."""
     damaged = f"{path} is a damaged or truncated TIFF file"
     with _complaints() as complaints:
@@ -64,7 +66,18 @@ def open_tiff(path: Path, series: int | None = None, axes: str = "") -> OpenedIm
         except Exception as error:
             raise InputError(f"{damaged} ({error}); copy or save it again.") from error
         try:
-            return _open(tiff, path, series, axes, complaints)
+            chosen, notes = _take(tiff, path, series, complaints)
+            meaning = understand(tiff, chosen, path, axes, stored)
+            return OpenedImage(
+                path=path,
+                data=_pixels(tiff, chosen, path, meaning),
+                axes=meaning.axes,
+                pixel_size=pixel_size_of(tiff, chosen),
+                images_in_file=len(images_of(tiff)),
+                files=files_of(path, chosen),
+                notes=(*notes, *meaning.notes),
+                _close=tiff.close,
+            )
         except InputError:
             tiff.close()
             raise
@@ -74,9 +87,10 @@ def open_tiff(path: Path, series: int | None = None, axes: str = "") -> OpenedIm
             raise InputError(f"{damaged} ({error}); copy or save it again.") from error
 
 
-def _open(
-    tiff: tifffile.TiffFile, path: Path, asked: int | None, axes: str, complaints: list[str]
-) -> OpenedImage:
+def _take(
+    tiff: tifffile.TiffFile, path: Path, asked: int | None, complaints: list[str]
+) -> tuple[Any, list[str]]:
+    """The series that is meant, and what to say of the choice and of what is missing."""
     images = images_of(tiff)
     if not images:
         raise InputError(f"{path} is a TIFF file without pages, so there is no image in it.")
@@ -87,18 +101,7 @@ def _open(
         )
     series, notes = _chosen(images, asked, path)
     xml = (tiff.ome_metadata or "") if tiff.is_ome else ""
-    notes += _complete(series, path, xml)
-    meaning = understand(tiff, series, path, axes)
-    return OpenedImage(
-        path=path,
-        data=_pixels(tiff, series, path, meaning),
-        axes=meaning.axes,
-        pixel_size=pixel_size_of(tiff, series),
-        images_in_file=len(images),
-        files=files_of(path, series),
-        notes=(*notes, *meaning.notes),
-        _close=tiff.close,
-    )
+    return series, notes + _complete(series, path, xml)
 
 
 def images_of(tiff: tifffile.TiffFile) -> list[Any]:
@@ -154,7 +157,9 @@ def _listed(images: list[Any]) -> str:
     said = []
     for number, each in enumerate(images[:_LISTED]):
         size = " x ".join(str(n) for n in each.shape)
-        name = f" ({each.name})" if each.name else ""
+        # What a file says may hold anything, and goes to a terminal.
+        known = "".join(c for c in str(each.name) if c.isprintable()).strip()
+        name = f" ({known})" if known else ""
         said.append(f"{number}{name}: {each.axes} {size} {np.dtype(each.dtype).name}")
     return "; ".join(said) + ("; ..." if len(images) > _LISTED else "")
 
@@ -169,7 +174,7 @@ def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: Meaning) 
         shape = tuple(int(n) for n in series.shape)
         dtype = series.dtype.newbyteorder(tiff.byteorder)
         stored = StoredPages(path, offset, shape[within:], dtype)
-        lazy = TiffPages(shape, dtype, len(shape) - within, stored)
+        lazy = TiffPages(shape, dtype, len(shape) - within, stored, outlives=True)
     elif leading is not None:
         lazy = TiffPages(series.shape, series.dtype, len(page), DecodedPages(series, tiff))
     else:
@@ -221,13 +226,14 @@ def _complete(series: Any, path: Path, xml: str) -> list[str]:
     if absent and (missing := missing_files(xml, path.parent)):
         raise InputError(
             f"{path} is one file of a set, and {absent} of its {len(series.pages)} planes are in "
-            f"{', '.join(missing)}, which is not in the same folder; put the whole set there."
+            f"{', '.join(map(repr, missing))}, which is not in the same folder; put the whole set "
+            "there."
         )
     notes = []
     if other := companion(xml):
         notes.append(
-            f"The file says that {other} describes it, which is not read, so its axes are guessed; "
-            "--axes names them."
+            f"The file says that {other!r} describes it, which is not read, so its axes are "
+            "guessed; --axes names them."
         )
     if absent:
         notes.append(

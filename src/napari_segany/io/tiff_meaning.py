@@ -74,7 +74,9 @@ class Meaning:
     added: tuple[int, ...] = ()
 
 
-def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "") -> Meaning:
+def understand(
+    tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "", stored: bool = False
+) -> Meaning:
     """Axes, colours and brightness of a series.
 
     Parameters
@@ -87,6 +89,8 @@ def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "")
         What to call it in errors.
     axes : str, optional
         Those that a person gave; where a palette can be taken in two ways, they decide.
+    stored : bool
+        Whether values stay as they are, as those of labels do.
 
     Raises
     ------
@@ -107,6 +111,8 @@ def understand(tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "")
         if axis in "QI" and "C" not in known
     ]
     dtype = np.dtype(series.dtype)
+    if stored:
+        return Meaning(known, tuple(notes), dtype)
     if page.photometric == PHOTOMETRIC.PALETTE and "S" not in known:
         return _palette(series, known, notes, axes)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
@@ -220,7 +226,8 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
     dtype = np.dtype(series.dtype)
     table = np.asarray(page.colormap)
     used = np.zeros((2**page.bitspersample, 3), np.uint8)
-    if series.kind in _INTENSITY_KINDS or table.ndim != 2 or len(table) != 3:
+    readable = dtype.kind in "bu" and table.ndim == 2 and len(table) == 3
+    if series.kind in _INTENSITY_KINDS or not readable:
         return Meaning(axes, tuple(notes), dtype)
     # The tag holds 16 bits, but some programs write only 8 into them.
     table = table >> 8 if table.max(initial=0) > 255 else table
@@ -232,7 +239,7 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
             axes,
             (*notes, "Its palette of grays is applied."),
             np.dtype(np.uint8),
-            lambda pixels: used[:, 0][pixels],
+            lambda pixels: np.take(used[:, 0], pixels.astype(np.intp)),
         )
     if bright if not asked else "S" not in asked:
         said = () if gray else (
@@ -240,10 +247,13 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
             f"--axes {axes}S takes the colours.",
         )  # fmt: skip
         return Meaning(axes, (*notes, *said), dtype)
+
+    def colours(pixels: Pixels) -> Pixels:
+        # As many as there are; of one bit they are booleans, which would choose and not count.
+        return used[pixels.astype(np.intp)]
+
     said = (f"The colours of its palette are taken; --axes {axes} takes the values.",)
-    return Meaning(
-        axes + "S", (*notes, *said), np.dtype(np.uint8), lambda pixels: used[pixels], (3,)
-    )
+    return Meaning(axes + "S", (*notes, *said), np.dtype(np.uint8), colours, (3,))
 
 
 def _grows_brighter(colours: NDArray[np.uint8]) -> bool:

@@ -31,11 +31,19 @@ class TiffPages:
         How many of the axes lie within a page.
     read : callable
         Gives the pixels of a page by its number.
+    outlives : bool
+        Whether ``read`` still does when the image was closed.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], dtype: DTypeLike, within: int, read: Callable[[int], Pixels]
+        self,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        within: int,
+        read: Callable[[int], Pixels],
+        outlives: bool = False,
     ) -> None:
+        self.outlives = outlives
         self.shape = tuple(int(n) for n in shape)
         self.ndim = len(self.shape)
         self.size = int(np.prod(self.shape, dtype=np.int64))
@@ -48,7 +56,24 @@ class TiffPages:
     ) -> "TiffPages":
         """The same with every page converted to another type, with axes added at the end."""
         within, read = self.ndim - self._leading + len(added), self._read
-        return TiffPages(self.shape + added, dtype, within, lambda number: convert(read(number)))
+        shape = self.shape + added
+        return TiffPages(shape, dtype, within, lambda n: convert(read(n)), self.outlives)
+
+    def along(self, axis: int, index: int) -> "TiffPages":
+        """One index along an axis, as lazy as the whole."""
+        rest = self.shape[:axis] + self.shape[axis + 1 :]
+        within, leading, read = self.ndim - self._leading, self.shape[: self._leading], self._read
+
+        def page(number: int) -> Pixels:
+            if axis >= len(leading):
+                taken: Pixels = np.take(read(number), index, axis=axis - len(leading))
+                return taken
+            others = np.unravel_index(number, rest[: len(leading) - 1]) if leading[1:] else ()
+            at = [int(n) for n in others]
+            at.insert(axis, index)
+            return read(int(np.ravel_multi_index(at, leading)))
+
+        return TiffPages(rest, self.dtype, within - (axis >= len(leading)), page, self.outlives)
 
     def __getitem__(self, key: Any) -> Pixels:
         """The pixels asked for; only pages that hold some of them are read."""
@@ -168,6 +193,13 @@ class DecodedPages:
             end = last_byte(page)
             if end > version.size:
                 raise InputError(beyond(path, number, end))
+            listed, parts = len(page.dataoffsets), int(np.prod(page.chunked))
+            if listed < parts and not page.is_contiguous:
+                # Those that are not listed would be read as 0, without a word.
+                raise InputError(
+                    f"{path}: page {number + 1} lists {listed} of its {parts} strips or tiles; the "
+                    "file is damaged. Copy it again."
+                )
             pixels = self._decode(page).reshape(self._shape)
         except InputError:
             raise

@@ -15,7 +15,7 @@ _FLUOVIEW_AXES = {"X": "X", "Y": "Y", "Z": "Z", "T": "T", "TIME": "T"}
 
 def pixel_size_of(tiff: tifffile.TiffFile, series: Any) -> PixelSize:
     """Pixel size of a series; empty where the file does not state it."""
-    for kind, read in _DIALECTS.items():
+    for kind, read in DIALECTS.items():
         if getattr(tiff, f"is_{kind}"):
             try:
                 found: PixelSize = read(tiff, series)
@@ -111,7 +111,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-_DIALECTS = {
+DIALECTS = {
     "ome": _ome,
     "imagej": _imagej,
     "lsm": _lsm,
@@ -122,3 +122,4 @@ _DIALECTS = {
     "sis": _sis,
     "micromanager": _micromanager,
 }
+"""What tifffile calls dialects that keep sizes in places of their own, the surest first."""

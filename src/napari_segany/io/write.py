@@ -12,13 +12,18 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from napari_segany.core.labels import check_largest
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
 
 LABELS_SUFFIX = ".ome.tif"
 
 _IN_MEMORY = 64 * 2**20
 """Compressed bytes kept before the rest goes to a temporary file."""
+
+_BLOCK = 2**20
+"""Pixels that are compressed together; bounds memory for large planes."""
 
 _CLASSIC_LIMIT = 2**32 - 2**25
 """Uncompressed size from which on a file is written as BigTIFF."""
@@ -52,13 +57,29 @@ class LabelStack:
         self._largest = 0
 
     def add(self, plane: NDArray[np.integer]) -> None:
-        """Append the next plane, (Y, X) with ids unique over the stack."""
+        """Append the next plane, (Y, X) with ids unique over the stack.
+
+        Raises
+        ------
+        InputError
+            If an id is negative, or larger than the files can hold.
+        """
+        if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
+            raise InputError("Labels must not be negative.")
+        check_largest(int(plane.max(initial=0)), np.iinfo(np.uint32).max)
         self._largest = max(self._largest, int(plane.max(initial=0)))
-        raw = plane.astype("<u4").tobytes()
-        self._hash.update(raw)
-        packed = zlib.compress(raw, level=1)
-        self._sizes.append(len(packed))
-        self._spool.write(packed)
+        for rows in self._blocks():
+            raw = plane[rows].astype("<u4").tobytes()
+            self._hash.update(raw)
+            packed = zlib.compress(raw, level=1)
+            self._sizes.append(len(packed))
+            self._spool.write(packed)
+
+    def _blocks(self) -> list[slice]:
+        """Rows of a plane that are kept together."""
+        height, width = self.shape[-2:]
+        step = max(1, _BLOCK // width)
+        return [slice(start, start + step) for start in range(0, height, step)]
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -68,9 +89,13 @@ class LabelStack:
     def planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
         """All planes in order, as they are written."""
         self._spool.seek(0)
-        for size in self._sizes:
-            flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
-            yield flat.reshape(self.shape[-2:]).astype(self.dtype)
+        blocks, width = self._blocks(), self.shape[-1]
+        for start in range(0, len(self._sizes), len(blocks)):
+            plane = np.empty(self.shape[-2:], self.dtype)
+            for rows, size in zip(blocks, self._sizes[start:], strict=False):
+                flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
+                plane[rows] = flat.reshape(-1, width)
+            yield plane
 
     def save(self, path: Path, pixel_size: PixelSize, name: str) -> None:
         """Write all planes.
@@ -138,7 +163,8 @@ def save_planes(
     identity = uuid.UUID(bytes=digest[:16], version=4)
     metadata = {
         "axes": ome_axes(axes),
-        "Name": name,
+        # XML has no place for control characters.
+        "Name": shown(name),
         "Creator": "napari-segany",
         "UUID": f"urn:uuid:{identity}",
         **to_ome(pixel_size),

@@ -8,6 +8,7 @@ import struct
 import warnings
 from collections.abc import Mapping
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,10 @@ def identify_architecture(state: Mapping[str, Tensor]) -> str:
 
 
 def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
-    """Raise WeightsError unless ``state`` has every tensor of the architecture and no other."""
+    """Raise WeightsError unless ``state`` has every tensor of the architecture and no other.
+
+    Numbers that are not finite, or all zero, are an error, too.
+    """
     with torch.device("meta"):
         model = build_sam(architecture)
     _compare(architecture, model, state)
@@ -203,12 +207,45 @@ def _compare(architecture: str, model: Sam, state: Mapping[str, Tensor]) -> None
             for name, value in expected.items()
             if name in state and state[name].shape != value.shape
         ],
+        "of another type": [
+            f"{name} {state[name].dtype}".replace("torch.", "")
+            for name, value in expected.items()
+            if name in state and value.is_floating_point() and not state[name].is_floating_point()
+        ],
     }
     problems = [f"{kind}: {_some(names)}" for kind, names in wrong.items() if names]
     if problems:
         raise WeightsError(
             f"The weights do not fit {architecture}. Tensors {'; '.join(problems)}. "
             "Check that the file is whole and was trained from a checkpoint of this architecture."
+        )
+    _check_values(state)
+
+
+def _check_values(state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError for numbers with which a network finds nothing, whatever it is shown."""
+    bad: list[str] = []
+    zero: dict[str, bool] = {}
+    for name, value in state.items():
+        if not value.is_floating_point() or value.is_meta or not value.numel():
+            continue
+        part = name.partition(".")[0]
+        # In the type that is computed in, where a number of 64 bits can be too large.
+        least, greatest = (float(bound) for bound in torch.aminmax(value.float()))
+        # The variances of batch norms are under a square root.
+        if not isfinite(least) or not isfinite(greatest) or (name.endswith("_var") and least < 0):
+            bad.append(name)
+        zero[part] = zero.get(part, True) and not (least or greatest)
+    if bad:
+        raise WeightsError(
+            f"The weights hold numbers that are not finite or not possible, in {_some(bad)}; such "
+            "a model finds nothing. Take a checkpoint from before the training went wrong, or "
+            "convert the file again."
+        )
+    if empty := [part for part, is_zero in zero.items() if is_zero]:
+        raise WeightsError(
+            f"The weights of {', '.join(empty)} are all zero; such a model finds nothing. Save the "
+            "checkpoint again after it was trained or loaded."
         )
 
 
@@ -230,7 +267,7 @@ def load_strict(architecture: str, state: Mapping[str, Tensor]) -> Sam:
     Raises
     ------
     WeightsError
-        A tensor is missing, unknown or of another shape.
+        A tensor is missing, unknown, of another shape or type, or holds impossible numbers.
     """
     model = build_sam(architecture)
     _compare(architecture, model, state)

@@ -2,10 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import closing
-from functools import cached_property
-from typing import Literal, overload
+from functools import cached_property, partial
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -17,11 +17,12 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.drawing import draw
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.logits import LaterLogits, Logits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.prompts import Prompt, group_alike
 from napari_segany.core.ranking import Ranking, rank
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, SeganyError, WeightsError
 from napari_segany.models.catalog import ModelDefaults
 from napari_segany.models.device import Precision, choose_device, choose_precision
 from napari_segany.models.fetch import FetchProgress
@@ -32,10 +33,16 @@ from napari_segany.models.prompting import (
     Multimask,
     outputs_of,
 )
-from napari_segany.models.weights import Weights, load_weights, resolve
-from napari_segany.models.workers import share_out
+from napari_segany.models.weights import Weights, find, load_weights, resolve
+from napari_segany.models.workers import share_out, spreading_pieces
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
+
+LOGITS_KEPT = 1000
+"""Masks of one call whose logits are kept, a quarter of a megabyte each; more are computed again
+when they are read, which takes as long as asking did."""
+
+_Keep = Literal["kept", "later", "none"]
 
 STABILITY_OFFSET = 1.0
 """Logits either side of the mask's threshold that the stability of an answer compares."""
@@ -44,7 +51,9 @@ STABILITY_OFFSET = 1.0
 class SamModel:
     """A Segment Anything model, ready to use.
 
-    Made by :func:`load_model`. Methods may be called from any one thread at a time.
+    Made by :func:`load_model`. Methods may be called from any one thread at a time. A model can be
+    pickled; the other process loads the same weights, known by their hash. On a CPU it also works
+    in a forked process, with one thread.
 
     Attributes
     ----------
@@ -71,6 +80,7 @@ class SamModel:
         self.weights = weights
         self.device = device
         self.precision = precision
+        self._process = os.getpid()
         # One for the plane being worked on, one for the plane before it.
         self._recent: deque[AskedPlane] = deque(maxlen=2)
 
@@ -83,6 +93,10 @@ class SamModel:
     def defaults(self) -> ModelDefaults:
         """Thresholds that the model's authors use."""
         return self.weights.spec.defaults if self.weights.spec is not None else ModelDefaults()
+
+    def __reduce__(self) -> Any:
+        # Weights are not copied: whoever unpickles it loads the same file, known by its hash.
+        return _load_again, (self.weights, str(self.device), self.precision)
 
     def __repr__(self) -> str:
         return f"SamModel({self.id!r}, device={str(self.device)!r}, precision={self.precision!r})"
@@ -119,10 +133,14 @@ class SamModel:
 
     @torch.inference_mode()
     def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> Embedding:
+        self._check_process()
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
-        placed = torch.from_numpy(frame.place_image(rgb).copy()).to(self.device)
+        placed = torch.from_numpy(frame.place_image(rgb)).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
-        features = self.network.image_encoder(image, on_block=lambda: check(should_stop))
+        with spreading_pieces(self.device) as spread:
+            features = self.network.image_encoder(
+                image, on_block=lambda: check(should_stop), spread=spread
+            )
         return Embedding(features[0].float(), frame, self.weights.sha256)
 
     @overload
@@ -141,7 +159,7 @@ class SamModel:
     def predict(
         self,
         embedding: Embedding,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         *,
         multimask: Multimask = ...,
         ranking: Ranking = ...,
@@ -152,7 +170,7 @@ class SamModel:
     def predict(
         self,
         embedding: Embedding,
-        prompts: Prompt | Sequence[Prompt],
+        prompts: Prompt | Iterable[Prompt],
         *,
         multimask: Multimask = "auto",
         ranking: Ranking = "plausible",
@@ -165,7 +183,7 @@ class SamModel:
         ----------
         embedding : Embedding
             From :meth:`embed` of this model.
-        prompts : Prompt or sequence of Prompt
+        prompts : Prompt or iterable of Prompt
             One object each.
         multimask : bool, "auto" or "both"
             Three candidates for each prompt, or the single-mask answer; "auto" gives three to
@@ -174,6 +192,10 @@ class SamModel:
         ranking : {"plausible", "predicted_iou"}
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
             that cover more than half of the plane last.
+        low_res_logits : bool
+            Whether the logits are wanted. Without, masks are computed only where they lie. Those of
+            more than ``LOGITS_KEPT`` masks are not kept but computed again, to the same bytes, each
+            time that they are read.
         should_stop : callable, optional
             Polled between prompts.
 
@@ -201,21 +223,24 @@ class SamModel:
         if multimask not in (True, False, "auto", "both"):
             raise InputError(f"multimask must be True, False, 'auto' or 'both', got {multimask!r}.")
         self._check_embedding(embedding)
+        prompts = tuple(prompts)
         for prompt in prompts:
             if not isinstance(prompt, Prompt):
                 raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
             prompt.check_inside(embedding.shape)
             self._check_logits(prompt, embedding.frame)
         prompts = [prompt.completed() for prompt in prompts]
+        wanted = sum(len(outputs_of(multimask, prompt.is_ambiguous)) for prompt in prompts)
+        logits: _Keep = "none" if not low_res_logits else "kept"
+        if low_res_logits and wanted > LOGITS_KEPT:
+            logits = "later"
         answers: dict[int, MaskSet] = {}
         asked = self._asked(embedding)
         for group in group_alike(prompts):
             outputs = outputs_of(multimask, prompts[group[0]].is_ambiguous)
             check(should_stop)
             alike = [prompts[i] for i in group]
-            with closing(
-                self._answer_alike(asked, alike, outputs, ranking, low_res_logits)
-            ) as sets:
+            with closing(self._answer_alike(asked, alike, outputs, ranking, logits)) as sets:
                 for i, found in zip(group, sets, strict=True):
                     answers[i] = found
                     check(should_stop)
@@ -227,10 +252,14 @@ class SamModel:
         prompts: list[Prompt],
         outputs: range,
         ranking: Ranking,
-        low_res_logits: bool,
+        logits: _Keep,
     ) -> Generator[MaskSet]:
         def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
             drawn = draw(low, asked.frame, STABILITY_OFFSET, share_out=share_out)
+            kept: Logits | None = low.cpu().numpy() if logits == "kept" else None
+            if logits == "later":
+                again = partial(self._logits_of, asked.embedding, prompts[i], outputs)
+                kept = LaterLogits(again, np.arange(len(low)))
             found = MaskSet.from_crops(
                 asked.frame.shape,
                 drawn.masks,
@@ -238,18 +267,31 @@ class SamModel:
                 predicted_iou=iou.cpu().numpy(),
                 stability_score=drawn.stability_score,
                 points=np.tile(prompts[i].first_point, (len(low), 1)),
-                low_res_logits=low.cpu().numpy() if low_res_logits else None,
+                low_res_logits=kept,
             )
             # Of both, the single-mask answer stays before the three.
             first = int(outputs == BOTH)
             return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
 
-        local = None if low_res_logits else STABILITY_OFFSET
+        local = STABILITY_OFFSET if logits == "none" else None
         return asked.ask(prompts, outputs, finish, local)
+
+    def _logits_of(
+        self, embedding: Embedding, prompt: Prompt, outputs: range
+    ) -> NDArray[np.float32]:
+        """(k, m, m) logits of one prompt, in the order of the decoder."""
+
+        def finish(_: int, low: Tensor, __: Tensor) -> NDArray[np.float32]:
+            logits: NDArray[np.float32] = low.cpu().numpy()
+            return logits
+
+        (logits,) = self._asked(embedding).ask([prompt], outputs, finish)
+        return logits
 
     @torch.inference_mode()
     def _asked(self, embedding: Embedding) -> AskedPlane:
         """An embedding ready to be asked; the last two are remembered."""
+        self._check_process()
         for known in self._recent:
             if known.embedding is embedding:
                 return known
@@ -352,6 +394,14 @@ class SamModel:
             own.pred_iou_thresh, own.stability_score_thresh, own.min_area
         )
 
+    def _check_process(self) -> None:
+        if self.device.type != "cpu" and self._process != os.getpid():
+            raise SeganyError(
+                f"This model was loaded on {self.device} before the process was forked, and a "
+                "forked process cannot use it. Start processes with the method 'spawn' or "
+                "'forkserver', or load the model after the fork."
+            )
+
     def _check_embedding(self, embedding: Embedding) -> None:
         if not isinstance(embedding, Embedding):
             raise InputError(
@@ -410,3 +460,16 @@ def load_model(
     chosen_precision = choose_precision(precision, chosen_device)
     weights = resolve(name, progress=progress)
     return SamModel(load_weights(weights), weights, chosen_device, chosen_precision)
+
+
+def _load_again(weights: Weights, device: str, precision: Precision) -> SamModel:
+    """The model that was pickled, on this machine."""
+    if not weights.path.is_file():
+        here = find(weights.id)
+        if here.sha256 != weights.sha256:
+            raise WeightsError(
+                f"The pickled model has other weights of {weights.id} (sha256 "
+                f"{weights.sha256[:12]}...) than this machine ({here.sha256[:12]}...)."
+            )
+        weights = here
+    return SamModel(load_weights(weights), weights, choose_device(device), precision)

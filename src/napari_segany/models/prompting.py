@@ -88,11 +88,6 @@ class ModelPrompts:
             masks=torch.stack(masks)[:, None] if masks else None,
         )
 
-    def __getitem__(self, index: slice) -> "ModelPrompts":
-        return ModelPrompts(
-            *(None if value is None else value[index] for value in vars(self).values())
-        )
-
     def filled(self, count: int) -> "ModelPrompts":
         """With the last prompt repeated until there are ``count``."""
         return ModelPrompts(
@@ -178,17 +173,16 @@ class AskedPlane:
         object
             What ``finish`` returned, prompt by prompt.
         """
-        given = ModelPrompts.of(prompts, self.frame).to(self.device)
         # A mask changes the image that a prompt sees, so it has no group.
-        step = 1 if given.masks is not None else self.decoder.asked_at_once
+        step = 1 if prompts[0].has_mask else self.decoder.asked_at_once
 
         def answer(start: int) -> list[Result]:
-            some = given[start : start + step]
+            some = ModelPrompts.of(prompts[start : start + step], self.frame).to(self.device)
             count = min(step, len(prompts) - start)
             # A group is always full: the last bits of an answer depend on the size of its group.
             sparse, dense = self.prompt_encoder(**vars(some.filled(step)))
             shared = self.shared
-            if given.masks is not None:
+            if some.masks is not None:
                 shared = self.decoder.share(self.embedding.features, dense)
             decoded = self.decoder.decode(shared, sparse, outputs, count)
             if local is not None:
@@ -235,10 +229,11 @@ class AskedPlane:
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """The (P, C) embedding at (P, 2) row, column."""
         xy = torch.from_numpy(self.frame.to_xy(points)).float().to(self.device)
-        where = (xy / self.frame.side * 2 - 1)[None, None]
-        features = F.grid_sample(
-            self.embedding.features[None], where, padding_mode="border", align_corners=False
-        )
+        # Within the centres of the outermost tokens, so that no padding is ever needed: Apple's
+        # GPUs have none at the border.
+        most = 1 - 1 / self.grid
+        where = (xy / self.frame.side * 2 - 1).clamp(-most, most)[None, None]
+        features = F.grid_sample(self.embedding.features[None], where, align_corners=False)
         at_points: NDArray[np.float32] = features[0, :, 0].T.cpu().numpy()
         return at_points
 

@@ -1,6 +1,6 @@
 """One click after the other: each answer refines the one before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
@@ -14,7 +14,7 @@ def refine(
     model: SamModel,
     embedding: Embedding,
     prompt: Prompt,
-    choices: Sequence[int] = (),
+    choices: Iterable[int] = (),
     *,
     should_stop: ShouldStop | None = None,
 ) -> MaskSet:
@@ -32,7 +32,7 @@ def refine(
         From ``model.embed``.
     prompt : Prompt
         Points in the order of clicks; a box or mask belongs to the first step.
-    choices : sequence of int
+    choices : iterable of int
         Which candidate was meant after each step, 0 (the best) where nothing is said.
     should_stop : callable, optional
         Polled between steps.
@@ -51,14 +51,15 @@ def refine(
     """
     if prompt.points is None or prompt.labels is None:
         return model.predict(embedding, prompt, should_stop=should_stop)
-    points, labels = prompt.points, prompt.labels
+    points, labels, choices = prompt.points, prompt.labels, tuple(choices)
     step = Prompt(points[:1], labels[:1], prompt.box, prompt.region, prompt.mask_logits)
     found = model.predict(embedding, step, should_stop=should_stop)
     for count in range(2, len(points) + 1):
         choice = choices[count - 2] if len(choices) > count - 2 else 0
-        if found.low_res_logits is None or not 0 <= choice < len(found):
+        every = found.low_res_logits
+        if every is None or not 0 <= choice < len(found):
             raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
-        logits = found.low_res_logits[choice]
+        logits = every[choice]
         step = Prompt(points[:count], labels[:count], prompt.box, mask_logits=logits)
         found = model.predict(embedding, step, should_stop=should_stop)
     return found

@@ -170,7 +170,7 @@ def _resolve_auto(
         found = find(name)
         log.info("model: %s, just fetched to %s (%s)", found.id, found.path, _why(name, names))
         return found
-    raise FetchError("No model could be fetched.\n" + "\n".join(f"- {text}" for text in failures))
+    raise FetchError("No model could be fetched. " + " ".join(failures))
 
 
 def _why(chosen: str, names: list[str]) -> str:

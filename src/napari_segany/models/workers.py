@@ -1,18 +1,20 @@
-"""Threads that decode: one core each, so that prompts are spread and no operation has to wait.
+"""Threads of one core each: whole groups of prompts and pieces of layers are shared among them.
 
-A decoder's operations are too small to share among cores. Whole groups of prompts are, and what a
-group answers does not depend on how many threads there are.
+A decoder's operations are too small to share among cores. What a group or a piece gives does not
+depend on how many threads there are.
 """
 
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
 import torch
+
+from napari_segany.networks.pieces import Piece, Spread, one_by_one
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +22,21 @@ Result = TypeVar("Result")
 
 _alone = threading.Lock()
 _here = threading.local()
+
+
+def _after_fork() -> None:
+    """Make a forked process able to compute.
+
+    None of its parent's threads exist in it, and torch would wait for its own for ever. With one
+    thread it needs no others.
+    """
+    global _alone
+    _alone = threading.Lock()
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +73,26 @@ def _one_core_each() -> Iterator[int]:
             torch.set_num_threads(count)
 
 
+def _all(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[Result]:
+    """Results in order; what has not begun when the iterator is closed is left out."""
+
+    def call(item: Item) -> Result:
+        _here.pool = pool
+        with torch.inference_mode():
+            return function(item)
+
+    futures = [pool.submit(call, item) for item in items]
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
 def spread(
     function: Callable[[Item], Result], items: Iterable[Item], device: torch.device
 ) -> Generator[Result]:
@@ -65,30 +102,33 @@ def spread(
     one after the other in this thread. If the iterator is closed early, items not yet begun are
     left out and the others waited for.
     """
-
-    def call(item: Item) -> Result:
-        with torch.inference_mode():
-            return function(item)
-
     if device.type != "cpu":
         for item in items:
-            yield call(item)
+            with torch.inference_mode():
+                result = function(item)
+            yield result
+        return
+    with (
+        _one_core_each() as count,
+        closing(_all(_pool(count, os.getpid()), function, items)) as results,
+    ):
+        yield from results
+
+
+@contextmanager
+def spreading_pieces(device: torch.device) -> Iterator[Spread]:
+    """Give what computes the pieces of an encoder: on a CPU several at once, one core each."""
+    if device.type != "cpu":
+        yield one_by_one
         return
     with _one_core_each() as count:
         pool = _pool(count, os.getpid())
 
-        def call_here(item: Item) -> Result:
-            _here.pool = pool
-            return call(item)
+        def at_once(function: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+            for _ in _all(pool, function, pieces):
+                pass
 
-        futures = [pool.submit(call_here, item) for item in items]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
+        yield at_once
 
 
 def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -7,6 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_segany.networks.pieces import (
+    Piece,
+    Spread,
+    conv_rows,
+    input_rows,
+    one_by_one,
+    stack_rows,
+)
+
 BlockCallback = Callable[[], None]
 """Called between encoder blocks; it may raise to end the computation."""
 
@@ -26,6 +35,10 @@ class LayerNorm2d(nn.Module):
         normed = centred / torch.sqrt(variance + self.eps)
         return normed * self.weight[:, None, None] + self.bias[:, None, None]
 
+    def last(self, x: Tensor) -> Tensor:
+        """The same where channels lie last."""
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
 
 class MLP(nn.Module):
     """Linear layers with ReLU between them, held in ``layers``."""
@@ -41,14 +54,35 @@ class MLP(nn.Module):
         return out
 
 
-def sam_neck(channels: int, out_channels: int) -> nn.Sequential:
-    """The projection from encoder width to embedding width that all SAM encoders end with."""
-    return nn.Sequential(
-        nn.Conv2d(channels, out_channels, kernel_size=1, bias=False),
-        LayerNorm2d(out_channels),
-        nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
-        LayerNorm2d(out_channels),
-    )
+class Neck(nn.Sequential):
+    """From encoder width to embedding width, as all SAM encoders end.
+
+    Parameters
+    ----------
+    channels, out_channels : int
+        The two widths.
+    """
+
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, out_channels, kernel_size=1, bias=False),
+            LayerNorm2d(out_channels),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
+            LayerNorm2d(out_channels),
+        )
+
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, g, g, C) of any floating type -> (B, C', g, g) float32."""
+        first, second = (self.get_parameter(f"{n}.weight") for n in (0, 2))
+        norms = [each for each in self if isinstance(each, LayerNorm2d)]
+
+        def rows(piece: Piece) -> Tensor:
+            wider, above, below = input_rows(piece, x.shape[1])
+            hidden = norms[0].last(F.linear(x[:, wider].float(), first.flatten(1)))
+            return norms[1].last(conv_rows(hidden, second, None, above, below))
+
+        out = stack_rows(rows, x.shape[1], x.device, spread)
+        return out.permute(0, 3, 1, 2).contiguous()
 
 
 def trunk_dtype(blocks: nn.Module) -> torch.dtype:

@@ -15,15 +15,24 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_segany.networks.layers import (
     BlockCallback,
+    Neck,
     join_windows,
-    sam_neck,
     split_windows,
     trunk_dtype,
+)
+from napari_segany.networks.pieces import (
+    Piece,
+    Spread,
+    conv_rows,
+    input_rows,
+    map_pieces,
+    one_by_one,
+    stack_rows,
 )
 
 
 class ConvNorm(nn.Module):
-    """Convolution ``c`` without bias, then batch normalisation ``bn``."""
+    """Convolution ``c`` without bias, then batch normalisation ``bn``; channels lie last."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
@@ -34,9 +43,23 @@ class ConvNorm(nn.Module):
         )
         self.bn: nn.BatchNorm2d | nn.Identity = nn.BatchNorm2d(outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.bn(self.c(x))
-        return out
+    @property
+    def stride(self) -> int:
+        """Rows of the input for each row of the output."""
+        return self.c.stride[0]
+
+    def forward(self, x: Tensor, above: int = 0, below: int = 0) -> Tensor:
+        """(B, rows, W, C) -> (B, rows', W', C'); zeros are added at the border."""
+        c = self.c
+        if c.kernel_size == (1, 1):
+            # Faster than the same as a convolution, and the same bytes on several threads.
+            out = F.linear(x, c.weight.flatten(1), c.bias)
+        else:
+            out = conv_rows(x, c.weight, c.bias, above, below, self.stride, c.groups)
+        if isinstance(self.bn, nn.Identity):
+            return out
+        normed: Tensor = self.bn(out.permute(0, 3, 1, 2))
+        return normed.permute(0, 2, 3, 1)
 
     def fuse(self) -> None:
         """Fold the normalisation into the convolution: half the passes over the image."""
@@ -56,9 +79,19 @@ class PatchEmbed(nn.Module):
             ConvNorm(width // 2, width, kernel=3, stride=2),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.seq(x)
-        return out
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, 3, S, S) -> (B, S / 4, S / 4, C)."""
+        image = x.permute(0, 2, 3, 1)
+        height = image.shape[1]
+
+        def rows(piece: Piece) -> Tensor:
+            middle, above, below = input_rows(piece, height // 2, 2)
+            first, *missing = input_rows(middle, height, 2)
+            hidden = F.gelu(self.seq[0](image[:, first], *missing))
+            out: Tensor = self.seq[2](hidden, above, below)
+            return out
+
+        return stack_rows(rows, height // 4, x.device, spread)
 
 
 class MBConv(nn.Module):
@@ -71,10 +104,16 @@ class MBConv(nn.Module):
         self.conv2 = ConvNorm(hidden, hidden, kernel=3, groups=hidden)
         self.conv3 = ConvNorm(hidden, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.gelu(self.conv1(x))
-        out = F.gelu(self.conv2(out))
-        return F.gelu(self.conv3(out) + x)
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+
+        def rows(piece: Piece) -> Tensor:
+            wider, above, below = input_rows(piece, x.shape[1])
+            hidden = F.gelu(self.conv1(x[:, wider]))
+            out = self.conv3(F.gelu(self.conv2(hidden, above, below)))
+            return F.gelu(out + x[:, piece])
+
+        return stack_rows(rows, x.shape[1], x.device, spread)
 
 
 class Downsample(nn.Module):
@@ -86,10 +125,17 @@ class Downsample(nn.Module):
         self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=stride, groups=outputs)
         self.conv3 = ConvNorm(outputs, outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.gelu(self.conv1(x))
-        out: Tensor = self.conv3(F.gelu(self.conv2(hidden)))
-        return out
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, H, W, C) -> (B, H / stride, W / stride, C')."""
+        height, stride = x.shape[1], self.conv2.stride
+
+        def rows(piece: Piece) -> Tensor:
+            wider, above, below = input_rows(piece, height, stride)
+            hidden = F.gelu(self.conv2(F.gelu(self.conv1(x[:, wider])), above, below))
+            out: Tensor = self.conv3(hidden)
+            return out
+
+        return stack_rows(rows, -(-height // stride), x.device, spread)
 
 
 def attention_offsets(window: int) -> Tensor:
@@ -164,14 +210,19 @@ class TinyViTBlock(nn.Module):
         self.local_conv = ConvNorm(width, width, kernel=3, groups=width)
         self.mlp = FeedForward(width, 4 * width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
         windows, padded = split_windows(x, self.window)
-        seen = self.attn(windows.flatten(1, 2)).view_as(windows)
-        x = x + join_windows(seen, self.window, padded, (x.shape[1], x.shape[2]))
-        x = self.local_conv(x.permute(0, 3, 1, 2))
-        out: Tensor = x + self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return out
+        seen = map_pieces(self.attn, windows.flatten(1, 2), spread).view_as(windows)
+        seen = join_windows(seen, self.window, padded, (x.shape[1], x.shape[2]))
+
+        def rows(piece: Piece) -> Tensor:
+            wider, above, below = input_rows(piece, x.shape[1])
+            some = self.local_conv(x[:, wider] + seen[:, wider], above, below)
+            out: Tensor = some + self.mlp(some)
+            return out
+
+        return stack_rows(rows, x.shape[1], x.device, spread)
 
 
 class Stage(nn.Module):
@@ -182,12 +233,17 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample
 
-    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        on_block: BlockCallback | None = None,
+        spread: Spread = one_by_one,
+    ) -> Tensor:
         for block in self.blocks:
             if on_block is not None:
                 on_block()
-            x = block(x)
-        return x if self.downsample is None else self.downsample(x)
+            x = block(x, spread)
+        return x if self.downsample is None else self.downsample(x, spread)
 
 
 class TinyViT(nn.Module):
@@ -224,14 +280,29 @@ class TinyViT(nn.Module):
                 for _ in range(depths[i])
             ]
             self.layers.append(Stage(blocks, downsample))
-        self.neck = sam_neck(widths[-1], out_channels)
+        self.neck = Neck(widths[-1], out_channels)
 
-    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
-        """Encode; ``on_block`` is called before every block and may raise to stop."""
-        x = self.patch_embed(x).to(trunk_dtype(self.layers))
+    def forward(
+        self,
+        x: Tensor,
+        on_block: BlockCallback | None = None,
+        spread: Spread = one_by_one,
+    ) -> Tensor:
+        """Encode.
+
+        Parameters
+        ----------
+        x : Tensor
+            (B, 3, S, S) normalised.
+        on_block : callable, optional
+            Called before every block; may raise to stop.
+        spread : callable
+            Computes the pieces of each layer.
+        """
+        x = self.patch_embed(x, spread).to(trunk_dtype(self.layers))
         for stage in self.layers:
-            x = stage(x, on_block)
-        out: Tensor = self.neck(x.float())
+            x = stage(x, on_block, spread)
+        out: Tensor = self.neck(x, spread)
         return out
 
     def lower_precision(self, dtype: torch.dtype) -> None:

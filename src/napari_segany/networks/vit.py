@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from napari_segany.networks.layers import (
     BlockCallback,
+    Neck,
     join_windows,
-    sam_neck,
     split_windows,
     trunk_dtype,
 )
+from napari_segany.networks.pieces import Piece, Spread, map_pieces, one_by_one, stack_rows
 
 
 class PatchEmbed(nn.Module):
@@ -26,9 +27,16 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.proj(x)
-        return out.permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, 3, S, S) -> (B, S / patch, S / patch, C)."""
+        patch = self.proj.kernel_size[0]
+
+        def rows(piece: Piece) -> Tensor:
+            part = x[:, :, piece.start * patch : piece.stop * patch]
+            out: Tensor = self.proj(part)
+            return out.permute(0, 2, 3, 1)
+
+        return stack_rows(rows, x.shape[2] // patch, x.device, spread)
 
 
 def relative_positions(table: Tensor, size: int) -> Tensor:
@@ -55,7 +63,14 @@ HEADS_AT_ONCE, QUERIES_AT_ONCE = 2, 512
 Smaller pieces occupy fewer threads, and their threads have to wait for each other more often."""
 
 
-def attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col: Tensor) -> Tensor:
+def attention_in_pieces(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    by_row: Tensor,
+    by_col: Tensor,
+    spread: Spread = one_by_one,
+) -> Tensor:
     """Attention whose score has a term for the key's row and one for its column, in little memory.
 
     The terms of a few heads and a few rows of queries are added up at a time; the matrix of all
@@ -68,6 +83,8 @@ def attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col:
     by_row, by_col : Tensor
         (B, heads, h, w, h) and (B, heads, h, w, w), what every query adds to the scores of the
         keys of each row and of each column.
+    spread : callable
+        Computes the pieces.
 
     Returns
     -------
@@ -78,18 +95,23 @@ def attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col:
     rows = max(1, QUERIES_AT_ONCE // w)
     # In memory the heads of a cell lie together, as the projection that follows wants them.
     out = q.new_empty(b, h * w, heads, v.shape[-1]).transpose(1, 2)
-    for head in range(0, heads, HEADS_AT_ONCE):
-        group = slice(head, head + HEADS_AT_ONCE)
-        for start in range(0, h, rows):
-            some = slice(start, start + rows)
-            cells = slice(start * w, (start + rows) * w)
-            terms = by_row[:, group, some, :, :, None] + by_col[:, group, some, :, None, :]
-            out[:, group, cells] = F.scaled_dot_product_attention(
-                q[:, group, cells],
-                k[:, group],
-                v[:, group],
-                attn_mask=terms.flatten(2, 3).flatten(3),
-            )
+    starts = range(0, h, rows)
+
+    def some(piece: Piece) -> None:
+        head, start = divmod(piece.start, len(starts))
+        group = slice(head * HEADS_AT_ONCE, (head + 1) * HEADS_AT_ONCE)
+        lines = slice(starts[start], starts[start] + rows)
+        cells = slice(lines.start * w, lines.stop * w)
+        terms = by_row[:, group, lines, :, :, None] + by_col[:, group, lines, :, None, :]
+        out[:, group, cells] = F.scaled_dot_product_attention(
+            q[:, group, cells],
+            k[:, group],
+            v[:, group],
+            attn_mask=terms.flatten(2, 3).flatten(3),
+        )
+
+    count = len(range(0, heads, HEADS_AT_ONCE)) * len(starts)
+    spread(some, [slice(n, n + 1) for n in range(count)])
     return out
 
 
@@ -125,20 +147,28 @@ class RelativeAttention(nn.Module):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * size - 1, width // heads))
 
     def forward(self, x: Tensor) -> Tensor:
-        b, h, w, c = x.shape
-        qkv = self.qkv(x).view(b, h * w, 3, self.heads, c // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        """(B, h, w, C) -> (B, h, w, C)."""
+        out: Tensor = self.proj(self.attend(self.qkv(x), one_by_one))
+        return out
+
+    def attend(self, qkv: Tensor, spread: Spread) -> Tensor:
+        """(B, h, w, 3 C) -> what every head sees, (B, h, w, C)."""
+        b, h, w, c = qkv.shape
+        split = qkv.view(b, h * w, 3, self.heads, c // 3 // self.heads)
+        q, k, v = split.permute(2, 0, 3, 1, 4)
         grid = q.unflatten(2, (h, w))
         by_row = torch.einsum("bnhwc,hkc->bnhwk", grid, relative_positions(self.rel_pos_h, h))
         by_col = torch.einsum("bnhwc,wkc->bnhwk", grid, relative_positions(self.rel_pos_w, w))
+        # Contiguous terms make their sum, by far the largest tensor here, contiguous in turn.
+        by_row, by_col = by_row.contiguous(), by_col.contiguous()
         # On a processor the codes make the dot product three times as wide, which costs more than
         # the added terms. CUDA has a kernel for wide dot products that keeps no scores, and many
         # small pieces would leave it idle; that choice follows from the kernels, not from timing.
-        attend = attention_by_codes if x.is_cuda else attention_in_pieces
-        # Contiguous terms make their sum, by far the largest tensor here, contiguous in turn.
-        seen = attend(q, k, v, by_row.contiguous(), by_col.contiguous())
-        projected: Tensor = self.proj(seen.transpose(1, 2).reshape(b, h, w, c))
-        return projected
+        if qkv.is_cuda:
+            seen = attention_by_codes(q, k, v, by_row, by_col)
+        else:
+            seen = attention_in_pieces(q, k, v, by_row, by_col, spread)
+        return seen.transpose(1, 2).reshape(b, h, w, c // 3)
 
 
 class FeedForward(nn.Module):
@@ -165,17 +195,34 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = FeedForward(width, hidden)
 
-    def forward(self, x: Tensor) -> Tensor:
-        normed = self.norm1(x)
+    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """(B, h, w, C) -> (B, h, w, C)."""
+        height, device = x.shape[1], x.device
         if self.window:
+            normed = stack_rows(lambda piece: self.norm1(x[:, piece]), height, device, spread)
             windows, padded = split_windows(normed, self.window)
+            # All of a window fits into one piece; heads and queries need not be cut.
+            flat = map_pieces(
+                lambda some: self.attn(some.view(-1, *windows.shape[1:])).flatten(1, 2),
+                windows.flatten(1, 2),
+                spread,
+            )
             shape = (x.shape[1], x.shape[2])
-            seen = join_windows(self.attn(windows), self.window, padded, shape)
+            seen = join_windows(flat.view_as(windows), self.window, padded, shape)
         else:
-            seen = self.attn(normed)
-        x = x + seen
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
+            attn = self.attn
+            qkv = stack_rows(
+                lambda piece: attn.qkv(self.norm1(x[:, piece])), height, device, spread
+            )
+            heads = attn.attend(qkv, spread)
+            seen = stack_rows(lambda piece: attn.proj(heads[:, piece]), height, device, spread)
+
+        def rows(piece: Piece) -> Tensor:
+            some = x[:, piece] + seen[:, piece]
+            out: Tensor = some + self.mlp(self.norm2(some))
+            return out
+
+        return stack_rows(rows, height, device, spread)
 
 
 class ViT(nn.Module):
@@ -214,16 +261,31 @@ class ViT(nn.Module):
             Block(width, heads, hidden_ratio * width, 0 if i in global_blocks else window, grid)
             for i in range(depth)
         )
-        self.neck = sam_neck(width, out_channels)
+        self.neck = Neck(width, out_channels)
 
-    def forward(self, x: Tensor, on_block: BlockCallback | None = None) -> Tensor:
-        """Encode; ``on_block`` is called before every block and may raise to stop."""
-        x = (self.patch_embed(x) + self.pos_embed).to(trunk_dtype(self.blocks))
+    def forward(
+        self,
+        x: Tensor,
+        on_block: BlockCallback | None = None,
+        spread: Spread = one_by_one,
+    ) -> Tensor:
+        """Encode.
+
+        Parameters
+        ----------
+        x : Tensor
+            (B, 3, S, S) normalised.
+        on_block : callable, optional
+            Called before every block; may raise to stop.
+        spread : callable
+            Computes the pieces of each layer.
+        """
+        x = (self.patch_embed(x, spread) + self.pos_embed).to(trunk_dtype(self.blocks))
         for block in self.blocks:
             if on_block is not None:
                 on_block()
-            x = block(x)
-        out: Tensor = self.neck(x.permute(0, 3, 1, 2).float())
+            x = block(x, spread)
+        out: Tensor = self.neck(x, spread)
         return out
 
     def lower_precision(self, dtype: torch.dtype) -> None:

@@ -45,7 +45,10 @@ def as_python(kept: dict[str, Any], layer: Any) -> str:
         name=kept["image"]["name"],
         load="from napari_segany.io.read import open_image\n" if path else "",
         session=json.dumps(kept),
-        image=f"open_image({path!r}).data[...]" if path else "...  # the same array as then",
+        # What napari reads takes values as they are stored.
+        image=f"open_image({path!r}, stored=True).data[...]"
+        if path
+        else "...  # the same array as then",
         options="".join(f", {name}={value!r}" for name, value in reading.items()),
         model=kept["model"],
         precision=kept["precision"],

@@ -1,5 +1,6 @@
 """A batch as the widget has it: files, what is understood of them, and what became of each."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,14 +11,13 @@ from typing import Any
 from napari_segany.batch.cluster import ModelRequest, connect
 from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.batch.labels import LABELS
-from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
+from napari_segany.batch.plan import FAILED, Batch, Item, Outcome, Reading, sentence, survey
 from napari_segany.batch.run import BatchProgress, note_failure, run
 from napari_segany.batch.work import Executor, Local
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
-from napari_segany.io.read import stem
 from napari_segany.io.results import Outputs
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe
@@ -109,6 +109,10 @@ class Row:
         Its axes, size, type and pixel size in words, or why it cannot be read.
     state : str
         What became of it.
+    readable : bool
+        Whether it could be opened.
+    place : str
+        The folder it lies in below the one that was added; its results go to one of that name.
     """
 
     path: Path
@@ -116,10 +120,12 @@ class Row:
     understood: str = ""
     state: str = ""
     readable: bool = True
+    place: str = ""
 
 
 STATES = {
     "done": "done",
+    "partly": "done in part",
     "same": "done before",
     "edited": "done before, changed by hand since",
     "elsewhere": "another process is at it",
@@ -141,9 +147,13 @@ class FileList:
         InputError
             If a folder holds no image, or a pattern matches nothing.
         """
-        known = {row.path.resolve() for row in self.rows}
-        found = [p for p in find_inputs(map(str, given)) if p.resolve() not in known]
-        new = [Row(path) for path in found]
+        known = {os.path.realpath(row.path) for row in self.rows}
+        found = find_inputs(map(str, given))
+        new = [
+            Row(path, place=place)
+            for path, place in found.items()
+            if os.path.realpath(path) not in known
+        ]
         self.rows += new
         return new
 
@@ -199,7 +209,7 @@ class FileList:
         if not self.rows:
             raise InputError("Add images first: drop them here, or press Add.")
         named = name_results(
-            [row.path for row in self.rows], settings.output, "recipe", settings.outputs
+            {row.path: row.place for row in self.rows}, settings.output, "recipe", settings.outputs
         )
         own = {row.path: row.axes for row in self.rows}
 
@@ -212,7 +222,7 @@ class FileList:
                 path, error = found
                 text = sentence(error)
                 text = text if str(path) in text else f"{path}: {text}"
-                note_failure(settings.output, stem(path), path, text)
+                note_failure(settings.output, named[path].name, path, text)
                 told(Outcome(path, "failed", error=text))
                 failures += 1
             if items:
@@ -224,7 +234,7 @@ class FileList:
                         tuple(items), settings.output, recipe, LABELS, overwrite=overwrite
                     )
                     for outcome in run(batch, where, progress=progress, should_stop=should_stop):
-                        failures += outcome.state == "failed"
+                        failures += outcome.state in FAILED
                         told(outcome)
             return failures
 
@@ -239,6 +249,7 @@ class FileList:
                     row.state = "failed: " + outcome.error.removeprefix(f"{row.path}: ")
                 elif outcome.state != "elsewhere":
                     row.state += f", {outcome.objects} objects"
+                    row.state += "".join(f"; {each}" for each in outcome.failed_planes)
 
 
 def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:

@@ -73,12 +73,12 @@ def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
             colormap=layer.colormap,
             metadata={MOVED: axis},
         )
-    steps = viewer.dims.current_step[-layer.ndim :]
+    place = viewer.dims.point[-layer.ndim :]
     viewer.layers.insert(viewer.layers.index(layer) + 1, view)
     layer.visible = False
     # The same plane is seen as before.
     first = viewer.dims.ndim - layer.ndim
-    viewer.dims.set_current_step([first + n for n in range(layer.ndim)], [steps[n] for n in order])
+    viewer.dims.set_point([first + n for n in range(layer.ndim)], [place[n] for n in order])
     return view
 
 

@@ -4,7 +4,7 @@ It needs no Qt and works on a ``ViewerModel``; every act is a method that a widg
 script calls.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,16 +97,26 @@ class Controller(Following):
 
         self._as_one_step("add", list(zip(prompts, where, values, strict=True)), act)
 
-    def add_later(self, find: Callable[[ShouldStop], list[Given]]) -> None:
-        """Begin the objects that ``find`` returns; another thread calls it."""
+    def add_later(
+        self, find: Callable[[ShouldStop], list[Given]], notes: Collection[str] = ()
+    ) -> None:
+        """Begin the objects that ``find`` returns, and say what it noted; another thread calls it.
+
+        Parameters
+        ----------
+        find : callable
+            Returns what is to be begun.
+        notes : collection of str
+            What there is to say by then.
+        """
         session = self._open_session()
 
         def add(found: list[Given]) -> None:
             if session is self.session and found:
                 self.add(*zip(*found, strict=True))
-                self._say(f"{len(found)} objects are open.")
+                self._say(" ".join([f"{len(found)} objects are open.", *notes]))
             elif session is self.session:
-                self._say("There is no object there.")
+                self._say(" ".join(["There is no object there.", *notes]))
 
         self.jobs.submit("find", ASK, find, add, self._refuse)
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_segany.core.labels import whole_numbers
 from napari_segany.core.planes import KNOWN_AXES
 from napari_segany.io.atomic import writing
 from napari_segany.io.labels_file import image_name, save_labels
 from napari_segany.io.pixel_size import from_names
 from napari_segany.io.read import open_image
 from napari_segany.io.table import TABLES, CsvTable
+from napari_segany.io.tiff_pages import TiffPages
 from napari_segany.plugin.layers import NEGLIGIBLE, PLACEMENT, to_world
 from napari_segany.plugin.results import METADATA
 
@@ -36,7 +38,7 @@ def read(path: str | list[str]) -> list[LayerData]:
 
 
 def _read(path: Path) -> LayerData:
-    with open_image(path) as image:
+    with open_image(path, stored=True) as image:
         data, axes, sizes = np.asarray(image.data), image.axes, image.pixel_size
     settings: dict[str, Any] = {
         "name": path.name.split(".")[0],
@@ -50,8 +52,12 @@ def _read(path: Path) -> LayerData:
     recipe = path.with_name(f"{image_name(path)}_recipe.json")
     if recipe.is_file():
         settings["metadata"] = {METADATA: {"recipe": recipe.read_text(encoding="utf-8")}}
-    # int32 is what napari paints into quickest.
-    return data.astype(np.int32), settings, "labels"
+    data = whole_numbers(data, path.name)
+    limits = np.iinfo(np.int32)
+    if limits.min <= data.min(initial=0) and data.max(initial=0) <= limits.max:
+        # What napari paints into quickest.
+        data = data.astype(np.int32)
+    return data, settings, "labels"
 
 
 def read_images(path: Path) -> list[LayerData]:
@@ -59,7 +65,8 @@ def read_images(path: Path) -> list[LayerData]:
     image = open_image(path)
     axes, sizes = image.axes, image.pixel_size
     data = image.data
-    if not isinstance(data, np.memmap) and not hasattr(data, "chunks"):
+    lazy = data.outlives if isinstance(data, TiffPages) else hasattr(data, "chunks")
+    if not lazy:
         # The others are read as they are seen, and need no open file for it.
         data = np.asarray(data)
     image.close()
@@ -76,7 +83,7 @@ def read_images(path: Path) -> list[LayerData]:
     before = (slice(None),) * channel
     return [
         (
-            data[(*before, n)],
+            data.along(channel, n) if isinstance(data, TiffPages) else data[(*before, n)],
             settings | {"name": f"{image.name} {n}", "rgb": colour, "blending": "additive"},
             "image",
         )
@@ -85,17 +92,22 @@ def read_images(path: Path) -> list[LayerData]:
 
 
 def _features(table: Path) -> dict[str, list[Any]]:
-    with table.open(encoding="utf-8", newline="") as file:
+    """Columns of a table beside labels; none if it is no such table."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
-    if not rows or "label" not in rows[0]:
+    if not rows or not all((row.get("label") or "").isdecimal() for row in rows):
         return {}
-    columns = {name: _numbers([row[name] for row in rows]) for name in rows[0]}
+    columns = {
+        name: _column([row[name] or "" for row in rows])
+        for name in rows[0]
+        if name and name != "label"
+    }
     # The column by which napari finds the row of a label.
-    return {"index": [int(n) for n in columns.pop("label")], **columns}
+    return {"index": [int(row["label"]) for row in rows], **columns}
 
 
-def _numbers(cells: list[str]) -> list[Any]:
-    """Cells of a column as numbers, NaN where they are empty; as text if any is something else."""
+def _column(cells: list[str]) -> list[Any]:
+    """Cells as numbers, or as they are if they hold anything else."""
     try:
         return [float(cell) if cell else float("nan") for cell in cells]
     except ValueError:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.labels import as_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
@@ -19,12 +20,21 @@ How = Literal["mask", "box"]
 """Whether an object is asked for with its mask (to be refined) or only its bounding box."""
 
 
+NEGATIVE_IDS = "Negative labels are no objects."
+
+
 def objects_of(
-    viewer: Any, picture: Picture, layer: Any, plane: Plane, how: How
+    viewer: Any,
+    picture: Picture,
+    layer: Any,
+    plane: Plane,
+    how: How,
+    notes: set[str] | None = None,
 ) -> Callable[[ShouldStop], list[tuple[Prompt, Plane, int | None]]]:
     """How to find the objects of a labels layer in one plane of a picture.
 
-    Transforms are read now; what is returned may be called in another thread.
+    Transforms are read now; what is returned may be called in another thread, and adds to
+    ``notes`` what has to be said.
 
     Raises
     ------
@@ -36,6 +46,8 @@ def objects_of(
     def find(should_stop: ShouldStop) -> list[tuple[Prompt, Plane, int | None]]:
         labels = read()
         check(should_stop)
+        if notes is not None and labels.min(initial=0) < 0:
+            notes.add(NEGATIVE_IDS)
         return [
             (Prompt(mask=mask) if how == "mask" else Prompt(box=_box(mask)), plane, label)
             for label, mask in masks_of(labels)
@@ -72,7 +84,7 @@ def labels_seen(
 
 def masks_of(labels: NDArray[np.integer]) -> list[tuple[int, MaskSet]]:
     """Label and mask of every object of a (H, W) plane, in the order of labels."""
-    values, index = np.unique(labels, return_inverse=True)
+    values, index = np.unique(as_ids(labels), return_inverse=True)
     index = index.reshape(labels.shape)
     found = []
     for number, where in enumerate(ndimage.find_objects(index + 1)):
@@ -105,7 +117,7 @@ def _sampled(data: Any, positions: NDArray[np.float64]) -> NDArray[np.integer]:
     """Values at (N, n) positions, 0 outside; no more of the data is read than lies around them."""
     index = np.rint(positions).astype(np.intp)
     inside = ((index >= 0) & (index < data.shape)).all(axis=1)
-    values = np.zeros(len(index), np.int64)
+    values = np.zeros(len(index), data.dtype)
     if inside.any():
         low, high = index[inside].min(axis=0), index[inside].max(axis=0) + 1
         part = np.asarray(data[tuple(map(slice, low, high))])

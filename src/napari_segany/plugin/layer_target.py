@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from dask.base import is_dask_collection
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
@@ -30,9 +31,8 @@ class LayerTarget:
         last: int | None = None,
         draw_later: Callable[[], object] | None = None,
     ) -> None:
-        if layer.multiscale or not hasattr(layer.data, "__setitem__"):
-            raise InputError(f"{layer.name} cannot be written: its data is lazy or multiscale.")
-        self.layer = layer
+        check_writable(layer)
+        self.layer, self._shape = layer, tuple(layer.data.shape)
         self._last, self._draw_later = last, draw_later
         self._painted = 0
         self._gathered: list[tuple[Any, NDArray[np.integer]]] | None = None
@@ -46,6 +46,8 @@ class LayerTarget:
         """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
         if not len(values):
             return
+        # Somebody may have given the layer other data.
+        check_writable(self.layer, self._shape)
         index = tuple(at + side.start for at, side in zip(np.nonzero(where), box, strict=True))
         self._painted = max(self._painted, int(values.max()))
         if self._gathered is None:
@@ -102,6 +104,30 @@ class LayerTarget:
     def note(self, label: int) -> None:
         """Somebody painted with a label, which is therefore not free."""
         self._painted = max(self._painted, label)
+
+
+def check_writable(layer: Any, shape: tuple[int, ...] | None = None) -> None:
+    """Raise InputError if a layer's labels cannot be written in place, or have another shape."""
+    data, why = layer.data, ""
+    if layer.multiscale:
+        why = "multiscale"
+    elif is_dask_collection(data) or not hasattr(data, "__setitem__"):
+        why = "lazy"
+    elif _is_read_only(data):
+        why = "read-only"
+    elif shape is not None and tuple(data.shape) != shape:
+        why = f"of another shape now, {tuple(data.shape)} instead of {shape}"
+    if why:
+        raise InputError(
+            f"{layer.name} cannot be written: its data is {why}. Choose other labels, new ones, or "
+            "a copy of these in memory."
+        )
+
+
+def _is_read_only(data: Any) -> bool:
+    if isinstance(data, np.ndarray):
+        return not data.flags.writeable
+    return bool(getattr(data, "read_only", False))
 
 
 def largest_label(data: Any) -> int:

@@ -1,14 +1,19 @@
 """Objects asked for with what is there already: other layers, and tables of other tools."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.io.detections import read_detections
+from napari_segany.io.detections import Choices, Detections, TableImage, read_detections
+from napari_segany.io.pixel_size import PixelSize, from_names
 from napari_segany.plugin.controller import Controller, Given
 from napari_segany.plugin.from_labels import How, objects_of
 from napari_segany.session.source import Plane, plane_shape
+
+LETTERS = "QITZ"
+"""Axes that count planes, the last ones of which stacks have most often."""
 
 
 def take_labels(
@@ -37,12 +42,14 @@ def take_labels(
         # What is refined stays as it was, to be compared with.
         controller.into(None)
     planes = _parallel(controller, plane) if every_plane else [plane]
-    searches = [objects_of(controller.viewer, picture, layer, each, how) for each in planes]
+    notes: set[str] = set()
+    viewer = controller.viewer
+    searches = [objects_of(viewer, picture, layer, each, how, notes) for each in planes]
 
     def find(should_stop: ShouldStop) -> list[Given]:
         return [each for search in searches for each in search(should_stop)]
 
-    controller.add_later(find)
+    controller.add_later(find, notes)
 
 
 def take_layer(controller: Controller, layer: Any) -> None:
@@ -58,22 +65,57 @@ def take_layer(controller: Controller, layer: Any) -> None:
     controller.add([prompt for _, prompt in found], [plane for plane, _ in found])
 
 
-def take_table(controller: Controller, path: str | Path) -> None:
+def take_table(
+    controller: Controller, path: str | Path, choices: Choices | None = None
+) -> Detections:
     """Begin an object for each box or point of a file; see :func:`read_detections`.
 
     Those without a plane lie in the plane in view.
+
+    Returns
+    -------
+    Detections
+        How the file was understood, and which rows were left out.
     """
     plane = _plane(controller)
     assert controller.session is not None
     shape = controller.session.source.shape
-    name = getattr(getattr(controller.image, "source", None), "path", None)
-    found = read_detections(
-        path, plane_shape(shape, plane), None if name is None else Path(name).name
+    axes = _letters(controller, plane)
+    source = getattr(getattr(controller.image, "source", None), "path", None)
+    image = TableImage(
+        plane_shape(shape, plane),
+        {letter: shape[axis] for letter, axis in axes.items()},
+        _pixel_size(controller, plane),
+        None if source is None else Path(source).name,
+        plane_is_last=plane[-2:] == (None, None),
     )
-    planes = [_along(plane, each.plane) for each in found]
-    if any(n is not None and n >= size for p in planes for n, size in zip(p, shape, strict=True)):
-        raise InputError(f"{path} names planes that {controller.image.name} does not have.")
-    controller.add([each.prompt() for each in found], planes)
+    found = read_detections(path, image, choices)
+    prompts = [each.prompt(image.shape) for each in found]
+    planes = [_moved(plane, {axes[a]: n for a, n in each.place.items()}) for each in found]
+    controller.add(prompts, planes)
+    return found
+
+
+def _letters(controller: Controller, plane: Plane) -> dict[str, int]:
+    """A letter for each axis that counts planes: its label if that is one, else a usual one."""
+    picture = controller.picture
+    assert picture is not None
+    labels = [str(label).upper() for label in picture.layer.axis_labels[picture.left_out :]]
+    axes = [axis for axis, n in enumerate(plane) if n is not None]
+    own = [labels[axis] for axis in axes]
+    usable = len(set(own)) == len(own) and all(len(a) == 1 and a in LETTERS for a in own)
+    return dict(zip(own if usable else LETTERS[-len(axes) :] if axes else "", axes, strict=True))
+
+
+def _pixel_size(controller: Controller, plane: Plane) -> PixelSize:
+    """The size of a pixel along the rows, columns and planes in view."""
+    picture = controller.picture
+    assert picture is not None
+    scale = [float(step) for step in picture.layer.scale[picture.left_out :]]
+    seen = [axis for axis, n in enumerate(plane) if n is None]
+    axes = {**_letters(controller, plane), **dict(zip("YX", seen, strict=True))}
+    units = {letter: str(picture.units[axis]) for letter, axis in axes.items()}
+    return from_names({letter: scale[axis] for letter, axis in axes.items()}, units)
 
 
 def _plane(controller: Controller) -> Plane:
@@ -87,12 +129,9 @@ def _parallel(controller: Controller, plane: Plane) -> list[Plane]:
     axes = [axis for axis, n in enumerate(plane) if n is not None]
     if not axes or controller.picture is None:
         return [plane]
-    return [_along(plane, n) for n in range(controller.picture.shape[axes[-1]])]
+    return [_moved(plane, {axes[-1]: n}) for n in range(controller.picture.shape[axes[-1]])]
 
 
-def _along(plane: Plane, index: int | None) -> Plane:
-    """The plane with another index along the last of its axes."""
-    axes = [axis for axis, n in enumerate(plane) if n is not None]
-    if index is None or not axes:
-        return plane
-    return (*plane[: axes[-1]], index, *plane[axes[-1] + 1 :])
+def _moved(plane: Plane, to: Mapping[int, int]) -> Plane:
+    """The plane with other indices along some of its axes."""
+    return tuple(to.get(axis, n) for axis, n in enumerate(plane))

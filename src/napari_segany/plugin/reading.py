@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.prompts import Prompt
+from napari_segany.core.sketches import Sketch, inside, sign_of, sketched
 from napari_segany.errors import InputError
 from napari_segany.plugin import prompts
 from napari_segany.plugin.layers import in_image
@@ -68,7 +69,7 @@ class Reader:
         self.viewer, self.image, self.session = viewer, image, session
         self.mode, self.view, self.hidden = mode, view, hidden
         self._open = {each.id: each for each in session.state.open}
-        self._drawn: dict[int, tuple[Plane, prompts.Drawn]] = {}
+        self._drawn: dict[int, tuple[Plane, Sketch]] = {}
         self._boxed: set[int] = set()
         self._begun = 0
 
@@ -95,27 +96,28 @@ class Reader:
         """Objects that a points or shapes layer of somebody else's asks for.
 
         Rows with the same value in a feature "object" belong together; points whose feature
-        "sign" (or "label") is "negative", "-", 0 or False are off their object.
+        "sign" is "negative", "-", 0 or False are off their object. So are those of a feature
+        "label" that holds nothing but signs, and no ids.
         """
-        drawn: dict[tuple[Plane, Any], prompts.Drawn] = {}
+        drawn: dict[tuple[Plane, Any], Sketch] = {}
         kinds = getattr(layer, "shape_type", None)
-        whose = layer.features.get("object")
+        whose, signs = layer.features.get("object"), prompts.sign_column(layer.features)
         for i, each in enumerate(layer.data):
             positions = in_image(self.viewer, layer, each, self.image)
             plane, spots = self._place(prompts.NEW, positions)
             shape = plane_shape(self.session.source.shape, plane)
-            spots = spots if kinds is not None else spots[prompts.inside(spots, shape)]
+            spots = spots if kinds is not None else spots[inside(spots, shape)]
             if not len(spots) or not self._in_image(plane):
                 continue
-            sign = prompts.sign_of(layer.features.iloc[i])
-            given = prompts.drawn_by("line" if kinds is None else str(kinds[i]), spots, sign, shape)
+            sign = 1 if signs is None else sign_of(signs.iloc[i])
+            given = sketched("line" if kinds is None else str(kinds[i]), spots, sign, shape)
             here = [key for key in drawn if key[0] == plane]
             key: tuple[Plane, Any] = (plane, i)
             if whose is not None:
                 key = (plane, whose.iloc[i])
             elif kinds is None and here and (self.mode == "one" or not sign):
                 key = here[-1]
-            drawn.setdefault(key, prompts.Drawn()).add(given)
+            drawn.setdefault(key, Sketch()).add(given)
         shape_of = self.session.source.shape
         return [
             (plane, each.prompt(plane_shape(shape_of, plane)))
@@ -123,7 +125,7 @@ class Reader:
             if not each.empty
         ]
 
-    def _prompt(self, number: int, plane: Plane, drawn: prompts.Drawn) -> Prompt:
+    def _prompt(self, number: int, plane: Plane, drawn: Sketch) -> Prompt:
         """What an object is asked for with; the prompt that it has if nothing is new."""
         shape = plane_shape(self.session.source.shape, plane)
         if number not in self._open:
@@ -163,7 +165,7 @@ class Reader:
         plane, spots = self._place(number, position[None])
         if not self._in_image(plane):
             return prompts.NEW
-        if not prompts.inside(spots, plane_shape(self.session.source.shape, plane)).all():
+        if not inside(spots, plane_shape(self.session.source.shape, plane)).all():
             return prompts.NEW
         number = self._whose(number, plane, spots, sign)
         drawn = self._of(number, plane)
@@ -176,7 +178,7 @@ class Reader:
         if not self._in_image(plane):
             return prompts.NEW
         shape = plane_shape(self.session.source.shape, plane)
-        given = prompts.drawn_by(kind, spots, sign, shape)
+        given = sketched(kind, spots, sign, shape)
         if given.empty:
             return prompts.NEW
         if given.box is None:
@@ -188,8 +190,8 @@ class Reader:
         drawn.add(given)
         return number
 
-    def _of(self, number: int, plane: Plane) -> prompts.Drawn:
-        return self._drawn.setdefault(number, (plane, prompts.Drawn()))[1]
+    def _of(self, number: int, plane: Plane) -> Sketch:
+        return self._drawn.setdefault(number, (plane, Sketch()))[1]
 
     def _is_there(self, number: int, plane: Plane) -> bool:
         return number in self._open and self._open[number].plane == plane

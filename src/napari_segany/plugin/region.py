@@ -8,18 +8,20 @@ from napari.layers import Shapes
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
+from napari_segany.core.sketches import ellipse
 from napari_segany.errors import InputError
 from napari_segany.plugin.from_labels import labels_seen
 from napari_segany.plugin.layers import in_image
 from napari_segany.plugin.picture import Picture
-from napari_segany.plugin.prompts import ellipse
 from napari_segany.session.source import Plane, plane_shape
 
 
 def region_seen(
     viewer: Any, picture: Picture, layer: Any, plane: Plane
-) -> Callable[[], NDArray[np.generic]]:
-    """How to read a region at the pixels of one plane of a picture: (H, W), not zero inside.
+) -> Callable[[], NDArray[np.bool_]]:
+    """How to read a region at the pixels of one plane of a picture: (H, W), true inside.
+
+    In labels that is where there is an object: negative ones are none.
 
     Shapes that have fewer axes than the picture hold for all planes; lines enclose nothing.
     Transforms are read now; what is returned may be called in another thread.
@@ -30,7 +32,8 @@ def region_seen(
         If the layer has more axes than the picture, or no shape encloses anything.
     """
     if not isinstance(layer, Shapes):
-        return labels_seen(viewer, picture, layer, plane)
+        seen = labels_seen(viewer, picture, layer, plane)
+        return lambda: seen() > 0
     if layer.ndim > picture.ndim:
         raise InputError(f"{layer.name} has more axes than {picture.name}.")
     enclosing = [
@@ -48,7 +51,7 @@ def region_seen(
     ]
     shape = plane_shape(picture.shape, plane)
 
-    def read() -> NDArray[np.generic]:
+    def read() -> NDArray[np.bool_]:
         inside = np.zeros(shape, bool)
         for outline in outlines:
             inside |= polygon2mask(shape, outline)

@@ -8,7 +8,7 @@ import pandas as pd
 from napari.layers import Labels
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.layer_target import LayerTarget
+from napari_segany.plugin.layer_target import LayerTarget, check_writable
 from napari_segany.plugin.layers import lies_like
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.storage import empty
@@ -73,7 +73,8 @@ class Results:
         InputError
             If it cannot be written, has another shape than the picture, or lies elsewhere.
         """
-        shape = tuple(np.shape(layer.data))
+        check_writable(layer)
+        shape = tuple(layer.data.shape)
         if shape != picture.shape:
             raise InputError(
                 f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "

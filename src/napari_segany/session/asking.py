@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,11 @@ class Logits:
 
     def put(self, plane: Plane, prompt: Prompt, before: Earlier | None, found: MaskSet) -> None:
         """Remember those of every candidate."""
-        if found.low_res_logits is None:
+        every = found.low_res_logits
+        if every is None:
             return
         with self._lock:
-            for choice, logits in enumerate(found.low_res_logits):
+            for choice, logits in enumerate(every):
                 self._known[plane, Earlier(prompt, choice, before)] = logits
             while len(self._known) > LOGITS_KEPT:
                 self._known.popitem(last=False)
@@ -117,7 +118,7 @@ class Asker:
             sets = self.model.predict(embedding, prompts, should_stop=should_stop)
             for (prompt, before), each in zip(some, sets, strict=True):
                 self.logits.put(plane, prompt, before, each)
-                found.append(replace(each, low_res_logits=None))
+                found.append(each.without_logits())
         return found
 
     def _refining(

@@ -1,6 +1,6 @@
 """Session: the state of one interactive job, and every step that changes it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,20 +143,20 @@ class Session(Inquiry):
 
     def add_many(
         self,
-        prompts: Sequence[Prompt],
-        planes: Sequence[Plane] = (),
-        labels: Sequence[int | None] = (),
+        prompts: Iterable[Prompt],
+        planes: Iterable[Plane] = (),
+        labels: Iterable[int | None] = (),
         join: bool = False,
     ) -> list[int]:
         """Begin an object for each prompt.
 
         Parameters
         ----------
-        prompts : sequence of Prompt
+        prompts : iterable of Prompt
             One object each.
-        planes : sequence of tuple, optional
+        planes : iterable of tuple, optional
             The plane of each; all in the session's plane by default.
-        labels : sequence of int or None, optional
+        labels : iterable of int or None, optional
             The value of each in the labels once it is committed; the next free one by default.
         join : bool
             Make this one step with the step before.
@@ -166,6 +166,7 @@ class Session(Inquiry):
         list of int
             Their numbers.
         """
+        prompts = tuple(prompts)
         where = list(planes) or [self.plane] * len(prompts)
         new = {-i: each for i, each in enumerate(zip(where, prompts, strict=True), start=1)}
         labelled = {-i: label for i, label in enumerate(labels, start=1) if label is not None}

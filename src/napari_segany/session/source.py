@@ -1,6 +1,6 @@
 """Where the planes of a session come from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, product
 from typing import Any, Protocol
 
@@ -169,10 +169,11 @@ class Together:
 
     limits: Limits | None = None
 
-    def __init__(self, sources: Sequence[ImageSource]) -> None:
+    def __init__(self, sources: Iterable[ImageSource]) -> None:
+        sources = tuple(sources)
         if len(sources) not in (2, 3) or len({each.shape for each in sources}) != 1:
             raise InputError("Two or three images of one shape can be seen as colours.")
-        self.sources = tuple(sources)
+        self.sources = sources
 
     @property
     def name(self) -> str:

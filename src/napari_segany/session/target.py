@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.labels import LARGEST_ID
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.session.objects import SegmentedObject
@@ -60,6 +61,8 @@ class ArrayTarget:
     def __init__(self, data: NDArray[np.integer]) -> None:
         if data.dtype.kind not in "iu":
             raise InputError(f"Labels must be whole numbers, got an array of {data.dtype}.")
+        if not data.flags.writeable:
+            raise InputError("The labels are read-only; give a copy that can be written.")
         self.data = data
         self._last = int(data.max(initial=0))
 
@@ -126,11 +129,12 @@ def pixels_of(mask: MaskSet, plane: Plane) -> tuple[Box, NDArray[np.bool_]]:
 
 def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
     """Raise InputError if ``label`` does not fit into the labels' type."""
-    largest = np.iinfo(dtype).max
+    largest = min(int(np.iinfo(dtype).max), LARGEST_ID)
     if label > largest:
         raise InputError(
-            f"The labels are of type {dtype}, which ends at {largest}: there is no label left. "
-            "Commit into labels of a larger type."
+            f"The labels are of type {dtype}, whose ids end at {largest}: there is no place for "
+            f"{label}. Commit into labels of a larger type, or number them anew, for example with "
+            "skimage.segmentation.relabel_sequential."
         )
 
 

@@ -14,7 +14,7 @@ from skimage.draw import disk, polygon2mask
 from napari_segany.core.labels import paint
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
-from napari_segany.io.detections import read_detections
+from napari_segany.io.detections import TableImage, read_detections
 from napari_segany.io.exports import EXPORTS, Exported, ResultPlane
 
 SHAPE = (60, 80)
@@ -39,7 +39,7 @@ def planes() -> list[tuple[Any, MaskSet]]:
 
 def write(kind: str, planes: Any, path: Path) -> Path:
     layout = StackLayout("TZYX", (1, len(planes), *SHAPE))
-    export, first = EXPORTS[kind][1](Exported("cells", layout)), 1
+    export, first = EXPORTS[kind][1](Exported("cells", "cells.ome.tif", layout)), 1
     image = np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE)
     for number, (labels, masks) in enumerate(planes):
         place = {"T": 0, "Z": number}
@@ -56,12 +56,40 @@ def test_coco_reads_every_mask_back(planes: Any, tmp_path: Path) -> None:
     coco = COCO(str(path))
     assert sorted(coco.imgs) == [1, 2]
     assert coco.imgs[2]["plane"] == {"T": 0, "Z": 1}
+    # Every plane has a name of its own, beside that of the file.
+    names = [coco.imgs[n]["file_name"] for n in (1, 2)]
+    assert names == ["cells_T000_Z000.ome.tif", "cells_T000_Z001.ome.tif"]
+    assert [coco.imgs[n]["source"] for n in (1, 2)] == ["cells.ome.tif"] * 2
     assert sorted(coco.anns) == [1, 2, 3]
     for number, (_, masks) in enumerate(planes, start=1):
         for annotation in coco.loadAnns(coco.getAnnIds(imgIds=number)):
             at = annotation["id"] - (1 if number == 1 else 3)
             assert np.array_equal(coco.annToMask(annotation), masks.mask(at))
             assert annotation["score"] == pytest.approx(masks.predicted_iou[at])
+
+
+def test_coco_of_a_single_image_names_its_file(planes: Any, tmp_path: Path) -> None:
+    layout = StackLayout("YX", SHAPE)
+    export = EXPORTS["coco"][1](Exported("coins", "coins.png", layout))
+    labels, masks = planes[0]
+    export.add(ResultPlane({}, partial(np.zeros, SHAPE), labels, 1, masks))
+    export.save(tmp_path / "coins_coco.json")
+    export.close()
+    (image,) = json.loads((tmp_path / "coins_coco.json").read_text())["images"]
+    assert (image["file_name"], image["source"], image["plane"]) == ("coins.png", "coins.png", {})
+
+
+def test_coco_is_read_back_plane_by_plane(planes: Any, tmp_path: Path) -> None:
+    path = write("coco", planes, tmp_path / "cells_coco.json")
+    about = TableImage(SHAPE, {"T": 1, "Z": 2}, name="cells.ome.tif")
+    found = read_detections(path, about)
+    assert [(each.id, each.place) for each in found] == [
+        ("1", {"T": 0, "Z": 0}),
+        ("2", {"T": 0, "Z": 0}),
+        ("3", {"T": 0, "Z": 1}),
+    ]
+    a, b, c, d = planes[1][1].boxes[0].tolist()
+    assert found.found[2].box == [a, b, c - 1, d - 1]
 
 
 def test_rois_enclose_just_the_pixels(planes: Any, tmp_path: Path) -> None:
@@ -120,7 +148,7 @@ def test_yolo_draws_the_objects_again(planes: Any, tmp_path: Path) -> None:
             largest = largest & (np.arange(SHAPE[0])[:, None] < 48)
         assert kind == "0"
         assert np.array_equal(polygon2mask(SHAPE, corners), largest)
-    boxes = read_detections(tmp_path / "cells.txt", SHAPE)
+    boxes = read_detections(tmp_path / "cells.txt", TableImage(SHAPE))
     assert [np.round(each.box).tolist() for each in boxes] == [
         [12, 12, 28, 28],
         [40, 10, 44, 29],

@@ -5,18 +5,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from napari_segany.io.coco import image_entry
 from napari_segany.io.exports.plane import IN_MEMORY, Exported, ResultPlane
 
 
 class CocoExport:
     """COCO's instance format: an image a plane, masks as run lengths, overlaps kept.
 
-    Ids of annotations are those in the label image; ``plane`` of an image is its index along the
-    leading axes.
+    Ids of annotations are those in the label image; see :mod:`napari_segany.io.coco` for the names
+    of planes.
     """
 
     def __init__(self, about: Exported) -> None:
-        self._name = about.name
+        self._file, self._is_single = about.file, about.layout.plane_count == 1
         self._spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115
             max_size=IN_MEMORY, mode="w+", encoding="utf-8"
         )
@@ -25,17 +26,12 @@ class CocoExport:
     def add(self, plane: ResultPlane) -> None:
         """See :class:`Export`."""
         number = len(self._images) + 1
-        height, width = plane.labels.shape
-        self._images.append(
-            {
-                "id": number,
-                "height": height,
-                "width": width,
-                "plane": dict(plane.place),
-                "file_name": self._name,
-            }
-        )
+        shape = plane.labels.shape
+        self._images.append(image_entry(number, self._file, plane.place, shape, self._is_single))
         for annotation in plane.masks.to_coco(image_id=number):
+            if not annotation["area"]:
+                # A row of a table that has no object.
+                continue
             annotation["id"] += plane.first - 1
             self._spool.write(json.dumps(annotation) + "\n")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
+from napari_segany.io.coco import plane_suffix
 
 IN_MEMORY = 16 * 2**20
 """Bytes that an export keeps before the rest goes to a temporary file."""
@@ -24,6 +25,8 @@ class Exported:
     ----------
     name : str
         The image's name without suffix.
+    file : str
+        The name of its file.
     layout : StackLayout
         Its planes.
     limits : tuple or None
@@ -31,6 +34,7 @@ class Exported:
     """
 
     name: str
+    file: str
     layout: StackLayout
     limits: Limits | None = None
 
@@ -62,7 +66,7 @@ class ResultPlane:
     @property
     def suffix(self) -> str:
         """What tells the planes of a stack apart in names, such as "_T000_Z012"."""
-        return "".join(f"_{axis}{n:03d}" for axis, n in self.place.items())
+        return plane_suffix(self.place)
 
 
 class Export(Protocol):

@@ -17,6 +17,7 @@ from napari_segany.batch.report import REPORT
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.everything import make_recipe
 from napari_segany.io.atomic import writing
+from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
@@ -142,10 +143,8 @@ class BatchWidget(BatchForm):
         if not recipe:
             return None
         if not isinstance(recipe, Recipe):
-            try:
-                recipe = Recipe.from_json(Path(recipe).read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"The recipe {recipe} cannot be read ({error}).") from error
+            recipe = read_recipe(recipe)
+        recipe.check_product("labels")
         model = self.model
         if (
             model is None

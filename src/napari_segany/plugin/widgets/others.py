@@ -1,11 +1,20 @@
 """The part of the Prompt widget that takes prompts from other layers and tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from napari.layers import Labels, Points, Shapes
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_segany.io.detections import DIALECTS, Choices
 from napari_segany.plugin.from_labels import How
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 
@@ -40,6 +49,15 @@ class Others(QWidget):
             "points or shapes ...",
             'A feature "sign" may say "negative"; a feature "object" says what belongs together',
         )
+        self.dialect = _choice("written by ...", {name: name for name in DIALECTS})
+        self.dialect.setToolTip("The program that wrote the table, told by its columns")
+        self.first_plane = _choice("first plane ...", {"first is 0": 0, "first is 1": 1})
+        self.first_plane.setToolTip("What the table calls the first plane of a stack")
+        self.units = _choice("units ...", {"pixels": "pixels", "calibrated": "calibrated"})
+        self.units.setToolTip("Whether lengths are pixels, or in the unit of the image's scale")
+        self.table_line = QLabel()
+        self.table_line.setWordWrap(True)
+        self.table_line.hide()
         for parts in (
             [self.labels, self.every_plane],
             [
@@ -69,16 +87,39 @@ class Others(QWidget):
                     take_table,
                 )
             ],
+            [self.dialect, self.first_plane, self.units],
+            [self.table_line],
         ):
             row = QHBoxLayout()
             for part in parts:
                 row.addWidget(part)
             column.addLayout(row)
 
+    @property
+    def choices(self) -> Choices:
+        """What is not left to the next table."""
+        return Choices(
+            self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
+        )
+
+    def show_table(self, text: str) -> None:
+        """Say how the last table was understood; it stays until the next one."""
+        self.table_line.setText(text)
+        self.table_line.setVisible(bool(text))
+
     def fill(self, layers: Sequence[Any]) -> None:
         """Offer these layers."""
         self.labels.fill(layers)
         self.layers.fill(layers)
+
+
+def _choice(title: str, options: Mapping[str, Any]) -> QComboBox:
+    """A choice that leaves it to the table by default."""
+    box = QComboBox()
+    box.addItem(title, None)
+    for text, value in options.items():
+        box.addItem(text, value)
+    return box
 
 
 def _button(text: str, tip: str, act: Callable[[], Any]) -> QPushButton:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.detections import Choices
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin import as_code, others
@@ -42,6 +43,7 @@ KEYS = (
 """Keys on our prompt layers; napari uses none of them there."""
 
 SESSION_FILES = "Sessions (*.json)"
+TABLE_FILES = "Tables (*.csv *.tsv *.txt *.xls *.json *.CSV *.TXT);;All files (*)"
 
 
 class PromptWidget(PromptForm):
@@ -278,14 +280,28 @@ class PromptWidget(PromptForm):
         others.take_layer(self.controller, layer)
         return self._count_open(wait)
 
-    def take_table(self, path: str | Path | None = None, wait: bool = False) -> int:
-        """Ask for the boxes or points of a file; without a path a dialog asks for one."""
+    def take_table(
+        self, path: str | Path | None = None, wait: bool = False, choices: Choices | None = None
+    ) -> int:
+        """Ask for the boxes or points of a file; without a path a dialog asks for one.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file.
+        wait : bool
+            Whether to wait until its objects are segmented.
+        choices : Choices, optional
+            What is not left to the file; by default what the widget says.
+        """
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(
-                self, "Boxes or points", "", "Tables (*.csv *.tsv *.json *.txt)"
-            )
+            path, _ = QFileDialog.getOpenFileName(self, "Boxes or points", "", TABLE_FILES)
         if path:
-            others.take_table(self.controller, path)
+            self.others.show_table("")
+            found = others.take_table(self.controller, path, choices or self.others.choices)
+            lines = [f"{Path(path).name}: {found.understood}.", *found.remarks()]
+            self.others.show_table("\n".join([*lines, "The choices above override this."]))
+            self.say(" ".join(lines))
         return self._count_open(wait)
 
     def save_session(self, path: str | Path | None = None) -> Path | None:

@@ -1,0 +1,90 @@
+"""What a shell does to a command: signals, closed or narrow streams."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from types import FrameType
+from typing import Any
+
+
+@dataclass
+class Stop:
+    """How the command was stopped.
+
+    Attributes
+    ----------
+    code : int
+        The exit code that shells expect: 128 and the number of the signal.
+    """
+
+    code: int = 128 + signal.SIGINT
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """Take the signals that ask a process to end as Ctrl-C, so that all is tidied up.
+
+    The first one raises KeyboardInterrupt, a second one ends the process as usual. Signals that
+    are ignored, as under nohup, or that somebody else takes, stay so.
+    """
+    stop = Stop()
+    before: dict[int, Any] = {}
+
+    def take(number: int, _: FrameType | None) -> None:
+        stop.code = 128 + number
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    if threading.current_thread() is threading.main_thread():
+        # Windows has no SIGHUP.
+        for each in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
+                before[each] = signal.getsignal(each)
+        for each in before:
+            signal.signal(each, take)
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Escape what a terminal or a file cannot hold in its encoding; no name ends a command.
+
+    Streams that were closed before the command began take everything and keep nothing.
+    """
+    given = sys.stdout, sys.stderr
+    streams = [s for s in given if isinstance(s, TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        for stream in streams:
+            stream.reconfigure(errors="backslashreplace")
+        sys.stdout, sys.stderr = (nowhere if s is None else s for s in given)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = given
+            for stream, errors in zip(streams, before, strict=True):
+                with suppress(OSError, ValueError):
+                    stream.reconfigure(errors=errors)
+
+
+def drop_output() -> None:
+    """Send what is still to be written nowhere, if it cannot be written.
+
+    The interpreter would try once more at exit, and complain.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,95 @@
+"""What the dialects of tables share: rows as entries, columns of planes, of images and of ids."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from napari_segany.core.sketches import Sketch
+from napari_segany.errors import InputError
+from napari_segany.io.detections.fitting import box_between, whole
+from napari_segany.io.detections.found import Entry, Place, RowError, TableImage
+from napari_segany.io.detections.sheet import Row, Sheet, to_number
+
+IMAGE_COLUMNS = ("image", "filename", "file_name", "image_name", "image_path", "imagename")
+
+
+def entry(
+    row: Row, make: Callable[[Row], Sequence[tuple[Sketch, Place]]], name: str | None = None
+) -> Entry:
+    """One row that asks for one object; ``name`` is the column with its id."""
+    return Entry(
+        row.number, row.where, row.text(name) if name is not None else "", lambda: make(row)
+    )
+
+
+def check_label(row: Row, column: str | None) -> None:
+    """Raise :class:`RowError` if the row is about what is no object: 0 and negative labels."""
+    number = to_number(row.text(column), row.comma) if column is not None else None
+    if number is not None and number <= 0:
+        raise RowError(f"{column} {number:g} is no object")
+
+
+def place_of(row: Row, planes: Mapping[str, str], first: int, rounded: bool = False) -> Place:
+    """The plane of a row, from 0, by axis; what its cells leave empty is not said.
+
+    Parameters
+    ----------
+    row : Row
+        The row.
+    planes : mapping
+        Names of columns by axis.
+    first : int
+        What the table calls the first plane.
+    rounded : bool
+        Whether positions between planes are allowed and belong to the nearer one.
+    """
+    place = {}
+    for axis, column in planes.items():
+        if row.text(column) or row.fault:
+            value = row.value(column)
+            place[axis] = (round(value) if rounded else whole(column, value)) - first
+    return place
+
+
+def planes_said(planes: Mapping[str, str], first: int) -> tuple[str, ...]:
+    """How planes were understood, in words."""
+    if not planes:
+        return ()
+    return (f"planes from {', '.join(planes.values())}, counted from {first}",)
+
+
+def rows_of_image(sheet: Sheet, image: TableImage, columns: Iterable[str]) -> tuple[Sheet, str]:
+    """The rows about one image, where a column says which; and that in words.
+
+    Raises
+    ------
+    InputError
+        If they are about several images, none of which is this one.
+    """
+    column = sheet.first_of(columns)
+    if column is None:
+        return sheet, ""
+    named = {row.text(column) for row in sheet.rows}
+    ours = {name for name in named if image.name and _file(name) == _file(image.name)}
+    if len(named) < 2:
+        return sheet, ""
+    if not ours:
+        raise InputError(
+            f"{sheet.path} is about {len(named)} images by its column {column}, none of which is "
+            f"{image.name or 'this one'}. Keep only the rows of the image."
+        )
+    rows = tuple(row for row in sheet.rows if row.text(column) in ours)
+    said = f"{len(rows)} of {len(sheet.rows)} rows, those of {image.name} in {column}"
+    return Sheet(sheet.path, sheet.names, rows, sheet.decimal_comma), said
+
+
+def _file(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).name.casefold()
+
+
+def boxes_through_planes(low: Sequence[float], high: Sequence[float]) -> list[tuple[Sketch, Place]]:
+    """A half-open box of planes, rows and columns, as a box in each of its planes."""
+    first, end = whole("the first plane", low[0]), whole("the last plane", high[0])
+    if end <= first:
+        raise RowError("its box has no plane")
+    box = [low[1], low[2], high[1], high[2]]
+    return [(box_between(box, half_open=True), {"": plane}) for plane in range(first, end)]

@@ -1,0 +1,155 @@
+"""From what rows say to what the image has: boxes put in order and cut, planes found."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.sketches import Sketch
+from napari_segany.errors import InputError
+from napari_segany.io.detections.found import Place, RowError, TableImage
+
+LEAST = 0.5
+"""Pixels between the edges of the box around a single pixel."""
+
+SLACK = 1.0
+"""Pixels by which a box may be beyond the image without a word: some count its edge so."""
+
+
+def box_between(corners: Sequence[float], half_open: bool = False) -> Sketch:
+    """A box by two opposite corners in whatever order, rows before columns.
+
+    ``half_open`` boxes run along the edges of pixels: they end after their last one.
+
+    Raises
+    ------
+    RowError
+        If it has no area.
+    """
+    a, b, c, d = corners
+    (a, c), (b, d) = sorted((a, c)), sorted((b, d))
+    if a == c or b == d:
+        raise RowError("its box has no area")
+    if half_open:
+        c, d = max(c - 1, a + LEAST), max(d - 1, b + LEAST)
+    return Sketch(box=[a, b, c, d])
+
+
+def box_of_size(row: float, col: float, height: float, width: float) -> Sketch:
+    """A box by its corner and its size, along the edges of pixels."""
+    return box_between([row, col, row + height, col + width], half_open=True)
+
+
+def is_beyond(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
+    """Whether some of (N, 2) positions are so far beyond a plane that it is worth a word."""
+    return bool((spots < -SLACK).any() or (spots > np.asarray(shape) - 1 + SLACK).any())
+
+
+def fit(sketch: Sketch, shape: tuple[int, int]) -> str:
+    """Cut a sketch's box at the border of a plane; returns what was done, in words.
+
+    Raises
+    ------
+    RowError
+        If it lies outside.
+    """
+    size = np.asarray(shape, float)
+    said = f"the image, whose rows are 0..{shape[0] - 1} and columns 0..{shape[1] - 1}"
+    points = np.reshape(np.asarray(sketch.points, float), (-1, 2))
+    if ((points < -0.5) | (points > size - 0.5)).any():
+        raise RowError(f"its point lies outside {said}")
+    if sketch.box is None:
+        return ""
+    low, high = np.split(np.asarray(sketch.box), 2)
+    if ((high <= -0.5) | (low >= size - 0.5)).any():
+        raise RowError(f"its box lies outside {said}")
+    if not is_beyond(np.stack([low, high]), shape):
+        return ""
+    low, high = np.clip(low, 0, size - 1), np.clip(high, 0, size - 1)
+    sketch.box = [*low.tolist(), *np.maximum(high, low + LEAST).tolist()]
+    return "was cut at the border of the image"
+
+
+def whole(name: str, value: float) -> int:
+    """The index of a plane; raises :class:`RowError` if it is between two."""
+    if abs(value - round(value)) > 1e-3:
+        raise RowError(f"{name} {value:g} lies between planes")
+    return round(value)
+
+
+class Planes:
+    """What the planes that a table names are in the image.
+
+    Parameters
+    ----------
+    image : TableImage
+        The image.
+    columns : mapping
+        Names of the columns that say the plane, by axis; "" is the last axis.
+    first : int
+        What the table calls the first plane.
+    places : iterable of mapping
+        All that the table names, from 0 on.
+    """
+
+    def __init__(
+        self, image: TableImage, columns: Mapping[str, str], first: int, places: Iterable[Place]
+    ) -> None:
+        self._image, self._columns, self._first = image, columns, first
+        self._seen: dict[str, set[int]] = {}
+        for place in places:
+            for axis, index in place.items():
+                self._seen.setdefault(axis, set()).add(index)
+        self._axis = self._axes()
+
+    def _axes(self) -> dict[str, str | None]:
+        """The image's axis for each of the table's; None if there is none."""
+        leading = self._image.leading
+        known: dict[str, str | None] = {axis: axis for axis in self._seen if axis in leading}
+        others = [axis for axis, indices in self._seen.items() if axis not in known]
+        # What never moves from the first plane need not be an axis of the image.
+        moving = [axis for axis in others if self._seen[axis] != {0}]
+        free = [axis for axis in leading if axis not in known]
+        for axis in others:
+            if axis == "" and free:
+                known[axis] = free[-1]
+            elif (moving or others) == [axis] and len(free) == 1:
+                # One stack, whatever its axis is called.
+                known[axis] = free[0]
+            else:
+                known[axis] = None
+        return known
+
+    def check_count(self) -> None:
+        """Raise InputError if the table may well count from 1 and not from 0."""
+        for axis, indices in self._seen.items():
+            ours = self._axis[axis]
+            length = 1 if ours is None else self._image.leading[ours]
+            if self._first == 0 and min(indices) >= 1 and max(indices) == length:
+                raise InputError(
+                    f"The column {self._columns[axis]} goes from {min(indices)} to {length} and "
+                    f"the image has {length} plane{'s' if length > 1 else ''} there, so planes may "
+                    "be counted from 1 or from 0. Say what the first plane is called: "
+                    "--first-plane 1, or 0 to leave out what is beyond the last (in napari: first "
+                    "plane)."
+                )
+
+    def of(self, place: Place) -> Place:
+        """The same place along the image's axes.
+
+        Raises
+        ------
+        RowError
+            If the image has no such plane.
+        """
+        found = {}
+        for axis, index in place.items():
+            ours, name = self._axis[axis], self._columns[axis]
+            length = 1 if ours is None else self._image.leading[ours]
+            if not 0 <= index < length:
+                last = length - 1 + self._first
+                there = f"planes {self._first}..{last}" if length > 1 else "one plane"
+                raise RowError(f"{name} {index + self._first} is not there: the image has {there}")
+            if ours is not None:
+                found[ours] = index
+        return found

@@ -1,0 +1,116 @@
+"""ImageJ's and Fiji's results tables, and its lists of ROIs."""
+
+from collections.abc import Sequence
+
+from napari_segany.core.sketches import Sketch
+from napari_segany.errors import InputError
+from napari_segany.io.detections.columns import entry, place_of, planes_said
+from napari_segany.io.detections.fitting import box_of_size
+from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
+from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.units import IN_PIXELS, scale_by_evidence, unit_of
+
+BOX = ("BX", "BY", "Width", "Height")
+CENTRES = (("X", "Y"), ("XM", "YM"))
+LISTED = ("X", "Y", "Width", "Height")
+PLANES = {"Slice": "Z", "Z": "Z", "Frame": "T", "T": "T"}
+
+_OTHERS = {
+    *("Area", "Mean", "StdDev", "Mode", "Median", "XM", "YM", "Perim.", "Circ.", "Feret", "Slice"),
+    *("IntDen", "RawIntDen", "%Area", "Major", "Minor", "Angle", "Ch", "Frame"),
+}
+"""Columns by which a table with X and Y is ImageJ's; others do not write them so."""
+
+_LIST_OTHERS = {"LWidth", "Points", "Fill"}
+
+
+def fits(sheet: Sheet) -> bool:
+    """Whether the columns are those of ImageJ."""
+    names = set(sheet.names)
+    centred = any(names.issuperset(pair) for pair in CENTRES) and bool(names & _OTHERS)
+    return names.issuperset(BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
+
+
+def is_list(sheet: Sheet) -> bool:
+    """Whether it is a list of ROIs, in which X and Y are a corner."""
+    names = set(sheet.names)
+    return names.issuperset((*LISTED, "Type")) and bool(names & _LIST_OTHERS)
+
+
+def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
+    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    listed = is_list(sheet)
+    boxes: Sequence[str] | None = LISTED if listed else BOX if sheet.has(*BOX) else None
+    pair = next((pair for pair in CENTRES if sheet.has(*pair)), CENTRES[0])
+    sheet.need(boxes or pair, "table of ImageJ")
+    # Lists of ROIs are always in pixels.
+    scale = IN_PIXELS if listed else _scale(sheet, image, choices, boxes)
+    first = 1 if choices.first_plane is None else choices.first_plane
+    planes = _planes(sheet, image)
+
+    def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+        place = place_of(row, planes, first)
+        if listed:
+            # ROIs that lie in every plane say 0.
+            place = {axis: index for axis, index in place.items() if index + first > 0}
+        values = row.values(boxes or pair)
+        x, y = values[0] * scale[1], values[1] * scale[0]
+        if boxes is not None:
+            return [(box_of_size(y, x, values[3] * scale[0], values[2] * scale[1]), place)]
+        # ImageJ counts from the corner of the first pixel.
+        return [(Sketch([[y - 0.5, x - 0.5]], [1]), place)]
+
+    name = next((n for n in (" ", "", "Index") if n in sheet.names), None)
+    said = "boxes from" if boxes is not None else "points from the middles"
+    known = {"X", "Y"} <= set(image.pixel_size)
+    unit = unit_of(image) if scale != IN_PIXELS else "pixels"
+    return Understood(
+        (
+            f"ImageJ {'list of ROIs' if listed else 'results'}: "
+            f"{said} {', '.join(sheet.written(column) for column in boxes or pair)}"
+            + (f" in {unit}" if known else ""),
+            *planes_said(planes, first),
+        ),
+        [entry(row, make, name) for row in sheet.rows],
+        planes,
+        first,
+        overrides=("first_plane",) * bool(planes) + ("units",) * (known and not listed),
+    )
+
+
+def _scale(
+    sheet: Sheet, image: TableImage, choices: Choices, boxes: Sequence[str] | None
+) -> tuple[float, float]:
+    along = dict(zip(BOX, "XYXY", strict=True)) if boxes is not None else {}
+    lengths = [(value, axis) for name, axis in along.items() for value in sheet.numbers(name)]
+    areas = [value for value in sheet.numbers("Area") if value > 0] if sheet.has("Area") else []
+    return scale_by_evidence(sheet.path, image, choices.units, lengths, areas)
+
+
+def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
+    """Columns of planes by axis.
+
+    Raises
+    ------
+    InputError
+        If Slice counts through a stack of several axes, which no other column tells apart.
+    """
+    planes: dict[str, str] = {}
+    for name, axis in PLANES.items():
+        if name in sheet.names and any(row.text(name) for row in sheet.rows):
+            planes.setdefault(axis, name)
+    several = [axis for axis, length in image.axes.items() if length > 1]
+    if planes == {"Z": "Slice"} and len(several) > 1 and "Ch" not in sheet.names:
+        raise InputError(
+            f"{sheet.path} has a column Slice and none called Frame or Ch, and the image has "
+            f"several axes ({', '.join(several)}): which plane a slice is cannot be known. In "
+            "ImageJ measure with Stack position ticked, or rename Slice to z or t."
+        )
+    if len(planes) > 1 and len(image.leading) == 1:
+        # A hyperstack with one slice, or one frame: the image's axis is the other.
+        moving = [axis for axis in planes if set(sheet.numbers(planes[axis])) - {0.0, 1.0}]
+        known = [axis for axis in planes if axis in image.leading]
+        if len(moving) < len(planes):
+            kept = (*moving, *known, *planes)[0]
+            planes = {kept: planes[kept]}
+    return planes

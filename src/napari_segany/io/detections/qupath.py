@@ -1,0 +1,58 @@
+"""QuPath's tables of measurements."""
+
+import re
+from collections.abc import Sequence
+
+from napari_segany.core.sketches import Sketch
+from napari_segany.io.detections.columns import entry, rows_of_image
+from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
+from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.units import IN_PIXELS, calibrated
+
+CENTROID = re.compile(r"centroid ([xy])\s*\(?(px|pixels?|µm|μm|um|\ufffdm|m)\)?")
+"""Columns of centroids; the micro sign does not survive every program."""
+
+
+def fits(sheet: Sheet) -> bool:
+    """Whether the columns are QuPath's."""
+    return _columns(sheet) is not None
+
+
+def _columns(sheet: Sheet) -> tuple[tuple[str, str], bool] | None:
+    """Columns of row and column, pixels before micrometres, and whether they are pixels."""
+    found: dict[tuple[bool, str], str] = {}
+    for name in sheet.names:
+        if match := CENTROID.fullmatch(name.lower()):
+            found.setdefault((match.group(2).startswith("p"), match.group(1)), name)
+    for pixels in (True, False):
+        if {(pixels, "x"), (pixels, "y")} <= set(found):
+            return (found[pixels, "y"], found[pixels, "x"]), pixels
+    return None
+
+
+def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
+    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    columns = _columns(sheet)
+    if columns is None:
+        sheet.need(("Centroid X µm", "Centroid Y µm"), "table of QuPath")
+        raise AssertionError("such columns are recognised")
+    spot, pixels = columns
+    sheet.need(spot, "table of QuPath")
+    kept, which = rows_of_image(sheet, image, ["Image"])
+    if pixels or choices.units == "pixels":
+        scale = IN_PIXELS
+    else:
+        scale = calibrated(sheet.path, image, "Centroids", micrometres=True)
+
+    def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+        y, x = (v * s for v, s in zip(row.values(spot), scale, strict=True))
+        # QuPath counts from the corner of the first pixel.
+        return [(Sketch([[y - 0.5, x - 0.5]], [1]), {})]
+
+    said = f"QuPath measurements: points from {spot[1]}, {spot[0]}"
+    name = sheet.first_of(["Object ID", "Name"])
+    return Understood(
+        (said, which) if which else (said,),
+        [entry(row, make, name) for row in kept.rows],
+        overrides=() if pixels else ("units",),
+    )

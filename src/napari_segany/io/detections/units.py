@@ -1,0 +1,104 @@
+"""Lengths in tables: whether they are pixels, and how many pixels they are else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_segany.errors import InputError
+from napari_segany.io.detections.found import TableImage, Units
+
+Scale = tuple[float, float]
+"""Pixels along rows and columns (Y, X) that one unit of the table is."""
+
+IN_PIXELS: Scale = (1.0, 1.0)
+
+_MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+
+_PRINTED = 0.0006
+"""By how much a number with three decimals, as programs print it, is off."""
+
+
+def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = False) -> Scale:
+    """The scale of lengths in the image's unit, or in micrometres.
+
+    Raises
+    ------
+    InputError
+        If the image does not say how large its pixels are.
+    """
+    sizes = [image.pixel_size.get(axis) for axis in "YX"]
+    factors = []
+    for size in sizes:
+        if size is None or (micrometres and size[1] not in _MICROMETRES):
+            raise InputError(
+                f"{what} of {path} are no pixels, and the image does not say how large its pixels "
+                "are. Save the image with its pixel size, or say --table-units pixels (in napari: "
+                "units)."
+            )
+        factors.append(1 / (size[0] * (_MICROMETRES[size[1]] if micrometres else 1)))
+    return factors[0], factors[1]
+
+
+def scale_if_said(path: Path, image: TableImage, chosen: Units | None) -> Scale:
+    """The scale of a table that is in pixels unless somebody says that it is not."""
+    return calibrated(path, image, "Lengths") if chosen == "calibrated" else IN_PIXELS
+
+
+def is_sized(image: TableImage) -> bool:
+    """Whether the image says how large its pixels are."""
+    return {"Y", "X"} <= set(image.pixel_size)
+
+
+def unit_of(image: TableImage) -> str:
+    """The unit of the image's pixel size."""
+    return image.pixel_size["X"][1] if "X" in image.pixel_size else "pixels"
+
+
+def scale_by_evidence(
+    path: Path,
+    image: TableImage,
+    chosen: Units | None,
+    lengths: Sequence[tuple[float, str]],
+    areas: Sequence[float],
+) -> Scale:
+    """Whether a program that knows pixel sizes has used the image's.
+
+    Boxes and areas of pixels are whole numbers of pixels, so they tell.
+
+    Parameters
+    ----------
+    path : Path
+        The table.
+    image : TableImage
+        The image.
+    chosen : {"pixels", "calibrated"}, optional
+        What was said beforehand.
+    lengths : sequence
+        Numbers that are whole in pixels, with their axis, "Y" or "X".
+    areas : sequence of float
+        Areas.
+
+    Raises
+    ------
+    InputError
+        If the image has a pixel size, and the numbers do not tell.
+    """
+    if chosen == "pixels" or (chosen is None and not is_sized(image)):
+        return IN_PIXELS
+    scale = calibrated(path, image, "Lengths")
+    if chosen == "calibrated" or scale == IN_PIXELS:
+        return scale
+    per = {"Y": scale[0], "X": scale[1]}
+    ratios = [(value, per[axis]) for value, axis in lengths]
+    ratios += [(value, scale[0] * scale[1]) for value in areas]
+    in_pixels = all(_is_whole(value, 1) for value, _ in ratios)
+    in_units = all(_is_whole(value, ratio) for value, ratio in ratios)
+    if not ratios or in_pixels == in_units:
+        raise InputError(
+            f"{path} may hold pixels or {unit_of(image)}: the image has a pixel size, and the "
+            "numbers do not tell. Say --table-units pixels, or calibrated (in napari: units)."
+        )
+    return IN_PIXELS if in_pixels else scale
+
+
+def _is_whole(value: float, ratio: float) -> bool:
+    return abs(value * ratio - round(value * ratio)) <= max(_PRINTED * ratio, 1e-6)

@@ -1,0 +1,114 @@
+"""Recipes from files, and what they say done to an image: the command line's labels in Python."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.planes import axes_fit, guess_axes
+from napari_segany.errors import InputError
+from napari_segany.everything import label_everything
+from napari_segany.io.read import open_image
+from napari_segany.models.device import choose_device
+from napari_segany.models.model import SamModel, load_model
+from napari_segany.recipe import Recipe
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """A recipe from its file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is no recipe.
+    """
+    try:
+        return Recipe.from_json(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"The recipe {path} cannot be read ({error.strerror or error})."
+        ) from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def device_of(recipe: Recipe) -> str:
+    """A device of the recipe's kind, or "auto" where there is none."""
+    try:
+        return str(choose_device(recipe.device_kind))
+    except InputError:
+        return "auto"
+
+
+def run_recipe(
+    recipe: Recipe | str | os.PathLike[str],
+    image: ArrayLike | str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    model: SamModel | None = None,
+    region: ArrayLike | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Do to an image what a recipe says: the labels of ``napari-segany segment --recipe``.
+
+    Parameters
+    ----------
+    recipe : Recipe or path
+        Of labels; a file such as the ``NAME_recipe.json`` beside every result.
+    image : array_like or path
+        An image file, or an array: numpy, dask or zarr, read plane by plane.
+    axes : str, optional
+        One letter a dimension. By default the recipe's, where they fit; else the file's own, and
+        those that the shape suggests for an array.
+    model : SamModel, optional
+        Saves loading it; must have the weights of the recipe.
+    region : array_like, optional
+        (Y, X), or of the shape of the result; points are asked only where it is not zero.
+    progress, should_stop : callable, optional
+        Called with points done and in all; polled to end early.
+
+    Returns
+    -------
+    ndarray
+        As of :func:`napari_segany.segment_everything`; :func:`napari_segany.save_labels` writes it
+        to the file that the command line writes.
+
+    Raises
+    ------
+    InputError
+        If the recipe is none, is about something else than labels or needs other weights, or the
+        image cannot be used.
+
+    Examples
+    --------
+    >>> labels = run_recipe("results/cells_recipe.json", "more.tif")  # doctest: +SKIP
+    """
+    settled = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    settled.check_product("labels")
+
+    def do(data: Any, own: str) -> NDArray[np.int32]:
+        usual = settled.axes if axes_fit(settled.axes, own) else own
+        precision: Any = settled.precision
+        who = model or load_model(settled.model, device=device_of(settled), precision=precision)
+        settled.check_weights(who.id, who.weights.sha256)
+        return label_everything(
+            data,
+            settled,
+            who,
+            axes=axes or usual,
+            region=region,
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    if isinstance(image, (str, os.PathLike)):
+        with open_image(Path(image)) as opened:
+            return do(opened.data, opened.axes)
+    array = (
+        image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
+    )
+    return do(array, guess_axes(tuple(int(n) for n in array.shape)))
