@@ -9,7 +9,9 @@ from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 
 SCRIPT = '''\
-"""Computes the labels of {name} again."""
+"""Computes the labels of a session again."""
+
+# The image was called {name!r}.
 
 import json
 
