@@ -70,6 +70,8 @@ def save_labels(
             f"Labels are whole numbers with axes that end in YX; got {labels.dtype} of shape "
             f"{shape} with axes {axes!r}."
         )
+    if 0 in shape:
+        raise InputError(f"The labels have shape {shape}, so there are no pixels to save.")
     sizes = check_sizes(pixel_size or {})
     negative = False
     with LabelStack(axes, shape) as stack:
