@@ -53,3 +53,10 @@ def test_what_cannot_be_labels_is_refused(
     with pytest.raises(InputError, match=message):
         save_labels(labels, tmp_path / name, axes)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_planes_may_come_from_any_iterable(tmp_path):
+    planes = np.arange(2 * 5 * 6).reshape(2, 5, 6)
+    for given in (iter(planes), planes.tolist()):
+        path = save_labels(given, tmp_path / "a.ome.tif", "ZYX")
+        assert np.array_equal(tifffile.imread(path), planes)
