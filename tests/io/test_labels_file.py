@@ -94,3 +94,10 @@ def test_negative_labels_are_no_objects(name: str, tmp_path: Path):
         path = save_labels(labels, tmp_path / name)
     with open_image(path) as image:
         assert np.unique(np.asarray(image.data)).tolist() == [0, 7]
+
+
+def test_planes_may_come_from_any_iterable(tmp_path):
+    planes = np.arange(2 * 5 * 6).reshape(2, 5, 6)
+    for given in (iter(planes), planes.tolist()):
+        path = save_labels(given, tmp_path / "a.ome.tif", "ZYX")
+        assert np.array_equal(tifffile.imread(path), planes)

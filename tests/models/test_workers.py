@@ -1,4 +1,7 @@
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -184,3 +187,26 @@ def test_a_thread_that_has_no_others_does_it_all() -> None:
 def test_an_error_in_what_is_shared_out_reaches_the_caller(bad: int) -> None:
     with pytest.raises(KeyError, match=f"item {bad}"):
         all_of(lambda _: share_out(lambda item: fail_at(bad, item), range(3)), [0], CPU)
+
+
+class Large:
+    """Stands for a tensor that a shared function works on."""
+
+
+@pytest.mark.parametrize("bad", [None, 2])
+def test_what_was_shared_out_is_let_go_while_others_still_wait(bad: int | None) -> None:
+    torch.set_num_threads(1)
+    seen: list[weakref.ref[Large]] = []
+    alive: list[int] = []
+
+    def work(_: int) -> None:
+        gc.collect()
+        alive.append(sum(each() is not None for each in seen))
+        large = Large()
+        seen.append(weakref.ref(large))
+        with contextlib.suppress(KeyError):
+            share_out(lambda part: (large, fail_at(-1 if bad is None else bad, part)), range(3))
+
+    all_of(work, range(6), CPU)
+    assert len(alive) == 6
+    assert max(alive) <= 1, "nothing is kept until the last item"

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_segany.core.labels import as_ids, whole_numbers
 from napari_segany.core.planes import guess_axes
+from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import write_labels
@@ -37,7 +38,7 @@ def save_labels(
     labels : array
         Whole numbers up to 4,294,967,295, (Y, X) or a stack of such planes; numpy, dask or zarr,
         read plane by plane. Ids stay as they are. Negative ones are no objects and become 0, with
-        a warning.
+        a warning. An iterable of planes is put together.
     path : str or Path
         Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; what is there is replaced.
     axes : str, optional
@@ -58,7 +59,9 @@ def save_labels(
     SeganyError
         If the file cannot be written.
     """
-    path = Path(path)
+    path, labels = Path(path), listed(labels)
+    if not hasattr(labels, "dtype"):
+        labels = np.asarray(labels)
     shape = tuple(int(n) for n in np.shape(labels))
     axes = axes or guess_axes((*shape[:-2], 9, 9)) if len(shape) > 1 else ""
     if (

@@ -140,14 +140,23 @@ def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list
     if pool is None:
         return [function(item) for item in items]
 
+    held = [function]
+
     def call(item: Item) -> Result:
         with torch.inference_mode():
-            return function(item)
+            return held[0](item)
 
     futures = [pool.submit(call, item) for item in items[:-1]]
-    results = [function(item) for item in items[-1:]]
-    # Others begin at the front. What nobody has begun is done here, from the back; waiting for it
-    # could be waiting for oneself.
-    for item, future in zip(reversed(items[:-1]), reversed(futures), strict=True):
-        results.append(function(item) if future.cancel() else future.result())
+    try:
+        results = [function(item) for item in items[-1:]]
+        # Others begin at the front. What nobody has begun is done here, from the back; waiting for
+        # it could be waiting for oneself.
+        for item, future in zip(reversed(items[:-1]), reversed(futures), strict=True):
+            results.append(function(item) if future.cancel() else future.result())
+    finally:
+        for future in futures:
+            future.cancel()
+        # What was cancelled stays in the queue, behind all that was to be spread, and would keep
+        # alive what it was to work on.
+        held.clear()
     return results[::-1]
