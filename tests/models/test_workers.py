@@ -1,10 +1,11 @@
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 import torch
 
+from napari_segany.models import workers
 from napari_segany.models.workers import share_out, spread
 
 CPU = torch.device("cpu")
@@ -41,8 +42,14 @@ def fail_at(bad: int, item: int) -> int:
 
 @pytest.mark.parametrize("device", [CPU, ELSEWHERE], ids=str)
 def test_results_are_in_the_order_of_the_items(device: torch.device) -> None:
+    done = [threading.Event() for _ in range(6)]
+    done[5].set()
+
     def later_ones_sooner(item: int) -> int:
-        time.sleep(0.02 * (5 - item))
+        # Of two at a time, the first ends after the second.
+        if device == CPU and item % 2 == 0:
+            assert done[item + 1].wait(60)
+        done[item].set()
         return item * item
 
     assert all_of(later_ones_sooner, range(5), device) == [0, 1, 4, 9, 16]
@@ -51,7 +58,7 @@ def test_results_are_in_the_order_of_the_items(device: torch.device) -> None:
 
 
 def test_as_many_items_at_once_as_torch_had_threads() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def wait(item: int) -> str:
         both.wait()
@@ -71,7 +78,7 @@ def test_every_item_has_one_core() -> None:
 def test_a_change_of_torchs_threads_is_heeded() -> None:
     all_of(str, range(2), CPU)
     torch.set_num_threads(3)
-    three = threading.Barrier(3, timeout=10)
+    three = threading.Barrier(3, timeout=60)
     all_of(lambda _: three.wait(), range(3), CPU)
     assert torch.get_num_threads() == 3
 
@@ -105,7 +112,7 @@ def test_elsewhere_than_on_a_cpu_everything_is_done_in_the_callers_thread() -> N
 
 def test_callers_in_several_threads_take_turns() -> None:
     def ask(_: int) -> None:
-        time.sleep(0.01)
+        torch.ones(100, 100) @ torch.ones(100, 100)
 
     callers = [threading.Thread(target=spread, args=(ask, range(4), CPU)) for _ in range(3)]
     for caller in callers:
@@ -116,26 +123,41 @@ def test_callers_in_several_threads_take_turns() -> None:
     assert threads_of_a_new_thread() == 2
 
 
-def test_closing_it_early_ends_what_has_begun_and_begins_no_more() -> None:
+def test_closing_it_early_ends_what_has_begun_and_begins_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun: list[int] = []
+    ended: list[int] = []
+    second, closing = threading.Event(), threading.Event()
+
+    def wait_for_all(futures: Any) -> None:
+        # Closing has come to where it waits for what has begun.
+        closing.set()
+        workers_wait(futures)
+
+    workers_wait = workers.wait
+    monkeypatch.setattr(workers, "wait", wait_for_all)
 
     def slow(item: int) -> int:
         begun.append(item)
-        time.sleep(0.02)
+        if item:
+            second.set()
+            assert closing.wait(60)
+        ended.append(item)
         return item
 
     results = spread(slow, range(100), CPU)
     assert next(results) == 0
+    assert second.wait(60)
     results.close()
-    count = len(begun)
-    assert count < 20
-    time.sleep(0.1)
-    assert len(begun) == count
+    # Two at a time: those that had begun by then.
+    assert sorted(begun) == sorted(ended)
+    assert set(begun) <= {0, 1, 2}
     assert torch.get_num_threads() == 2
 
 
 def test_idle_threads_take_some_of_what_is_shared_out() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def wait(item: int) -> tuple[int, str, bool]:
         both.wait()

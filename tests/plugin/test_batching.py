@@ -12,10 +12,10 @@ import tifffile
 from hypothesis import given
 from tests.recipes import recipes
 
-from napari_segany import AutomaticParams, LabelParams, Recipe
+from napari_segany import AutomaticParams, LabelParams, Recipe, segment_everything
 from napari_segany.batch.plan import Outcome
 from napari_segany.cli.batch import how_to_read, own_axes
-from napari_segany.cli.main import build_parser
+from napari_segany.cli.main import build_parser, main
 from napari_segany.cli.segment import chosen_parameters
 from napari_segany.errors import InputError
 from napari_segany.io.results import Outputs
@@ -178,3 +178,35 @@ def test_axes_of_single_files_are_in_the_command(folder: Path, tmp_path: Path):
 def test_a_file_that_looks_like_an_option_is_a_file(tmp_path: Path):
     args, _ = read_back(as_command(FileList([Row(Path("-o.tif"), axes="YX")]), Settings(tmp_path)))
     assert args.inputs == ["./-o.tif"]
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "CZYX", "ZYXC"])
+def test_channels_anywhere_are_seen_as_colours(axes: str, tiny_model: Any, tmp_path: Path):
+    stack = np.random.default_rng(0).integers(0, 4000, (2, 2, 40, 50)).astype(np.uint16)
+    data = np.moveaxis(stack, 1, axes.index("C"))
+    given = {"photometric": "minisblack", "planarconfig": "separate", "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", data, **given)
+    files = FileList([Row(tmp_path / "a.tif", axes=axes)])
+    settings = Settings(tmp_path / "out", params=PARAMS, channels=(0, 1))
+    told: list[Outcome] = []
+    assert files.work(settings, tiny_model, told.append, lambda *_: None)(lambda: False) == 0
+    with tifffile.TiffFile(tmp_path / "out" / "a_labels.ome.tif") as file:
+        found = file.asarray()
+    wanted = segment_everything(stack, "ZCYX", tiny_model, PARAMS, channels=(0, 1))
+    assert wanted.any()
+    assert np.array_equal(found, wanted)
+
+
+def test_axes_of_one_file_are_followed_by_the_command(
+    folder: Path, tiny_model: Any, tmp_path: Path, monkeypatch: Any
+):
+    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    files = FileList()
+    files.add([folder / "a0.tif", folder / "a1.tif"])
+    files.rows[1].axes = "TYX"
+    assert main(shlex.split(as_command(files, Settings(tmp_path, params=PARAMS)))[1:]) == 0
+    kinds = {}
+    for name in ("a0", "a1"):
+        with tifffile.TiffFile(tmp_path / f"{name}_labels.ome.tif") as file:
+            kinds[name] = file.series[0].axes
+    assert kinds["a0"] != kinds["a1"] == "TYX"

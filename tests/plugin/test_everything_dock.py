@@ -1,5 +1,6 @@
 """The Everything widget without a window around it."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from tests.plugin.windows import until
 
-from napari_segany import AutomaticParams
+from napari_segany import AutomaticParams, LabelParams, segment_everything
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.everything import EverythingWidget
@@ -146,3 +147,63 @@ def test_a_complaint_leaves_when_the_next_thing_succeeds(
     assert "Select an object first" in widget.message.text()
     widget.sliders.border.setChecked(True)
     assert widget.message.text() == ""
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("channels", [(1,), (0, 1), (0, 1, 2)])
+def test_channels_along_any_axis_are_searched_as_colours(
+    widget: EverythingWidget, tiny_model: Any, axis: int, channels: tuple[int, ...]
+) -> None:
+    stack = np.random.default_rng(4).integers(0, 4000, (2, 3, 70, 80)).astype(np.uint16)
+    data = np.moveaxis(stack, 1, axis)
+    layer = widget.viewer.add_layer(Image(data, name="hyper", scale=(1, 1, 2, 2)))
+    widget.model = tiny_model
+    widget.set_image(layer, channels, channel_axis=axis)
+    widget.whole_stack.setChecked(True)
+    widget.find(LOOSE, wait=True)
+    made = widget.make_labels()
+    assert made.data.shape == (2, 70, 80)
+    assert made.scale.tolist() == [1, 2, 2] or np.allclose(np.diag(made.affine)[:3], [1, 2, 2])
+    recipe = widget.finder.everything.recipe()
+    assert recipe.channels == channels
+    wanted = segment_everything(
+        stack, "ZCYX", tiny_model, recipe.params, labels=recipe.labels, channels=channels
+    )
+    assert wanted.any()
+    assert np.array_equal(made.data, wanted)
+
+
+def test_a_recipe_holds_what_was_searched_for_and_what_was_moved(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    params = dataclasses.replace(LOOSE, min_area=7, min_solidity=0.12345, crop_overlap_ratio=1 / 3)
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.search.params = params
+    widget.find(wait=True)
+    resolved = tiny_model.resolve_params(params)
+    recipe = widget.finder.everything.recipe()
+    assert (recipe.params, recipe.labels) == (resolved, LabelParams())
+    widget.sliders.border.setChecked(True)
+    recipe = widget.finder.everything.recipe()
+    assert recipe.params == dataclasses.replace(resolved, exclude_border=True)
+    assert recipe.labels == LabelParams()
+
+
+def test_channels_of_one_layer_are_images_of_their_own(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    stack = np.random.default_rng(4).integers(0, 4000, (3, 70, 80)).astype(np.uint16)
+    layer = widget.viewer.add_layer(Image(stack, name="hyper"))
+    widget.model = tiny_model
+    for channels in ((0,), (1, 2)):
+        widget.set_image(layer, channels)
+        widget.find(LOOSE, wait=True)
+    widget.set_image(layer, (0,))
+    assert widget.finder.shown is not None
+    layer.data = stack[:, ::-1].copy()
+    assert widget.finder.shown is None
+    assert widget.finder.picture.channels == (0,)
+    assert "other pixels" in widget.message.text()
+    widget.viewer.layers.remove(layer)
+    assert widget.finder.picture is None

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
@@ -197,6 +198,78 @@ def test_one_file_from_viewer_console_command_line_and_cluster(
     assert len(set(hashes.values())) == 1, hashes
     written = json.loads((tmp_path / "cluster" / "coins_recipe.json").read_text())
     assert written["params"]["exclude_border"] is True
+
+
+def test_the_finest_level_is_saved_and_the_others_are_told(labels: Any, tmp_path: Path):
+    layer = Labels([labels, labels[:, ::2, ::2]], scale=(2, 1, 1), units=("um",) * 3)
+    with pytest.warns(UserWarning, match="without the coarser levels of the pyramid: it has no"):
+        save(layer, tmp_path / "a_labels.ome.tif")
+    ((values, settings, _),) = read(str(tmp_path / "a_labels.ome.tif"))
+    assert np.array_equal(values, labels)
+    assert settings["scale"] == (2, 1, 1)
+
+
+def test_what_a_file_has_no_place_for_is_told(labels: Any, tmp_path: Path):
+    units = ("um",) * 3
+    for number, (placed, told) in enumerate(
+        [
+            ({"rotate": 30}, "rotation, shear or mirroring:"),
+            ({"shear": [0, 0, 0.2]}, "rotation, shear or mirroring:"),
+            ({"affine": np.diag([1, -1, 1, 1])}, "rotation, shear or mirroring:"),
+            ({"translate": (0, 5, 0)}, "without translation:"),
+            ({"rotate": 30, "translate": (9, 0, 0)}, "mirroring; translation:"),
+        ]
+    ):
+        layer = Labels(labels, scale=(2, 0.5, 0.25), units=units, **placed)
+        path = tmp_path / f"{number}_labels.ome.tif"
+        with pytest.warns(UserWarning, match=told):
+            save(layer, path)
+        ((values, settings, _),) = read(str(path))
+        assert np.array_equal(values, labels)
+        if "shear" not in placed:
+            assert settings["scale"] == pytest.approx((2, 0.5, 0.25))
+
+
+def test_a_transform_that_only_scales_is_the_pixel_size(labels: Any, tmp_path: Path):
+    affine = np.diag([3.0, 2.0, 2.0, 1.0])
+    layer = Labels(labels, scale=(1, 0.5, 0.25), affine=affine, units=("nm",) * 3)
+    save(layer, tmp_path / "a_labels.ome.tif")
+    ((_, settings, _),) = read(str(tmp_path / "a_labels.ome.tif"))
+    assert settings["scale"] == pytest.approx((3, 1, 0.5))
+    assert set(settings["units"]) == {"nm"}
+
+
+def test_planes_of_five_axes_have_the_size_of_their_own(tmp_path: Path):
+    data = np.ones((2, 3, 2, 8, 9), np.int32)
+    layer = Labels(data, scale=(7, 6, 5, 0.5, 0.25), units=("um",) * 5)
+    save(layer, tmp_path / "a_labels.ome.tif")
+    ((values, settings, _),) = read(str(tmp_path / "a_labels.ome.tif"))
+    assert values.shape == data.shape
+    assert settings["scale"][-2:] == (0.5, 0.25)
+
+
+def test_lazy_labels_and_odd_names_are_saved(labels: Any, tmp_path: Path):
+    layer = Labels(dask.array.from_array(labels), name="a/b: <c> & d?")
+    path = tmp_path / "ä & <b> zellen_labels.ome.tif"
+    save(layer, path)
+    ((values, _, _),) = read(str(path))
+    assert np.array_equal(values, labels)
+
+
+def test_features_are_saved_beside_the_labels_and_nothing_is_replaced(labels: Any, tmp_path: Path):
+    features = {"index": [1, 2, 3], "area": [5.5, np.nan, 7], "kind": ["a", "b", ""]}
+    layer = Labels(labels, features=features)
+    path, table = tmp_path / "cells_labels.ome.tif", tmp_path / "cells_table.csv"
+    assert save(layer, path) == [str(path), str(table)]
+    ((values, settings, _),) = read(str(path))
+    again = Labels(values, **settings).features
+    assert again["index"].tolist() == [1, 2, 3]
+    assert again["area"].tolist() == pytest.approx([5.5, np.nan, 7], nan_ok=True)
+    assert again["kind"].tolist() == ["a", "b", ""]
+    before = table.read_bytes()
+    with pytest.warns(UserWarning, match=r"features, because cells_table.csv is there already"):
+        assert save(layer, path) == [str(path)]
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_ids_beyond_32_bits_are_kept_or_refused(
     others.take_labels(controller, viewer.add_layer(Labels(wide)))
     jobs.run()
     assert [each.label for each in controller.session.state.open] == [2**32 + 1, 2**40 + 1]
-    with pytest.raises(InputError, match="type int32, whose ids end at 2147483647"):
+    with pytest.raises(InputError, match="type int32, which ends at 2147483647"):
         controller.commit()
     assert len(controller.session.state.open) == 2
     into = viewer.add_layer(Labels(np.zeros(stack.shape, np.uint64)))
@@ -135,6 +135,18 @@ def test_points_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer:
     viewer.add_layer(grouped)
     others.take_layer(controller, grouped)
     assert sorted(len(e.prompt.points) for e in controller.session.state.open) == [1, 2]
+
+
+def test_a_feature_label_that_holds_ids_is_no_sign(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack)
+    controller.mode = "many"
+    viewer.dims.current_step = (2, 0, 0)
+    theirs = Points([[2, 5, 5], [2, 7, 7], [2, 9, 9]], features={"label": [0, 1, 2]})
+    viewer.add_layer(theirs)
+    others.take_layer(controller, theirs)
+    assert [e.prompt.labels.tolist() for e in controller.session.state.open] == [[1], [1], [1]]
 
 
 def test_shapes_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:

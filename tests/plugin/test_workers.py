@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QApplication
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin import workers
@@ -60,14 +61,14 @@ def test_the_most_urgent_comes_first_and_what_gave_way_is_done_later(
     order: list[str] = []
     ahead = Gate()
     jobs.submit("ahead", AHEAD, ahead, lambda _: order.append("ahead"), pytest.fail)
-    ahead.begun.wait(5)
+    assert ahead.begun.wait(60)
     ahead.begun.clear()
     question = Gate()
     jobs.submit("ask", ASK, question, lambda _: order.append("ask"), pytest.fail)
-    question.begun.wait(5)
+    assert question.begun.wait(60)
     jobs.submit("embed", EMBED, lambda _: 0, lambda _: order.append("embed"), pytest.fail)
     question.open.set()
-    ahead.begun.wait(5)
+    assert ahead.begun.wait(60)
     ahead.open.set()
     qtbot.waitUntil(lambda: len(order) == 3)
     assert order == ["ask", "embed", "ahead"]
@@ -77,10 +78,9 @@ def test_work_of_the_same_key_replaces_the_earlier(jobs: QtJobs, qtbot: Any) -> 
     done: list[str] = []
     first = Gate()
     jobs.submit("same", ASK, first, lambda _: done.append("first"), pytest.fail)
-    first.begun.wait(5)
+    assert first.begun.wait(60)
     jobs.submit("same", ASK, lambda _: 0, lambda _: done.append("second"), pytest.fail)
-    qtbot.waitUntil(lambda: not jobs.busy)
-    qtbot.wait(20)
+    qtbot.waitUntil(lambda: not jobs.busy, timeout=60_000)
     assert done == ["second"]
 
 
@@ -88,17 +88,17 @@ def test_what_is_stopped_is_never_heard_of(jobs: QtJobs, qtbot: Any) -> None:
     gate = Gate()
     jobs.submit(1, AHEAD, gate, pytest.fail, pytest.fail)
     jobs.submit(2, AHEAD, gate, pytest.fail, pytest.fail)
-    gate.begun.wait(5)
+    assert gate.begun.wait(60)
     jobs.stop(EMBED)
-    qtbot.waitUntil(lambda: not jobs.busy)
-    qtbot.wait(20)
+    # What was done is told before nothing is to be done any more.
+    qtbot.waitUntil(lambda: not jobs.busy, timeout=60_000)
 
 
 def test_ending_waits_for_the_thread(qtbot: Any) -> None:
     jobs = QtJobs()
     gate = Gate()
     jobs.submit(1, ASK, gate, pytest.fail, pytest.fail)
-    gate.begun.wait(5)
+    assert gate.begun.wait(60)
     jobs.end()
     assert not jobs._thread.is_alive()
 
@@ -121,10 +121,10 @@ def test_work_beside_waits_for_nothing_and_is_not_stopped(jobs: QtJobs, qtbot: A
 def test_the_end_ends_work_beside(qtbot: Any) -> None:
     jobs, gate = QtJobs(), Gate()
     jobs.beside(gate, pytest.fail, pytest.fail)
-    assert gate.begun.wait(5)
+    assert gate.begun.wait(60)
     assert jobs.busy
-    jobs.end()
-    qtbot.wait(20)
+    jobs.end(60)
+    QApplication.processEvents()
     assert not [t for t in threading.enumerate() if t.name == "napari-segany beside"]
 
 

@@ -77,7 +77,10 @@ def test_identity_is_that_of_the_content() -> None:
         (lambda: ArraySource(np.zeros((0, 5))), "no planes"),
         (lambda: ArraySource(DATA, channel_axis=4), "no axis 4"),
         (lambda: ArraySource(DATA, channel_axis=1, channels=[3]), r"0\.\.2"),
-        (lambda: ArraySource(DATA, channel_axis=1, channels=[0, 1]), "one channel or three"),
+        (
+            lambda: ArraySource(DATA, channel_axis=1, channels=[0, 1, 2, 0]),
+            "one, two or three channels",
+        ),
         (lambda: ArraySource(DATA, rgb=True), "not RGB"),
         (lambda: ArraySource(DATA).read((0, 0, 0, None)), "is no plane"),
         (lambda: ArraySource(DATA).read((0, 3, None, None)), "is no plane"),

@@ -160,3 +160,21 @@ def test_an_object_that_goes_below_others_again_gets_its_pixels_and_no_others(mo
     assert session.area(second.id) == 16 * 16 - 6 * 6
     for at, to in itertools.pairwise((7, 0, 6, 3, 5, 1, 7)):
         history.travel(at, to, None)
+
+
+@pytest.mark.parametrize("overlap", ["keep", "replace"])
+def test_an_object_that_refines_one_of_its_label_gives_it_back(overlap: Any, model: Any) -> None:
+    there = np.zeros(SHAPE, np.int32)
+    there[5:20, 5:20] = 7
+    before = there.copy()
+    session = Session(ArraySource(IMAGE), model, ArrayTarget(there))
+    session.on_overlap = overlap
+    session.add_many([Prompt(box=[10, 10, 29, 29])], labels=[7])
+    session.ask()
+    assert session.commit([1]) == [7]
+    assert (there[10:30, 10:30] == 7).all()
+    after = there.copy()
+    session.undo()
+    assert np.array_equal(there, before)
+    session.redo()
+    assert np.array_equal(there, after)

@@ -93,45 +93,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with the points if there are any",
     )
     asking.add_argument(
-        "--table",
-        type=Path,
-        metavar="FILE",
-        help="boxes or points of another program, an object each: .csv, .tsv, .txt or .xls with a "
-        "header, COCO's .json, YOLO's .txt; rows of other planes are left out",
-    )
-    asking.add_argument(
-        "--keep-rows",
-        action="store_true",
-        help="number objects by the rows of the table, and list every row, also those whose "
-        "object is covered, empty or skipped",
-    )
-    asking.add_argument(
         "--candidate",
         choices=CANDIDATES,
         default="best",
         help="which reading of each prompt to keep: the best one, the first, second or third, or "
         "all of them as objects of their own (default: best)",
     )
-    reading = parser.add_argument_group("tables of other programs")
-    reading.add_argument(
-        "--table-dialect",
-        choices=DIALECTS,
-        metavar="NAME",
-        help="who wrote the table: " + ", ".join(DIALECTS) + " (x, y of plain tables with width "
-        "and height are a corner, of plain-centred ones the middle; default: told by its columns)",
-    )
-    reading.add_argument(
-        "--first-plane",
-        type=int,
-        choices=(0, 1),
-        help="what the table calls the first plane (default: as its program does)",
-    )
-    reading.add_argument(
-        "--table-units",
-        choices=("pixels", "calibrated"),
-        help="whether lengths in the table are pixels or in the unit of the image's pixel size "
-        "(default: as the table says)",
-    )
+    add_table(parser)
     arguments.add_model(parser)
     arguments.add_image(parser)
     parser.add_argument(
@@ -142,6 +110,43 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "axes of length 1 may be left out, and axes that the stack has not be 0",
     )
     parser.set_defaults(run=run)
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """Add the table of another program, and how it is to be understood."""
+    group = parser.add_argument_group("tables of other programs")
+    group.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="boxes or points of another program, an object each: .csv, .tsv, .txt or .xls with a "
+        "header, COCO's .json, YOLO's .txt; rows of other planes are left out",
+    )
+    group.add_argument(
+        "--keep-rows",
+        action="store_true",
+        help="number objects by the rows of the table, and list every row, also those whose "
+        "object is covered, empty or skipped",
+    )
+    group.add_argument(
+        "--table-dialect",
+        choices=DIALECTS,
+        metavar="NAME",
+        help="who wrote the table: " + ", ".join(DIALECTS) + " (x, y of plain tables with width "
+        "and height are a corner, of plain-centred ones the middle; default: told by its columns)",
+    )
+    group.add_argument(
+        "--first-plane",
+        type=int,
+        choices=(0, 1),
+        help="what the table calls the first plane (default: as its program does)",
+    )
+    group.add_argument(
+        "--table-units",
+        choices=("pixels", "calibrated"),
+        help="whether lengths in the table are pixels or in the unit of the image's pixel size "
+        "(default: as the table says)",
+    )
 
 
 def check_together(args: argparse.Namespace) -> None:

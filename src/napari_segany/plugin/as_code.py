@@ -9,7 +9,9 @@ from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 
 SCRIPT = '''\
-"""Computes the labels of {name} again."""
+"""Computes the labels of a session again."""
+
+# The image was called {name!r}.
 
 import json
 
@@ -40,7 +42,8 @@ def as_python(kept: dict[str, Any], layer: Any) -> str:
         raise InputError("Sessions on several layers seen as colours are done again in napari.")
     reading = kept["image"].get("reading", {})
     return SCRIPT.format(
-        name=kept["image"]["name"],
+        # As in a text of Python: a name may hold quotes.
+        name=json.dumps(kept["image"]["name"])[1:-1],
         load="from napari_segany.io.read import open_image\n" if path else "",
         session=json.dumps(kept),
         # What napari reads takes values as they are stored.

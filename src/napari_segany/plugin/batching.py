@@ -187,7 +187,6 @@ class FileList:
         model: SamModel | None,
         told: Callable[[Outcome], None],
         progress: BatchProgress,
-        loaded: Callable[[SamModel], None] | None = None,
     ) -> Callable[[ShouldStop], int]:
         """How to do the batch; what is returned is called in another thread, gives the failures.
 
@@ -201,8 +200,6 @@ class FileList:
             Called with the outcome of each image.
         progress : callable
             Called with planes done and in all.
-        loaded : callable, optional
-            Called with a model that was loaded.
 
         Raises
         ------
@@ -229,7 +226,7 @@ class FileList:
                 told(Outcome(path, "failed", error=text))
                 failures += 1
             if items:
-                with _executor(settings, model, loaded) as where:
+                with _executor(settings, model) as where:
                     recipe = where.make_recipe(**settings.given)
                     _check_weights(recipe, settings.recipe)
                     overwrite = settings.overwrite
@@ -267,9 +264,7 @@ def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:
 
 
 @contextmanager
-def _executor(
-    settings: Settings, model: SamModel | None, loaded: Callable[[SamModel], None] | None
-) -> Iterator[Executor]:
+def _executor(settings: Settings, model: SamModel | None) -> Iterator[Executor]:
     if settings.where != HERE:
         with connect(settings.where, None, settings.request) as cluster:
             yield cluster
@@ -277,8 +272,6 @@ def _executor(
     if model is None:
         request: Any = settings.request
         model = load_model(request.model, device=request.device, precision=request.precision)
-        if loaded is not None:
-            loaded(model)
     yield Local(model)
 
 

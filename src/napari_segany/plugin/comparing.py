@@ -13,14 +13,13 @@ from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.evaluation.binary import components, noticed
-from napari_segany.evaluation.side_by_side import Read, SideBySide, Where, compare, draw_errors
+from napari_segany.evaluation.side_by_side import SideBySide, Where, compare, draw_errors
 from napari_segany.plugin.errors_layer import ErrorsLayer, is_errors
 from napari_segany.plugin.layers import full_data, lies_like, show_plane, viewed_plane
 from napari_segany.plugin.picture import Picture
+from napari_segany.plugin.sides import Sides
 from napari_segany.plugin.storage import empty
 from napari_segany.plugin.workers import ASK, Jobs
-from napari_segany.session.source import plane_slices
 
 Over = Literal["plane", "planes", "stack"]
 """The plane in view; every plane, each with objects of its own; objects through all planes."""
@@ -73,7 +72,7 @@ class Comparer:
         self._apart: frozenset[int] = frozenset()
         # Truth and prediction of the result, or of the one that is being found.
         self._layers: tuple[Any, ...] = ()
-        self._read: Read | None = None
+        self._read: Sides | None = None
         self._views: dict[int, Any] = {}
         self._drawing = False
         viewer.layers.events.removed.connect(self._on_removed)
@@ -117,7 +116,7 @@ class Comparer:
         planes = self._planes(truth, over)
         together = over == "stack" and truth.ndim > 2
         self.forget()
-        self._read = read = _Reader(full_data(truth), full_data(prediction), self._apart, together)
+        self._read = read = Sides(full_data(truth), full_data(prediction), self._apart, together)
         self._follow(truth, prediction)
         self.error = None
 
@@ -206,7 +205,7 @@ class Comparer:
 
     def _on_compared(self, found: SideBySide) -> None:
         self.result = found
-        assert isinstance(self._read, _Reader)
+        assert self._read is not None
         if not self._apart:
             self.binary = self._read.noticed
         self.status.emit(self._about_binary())
@@ -301,7 +300,7 @@ class Comparer:
             shown = [layer.ndim - 2, layer.ndim - 1]
         return tuple(None if k in shown else round(float(x)) for k, x in enumerate(position))
 
-    def _known(self) -> tuple[SideBySide, Read]:
+    def _known(self) -> tuple[SideBySide, Sides]:
         if self.result is None or self._read is None:
             raise InputError("Compare two layers first.")
         return self.result, self._read
@@ -366,52 +365,3 @@ class Comparer:
                 None if gone is self.truth else self.truth,
             )
             self.status.emit(f"{gone.name} was removed.")
-
-
-class _Reader:
-    """Reads planes of truth (0) and prediction (1), and notices which look binary.
-
-    Parameters
-    ----------
-    truth, prediction : array
-        Labels; lazy data is computed here, in the thread that compares.
-    apart : frozenset of int
-        Sides of which each separate part is an object.
-    together : bool
-        Whether objects go through planes.
-    """
-
-    def __init__(self, truth: Any, prediction: Any, apart: frozenset[int], together: bool) -> None:
-        self._data: list[Any] = [truth, prediction]
-        self._apart, self._together = apart, together
-        self._whole: dict[int, NDArray[np.integer]] = {}
-        self._ids: dict[int, set[int]] = {}
-        self._seen: dict[int, str] = {}
-
-    def __call__(self, side: int, plane: Where) -> NDArray[np.integer]:
-        """One plane."""
-        if side not in self._apart:
-            return np.asarray(self._data[side][plane_slices(plane)])
-        if not self._together:
-            return components(np.asarray(self._data[side][plane_slices(plane)]))
-        if side not in self._whole:
-            # Parts go through planes, too.
-            self._whole[side] = components(np.asarray(self._data[side]))
-        return self._whole[side][plane_slices(plane)]
-
-    def look(self, side: int, plane: Where) -> NDArray[np.integer]:
-        """The same, and note what it looks like."""
-        found = self(side, plane)
-        if side not in self._apart:
-            if side not in self._seen and (text := noticed(found)):
-                self._seen[side] = text
-            if self._together:
-                self._ids.setdefault(side, set()).update(np.unique(found[found > 0]).tolist())
-        return found
-
-    @property
-    def noticed(self) -> dict[int, str]:
-        """What looked binary, in words, by side."""
-        # One object through planes may well have several parts in one of them.
-        many = {side for side, ids in self._ids.items() if len(ids) > 1}
-        return {side: text for side, text in sorted(self._seen.items()) if side not in many}

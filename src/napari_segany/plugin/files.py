@@ -1,18 +1,23 @@
 """What napari opens and saves through this plugin: labels with axes, pixel size and scores."""
 
 import csv
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_segany.core.labels import whole_numbers
 from napari_segany.core.planes import KNOWN_AXES
+from napari_segany.io.atomic import writing
 from napari_segany.io.labels_file import image_name, save_labels
 from napari_segany.io.pixel_size import from_names
 from napari_segany.io.read import open_image
+from napari_segany.io.table import TABLES, CsvTable
 from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.layers import NEGLIGIBLE, PLACEMENT, to_world
 from napari_segany.plugin.results import METADATA
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -110,14 +115,65 @@ def _column(cells: list[str]) -> list[Any]:
 
 
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
-    """Save a labels layer with its axes and pixel size."""
-    shape = np.shape(data)
-    labels = [str(label).upper() for label in settings.get("axis_labels") or ()]
+    """Save a labels layer with its axes, pixel size and table of features.
+
+    What the file has no place for is warned of: all levels of a pyramid but the finest, and where
+    the layer lies in the world.
+    """
+    layer = _placed(data, settings)
+    left_out = []
+    if layer.multiscale:
+        left_out.append("the coarser levels of the pyramid")
+        data = layer.data[0]
+    shape = tuple(np.shape(data))
+    labels = [str(label).upper() for label in layer.axis_labels]
     named = len(labels) == len(shape) and labels[-2:] == ["Y", "X"]
     named = named and all(len(a) == 1 and a in KNOWN_AXES for a in labels)
     named = named and len(set(labels)) == len(labels)
     axes = "".join(labels) if named else None
-    known = axes or "TZYX"[4 - len(shape) :]
-    steps = dict(zip(known, map(float, settings.get("scale") or ()), strict=False))
-    units = dict(zip(known, map(str, settings.get("units") or ()), strict=False))
-    return [str(save_labels(data, path, axes, from_names(steps, units)))]
+    known = axes or "TZYX"[-len(shape) :]
+    matrix, origin = to_world(layer)
+    # The length of a pixel's sides, wherever these point to.
+    steps = np.linalg.norm(matrix, axis=0)
+    if not np.allclose(matrix, np.diag(steps), atol=NEGLIGIBLE * steps.max()):
+        left_out.append("rotation, shear or mirroring")
+    if not np.allclose(origin, 0, atol=NEGLIGIBLE * steps.max()):
+        left_out.append("translation")
+    last = len(known)
+    sizes = dict(zip(known, steps[-last:].tolist(), strict=True))
+    units = dict(zip(known, map(str, layer.units[-last:]), strict=True))
+    written = [save_labels(data, path, axes, from_names(sizes, units))]
+    table = written[0].with_name(f"{image_name(written[0])}{TABLES['csv'][0]}")
+    if len(layer.features.columns) > ("index" in layer.features):
+        if table.exists():
+            left_out.append(f"features, because {table.name} is there already")
+        else:
+            _write_features(layer.features, table)
+            written.append(table)
+    if left_out:
+        warnings.warn(
+            f"{written[0].name} is saved without {'; '.join(left_out)}: it has no place for that.",
+            stacklevel=2,
+        )
+    return [str(each) for each in written]
+
+
+def _placed(data: Any, settings: dict[str, Any]) -> Labels:
+    """The layer that is saved, so that its whole transform can be read; its pixels are not."""
+    wanted = {*PLACEMENT, "multiscale", "features"}
+    given = {name: value for name, value in settings.items() if name in wanted}
+    return Labels(data, **given)
+
+
+def _write_features(features: Any, path: Path) -> None:
+    """A layer's features as the table beside a file of labels."""
+    # In a table without that column the row's number is the label.
+    index = features["index"] if "index" in features else np.arange(len(features))
+    table = CsvTable()
+    table.add(
+        {"label": np.asarray(index)}
+        | {str(name): np.asarray(features[name]) for name in features if name != "index"}
+    )
+    with writing(path) as temporary:
+        table.save(temporary)
+    table.close()

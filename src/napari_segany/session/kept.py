@@ -45,6 +45,7 @@ class SessionRecord(TypedDict):
     device_kind: NotRequired[str]
     torch_version: NotRequired[str]
     instruction_set: NotRequired[str]
+    processor: NotRequired[str]
     platform: NotRequired[str]
     image: ImageRecord
     steps: list[tuple[Literal["put", "take"], ObjectRecord | Number]]

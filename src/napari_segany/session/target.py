@@ -132,7 +132,7 @@ def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
     largest = min(int(np.iinfo(dtype).max), LARGEST_ID)
     if label > largest:
         raise InputError(
-            f"The labels are of type {dtype}, whose ids end at {largest}: there is no place for "
+            f"The labels are of type {dtype}, which ends at {largest} for ids: there is no place for "
             f"{label}. Commit into labels of a larger type, or number them anew, for example with "
             "skimage.segmentation.relabel_sequential."
         )
@@ -209,8 +209,6 @@ class Ledger:
         assert label is not None
         box, wanted = pixels_of(commit.mask, each.plane)
         below = self.target.read(box)
-        # Whatever else brought this label back, for example the labels' own undo, is this object.
-        below[below == label] = 0
         near = sorted(self._overlapping(box), key=lambda p: -p.order)
         later = [p for p in near if p.order > commit.order]
         earlier = near[len(later) :]
@@ -227,7 +225,8 @@ class Ledger:
                 bottom = below.copy()
                 for patch in earlier:
                     _lift(patch, box, bottom)
-            where = where & (bottom == 0)
+            # Whatever else brought this label, for example the labels' own undo, is this object.
+            where = where & ((bottom == 0) | (bottom == label))
         seen = where & (cover == 0)
         self.target.write(box, seen, np.full(int(seen.sum()), label, below.dtype))
         for k, patch in enumerate(later, start=1):

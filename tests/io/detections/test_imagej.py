@@ -23,6 +23,11 @@ def test_results_have_their_box_at_bx_and_by_and_count_slices_from_1(read: Any) 
     assert [each.place for each in from_0] == [{"T": 1}, {"T": 2}]
 
 
+def test_names_in_lower_case_are_the_same_columns(read: Any) -> None:
+    found = read("id,area,x,y,bx,by,width,height,slice\n1,9,52,37,28,14,48,46,2\n", axes={"Z": 3})
+    assert (found.found[0].box, found.found[0].place) == ([14, 28, 59, 75], {"Z": 1})
+
+
 def test_without_boxes_the_middle_is_a_point(read: Any) -> None:
     found = read(" ,Area,Mean,X,Y\n1,9,5,10.5,20.5\n")
     # ImageJ counts from the corner of the first pixel.

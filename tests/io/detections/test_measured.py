@@ -87,6 +87,17 @@ def test_cellprofiler(read: Any) -> None:
     assert found.skipped == ("row 2 (line 4): Location_Center_X is 'nan', no number",)
 
 
+def test_kinds_of_objects_of_cellprofiler(read: Any) -> None:
+    centres = "{0}_Location_Center_X,{0}_Location_Center_Y"
+    nuclei, cells = centres.format("Nuclei"), centres.format("Cells")
+    (found,) = read(f"ImageNumber,ObjectNumber,{nuclei}\n1,1,6,5\n")
+    assert found.points == [[5, 6]]
+    with pytest.raises(InputError, match=r"2 kinds of objects .Nuclei_, Cells_"):
+        read(f"ImageNumber,ObjectNumber,{nuclei},{cells}\n1,1,6,5,6,5\n")
+    with pytest.raises(InputError, match=r"volumes .Location_Center_Z"):
+        read(CELLS + "4,1,76,60,28,14,a.tif,51.5,36.5,2\n")
+
+
 def test_image_numbers_are_images_and_planes_only_if_somebody_says_so(read: Any) -> None:
     text = CELLS + "1,1,76,60,28,14,a.tif,51,36,0\n2,1,76,60,28,14,b.tif,51,36,0\n"
     with pytest.raises(InputError, match=r"2 images by its column FileName_DNA"):

@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from napari_segany.errors import InputError
+from napari_segany.io.detections import TableImage, read_detections
 
 HEADER = "Image\tObject ID\tClassification\tCentroid X µm\tCentroid Y µm\tArea µm^2\n"
 ROWS = "a.svs\tf3\tTumour\t10.25\t5.25\t9\nb.svs\tf4\tTumour\t20.25\t5.25\t9\n"
@@ -36,3 +38,11 @@ def test_without_a_pixel_size_micrometres_mean_nothing(read: Any) -> None:
 def test_rows_of_several_images_need_one_that_is_meant(read: Any) -> None:
     with pytest.raises(InputError, match=r"about 2 images by its column Image, none of which is c"):
         read(HEADER + ROWS, "a.tsv", size=0.5, image="c.svs")
+
+
+def test_units_of_the_image_are_converted(tmp_path: Path) -> None:
+    path = tmp_path / "cells.tsv"
+    path.write_text(HEADER + ROWS, encoding="utf-8")
+    sizes = {"Y": (500.0, "nm"), "X": (0.0005, "mm")}
+    found = read_detections(path, TableImage((100, 200), pixel_size=sizes, name="a.svs"))
+    assert found.found[0].points == [pytest.approx([10, 20])]

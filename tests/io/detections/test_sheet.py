@@ -45,6 +45,12 @@ def test_lines_are_those_of_a_spreadsheet(read: Any) -> None:
     assert found.found[0].where == "row 2 (line 5)"
 
 
+def test_a_comma_in_a_table_of_points_is_one_bad_cell(read: Any) -> None:
+    found = read('x1,y1,x2,y2\n28,14.5,76,60\n"1,5",2,5,6\n')
+    assert [each.box for each in found] == BOX
+    assert found.skipped == ("row 2 (line 3): x1 is '1,5', no number",)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -53,21 +53,27 @@ def fit(sketch: Sketch, shape: tuple[int, int]) -> str:
     RowError
         If it lies outside.
     """
-    size = np.asarray(shape, float)
-    said = f"the image, whose rows are 0..{shape[0] - 1} and columns 0..{shape[1] - 1}"
-    points = np.reshape(np.asarray(sketch.points, float), (-1, 2))
-    if ((points < -0.5) | (points > size - 0.5)).any():
-        raise RowError(f"its point lies outside {said}")
+    rows, cols = shape
+    said = f"the image, whose rows are 0..{rows - 1} and columns 0..{cols - 1}"
+    for row, col in sketch.points:
+        if not (-0.5 <= row <= rows - 0.5 and -0.5 <= col <= cols - 0.5):
+            raise RowError(f"its point lies outside {said}")
     if sketch.box is None:
         return ""
-    low, high = np.split(np.asarray(sketch.box), 2)
-    if ((high <= -0.5) | (low >= size - 0.5)).any():
+    a, b, c, d = sketch.box
+    if c <= -0.5 or d <= -0.5 or a >= rows - 0.5 or b >= cols - 0.5:
         raise RowError(f"its box lies outside {said}")
-    if not is_beyond(np.stack([low, high]), shape):
+    if min(a, b) >= -SLACK and c <= rows - 1 + SLACK and d <= cols - 1 + SLACK:
         return ""
-    low, high = np.clip(low, 0, size - 1), np.clip(high, 0, size - 1)
-    sketch.box = [*low.tolist(), *np.maximum(high, low + LEAST).tolist()]
+    (a, c), (b, d) = _cut(a, c, rows), _cut(b, d, cols)
+    sketch.box = [a, b, c, d]
     return "was cut at the border of the image"
+
+
+def _cut(low: float, high: float, size: int) -> tuple[float, float]:
+    """An interval cut at both ends of an axis."""
+    low = min(max(low, 0.0), size - 1.0)
+    return low, max(min(max(high, 0.0), size - 1.0), low + LEAST)
 
 
 def whole(name: str, value: float) -> int:

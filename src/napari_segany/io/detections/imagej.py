@@ -8,7 +8,7 @@ from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_of_size
 from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.sheet import Row, Sheet
-from napari_segany.io.detections.units import IN_PIXELS, scale_by_evidence, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
 
 BOX = ("BX", "BY", "Width", "Height")
 CENTRES = (("X", "Y"), ("XM", "YM"))
@@ -28,7 +28,7 @@ def fits(sheet: Sheet) -> bool:
     """Whether the columns are those of ImageJ."""
     names = set(sheet.names)
     centred = any(names.issuperset(pair) for pair in CENTRES) and bool(names & _OTHERS)
-    return names.issuperset(BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
+    return sheet.has(*BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
 
 
 def is_list(sheet: Sheet) -> bool:
@@ -62,7 +62,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
     name = next((n for n in (" ", "", "Index") if n in sheet.names), None)
     said = "boxes from" if boxes is not None else "points from the middles"
-    known = {"X", "Y"} <= set(image.pixel_size)
+    known = is_sized(image)
     unit = unit_of(image) if scale != IN_PIXELS else "pixels"
     return Understood(
         (
@@ -97,10 +97,11 @@ def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
     """
     planes: dict[str, str] = {}
     for name, axis in PLANES.items():
-        if name in sheet.names and any(row.text(name) for row in sheet.rows):
-            planes.setdefault(axis, name)
+        if sheet.first_of([name]) is not None:
+            planes.setdefault(axis, sheet.written(name))
     several = [axis for axis, length in image.axes.items() if length > 1]
-    if planes == {"Z": "Slice"} and len(several) > 1 and "Ch" not in sheet.names:
+    only_slice = list(planes) == ["Z"] and planes["Z"].lower() == "slice" and not sheet.has("Ch")
+    if only_slice and len(several) > 1:
         raise InputError(
             f"{sheet.path} has a column Slice and none called Frame or Ch, and the image has "
             f"several axes ({', '.join(several)}): which plane a slice is cannot be known. In "

@@ -118,22 +118,52 @@ def read_ours(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
 def cellprofiler_fits(sheet: Sheet) -> bool:
     """Whether the columns are CellProfiler's."""
-    return sheet.has(*CELL_BOX) or any(sheet.has(*pair) for pair in CELL_CENTRES)
+    return bool(_cell_kinds(sheet))
+
+
+def _cell_kinds(sheet: Sheet) -> list[str]:
+    """What stands before the names of columns, if all objects of an image share a table."""
+    ends = [columns[-1] for columns in (CELL_BOX, *CELL_CENTRES)]
+    found = [name.removesuffix(end) for name in sheet.names for end in ends if name.endswith(end)]
+    return [
+        kind
+        for kind in dict.fromkeys(found)
+        if any(sheet.has(*(kind + c for c in each)) for each in (CELL_BOX, *CELL_CENTRES))
+    ]
+
+
+def _cell_columns(sheet: Sheet) -> tuple[str, ...]:
+    """The columns of boxes, or else of middles.
+
+    Raises
+    ------
+    InputError
+        If there are several kinds of objects.
+    """
+    kinds = _cell_kinds(sheet)
+    if len(kinds) > 1:
+        raise InputError(
+            f"{sheet.path} has {len(kinds)} kinds of objects ({', '.join(kinds)}), and it cannot "
+            "be known which are meant. Keep only the columns of one."
+        )
+    kind = kinds[0] if kinds else ""
+    every = [tuple(kind + column for column in each) for each in (CELL_BOX, *CELL_CENTRES)]
+    return next((each for each in every if sheet.has(*each)), CELL_CENTRES[0])
 
 
 def read_cellprofiler(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
-    pair = next((pair for pair in CELL_CENTRES if sheet.has(*pair)), CELL_CENTRES[0])
-    boxed = sheet.has(*CELL_BOX)
-    columns = CELL_BOX if boxed else pair
+    columns = _cell_columns(sheet)
+    boxed = len(columns) == len(CELL_BOX)
     sheet.need(columns, "table of CellProfiler")
     files = [name for name in sheet.names if name.startswith(CELL_IMAGES)]
     kept, which = rows_of_image(sheet, image, files)
     planes = _image_numbers(kept, choices)
-    if sheet.has("Location_Center_Z") and any(kept.numbers("Location_Center_Z")):
+    depth = next((name for name in sheet.names if name.endswith("Location_Center_Z")), None)
+    if depth is not None and any(kept.numbers(depth)):
         raise InputError(
-            f"{sheet.path} is about objects of volumes (Location_Center_Z), whose planes are not "
-            "known. Save the columns y, x and z, or z, row and column of boxes, as a table."
+            f"{sheet.path} is about objects of volumes ({depth}), which are not read. Save their "
+            "middles as a plain table with the columns y, x and z."
         )
     first = 1 if choices.first_plane is None else choices.first_plane
 

@@ -122,8 +122,11 @@ def _read(
     else:
         spot = next((pair for pair in SPOTS if sheet.has(*pair)), None)
         if spot is None:
-            shown = "; ".join(", ".join(each) for names, *_ in known for each in names)
-            raise InputError(f"{sheet.path} has the columns {sheet.described}; known are: {shown}.")
+            every = (*(each for names, *_ in known for each in names), *SPOTS)
+            raise InputError(
+                f"{sheet.path} has the columns {sheet.described}; known are: "
+                f"{'; '.join(', '.join(each) for each in every)}; and tables of other programs."
+            )
         sheet.need(spot, "table of points")
         entries, more = grouped_points(sheet, spot, planes, first, scale=scale)
         said = f"plain table: points from {', '.join(spot)}{more}"

@@ -265,6 +265,9 @@ class Records:
         cells = {cell.strip() for line in body for cell in line if "," in cell or "." in cell}
         commas = [c for c in cells if c.count(",") == 1 and NUMBER.fullmatch(c.replace(",", "."))]
         points = [cell for cell in cells if "." in cell and NUMBER.fullmatch(cell)]
+        if self.separator == "," and points:
+            # Whoever writes points and separates by commas has some other text there.
+            return False
         # Between commas a quoted 1,234 is as likely a thousand.
         thousands = self.separator == "," and all(map(_THOUSANDS.fullmatch, commas))
         if commas and (points or thousands):

@@ -18,7 +18,7 @@ _PRINTED = 0.0006
 
 
 def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = False) -> Scale:
-    """The scale of lengths in the image's unit, or in micrometres.
+    """The scale of lengths in the image's unit (that of its columns), or in micrometres.
 
     Raises
     ------
@@ -26,15 +26,18 @@ def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = Fal
         If the image does not say how large its pixels are.
     """
     sizes = [image.pixel_size.get(axis) for axis in "YX"]
+    target = "um" if micrometres else unit_of(image)
     factors = []
     for size in sizes:
-        if size is None or (micrometres and size[1] not in _MICROMETRES):
+        convertible = size is not None and {size[1], target} <= set(_MICROMETRES)
+        if size is None or not (convertible or size[1] == target):
             raise InputError(
                 f"{what} of {path} are no pixels, and the image does not say how large its pixels "
-                "are. Save the image with its pixel size, or say --table-units pixels (in napari: "
-                "units)."
+                f"are{' in micrometres' if micrometres else ''}. Save the image with its pixel "
+                "size, or say --table-units pixels (in napari: units)."
             )
-        factors.append(1 / (size[0] * (_MICROMETRES[size[1]] if micrometres else 1)))
+        per = _MICROMETRES[size[1]] / _MICROMETRES[target] if convertible else 1.0
+        factors.append(1 / (size[0] * per))
     return factors[0], factors[1]
 
 

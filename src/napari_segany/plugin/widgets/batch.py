@@ -9,21 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Layer
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QCollapsible
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.batch.cluster import ModelRequest
 from napari_segany.batch.plan import Outcome
@@ -31,30 +17,24 @@ from napari_segany.batch.report import REPORT
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.everything import make_recipe
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS
 from napari_segany.io.recipe_file import read_recipe
-from napari_segany.io.results import LABELS, Outputs
-from napari_segany.io.table import TABLES
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
 from napari_segany.plugin.files import read, read_images
-from napari_segany.plugin.picture import COLOURS
 from napari_segany.plugin.settings import read_settings
-from napari_segany.plugin.widgets import weights
-from napari_segany.plugin.widgets.batch_files import BatchFiles
+from napari_segany.plugin.waiting import WaitsForModel
+from napari_segany.plugin.widgets.batch_form import BatchForm, described, duration
 from napari_segany.plugin.widgets.closing import Closing
-from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
-from napari_segany.plugin.widgets.search_form import SearchForm, pixels
-from napari_segany.plugin.workers import ASK, EMBED, QtJobs
+from napari_segany.plugin.workers import ASK, EMBED, QtJobs, Work
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
     import napari.viewer
 
 
-class BatchWidget(QWidget):
+class BatchWidget(BatchForm):
     """Segment many files with one recipe; what is done is not done again.
 
     Parameters
@@ -72,7 +52,6 @@ class BatchWidget(QWidget):
 
     _told = Signal(object)
     _moved = Signal(str, float, int)
-    _loaded = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -84,21 +63,19 @@ class BatchWidget(QWidget):
         self.files = FileList()
         self.outcomes: list[Outcome] = []
         self.running = False
-        self._model: SamModel | None = None
+        self._asker = WaitsForModel()
+        self._failure: Exception | None = None
         self._base = Settings(Path("results"))
         # Where the control was put; until it is moved it means what the recipe says.
         self._smallest_put = 0.0
-        # Where the recipe is to be saved once there is a model.
-        self._recipe_to: Path | None = None
         self._began = 0.0
         self._closed = False
-        self.message = Message()
-        self._build()
+        self._connect()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
         self._told.connect(self._on_told)
         self._moved.connect(self._on_moved)
-        self._loaded.connect(self.picker.show_model)
+        self._asker.status.connect(self.say)
         self.picker.loaded.connect(self._on_model)
         self.picker.released.connect(lambda: self._on_model(None))
         self.picker.failed.connect(self._on_no_model)
@@ -107,34 +84,9 @@ class BatchWidget(QWidget):
     # For the console ------------------------------------------------------------------------
 
     @property
-    def output(self) -> Path:
-        """The folder with the results."""
-        return Path(self.output_line.text().strip() or "results")
-
-    @output.setter
-    def output(self, folder: str | Path) -> None:
-        self.output_line.setText(str(folder))
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """The channel that is looked at, or those that are seen as colours."""
-        parts = [part.strip() for part in self.channels_line.text().split(",")]
-        if not all(part.isdecimal() for part in parts) or len(parts) > COLOURS:
-            raise InputError(
-                f"Channel {self.channels_line.text()!r} is not one to three whole numbers with "
-                "commas between."
-            )
-        return tuple(map(int, parts))
-
-    @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
-        self.channels_line.setText(",".join(map(str, channels)))
-        self._on_channels()
-
-    @property
     def model(self) -> SamModel | None:
         """The model in use; None until one is loaded, which starting does."""
-        return self._model
+        return self._asker.model
 
     @model.setter
     def model(self, model: SamModel) -> None:
@@ -152,11 +104,7 @@ class BatchWidget(QWidget):
             params=self.search.params,
             labels=labels,
             channels=self.channels,
-            outputs=Outputs(
-                self.labels_kind.currentData(),
-                self.table_kind.currentData(),
-                tuple(kind for kind, box in self.exports.items() if box.isChecked()),
-            ),
+            outputs=self.outputs,
             where=self.where.currentText().strip() or HERE,
             overwrite=self.overwrite.isChecked(),
             request=self._request,
@@ -168,8 +116,8 @@ class BatchWidget(QWidget):
         name: str = self.picker.name
         precision: Any = self.preferences.precision
         recipe = self._base.recipe
-        if self._model is not None:
-            name, precision = self._model.id, self._model.precision
+        if self.model is not None:
+            name, precision = self.model.id, self.model.precision
         elif recipe is not None and recipe.model == name:
             precision = recipe.precision
         return ModelRequest(name, self.preferences.device, precision)
@@ -197,7 +145,7 @@ class BatchWidget(QWidget):
         if not isinstance(recipe, Recipe):
             recipe = read_recipe(recipe)
         recipe.check_product("labels")
-        model = self._model
+        model = self.model
         if (
             model is None
             or model.weights.sha256 != recipe.weights_sha256
@@ -224,7 +172,7 @@ class BatchWidget(QWidget):
                 *(recipe.params, recipe.labels),
                 recipe.channels,
             )
-            self.recipe_line.setText(_described(recipe) + ("" if same else "; changed below"))
+            self.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
         """Save what ``napari-segany segment --recipe`` takes to do the same; returns where.
@@ -235,13 +183,20 @@ class BatchWidget(QWidget):
             path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
         if not path:
             return None
-        if self._model is None:
-            self.picker.want()
-            self._recipe_to = Path(path)
-            self.say("The recipe is saved as soon as the model is loaded ...")
-        else:
-            self._write_recipe(self._model, Path(path))
-        return Path(path)
+        target = Path(path)
+        self._with_model(lambda model: self._write_recipe(model, target))
+        return target
+
+    def _with_model(self, act: Callable[[SamModel], None]) -> None:
+        """Do something now, or when the model is there."""
+        self._failure = None
+        self._asker.with_model(act)
+        if self._asker.waiting:
+            try:
+                self.picker.want()
+            except SeganyError:
+                self._asker.give_up()
+                raise
 
     def _write_recipe(self, model: SamModel, path: Path) -> None:
         text = make_recipe(model, **self.settings.given).to_json()
@@ -260,28 +215,43 @@ class BatchWidget(QWidget):
         if self.running:
             raise InputError("A batch is running; stop it first.")
         settings = self.settings
-        model = self._model
-        if settings.where == HERE and model is None and weights.missing(self.picker.name):
-            self.picker.load()
-            raise InputError("The weights are not here yet; fetch them first.")
-        work = self.files.work(
-            settings, model, self._told.emit, self._moved.emit, self._loaded.emit
-        )
+        # What cannot be done is told before the model is loaded.
+        self._work(settings, None)
+        if settings.where == HERE:
+            self._with_model(lambda model: self._run(settings, model))
+        else:
+            self._run(settings, None)
+        while wait and (self.running or self._asker.waiting):
+            QApplication.processEvents()
+            time.sleep(0.002)
+        if wait and self._failure is not None:
+            raise self._failure
+        return self.outcomes
+
+    def _work(self, settings: Settings, model: SamModel | None) -> Work:
+        return self.files.work(settings, model, self._told.emit, self._moved.emit)
+
+    def _run(self, settings: Settings, model: SamModel | None) -> None:
+        if self.running:
+            # It was asked for twice before the model was there.
+            return
         self.outcomes, self._began, self.running = [], time.monotonic(), True
         for row in self.files.rows:
             row.state = "waiting"
-        self.say("Loading the model ..." if model is None else "Running ...")
-        self.jobs.submit("batch", EMBED, work, self._on_done, self._on_failed)
+        self.say("Running ...")
+        self.jobs.submit(
+            "batch", EMBED, self._work(settings, model), self._on_done, self._on_failed
+        )
         self._refresh()
-        while wait and self.running:
-            QApplication.processEvents()
-            time.sleep(0.002)
-        return self.outcomes
 
     def stop(self) -> None:
         """Stop; planes that are finished are kept, and starting again goes on from them."""
+        waited = self._asker.waiting
         self.jobs.stop()
+        self._asker.give_up()
         self.picker.stopped()
+        if waited:
+            self.say("Stopped.")
         if self.running:
             self._end_run("Stopped; start again to go on.")
 
@@ -328,109 +298,29 @@ class BatchWidget(QWidget):
 
     # Building -------------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        column = QVBoxLayout(self)
-        self.table = BatchFiles()
-        self.table.dropped.connect(lambda paths: self.message.guarded(lambda: self.add(paths))())
+    def _connect(self) -> None:
+        do = self.message.guarded
+        self.table.dropped.connect(lambda paths: do(lambda: self.add(paths))())
         self.table.axes_changed.connect(self._on_axes)
-        column.addWidget(self.table, 1)
-        column.addLayout(
-            self._row(
-                ("Add files ...", self._ask_files, "Images and stacks"),
-                ("Add folder ...", self._ask_folder, "All images of a folder, or an OME-Zarr"),
-                ("Remove", self.remove, "Take the selected images out of the list"),
-            )
+        self.search.changed.connect(do(self._show_recipe))
+        self.min_area.valueChanged.connect(do(self._show_recipe))
+        self.channels_line.editingFinished.connect(do(self._on_channels))
+        self.build(
+            self.picker,
+            {
+                "Add files ...": ("Images and stacks", self._ask_files),
+                "Add folder ...": ("All images of a folder, or an OME-Zarr", self._ask_folder),
+                "Remove": ("Take the selected images out of the list", self.remove),
+                "Load ...": ("A recipe from a file", self.use_recipe),
+                "Save ...": ("For later, or elsewhere", self.save_recipe),
+                "...": ("Choose the folder for the results", self._ask_output),
+                "Start": ("Begin, or go on", self.start),
+                "stop": ("Stop; finished planes are kept", self.stop),
+                "Report": ("All results on one page, in the browser", self.open_report),
+                "Show": ("The selected images with their labels", self.open_results),
+                "Copy as command line": ("For a terminal or a cluster", self.copy_command),
+            },
         )
-        form = QFormLayout()
-        self.recipe_line = QLabel("the controls below")
-        self.recipe_line.setWordWrap(True)
-        recipe = QHBoxLayout()
-        recipe.addWidget(self.recipe_line, 1)
-        recipe.addWidget(self._button("Load ...", self.use_recipe, "A recipe from a file"))
-        recipe.addWidget(self._button("Save ...", self.save_recipe, "For later, or elsewhere"))
-        form.addRow("Recipe", recipe)
-        form.addRow("Model", self.picker)
-        column.addLayout(form)
-        self.search = SearchForm()
-        self.search.changed.connect(self.message.guarded(self._show_recipe))
-        column.addWidget(self.search)
-        below = QFormLayout()
-        self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
-        self.min_area.valueChanged.connect(self.message.guarded(self._show_recipe))
-        below.addRow("Smallest object", self.min_area)
-        self.channels_line = QLineEdit("0")
-        self.channels_line.setToolTip(
-            "Channel to look at, from 0, or two or three seen as colours: 0,1,2"
-        )
-        self.channels_line.editingFinished.connect(self.message.guarded(self._on_channels))
-        below.addRow("Channel", self.channels_line)
-        self.output_line = QLineEdit("results")
-        self.output_line.setToolTip("The folder for the results")
-        out = QHBoxLayout()
-        out.addWidget(self.output_line, 1)
-        out.addWidget(self._button("...", self._ask_output, "Choose the folder for the results"))
-        below.addRow("Results in", out)
-        self.where = QComboBox()
-        self.where.setEditable(True)
-        self.where.addItems([HERE, "local:2"])
-        self.where.setToolTip(
-            "here; local:N for N processes; or a dask scheduler such as tcp://host:8786"
-        )
-        below.addRow("Compute", self.where)
-        column.addLayout(below)
-        column.addWidget(self._build_outputs())
-        row = QHBoxLayout()
-        self.start_button = self._button("Start", self.start, "Begin, or go on")
-        self.stop_button = self._button("stop", self.stop, "Stop; finished planes are kept")
-        row.addWidget(self.start_button, 1)
-        row.addWidget(self.stop_button)
-        column.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setVisible(False)
-        self.progress_line = QLabel("")
-        column.addWidget(self.progress)
-        column.addWidget(self.progress_line)
-        column.addLayout(
-            self._row(
-                ("Report", self.open_report, "All results on one page, in the browser"),
-                ("Show", self.open_results, "The selected images with their labels"),
-                ("Copy as command line", self.copy_command, "For a terminal or a cluster"),
-            )
-        )
-        column.addWidget(self.message)
-
-    def _build_outputs(self) -> QWidget:
-        inside = QWidget()
-        form = QFormLayout(inside)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.labels_kind, self.table_kind = QComboBox(), QComboBox()
-        for box, kinds in ((self.labels_kind, LABELS), (self.table_kind, TABLES)):
-            for kind in kinds:
-                box.addItem(kind, kind)
-        form.addRow("Labels", self.labels_kind)
-        form.addRow("Table", self.table_kind)
-        self.exports = {kind: QCheckBox(kind) for kind in EXPORTS}
-        for kind, box in self.exports.items():
-            box.setToolTip(EXPORTS[kind][1].__doc__ or "")
-            form.addRow("", box)
-        self.overwrite = QCheckBox("do everything anew")
-        self.overwrite.setToolTip("Replace files that are there, whoever made or changed them")
-        form.addRow("", self.overwrite)
-        fold = QCollapsible("Files")
-        fold.addWidget(inside)
-        return fold
-
-    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, act, tip in buttons:
-            row.addWidget(self._button(text, act, tip))
-        return row
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self.message.guarded(act))
-        return button
 
     def _ask_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Images")
@@ -477,14 +367,12 @@ class BatchWidget(QWidget):
         self._look()
 
     def _on_model(self, model: SamModel | None) -> None:
-        self._model = model
-        path, self._recipe_to = self._recipe_to, None
-        if model is not None and path is not None:
-            self.message.guarded(lambda: self._write_recipe(model, path))()
+        self._asker.model = model
 
     def _on_no_model(self, error: Exception) -> None:
-        if self._recipe_to is not None:
-            self._recipe_to = None
+        if self._asker.waiting:
+            self._failure = error
+            self._asker.give_up()
             self.message.complain(str(error))
 
     def _on_told(self, outcome: Outcome) -> None:
@@ -501,7 +389,7 @@ class BatchWidget(QWidget):
         self.progress.setRange(0, total * 1000)
         self.progress.setValue(round(done * 1000))
         left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
-        told = "" if done < 0.02 * total else f", {_duration(left)} left"
+        told = "" if done < 0.02 * total else f", {duration(left)} left"
         self.progress_line.setText(f"{name}: {int(done)} of {total} planes{told}")
 
     def _on_done(self, failures: int) -> None:
@@ -524,14 +412,3 @@ class BatchWidget(QWidget):
     def _refresh(self) -> None:
         self.table.show_rows(self.files.rows, not self.running)
         self.start_button.setEnabled(not self.running)
-
-
-def _described(recipe: Recipe) -> str:
-    params = recipe.params
-    return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,7 +1,6 @@
 """The Evaluate widget: a prediction beside the truth, in numbers, in a table, and in colours."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -281,8 +279,8 @@ class EvaluateWidget(QWidget):
         self.form.addRow("Compare", self.over_choice)
         column.addLayout(self.form)
         row = QHBoxLayout()
-        self.compare_button = self._button("Compare", self.compare, "Compare the two layers")
-        self.stop_button = self._button("stop", self.stop, "Stop what is being computed")
+        self.compare_button = self.message.button("Compare", self.compare, "Compare the two layers")
+        self.stop_button = self.message.button("stop", self.stop, "Stop what is being computed")
         self.stop_button.setEnabled(False)
         row.addWidget(self.compare_button, 1)
         row.addWidget(self.stop_button)
@@ -305,10 +303,10 @@ class EvaluateWidget(QWidget):
         )
         column.addWidget(self.verdicts, 1)
         row = QHBoxLayout()
-        self.errors_button = self._button(
+        self.errors_button = self.message.button(
             "Show errors", self.show_errors, "A labels layer with every object in its colour"
         )
-        self.save_button = self._button(
+        self.save_button = self.message.button(
             "Save ...",
             lambda: self.save(wait=False),
             "The table of objects as CSV, or the scores as JSON",
@@ -316,12 +314,6 @@ class EvaluateWidget(QWidget):
         row.addWidget(self.errors_button)
         row.addWidget(self.save_button)
         column.addLayout(row)
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self.message.guarded(act))
-        return button
 
     # Showing --------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The Everything widget: find all objects, move sliders, look at the doubtful ones, make labels."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,10 +25,12 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import writing
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
+from napari_segany.plugin.channel_axis import with_channels_first
 from napari_segany.plugin.edge_maps import EdgeMaps
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
 from napari_segany.plugin.settings import read_settings
+from napari_segany.plugin.widgets.channels import Channels
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.filters import FilterSliders
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
@@ -97,8 +98,33 @@ class EverythingWidget(QWidget):
 
     @image_layer.setter
     def image_layer(self, layer: Any) -> None:
-        self.finder.open(layer)
-        self.image_choice.choose(layer)
+        self.set_image(layer)
+
+    def set_image(
+        self,
+        layer: Any,
+        channels: Sequence[int] | None = None,
+        others: Sequence[Any] = (),
+        channel_axis: int = 0,
+    ) -> None:
+        """Choose an image, or channels of it; what was found and decided there comes back.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            The image.
+        channels : sequence of int, optional
+            One channel of the layer, or two or three seen as red, green and blue.
+        others : sequence of napari.layers.Image
+            One or two more layers, seen as green and blue.
+        channel_axis : int
+            The layer's axis of channels. If it is not the first, a view of the layer that has it
+            first is added and shown in its place.
+        """
+        if channels is not None:
+            layer = with_channels_first(self.viewer, layer, channel_axis)
+        self.finder.open(layer, channels, others)
+        self.reset_choices()
         if self.finder.model is None and not self.picker.loading:
             self.picker.load()
 
@@ -197,7 +223,9 @@ class EverythingWidget(QWidget):
         _, widget = self.viewer.window.add_plugin_dock_widget("napari-segany", "Prompt")
         if self.model is not None:
             widget.model = self.model
-        widget.image_layer = self.image_layer
+        picture = self.finder.picture
+        assert picture is not None
+        widget.set_image(picture.layer, picture.channels, picture.others)
         if point is not None:
             widget.session.add_point(*point)
         return widget
@@ -230,6 +258,7 @@ class EverythingWidget(QWidget):
         layers = list(self.viewer.layers)
         self.image_choice.fill(layers)
         self.image_choice.choose(self.image_layer)
+        self.channels.fill(layers, self.image_layer)
         self.region.fill([layer for layer in layers if layer is not self.finder.layer])
 
     def end(self) -> None:
@@ -250,6 +279,9 @@ class EverythingWidget(QWidget):
         column, form = QVBoxLayout(self), QFormLayout()
         self.image_choice = LayerChoice([Image], "choose an image", "The image to search")
         self.image_choice.activated.connect(lambda _: self.message.guarded(self._take_image)())
+        self.channels = Channels(
+            lambda *chosen: self.message.guarded(lambda: self._take_channels(*chosen))()
+        )
         self.whole_stack = QCheckBox("whole stack")
         self.whole_stack.setToolTip("All planes parallel to the one in view, this one first")
         self.region = LayerChoice(
@@ -258,6 +290,7 @@ class EverythingWidget(QWidget):
         self.search = SearchForm()
         for text, part in (
             ("Image", self.image_choice),
+            ("Channels", self.channels),
             ("Model", self.picker),
             ("", self.whole_stack),
             ("Region", self.region),
@@ -266,8 +299,10 @@ class EverythingWidget(QWidget):
         column.addLayout(form)
         column.addWidget(self.search)
         row = QHBoxLayout()
-        self.find_button = self._button("Find everything", self.find, "Search the plane in view")
-        self.stop_button = self._button("stop", self.stop, "Stop; what was found is kept")
+        self.find_button = self.message.button(
+            "Find everything", self.find, "Search the plane in view"
+        )
+        self.stop_button = self.message.button("stop", self.stop, "Stop; what was found is kept")
         row.addWidget(self.find_button, 1)
         row.addWidget(self.stop_button)
         column.addLayout(row)
@@ -280,7 +315,7 @@ class EverythingWidget(QWidget):
         self.sliders.changed.connect(lambda f: self.message.guarded(lambda: self.filter(f))())
         column.addWidget(self.sliders)
         column.addLayout(
-            self._row(
+            self.message.row(
                 ("Doubtful", self.next_doubtful, "Look at the most doubtful object"),
                 ("Accept", self.accept, "It is good; look at the next"),
                 ("Reject", self.reject, "Leave it out; look at the next"),
@@ -288,7 +323,7 @@ class EverythingWidget(QWidget):
             )
         )
         column.addLayout(
-            self._row(
+            self.message.row(
                 ("Make labels", self.make_labels, "A labels layer with scores and recipe"),
                 ("Masks as stack", self.make_mask_stack, "Each mask by itself, overlaps kept"),
                 ("Edges", self.find_edges, "An image layer with the outlines of everything"),
@@ -298,18 +333,6 @@ class EverythingWidget(QWidget):
         column.addWidget(self.message)
         column.addStretch()
 
-    def _row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, act, tip in buttons:
-            row.addWidget(self._button(text, act, tip))
-        return row
-
-    def _button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(self.message.guarded(act))
-        return button
-
     # Showing --------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
@@ -317,8 +340,18 @@ class EverythingWidget(QWidget):
         self.message.say(text)
 
     def _take_image(self) -> None:
-        if self.image_choice.layer is not None:
-            self.image_layer = self.image_choice.layer
+        layer = self.image_choice.layer
+        if layer is not None and layer is not self.image_layer:
+            self.channels.kind.blockSignals(True)
+            self.channels.kind.setCurrentIndex(0)
+            self.channels.kind.blockSignals(False)
+            self.image_layer = layer
+
+    def _take_channels(
+        self, channels: tuple[int, ...] | None, others: tuple[Any, ...], axis: int
+    ) -> None:
+        if self.image_layer is not None:
+            self.set_image(self.image_layer, channels, others, axis)
 
     def _on_model(self, model: SamModel | None) -> None:
         self._began = time.monotonic()

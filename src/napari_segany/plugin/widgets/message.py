@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton
 
 from napari_segany.errors import SeganyError
 
@@ -49,3 +49,17 @@ class Message(QLabel):
                 self.settle()
 
         return call
+
+    def button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
+        """A button for something that is :meth:`guarded`."""
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(self.guarded(act))
+        return button
+
+    def row(self, *buttons: tuple[str, Callable[[], Any], str]) -> QHBoxLayout:
+        """Such buttons beside each other: text, act and tooltip of each."""
+        row = QHBoxLayout()
+        for text, act, tip in buttons:
+            row.addWidget(self.button(text, act, tip))
+        return row

@@ -116,6 +116,9 @@ class Others(QWidget):
 def _choice(title: str, options: Mapping[str, Any]) -> QComboBox:
     """A choice that leaves it to the table by default."""
     box = QComboBox()
+    # Three of them stand in a row of a narrow panel.
+    box.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
     box.addItem(title, None)
     for text, value in options.items():
         box.addItem(text, value)
