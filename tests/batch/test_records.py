@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from tests.batch.conftest import results
+from tests.fuzz.documents import make_document
 
 from napari_segany.batch.records import Book, Output, Record, Work, is_plain
 from napari_segany.batch.report import make_report, write_report
@@ -294,3 +295,32 @@ def test_values_are_checked_where_they_are_made():
     with pytest.raises(InputError, match="plain name"):
         Record("a", outputs={"../a": Output(1, 2, "")})
     assert issubclass(InputError, SeganyError)
+
+
+@pytest.mark.parametrize("kind", ["record", "header", "recipe"])
+def test_whatever_is_in_a_folder_of_results_a_run_ends_plainly(segment, tmp_path, kind):
+    a, out, victim = image(tmp_path / "a.tif"), tmp_path / "out", tmp_path / "victim.txt"
+    victim.write_text("mine")
+    assert segment(a, "-o", out)[0] == 0
+    work: Work[bytes] = Work(out / ".segany" / "a.work", bytes)
+    work.begin("0" * 64, (out / "a_recipe.json").read_text(), "1" * 64)
+    path = {
+        "record": out / ".segany" / "a.json",
+        "header": out / ".segany" / "a.work" / "header.json",
+        "recipe": out / "a_recipe.json",
+    }[kind]
+    fine = json.loads(path.read_text())
+    for seed in range(40):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(make_document(fine, seed))
+        if kind != "record":
+            (out / ".segany" / "a.json").unlink(missing_ok=True)
+
+        code, said = segment(a, "-o", out)
+
+        assert code in (0, 1), (seed, said)
+        assert "unexpected" not in said, (seed, said)
+        assert "Traceback" not in said, (seed, said)
+        page = (out / "segany_report.html").read_text("utf-8")
+        assert "\x1b" not in page
+        assert victim.read_text() == "mine"

@@ -18,7 +18,6 @@ from napari_segany import SamModel
 from napari_segany.batch.records import Book
 from napari_segany.cli.main import main
 from napari_segany.cli.shell import stopped_by_signals
-from napari_segany.io.names import shown
 
 FAST = ("--points-per-side", "2", "--pred-iou-thresh", "0", "--stability-score-thresh", "0")
 
@@ -35,24 +34,6 @@ def stack(path: Path, planes: int = 3) -> Path:
     image = coarse.repeat(8, axis=1).repeat(8, axis=2)
     tifffile.imwrite(path, image, photometric="minisblack", metadata={"axes": "ZYX"})
     return path
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("细胞 µ.tif", "细胞 µ.tif"),
-        ("a\x1b[31mred", "a\\x1b[31mred"),
-        ("a\nb\tc\rd\x7f\x9b", "a\\x0ab\\x09c\\x0dd\\x7f\\x9b"),
-        ("b\udcffad.tif", "b\\xffad.tif"),
-        ("\ud800", "\\ud800"),
-        ("a\u2028b", "a\\u2028b"),
-        ("gnp.\u202eexe", "gnp.\\u202eexe"),
-    ],
-)
-def test_names_are_shown_on_one_line_without_tricks(name, expected):
-    assert shown(name) == expected
-    assert shown(Path(name)) == expected
-    assert shown(expected).isprintable()
 
 
 NAMES = ("细胞.tif", "red\x1b[31m.tif", "two\nlines.tif", os.fsdecode(b"b\xffad.tif"))

@@ -74,6 +74,20 @@ def test_a_batch_is_done_and_told(folder: Path, tiny_model: Any, tmp_path: Path)
     assert [outcome.state for outcome in told] == ["failed", "same", "same"]
 
 
+def test_folders_are_mirrored_as_on_the_command_line(folder: Path, tiny_model: Any, tmp_path: Path):
+    (folder / "bad.tif").unlink()
+    for name, place in (("a0.tif", "p1"), ("a1.tif", "p2")):
+        (folder / place).mkdir()
+        (folder / name).rename(folder / place / "a0.tif")
+    files = FileList()
+    assert [row.place for row in files.add([folder])] == ["p1", "p2"]
+    settings = Settings(tmp_path / "out", params=PARAMS)
+    assert files.work(settings, tiny_model, lambda _: None, lambda *_: None)(lambda: False) == 0
+    assert sorted(p.parent.name for p in (tmp_path / "out").rglob("a0_labels.ome.tif")) == [
+        *("p1", "p2")
+    ]
+
+
 def test_nothing_to_do_is_told(tmp_path: Path):
     with pytest.raises(InputError, match="Add images first"):
         FileList().work(Settings(tmp_path), None, print, print)

@@ -178,7 +178,7 @@ def _say(left_out: list[tuple[Path, str]]) -> None:
         together[why].append(path)
     for why, paths in together.items():
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        logger.info("%s%s left out: %s. Name it to take it.", shown(paths[0]), more, why)
+        logger.info("note: %s%s left out: %s. Name it to take it.", shown(paths[0]), more, why)
 
 
 def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:

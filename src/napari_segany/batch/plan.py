@@ -311,8 +311,8 @@ def survey(
                 if usual not in ("auto", "") and not axes_fit(usual, image.axes):
                     axes = image.axes
                     logger.info(
-                        "%s is %s and goes by these axes of its own, as the %s of the recipe do "
-                        "not fit; --axes says otherwise.",
+                        "note: %s is %s and goes by these axes of its own, as the %s of the "
+                        "recipe do not fit; --axes says otherwise.",
                         *(shown(path), axes, usual),
                     )
                 layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))

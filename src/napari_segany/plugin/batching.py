@@ -79,7 +79,7 @@ class Settings:
     @property
     def reading(self) -> Reading:
         """How files are to be understood."""
-        return Reading(self.axes, self.channels, self.planes)
+        return Reading(self.axes, self.channels, self.planes, usual=True)
 
     @property
     def given(self) -> dict[str, Any]:
