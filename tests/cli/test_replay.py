@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_segany.cli.main import main
-from napari_segany.session import ArraySource, Session, provenance
+from napari_segany.session import ArraySource, ArrayTarget, Session, provenance
 
 STACK = np.random.default_rng(0).integers(0, 255, (2, 60, 70)).astype(np.uint8)
 
@@ -61,3 +61,31 @@ def test_a_session_of_several_layers_is_not_replayed_from_one_file(
     file.write_text(json.dumps(kept))
     assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 2
     assert "red, green" in capsys.readouterr().err
+
+
+def test_what_belonged_to_labels_of_before_is_left_out_again(
+    saved: Any, tiny_model: Any, tmp_path: Path
+) -> None:
+    image, file, _ = saved
+    there = np.zeros(STACK.shape, np.int32)
+    there[:, 20:30, ::2] = 9
+    session = Session(ArraySource(STACK), tiny_model, ArrayTarget(there))
+    for box in ([15, 10, 35, 40], [25, 20, 45, 50]):
+        session.add_box(box)
+        session.ask()
+        session.commit()
+        session.undo()
+        session.redo()
+    file.write_text(json.dumps(provenance(session)))
+    assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 0
+    written = tifffile.imread(tmp_path / "out" / "stack_labels.ome.tif")
+    assert (there > 9).any()
+    assert np.array_equal(written, np.where(there == 9, 0, there))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', "\x00"])
+def test_files_that_are_no_session_are_refused(saved: Any, tmp_path: Path, text: str, capsys: Any):
+    image, file, _ = saved
+    file.write_text(text)
+    assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 2
+    assert "cannot be read" in capsys.readouterr().err

@@ -132,9 +132,9 @@ def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
     largest = min(int(np.iinfo(dtype).max), LARGEST_ID)
     if label > largest:
         raise InputError(
-            f"The labels are of type {dtype}, which ends at {largest} for ids: there is no place for "
-            f"{label}. Commit into labels of a larger type, or number them anew, for example with "
-            "skimage.segmentation.relabel_sequential."
+            f"The labels are of type {dtype}, which ends at {largest} for ids: there is no place "
+            f"for {label}. Commit into labels of a larger type, or number them anew, for example "
+            "with skimage.segmentation.relabel_sequential."
         )
 
 
