@@ -181,7 +181,7 @@ class FileList:
 
     def show(self, seen: Iterable[tuple[Path, str, bool, str]]) -> None:
         """Take up what :meth:`look` found."""
-        by_path = {path: found for path, *found in seen}
+        by_path = {path: (text, good, taken) for path, text, good, taken in seen}
         for row in self.rows:
             if row.path in by_path:
                 row.understood, row.readable, row.taken = by_path[row.path]
