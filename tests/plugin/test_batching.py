@@ -210,3 +210,16 @@ def test_axes_of_one_file_are_followed_by_the_command(
         with tifffile.TiffFile(tmp_path / f"{name}_labels.ome.tif") as file:
             kinds[name] = file.series[0].axes
     assert kinds["a0"] != kinds["a1"] == "TYX"
+
+
+def test_a_file_that_a_recipes_axes_do_not_fit_goes_by_its_own(folder: Path, tmp_path: Path):
+    tifffile.imwrite(folder / "flat.tif", np.zeros((40, 50), np.uint8))
+    files = FileList()
+    files.add([folder / "a0.tif", folder / "flat.tif"])
+    settings = Settings(tmp_path).with_recipe(Recipe("minisam", "0", axes="TYX"))
+    files.show(files.look(settings.reading))
+    assert [row.readable for row in files.rows] == [True, True]
+    assert [row.understood.split()[0] for row in files.rows] == ["TYX", "YX"]
+    args, made = read_back(as_command(files, settings))
+    assert made["axes"] == "TYX"
+    assert args.axes_of == [[str(folder / "flat.tif"), "YX"]]

@@ -79,7 +79,7 @@ class Settings:
     @property
     def reading(self) -> Reading:
         """How files are to be understood."""
-        return Reading(self.axes, self.channels, self.planes, usual=True)
+        return Reading(self.axes, self.channels, self.planes, usual=self.recipe is not None)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -113,6 +113,8 @@ class Row:
         Whether it could be opened.
     place : str
         The folder it lies in below the one that was added; its results go to one of that name.
+    taken : str
+        Axes that it goes by because those of the recipe do not fit; known once it was looked at.
     """
 
     path: Path
@@ -121,6 +123,7 @@ class Row:
     state: str = ""
     readable: bool = True
     place: str = ""
+    taken: str = ""
 
 
 STATES = {
@@ -162,24 +165,26 @@ class FileList:
         gone = set(numbers)
         self.rows = [row for n, row in enumerate(self.rows) if n not in gone]
 
-    def look(self, reading: Reading) -> list[tuple[Path, str, bool]]:
+    def look(self, reading: Reading) -> list[tuple[Path, str, bool, str]]:
         """What is understood of each file; opens all of them, so call it in another thread."""
         paths = {row.path: row.axes for row in self.rows}
         files: dict[Path, Any] = dict.fromkeys(paths)
         seen = []
         for found in survey(files, reading, paths):
             if isinstance(found, Item):
-                seen.append((found.path, " ".join([found.understood, *found.notes]), True))
+                seen.append(
+                    (found.path, " ".join([found.understood, *found.notes]), True, found.axes)
+                )
             else:
-                seen.append((found[0], sentence(found[1]), False))
+                seen.append((found[0], sentence(found[1]), False, ""))
         return seen
 
-    def show(self, seen: Iterable[tuple[Path, str, bool]]) -> None:
+    def show(self, seen: Iterable[tuple[Path, str, bool, str]]) -> None:
         """Take up what :meth:`look` found."""
-        by_path = {path: (text, good) for path, text, good in seen}
+        by_path = {path: (text, good, taken) for path, text, good, taken in seen}
         for row in self.rows:
             if row.path in by_path:
-                row.understood, row.readable = by_path[row.path]
+                row.understood, row.readable, row.taken = by_path[row.path]
 
     def work(
         self,
@@ -343,5 +348,6 @@ def _axes(files: FileList, settings: Settings) -> list[str]:
         return ["--axes", *own]
     words = [] if settings.axes == "auto" else ["--axes", settings.axes]
     for row in files.rows:
-        words += ["--axes-of", _operand(row.path), row.axes] if row.axes else []
+        axes = row.axes or row.taken
+        words += ["--axes-of", _operand(row.path), axes] if axes else []
     return words
