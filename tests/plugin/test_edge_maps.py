@@ -72,10 +72,13 @@ def test_stopping_keeps_the_layers_as_they_are(edges: EdgeMaps, viewer: Any, job
     assert len(viewer.layers) == 1
 
 
-def test_without_a_model_it_says_so(edges: EdgeMaps) -> None:
-    edges.finder.model = None
-    with pytest.raises(InputError, match="model"):
-        edges.find()
+def test_without_a_model_it_waits_for_it(edges: EdgeMaps, jobs: Any) -> None:
+    model, edges.finder.model = edges.finder.model, None
+    edges.find()
+    assert not jobs.busy
+    edges.finder.model = model
+    jobs.run()
+    assert edges.layer.data.max() > 0
 
 
 def test_a_plane_that_fails_is_told_at_the_end(
