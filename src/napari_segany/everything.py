@@ -35,14 +35,14 @@ class PlaneResult:
     image : ndarray
         The plane as it was read, (Y, X) or (Y, X, 3).
     labels : ndarray
-        (Y, X) int32; ids start at 1 on every plane.
+        (Y, X) of an integer type that holds them; ids start at 1 on every plane.
     masks : MaskSet
         The mask of each id, in order.
     """
 
     index: tuple[int, ...]
     image: NDArray[np.generic]
-    labels: NDArray[np.int32]
+    labels: NDArray[np.integer]
     masks: MaskSet
 
 

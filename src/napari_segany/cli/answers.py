@@ -37,7 +37,7 @@ class Painted:
         Why a prompt has no object, by where it comes from.
     """
 
-    labels: NDArray[np.int32]
+    labels: NDArray[np.integer]
     masks: MaskSet
     rows: NDArray[np.int64]
     ids: tuple[str, ...]
@@ -103,7 +103,7 @@ def painted_by_row(asked: Sequence[Asked], kept: Sequence[MaskSet], ids: Sequenc
 def _lost(
     asked: Sequence[Asked],
     kept: Sequence[MaskSet],
-    labels: NDArray[np.int32],
+    labels: NDArray[np.integer],
     whose: Mapping[int, int],
 ) -> dict[str, str]:
     """Why prompts have no object; ``whose`` is the prompt of each label."""

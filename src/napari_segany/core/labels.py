@@ -141,9 +141,11 @@ def _paint_order(masks: "MaskSet", overlap: str) -> NDArray[np.intp]:
 
 def _painted(
     masks: "MaskSet", order: list[np.intp], fill_holes: int, drop_specks: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]:
     """Paint some masks in order, as their index plus one; also the pixels each one drew."""
-    labels = np.zeros(masks.shape, np.int32)
+    # Labels are what takes most memory of a large plane.
+    kind = next(k for k in (np.uint8, np.uint16, np.uint32) if len(masks) <= np.iinfo(k).max)
+    labels = np.zeros(masks.shape, kind)
     drawn = masks.area.copy()
     for i in order:
         if fill_holes or drop_specks:
@@ -165,7 +167,7 @@ def paint_sources(
     fill_holes: int = 0,
     drop_specks: int = 0,
     min_visible: float = 0.1,
-) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.intp]]:
     """Paint masks as :func:`paint` does, but number each by its index in ``masks``, plus one."""
     order = [i for i in _paint_order(masks, overlap) if masks.area[i] >= min_area]
     labels, drawn = _painted(masks, order, fill_holes, drop_specks)
@@ -188,7 +190,7 @@ def paint(
     fill_holes: int = 0,
     drop_specks: int = 0,
     min_visible: float = 0.1,
-) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.intp]]:
     """Paint masks into one label image.
 
     Parameters
@@ -208,7 +210,8 @@ def paint(
     Returns
     -------
     labels : ndarray
-        (H, W) int32, 0 for background, objects 1..n in the order of ``masks``.
+        (H, W) of the smallest unsigned type for as many masks, 0 for background, objects 1..n in
+        the order of ``masks``.
     source : ndarray
         (n,) index into ``masks`` of each object.
     """

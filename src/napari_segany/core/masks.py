@@ -352,7 +352,7 @@ class MaskSet:
         See :func:`napari_segany.core.labels.paint` for the parameters.
         """
         labels, _ = labelling.paint(self, overlap, min_area, fill_holes, drop_specks, min_visible)
-        return labels
+        return labels.astype(np.int32)
 
     def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
         """COCO annotations with uncompressed run lengths; boxes are x, y, width, height."""

@@ -145,7 +145,7 @@ class MeasuredPlane:
 def measured(
     index: tuple[int, ...],
     image: NDArray[np.generic],
-    labels: NDArray[np.int32],
+    labels: NDArray[np.integer],
     masks: MaskSet,
     pixel_size: PixelSize,
     channels: tuple[int, ...],

@@ -192,7 +192,7 @@ class Everything:
         """(H, W) labels 1..n of a plane, and the mask of each."""
         kept = self.kept(plane)
         labels, source = paint(kept, **asdict(self.filters.labels))
-        return labels, kept[source]
+        return labels.astype(np.int32), kept[source]
 
     def coloured(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """The same with labels that stay the same whatever the filters are."""
