@@ -69,7 +69,10 @@ class Labels:
             should_stop=should_stop,
         )
         planes = found.index, found.image, found.labels, found.masks
-        return to_bytes(measured(*planes, image.pixel_size, layout.channels))
+        kept = measured(*planes, image.pixel_size, layout.channels)
+        # The image is not needed any more, and packing the rest takes as much memory.
+        del found, planes
+        return to_bytes(kept)
 
     def decode(self, content: bytes) -> MeasuredPlane:
         """See :class:`Product`."""
@@ -125,6 +128,8 @@ def _finish(
                 writer.add(plane, partial(layout.plane, image.data, index))
                 _count(plane, areas, scores)
                 per_plane.append(len(plane.masks))
+                # Only the writer knows whether its labels are still needed.
+                del plane
             writer.save(provenance)
         summary = Summary(
             understood=image.describe(layout.axes),

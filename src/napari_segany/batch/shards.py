@@ -16,7 +16,7 @@ def to_bytes(plane: MeasuredPlane) -> bytes:
     arrays: dict[str, Any] = {
         "index": np.array(plane.index, np.int64),
         # In the smallest type, because it is read back as it is.
-        "labels": plane.labels.astype(np.min_scalar_type(plane.labels.max(initial=0))),
+        "labels": plane.labels.astype(np.min_scalar_type(plane.labels.max(initial=0)), copy=False),
         # The order of columns is that of the table.
         "columns": np.frombuffer(json.dumps(list(plane.columns)).encode(), np.uint8),
     }

@@ -210,7 +210,8 @@ class ResultWriter:
             for kind in files.exports
         }
         # The plane with the most objects so far.
-        self._picture: tuple[tuple[int, ...], ReadPlane, NDArray[np.integer]] | None = None
+        self._pictured: tuple[int, ...] = ()
+        self._picture: tuple[ReadPlane, NDArray[np.integer]] | None = None
         self._most = -1
         self._written = 0
 
@@ -239,7 +240,7 @@ class ResultWriter:
                 export.add(given)
         if count > self._most:
             self._most = count
-            self._picture = (plane.index, image, plane.labels)
+            self._pictured, self._picture = plane.index, (image, plane.labels)
         self.object_count += count
 
     def _fill_up_to(self, number: int) -> None:
@@ -258,8 +259,8 @@ class ResultWriter:
     @property
     def pictured(self) -> str:
         """Which plane the picture shows, such as "T 0, Z 12"; empty for a single plane."""
-        index = self._picture[0] if self._picture else ()
-        return ", ".join(f"{a} {i}" for a, i in zip(self._layout.leading, index, strict=False))
+        places = zip(self._layout.leading, self._pictured, strict=False)
+        return ", ".join(f"{a} {i}" for a, i in places)
 
     def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
         """Write all files; if one fails, none appears and earlier ones stay.
@@ -282,19 +283,24 @@ class ResultWriter:
             temporary = {
                 path: together.enter_context(writing(path)) for path in reversed(files.all())
             }
+            # First, because after that no labels are kept in memory beside those being written.
+            self._save_picture(temporary[files.overlay])
             self._save_labels(temporary[files.labels])
             self._table.save(temporary[files.table])
             for kind, export in self._exports.items():
                 export.save(temporary[files.exports[kind]])
-            if self._picture is not None:
-                _, image, labels = self._picture
-                picture = draw_overlay(to_rgb(image(), self._limits), labels)
-                about = f"{self._name}: {self._most} objects"
-                about += f" on plane {self.pictured}" if self.pictured else ""
-                write_picture(temporary[files.overlay], picture, about)
             if callable(provenance):
                 provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
+
+    def _save_picture(self, path: Path) -> None:
+        if self._picture is None:
+            return
+        image, labels = self._picture
+        about = f"{self._name}: {self._most} objects"
+        about += f" on plane {self.pictured}" if self.pictured else ""
+        write_picture(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
+        self._picture = None
 
     def _save_labels(self, path: Path) -> None:
         save: Any = write_labels if self._files.outputs.labels == "zarr" else LabelStack.save
