@@ -23,8 +23,9 @@ from napari_segany.io.names import shown
 from napari_segany.schema import from_json
 
 FOLDER = ".segany"
-FORMAT = 1
-"""Raised when the same recipe gives other files than before, so that they are made again."""
+FORMAT = 2
+"""Raised when the same recipe gives other files than before, so that they are made again. Records
+of formats before are read, too: they tell which results are this package's own."""
 
 TREE = "folders"
 """Folder with the records of images that lie in folders of their own."""
@@ -182,8 +183,8 @@ class Record:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if self.format != FORMAT:
-            raise InputError(f"the record has format {self.format}; {FORMAT} is read.")
+        if not 1 <= self.format <= FORMAT:
+            raise InputError(f"the record has format {self.format}; 1 to {FORMAT} are read.")
         _check_hash(self.key)
         _check_hash(self.content)
         if bad := [name for name in self.outputs if not is_plain(name)]:
