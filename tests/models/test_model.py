@@ -547,7 +547,7 @@ def test_logits_of_many_prompts_are_not_kept_and_come_back_to_the_same_bytes(
         Prompt(points=[[9, 9]], mask_logits=logits),
     ]
     kept = tiny_model.predict(tiny_embedding, prompts, multimask="both")
-    monkeypatch.setattr("napari_segany.models.model.LOGITS_KEPT", 10)
+    monkeypatch.setattr("napari_segany.models.answering.LOGITS_KEPT", 10)
     later = tiny_model.predict(tiny_embedding, prompts, multimask="both")
     for one, other in zip(kept, later, strict=True):
         assert isinstance(one._logits, np.ndarray)

@@ -2,50 +2,32 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
-from contextlib import closing
+from collections.abc import Iterable
 from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from napari_segany.core.automatic import generate
 from napari_segany.core.callbacks import Progress, ShouldStop, check
-from napari_segany.core.drawing import draw
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
-from napari_segany.core.logits import LaterLogits, Logits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.core.prompts import Prompt, group_alike
-from napari_segany.core.ranking import Ranking, rank
+from napari_segany.core.prompts import Prompt
+from napari_segany.core.ranking import Ranking
 from napari_segany.errors import InputError, SeganyError, WeightsError
+from napari_segany.models.answering import answer
 from napari_segany.models.catalog import ModelDefaults
 from napari_segany.models.device import Precision, choose_device, choose_precision
 from napari_segany.models.fetch import FetchProgress
-from napari_segany.models.prompting import (
-    BOTH,
-    AskedPlane,
-    Embedding,
-    Multimask,
-    outputs_of,
-)
+from napari_segany.models.prompting import AskedPlane, Embedding, Multimask
 from napari_segany.models.weights import Weights, find, load_weights, resolve
-from napari_segany.models.workers import share_out, spreading_pieces
+from napari_segany.models.workers import spreading_pieces
 from napari_segany.networks.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
-
-LOGITS_KEPT = 1000
-"""Masks of one call whose logits are kept, a quarter of a megabyte each; more are computed again
-when they are read, which takes as long as asking did."""
-
-_Keep = Literal["kept", "later", "none"]
-
-STABILITY_OFFSET = 1.0
-"""Logits either side of the mask's threshold that the stability of an answer compares."""
 
 
 class SamModel:
@@ -194,7 +176,7 @@ class SamModel:
             that cover more than half of the plane last.
         low_res_logits : bool
             Whether the logits are wanted. Without, masks are computed only where they lie. Those of
-            more than ``LOGITS_KEPT`` masks are not kept but computed again, to the same bytes, each
+            more than a thousand masks are not kept but computed again, to the same bytes, each
             time that they are read.
         should_stop : callable, optional
             Polled between prompts.
@@ -220,73 +202,16 @@ class SamModel:
                 low_res_logits=low_res_logits,
                 should_stop=should_stop,
             )[0]
-        if multimask not in (True, False, "auto", "both"):
-            raise InputError(f"multimask must be True, False, 'auto' or 'both', got {multimask!r}.")
         self._check_embedding(embedding)
-        prompts = tuple(prompts)
-        for prompt in prompts:
-            if not isinstance(prompt, Prompt):
-                raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
-            prompt.check_inside(embedding.shape)
-            self._check_logits(prompt, embedding.frame)
-        prompts = [prompt.completed() for prompt in prompts]
-        wanted = sum(len(outputs_of(multimask, prompt.is_ambiguous)) for prompt in prompts)
-        logits: _Keep = "none" if not low_res_logits else "kept"
-        if low_res_logits and wanted > LOGITS_KEPT:
-            logits = "later"
-        answers: dict[int, MaskSet] = {}
-        asked = self._asked(embedding)
-        for group in group_alike(prompts):
-            outputs = outputs_of(multimask, prompts[group[0]].is_ambiguous)
-            check(should_stop)
-            alike = [prompts[i] for i in group]
-            with closing(self._answer_alike(asked, alike, outputs, ranking, logits)) as sets:
-                for i, found in zip(group, sets, strict=True):
-                    answers[i] = found
-                    check(should_stop)
-        return [answers[i] for i in range(len(prompts))]
-
-    def _answer_alike(
-        self,
-        asked: AskedPlane,
-        prompts: list[Prompt],
-        outputs: range,
-        ranking: Ranking,
-        logits: _Keep,
-    ) -> Generator[MaskSet]:
-        def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
-            drawn = draw(low, asked.frame, STABILITY_OFFSET, share_out=share_out)
-            kept: Logits | None = low.cpu().numpy() if logits == "kept" else None
-            if logits == "later":
-                again = partial(self._logits_of, asked.embedding, prompts[i], outputs)
-                kept = LaterLogits(again, np.arange(len(low)))
-            found = MaskSet.from_crops(
-                asked.frame.shape,
-                drawn.masks,
-                drawn.origins,
-                predicted_iou=iou.cpu().numpy(),
-                stability_score=drawn.stability_score,
-                points=np.tile(prompts[i].first_point, (len(low), 1)),
-                low_res_logits=kept,
-            )
-            # Of both, the single-mask answer stays before the three.
-            first = int(outputs == BOTH)
-            return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
-
-        local = STABILITY_OFFSET if logits == "none" else None
-        return asked.ask(prompts, outputs, finish, local)
-
-    def _logits_of(
-        self, embedding: Embedding, prompt: Prompt, outputs: range
-    ) -> NDArray[np.float32]:
-        """(k, m, m) logits of one prompt, in the order of the decoder."""
-
-        def finish(_: int, low: Tensor, __: Tensor) -> NDArray[np.float32]:
-            logits: NDArray[np.float32] = low.cpu().numpy()
-            return logits
-
-        (logits,) = self._asked(embedding).ask([prompt], outputs, finish)
-        return logits
+        return answer(
+            partial(self._asked, embedding),
+            embedding.frame,
+            tuple(prompts),
+            multimask,
+            ranking,
+            low_res_logits,
+            should_stop,
+        )
 
     @torch.inference_mode()
     def _asked(self, embedding: Embedding) -> AskedPlane:
@@ -410,14 +335,6 @@ class SamModel:
             )
         if embedding.weights_sha256 != self.weights.sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
-
-    def _check_logits(self, prompt: Prompt, frame: Frame) -> None:
-        if prompt.mask_logits is not None:
-            wanted = (frame.mask_side, frame.mask_side)
-            if prompt.mask_logits.shape != wanted:
-                raise InputError(
-                    f"mask_logits must have shape {wanted}, got {prompt.mask_logits.shape}."
-                )
 
 
 def load_model(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import Cancelled
@@ -170,6 +170,13 @@ class QtJobs(QObject):
         """Whether anything is to be done, or was done and is not taken up yet."""
         at_work = self._waiting or self._current is not None or self._on_their_way or self._beside
         return bool(at_work or self._later)
+
+    def wait(self) -> None:
+        """Return when nothing is to be done any more; meanwhile windows go on."""
+        while self.busy:
+            QCoreApplication.processEvents()
+            time.sleep(0.002)
+        QCoreApplication.processEvents()
 
     def end(self, seconds: float = 10) -> None:
         """Stop everything, and wait for the threads to end, so long at most."""

@@ -1,7 +1,7 @@
 """The Batch widget: many files with one recipe, here or on a cluster."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from napari_segany.plugin.files import read, read_images
 from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.widgets.batch_form import BatchForm, described, duration
+from napari_segany.plugin.widgets.beginning import Beginning
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.workers import ASK, EMBED, QtJobs, Work
@@ -64,7 +65,7 @@ class BatchWidget(BatchForm):
         self.outcomes: list[Outcome] = []
         self.running = False
         self._asker = WaitsForModel()
-        self._failure: Exception | None = None
+        self._beginning = Beginning(self.picker, self._asker, self.jobs, self.message)
         self._base = Settings(Path("results"))
         # Where the control was put; until it is moved it means what the recipe says.
         self._smallest_put = 0.0
@@ -78,7 +79,6 @@ class BatchWidget(BatchForm):
         self._asker.status.connect(self.say)
         self.picker.loaded.connect(self._on_model)
         self.picker.released.connect(lambda: self._on_model(None))
-        self.picker.failed.connect(self._on_no_model)
         self._refresh()
 
     # For the console ------------------------------------------------------------------------
@@ -184,19 +184,10 @@ class BatchWidget(BatchForm):
         if not path:
             return None
         target = Path(path)
-        self._with_model(lambda model: self._write_recipe(model, target))
+        self._beginning.begin(
+            lambda: self._asker.with_model(lambda model: self._write_recipe(model, target))
+        )
         return target
-
-    def _with_model(self, act: Callable[[SamModel], None]) -> None:
-        """Do something now, or when the model is there."""
-        self._failure = None
-        self._asker.with_model(act)
-        if self._asker.waiting:
-            try:
-                self.picker.want()
-            except SeganyError:
-                self._asker.give_up()
-                raise
 
     def _write_recipe(self, model: SamModel, path: Path) -> None:
         text = make_recipe(model, **self.settings.given).to_json()
@@ -217,15 +208,14 @@ class BatchWidget(BatchForm):
         settings = self.settings
         # What cannot be done is told before the model is loaded.
         self._work(settings, None)
-        if settings.where == HERE:
-            self._with_model(lambda model: self._run(settings, model))
-        else:
-            self._run(settings, None)
-        while wait and (self.running or self._asker.waiting):
-            QApplication.processEvents()
-            time.sleep(0.002)
-        if wait and self._failure is not None:
-            raise self._failure
+
+        def begin() -> None:
+            if settings.where == HERE:
+                self._asker.with_model(lambda model: self._run(settings, model))
+            else:
+                self._run(settings, None)
+
+        self._beginning.begin(begin, wait)
         return self.outcomes
 
     def _work(self, settings: Settings, model: SamModel | None) -> Work:
@@ -368,12 +358,6 @@ class BatchWidget(BatchForm):
 
     def _on_model(self, model: SamModel | None) -> None:
         self._asker.model = model
-
-    def _on_no_model(self, error: Exception) -> None:
-        if self._asker.waiting:
-            self._failure = error
-            self._asker.give_up()
-            self.message.complain(str(error))
 
     def _on_told(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

@@ -1,6 +1,5 @@
 """The Evaluate widget: a prediction beside the truth, in numbers, in a table, and in colours."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,6 @@ import pandas as pd
 from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QApplication,
     QCheckBox,
     QComboBox,
     QFileDialog,
@@ -135,7 +133,7 @@ class EvaluateWidget(QWidget):
         """
         self.comparer.compare(self.over)
         if wait:
-            self._wait()
+            self.jobs.wait()
             if self.comparer.error is not None:
                 raise self.comparer.error
         return self.scores
@@ -152,7 +150,7 @@ class EvaluateWidget(QWidget):
         """
         self.comparer.take_apart(apart, self.over)
         if wait:
-            self._wait()
+            self.jobs.wait()
         return self.scores
 
     def _take_apart(self) -> None:
@@ -166,7 +164,7 @@ class EvaluateWidget(QWidget):
         """Show the errors in colours in a labels layer of their own; returns it."""
         layer = self.comparer.draw()
         if wait:
-            self._wait()
+            self.jobs.wait()
         return layer
 
     def go_to(self, row: int) -> Any:
@@ -229,7 +227,7 @@ class EvaluateWidget(QWidget):
         # Stopping a comparison must not stop this.
         self.jobs.beside(work, lambda _: self.say(f"Saved as {target}."), on_failed)
         if wait:
-            self._wait()
+            self.jobs.wait()
             if failed:
                 raise failed[0]
         return target
@@ -342,11 +340,6 @@ class EvaluateWidget(QWidget):
         several = any(each.ndim > 2 for each in chosen)
         for part in (self.over_choice, self.form.labelForField(self.over_choice)):
             part.setVisible(several)
-
-    def _wait(self) -> None:
-        while self.jobs.busy:
-            QApplication.processEvents()
-            time.sleep(0.002)
 
     def _on_busy(self, busy: bool) -> None:
         self.stop_button.setEnabled(busy)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QApplication,
     QCheckBox,
     QFileDialog,
     QFormLayout,
@@ -21,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
@@ -30,6 +29,7 @@ from napari_segany.plugin.edge_maps import EdgeMaps
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.finding import Filters
 from napari_segany.plugin.settings import read_settings
+from napari_segany.plugin.widgets.beginning import Beginning
 from napari_segany.plugin.widgets.channels import Channels
 from napari_segany.plugin.widgets.closing import Closing
 from napari_segany.plugin.widgets.filters import FilterSliders
@@ -74,16 +74,15 @@ class EverythingWidget(QWidget):
         self.picker = ModelPicker(self.jobs, settings)
         self._closed = False
         self._began = 0.0
-        self._failure: Exception | None = None
         self._shown: MaskSet | None = None
         self.message = Message()
+        self._beginning = Beginning(self.picker, self.finder, self.jobs, self.message)
         self._build()
         window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
         self._closing = Closing(self, window, self.end, self.end)
         self._reported.connect(self._on_report)
         self.picker.loaded.connect(self._on_model)
         self.picker.released.connect(lambda: self._on_model(None))
-        self.picker.failed.connect(self._on_no_model)
         self.jobs.busy_changed.connect(self._on_busy)
         self.finder.status.connect(self.say)
         self.finder.changed.connect(self._refresh)
@@ -167,20 +166,8 @@ class EverythingWidget(QWidget):
         return self.edges.layer
 
     def _begin(self, act: Callable[[], None], wait: bool) -> None:
-        """Begin something now, or when the model is there."""
-        self._began, self._failure = time.monotonic(), None
-        act()
-        if self.finder.waiting:
-            try:
-                self.picker.want()
-            except SeganyError:
-                self.finder.give_up()
-                raise
-        while wait and self.jobs.busy:
-            QApplication.processEvents()
-            time.sleep(0.002)
-        if wait and self._failure is not None:
-            raise self._failure
+        self._began = time.monotonic()
+        self._beginning.begin(act, wait)
 
     def stop(self) -> None:
         """Stop searching; whole planes that were searched are kept."""
@@ -356,12 +343,6 @@ class EverythingWidget(QWidget):
     def _on_model(self, model: SamModel | None) -> None:
         self._began = time.monotonic()
         self.finder.model = model
-
-    def _on_no_model(self, error: Exception) -> None:
-        if self.finder.waiting:
-            self._failure = error
-            self.finder.give_up()
-            self.message.complain(str(error))
 
     def _on_busy(self, busy: bool) -> None:
         if not busy:

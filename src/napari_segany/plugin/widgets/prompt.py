@@ -1,14 +1,13 @@
 """The Prompt widget: click, see, choose, commit, undo."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.io.detections import Choices
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
@@ -17,6 +16,7 @@ from napari_segany.plugin.channel_axis import with_channels_first
 from napari_segany.plugin.controller import Controller
 from napari_segany.plugin.settings import journals_folder, read_settings
 from napari_segany.plugin.unfinished import Unfinished
+from napari_segany.plugin.widgets.beginning import Beginning
 from napari_segany.plugin.widgets.closing import Closing, ask_to_commit, tell_what_is_left
 from napari_segany.plugin.widgets.form import PromptForm
 from napari_segany.plugin.widgets.handlers import Handlers
@@ -79,8 +79,8 @@ class PromptWidget(PromptForm):
         self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
         self.asks_on_close = True
         self.controller = Controller(self.viewer, self.jobs, journals_folder())
+        self._beginning = Beginning(self.picker, self.controller, self.jobs, self.message)
         self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
-        self._failure: Exception | None = None
         self._shown: State | None = None
         self._saved_as: Path | None = None
         self._closed = False
@@ -91,7 +91,6 @@ class PromptWidget(PromptForm):
         )
         self._handlers = Handlers(self)
         self.picker.loaded.connect(self._on_model)
-        self.picker.failed.connect(self._on_no_model)
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.refused.connect(self.message.complain)
@@ -171,48 +170,31 @@ class PromptWidget(PromptForm):
         self.controller.model = model
         self._refresh()
 
-    def _on_no_model(self, error: Exception) -> None:
-        if self.controller.waiting:
-            self._failure = error
-            self.controller.give_up()
-            self.message.complain(str(error))
-
-    def _begin(self, act: Callable[[], None], wait: bool) -> None:
-        """Begin something now, or when the model is there."""
-        self._failure = None
-        act()
-        if self.controller.waiting:
-            try:
-                self.picker.want()
-            except SeganyError:
-                self.controller.give_up()
-                raise
-        if wait:
-            self._wait(lambda: None)
-            if self._failure is not None:
-                raise self._failure
-
     def load_model(self, wait: bool = False) -> SamModel | None:
         """Load the chosen model; if its weights are not there yet, say what fetching them means."""
         self.picker.load()
-        return self._wait(lambda: self.model) if wait else self.model
+        if wait:
+            self.jobs.wait()
+        return self.model
 
     def fetch_model(self, wait: bool = False) -> SamModel | None:
         """Fetch the chosen model's weights and load it; "stop" stops that."""
         self.picker.fetch()
-        return self._wait(lambda: self.model) if wait else self.model
+        if wait:
+            self.jobs.wait()
+        return self.model
 
     def embed(self, wait: bool = False) -> bool:
         """Embed the plane in view, as soon as there is a model; returns whether it is embedded."""
         session, plane = self.session, self.controller.plane
         if session is None or plane is None:
             raise InputError("Choose an image, and a plane of it to look at.")
-        self._begin(lambda: self.controller.embed(plane), wait)
+        self._beginning.begin(lambda: self.controller.embed(plane), wait)
         return session.is_embedded(plane)
 
     def segment(self, wait: bool = False) -> MaskSet | None:
         """Segment all open objects, as soon as there is a model; the active one's candidates."""
-        self._begin(self.controller.segment, wait)
+        self._beginning.begin(self.controller.segment, wait)
         return None if self.session is None else self.session.candidates()
 
     def next_candidate(self) -> int | None:
@@ -230,7 +212,7 @@ class PromptWidget(PromptForm):
         """
         self.controller.commit()
         if wait:
-            self._wait(lambda: None)
+            self.jobs.wait()
         self.labels_choice.choose(self.controller.labels)
         return self.controller.labels
 
@@ -322,7 +304,7 @@ class PromptWidget(PromptForm):
         if not path:
             return None
         kept = read_session(Path(path))
-        self._begin(lambda: self.controller.replay(kept), wait)
+        self._beginning.begin(lambda: self.controller.replay(kept), wait)
         return self.viewer.layers[-1] if wait else None
 
     def as_python(self) -> str:
@@ -396,7 +378,7 @@ class PromptWidget(PromptForm):
 
     def _count_open(self, wait: bool) -> int:
         if wait:
-            self._wait(lambda: None)
+            self.jobs.wait()
         return 0 if self.session is None else len(self.session.state.open)
 
     def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
@@ -428,10 +410,3 @@ class PromptWidget(PromptForm):
         for key, method, _ in KEYS:
             act = self.guarded(getattr(self, method))
             layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
-
-    def _wait(self, result: Callable[[], Any]) -> Any:
-        while self.jobs.busy:
-            QApplication.processEvents()
-            time.sleep(0.002)
-        QApplication.processEvents()
-        return result()
