@@ -63,6 +63,10 @@ OUTSIDE: dict[str, set[str]] = {
 GUI = {"napari", "qtpy", "magicgui", "PyQt5", "PyQt6", "PySide6", "vispy"}
 
 
+LINES = 400
+"""Lines of the longest module."""
+
+
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -94,6 +98,12 @@ def test_imports_point_one_way(path: Path) -> None:
         elif first not in STANDARD:
             assert here == "plugin" or first not in GUI, f"{here} must not import {first}"
             assert first in OUTSIDE.get(here, {first}), f"{here} must not import {first}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_are_short(path: Path) -> None:
+    """One that grows beyond this has two ideas; the second gets a module of its own."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
 
 
 def test_the_rooms_are_in_an_order() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.core import bits
 from napari_segany.core import labels as labelling
 from napari_segany.core.logits import LaterLogits, Logits, join_logits
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
@@ -57,8 +58,7 @@ class MaskSet:
     crop_boxes: NDArray[np.int64]
     candidate: NDArray[np.int64]
     prompts_asked: int = 0
-    # Rows of bits, the first of a row standing for a column that is a multiple of eight, so that
-    # masks can be compared byte by byte.
+    # See napari_segany.core.bits.
     _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
     _logits: Logits | None = field(default=None, repr=False)
     _candidates: "Candidates | None" = field(default=None, repr=False)
@@ -139,7 +139,7 @@ class MaskSet:
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
             _logits=low_res_logits,
-            _bits=tuple(_pack(c, int(box[1]) % 8) for c, box in zip(crops, boxes, strict=True)),
+            _bits=tuple(bits.pack(c, int(box[1])) for c, box in zip(crops, boxes, strict=True)),
         )
 
     @classmethod
@@ -158,7 +158,7 @@ class MaskSet:
             **columns,
             _logits=join_logits([s._logits for s in sets]),
             prompts_asked=sum(s.prompts_asked for s in sets),
-            _bits=tuple(bits for s in sets for bits in s._bits),
+            _bits=tuple(each for s in sets for each in s._bits),
         )
 
     def __len__(self) -> int:
@@ -205,20 +205,12 @@ class MaskSet:
     def crop(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` within its box, boolean."""
         _, left, _, right = (int(v) for v in self.boxes[i])
-        pixels = np.unpackbits(self._bits[i], axis=1).view(bool)
-        return pixels[:, left % 8 : left % 8 + right - left]
+        return bits.unpack(self._bits[i], left, right)
 
     def shared_pixels(self, i: int, j: int) -> int:
         """Pixels that masks ``i`` and ``j`` have in common."""
-        (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = self.boxes[[i, j]].tolist()
-        top, bottom = max(top1, top2), min(bottom1, bottom2)
-        # In bytes; those at the sides hold zeros beyond each mask's own box.
-        left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
-        if bottom <= top or right <= left:
-            return 0
-        one = self._bits[i][top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
-        two = self._bits[j][top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
-        return int(np.bitwise_count(one & two).sum())
+        one, two = self.boxes[[i, j]].tolist()
+        return bits.shared(self._bits[i], one, self._bits[j], two)
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` as a boolean (H, W) image."""
@@ -399,10 +391,3 @@ _COLUMNS = (
     *("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes"),
     "candidate",
 )
-
-
-def _pack(mask: NDArray[np.bool_], before: int) -> NDArray[np.uint8]:
-    """Rows of bits, after ``before`` zeros."""
-    padded = np.zeros((mask.shape[0], before + mask.shape[1]), bool)
-    padded[:, before:] = mask
-    return np.packbits(padded, axis=1)

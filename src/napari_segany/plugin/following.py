@@ -86,9 +86,8 @@ class Following(WaitsForModel):
         self.placing = Placing(self._on_placed)
         self._written: list[tuple[int, Plane, int]] = []
         self._quiet = False
-        viewer.dims.events.current_step.connect(self._on_view)
-        viewer.dims.events.order.connect(self._on_view)
-        viewer.dims.events.ndisplay.connect(self._on_view)
+        for name in ("current_step", "order", "ndisplay"):
+            getattr(viewer.dims.events, name).connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
 
     # Image and model ------------------------------------------------------------------------
@@ -171,9 +170,8 @@ class Following(WaitsForModel):
     def end(self) -> None:
         """Close, and let go of the viewer."""
         self.close()
-        self.viewer.dims.events.current_step.disconnect(self._on_view)
-        self.viewer.dims.events.order.disconnect(self._on_view)
-        self.viewer.dims.events.ndisplay.disconnect(self._on_view)
+        for name in ("current_step", "order", "ndisplay"):
+            getattr(self.viewer.dims.events, name).disconnect(self._on_view)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     @property
@@ -199,11 +197,9 @@ class Following(WaitsForModel):
 
     def reader(self) -> Reader:
         """Reads layers for the present session."""
-        session = self._open_session()
-        if self._plane is None:
-            raise InputError("Prompts need a plane of the image in view.")
+        session, plane = self._open_session(), self._plane_in_view()
         hidden = {each.id for each in session.state.open} - self._complete_tools().drawn
-        return Reader(self.viewer, self.picture, session, self.mode, self._plane, hidden)
+        return Reader(self.viewer, self.picture, session, self.mode, plane, hidden)
 
     def stop(self) -> None:
         """Stop what is being computed, begun or committed."""
@@ -239,10 +235,9 @@ class Following(WaitsForModel):
             self._on_view()
 
     def _on_pixels(self, event: Any = None) -> None:
-        if self.session is None:
-            return
         picture = self.picture
-        assert picture is not None
+        if self.session is None or picture is None:
+            return
         source = Picture(picture.layer, picture.channels, picture.others).source()
         if source.shape != self.session.source.shape:
             self.close()
@@ -258,11 +253,8 @@ class Following(WaitsForModel):
         action = getattr(getattr(event, "action", None), "value", "changed")
         if self._quiet or self.session is None or action not in ("added", "removed", "changed"):
             return
-        if self._plane is None:
-            self._write_prompts()
-            self._refuse(self._why_no_plane())
-            return
         try:
+            self._plane_in_view()
             with self._without_events():
                 if event is not None and event.source is self.points:
                     # It is no prompt yet, and who clicks elsewhere does not go on with it.
@@ -275,12 +267,9 @@ class Following(WaitsForModel):
             self._write_prompts()
             self._refuse(error)
 
-    def _why_no_plane(self) -> Exception:
-        try:
-            viewed_plane(self.viewer, self.picture)
-        except InputError as error:
-            return error
-        return InputError("Prompts need a plane of the image in view.")
+    def _plane_in_view(self) -> Plane:
+        """The plane in view; an InputError says why there is none."""
+        return viewed_plane(self.viewer, self.picture) if self._plane is None else self._plane
 
     def _read_prompts(self) -> None:
         """Make the session's open objects what points and shapes say."""

@@ -1,8 +1,11 @@
-"""Which label an object gets when it is committed."""
+"""The labels that objects get when they are committed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from napari_segany.session.objects import SegmentedObject
+from napari_segany.core.masks import MaskSet
+from napari_segany.errors import InputError
+from napari_segany.session.objects import Commit, OnOverlap, SegmentedObject
 from napari_segany.session.source import Plane
 from napari_segany.session.target import LabelsTarget
 
@@ -46,6 +49,41 @@ class Labelling:
             self._target.check(label)
         self._taken.setdefault(label, []).append(each.plane)
         return label
+
+    def commit(
+        self,
+        meant: Iterable[tuple[SegmentedObject, MaskSet | None]],
+        on_overlap: OnOverlap,
+        order: int,
+        identity: Callable[[], tuple[str, ...]],
+    ) -> dict[int, SegmentedObject]:
+        """Objects as they are committed, by number; those with an empty mask are left out.
+
+        Parameters
+        ----------
+        meant : iterable of tuple
+            Open objects, and the mask that each means.
+        on_overlap : {"keep", "replace"}
+            What becomes of pixels that belong to something.
+        order : int
+            Of the last commit before these.
+        identity : callable
+            Who answered, asked for only if something is committed.
+
+        Raises
+        ------
+        InputError
+            If an object has no mask yet, or its label does not fit.
+        """
+        done: dict[int, SegmentedObject] = {}
+        for each, mask in meant:
+            if mask is None:
+                raise InputError("The object is not segmented yet; ask() first.")
+            if mask.area[0]:
+                label = self.label_for(each)
+                commit = Commit(mask, on_overlap, order + len(done) + 1, identity())
+                done[each.id] = replace(each, label=label, commit=commit)
+        return done
 
 
 def _parallel(one: Plane, other: Plane) -> bool:

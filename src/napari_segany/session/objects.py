@@ -6,6 +6,7 @@ from typing import Literal
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
 from napari_segany.session.source import Plane
 
 OnOverlap = Literal["keep", "replace"]
@@ -109,6 +110,13 @@ class State:
 
     objects: Mapping[int, SegmentedObject] = field(default_factory=dict)
     active: int | None = None
+
+    def find(self, number: int | None) -> SegmentedObject:
+        """The object with a number; InputError if there is none."""
+        each = None if number is None else self.objects.get(number)
+        if each is None:
+            raise InputError(f"There is no object {number}.")
+        return each
 
     def with_objects(self, *changed: SegmentedObject) -> "State":
         """With objects added or exchanged."""

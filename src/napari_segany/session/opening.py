@@ -13,6 +13,11 @@ Wanted = Mapping[int, tuple[Plane, Prompt]]
 """Plane and prompt by object number; numbers that no open object has are new objects."""
 
 
+def open_prompts(state: State) -> dict[int, tuple[Plane, Prompt]]:
+    """Plane and prompt of the open objects, by number."""
+    return {each.id: (each.plane, each.prompt) for each in state.open}
+
+
 def changed_prompts(state: State, wanted: Wanted) -> Iterator[tuple[Plane, Prompt]]:
     """Those that no open object has yet."""
     for number, (plane, prompt) in wanted.items():

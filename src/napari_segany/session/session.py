@@ -1,6 +1,6 @@
 """Session: the state of one interactive job, and every step that changes it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from napari_segany.models.model import SamModel
 from napari_segany.session.inquiry import Inquiry
 from napari_segany.session.journal import Journal, Story
 from napari_segany.session.labelling import Labelling
-from napari_segany.session.objects import Commit, OnOverlap, SegmentedObject, State, Step
-from napari_segany.session.opening import Wanted, changed_prompts, opened
+from napari_segany.session.objects import OnOverlap, SegmentedObject, State, Step
+from napari_segany.session.opening import Wanted, changed_prompts, open_prompts, opened
 from napari_segany.session.source import ImageSource, Plane, check_plane_index, plane_shape
 from napari_segany.session.target import ArrayTarget, LabelsTarget
 from napari_segany.session.timeline import Timeline
@@ -70,7 +70,6 @@ class Session(Inquiry):
         self.on_overlap: OnOverlap = "keep"
         if target is None:
             target = ArrayTarget(np.zeros(source.shape, np.int32))
-        self._header = {"image": source.name, "shape": list(source.shape)}
         self._timeline = Timeline(target)
         if journal is not None:
             self.begin_journal(journal)
@@ -88,8 +87,7 @@ class Session(Inquiry):
     @property
     def active(self) -> SegmentedObject | None:
         """The object that prompts are added to."""
-        number = self.state.active
-        return None if number is None else self.state.objects[number]
+        return None if self.state.active is None else self.state.find(self.state.active)
 
     def set_prompt(self, prompt: Prompt | None, plane: Plane | None = None) -> int | None:
         """Ask for the active object with this prompt, or begin one.
@@ -114,18 +112,14 @@ class Session(Inquiry):
                 self.delete([active.id])
             return None
         number = active.id if active is not None and active.plane == plane else -1
-        begun = self.set_open({**self._open_prompts(), number: (plane, prompt)})
+        begun = self.set_open({**open_prompts(self.state), number: (plane, prompt)})
         return begun.get(number, number)
 
     def add_point(self, row: float, col: float, positive: bool = True) -> int:
         """Add a point on (or off) the active object of this plane, or begin one with it."""
         given = self._prompt_here()
-        prompt = (
-            Prompt([[row, col]], [int(positive)])
-            if given is None
-            else given.with_point(row, col, positive)
-        )
-        return self._set_prompt_here(prompt)
+        one = Prompt([[row, col]], [int(positive)])
+        return self._set_prompt_here(one if given is None else given.with_point(row, col, positive))
 
     def add_box(self, box: ArrayLike) -> int:
         """Give the active object of this plane a box, or begin one with it."""
@@ -170,10 +164,7 @@ class Session(Inquiry):
         where = list(planes) or [self.plane] * len(prompts)
         new = {-i: each for i, each in enumerate(zip(where, prompts, strict=True), start=1)}
         labelled = {-i: label for i, label in enumerate(labels, start=1) if label is not None}
-        return list(self.set_open({**self._open_prompts(), **new}, join, labelled).values())
-
-    def _open_prompts(self) -> dict[int, tuple[Plane, Prompt]]:
-        return {each.id: (each.plane, each.prompt) for each in self.state.open}
+        return list(self.set_open({**open_prompts(self.state), **new}, join, labelled).values())
 
     def set_open(
         self, wanted: Wanted, join: bool = False, labels: Mapping[int, int] | None = None
@@ -208,7 +199,7 @@ class Session(Inquiry):
 
     def choose(self, choice: int, number: int | None = None) -> None:
         """Mean another candidate of an open object (the active one), 0 for the best."""
-        each = self._object(self.state.active if number is None else number)
+        each = self.state.find(self.state.active if number is None else number)
         found = self.candidates(each.id)
         if each.commit is not None or found is None:
             raise InputError("There are no candidates to choose from.")
@@ -248,18 +239,10 @@ class Session(Inquiry):
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
         before, labelling = self.state.objects, Labelling(self.labels, self.state.committed)
-        done: dict[int, SegmentedObject] = {}
-        for number in numbers:
-            each, mask = self._object(number), self.preview(number)
-            if each.commit is not None:
-                continue
-            if mask is None:
-                raise InputError("The object is not segmented yet; ask() first.")
-            if mask.area[0]:
-                label = labelling.label_for(each)
-                self._commits += 1
-                commit = Commit(mask, self.on_overlap, self._commits, self.asker.identity)
-                done[number] = replace(each, label=label, commit=commit)
+        chosen = [self.state.find(number) for number in dict.fromkeys(numbers)]
+        meant = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
+        done = labelling.commit(meant, self.on_overlap, self._commits, lambda: self.asker.identity)
+        self._commits += len(done)
         if done:
             state = self.state.with_objects(*done.values())
             active = None if state.active in done else state.active
@@ -271,7 +254,7 @@ class Session(Inquiry):
 
     def reopen(self, number: int) -> SegmentedObject:
         """Take a committed object out of the labels and go on with its prompts."""
-        each = self._object(number)
+        each = self.state.find(number)
         if each.commit is not None:
             opened = replace(each, commit=None)
             self._advance(replace(self.state.with_objects(opened), active=number))
@@ -281,7 +264,7 @@ class Session(Inquiry):
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Give up some objects in one step; committed ones leave the labels."""
-        gone = {self._object(number).id for number in numbers}
+        gone = {self.state.find(number).id for number in numbers}
         self._advance(self.state.without(gone))
 
     def by_label(self, label: int) -> SegmentedObject | None:
@@ -293,7 +276,7 @@ class Session(Inquiry):
 
         What people painted over it is not counted.
         """
-        return self._timeline.area(self._object(number).id)
+        return self._timeline.area(self.state.find(number).id)
 
     def check_labels(self) -> list[int]:
         """Numbers of objects that others took out of the labels; they are open again.
@@ -347,19 +330,17 @@ class Session(Inquiry):
         bool
             Whether there was a step.
         """
-        before, able = self.state, self.can_undo
-        if able:
-            self._timeline.undo(at_most)
-            self._moved(before)
-        return able
+        return self._go(self._timeline.undo, at_most) if self.can_undo else False
 
     def redo(self, at_most: int | None = None) -> bool:
         """Do again what was undone last; see :meth:`undo`."""
-        before, able = self.state, self.can_redo
-        if able:
-            self._timeline.redo(at_most)
-            self._moved(before)
-        return able
+        return self._go(self._timeline.redo, at_most) if self.can_redo else False
+
+    def _go(self, way: Callable[[int | None], None], at_most: int | None) -> bool:
+        before = self.state
+        way(at_most)
+        self._moved(before)
+        return True
 
     def _advance(self, state: State, join: bool = False) -> None:
         before = self.state
@@ -386,7 +367,8 @@ class Session(Inquiry):
 
     def begin_journal(self, folder: Path) -> Journal:
         """Write down in a folder what has happened, and whatever happens from now on."""
-        return self._timeline.begin_journal(Journal(folder, self._header))
+        about = {"image": self.source.name, "shape": list(self.source.shape)}
+        return self._timeline.begin_journal(Journal(folder, about))
 
     @property
     def is_begun(self) -> bool:
@@ -412,12 +394,6 @@ class Session(Inquiry):
     def close(self) -> None:
         """End the journal properly."""
         self._timeline.close()
-
-    def _object(self, number: int | None) -> SegmentedObject:
-        each = None if number is None else self.state.objects.get(number)
-        if each is None:
-            raise InputError(f"There is no object {number}.")
-        return each
 
     def __repr__(self) -> str:
         done, todo = len(self.state.committed), len(self.state.open)

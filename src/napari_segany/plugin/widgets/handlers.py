@@ -15,6 +15,18 @@ from napari_segany.plugin.widgets.recipes import Recipes
 if TYPE_CHECKING:
     from napari_segany.plugin.widgets.prompt import PromptWidget
 
+KEYS = (
+    ("Q", "flip_sign", "Next point on the object, or off it"),
+    ("N", "commit", "Commit, and begin the next object"),
+    ("J", "previous_candidate", "Previous reading"),
+    ("K", "next_candidate", "Next reading"),
+    ("U", "undo", "Undo the last step"),
+    ("Shift-U", "redo", "Redo"),
+    ("G", "segment", "Segment now"),
+    ("H", "toggle_preview", "Hide or show the preview"),
+)
+"""Keys on our prompt layers; napari uses none of them there."""
+
 
 class Handlers:
     """Fills a Prompt widget's form and answers its controls.
@@ -98,6 +110,13 @@ class Handlers:
             spin.valueChanged.connect(
                 lambda value, n=name: setattr(self.widget.controller, n, value)
             )
+
+        self.widget.controller.prompts_added.connect(self._bind_keys)
+
+    def _bind_keys(self, layer: Any) -> None:
+        for key, method, _ in KEYS:
+            act = self.widget.guarded(getattr(self.widget, method))
+            layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 
     # What is clicked ------------------------------------------------------------------------
 

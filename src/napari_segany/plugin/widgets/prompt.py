@@ -30,18 +30,6 @@ from napari_segany.session.session import Session
 if TYPE_CHECKING:
     import napari.viewer
 
-KEYS = (
-    ("Q", "flip_sign", "Next point on the object, or off it"),
-    ("N", "commit", "Commit, and begin the next object"),
-    ("J", "previous_candidate", "Previous reading"),
-    ("K", "next_candidate", "Next reading"),
-    ("U", "undo", "Undo the last step"),
-    ("Shift-U", "redo", "Redo"),
-    ("G", "segment", "Segment now"),
-    ("H", "toggle_preview", "Hide or show the preview"),
-)
-"""Keys on our prompt layers; napari uses none of them there."""
-
 SESSION_FILES = "Sessions (*.json)"
 TABLE_FILES = "Tables (*.csv *.tsv *.txt *.xls *.json *.CSV *.TXT);;All files (*)"
 
@@ -96,7 +84,6 @@ class PromptWidget(PromptForm):
         self.controller.refused.connect(self.message.complain)
         self.controller.where.connect(lambda text: self.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
-        self.controller.prompts_added.connect(self._bind_keys)
         self.reset_choices()
         self._refresh()
 
@@ -405,8 +392,3 @@ class PromptWidget(PromptForm):
             # Something was done that could be done.
             self._shown = state
             self.message.settle()
-
-    def _bind_keys(self, layer: Any) -> None:
-        for key, method, _ in KEYS:
-            act = self.guarded(getattr(self, method))
-            layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)

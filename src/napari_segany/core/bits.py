@@ -1,0 +1,42 @@
+"""Masks as rows of bits, eight pixels a byte.
+
+The first bit of a row stands for a column of the plane that is a multiple of eight, so that masks
+can be compared byte by byte wherever they lie.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
+    """Bits of a mask whose first column is column ``left`` of the plane."""
+    before = left % 8
+    padded = np.zeros((mask.shape[0], before + mask.shape[1]), bool)
+    padded[:, before:] = mask
+    return np.packbits(padded, axis=1)
+
+
+def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
+    """The mask, boolean, whose columns are ``left`` to ``right`` of the plane."""
+    pixels = np.unpackbits(bits, axis=1).view(bool)
+    return pixels[:, left % 8 : left % 8 + right - left]
+
+
+def shared(
+    bits: NDArray[np.uint8],
+    box: Sequence[int],
+    other_bits: NDArray[np.uint8],
+    other_box: Sequence[int],
+) -> int:
+    """Pixels that two masks have in common; boxes are row_min, col_min, row_max, col_max."""
+    (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = box, other_box
+    top, bottom = max(top1, top2), min(bottom1, bottom2)
+    # In bytes; those at the sides hold zeros beyond each mask's own box.
+    left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
+    if bottom <= top or right <= left:
+        return 0
+    one = bits[top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
+    two = other_bits[top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
+    return int(np.bitwise_count(one & two).sum())
