@@ -1,6 +1,8 @@
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import pytest
+from annotated_types import Ge, Le
 from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError
@@ -22,6 +24,10 @@ class Outer:
 
 class Loose(TypedDict):
     label: int
+
+
+class Bounded(TypedDict):
+    size: Annotated[float, Ge(-1e300), Le(1e300)]
 
 
 def test_dataclasses_within_dataclasses_are_made() -> None:
@@ -56,6 +62,12 @@ def test_long_values_are_cut_and_escaped() -> None:
         from_json(Loose, '{"label": "' + "\\u001b" * 1000 + '"}', "It")
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e301"])
+def test_large_bounds_are_short(value: str) -> None:
+    with pytest.raises(InputError, match=r"size: .* than or equal to 1e\+300, got (nan|1e\+301)$"):
+        from_json(Bounded, f'{{"size": {value}}}', "It")
 
 
 def test_values_that_were_read_already() -> None:

@@ -4,6 +4,7 @@ Records of batches, recipes, sessions and journals come from other people's fold
 them is trusted: every value is checked before it is used.
 """
 
+import re
 from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -83,6 +84,8 @@ def _first_fault(error: Any) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in fault["loc"])
     message = str(fault["msg"])
+    # Bounds of floating point are spelled out to the last digit.
+    message = re.sub(r"\d{20,}", lambda digits: f"{float(digits[0]):g}", message)
     message = message[:1].lower() + message[1:]
     if not place:
         return message

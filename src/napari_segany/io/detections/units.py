@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_segany.core.units import convert
 from napari_segany.errors import InputError
 from napari_segany.io.detections.found import TableImage, Units
 
@@ -10,8 +11,6 @@ Scale = tuple[float, float]
 """Pixels along rows and columns (Y, X) that one unit of the table is."""
 
 IN_PIXELS: Scale = (1.0, 1.0)
-
-_MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 
 _PRINTED = 0.0006
 """By how much a number with three decimals, as programs print it, is off."""
@@ -29,15 +28,14 @@ def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = Fal
     target = "um" if micrometres else unit_of(image)
     factors = []
     for size in sizes:
-        convertible = size is not None and {size[1], target} <= set(_MICROMETRES)
-        if size is None or not (convertible or size[1] == target):
+        length = None if size is None else convert(size[0], size[1], target)
+        if length is None:
             raise InputError(
                 f"{what} of {path} are no pixels, and the image does not say how large its pixels "
                 f"are{' in micrometres' if micrometres else ''}. Save the image with its pixel "
                 "size, or say --table-units pixels (in napari: units)."
             )
-        per = _MICROMETRES[size[1]] / _MICROMETRES[target] if convertible else 1.0
-        factors.append(1 / (size[0] * per))
+        factors.append(1 / length)
     return factors[0], factors[1]
 
 
