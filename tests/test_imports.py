@@ -1,6 +1,7 @@
 """Who may import whom. Rooms and their order are those of ARCHITECTURE in the documentation."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import napari_segany
 
 PACKAGE = Path(napari_segany.__file__).parent
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 STANDARD = sys.stdlib_module_names
 
 ROOMS: dict[str, set[str]] = {
@@ -104,6 +106,22 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_modules_are_short(path: Path) -> None:
     """One that grows beyond this has two ideas; the second gets a module of its own."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
+
+
+@pytest.mark.skipif(not ARCHITECTURE.is_file(), reason="the documentation is not beside the tests")
+def test_the_architecture_names_every_module() -> None:
+    """By its room, or in its room; folders within a room speak for what is in them."""
+    rows = re.findall(r"^\| `([\w./]+)` \| (.*) \|$", ARCHITECTURE.read_text("utf-8"), re.M)
+    said = {name.removesuffix("/").removesuffix(".py"): text for name, text in rows}
+    missing = []
+    for path in modules():
+        first, *rest = path.relative_to(PACKAGE).with_suffix("").parts
+        known = not rest or f"`{rest[0]}`" in said.get(first, "")
+        if len(rest) > 1:
+            known = f"`{rest[0]}/`" in said.get(first, "")
+        if first not in said or not (known or rest == ["__init__"]):
+            missing.append(str(path.relative_to(PACKAGE)))
+    assert not missing, "name them in docs/architecture.md"
 
 
 def test_the_rooms_are_in_an_order() -> None:
