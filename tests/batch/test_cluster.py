@@ -128,7 +128,7 @@ def test_other_weights_on_a_worker_are_refused(stacks, cluster: Cluster):
 
 
 def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
-    """Where "auto" means bfloat16 on one machine and float32 on another."""
+    """As where "auto" means bfloat16 on one machine and float32 on another."""
     asked, used = [], []
 
     def load(name: str, *, device: str, precision: str) -> Any:

@@ -1,4 +1,4 @@
-"""What files mean, on the command line: which image, which channels, which planes, and what is
+"""The meaning of files, on the command line: which image, which channels, which planes, and what is
 guessed."""
 
 import json

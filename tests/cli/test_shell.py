@@ -1,4 +1,4 @@
-"""What shells, terminals and full disks do to a command."""
+"""Shells, terminals and full disks, and what they do to a command."""
 
 import io
 import json

@@ -70,7 +70,7 @@ def assert_plain(text: str, what: object) -> None:
 
 
 def can_be_read(path: Path) -> bool:
-    """Whether Python reads every plane; only errors of ours may say that it does not."""
+    """True if Python reads every plane; only errors of ours may say that it does not."""
     try:
         with open_image(path) as image:
             for index in np.ndindex(*image.shape[:-2]):

@@ -427,7 +427,7 @@ def test_planes_beyond_the_end_of_a_cut_file_fail_by_name_and_the_others_are_rea
 
 
 def read_last_plane(path: Path, shape: tuple[int, ...]) -> None:
-    """Where the planes of a cut file are known, it says so, and those that are there are read."""
+    """A cut file whose planes are known says so, and those that are there are read."""
     with open_image(path) as opened:
         assert opened.shape == shape
         assert any("It is truncated" in note for note in opened.notes)

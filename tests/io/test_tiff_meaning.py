@@ -1,4 +1,4 @@
-"""What stored values mean: colours or channels or planes, which way is bright, which image."""
+"""The meaning of stored values: colours or channels or planes, which way is bright, which image."""
 
 from pathlib import Path
 from typing import Any

@@ -34,7 +34,7 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
 
 
 def kept(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe a batch follows; the rest says where it was made."""
+    """The part of a recipe that a batch follows; the rest says where it was made."""
     return {
         "params": recipe.params,
         "labels": recipe.labels,

@@ -1,4 +1,4 @@
-"""How a process ends while widgets are open and at work."""
+"""A process that ends while widgets are open and at work."""
 
 import subprocess
 import sys

@@ -55,7 +55,7 @@ def work(session: Session) -> None:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where there are values in a JSON value."""
+    """Paths to the values in a JSON value."""
     yield path
     if isinstance(value, dict | list):
         keys = list(value) if isinstance(value, dict) else range(len(value))

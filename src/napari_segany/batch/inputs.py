@@ -144,7 +144,7 @@ def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iter
 
 
 def _is_ours(inside: Iterable[Path]) -> Callable[[Path], bool]:
-    """Whether a file is a result: another one says so, or the image that it is called after."""
+    """A test for results: another file says so, or the image that they are called after."""
     names = {path.name for path in inside}
     stems = {stem(path) for path in inside if path.suffix.lower() in SUFFIXES or is_zarr(path)}
 

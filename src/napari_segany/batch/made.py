@@ -1,4 +1,4 @@
-"""What results say of themselves, so that they are known as this package's without any record.
+"""Results that say what they are, so that they are known as this package's without any record.
 
 The recipe beside the results of an image holds, in an entry of its own, the hash of the image's
 content and that of every file. Nothing in it depends on where or when they were made.
@@ -52,7 +52,7 @@ def recipe_with_result(
 
 
 def recall(files: tuple[Path, ...]) -> Record | None:
-    """What results say of themselves, as the part of a record that tells whose they are.
+    """The part of a record that tells whose results are, from what they say of themselves.
 
     Parameters
     ----------

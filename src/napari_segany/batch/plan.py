@@ -35,7 +35,7 @@ class Files(Protocol):
 
     @property
     def name(self) -> str:
-        """What they are called after, which no other image of the batch has."""
+        """The name that they begin with, which no other image of the batch has."""
         ...
 
     def all(self) -> tuple[Path, ...]:

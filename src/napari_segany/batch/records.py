@@ -196,7 +196,7 @@ class Record:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a text names a file in a folder, on any system, and none of the package's own."""
+    """True for the name of a file in a folder, on any system, that is none of the package's own."""
     return (
         name.casefold() not in ("", ".", "..", FOLDER)
         and name == PurePosixPath(name).name == PureWindowsPath(name).name
@@ -223,7 +223,7 @@ def is_unchanged(path: Path, known: Output | None) -> bool:
 
 
 def where(path: Path) -> str:
-    """Where an image lies, as records say it."""
+    """The place of an image, as records say it."""
     return shown(os.path.realpath(path))
 
 
@@ -271,7 +271,7 @@ class Book:
             lock.release()
 
     def read(self, name: str) -> Record | None:
-        """What became of an image; None if nothing did, or the record cannot be used."""
+        """The record of an image; None if there is none, or it cannot be used."""
         try:
             path = self.path(name, ".json")
             record = from_json(Record, path.read_bytes(), f"The record {path}")
@@ -301,7 +301,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Header:
-    """What finished planes are about."""
+    """The image and the recipe that finished planes are about."""
 
     key: str
     recipe: str
@@ -334,7 +334,7 @@ class Work(Generic[T]):
         return None
 
     def is_writing(self, content: str) -> bool:
-        """Whether results of this content began to be written, so that some may be there alone."""
+        """True if results of this content began to be written, so that some may be there alone."""
         header = self._header()
         begun = header is not None and header.content == content
         return begun and (self.folder / "writing").is_file()

@@ -57,7 +57,7 @@ class _Job:
         self.started = time.monotonic()
 
     def told(self, blank: bool) -> list[str]:
-        """What is said of the planes that are blank, or of those that cannot be read."""
+        """Lines about the planes that are blank, or about those that cannot be read."""
         ordered = sorted(self.empty.items())
         return [str(e) for _, e in ordered if isinstance(e, BlankPlaneError) is blank]
 

@@ -1,4 +1,4 @@
-"""What becomes of each prompt's answer: an object of the labels, or nothing, and why."""
+"""Answers of prompts: an object of the labels each, or nothing, and why."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class Painted:
 
     @property
     def count(self) -> int:
-        """How many labels have pixels."""
+        """The number of labels that have pixels."""
         return len(np.unique(self.labels[self.labels > 0]))
 
     def columns(self) -> "Columns":
@@ -129,7 +129,7 @@ def _lost(
 
 
 def lost_line(lost: Mapping[str, str], count: int) -> str:
-    """Which prompts have no object, on one line."""
+    """One line about the prompts that have no object."""
     parts = [f"{where} ({why})" for where, why in lost.items()]
     more = f", and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
     return f"{len(lost)} of {count} prompts have no object: {', '.join(parts[:SHOWN])}{more}."

@@ -1,4 +1,4 @@
-"""What ``napari-segany prompt`` asks the model for, and which prompt comes from where."""
+"""Prompts that ``napari-segany prompt`` asks the model for, each with where it comes from."""
 
 import argparse
 import logging

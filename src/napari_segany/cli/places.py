@@ -1,4 +1,4 @@
-"""Where the answer to prompts goes: beside other results, never over them."""
+"""Names for the answer to prompts: beside other results, never over them."""
 
 import argparse
 import json
@@ -52,7 +52,7 @@ def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> ResultFiles:
 
 
 def _was_asked(path: Path, asked: dict[str, Any]) -> bool:
-    """Whether a result is the answer to the same question."""
+    """True for a result that is the answer to the same question."""
     try:
         kept = from_json(dict[str, Any], path.read_bytes(), str(path))
     except (OSError, InputError):

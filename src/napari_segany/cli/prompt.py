@@ -308,7 +308,7 @@ def provenance(
 def question(
     args: argparse.Namespace, index: tuple[int, ...], asked: list[Asked]
 ) -> dict[str, Any]:
-    """What was asked, for the JSON beside the answer."""
+    """The question, for the JSON beside the answer."""
     return {
         "image": shown(args.image.name),
         "plane": list(index),
@@ -318,7 +318,7 @@ def question(
 
 
 def described(args: argparse.Namespace, table: "Detections") -> dict[str, Any]:
-    """How the table was understood, and what became of its rows."""
+    """A table as it was understood, and what became of its rows."""
     return {
         "file": args.table.name,
         "understood": table.understood,

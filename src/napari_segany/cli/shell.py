@@ -1,4 +1,4 @@
-"""What a shell does to a command: signals, closed or narrow streams."""
+"""Shells and what they do to a command: signals, closed or narrow streams."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass
 class Stop:
-    """How the command was stopped.
+    """A signal that stopped the command.
 
     Attributes
     ----------

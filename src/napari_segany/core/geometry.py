@@ -195,7 +195,7 @@ class Frame:
     def strips_within(
         self, logits: Tensor, cells: tuple[int, int, int, int]
     ) -> Iterator[tuple[slice, Tensor]]:
-        """What :meth:`enlarge_within` gives, as strips of columns that take little memory.
+        """The same as :meth:`enlarge_within`, as strips of columns that take little memory.
 
         Yields
         ------

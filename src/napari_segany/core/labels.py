@@ -60,7 +60,7 @@ LARGEST_ID = 2**63 - 1
 
 
 def whole_numbers(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer]:
-    """What somebody calls labels, as whole numbers: exactly those, or an error.
+    """Labels of any type as whole numbers: exactly those, or an error.
 
     Parameters
     ----------

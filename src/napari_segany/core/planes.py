@@ -50,7 +50,7 @@ def guess_axes(shape: Sequence[int]) -> str:
 
 
 def axes_fit(axes: str, own: str) -> bool:
-    """Whether axes meant for other images can be those of one with axes of its own.
+    """True if axes meant for other images can be those of one with axes of its own.
 
     Their number must be the same, and colour is colour in every file. "auto" names none.
     """

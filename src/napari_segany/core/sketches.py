@@ -1,4 +1,4 @@
-"""What people draw around and on objects, as what it asks for: boxes, outlines, scribbles."""
+"""Drawings around and on objects, as what they ask for: boxes, outlines, scribbles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ SAME_PLACE = 1e-6
 
 @dataclass
 class Sketch:
-    """What one object is asked for with, in one plane.
+    """Drawings that ask for one object, in one plane.
 
     Attributes
     ----------
@@ -154,5 +154,5 @@ def sign_of(word: object) -> int:
 
 
 def are_signs(words: Iterable[object]) -> bool:
-    """Whether all entries of a column say on or off; numbers from 0 or 1 on are ids of objects."""
+    """True if all entries of a column say on or off; numbers from 0 or 1 on are ids of objects."""
     return {str(word).strip().lower() for word in words} <= SIGN_WORDS

@@ -26,7 +26,7 @@ def components(truth: NDArray[np.integer]) -> NDArray[np.integer]:
 
 
 def noticed(truth: NDArray[np.integer]) -> str:
-    """What makes labels look binary, in words; empty if most labels are one part each.
+    """The reason why labels look binary, in words; empty if most labels are one part each.
 
     A mask of zeros and another value is, if it has several parts, and so are classes of pixels.
     """

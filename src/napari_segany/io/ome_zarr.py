@@ -132,7 +132,7 @@ def _below(path: Path, name: Any) -> Path:
 
 
 def holds_fields(path: Path) -> bool:
-    """Whether a Zarr folder is a plate or a well of one."""
+    """True for a Zarr folder that is a plate or a well of one."""
     try:
         return is_zarr(path) and not {"plate", "well"}.isdisjoint(_attributes(path))
     # Whoever opens it says what is wrong.
@@ -187,7 +187,7 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
 
 
 def _missing_chunks(data: Any) -> tuple[str, ...]:
-    """What to say of chunks that are not stored: the format reads them without a word."""
+    """A note about chunks that are not stored: the format reads them without a word."""
     missing = data.nchunks - data.nchunks_initialized
     if not missing:
         return ()

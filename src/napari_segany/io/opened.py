@@ -67,7 +67,7 @@ class OpenedImage:
 
     @property
     def is_current(self) -> bool:
-        """Whether its files are still those that were opened."""
+        """True while its files are those that were opened."""
         return self._versions == tuple(Version.of(path) for path in self.files)
 
     def describe(self, axes: str = "") -> str:

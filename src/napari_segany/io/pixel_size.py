@@ -16,7 +16,7 @@ PixelSize = Mapping[str, tuple[float, str]]
 
 @dataclass(frozen=True)
 class _Unit:
-    """How files spell a unit: OME's symbol, OME-Zarr's name, and what else is understood."""
+    """A unit as files spell it: OME's symbol, OME-Zarr's name, and what else is understood."""
 
     symbol: str
     name: str
@@ -104,7 +104,7 @@ def check_sizes(sizes: PixelSize) -> PixelSize:
 
 
 def _fits(axis: str, size: tuple[float, str]) -> bool:
-    """Whether that is a time along T, or a length along an axis of space."""
+    """True for a time along T, or a length along an axis of space."""
     return axis in tuple("TZYX") and size[1] in (TIMES if axis == "T" else LENGTHS)
 
 

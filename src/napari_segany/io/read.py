@@ -46,7 +46,7 @@ def expand_containers(path: Path) -> list[Path]:
 
 
 def choose_series(paths: Iterable[Path], asked: int | Literal["all"] | None) -> list[Path]:
-    """Which images of files that hold several are meant.
+    """The images that are meant of files that hold several.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ def images_of(tiff: tifffile.TiffFile) -> list[Any]:
 
 
 def count_images(path: Path) -> int:
-    """How many images a TIFF file holds; 1 if it cannot be read, which whoever opens it says."""
+    """The number of images in a TIFF file; 1 if it cannot be read, which whoever opens it says."""
     with _complaints():
         try:
             with tifffile.TiffFile(path) as tiff:
@@ -127,7 +127,7 @@ def count_images(path: Path) -> int:
 
 
 def _is_level(series: Any, before: list[Any]) -> bool:
-    """Whether a nameless series is another one at 1/2, 1/4 and so on of its size."""
+    """True if a nameless series is another one at 1/2, 1/4 and so on of its size."""
     whole = before[-1]
     if series.kind not in ("generic", "uniform") or series.axes != whole.axes:
         return False
@@ -215,7 +215,7 @@ def members(path: Path) -> tuple[Path, ...]:
 
 
 def _complete(series: Any, path: Path, xml: str) -> list[str]:
-    """What is missing of a file or a set; told now rather than after hours, at its last plane.
+    """Notes about what is missing of a file or a set, now rather than at its last plane.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def _complete(series: Any, path: Path, xml: str) -> list[str]:
 
 
 def _ends(series: Any) -> list[tuple[Any, int]]:
-    """Where the data of each page should end, and in which file."""
+    """The place where the data of each page should end, and its file."""
     offset = series.dataoffset
     if offset is None:
         return [(p.parent.filehandle, last_byte(p)) for p in series.pages if p is not None]

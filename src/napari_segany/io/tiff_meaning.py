@@ -1,4 +1,4 @@
-"""What the pixels of a TIFF series mean: colours, channels, planes, and which way is bright.
+"""The meaning of a TIFF series' pixels: colours, channels, planes, and which way is bright.
 
 The format leaves much of it open, and programs fill in what suits them. What is stated is believed;
 what is guessed comes with a note that names the option to say otherwise.
@@ -51,7 +51,7 @@ _FALLS = 0.05
 
 @dataclass(frozen=True)
 class Meaning:
-    """How to take a series.
+    """A series as it is to be taken.
 
     Attributes
     ----------
@@ -212,7 +212,7 @@ def to_known_axes(axes: str, shape: tuple[int, ...]) -> str:
 
 
 def _inverter(page: Any) -> Callable[[Pixels], Pixels]:
-    """What makes high values of those that are stored low for white."""
+    """A function that makes high values of those that are stored low for white."""
     dtype = np.dtype(page.dtype)
     if dtype.kind == "u" and page.bitspersample < 8 * dtype.itemsize:
         white = dtype.type(2**page.bitspersample - 1)
@@ -257,7 +257,7 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
 
 
 def _grows_brighter(colours: NDArray[np.uint8]) -> bool:
-    """Whether a palette shows intensities: the higher a value, the brighter its colour."""
+    """True for a palette that shows intensities: the higher a value, the brighter its colour."""
     # The first and the last colour often mark values outside of the range.
     luminance = colours[1:-1] @ np.array([0.299, 0.587, 0.114])
     steps = np.diff(luminance)

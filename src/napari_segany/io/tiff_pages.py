@@ -229,6 +229,6 @@ class DecodedPages:
 
 
 def last_byte(page: Any) -> int:
-    """Where the data of a page end in its file."""
+    """The place where the data of a page end in its file."""
     ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     return max(ends, default=0)

@@ -1,4 +1,4 @@
-"""Whether a file is still the one that was opened."""
+"""Versions of files, which tell whether one is still the one that was opened."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from napari_segany.errors import InputError
 
 @dataclass(frozen=True)
 class Version:
-    """What tells whether a file is still the one that was opened; all zero if it is gone."""
+    """Marks by which a file is known again as the one that was opened; all zero if it is gone."""
 
     size: int
     changed: int

@@ -26,7 +26,7 @@ def likely_axis(layer: Any) -> int:
 
 
 def axis_in_file(layer: Any) -> int:
-    """Where the channels of a layer lie that has them first now."""
+    """The axis in its file of the channels of a layer that has them first now."""
     return int(layer.metadata.get(MOVED, 0))
 
 

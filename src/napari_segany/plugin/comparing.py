@@ -136,11 +136,11 @@ class Comparer:
 
     @property
     def is_apart(self) -> bool:
-        """Whether separate parts are objects."""
+        """True if separate parts are objects."""
         return bool(self._apart)
 
     def _about_binary(self) -> str:
-        """What a person should know about layers that do not tell objects apart."""
+        """A line about layers that do not tell objects apart."""
         if self._apart:
             return ""
         names = {0: self.truth.name, 1: self.prediction.name}

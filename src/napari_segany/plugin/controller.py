@@ -384,7 +384,7 @@ class Controller(Following):
 
 
 def stay_open(low: int, empty: int) -> str:
-    """What is said of objects that were not committed: with low scores, or without pixels."""
+    """A line about objects that were not committed: with low scores, or without pixels."""
     said = []
     if low:
         said.append(f"{low} objects with lower scores stay open.")

@@ -161,7 +161,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def read_stories(shape: Sequence[int], *folders: Path) -> list[Story]:
-    """What journals in folders tell of an image of ``shape``, the latest first.
+    """Stories that journals in folders tell of an image of ``shape``, the latest first.
 
     Those that tell nothing, or cannot be read, are left out.
     """

@@ -19,7 +19,7 @@ from napari_segany.session.source import Plane, plane_shape
 def region_seen(
     viewer: Any, picture: Picture, layer: Any, plane: Plane
 ) -> Callable[[], NDArray[np.bool_]]:
-    """How to read a region at the pixels of one plane of a picture: (H, W), true inside.
+    """A function that reads a region at the pixels of one plane of a picture: (H, W), true inside.
 
     In labels that is where there is an object: negative ones are none.
 

@@ -53,7 +53,7 @@ class Sides:
 
     @property
     def noticed(self) -> dict[int, str]:
-        """What looked binary, in words, by side."""
+        """The reasons why layers look binary, in words, by side."""
         # One object through planes may well have several parts in one of them.
         many = {side for side, ids in self._ids.items() if len(ids) > 1}
         return {side: text for side, text in sorted(self._seen.items()) if side not in many}

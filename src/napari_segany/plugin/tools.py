@@ -146,7 +146,7 @@ class ToolLayers:
 
     @property
     def next_prompt(self) -> str:
-        """What is drawn next with the tool that is taken."""
+        """A line about what is drawn next with the tool that is taken."""
         if self.shapes is None or self.viewer.layers.selection.active is not self.shapes:
             return f"Next point: {self.sign}."
         mode = str(self.shapes.mode)

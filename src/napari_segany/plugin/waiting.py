@@ -1,4 +1,4 @@
-"""Whoever needs a model waits for it, however early something is asked for."""
+"""Waiting for a model, however early something is asked for."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ class WaitsForModel:
 
     @property
     def model(self) -> SamModel | None:
-        """Who is asked; what waited for it is begun when it is set."""
+        """The model that is asked; what waited for it is begun when it is set."""
         return self._model
 
     @model.setter
@@ -46,7 +46,7 @@ class WaitsForModel:
 
     @property
     def waiting(self) -> bool:
-        """Whether something is begun as soon as there is a model."""
+        """True if something is begun as soon as there is a model."""
         return bool(self._wishes)
 
     def give_up(self) -> None:

@@ -42,7 +42,7 @@ KEPT = 5
 
 
 class HeaderRecord(TypedDict):
-    """What a session is about."""
+    """The image that a session is about."""
 
     format: Literal[1]
     image: str
@@ -50,7 +50,7 @@ class HeaderRecord(TypedDict):
 
 
 class LineRecord(TypedDict):
-    """What changed: objects by number, the active one, and what happened to the labels."""
+    """A change: objects by number, the active one, and what happened to the labels."""
 
     objects: dict[Annotated[str, MaxLen(16)], ObjectRecord | None]
     active: Number | None
@@ -309,7 +309,7 @@ class _Reading:
         earlier: Mapping[int, SegmentedObject],
         objects: Mapping[int, SegmentedObject],
     ) -> tuple[list[Step], set[int]]:
-        """What happened to the labels, and who is in them afterwards."""
+        """Steps that the labels took, and who is in them afterwards."""
         steps: list[Step] = []
         written = set(self._written)
         for how, number in line["labels"]:

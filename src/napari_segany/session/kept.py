@@ -17,7 +17,7 @@ Pair = Annotated[list[Real], MinLen(2), MaxLen(2)]
 
 
 class ReadingRecord(TypedDict, total=False):
-    """How the image was read."""
+    """The way in which the image was read."""
 
     rgb: bool
     channel_axis: Count
@@ -26,7 +26,7 @@ class ReadingRecord(TypedDict, total=False):
 
 
 class ImageRecord(TypedDict):
-    """What a session was about."""
+    """The image that a session was about."""
 
     name: str
     shape: Shape
@@ -35,7 +35,7 @@ class ImageRecord(TypedDict):
 
 
 class SessionRecord(TypedDict):
-    """How labels came about; see :func:`napari_segany.session.provenance.provenance`."""
+    """The way in which labels came about; see :mod:`napari_segany.session.provenance`."""
 
     format: Literal[1]
     napari_segany: NotRequired[str]

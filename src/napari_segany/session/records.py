@@ -50,14 +50,14 @@ class PromptRecord(TypedDict):
 
 
 class EarlierRecord(TypedDict):
-    """What was asked before."""
+    """A question that was asked before."""
 
     prompt: PromptRecord
     choice: Count
 
 
 class CommitRecord(TypedDict):
-    """How an object was written."""
+    """The way in which an object was written."""
 
     on_overlap: OnOverlap
     order: Number

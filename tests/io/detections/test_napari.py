@@ -1,4 +1,4 @@
-"""What napari itself writes, and what it has written by hand."""
+"""Tables that napari itself writes, and some written by hand."""
 
 from pathlib import Path
 from typing import Any

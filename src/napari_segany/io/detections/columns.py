@@ -1,4 +1,4 @@
-"""What the dialects of tables share: rows as entries, columns of planes, of images and of ids."""
+"""Columns that dialects of tables share: planes, images and ids; and rows as entries."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -51,7 +51,7 @@ def place_of(row: Row, planes: Mapping[str, str], first: int, rounded: bool = Fa
 
 
 def planes_said(planes: Mapping[str, str], first: int) -> tuple[str, ...]:
-    """How planes were understood, in words."""
+    """Planes as they were understood, in words."""
     if not planes:
         return ()
     return (f"planes from {', '.join(planes.values())}, counted from {first}",)

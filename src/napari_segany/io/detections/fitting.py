@@ -41,7 +41,7 @@ def box_of_size(row: float, col: float, height: float, width: float) -> Sketch:
 
 
 def is_beyond(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
-    """Whether some of (N, 2) positions are so far beyond a plane that it is worth a word."""
+    """True if some of (N, 2) positions are so far beyond a plane that it is worth a word."""
     return bool((spots < -SLACK).any() or (spots > np.asarray(shape) - 1 + SLACK).any())
 
 
@@ -84,7 +84,7 @@ def whole(name: str, value: float) -> int:
 
 
 class Planes:
-    """What the planes that a table names are in the image.
+    """The planes of the image that a table names.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a table is about, what may be said of it beforehand, and what is found in it."""
+"""A table's image, choices that people make beforehand, and the rows that are found in it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class TableImage:
 
 @dataclass(frozen=True)
 class Choices:
-    """What is not left to the table.
+    """Choices that are not left to the table.
 
     Attributes
     ----------
@@ -94,12 +94,12 @@ class Detection(Sketch):
     place: Place = field(default_factory=dict)
 
     def lies_in(self, plane: Place) -> bool:
-        """Whether it may be asked for in a plane of the image."""
+        """True if it may be asked for in a plane of the image."""
         return all(plane[axis] == n for axis, n in self.place.items())
 
 
 class RowError(ValueError):
-    """What is wrong with one row, which is left out then."""
+    """A fault of one row, which is left out then."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Understood:
-    """What one dialect makes of a table.
+    """A table as one dialect understands it.
 
     Attributes
     ----------
@@ -186,7 +186,7 @@ class Detections:
         return iter(self.found)
 
     def remarks(self) -> list[str]:
-        """What became of single rows, on two lines at most."""
+        """Remarks about single rows, on two lines at most."""
         lines = []
         if self.skipped:
             lines.append(f"{len(self.skipped)} of {self.count} skipped: {several(self.skipped)}.")

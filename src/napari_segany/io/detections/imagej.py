@@ -25,14 +25,14 @@ _LIST_OTHERS = {"LWidth", "Points", "Fill"}
 
 
 def fits(sheet: Sheet) -> bool:
-    """Whether the columns are those of ImageJ."""
+    """True if the columns are those of ImageJ."""
     names = set(sheet.names)
     centred = any(names.issuperset(pair) for pair in CENTRES) and bool(names & _OTHERS)
     return sheet.has(*BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
 
 
 def is_list(sheet: Sheet) -> bool:
-    """Whether it is a list of ROIs, in which X and Y are a corner."""
+    """True for a list of ROIs, in which X and Y are a corner."""
     names = set(sheet.names)
     return names.issuperset((*LISTED, "Type")) and bool(names & _LIST_OTHERS)
 

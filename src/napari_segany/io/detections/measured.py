@@ -47,7 +47,7 @@ def added_planes(sheet: Sheet) -> dict[str, str]:
 
 
 def scikit_image_fits(sheet: Sheet) -> bool:
-    """Whether the columns are those of ``regionprops_table``."""
+    """True if the columns are those of ``regionprops_table``."""
     return sheet.has("bbox-0", "bbox-3") or sheet.has("centroid-0", "centroid-1")
 
 
@@ -95,7 +95,7 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
 
 
 def ours_fits(sheet: Sheet) -> bool:
-    """Whether it is a table that this package wrote beside labels."""
+    """True for a table that this package wrote beside labels."""
     return sheet.has(*OURS, *OURS_TOO)
 
 
@@ -117,12 +117,12 @@ def read_ours(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
 
 def cellprofiler_fits(sheet: Sheet) -> bool:
-    """Whether the columns are CellProfiler's."""
+    """True if the columns are CellProfiler's."""
     return bool(_cell_kinds(sheet))
 
 
 def _cell_kinds(sheet: Sheet) -> list[str]:
-    """What stands before the names of columns, if all objects of an image share a table."""
+    """Kinds of objects, which stand before the names of columns if they share a table."""
     ends = [columns[-1] for columns in (CELL_BOX, *CELL_CENTRES)]
     found = [name.removesuffix(end) for name in sheet.names for end in ends if name.endswith(end)]
     return [

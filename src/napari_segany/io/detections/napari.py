@@ -24,7 +24,7 @@ SHAPES = ("index", "shape-type", "vertex-index")
 
 
 def fits(sheet: Sheet) -> bool:
-    """Whether the columns are napari's."""
+    """True if the columns are napari's."""
     return sheet.has("axis-0", "axis-1")
 
 

@@ -61,7 +61,7 @@ BOXES: tuple[tuple[tuple[tuple[str, ...], ...], Make, str], ...] = (
 
 
 def fits(sheet: Sheet) -> bool:
-    """Whether it has columns that are known."""
+    """True if it has columns that are known."""
     return any(sheet.has(*each) for names, *_ in BOXES for each in names) or any(
         sheet.has(*each) for each in SPOTS
     )

@@ -14,7 +14,7 @@ CENTROID = re.compile(r"centroid ([xy])\s*\(?(px|pixels?|µm|μm|um|\ufffdm|m)\)
 
 
 def fits(sheet: Sheet) -> bool:
-    """Whether the columns are QuPath's."""
+    """True if the columns are QuPath's."""
     return _columns(sheet) is not None
 
 

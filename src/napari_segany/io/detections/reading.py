@@ -33,7 +33,7 @@ TABLES = (".csv", ".tsv", ".txt", ".xls")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one program writes tables.
+    """The way in which one program writes tables.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ def _check_choices(path: Path, choices: Choices, all_: Understood) -> None:
 
 
 def _checked(path: Path, image: TableImage, choices: Choices, all_: Understood) -> Detections:
-    """What of the rows can be used in the image."""
+    """The rows that can be used in the image."""
     _check_choices(path, choices, all_)
     skipped: dict[int, str] = {}
     asked = []

@@ -127,7 +127,7 @@ class Sheet:
         return frozenset(name.lower() for name in self.names)
 
     def has(self, *columns: str) -> bool:
-        """Whether all these columns are there, in whatever case."""
+        """True if all these columns are there, in whatever case."""
         return self.columns.issuperset(column.lower() for column in columns)
 
     def first_of(self, columns: Iterable[str]) -> str | None:
@@ -228,7 +228,7 @@ class Records:
         return cls(path, lines, separator)
 
     def headers(self) -> list[int]:
-        """Where a header may be: some programs write a line or two above it."""
+        """Lines that may be the header: some programs write a line or two above it."""
         filled = [
             number
             for number, line in enumerate(self.lines)
@@ -280,5 +280,5 @@ class Records:
 
 
 def _is_separator_note(line: Sequence[str]) -> bool:
-    """Whether it is what some programs tell spreadsheets: sep=; for example."""
+    """True for what some programs tell spreadsheets: sep=; for example."""
     return len(line[0].strip()) == 5 and line[0].lower().startswith("sep=")

@@ -14,7 +14,7 @@ SPOT = ("POSITION_Y", "POSITION_X")
 
 
 def fits(sheet: Sheet) -> bool:
-    """Whether the columns are TrackMate's."""
+    """True if the columns are TrackMate's."""
     return sheet.has(*SPOT)
 
 

@@ -45,7 +45,7 @@ def scale_if_said(path: Path, image: TableImage, chosen: Units | None) -> Scale:
 
 
 def is_sized(image: TableImage) -> bool:
-    """Whether the image says how large its pixels are."""
+    """True if the image says how large its pixels are."""
     return {"Y", "X"} <= set(image.pixel_size)
 
 
@@ -61,7 +61,7 @@ def scale_by_evidence(
     lengths: Sequence[tuple[float, str]],
     areas: Sequence[float],
 ) -> Scale:
-    """Whether a program that knows pixel sizes has used the image's.
+    """The scale of a table by a program that knows pixel sizes, and may have used the image's.
 
     Boxes and areas of pixels are whole numbers of pixels, so they tell.
 

@@ -22,7 +22,7 @@ LEAST = 5
 
 
 def fits(text: str) -> bool:
-    """Whether the first line is one of YOLO's: numbers with spaces between and no header."""
+    """True if the first line is one of YOLO's: numbers with spaces between and no header."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     return (
         bool(lines) and len(lines[0]) >= LEAST and all(to_number(n) is not None for n in lines[0])

@@ -112,7 +112,7 @@ class BatchWidget(BatchForm):
 
     @property
     def _request(self) -> ModelRequest:
-        """Who is asked: the model that is loaded, or that will be."""
+        """The model that is asked: the one that is loaded, or that will be."""
         name: str = self.picker.name
         precision: Any = self.preferences.precision
         recipe = self._base.recipe

@@ -1,4 +1,4 @@
-"""Which channels of an image are seen: as shown, some along an axis, or other layers."""
+"""The channels of an image that are seen: as shown, some along an axis, or other layers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -136,7 +136,7 @@ class FilterSliders(QWidget):
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
 
     def _shown(self) -> dict[str, Any]:
-        """Where the controls of bounds stand."""
+        """The numbers at which the controls of bounds stand."""
         low, high = self.area.value()
         return {
             "pred_iou_thresh": self.iou.value(),

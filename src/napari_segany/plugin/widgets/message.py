@@ -38,7 +38,7 @@ class Message(QLabel):
             self.say("")
 
     def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
-        """What a control does; what cannot be done is said here, never in a dialog."""
+        """A control's act; what cannot be done is said here, never in a dialog."""
 
         def call(*_: Any) -> None:
             try:

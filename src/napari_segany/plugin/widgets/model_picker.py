@@ -112,7 +112,7 @@ class ModelPicker(QWidget):
         self._load(None if wanted is None else wanted.id)
 
     def stopped(self) -> None:
-        """What was being fetched or loaded was stopped."""
+        """Show that fetching or loading was stopped."""
         if self.loading:
             self.loading = False
             self.line.setText("not loaded")

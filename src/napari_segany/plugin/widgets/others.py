@@ -97,7 +97,7 @@ class Others(QWidget):
 
     @property
     def choices(self) -> Choices:
-        """What is not left to the next table."""
+        """Choices that are not left to the next table."""
         return Choices(
             self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
         )

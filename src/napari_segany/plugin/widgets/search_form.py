@@ -91,7 +91,7 @@ class SearchForm(QWidget):
         }
 
     def _shown(self) -> dict[str, Any]:
-        """Where the controls stand."""
+        """The values at which the controls stand."""
         shown: dict[str, Any] = {name: int(each.value()) for name, each in self._spins.items()}
         shown |= {name: each.value() for name, each in self.fractions.items()}
         if shown["min_area"] == MODELS_OWN:
