@@ -13,7 +13,7 @@ from napari_segany.errors import InputError
 T = TypeVar("T")
 
 _SHOWN = 60
-"""Characters of a wrong value that an error repeats."""
+"""Characters of a wrong value that an error repeats; places and reasons may be longer."""
 
 
 @cache
@@ -81,11 +81,13 @@ def from_values(kind: type[T], values: object, what: str) -> T:
 
 def _first_fault(error: Any) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"])
+    place = _cut(".".join(str(part) for part in fault["loc"]), 2 * _SHOWN)
+    message = _cut(str(fault["msg"]), 3 * _SHOWN)
     message = message[:1].lower() + message[1:]
     if not place:
         return message
-    value = ascii(fault["input"])
-    value = value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "..."
-    return f"{place}: {message}, got {value}"
+    return f"{place}: {message}, got {_cut(ascii(fault['input']), _SHOWN)}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
