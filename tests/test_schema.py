@@ -6,7 +6,7 @@ from annotated_types import Ge, Le
 from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError
-from napari_segany.schema import from_json, from_values
+from napari_segany.schema import from_json
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,3 @@ def test_large_bounds_are_short(value: str) -> None:
         InputError, match=r"size: .* than or equal to 1e\+300, got (nan|1e\+301)\.$"
     ):
         from_json(Bounded, f'{{"size": {value}}}', "It")
-
-
-def test_values_that_were_read_already() -> None:
-    assert from_values(Loose, {"label": 1}, "It") == {"label": 1}
-    with pytest.raises(InputError, match=r"label: .* got '1'"):
-        from_values(Loose, {"label": "1"}, "It")

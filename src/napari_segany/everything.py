@@ -16,7 +16,7 @@ from napari_segany.core.labels import paint, shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.planes import Range, StackLayout, guess_axes
-from napari_segany.core.sequences import listed
+from napari_segany.core.sequences import as_array, listed
 from napari_segany.errors import BlankPlaneError, InputError
 from napari_segany.models.model import SamModel, load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -283,8 +283,6 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
-    image = listed(image)
-    data = image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
     loaded = model if isinstance(model, SamModel) else load_model(model)
     asked = make_recipe(
         loaded,
@@ -296,7 +294,7 @@ def segment_everything(
         normalise=normalise,
     )
     return label_everything(
-        data, asked, loaded, region=region, progress=progress, should_stop=should_stop
+        as_array(image), asked, loaded, region=region, progress=progress, should_stop=should_stop
     )
 
 

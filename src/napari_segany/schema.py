@@ -14,7 +14,7 @@ from napari_segany.errors import InputError
 T = TypeVar("T")
 
 _SHOWN = 60
-"""Characters of a wrong value that an error repeats."""
+"""Characters of a wrong value that an error repeats; places and reasons may be longer."""
 
 
 @cache
@@ -61,34 +61,17 @@ def from_json(kind: type[T], text: str | bytes, what: str) -> T:
     return checked
 
 
-def from_values(kind: type[T], values: object, what: str) -> T:
-    """The same for values that were read already.
-
-    Raises
-    ------
-    InputError
-        If a value is not what it must be; names the first such value.
-    """
-    from pydantic import ValidationError
-
-    try:
-        checked: T = _adapter(cast(Hashable, kind)).validate_python(
-            values, strict=True, extra="forbid"
-        )
-    except ValidationError as error:
-        raise InputError(f"{what} cannot be read: {_first_fault(error)}.") from error
-    return checked
-
-
 def _first_fault(error: Any) -> str:
     fault = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"])
+    place = _cut(".".join(str(part) for part in fault["loc"]), 2 * _SHOWN)
     # Bounds of floating point are spelled out to the last digit.
-    message = re.sub(r"\d{20,}", lambda digits: f"{float(digits[0]):g}", message)
+    message = re.sub(r"\d{20,}", lambda digits: f"{float(digits[0]):g}", str(fault["msg"]))
+    message = _cut(message, 3 * _SHOWN)
     message = message[:1].lower() + message[1:]
     if not place:
         return message
-    value = ascii(fault["input"])
-    value = value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "..."
-    return f"{place}: {message}, got {value}"
+    return f"{place}: {message}, got {_cut(ascii(fault['input']), _SHOWN)}"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."

@@ -120,3 +120,11 @@ def test_recipes_of_other_products_do_not_segment(command, tiny, tmp_path, stack
     assert code == 2
     assert f"{command} recipe, and labels are asked for" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_planes_of_any_iterable(tiny: SamModel) -> None:
+    planes = np.random.default_rng(2).integers(0, 255, (2, 40, 50)).astype(np.uint8)
+    recipe = sa.Recipe("tiny", tiny.weights.sha256, sa.AutomaticParams(points_per_side=2))
+    whole = sa.run_recipe(recipe, planes, model=tiny)
+    assert np.array_equal(sa.run_recipe(recipe, (p for p in planes), model=tiny), whole)
+    assert np.array_equal(sa.run_recipe(recipe, list(planes), model=tiny), whole)

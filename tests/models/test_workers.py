@@ -210,3 +210,16 @@ def test_what_was_shared_out_is_let_go_while_others_still_wait(bad: int | None) 
     all_of(work, range(6), CPU)
     assert len(alive) == 6
     assert max(alive) <= 1, "nothing is kept until the last item"
+
+
+def test_threads_end_when_torch_is_given_others() -> None:
+    def decoding() -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t.name.startswith("decode")]
+
+    for count in (2, 3, 4, 2, 3):
+        torch.set_num_threads(count)
+        all_of(lambda _: share_out(str, range(3)), range(8), CPU)
+        gc.collect()
+    for thread in decoding()[:-3]:
+        thread.join(10)
+    assert len(decoding()) == 3

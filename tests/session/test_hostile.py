@@ -46,7 +46,7 @@ def test_five_hundred_broken_sessions(kept: Any, model: Any, tmp_path: Path) -> 
         try:
             labels = replay(read_session(path), IMAGE, model)
         except InputError as error:
-            refused.append(str(error))
+            refused.append(str(error).replace(str(tmp_path), ""))
         else:
             # Another name, order or candidate is no fault.
             assert labels.shape == SHAPE

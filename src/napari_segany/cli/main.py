@@ -22,7 +22,7 @@ examples:
   napari-segany models list
 
 exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped by
-Ctrl-C, 143 by SIGTERM
+Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
 """
 
 FAILED, USAGE = 1, 2
@@ -122,7 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
+        0 all done, 1 something failed, 2 wrong usage; stopped by Ctrl-C 130, by SIGTERM 143, by
+        SIGHUP 129.
     """
     with safe_streams(), stopped_by_signals() as stop:
         try:

@@ -196,7 +196,6 @@ def run(args: argparse.Namespace) -> int:
     if len(chosen) > 1:
         raise InputError(f"One image is prompted at a time; give --series 0..{len(chosen) - 1}.")
     args.image = chosen[0]
-    check_writable(args.output)
     asked = from_options(args)
     with open_image(args.image, axes=args.axes or "") as image:
         say_notes(args.image, image.notes)

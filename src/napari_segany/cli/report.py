@@ -12,6 +12,8 @@ from typing import Any
 from napari_segany.batch.plan import FAILED, Outcome, called
 from napari_segany.io.names import shown
 
+logger = logging.getLogger(__name__)
+
 STATUS = {
     "done": "done",
     "partly": "partly",
@@ -27,9 +29,6 @@ def say_notes(path: Path, notes: Iterable[str]) -> None:
     """Say what was guessed about an image, once."""
     for note in notes:
         logger.info("note: %s: %s", path, note)
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass

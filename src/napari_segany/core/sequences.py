@@ -3,9 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 
 def listed(values: Any) -> Any:
     """Generators, maps, sets, views and the like as a list; everything else as it is."""
     if not isinstance(values, Iterable) or hasattr(values, "__getitem__"):
         return values
     return values if hasattr(values, "__array__") else list(values)
+
+
+def as_array(values: Any) -> Any:
+    """Arrays of any library as they are, to be read part by part; planes of any iterable as one."""
+    values = listed(values)
+    indexed = hasattr(values, "shape") and hasattr(values, "__getitem__")
+    return values if indexed else np.asarray(values)

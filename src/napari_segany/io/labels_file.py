@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_segany.core.labels import as_ids, whole_numbers
 from napari_segany.core.planes import guess_axes
-from napari_segany.core.sequences import listed
+from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import write_labels
@@ -59,9 +59,7 @@ def save_labels(
     SeganyError
         If the file cannot be written.
     """
-    path, labels = Path(path), listed(labels)
-    if not hasattr(labels, "dtype"):
-        labels = np.asarray(labels)
+    path, labels = Path(path), as_array(labels)
     shape = tuple(int(n) for n in np.shape(labels))
     axes = axes or guess_axes((*shape[:-2], 9, 9)) if len(shape) > 1 else ""
     if (

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import axes_fit, guess_axes
+from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
 from napari_segany.everything import label_everything
 from napari_segany.io.read import open_image
@@ -60,7 +61,8 @@ def run_recipe(
     recipe : Recipe or path
         Of labels; a file such as the ``NAME_recipe.json`` beside every result.
     image : array_like or path
-        An image file, or an array: numpy, dask or zarr, read plane by plane.
+        An image file, or an array: numpy, dask or zarr, read plane by plane. An iterable of planes
+        is put together.
     axes : str, optional
         One letter a dimension. By default the recipe's, where they fit; else the file's own, and
         those that the shape suggests for an array.
@@ -108,7 +110,5 @@ def run_recipe(
     if isinstance(image, (str, os.PathLike)):
         with open_image(Path(image)) as opened:
             return do(opened.data, opened.axes)
-    array = (
-        image if hasattr(image, "shape") and hasattr(image, "__getitem__") else np.asarray(image)
-    )
+    array = as_array(image)
     return do(array, guess_axes(tuple(int(n) for n in array.shape)))

@@ -17,8 +17,6 @@ from napari_segany.errors import InputError
 from napari_segany.io.names import shown
 from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
 
-LABELS_SUFFIX = ".ome.tif"
-
 _IN_MEMORY = 64 * 2**20
 """Compressed bytes kept before the rest goes to a temporary file."""
 

@@ -80,8 +80,12 @@ def _all(
 
     def call(item: Item) -> Result:
         _here.pool = pool
-        with torch.inference_mode():
-            return function(item)
+        try:
+            with torch.inference_mode():
+                return function(item)
+        finally:
+            # A thread that knew its pool for good would keep it, and itself, alive.
+            _here.pool = None
 
     futures = [pool.submit(call, item) for item in items]
     try:
