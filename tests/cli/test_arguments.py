@@ -7,9 +7,10 @@ from dataclasses import fields
 import pytest
 
 from napari_segany import AutomaticParams, LabelParams
-from napari_segany.cli import arguments
+from napari_segany.cli import arguments, prompt
 from napari_segany.cli.automatic_options import add_options, described, given
 from napari_segany.cli.main import build_parser
+from napari_segany.io.detections import DIALECTS
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,8 @@ def test_the_smallest_object_can_be_another_one_than_the_smallest_mask():
     args = build_parser().parse_args([*command[:4], "--min-object-area", "9"])
     assert given(args, AutomaticParams) == {}
     assert given(args, LabelParams) == {"min_area": 9}
+
+
+def test_every_dialect_of_tables_is_a_choice():
+    """The command line starts without the readers, so it names them itself."""
+    assert prompt.DIALECTS == DIALECTS

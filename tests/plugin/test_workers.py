@@ -149,3 +149,14 @@ def test_threads_end_before_the_interpreter_does(qtbot: Any) -> None:
         assert gate.begun.wait(60)
     workers._end_all()
     assert not any(jobs.busy or jobs._thread.is_alive() for jobs in several)
+
+
+def test_waiting_until_nothing_is_to_be_done(jobs: QtJobs) -> None:
+    told: list[str] = []
+
+    def done(text: str) -> None:
+        jobs.later("x", lambda: told.append(text))
+
+    jobs.submit("one", ASK, lambda _: "work", done, pytest.fail)
+    jobs.wait()
+    assert told == ["work"]

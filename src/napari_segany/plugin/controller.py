@@ -225,14 +225,10 @@ class Controller(Following):
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)
-        return (
-            mask is None
-            or not len(mask)
-            or bool(
-                mask.predicted_iou[0] >= self.min_predicted_iou
-                and mask.stability_score[0] >= self.min_stability
-            )
-        )
+        if mask is None or not len(mask):
+            return True
+        iou, stability = mask.predicted_iou[0], mask.stability_score[0]
+        return bool(iou >= self.min_predicted_iou and stability >= self.min_stability)
 
     def into(self, layer: Any) -> Any:
         """Commit into a labels layer of the image's shape; None makes one.

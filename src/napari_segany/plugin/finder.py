@@ -11,16 +11,15 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_segany.core.labels import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.finding import Everything, Filters, Report
-from napari_segany.plugin.layers import show_plane, to_world, viewed_plane
+from napari_segany.plugin.found_layers import labels_of, stack_of
+from napari_segany.plugin.layers import show_plane, viewed_plane
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.region import region_seen
-from napari_segany.plugin.results import METADATA
 from napari_segany.plugin.storage import empty
 from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.workers import EMBED, Jobs
@@ -310,64 +309,17 @@ class Finder(WaitsForModel):
     # Results --------------------------------------------------------------------------------
 
     def make_labels(self) -> Any:
-        """A labels layer of all planes that were searched, with features and recipe.
-
-        Ids are unique over the stack, in the order of planes, as the command line makes them.
-        """
-        everything, picture = self._opened()
-        if not everything.found:
-            raise InputError("Nothing was searched for yet.")
-        data, last = empty(picture.shape, np.int32), 0
-        columns: dict[str, list[Any]] = {"index": [], "predicted_iou": [], "stability_score": []}
-        for plane in sorted(everything.found, key=_in_order):
-            labels, masks = everything.labels(plane)
-            data[plane_slices(plane)] = shift_ids(labels, last)
-            columns["index"] += range(last + 1, last + len(masks) + 1)
-            columns["predicted_iou"] += masks.predicted_iou.tolist()
-            columns["stability_score"] += masks.stability_score.tolist()
-            last += len(masks)
-        layer = Labels(data, name=f"{picture.name} labels", **picture.placement())
-        layer.features = columns
-        layer.metadata[METADATA] = {
-            "recipe": everything.recipe().to_json(),
-            "rejected": {str(p): sorted(n) for p, n in everything.rejected.items() if n},
-        }
-        self.viewer.add_layer(layer)
+        """A labels layer of all planes that were searched; see :func:`labels_of`."""
+        layer = self.viewer.add_layer(labels_of(*self._opened()))
         if self.layer is not None:
             self.layer.visible = False
         return layer
 
     def make_mask_stack(self) -> Any:
-        """A labels layer with every mask of the plane in view by itself, also where others overlap.
-
-        (N, H, W), along the first axis the masks in the order of their labels.
-        """
+        """A labels layer with every mask of the plane in view by itself; see :func:`stack_of`."""
         everything, picture = self._opened()
         plane = self.plane
-        masks = everything.kept(plane)
-        if not len(masks):
-            raise InputError("There is no mask in this plane to show.")
-        data = empty((len(masks), *masks.shape), np.int32)
-        for i in range(len(masks)):
-            a, b, c, d = masks.boxes[i]
-            data[i, a:c, b:d][masks.crop(i)] = i + 1
-        axes = [axis for axis, n in enumerate(plane) if n is None]
-        matrix, offset = to_world(picture)
-        at = matrix @ [n or 0 for n in plane] + offset
-        affine = np.eye(4)
-        affine[1:3, 1:3], affine[1:3, 3] = matrix[np.ix_(axes, axes)], at[axes]
-        # In a stack the masks lie along the axis that counts its planes.
-        first = picture.units[-3] if picture.ndim > 2 else "pixel"
-        units = (first, *(picture.units[axis] for axis in axes))
-        layer = Labels(data, name=f"{picture.name} masks", affine=affine, units=units)
-        layer.features = {
-            "index": range(1, len(masks) + 1),
-            "predicted_iou": masks.predicted_iou,
-            "stability_score": masks.stability_score,
-            "area": masks.area,
-        }
-        self.viewer.add_layer(layer)
-        return layer
+        return self.viewer.add_layer(stack_of(everything.kept(plane), picture, plane))
 
     # What the viewer tells ------------------------------------------------------------------
 
@@ -391,7 +343,3 @@ class Finder(WaitsForModel):
         if self.everything is None or self.picture is None:
             raise InputError("Choose an image first.")
         return self.everything, self.picture
-
-
-def _in_order(plane: Sequence[int | None]) -> tuple[int, ...]:
-    return tuple(-1 if n is None else n for n in plane)

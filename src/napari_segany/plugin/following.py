@@ -20,7 +20,7 @@ from napari_segany.plugin.portions import Portions
 from napari_segany.plugin.reading import Mode, Reader
 from napari_segany.plugin.results import Results
 from napari_segany.plugin.scheduler import Scheduler
-from napari_segany.plugin.tools import ToolLayers
+from napari_segany.plugin.tools import ToolLayers, asked
 from napari_segany.plugin.waiting import WaitsForModel
 from napari_segany.plugin.workers import Jobs
 from napari_segany.session import Session
@@ -277,7 +277,7 @@ class Following(WaitsForModel):
         reading = self.reader().read(self.points, self.shapes)
         begun = session.set_open(reading.wanted)
         self._complete_tools().drawn.update(begun.values())
-        self._written = _asked(session.state)
+        self._written = asked(session.state)
         for layer, given in (
             (self.points, reading.of_points),
             (self.shapes, reading.of_shapes),
@@ -287,7 +287,7 @@ class Following(WaitsForModel):
     def _write_prompts(self) -> None:
         """Make points and shapes what the session's open objects say."""
         if self.session is not None and self.tools is not None:
-            self._written = _asked(self.session.state)
+            self._written = asked(self.session.state)
             with self._without_events():
                 self.tools.write(self.session.state)
 
@@ -352,7 +352,7 @@ class Following(WaitsForModel):
         """Make everything follow the session's state."""
         if self.session is None:
             return
-        if not self._quiet and _asked(self.session.state) != self._written:
+        if not self._quiet and asked(self.session.state) != self._written:
             self._write_prompts()
         self.results.describe(self.session)
         self._go_on()
@@ -392,8 +392,3 @@ class Following(WaitsForModel):
             yield
         finally:
             self._quiet = before
-
-
-def _asked(state: State) -> list[tuple[int, Plane, int]]:
-    """What the prompt layers show of a state."""
-    return [(each.id, each.plane, id(each.prompt)) for each in state.open]

@@ -12,6 +12,7 @@ from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.preview import Preview
 from napari_segany.plugin.storage import empty
 from napari_segany.session.objects import State
+from napari_segany.session.source import Plane
 
 POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
 NAMES = (POINTS, BOXES, PREVIEW)
@@ -235,3 +236,8 @@ class ToolLayers:
     @property
     def _defaults(self) -> dict[str, Any]:
         return {"object": prompts.NEW, "sign": self.sign}
+
+
+def asked(state: State) -> list[tuple[int, Plane, int]]:
+    """All that the prompt layers show of a state, to be compared with another one."""
+    return [(each.id, each.plane, id(each.prompt)) for each in state.open]
