@@ -27,7 +27,7 @@ from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same settings would measure something else."""
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
