@@ -151,7 +151,7 @@ def read_ids(annotations: Path) -> dict[Key, int]:
         if ids.setdefault(_key(each.file, each.place), each.id) != each.id:
             raise InputError(
                 f"{annotations} has two images called {each.file}, so it cannot be known which id "
-                "is meant."
+                "is meant. Keep one of them."
             )
     return ids
 

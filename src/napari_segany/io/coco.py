@@ -119,7 +119,10 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
         ids = dict.fromkeys(_id(each, "image_id", path) for each in annotations)
         return Coco(tuple(CocoImage(number, "") for number in ids), annotations)
     if not isinstance(content, dict):
-        raise InputError(f"{path} is not in COCO's format: it is a {type(content).__name__}.")
+        raise InputError(
+            f"{path} is not in COCO's format: it is a {type(content).__name__}. Give a dataset"
+            f"{'.' if images_only else ', or a list of results.'}"
+        )
     images = tuple(_image(each, path) for each in _objects(content.get("images"), "images", path))
     given = [] if images_only else content.get("annotations")
     annotations = _objects(given, "annotations", path)

@@ -127,7 +127,7 @@ def _inside(path: Path, attributes: Mapping[str, Any]) -> list[Path]:
 def _below(path: Path, name: Any) -> Path:
     inner = path / str(name)
     if not inner.resolve().is_relative_to(path.resolve()):
-        raise InputError(f"{path} lists {name}, which is outside of it; it is damaged.")
+        raise InputError(f"{path} lists {name}, which is outside of it. Copy it again, as a whole.")
     return inner
 
 

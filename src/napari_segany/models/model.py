@@ -386,7 +386,8 @@ def _load_again(weights: Weights, device: str, precision: Precision) -> SamModel
         if here.sha256 != weights.sha256:
             raise WeightsError(
                 f"The pickled model has other weights of {weights.id} (sha256 "
-                f"{weights.sha256[:12]}...) than this machine ({here.sha256[:12]}...)."
+                f"{weights.sha256[:12]}...) than this machine ({here.sha256[:12]}...). Bring "
+                "the same file here: napari-segany models import."
             )
         weights = here
     return SamModel(load_weights(weights), weights, choose_device(device), precision)

@@ -32,7 +32,7 @@ def read(path: Path, image: TableImage, choices: Choices) -> Understood:
         which = f"{len(chosen)} of which are" if chosen else "none of which is"
         raise InputError(
             f"{path} is about {len(dataset.images)} images, {which} {image.name or 'known'}; it "
-            "cannot be known which boxes are meant."
+            "cannot be known which boxes are meant. Keep only this one, with its name as file_name."
         )
     ours = {each.id: each for each in chosen}
     annotations = [each for each in dataset.annotations if each["image_id"] in ours]
