@@ -59,3 +59,16 @@ def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
         "precision": st.sampled_from(["exact", "bfloat16"]),
     }
     return st.builds(Recipe, **(usual | given))
+
+
+def followed(recipe: Recipe) -> dict[str, Any]:
+    """The part of a recipe that a batch follows; the rest says where it was made."""
+    return {
+        "params": recipe.params,
+        "labels": recipe.labels,
+        "faithful": recipe.faithful,
+        "axes": recipe.axes or "auto",
+        "channels": recipe.channels,
+        "normalise": recipe.normalise,
+        "planes": recipe.planes,
+    }

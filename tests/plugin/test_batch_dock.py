@@ -12,7 +12,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from napari.components import ViewerModel
 from tests.plugin.windows import until
-from tests.recipes import recipes
+from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.cli.batch import how_to_read
@@ -33,29 +33,16 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
     made.end()
 
 
-def kept(recipe: Recipe) -> dict[str, Any]:
-    """The part of a recipe that a batch follows; the rest says where it was made."""
-    return {
-        "params": recipe.params,
-        "labels": recipe.labels,
-        "faithful": recipe.faithful,
-        "axes": recipe.axes or "auto",
-        "channels": recipe.channels,
-        "normalise": recipe.normalise,
-        "planes": recipe.planes,
-    }
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(recipes())
 def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
     widget.use_recipe(recipe)
-    assert widget.settings.given == kept(recipe)
+    assert widget.settings.given == followed(recipe)
     assert "changed" not in widget.recipe_line.text()
     args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
     params, labels = chosen_parameters(args, None)
     again = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
-    assert again | how_to_read(args) == kept(recipe)
+    assert again | how_to_read(args) == followed(recipe)
     assert (args.model, args.precision) == (recipe.model, recipe.precision)
 
 
@@ -118,7 +105,7 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     saved = Recipe.from_json(path.read_text(encoding="utf-8"))
     assert saved.model == "tiny"
     widget.use_recipe(saved)
-    assert widget.settings.given == kept(saved)
+    assert widget.settings.given == followed(saved)
     assert widget.model is tiny_model
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from hypothesis import given
-from tests.recipes import recipes
+from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe, segment_everything
 from napari_segany.batch.plan import Outcome
@@ -143,19 +143,7 @@ def test_every_models_recipe_is_the_same_as_a_command(name: str, tmp_path: Path)
 def test_any_recipe_is_the_same_as_a_command(recipe: Recipe):
     settings = Settings(Path("out")).with_recipe(recipe)
     args, made = read_back(as_command(FileList([Row(Path("a.tif"))]), settings))
-    assert (
-        made
-        == settings.given
-        == {
-            "params": recipe.params,
-            "labels": recipe.labels,
-            "faithful": recipe.faithful,
-            "axes": recipe.axes or "auto",
-            "channels": recipe.channels,
-            "normalise": recipe.normalise,
-            "planes": recipe.planes,
-        }
-    )
+    assert made == settings.given == followed(recipe)
     assert (args.model, args.precision) == (recipe.model, recipe.precision)
 
 
