@@ -180,8 +180,7 @@ def segment_plane(
     except InputError as error:
         if not layout.leading:
             raise
-        place = ", ".join(f"{a} {i}" for a, i in zip(layout.leading, index, strict=True))
-        raise InputError(f"Plane {place}: {error}") from error
+        raise InputError(f"{layout.beginning(index)}{error}") from error
     labels, source = paint(masks, **asdict(recipe.labels))
     return PlaneResult(index, image, labels, masks[source])
 

@@ -198,6 +198,11 @@ class StackLayout:
         read = [self._read(data, {**where, "C": c}) for c in self.channels]
         return read[0] if len(read) == 1 else as_colours(read)
 
+    def beginning(self, index: tuple[int, ...]) -> str:
+        """The beginning of errors about a plane, such as "Plane T 0, Z 3: "; empty without axes."""
+        place = ", ".join(f"{a} {i}" for a, i in zip(self.leading, index, strict=True))
+        return f"Plane {place}: " if place else ""
+
     def read(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
         """The plane, if there is something on it that can be segmented.
 
@@ -208,8 +213,7 @@ class StackLayout:
         PlaneError
             If the plane cannot be read.
         """
-        place = ", ".join(f"{a} {i}" for a, i in zip(self.leading, index, strict=True))
-        start = f"Plane {place}: " if place else ""
+        start = self.beginning(index)
         try:
             plane = self.plane(data, index)
         except (InputError, OSError) as error:
