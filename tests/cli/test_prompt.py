@@ -277,3 +277,13 @@ def test_options_of_tables_go_with_tables(options, message, stack, capsys):
     code, _ = run(stack, "--plane", "0,0", *options)
     assert code == 2
     assert message in capsys.readouterr().err
+
+
+def test_where_the_results_are_is_shown_escaped(stack, capsys):
+    out = stack.parent / "out\x1b[31m"
+    at = ("--plane", "1,2", "--point", "20,20")
+    assert main(["prompt", str(stack), *at, "-o", str(out)]) == 0
+    assert (out / "stack_labels.ome.tif").exists()
+    said = capsys.readouterr().out
+    assert "out\\x1b[31m" in said
+    assert "\x1b" not in said

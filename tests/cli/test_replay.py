@@ -89,3 +89,11 @@ def test_files_that_are_no_session_are_refused(saved: Any, tmp_path: Path, text:
     file.write_text(text)
     assert main(["replay", str(file), str(image), "-o", str(tmp_path / "out")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_where_the_labels_are_is_shown_escaped(saved: Any, tmp_path: Path, capsys: Any) -> None:
+    image, file, _ = saved
+    out = tmp_path / "out\x1b[31m"
+    assert main(["replay", str(file), str(image), "-o", str(out)]) == 0
+    assert (out / "stack_labels.ome.tif").exists()
+    assert "out\\x1b[31m" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import time
 
 from napari_segany.cli import arguments
 from napari_segany.errors import SeganyError
+from napari_segany.io.names import shown
 from napari_segany.recipe import LabelParams
 
 POINTS_PER_SIDE = 16
@@ -89,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
         files.provenance: "all that decided this result",
         args.output / REPORT: "all of it on one page, for a browser",
     }
-    width = max(len(str(path)) for path in about)
+    width = max(len(shown(path)) for path in about)
     for path, what in about.items():
-        print(f"  {path!s:<{width}}  {what}")
-    print(f"Next, your own: napari-segany segment IMAGE -o {args.output}")
+        print(f"  {shown(path):<{width}}  {what}")
+    print(f"Next, your own: napari-segany segment IMAGE -o {shown(args.output)}")
     return 0

@@ -127,13 +127,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import Reading
     from napari_segany.evaluation.outputs import as_json, write_all
-    from napari_segany.evaluation.run import (
-        Failure,
-        Measured,
-        evaluate_folder,
-        identity,
-        pair_up,
-    )
+    from napari_segany.evaluation.run import Failure, evaluate_folder, identity, pair_up
     from napari_segany.evaluation.summary import as_text, summarise
 
     settings = chosen_settings(args)
@@ -142,34 +136,19 @@ def run(args: argparse.Namespace) -> int:
     if not args.truth.exists():
         raise InputError(f"There is no {args.truth}.")
     reading = Reading(args.axes or "auto", args.channel or (0,))
-    failures: list[Failure] = []
-    pairs: list[tuple[Path, Path]] = []
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
-    for found in pair_up(inputs, args.truth):
-        if isinstance(found, Failure):
-            failures.append(found)
-        else:
-            pairs.append(found)
-            notes_of(found[0], reading.axes)
-    measured: list[Measured] = []
+    paired = list(pair_up(inputs, args.truth))
+    pairs = [each for each in paired if not isinstance(each, Failure)]
+    for image, _ in pairs:
+        notes_of(image, reading.axes)
     who = predictors(args) if pairs else []
+    how: Any = {"reading": reading, "every": args.every, "names": names}
     with planes_bar() as progress:
-        for each in evaluate_folder(
-            pairs,
-            who,
-            settings,
-            args.output,
-            reading=reading,
-            every=args.every,
-            names=names,
-            progress=progress,
-        ):
-            if isinstance(each, Failure):
-                failures.append(each)
-            else:
-                measured.append(each)
+        found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
+    measured = [each for each in found if not isinstance(each, Failure)]
+    failures = [each for each in [*paired, *found] if isinstance(each, Failure)]
     for failure in failures:
         text = shown(f"{failure.image}: {failure.error}")
         print(f"napari-segany: error: {text}", file=sys.stderr)
@@ -192,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
         print(as_text(summaries), end="")
-        print(f"results in {args.output}: {', '.join(path.name for path in written)}")
+        print(f"results in {shown(args.output)}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.errors import SeganyError, WeightsError
+from napari_segany.io.names import shown
 from napari_segany.models import cache, catalog
 from napari_segany.models.catalog import ModelSpec
 
@@ -218,7 +219,7 @@ def _each(names: list[str], job: Callable[[str], str]) -> int:
         except SeganyError as error:
             if len(names) == 1:
                 raise
-            print(f"{name}: {error}", file=sys.stderr)
+            print(shown(f"{name}: {error}"), file=sys.stderr)
             failed += 1
     return 1 if failed else 0
 
@@ -243,7 +244,7 @@ def _verify(args: argparse.Namespace) -> int:
     if not names:
         names = [row["id"] for row in _rows() if row["cached"]]
     if not names:
-        print(f"No model is in the cache ({cache.models_folder()}).")
+        print(f"No model is in the cache ({shown(cache.models_folder())}).")
         return 0
     known = {*catalog.CATALOG, *cache.imported_models()}
     for name in names:
@@ -268,7 +269,7 @@ def _import(args: argparse.Namespace) -> int:
 
     weights = import_file(args.file, args.name)
     kind = "published, recognised" if weights.spec else "imported"
-    print(f"{weights.id}\t{weights.path}\t({kind}; {weights.architecture})")
+    print(f"{weights.id}\t{shown(weights.path)}\t({kind}; {weights.architecture})")
     return 0
 
 

@@ -373,7 +373,7 @@ def print_answers(
         )
         return
     for each, rows_ in zip(asked, readings, strict=True):
-        print(f"{each.where}: {each.prompt!r}" if each.row else f"{each.prompt!r}")
+        print(f"{shown(each.where)}: {each.prompt!r}" if each.row else f"{each.prompt!r}")
         for number, row in enumerate(rows_, start=1):
             print(
                 f"  {number}  predicted IoU {row['predicted_iou']:.3f}, "
@@ -381,4 +381,4 @@ def print_answers(
                 + ("  <- kept" if row["kept"] else "")
             )
     objects = counted(result.count, "object")
-    print(f"{objects} in {seconds(took)}; results in {args.output}")
+    print(f"{objects} in {seconds(took)}; results in {shown(args.output)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_segany.cli import arguments
 from napari_segany.errors import InputError
+from napari_segany.io.names import shown
 
 EXAMPLES = """\
 examples:
@@ -85,5 +86,5 @@ def run(args: argparse.Namespace) -> int:
             with writing(target) as temporary:
                 stack.save(temporary, image.pixel_size, image.name)
     found = counted(len(set(labels[labels > 0].tolist())), "object")
-    print(f"{found} in {seconds(time.monotonic() - started)}; labels in {target}")
+    print(f"{found} in {seconds(time.monotonic() - started)}; labels in {shown(target)}")
     return 0
