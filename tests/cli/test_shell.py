@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,6 +226,37 @@ def test_the_steps_of_the_readme_go_one_after_the_other(segment, tiny, tmp_path,
     assert "cells_prompt_labels.ome.tif is there already" in capsys.readouterr().err
     assert segment(path) == 0
     assert "done before" in capsys.readouterr().out
+
+
+def test_the_steps_of_the_readme_go_the_other_way_round_too(segment, tiny, tmp_path, capsys):
+    path, out = stack(tmp_path / "cells.tif", 1), tmp_path / "out"
+    prompt = ["prompt", str(path), "-o", str(out)]
+
+    def labels():
+        return {p.name: p.read_bytes() for p in out.glob("*_labels.ome.tif")}
+
+    assert main([*prompt, "--point", "12,8"]) == 0
+    (answer,) = labels().values()
+    assert segment(path) == 0
+    assert "are called cells_segment" in capsys.readouterr().err
+    assert {name: data == answer for name, data in labels().items()} == {
+        "cells_labels.ome.tif": True,
+        "cells_segment_labels.ome.tif": False,
+    }
+    # Both are found again, whatever comes between, and by what lies beside them alone.
+    assert main([*prompt, "--point", "13,9"]) == 0
+    for lost in (False, True):
+        if lost:
+            shutil.rmtree(out / ".segany")
+        capsys.readouterr()
+        assert segment(path) == 0
+        assert ("done before" in capsys.readouterr().out) is not lost
+    assert main([*prompt, "--point", "12,8"]) == 2
+    assert set(labels()) == {f"cells{e}_labels.ome.tif" for e in ("", "_segment", "_prompt")}
+    assert labels()["cells_labels.ome.tif"] == answer
+    # Two images whose results would have one name then.
+    assert segment(path, stack(tmp_path / "cells_segment.tif", 1)) == 2
+    assert "would have the same names" in capsys.readouterr().err
 
 
 def test_models_are_listed_with_the_address_of_their_file(capsys, cache):

@@ -49,6 +49,12 @@ def test_every_unit_comes_back_as_it_was(name: str, unit: str, known: str, tmp_p
         assert image.pixel_size == {"Y": (0.5, "mm"), "X": (0.25, known)}
 
 
+def test_sizes_that_are_no_mapping_are_refused(tmp_path: Path):
+    for size in (0.5, [0.5, 0.5]):
+        with pytest.raises(InputError, match="Pixel sizes are such as"):
+            save_labels(np.ones((20, 30), int), tmp_path / "a.tif", pixel_size=size)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("size", [(-1, "um"), (0, "um"), (float("nan"), "um"), (1, "furlong")])
 def test_sizes_that_are_none_are_refused_before_anything_is_written(size: Any, tmp_path: Path):
     with pytest.raises(InputError, match="pixel size along X"):
@@ -66,6 +72,8 @@ def test_sizes_that_are_none_are_refused_before_anything_is_written(size: Any, t
         (np.full((4, 5), 2**32), None, "a.ome.zarr", "id 4294967296, .*relabel_sequential"),
         (np.full((4, 5), 2**63, np.uint64), None, "a.tif", "id 9223372036854775808, .*relabel"),
         (np.zeros((4, 5), np.uint8), None, "a.png", "must end in"),
+        (np.zeros((4, 5), np.uint8), None, "", "must end in"),
+        ([np.zeros((4, 5), int), np.zeros((2, 3), int)], None, "a.tif", "different sizes"),
     ],
 )
 def test_what_cannot_be_labels_is_refused(

@@ -100,6 +100,10 @@ def test_an_axis_without_a_name_says_so(tmp_path: Path) -> None:
     with open_image(path) as image:
         assert image.axes == "QYX"
         assert "--axes CYX" in said(image)
+    # One that is none says nothing.
+    single = write(tmp_path / "c.tif", FOUR[:1], photometric="minisblack", metadata={"axes": "QYX"})
+    with open_image(single) as image:
+        assert image.notes == ()
     named = write(tmp_path / "b.tif", FOUR, photometric="minisblack", metadata={"axes": "TYX"})
     with open_image(named) as image:
         assert image.notes == ()
@@ -287,3 +291,33 @@ def test_thumbnails_and_levels_are_no_images_to_ask_about(tmp_path: Path) -> Non
         writer.write(COINS[::2, ::2], subfiletype=1, **options)
     with open_image(path) as image:
         assert (image.images_in_file, image.notes) == (1, ())
+
+
+def test_three_samples_that_may_be_planes_say_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", FOUR[:3], **PLANAR, metadata=None)
+    with open_image(path) as image:
+        assert image.axes == "SYX"
+        assert "--axes ZYX takes them as planes" in said(image)
+
+
+@pytest.mark.parametrize("kind", ["imagej", "ome"])
+def test_pages_that_a_description_does_not_count_are_told(kind: str, tmp_path: Path) -> None:
+    options: dict[str, Any] = {kind: True, "metadata": {"axes": "ZYX"}}
+    path = write(tmp_path / f"a{'.ome' * (kind == 'ome')}.tif", FOUR, photometric="minisblack",
+                 **options)  # fmt: skip
+    with open_image(path) as image:
+        assert image.notes == ()
+    text = path.read_bytes()
+    for name in (b"images=", b"slices=", b'SizeZ="', b'PlaneCount="'):
+        text = text.replace(name + b"4", name + b"2")
+    path.write_bytes(text)
+    with open_image(path) as image:
+        assert (image.axes, image.shape) == ("ZYX", (2, 60, 80))
+        assert "2 of its 4 pages are not among the planes" in said(image)
+
+
+def test_what_python_says_of_a_damaged_file_is_not_passed_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", FOUR, imagej=True, metadata={"axes": "ZYX"})
+    path.write_bytes(path.read_bytes().replace(b"images=4", b"images=x"))
+    with pytest.raises(InputError, match=r"damaged or truncated TIFF file; copy"):
+        open_image(path)

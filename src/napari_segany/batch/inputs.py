@@ -23,7 +23,7 @@ from napari_segany.io.read import (
     members,
     stem,
 )
-from napari_segany.io.results import LABELS, Outputs, ResultFiles
+from napari_segany.io.results import LABELS, PROMPTS, Outputs, ResultFiles
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ EDGES = "_edges.ome.tif"
 
 _RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(ending for ending, _ in EXPORTS.values()))
 
-_SAID_BESIDE = ("_recipe.json", "_prompts.json", "_edges_recipe.json")
+_SAID_BESIDE = ("_recipe.json", f"_{PROMPTS}.json", "_edges_recipe.json")
 """Endings of the files that lie beside results and say how they were made."""
 
 _MAGIC = "*?["
@@ -206,12 +206,16 @@ def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:
     for tell_apart in (_by_folders, _by_endings):
         for group in _of_one_name(names):
             names |= tell_apart(group, names)
+    _check_apart(names)
+    return names
+
+
+def _check_apart(names: Mapping[Path, str]) -> None:
     for first, second, *_ in _of_one_name(names):
         raise InputError(
             f"The results of {first} and {second} would have the same names; "
             "run them with different -o folders."
         )
-    return names
 
 
 def _joined(place: str, name: str) -> str:
@@ -251,6 +255,30 @@ def _by_endings(group: list[Path], names: Mapping[Path, str]) -> dict[Path, str]
 def name_results(
     inputs: Iterable[Path], folder: Path, provenance: str, outputs: Outputs | None = None
 ) -> dict[Path, ResultFiles]:
-    """Where the results of each input go; see :func:`name_inputs`."""
+    """Where the results of each input go; see :func:`name_inputs`.
+
+    Where answers to prompts are called after an image already, its results are called
+    NAME_segment, every time, and that is said.
+
+    Raises
+    ------
+    InputError
+        As :func:`name_inputs` does.
+    """
     named = name_inputs(inputs, folder)
+    answered = [path for path, name in named.items() if _is_answered(folder / name, provenance)]
+    for path in answered:
+        said = shown(named[path]), shown(folder)
+        named[path] += "_segment"
+        logger.info(
+            "note: %s has answers to prompts in %s already, so its other results are called %s.",
+            *(*said, shown(named[path])),
+        )
+    _check_apart(named)
     return {p: ResultFiles.of(folder, name, provenance, outputs) for p, name in named.items()}
+
+
+def _is_answered(place: Path, provenance: str) -> bool:
+    """Whether what is called so in a folder of results answers prompts, and is nothing else."""
+    prompts, other = (place.parent / f"{place.name}_{kind}.json" for kind in (PROMPTS, provenance))
+    return os.path.lexists(prompts) and not os.path.lexists(other)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from napari_segany.batch.records import Record, Work
+from napari_segany.batch.records import Record, Work, is_plain
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
@@ -306,6 +306,11 @@ def survey(
         try:
             for file in files.all() if files else ():
                 check_name(file)
+                if not is_plain(file.name):
+                    raise InputError(
+                        f"The results would be called {file.name}, which other systems take for a "
+                        "place and no name. Rename the image."
+                    )
             with open_image(path, axes=axes or reading.axes) as image:
                 usual = reading.axes if reading.usual and not axes else "auto"
                 if usual not in ("auto", "") and not axes_fit(usual, image.axes):

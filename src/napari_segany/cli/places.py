@@ -13,7 +13,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.atomic import check_name
 from napari_segany.io.names import shown
 from napari_segany.io.read import stem
-from napari_segany.io.results import ResultFiles
+from napari_segany.io.results import PROMPTS, ResultFiles
 from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> ResultFiles:
     name = stem(args.image)
     further = (f"{name}_prompt_{number}" for number in count(2))
     for called in chain((name, f"{name}_prompt"), further):
-        files = ResultFiles.of(args.output, called, "prompts", chosen_outputs(args))
+        files = ResultFiles.of(args.output, called, PROMPTS, chosen_outputs(args))
         for path in files.all():
             check_name(path)
         present = [path for path in files.all() if os.path.lexists(path)]

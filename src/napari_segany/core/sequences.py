@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_segany.errors import InputError
+
 
 def listed(values: Any) -> Any:
     """Generators, maps, sets, views and the like as a list; everything else as it is."""
@@ -14,7 +16,20 @@ def listed(values: Any) -> Any:
 
 
 def as_array(values: Any) -> Any:
-    """Arrays of any library as they are, to be read part by part; planes of any iterable as one."""
+    """Arrays of any library as they are, to be read part by part; planes of any iterable as one.
+
+    Raises
+    ------
+    InputError
+        If the planes differ in size.
+    """
     values = listed(values)
-    indexed = hasattr(values, "shape") and hasattr(values, "__getitem__")
-    return values if indexed else np.asarray(values)
+    if hasattr(values, "shape") and hasattr(values, "__getitem__"):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            "The planes have different sizes, so they are no stack; give each by itself, or the "
+            "finest level of a pyramid."
+        ) from error

@@ -60,11 +60,14 @@ class CocoImage:
         Name of its file, without folders.
     place : mapping
         Which plane of the file it is, if the dataset says.
+    shape : tuple of int, optional
+        (H, W), if the dataset says.
     """
 
     id: int | str
     file: str
     place: Mapping[str, int] = field(default_factory=dict)
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,4 +155,7 @@ def _image(each: Mapping[str, Any], path: Path) -> CocoImage:
         raise InputError(f"{path} is not in COCO's format: image {number} has no file_name.")
     if not isinstance(place, dict) or not all(type(n) is int for n in place.values()):
         raise InputError(f"{path}: plane of image {number} must be axes with their indices.")
-    return CocoImage(number, PurePosixPath(name.replace("\\", "/")).name, place)
+    height, width = each.get("height"), each.get("width")
+    sized = type(height) is int and type(width) is int and height > 0 and width > 0
+    shape = (height, width) if sized else None
+    return CocoImage(number, PurePosixPath(name.replace("\\", "/")).name, place, shape)

@@ -60,6 +60,9 @@ def save_labels(
         If the file cannot be written.
     """
     path, labels = Path(path), as_array(labels)
+    zarr = path.suffix.lower() == ".zarr"
+    if not zarr and path.suffix.lower() not in TIFF_SUFFIXES:
+        raise InputError(f"{path} must end in .ome.tif or .ome.zarr.")
     shape = tuple(int(n) for n in np.shape(labels))
     axes = axes or guess_axes((*shape[:-2], 9, 9)) if len(shape) > 1 else ""
     if (
@@ -83,10 +86,6 @@ def save_labels(
         if negative:
             warnings.warn(f"Negative labels are no objects; they are 0 in {path}.", stacklevel=2)
         with writing(path) as temporary:
-            if path.suffix.lower() == ".zarr":
-                write_labels(stack, temporary, sizes, image_name(path))
-            elif path.suffix.lower() in TIFF_SUFFIXES:
-                stack.save(temporary, sizes, image_name(path))
-            else:
-                raise InputError(f"{path.name} must end in .ome.tif or .ome.zarr.")
+            save: Any = write_labels if zarr else LabelStack.save
+            save(stack, temporary, sizes, image_name(path))
     return path

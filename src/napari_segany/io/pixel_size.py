@@ -89,6 +89,8 @@ def check_sizes(sizes: PixelSize) -> PixelSize:
     InputError
         If one is no length or time above 0.
     """
+    if not isinstance(sizes, Mapping):
+        raise InputError(f'Pixel sizes are such as {{"Y": (0.1, "um")}}, got {sizes!r}.')
     checked = {}
     for axis, given in sizes.items():
         pair: tuple[Any, ...] = given if isinstance(given, tuple | list) else (given,)

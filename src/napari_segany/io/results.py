@@ -27,6 +27,9 @@ from napari_segany.io.write import LabelStack
 LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
 """Kinds of label images, with the ending of their names."""
 
+PROMPTS = "prompts"
+"""How the provenance of answers to prompts is called."""
+
 ReadPlane = Callable[[], NDArray[np.generic]]
 """Gives a plane as it was read."""
 

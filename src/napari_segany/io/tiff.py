@@ -59,12 +59,11 @@ def open_tiff(
     path: Path, series: int | None = None, axes: str = "", stored: bool = False
 ) -> OpenedImage:
     """Open one image of a TIFF file; see :func:`napari_segany.io.read.open_image`."""
-    damaged = f"{path} is a damaged or truncated TIFF file"
     with _complaints() as complaints:
         try:
             tiff = tifffile.TiffFile(path)
         except Exception as error:
-            raise InputError(f"{damaged} ({error}); copy or save it again.") from error
+            raise _damaged(path, error) from error
         try:
             chosen, notes = _take(tiff, path, series, complaints)
             meaning = understand(tiff, chosen, path, axes, stored)
@@ -84,7 +83,14 @@ def open_tiff(
         # tifffile reads tags as it goes, so a damaged file can fail anywhere in any way.
         except Exception as error:
             tiff.close()
-            raise InputError(f"{damaged} ({error}); copy or save it again.") from error
+            raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    """Words for whatever reading a file ran into; Python's own say nothing of the file."""
+    told = isinstance(error, tifffile.TiffFileError | OSError | SyntaxError)
+    why = f" ({error})" if told else ""
+    return InputError(f"{path} is a damaged or truncated TIFF file{why}; copy or save it again.")
 
 
 def _take(
@@ -101,7 +107,28 @@ def _take(
         )
     series, notes = _chosen(images, asked, path)
     xml = (tiff.ome_metadata or "") if tiff.is_ome else ""
-    return series, notes + _complete(series, path, xml)
+    return series, notes + _left_over(tiff) + _complete(series, path, xml)
+
+
+def _left_over(tiff: tifffile.TiffFile) -> list[str]:
+    """What to say of pages that a description of planes does not count."""
+    if not {each.kind for each in tiff.series} <= {"imagej", "ome"}:
+        return []
+    levels = [level for each in tiff.series for level in each.levels]
+    # Of those in other files there may be more.
+    counted = {
+        id(page) if page.index is None else page.index
+        for level in levels
+        for page in level.pages
+        if page is not None and page.parent is tiff
+    }
+    count = len(tiff.pages)
+    if len(counted) >= count:
+        return []
+    return [
+        f"{count - len(counted)} of its {count} pages are not among the planes that its "
+        "description counts, and are left out; save it again from the program that made it."
+    ]
 
 
 def images_of(tiff: tifffile.TiffFile) -> list[Any]:

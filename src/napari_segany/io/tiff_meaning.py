@@ -107,8 +107,8 @@ def understand(
     notes += [
         f"Axis {axis} has no name in the file and is taken to count planes; "
         f"--axes {known.replace(axis, 'C')} takes channels."
-        for axis in known
-        if axis in "QI" and "C" not in known
+        for axis, length in zip(known, shape, strict=True)
+        if axis in "QI" and length > 1 and "C" not in known
     ]
     dtype = np.dtype(series.dtype)
     if stored:
@@ -150,6 +150,12 @@ def _samples(series: Any, named: bool) -> tuple[str, list[str]]:
         return taken, [
             f"{count} samples that are stored one after the other are taken as planes; "
             f"--axes {axes} takes them as colours, --axes {_as_channels(axes)} as channels."
+        ]
+    if count == 3 and at < axes.index("X") and not named:
+        return axes, [
+            "3 samples that are stored one after the other are taken as colours, as the file says; "
+            f"--axes {axes.replace('S', next(a for a in 'ZTQI' if a not in axes))} takes them as "
+            "planes."
         ]
     if count == 3:
         return axes, []

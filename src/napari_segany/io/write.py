@@ -196,7 +196,10 @@ def ome_axes(axes: str) -> str:
     for letter in axes:
         if letter in "QI":
             if not free:
-                raise InputError(f"Labels with axes {axes} have too many dimensions for OME-TIFF.")
+                raise InputError(
+                    f"Labels with axes {axes} have too many dimensions for "
+                    "OME-TIFF and OME-Zarr; split the image into files of at most five."
+                )
             out.append(free.pop(0))
         else:
             out.append(letter)

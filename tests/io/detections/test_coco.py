@@ -82,3 +82,15 @@ def test_bad_annotations_are_named(read: Any) -> None:
 def test_what_is_no_coco_is_said(read: Any, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(text, "a.json")
+
+
+def test_boxes_of_another_size_of_the_image_are_refused(read: Any) -> None:
+    image = {"id": 1, "file_name": "a.png", "height": 100, "width": 200}
+    rows = [{"id": 1, "image_id": 1, "bbox": [2, 1, 19, 10]}]
+    for more in ({}, {"height": 0, "width": None}, {"height": "100"}):
+        text = json.dumps({"images": [{**image, **more}], "annotations": rows})
+        assert read(text, "set.json", image="a.png").found[0].box == [1, 2, 10, 20]
+    text = json.dumps({"images": [{**image, "width": 400}], "annotations": rows})
+    for name in ("a.png", "renamed.png"):
+        with pytest.raises(InputError, match=r"a.png has 100 rows and 400 columns.*100 and 200"):
+            read(text, "set.json", image=name)

@@ -88,3 +88,28 @@ def test_lists_of_rois_have_a_corner(read: Any) -> None:
     assert found.found[0].box == [14, 28, 59, 75]
     assert found.found[0].place == {"Z": 1}
     assert found.understood.startswith("ImageJ list of ROIs: boxes from X, Y, Width, Height")
+
+
+def test_rows_of_other_images_are_left_out(read: Any) -> None:
+    text = " ,Label,Area,X,Y\n1,{0},9,10.5,20.5\n2,{0}:0001-0020-0010,9,11.5,20.5\n3,b.tif,9,3,4\n"
+    found = read(text.format("a.tif"), image="a.tif")
+    assert [each.points for each in found] == [[[20, 10]], [[20, 11]]]
+    assert "2 of 3 rows, those of a.tif in Label" in found.understood
+    # Names of ROIs, or an image that was called otherwise, say nothing.
+    assert len(read(text.format("c.tif"), image="a.tif")) == 3
+    assert len(read(text.format("a.tif"))) == 3
+
+
+@pytest.mark.parametrize("header", [" ,Label", " "])
+def test_summaries_are_no_objects(read: Any, header: str) -> None:
+    named = header != " "
+    rows = [f"{n},{'a.tif,' if named else ''}{box}" for n, box in ((1, "28,14,48,46"),)]
+    for n, (name, value) in enumerate({"Mean": 28.4, "SD": 0.3, "Min": 28, "Max": 29}.items(), 2):
+        first = f"{n},{name}" if named else name
+        rows.append(f"{first},{value},14,48,46")
+    text = "\n".join([f"{header},BX,BY,Width,Height", *rows, ""])
+    # The mean is no whole number of pixels, and no evidence of anything.
+    found = read(text, image="a.tif", size=0.3)
+    assert [each.box for each in found] == [[14, 28, 59, 75]]
+    assert len(found.skipped) == 4
+    assert "row 2 (line 3): it is ImageJ's summary" in found.skipped[0]

@@ -108,3 +108,10 @@ def test_image_numbers_are_images_and_planes_only_if_somebody_says_so(read: Any)
         read(text, axes={"T": 3})
     found = read(text, axes={"T": 3}, first_plane=1)
     assert [each.place for each in found] == [{"T": 0}, {"T": 1}]
+
+
+def test_middles_of_volumes_lie_in_the_nearest_plane(read: Any) -> None:
+    text = "label,centroid-0,centroid-1,centroid-2\n1,1.7,5,6\n2,2.2,7,8\n"
+    found = read(text, axes={"Z": 5})
+    assert [each.place for each in found] == [{"Z": 2}, {"Z": 2}]
+    assert "in the nearest plane" in found.understood

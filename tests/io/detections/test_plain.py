@@ -105,3 +105,14 @@ def test_fractions_are_no_pixels(read: Any) -> None:
 def test_columns_that_are_there_twice_are_refused(read: Any) -> None:
     with pytest.raises(InputError, match="2 columns x1"):
         read("x1,y1,x2,y2,X1\n1,2,3,4,5\n")
+
+
+def test_sides_of_boxes_have_names_too(read: Any) -> None:
+    assert read("left,top,right,bottom\n28,14,75,59\n").found[0].box == [14, 28, 59, 75]
+    assert read("left,top,width,height\n28,14,48,46\n").found[0].box == [14, 28, 59, 75]
+
+
+def test_the_only_other_image_is_named(read: Any) -> None:
+    text = "filename,x1,y1,x2,y2\n{},28,14,75,59\n"
+    assert "those of b.tif in filename" in read(text.format("b.tif"), image="a.tif").understood
+    assert "filename" not in read(text.format("in/a.tif"), image="a.tif").understood

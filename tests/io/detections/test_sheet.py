@@ -70,3 +70,8 @@ def test_what_is_no_text_is_refused(read: Any) -> None:
         read(b"x1,y1\n\0\0\1\2\0\0\0")
     with pytest.raises(InputError, match="cannot be read as a table: field larger"):
         read('x1,y1,x2,y2\n1,2,3,"' + "a" * 200_000)
+
+
+def test_a_zero_byte_by_itself_is_damage_and_no_encoding(read: Any) -> None:
+    with pytest.raises(InputError, match="is no text"):
+        read("x1,y1,x2,y2\n28,14,75,5\0009\n92,10,141,61\n")

@@ -34,6 +34,13 @@ def read(path: Path, image: TableImage, choices: Choices) -> Understood:
             f"{path} is about {len(dataset.images)} images, {which} {image.name or 'known'}; it "
             "cannot be known which boxes are meant. Keep only this one, with its name as file_name."
         )
+    if other := next((each for each in chosen if each.shape not in (None, image.shape)), None):
+        height, width = other.shape or (0, 0)
+        raise InputError(
+            f"{path} says that {other.file} has {height} rows and {width} columns, and the image "
+            f"has {image.shape[0]} and {image.shape[1]}, so its boxes are those of another size. "
+            "Give that image, or correct height and width in the file if only these are wrong."
+        )
     ours = {each.id: each for each in chosen}
     annotations = [each for each in dataset.annotations if each["image_id"] in ours]
     entries = [_entry(n, each, ours[each["image_id"]]) for n, each in enumerate(annotations, 1)]

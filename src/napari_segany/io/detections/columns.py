@@ -71,7 +71,9 @@ def rows_of_image(sheet: Sheet, image: TableImage, columns: Iterable[str]) -> tu
     named = {row.text(column) for row in sheet.rows}
     ours = {name for name in named if image.name and _file(name) == _file(image.name)}
     if len(named) < 2:
-        return sheet, ""
+        # One image may be called otherwise by now.
+        other = next((name for name in named if name and not ours), "")
+        return sheet, f"all rows, those of {other} in {column}" if other and image.name else ""
     if not ours:
         raise InputError(
             f"{sheet.path} is about {len(named)} images by its column {column}, none of which is "

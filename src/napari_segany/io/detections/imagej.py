@@ -6,7 +6,7 @@ from napari_segany.core.sketches import Sketch
 from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_of_size
-from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
+from napari_segany.io.detections.found import Choices, Place, RowError, TableImage, Understood
 from napari_segany.io.detections.sheet import Row, Sheet
 from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
 
@@ -20,6 +20,12 @@ _OTHERS = {
     *("IntDen", "RawIntDen", "%Area", "Major", "Minor", "Angle", "Ch", "Frame"),
 }
 """Columns by which a table with X and Y is ImageJ's; others do not write them so."""
+
+_SUMMARY = {"Mean", "SD", "Min", "Max"}
+"""What rows are called that "Summarize" puts below the results."""
+
+_NAMES = (" ", "", "Index", "Label")
+"""Columns in which rows are called something."""
 
 _LIST_OTHERS = {"LWidth", "Points", "Fill"}
 
@@ -43,12 +49,17 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     boxes: Sequence[str] | None = LISTED if listed else BOX if sheet.has(*BOX) else None
     pair = next((pair for pair in CENTRES if sheet.has(*pair)), CENTRES[0])
     sheet.need(boxes or pair, "table of ImageJ")
+    sheet, which = _of_image(sheet, image)
     # Lists of ROIs are always in pixels.
-    scale = IN_PIXELS if listed else _scale(sheet, image, choices, boxes)
+    scale = IN_PIXELS if listed else _scale(_objects(sheet), image, choices, boxes)
     first = 1 if choices.first_plane is None else choices.first_plane
     planes = _planes(sheet, image)
 
+    name = next((n for n in _NAMES[:3] if n in sheet.names), None)
+
     def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+        if _is_summary(row):
+            raise RowError("it is ImageJ's summary of the others and no object")
         place = place_of(row, planes, first)
         if listed:
             # ROIs that lie in every plane say 0.
@@ -60,7 +71,6 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
         # ImageJ counts from the corner of the first pixel.
         return [(Sketch([[y - 0.5, x - 0.5]], [1]), place)]
 
-    name = next((n for n in (" ", "", "Index") if n in sheet.names), None)
     said = "boxes from" if boxes is not None else "points from the middles"
     known = is_sized(image)
     unit = unit_of(image) if scale != IN_PIXELS else "pixels"
@@ -69,6 +79,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
             f"ImageJ {'list of ROIs' if listed else 'results'}: "
             f"{said} {', '.join(sheet.written(column) for column in boxes or pair)}"
             + (f" in {unit}" if known else ""),
+            *((which,) if which else ()),
             *planes_said(planes, first),
         ),
         [entry(row, make, name) for row in sheet.rows],
@@ -76,6 +87,33 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
         first,
         overrides=("first_plane",) * bool(planes) + ("units",) * (known and not listed),
     )
+
+
+def _of_image(sheet: Sheet, image: TableImage) -> tuple[Sheet, str]:
+    """The rows whose Label begins with the image's name, where some do; and that in words.
+
+    A label is the image's title, and behind colons those of slice and ROI; one that was given by
+    hand may be anything.
+    """
+
+    def is_ours(row: Row) -> bool:
+        label, name = row.text("Label"), image.name or ""
+        return label == name or label.startswith(f"{name}:")
+
+    ours = tuple(row for row in sheet.rows if is_ours(row) or _is_summary(row))
+    if not image.name or len(ours) == len(sheet.rows) or not any(map(is_ours, ours)):
+        return sheet, ""
+    said = f"{len(ours)} of {len(sheet.rows)} rows, those of {image.name} in Label"
+    return Sheet(sheet.path, sheet.names, ours, sheet.decimal_comma), said
+
+
+def _objects(sheet: Sheet) -> Sheet:
+    rows = tuple(row for row in sheet.rows if not _is_summary(row))
+    return Sheet(sheet.path, sheet.names, rows, sheet.decimal_comma)
+
+
+def _is_summary(row: Row) -> bool:
+    return not _SUMMARY.isdisjoint(map(row.text, _NAMES))
 
 
 def _scale(

@@ -58,7 +58,7 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
     boxed = sheet.has("bbox-3")
     columns = [f"{'bbox' if boxed else 'centroid'}-{n}" for n in range(2 * size if boxed else size)]
     sheet.need(columns, "table of scikit-image")
-    planes = {} if deep else added_planes(sheet)
+    added = {} if deep else added_planes(sheet)
     first = choices.first_plane or 0
     label = "label" if sheet.has("label") else None
     # Boxes are always in pixels; centroids are not if "spacing" was given.
@@ -67,7 +67,7 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
 
     def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
         check_label(row, label)
-        values, place = row.values(columns), place_of(row, planes, first)
+        values, place = row.values(columns), place_of(row, added, first)
         if boxed and deep:
             return boxes_through_planes(values[:3], values[3:])
         if boxed:
@@ -77,8 +77,8 @@ def read_scikit_image(sheet: Sheet, image: TableImage, choices: Choices) -> Unde
 
     said = f"scikit-image: {'boxes' if boxed else 'points'} from {columns[0]} to {columns[-1]}"
     said += f" in {unit_of(image)}" if scale != IN_PIXELS else ""
+    planes = {"": columns[0]} if deep else added
     if deep:
-        planes = {"": columns[0]}
         said += ", in every plane that they go through" if boxed else ", in the nearest plane"
     return Understood(
         (said, *(() if deep else planes_said(planes, first))),

@@ -24,10 +24,11 @@ CORNERS = (
     ("ymin", "xmin", "ymax", "xmax"),
     ("y_min", "x_min", "y_max", "x_max"),
     ("y1", "x1", "y2", "x2"),
+    ("top", "left", "bottom", "right"),
 )
 """Names of a box's corners: rows and columns through the centres of its outermost pixels."""
 
-SIZED = (("y", "x", "height", "width"), ("y", "x", "h", "w"))
+SIZED = (("y", "x", "height", "width"), ("y", "x", "h", "w"), ("top", "left", "height", "width"))
 """Names of a box's smallest row and column, its height and width."""
 
 CENTRED = (

@@ -40,7 +40,8 @@ def read_text(path: Path) -> str:
     if content.startswith(_WORKBOOKS):
         raise InputError(f"{path} is a workbook or an archive, no text; save the sheet as CSV.")
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    if encoding is None and b"\0" in content[:1000]:
+    # Every other byte is zero, or nearly so; one that is by itself is damage.
+    if encoding is None and 4 * content[:1000].count(0) > len(content[:1000]):
         encoding = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
     for each in [encoding] if encoding else ["utf-8", "cp1252", "latin-1"]:
         try:
