@@ -279,6 +279,6 @@ def name_results(
 
 
 def _is_answered(place: Path, provenance: str) -> bool:
-    """Whether what is called so in a folder of results answers prompts, and is nothing else."""
+    """True for a name in a folder of results that answers prompts, and is nothing else."""
     prompts, other = (place.parent / f"{place.name}_{kind}.json" for kind in (PROMPTS, provenance))
     return os.path.lexists(prompts) and not os.path.lexists(other)

@@ -155,7 +155,7 @@ def _image(each: Mapping[str, Any], path: Path) -> CocoImage:
         raise InputError(f"{path} is not in COCO's format: image {number} has no file_name.")
     if not isinstance(place, dict) or not all(type(n) is int for n in place.values()):
         raise InputError(f"{path}: plane of image {number} must be axes with their indices.")
-    height, width = each.get("height"), each.get("width")
-    sized = type(height) is int and type(width) is int and height > 0 and width > 0
-    shape = (height, width) if sized else None
+    size = [each.get(side) for side in ("height", "width")]
+    sizes = [n for n in size if isinstance(n, int) and not isinstance(n, bool) and n > 0]
+    shape = (sizes[0], sizes[1]) if len(sizes) == 2 else None
     return CocoImage(number, PurePosixPath(name.replace("\\", "/")).name, place, shape)

@@ -111,7 +111,7 @@ def _take(
 
 
 def _left_over(tiff: tifffile.TiffFile) -> list[str]:
-    """What to say of pages that a description of planes does not count."""
+    """A note about pages that a description of planes does not count."""
     if not {each.kind for each in tiff.series} <= {"imagej", "ome"}:
         return []
     levels = [level for each in tiff.series for level in each.levels]
