@@ -76,6 +76,36 @@ def test_links_that_go_in_circles_end(tmp_path):
     assert [p.relative_to(tmp_path).as_posix() for p in found] == ["p1/a.tif", "p1/loop.tif"]
 
 
+def test_a_folder_that_may_not_be_looked_into_is_left_out(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "napari_segany")
+    tree(tmp_path, "a.tif", "closed/b.tif")
+    closed = tmp_path / "closed"
+
+    def deny(name):
+        original = getattr(Path, name)
+
+        def method(self, *args, **kwargs):
+            if (self == closed and name == "iterdir") or closed in self.parents:
+                raise PermissionError(13, "Permission denied", str(self))
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(Path, name, method)
+
+    # What a folder answers that this user has no rights to; root has all of them.
+    for name in ("iterdir", "stat", "is_file", "is_dir", "open"):
+        deny(name)
+
+    assert [*find_inputs([str(tmp_path)])] == [tmp_path / "a.tif"]
+    assert "it cannot be read (Permission denied)" in caplog.text
+    # One that was given itself is told as an input.
+    assert closed / "b.tif" in find_inputs([str(tmp_path / "a.tif"), str(closed / "b.tif")])
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in():
+    with pytest.raises(InputError, match="is empty"):
+        find_inputs([""])
+
+
 def test_a_persons_own_files_with_names_like_results_are_taken(tmp_path, caplog):
     tree(tmp_path, "x_masks.tif", "y.tif", "y_masks.tif", "z_labels.ome.tif", "z_recipe.json")
 

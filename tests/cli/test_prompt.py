@@ -109,6 +109,26 @@ def test_earlier_results_stay_unless_told(stack, capsys):
     assert run(stack, *options, "--overwrite")[0] == 0
 
 
+def test_another_channel_and_every_row_of_a_table_are_other_questions(tiny, tmp_path, capsys):
+    image, table = tmp_path / "a.tif", tmp_path / "a.csv"
+    tifffile.imwrite(image, np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) % 251,
+                     photometric="minisblack", metadata={"axes": "CYX"})  # fmt: skip
+    table.write_text("x1,y1,x2,y2\n2,3,20,25\n")
+    command = ["prompt", str(image), "-o", str(tmp_path / "out")]
+    questions = [
+        ["--point", "9,9"],
+        ["--point", "9,9", "--channel", "1"],
+        ["--table", str(table)],
+        ["--table", str(table), "--keep-rows"],
+    ]
+
+    assert [main([*command, *each]) for each in questions] == [0] * 4
+    assert [main([*command, *each]) for each in questions] == [2] * 4
+
+    assert capsys.readouterr().err.count("is there already") == 4
+    assert len(list((tmp_path / "out").glob("*_prompts.json"))) == 4
+
+
 def test_a_table_of_another_tool_gives_an_object_a_row(tiny, stack, tmp_path):
     table = tmp_path / "found.csv"
     table.write_text("x1,y1,x2,y2,z\n5,5,30,30,2\n40,30,60,60,2\n5,5,20,20,1\n")

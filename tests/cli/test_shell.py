@@ -165,8 +165,9 @@ def test_ordinary_trouble_is_one_plain_sentence(segment, tmp_path, monkeypatch, 
     ("redirect", "code", "said"),
     [(">/dev/full", 1, "No space left on device"), (">&-", 0, ""), ("| true", None, "")],
 )
-def test_an_output_that_cannot_be_written(tmp_path, redirect, code, said):
-    command = f"{sys.executable} -m napari_segany models list {redirect}"
+@pytest.mark.parametrize("asked", ["models list", "--version"])
+def test_an_output_that_cannot_be_written(tmp_path, asked, redirect, code, said):
+    command = f"{sys.executable} -m napari_segany {asked} {redirect}"
     done = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,
@@ -208,6 +209,27 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_the_model_is_loa
     assert main([*arguments, "-o", "/proc/self/out"]) == 2
 
     assert "Nothing can be written into /proc/self/out" in capsys.readouterr().err
+
+
+def test_a_link_to_itself_is_one_of_the_inputs_and_ends_nothing(segment, tmp_path, capsys):
+    path, loop = stack(tmp_path / "a.tif", 1), tmp_path / "loop.tif"
+    loop.symlink_to(loop)
+
+    assert segment(loop, path) == 1
+
+    out, err = capsys.readouterr()
+    assert "1 of 2 files done, 1 failed" in out
+    assert "loop.tif" in err
+    assert "unexpected" not in err
+
+
+def test_names_that_are_empty_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stack(tmp_path / "a.tif", 1)
+    for command in (["segment", "", "-o", "out"], ["segment", "a.tif", "-o", ""]):
+        assert main(command) == 2
+        assert "is empty" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
 
 
 def test_the_steps_of_the_readme_go_one_after_the_other(segment, tiny, tmp_path, capsys):

@@ -231,3 +231,43 @@ def test_an_array_without_names_of_axes_says_what_was_guessed(tmp_path: Path):
     zarr.create_array(str(tmp_path / "a.zarr"), data=np.ones((3, 20, 30), np.uint8))
     with open_image(tmp_path / "a.zarr") as opened:
         assert "ZYX is a guess, --axes says" in opened.notes[0]
+
+
+def change(path: Path, **entries: Any) -> None:
+    """Replace entries of an image's only multiscale."""
+    attributes = json.loads((path / ".zattrs").read_text())
+    attributes["multiscales"][0] |= entries
+    (path / ".zattrs").write_text(json.dumps(attributes))
+
+
+def test_an_image_without_a_scale_has_no_pixel_size(tmp_path: Path):
+    write_image(tmp_path / "a.zarr", "0.4", "yx")
+    change(tmp_path / "a.zarr", datasets=[{"path": "0"}], coordinateTransformations=[])
+    with open_image(tmp_path / "a.zarr") as image:
+        assert (image.axes, image.pixel_size) == ("YX", {})
+
+
+def test_an_array_outside_of_the_folder_is_refused(tmp_path: Path):
+    for name in ("a.zarr", "other.zarr"):
+        write_image(tmp_path / name, "0.4", "yx")
+    change(tmp_path / "a.zarr", datasets=[{"path": "../other.zarr/0"}])
+    with pytest.raises(InputError, match="outside of it"):
+        open_image(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"axes": ["z", "y", "x"]}, r"names 3 axes \(ZYX\) and its array has 2"),
+        ({"axes": [7, 8]}, r"no OME-Zarr image\.$"),
+        ({"datasets": []}, r"no OME-Zarr image\.$"),
+        ({"datasets": [{"path": "9"}]}, "9"),
+    ],
+)
+def test_metadata_that_cannot_be_is_told_without_words_of_python(
+    tmp_path: Path, entries: Any, message: str
+):
+    write_image(tmp_path / "a.zarr", "0.4", "yx")
+    change(tmp_path / "a.zarr", **entries)
+    with pytest.raises(InputError, match=message):
+        open_image(tmp_path / "a.zarr")

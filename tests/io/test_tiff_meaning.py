@@ -100,6 +100,11 @@ def test_an_axis_without_a_name_says_so(tmp_path: Path) -> None:
     with open_image(path) as image:
         assert image.axes == "QYX"
         assert "--axes CYX" in said(image)
+    with open_image(path, axes="TYX") as image:
+        assert image.notes == ()
+    # Too few answer nothing.
+    with open_image(path, axes="YX") as image:
+        assert "--axes CYX" in said(image)
     # One that is none says nothing.
     single = write(tmp_path / "c.tif", FOUR[:1], photometric="minisblack", metadata={"axes": "QYX"})
     with open_image(single) as image:

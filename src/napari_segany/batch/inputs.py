@@ -66,14 +66,17 @@ def find_inputs(
     Raises
     ------
     InputError
-        If a folder holds no image or a pattern matches nothing.
+        If a folder holds no image, a pattern matches nothing, or a name is empty.
     """
     found: dict[str, tuple[Path, str]] = {}
     left_out: list[tuple[Path, str]] = []
     others = {os.path.realpath(path) for path in apart}
     for text in given:
+        if not text:
+            # A variable of a script that is not set would be the folder that one is in.
+            raise InputError("One of the inputs is empty; give a file, a folder or a pattern.")
         path = Path(text)
-        if path.is_dir() and not is_zarr(path):
+        if os.path.isdir(path) and not is_zarr(path):
             files = [*_walk(path, others - {os.path.realpath(path)}, left_out)]
             if not files:
                 raise InputError(f"There is no image in the folder {path}; accepted: {ACCEPTED}.")
@@ -84,7 +87,7 @@ def find_inputs(
             if not files:
                 raise InputError(f"Nothing matches {text}.")
             root, zarrs = _root(path), {file for file in files if is_zarr(file)}
-            images = [f for f in files if f in zarrs or not f.is_dir()]
+            images = [f for f in files if f in zarrs or not os.path.isdir(f)]
             # What lies in an OME-Zarr folder is no image by itself.
             images = [f for f in images if zarrs.isdisjoint(f.parents)]
             placed = [(file, _below(file, root)) for file in images]
@@ -129,13 +132,13 @@ def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iter
         ours = _is_ours(inside)
         folders = []
         for path in inside:
-            if is_zarr(path) or (path.suffix.lower() in SUFFIXES and not path.is_dir()):
+            if is_zarr(path) or (path.suffix.lower() in SUFFIXES and not os.path.isdir(path)):
                 if ours(path):
                     left_out.append((path, "it is a result"))
                 else:
                     yield path
-            elif path.is_dir():
-                if (path / FOLDER).is_dir():
+            elif os.path.isdir(path):
+                if os.path.isdir(path / FOLDER):
                     left_out.append((path, "it is a folder of results"))
                 else:
                     folders.append(path)

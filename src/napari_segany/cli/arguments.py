@@ -72,12 +72,19 @@ def axes(text: str) -> str:
     return text if text == "auto" else text.upper()
 
 
+def folder(text: str) -> Path:
+    """A path that is not empty: a variable that is not set would be where one is."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; . is the folder that you are in")
+    return Path(text)
+
+
 def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """Add ``-o`` and what to do about files that are there already."""
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=folder,
         required=default is None,
         default=None if default is None else Path(default),
         metavar="OUT",

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -188,9 +189,9 @@ def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[
     InputError
         If an image is none of those of the batch.
     """
-    known, found = {path.resolve(): path for path in results}, {}
+    known, found = {os.path.realpath(path): path for path in results}, {}
     for name, axes in args.axes_of:
-        path = known.get(Path(name).resolve())
+        path = known.get(os.path.realpath(name))
         if path is None:
             raise InputError(f"--axes-of {name}: that is none of the images that were given.")
         found[path] = arguments.axes(axes)

@@ -126,11 +126,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         SIGHUP 129.
     """
     with safe_streams(), stopped_by_signals() as stop:
+        debug = False
         try:
-            args = build_parser().parse_args(argv)
-        except SystemExit as end:
-            return int(end.code or 0)
-        try:
+            try:
+                args = build_parser().parse_args(argv)
+            except SystemExit as end:
+                sys.stdout.flush()
+                return int(end.code or 0)
+            debug = args.debug
             with _notes_on_stderr(args.debug, getattr(args, "quiet", False)):
                 code: int = args.run(args)
                 sys.stdout.flush()
@@ -144,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             drop_output()
             return FAILED
         except Exception as error:
-            if args.debug:
+            if debug:
                 traceback.print_exc()
             return _tell(error)
 

@@ -205,7 +205,8 @@ def run(args: argparse.Namespace) -> int:
         index = chosen_plane(args.plane, layout)
         table = read_table(args, layout, image.pixel_size)
         asked += [] if table is None else from_table(args, table, layout, index)
-        files = free_files(args, question(args, index, asked))
+        question = question_of(args, layout, index, asked)
+        files = free_files(args, question)
         model = load(args)
         recipe = make_recipe(
             model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
@@ -229,7 +230,7 @@ def run(args: argparse.Namespace) -> int:
         about = image.name, single, image.pixel_size, limits, image.path.name
         with ResultWriter(files, *about) as writer:
             writer.add(found, lambda: plane)
-            record = provenance(args, recipe, index, asked, table, result.lost)
+            record = provenance(args, recipe, question, table, result.lost)
             writer.save(json.dumps(record, indent=2) + "\n")
     print_answers(args, asked, answers, result, table, time.monotonic() - started)
     return 0
@@ -286,8 +287,7 @@ def taken(candidate: str) -> slice:
 def provenance(
     args: argparse.Namespace,
     recipe: "Recipe",
-    index: tuple[int, ...],
-    asked: list[Asked],
+    question: Mapping[str, Any],
     table: "Detections | None",
     lost: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -301,18 +301,20 @@ def provenance(
         about["table"] = described(args, table)
     if lost:
         about["without_object"] = dict(lost)
-    return {"format": FORMAT, **about, **question(args, index, asked), **settled}
+    return {"format": FORMAT, **about, **question, **settled}
 
 
-def question(
-    args: argparse.Namespace, index: tuple[int, ...], asked: list[Asked]
+def question_of(
+    args: argparse.Namespace, layout: "StackLayout", index: tuple[int, ...], asked: list[Asked]
 ) -> dict[str, Any]:
     """The question, for the JSON beside the answer."""
     return {
         "image": shown(args.image.name),
+        "channels": list(layout.channels),
         "plane": list(index),
         "candidate": args.candidate,
         "prompts": [_asked_with(args, each) for each in asked],
+        **({"keep_rows": args.keep_rows} if args.table else {}),
     }
 
 

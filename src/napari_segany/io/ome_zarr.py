@@ -1,6 +1,7 @@
 """OME-Zarr: images read plane by plane, label images written."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ _SMALLEST = 256
 
 def is_zarr(path: Path) -> bool:
     """Whether a folder is in Zarr's format."""
-    return path.is_dir() and any((path / mark).is_file() for mark in MARKS)
+    # Unlike methods of paths, these answer for what may not be looked at, too.
+    return os.path.isdir(path) and any(os.path.isfile(path / mark) for mark in MARKS)
 
 
 class ZarrPixels:
@@ -103,7 +105,13 @@ def list_images(path: Path) -> list[Path]:
         raise
     # Metadata can be wrong in any way.
     except Exception as error:
-        raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    """Words for whatever metadata led to; what Python says of types says nothing of the file."""
+    why = f" ({error})" if isinstance(error, OSError | json.JSONDecodeError) else ""
+    return InputError(f"{path} is damaged or no OME-Zarr image{why}.")
 
 
 def _inside(path: Path, attributes: Mapping[str, Any]) -> list[Path]:
@@ -126,7 +134,7 @@ def _inside(path: Path, attributes: Mapping[str, Any]) -> list[Path]:
 
 def _below(path: Path, name: Any) -> Path:
     inner = path / str(name)
-    if not inner.resolve().is_relative_to(path.resolve()):
+    if not Path(os.path.realpath(inner)).is_relative_to(os.path.realpath(path)):
         raise InputError(f"{path} lists {name}, which is outside of it. Copy it again, as a whole.")
     return inner
 
@@ -176,14 +184,14 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
             return ZarrPixels(data, path), "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
         level = scales["datasets"][0]
-        data = zarr.open_array(str(path / level["path"]), mode="r")
-        about = _axes_and_size(scales, level, data.ndim)
+        data = zarr.open_array(str(_below(path, level["path"])), mode="r")
+        about = _axes_and_size(scales, level, data.ndim, path)
         return ZarrPixels(data, path), *about, _missing_chunks(data)
     except InputError:
         raise
     # Metadata can be wrong in any way.
     except Exception as error:
-        raise InputError(f"{path} is damaged or no OME-Zarr image ({error}).") from error
+        raise _damaged(path, error) from error
 
 
 def _missing_chunks(data: Any) -> tuple[str, ...]:
@@ -215,16 +223,22 @@ def _several(path: Path, images: list[Path]) -> str:
 
 
 def _axes_and_size(
-    scales: Mapping[str, Any], level: Mapping[str, Any], ndim: int
+    scales: Mapping[str, Any], level: Mapping[str, Any], ndim: int, path: Path
 ) -> tuple[str, PixelSize]:
     given = scales.get("axes") or _ORDER[-ndim:].lower()
     entries = [{"name": each} if isinstance(each, str) else each for each in given]
     axes = "".join(str(each["name"])[:1].upper() for each in entries)
-    steps = np.ones(ndim)
+    if len(axes) != ndim:
+        raise InputError(
+            f"{path} names {len(axes)} axes ({axes}) and its array has {ndim}; it is damaged."
+        )
+    steps, is_sized = np.ones(ndim), False
     for transforms in (level, scales):
         for each in transforms.get("coordinateTransformations") or ():
             if each.get("type") == "scale" and "scale" in each:
-                steps = steps * np.asarray(each["scale"], float)
+                steps, is_sized = steps * np.asarray(each["scale"], float), True
+    if not is_sized:
+        return axes, {}
     units = {a: str(e["unit"]) for a, e in zip(axes, entries, strict=True) if e.get("unit")}
     return axes, from_names(dict(zip(axes, steps.tolist(), strict=True)), units)
 

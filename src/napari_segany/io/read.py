@@ -1,5 +1,6 @@
 """Opening images: what the axes are, how large a pixel is, and the planes when they are needed."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -87,7 +88,7 @@ def members(path: Path) -> tuple[Path, ...]:
     Cheap for files that are no member of a set, which are not opened any further.
     """
     try:
-        is_tiff = path.is_file() and _first_bytes(path) in tiff.MAGIC
+        is_tiff = os.path.isfile(path) and _first_bytes(path) in tiff.MAGIC
     except InputError:
         # Whoever opens it says what is wrong.
         is_tiff = False
@@ -135,8 +136,10 @@ def open_image(
     TZYX 3 x 5 x 512 x 512 uint16, pixel 0.1 x 0.1 um
     """
     if _ADDRESS.match(str(path)):
+        # A path has lost one of the slashes.
+        address = re.sub(":/+", "://", str(path), count=1)
         raise InputError(
-            f"{path} is an address; only files on this machine are read. Download it first, or "
+            f"{address} is an address; only files on this machine are read. Download it first, or "
             "mount it as a folder."
         )
     given = Path(path)
@@ -160,7 +163,7 @@ def open_image(
 
 
 def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give an image file.")
     try:
         with path.open("rb") as file:

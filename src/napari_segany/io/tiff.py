@@ -1,6 +1,7 @@
 """TIFF files in all their dialects: which image of a file, and which files of an image."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -223,7 +224,8 @@ def _leading(series: Any) -> tuple[int, ...] | None:
 def files_of(path: Path, series: Any) -> tuple[Path, ...]:
     """Every file that the pages of a series lie in, the path itself first."""
     names = {page.parent.filehandle.path for page in series.pages if page is not None}
-    return (path, *sorted({Path(name) for name in names} - {path, path.absolute(), path.resolve()}))
+    real = Path(os.path.realpath(path))
+    return (path, *sorted({Path(name) for name in names} - {path, path.absolute(), real}))
 
 
 def members(path: Path) -> tuple[Path, ...]:

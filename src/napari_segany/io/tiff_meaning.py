@@ -88,7 +88,8 @@ def understand(
     path : Path
         What to call it in errors.
     axes : str, optional
-        Those that a person gave; where a palette can be taken in two ways, they decide.
+        Those that a person gave: nothing is said of others then, and where a palette can be taken
+        in two ways, they decide.
     stored : bool
         Whether values stay as they are, as those of labels do.
 
@@ -110,6 +111,9 @@ def understand(
         for axis, length in zip(known, shape, strict=True)
         if axis in "QI" and length > 1 and "C" not in known
     ]
+    if len(axes) == len(known):
+        # A person said what would be guessed.
+        notes = []
     dtype = np.dtype(series.dtype)
     if stored:
         return Meaning(known, tuple(notes), dtype)
