@@ -211,6 +211,23 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_the_model_is_loa
     assert "Nothing can be written into /proc/self/out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_results_are_known_again_whatever_they_are_called(segment, tmp_path, capsys, lost):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in NAMES:
+        stack(folder / name, 1)
+    assert segment(folder) == 0
+    capsys.readouterr()
+    if lost:
+        shutil.rmtree(out / ".segany")
+
+    assert segment(folder) == 0
+
+    done = "4 of 4 files done" if lost else "4 done before"
+    assert done in capsys.readouterr().out
+
+
 def test_a_link_to_itself_is_one_of_the_inputs_and_ends_nothing(segment, tmp_path, capsys):
     path, loop = stack(tmp_path / "a.tif", 1), tmp_path / "loop.tif"
     loop.symlink_to(loop)

@@ -290,6 +290,13 @@ def test_a_bad_image_is_told_once(folder: Path, model: Any, capsys: Any):
     assert capsys.readouterr().err.count("a1.tif: ") == 1
 
 
+def test_one_file_is_not_the_truth_of_several_images(folder: Path, model: Any, capsys: Any):
+    truth = ("--truth", str(folder / "truth" / "a0_labels.tif"))
+    assert run(folder, *truth) == 2
+    assert "is one file, and there are 2 images" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
 def test_truth_in_one_zarr(folder: Path, model: Any, capsys: Any):
     labels = tifffile.imread(folder / "truth" / "a0_labels.tif")
     save_labels(labels, folder / "truth.ome.zarr", "ZYX")

@@ -14,7 +14,7 @@ from typing import Any
 
 from napari_segany.batch.records import Output, Record, Stamp, describe_output
 from napari_segany.errors import InputError
-from napari_segany.io.names import shown
+from napari_segany.io.names import shown, storable
 from napari_segany.recipe import RESULT, Recipe
 from napari_segany.schema import from_json
 
@@ -46,7 +46,7 @@ def recipe_with_result(
         The results by file name, without the recipe.
     """
     text = recipe.to_json()
-    files = {name: each.sha256 for name, each in outputs.items()}
+    files = {storable(name): each.sha256 for name, each in outputs.items()}
     made = _Made(shown(image.name), content, _hash(text), files)
     return json.dumps({**json.loads(text), RESULT: asdict(made)}, indent=2) + "\n"
 
@@ -70,9 +70,9 @@ def recall(files: tuple[Path, ...]) -> Record | None:
         values = from_json(dict[str, Any], text, what)
         made = from_json(_Made, json.dumps(values.get(RESULT)), what)
         outputs = {
-            path.name: Output(Stamp.of([path]).size, -1, made.files[path.name])
+            path.name: Output(Stamp.of([path]).size, -1, made.files[storable(path.name)])
             for path in others
-            if path.name in made.files and path.exists()
+            if storable(path.name) in made.files and path.exists()
         }
         if _hash(Recipe.from_json(text).to_json()) == made.recipe:
             outputs[provenance.name] = describe_output(provenance)

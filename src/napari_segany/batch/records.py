@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Generic, TypeVar
 
@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_inside, remove, writing
-from napari_segany.io.names import shown
+from napari_segany.io.names import restored, shown, storable
 from napari_segany.schema import from_json
 
 FOLDER = ".segany"
@@ -195,6 +195,11 @@ class Record:
             raise InputError(f"the thumbnail is no base64 ({error}).") from error
 
 
+def _renamed(record: Record, rename: Callable[[str], str]) -> Record:
+    """A record with its outputs under other names."""
+    return replace(record, outputs={rename(name): each for name, each in record.outputs.items()})
+
+
 def is_plain(name: str) -> bool:
     """True for the name of a file in a folder, on any system, that is none of the package's own."""
     return (
@@ -275,6 +280,7 @@ class Book:
         try:
             path = self.path(name, ".json")
             record = from_json(Record, path.read_bytes(), f"The record {path}")
+            record = _renamed(record, restored)
         except (OSError, SeganyError):
             return None
         # Results are called after the image; whatever else is listed is not ours.
@@ -284,7 +290,8 @@ class Book:
     def write(self, name: str, record: Record) -> None:
         """Note what became of an image."""
         with writing(self.path(name, ".json")) as temporary:
-            temporary.write_text(json.dumps(asdict(record)) + "\n", "utf-8")
+            kept = asdict(_renamed(record, storable))
+            temporary.write_text(json.dumps(kept) + "\n", "utf-8")
 
     def all(self) -> dict[str, Record]:
         """Every record, by name of the image."""

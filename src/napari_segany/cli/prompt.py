@@ -321,7 +321,7 @@ def question_of(
 def described(args: argparse.Namespace, table: "Detections") -> dict[str, Any]:
     """A table as it was understood, and what became of its rows."""
     return {
-        "file": args.table.name,
+        "file": shown(args.table.name),
         "understood": table.understood,
         "rows": table.count,
         "skipped": list(table.skipped),
@@ -339,7 +339,7 @@ def _asked_with(args: argparse.Namespace, each: Asked) -> dict[str, Any]:
         "points": None if p.points is None else p.points.tolist(),
         "labels": None if p.labels is None else p.labels.tolist(),
         "box": None if p.box is None else p.box.tolist(),
-        "mask": Path(args.mask).name if is_file else None,
+        "mask": shown(Path(args.mask).name) if is_file else None,
         "mask_sha256": digest,
         **({"row": each.row, "id": each.id} if each.row else {}),
     }

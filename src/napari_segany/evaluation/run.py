@@ -73,9 +73,19 @@ def pair_up(
     """Find the truth of each image: a file, or one of the same name in a folder.
 
     Images in folders, as :func:`find_inputs` gives them, have theirs in folders of the same names.
+
+    Raises
+    ------
+    InputError
+        If one file is to be the truth of several images.
     """
     one = truth.is_file() or is_zarr(truth)
     places = images if isinstance(images, Mapping) else dict.fromkeys(images, "")
+    if one and len(places) > 1:
+        raise InputError(
+            f"{truth} is one file, and there are {len(places)} images; give the folder with the "
+            "truth of each, under the image's name."
+        )
     inside: dict[tuple[str, str], list[Path]] = {}
     for place in [] if one else dict.fromkeys(places.values()):
         folder = truth / place

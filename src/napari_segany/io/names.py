@@ -24,6 +24,23 @@ def shown(text: object) -> str:
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
+_STORED = 0x10FE00
+"""First of the private characters that stand for bytes of names that are no UTF-8."""
+
+
+def storable(name: str) -> str:
+    """A name as JSON can hold it for other programs; :func:`restored` gives it back."""
+    return "".join(
+        chr(_STORED + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name
+    )
+
+
+def restored(text: str) -> str:
+    """A name from what :func:`storable` made of it."""
+    first, last = _STORED + 0x80, _STORED + 0xFF
+    return "".join(chr(ord(c) - _STORED + 0xDC00) if first <= ord(c) <= last else c for c in text)
+
+
 def _shown(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN and not _TURNING.match(character):
         return character
