@@ -21,6 +21,7 @@ from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
+from napari_segany.plugin.failures import in_words
 from napari_segany.plugin.files import read, read_images
 from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.waiting import WaitsForModel
@@ -398,7 +399,7 @@ class BatchWidget(BatchForm):
         self._end_run(text + (f"; {failures} failed" if failures else "") + ".")
 
     def _on_failed(self, error: Exception) -> None:
-        self._end_run(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+        self._end_run(in_words(error))
 
     def _end_run(self, text: str) -> None:
         self.running = False

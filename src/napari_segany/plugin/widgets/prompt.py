@@ -91,10 +91,12 @@ class PromptWidget(PromptForm):
         )
         self._handlers = Handlers(self)
         self.picker.loaded.connect(self._on_model)
+        self.picker.released.connect(lambda: self._on_model(None))
         self.picker.failed.connect(self._on_no_model)
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.refused.connect(self.message.complain)
+        self.controller.possible.connect(self.message.settle)
         self.controller.where.connect(lambda text: self.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         self.controller.prompts_added.connect(self._bind_keys)
@@ -355,7 +357,7 @@ class PromptWidget(PromptForm):
         self.labels_choice.fill(layers)
         self.labels_choice.choose(self.controller.labels)
         self.others.fill(layers)
-        self.channels.fill(layers, self.controller.image)
+        self.channels.fill(layers, self.controller.picture)
 
     # Closing --------------------------------------------------------------------------------
 
