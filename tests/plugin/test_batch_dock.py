@@ -139,3 +139,18 @@ def test_start_waits_for_the_model(
     with pytest.raises(InputError, match="fetch them first"):
         widget.start(wait=True)
     assert not widget.running
+
+
+def test_a_blank_plane_is_told_in_the_table(
+    widget: BatchWidget, tiny_model: Any, tmp_path: Path
+) -> None:
+    stack = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
+    stack[1] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    widget.model = tiny_model
+    widget.search.points_per_side.setValue(2)
+    widget.output = tmp_path / "results"
+    widget.add([tmp_path / "a.tif"])
+    (outcome,) = widget.start(wait=True)
+    assert outcome.notes
+    assert widget.files.rows[0].state.endswith(f"objects; {outcome.notes[0]}")

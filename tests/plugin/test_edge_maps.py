@@ -97,5 +97,5 @@ def test_a_plane_that_fails_is_told_at_the_end(
     monkeypatch.setattr("napari_segany.plugin.edge_maps.find_edges", second_fails)
     edges.find(every_plane=True)
     jobs.run()
-    assert said == ["Drawing edges ...", "This plane is bad."]
+    assert said == ["Drawing edges ...", "Plane 1: This plane is bad."]
     assert edges.layer.data.any(axis=(1, 2)).sum() == 2

@@ -207,3 +207,43 @@ def test_channels_of_one_layer_are_images_of_their_own(
     assert "other pixels" in widget.message.text()
     widget.viewer.layers.remove(layer)
     assert widget.finder.picture is None
+
+
+def test_planes_that_cannot_be_searched_are_named(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    pixels = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
+    pixels[1] = np.nan
+    widget.viewer.add_layer(Image(pixels, name="stack", contrast_limits=(0, 1)))
+    widget.viewer.dims.set_current_step(0, 0)
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["stack"]
+    widget.whole_stack.setChecked(True)
+    widget.find(LOOSE, wait=True)
+    wanted = "Plane 1: No pixel is a finite number, so there is no image."
+    assert widget.message.text() == wanted
+    assert [plane[0] for plane in widget.finder.everything.found] == [0, 2]
+
+
+def test_a_lost_plane_is_not_told_any_more_when_one_is_in_view(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.find(LOOSE, wait=True)
+    widget.viewer.dims.ndisplay = 3
+    assert "leave the 3-D view" in widget.message.text()
+    assert not widget.sliders.isEnabled()
+    widget.viewer.dims.ndisplay = 2
+    assert widget.message.text() == ""
+    assert widget.sliders.isEnabled()
+
+
+def test_controls_show_the_channels_that_were_chosen_elsewhere(widget: EverythingWidget) -> None:
+    layer = Image(np.zeros((3, 40, 50), np.uint8), name="three")
+    widget.viewer.add_layer(layer)
+    widget.set_image(layer, (2, 1, 0))
+    assert widget.channels.kind.currentText() == "two or three along an axis"
+    assert [spin.value() for spin in widget.channels.numbers] == [2, 1, 0]
+    widget.image_layer = widget.viewer.layers["one"]
+    assert widget.channels.kind.currentText() == "as shown"

@@ -256,7 +256,7 @@ def test_lazy_labels_and_odd_names_are_saved(labels: Any, tmp_path: Path):
     assert np.array_equal(values, labels)
 
 
-def test_features_are_saved_beside_the_labels_and_nothing_is_replaced(labels: Any, tmp_path: Path):
+def test_features_are_saved_beside_the_labels(labels: Any, tmp_path: Path):
     features = {"index": [1, 2, 3], "area": [5.5, np.nan, 7], "kind": ["a", "b", ""]}
     layer = Labels(labels, features=features)
     path, table = tmp_path / "cells_labels.ome.tif", tmp_path / "cells_table.csv"
@@ -266,10 +266,22 @@ def test_features_are_saved_beside_the_labels_and_nothing_is_replaced(labels: An
     assert again["index"].tolist() == [1, 2, 3]
     assert again["area"].tolist() == pytest.approx([5.5, np.nan, 7], nan_ok=True)
     assert again["kind"].tolist() == ["a", "b", ""]
+
+
+def test_a_table_is_saved_anew_with_its_labels_unless_it_has_columns_of_others(
+    labels: Any, tmp_path: Path
+):
+    path, table = tmp_path / "cells_labels.ome.tif", tmp_path / "cells_table.csv"
+    save(Labels(labels, features={"index": [1, 2], "area": [5, 6]}), path)
+    more = {"index": [1, 3], "area": [5, 7], "kind": ["a", "b"]}
+    assert save(Labels(labels, features=more), path) == [str(path), str(table)]
+    ((_, settings, _),) = read(str(path))
+    assert settings["features"] == {"index": [1, 3], "area": [5, 7], "kind": ["a", "b"]}
     before = table.read_bytes()
-    with pytest.warns(UserWarning, match=r"features, because cells_table.csv is there already"):
-        assert save(layer, path) == [str(path)]
-    assert table.read_bytes() == before
+    for other in ({"index": [1], "area": [9]}, {}):
+        with pytest.warns(UserWarning, match=r"cells_table.csv is there already with other"):
+            assert save(Labels(labels, features=other), path) == [str(path)]
+        assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -232,14 +232,14 @@ def test_one_bad_plane_of_many_is_named_at_the_end(
 
     def fail(plane: Any) -> Any:
         if plane[0] == 0:
-            raise InputError("Plane 0 is bad.")
+            raise InputError("It is bad.")
         return read(plane)
 
     monkeypatch.setattr(finder.everything.source, "read", fail)
     finder.find(LOOSE, every_plane=True)
     jobs.run()
     assert len(finder.everything.found) == 2
-    assert said[-1] == "Plane 0 is bad."
+    assert said[-1] == "Plane 0: It is bad."
 
 
 def test_layers_that_leave_and_images_that_are_missing(

@@ -270,3 +270,90 @@ def test_channels_of_any_axis_are_chosen_in_the_widget(ready: Any, viewer: Any) 
     assert ready.channels.numbers[2].text() == "none"
     ready.channels.apply.click()
     assert ready.session.source.channels == (0, 1)
+
+
+def test_controls_show_the_channels_that_were_chosen_elsewhere(ready: Any, viewer: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 60, 70)).astype(np.uint8)
+    layer = viewer.add_image(pixels, name="three")
+    viewer.add_image(pixels[0], name="one")
+    viewer.add_image(pixels[1], name="two")
+    shown = ready.channels
+    ready.set_image(layer, (2, 0))
+    assert shown.kind.currentText() == "two or three along an axis"
+    assert [spin.text() for spin in shown.numbers] == ["2", "0", "none"]
+    assert not shown.numbers[1].isHidden()
+    ready.set_image(layer, (1,))
+    assert (shown.kind.currentText(), shown.numbers[0].value()) == ("one along an axis", 1)
+    # What is being chosen stays while layers come and go.
+    shown.numbers[0].setValue(2)
+    viewer.add_points(np.zeros((1, 2)))
+    assert shown.numbers[0].value() == 2
+    ready.set_image(viewer.layers["one"], others=(viewer.layers["two"],))
+    assert shown.kind.currentText() == "more layers"
+    assert [choice.layer for choice in shown.others] == [viewer.layers["two"], None]
+    ready.image_layer = layer
+    assert shown.kind.currentText() == "as shown"
+    assert shown.apply.parent().isHidden()
+
+
+def test_a_model_that_another_one_takes_the_place_of_is_asked_no_more(
+    ready: Any, loading: Any, model: Any, make_model: Any, qtbot: Any
+) -> None:
+    other = make_model()
+    may_load = loading(model=other)
+    asked = len(model.asked)
+    ready.picker.choice.setCurrentIndex(ready.picker.choice.findData("mobile_sam"))
+    ready.picker.choice.activated.emit(0)
+    ready.session.add_point(30, 40)
+    assert ready.plane_line.text() == "Image: waiting for the model ..."
+    may_load.set()
+    until(qtbot, lambda: ready.session.candidates() is not None)
+    assert ready.model is other
+    assert len(model.asked) == asked
+    assert other.asked
+
+
+def test_what_was_refused_is_not_said_any_more_when_it_is_possible(
+    ready: Any, viewer: Any, qtbot: Any
+) -> None:
+    cells = viewer.layers["cells"]
+    viewer.dims.ndisplay = 3
+    ready.controller.points.add([[5, 5]])
+    assert "leave the 3-D view" in ready.message.text()
+    viewer.dims.ndisplay = 2
+    assert ready.message.text() == ""
+    ready.image_layer = cells
+    viewer.layers.remove(cells)
+    assert "choose an image" in ready.message.text()
+    ready.image_layer = viewer.layers["plate"]
+    assert ready.message.text() == ""
+
+
+def test_a_tool_that_is_taken_can_be_seen(ready: Any, viewer: Any, qtbot: Any) -> None:
+    ready.controller.points.visible = False
+    ready.buttons["+ point"].click()
+    click(qtbot, viewer, 60, 70)
+    assert len(ready.session.state.open) == 1
+
+
+def test_a_plane_that_cannot_be_embedded_is_told_where_it_is(
+    open_widget: Any, viewer: Any, tiny_model: Any, qtbot: Any
+) -> None:
+    pixels = np.random.default_rng(0).random((4, 60, 70)).astype(np.float32)
+    pixels[2] = np.nan
+    layer = viewer.add_image(pixels, name="registered", contrast_limits=(0, 1))
+    widget = open_widget()
+    widget.model = tiny_model
+    viewer.dims.set_current_step(0, 1)
+    widget.image_layer = layer
+    # Planes beside it are embedded ahead.
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert (widget.plane_line.text(), widget.message.text()) == ("Plane 1: ready", "")
+    viewer.dims.set_current_step(0, 2)
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert widget.plane_line.text() == (
+        "Plane 2: No pixel is a finite number, so there is no image."
+    )
+    assert widget.message.text() == ""
+    viewer.dims.set_current_step(0, 3)
+    until(qtbot, lambda: widget.plane_line.text() == "Plane 3: ready")

@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, PlaneError
 from napari_segany.session import ArraySource
 from napari_segany.session.source import Plane
 
@@ -90,3 +90,17 @@ def test_identity_is_that_of_the_content() -> None:
 def test_what_is_no_image_is_refused(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_arrays_of_others_that_cannot_be_read_are_named() -> None:
+    class Gone:
+        shape, dtype = (3, 8, 9), np.dtype(np.uint8)
+
+        def __getitem__(self, index: object) -> object:
+            raise OSError("the server is gone")
+
+    with pytest.raises(PlaneError, match="remote cannot be read: the server is gone"):
+        ArraySource(Gone(), name="remote").read((1, None, None))
+    channels = ArraySource(Gone(), name="remote", channel_axis=0, channels=(0, 1))
+    with pytest.raises(PlaneError, match="remote cannot be read"):
+        channels.read((None, None))

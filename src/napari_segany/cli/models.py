@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from napari_segany.errors import SeganyError, WeightsError
+from napari_segany.errors import SeganyError
 from napari_segany.io.names import shown
 from napari_segany.models import cache, catalog
 from napari_segany.models.catalog import ModelSpec
@@ -232,10 +232,7 @@ def _cached(name: str) -> ModelSpec | cache.ImportedModel:
         raise catalog.unknown_model(name, imported)
     spec = catalog.CATALOG[name]
     if not cache.is_cached(spec):
-        raise WeightsError(
-            f"{name} is not in the cache ({cache.models_folder()}). "
-            f"Fetch it with: napari-segany models fetch {name}"
-        )
+        raise cache.not_cached(name)
     return spec
 
 

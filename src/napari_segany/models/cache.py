@@ -213,6 +213,14 @@ def mismatch(spec: ModelSpec, hashes: Hashes) -> str:
     return f"its xxh128 is {hashes.xxh128}, published is {spec.xxh128}"
 
 
+def not_cached(name: str) -> WeightsError:
+    """What is said of a model that was not fetched yet."""
+    return WeightsError(
+        f"{name} is not in the cache ({models_folder()}). "
+        f"Fetch it with: napari-segany models fetch {name}"
+    )
+
+
 def verify(model: ModelSpec | ImportedModel, fresh: bool = False) -> Hashes:
     """Check a cached model's file against its hash.
 
@@ -233,6 +241,8 @@ def verify(model: ModelSpec | ImportedModel, fresh: bool = False) -> Hashes:
     WeightsError
         The file is missing or is not what it should be.
     """
+    if isinstance(model, ModelSpec) and not is_cached(model):
+        raise not_cached(model.id)
     path = model_path(model) if isinstance(model, ModelSpec) else model.path
     hashes = hashes_of(path, fresh)
     if isinstance(model, ImportedModel):

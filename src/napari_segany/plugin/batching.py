@@ -254,7 +254,8 @@ class FileList:
                     row.state = "failed: " + outcome.error.removeprefix(f"{row.path}: ")
                 elif outcome.state != "elsewhere":
                     row.state += f", {outcome.objects} objects"
-                    row.state += "".join(f"; {each}" for each in outcome.failed_planes)
+                    told = (*outcome.failed_planes, *outcome.notes)
+                    row.state += "".join(f"; {each}" for each in told)
 
 
 def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:

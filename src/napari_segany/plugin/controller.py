@@ -68,6 +68,8 @@ class Controller(Following):
             # In another mode it would become what nobody drew.
             self._complete_tools().drop_half_drawn()
         chosen = getattr(self, layer)
+        # Napari gives no clicks to what is hidden.
+        chosen.visible = True
         self._complete_tools().select(chosen)
         chosen.mode = mode
         self._say(self._complete_tools().next_prompt)
@@ -114,7 +116,8 @@ class Controller(Following):
         def add(found: list[Given]) -> None:
             if session is self.session and found:
                 self.add(*zip(*found, strict=True))
-                self._say(" ".join([f"{len(found)} objects are open.", *notes]))
+                many = "objects are" if len(found) > 1 else "object is"
+                self._say(" ".join([f"{len(found)} {many} open.", *notes]))
             elif session is self.session:
                 self._say(" ".join(["There is no object there.", *notes]))
 
@@ -383,7 +386,8 @@ def stay_open(low: int, empty: int) -> str:
     """A line about objects that were not committed: with low scores, or without pixels."""
     said = []
     if low:
-        said.append(f"{low} objects with lower scores stay open.")
+        many = "objects with lower scores stay" if low > 1 else "object with lower scores stays"
+        said.append(f"{low} {many} open.")
     if empty:
         said.append(
             f"{empty} object{'s stay' if empty > 1 else ' stays'} open, because others have all of "

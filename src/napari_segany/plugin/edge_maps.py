@@ -7,8 +7,8 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.errors import SeganyError
 from napari_segany.models.model import SamModel
+from napari_segany.plugin.failures import Failures
 from napari_segany.plugin.finder import Finder
 from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.storage import empty
@@ -37,7 +37,7 @@ class EdgeMaps:
         self.finder = finder
         self.layer: Any = None
         self.to_do: list[Plane] = []
-        self._failed: list[str] = []
+        self._failed = Failures()
         self._picture: Picture | None = None
 
     def stop(self) -> None:
@@ -66,7 +66,7 @@ class EdgeMaps:
         assert everything is not None
 
         def draw(model: SamModel) -> None:
-            self.to_do, self._failed = list(to_do), []
+            self.to_do, self._failed = list(to_do), Failures()
             for plane in to_do:
                 self._draw(picture, everything.source, plane, model, thin)
             finder.status.emit("Drawing edges ...")
@@ -91,7 +91,7 @@ class EdgeMaps:
         def ended() -> None:
             self.to_do = [each for each in self.to_do if each != plane]
             if not self.to_do:
-                finder.status.emit(" ".join(dict.fromkeys(self._failed)))
+                finder.status.emit(str(self._failed))
 
         def done(edges: NDArray[np.float32]) -> None:
             if picture is finder.picture:
@@ -101,8 +101,7 @@ class EdgeMaps:
             ended()
 
         def failed(error: Exception) -> None:
-            text = str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
-            self._failed.append(text)
+            self._failed.add(plane, error)
             ended()
 
         finder.jobs.submit(("edges", plane), EMBED, work, done, failed)

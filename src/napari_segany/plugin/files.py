@@ -2,7 +2,7 @@
 
 import csv
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,8 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     """Save a labels layer with its axes, pixel size and table of features.
 
     What the file has no place for is warned of: all levels of a pyramid but the finest, and where
-    the layer lies in the world.
+    the layer lies in the world. A table that is there is replaced if the layer has all of its
+    columns; another one is somebody's own and stays.
     """
     layer = _placed(data, settings)
     left_out = []
@@ -144,12 +145,12 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     units = dict(zip(known, map(str, layer.units[-last:]), strict=True))
     written = [save_labels(data, path, axes, from_names(sizes, units))]
     table = written[0].with_name(f"{image_name(written[0])}{TABLES['csv'][0]}")
-    if len(layer.features.columns) > ("index" in layer.features):
-        if table.exists():
-            left_out.append(f"features, because {table.name} is there already")
-        else:
-            _write_features(layer.features, table)
-            written.append(table)
+    columns = _columns(layer.features)
+    if table.exists() and not _holds_only(table, columns):
+        left_out.append(f"features, because {table.name} is there already with other columns")
+    elif len(columns) > 1:
+        _write_table(columns, table)
+        written.append(table)
     if left_out:
         warnings.warn(
             f"{written[0].name} is saved without {'; '.join(left_out)}: it has no place for that.",
@@ -165,15 +166,24 @@ def _placed(data: Any, settings: dict[str, Any]) -> Labels:
     return Labels(data, **given)
 
 
-def _write_features(features: Any, path: Path) -> None:
-    """A layer's features as the table beside a file of labels."""
+def _columns(features: Any) -> dict[str, Any]:
+    """A layer's features as columns of the table beside a file of labels, "label" the first."""
     # In a table without that column the row's number is the label.
     index = features["index"] if "index" in features else np.arange(len(features))
+    rest = {str(name): np.asarray(features[name]) for name in features if name != "index"}
+    return {"label": np.asarray(index)} | rest
+
+
+def _holds_only(table: Path, columns: Collection[str]) -> bool:
+    """Whether a table has no column but these, so that nothing is lost when it is written anew."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        there = next(csv.reader(file), [])
+    return there[:1] == ["label"] and set(there) <= set(columns)
+
+
+def _write_table(columns: dict[str, Any], path: Path) -> None:
     table = CsvTable()
-    table.add(
-        {"label": np.asarray(index)}
-        | {str(name): np.asarray(features[name]) for name in features if name != "index"}
-    )
+    table.add(columns)
     with writing(path) as temporary:
         table.save(temporary)
     table.close()

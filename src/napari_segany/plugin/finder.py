@@ -13,8 +13,9 @@ from psygnal import Signal
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameters import AutomaticParams
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.models.model import SamModel
+from napari_segany.plugin.failures import Failures
 from napari_segany.plugin.finding import Everything, Filters, Report
 from napari_segany.plugin.found_layers import labels_of, stack_of
 from napari_segany.plugin.layers import show_plane, viewed_plane
@@ -60,8 +61,10 @@ class Finder(WaitsForModel):
         self.layer: Any = None
         self.shown: MaskSet | None = None
         self.to_do: list[Plane] = []
-        self._failed: list[str] = []
-        for event in (viewer.dims.events.current_step, viewer.dims.events.order):
+        self._failed = Failures()
+        # Whether no plane of the image is in view, which was said.
+        self._lost = False
+        for event in self._views:
             event.connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -124,9 +127,14 @@ class Finder(WaitsForModel):
         self.close()
         for picture, _ in list(self._kept):
             self._forget(picture.layer)
-        for event in (self.viewer.dims.events.current_step, self.viewer.dims.events.order):
+        for event in self._views:
             event.disconnect(self._on_view)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    @property
+    def _views(self) -> tuple[Any, ...]:
+        events = self.viewer.dims.events
+        return events.current_step, events.order, events.ndisplay
 
     @property
     def plane(self) -> Plane:
@@ -177,7 +185,7 @@ class Finder(WaitsForModel):
 
         def search(model: SamModel) -> None:
             settled = model.resolve_params(params)
-            self.to_do, self._failed = to_do, []
+            self.to_do, self._failed = to_do, Failures()
             for each in to_do:
                 self._search(everything, each, model, settled, where[each])
             self.status.emit("Searching ...")
@@ -195,7 +203,7 @@ class Finder(WaitsForModel):
         def ended() -> None:
             self.to_do = [each for each in self.to_do if each != plane]
             if not self.to_do:
-                self.status.emit(" ".join(dict.fromkeys(self._failed)))
+                self.status.emit(str(self._failed))
 
         def done(found: MaskSet) -> None:
             if everything is self.everything:
@@ -204,9 +212,7 @@ class Finder(WaitsForModel):
                 self._on_view()
 
         def failed(error: Exception) -> None:
-            self._failed.append(
-                str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
-            )
+            self._failed.add(plane, error)
             ended()
             self.changed.emit()
 
@@ -329,8 +335,13 @@ class Finder(WaitsForModel):
         try:
             self.show()
         except InputError as error:
-            self.shown = None
+            self.shown, self._lost = None, True
             self.status.emit(str(error))
+            self.changed.emit()
+        else:
+            if self._lost:
+                self._lost = False
+                self.status.emit("")
 
     def _on_removed(self, event: Any) -> None:
         self._forget(event.value)

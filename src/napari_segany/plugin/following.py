@@ -11,7 +11,8 @@ from typing import Any
 from psygnal import Signal
 
 from napari_segany.embeddings import DEFAULT_BYTES, EmbeddingCache
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
+from napari_segany.plugin.failures import in_words
 from napari_segany.plugin.keeping import Keeping
 from napari_segany.plugin.layers import viewed_plane
 from napari_segany.plugin.picture import Picture
@@ -48,6 +49,8 @@ class Following(WaitsForModel):
         Emitted with a line about what was done, or why it cannot be.
     refused : Signal
         Emitted with those of them that say why something cannot be done.
+    possible : Signal
+        Emitted when what was refused can be done again, because a plane is in view.
     where : Signal
         Emitted with a line about the plane in view; empty if there is no image.
     changed : Signal
@@ -63,6 +66,7 @@ class Following(WaitsForModel):
     """
 
     refused = Signal(str)
+    possible = Signal()
     where = Signal(str)
     changed = Signal()
     prompts_added = Signal(object)
@@ -222,6 +226,7 @@ class Following(WaitsForModel):
         if self._plane is None and self.tools is not None:
             # In 3-D napari takes the tool away, and brings it back in its own time.
             self.jobs.later("tool", self.tools.take_up)
+            self.possible.emit()
         if plane != self._plane:
             self._plane = self.session.plane = plane
             self.where.emit(self._scheduler.describe(self.session, plane))
@@ -296,7 +301,7 @@ class Following(WaitsForModel):
 
     def _refuse(self, error: Exception) -> None:
         """Say what went wrong."""
-        text = str(error) if isinstance(error, SeganyError) else f"Error: {error!r}"
+        text = in_words(error)
         self.status.emit(text)
         self.refused.emit(text)
 
@@ -328,7 +333,8 @@ class Following(WaitsForModel):
         layer = event.value
         if self.picture is not None and layer in self.picture.layers:
             self.close()
-            self._say(f"{layer.name} is gone, and its session has ended; choose an image.")
+            gone = f"{layer.name} is gone, and its session has ended; choose an image."
+            self._refuse(InputError(gone))
         elif layer is self.labels:
             # Not at once: a window that closes removes all layers, the image after the labels,
             # and then the commits shall be found in the journal.
@@ -341,12 +347,16 @@ class Following(WaitsForModel):
     def _on_labels_gone(self, session: Session) -> None:
         if session is self.session and self.labels is None:
             session.set_target(NoTarget(), reopen=True)
-            self.status.emit("The labels are gone; their objects can be committed again.")
+            self._refuse(InputError("The labels are gone; their objects can be committed again."))
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""
-        if self.session is not None and self.model is not None:
+        if self.session is None:
+            return
+        if self.model is not None:
             self._scheduler.go_on(self.session, self._plane, self.live)
+        elif self._plane is not None:
+            self.where.emit(self._scheduler.describe(self.session, self._plane))
 
     def _settle(self) -> None:
         """Make everything follow the session's state."""

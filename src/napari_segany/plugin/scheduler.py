@@ -6,11 +6,12 @@ from typing import Any
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.failures import in_plane
 from napari_segany.plugin.workers import AHEAD, ASK, EMBED, Jobs
 from napari_segany.session.asking import Asker, Question
 from napari_segany.session.objects import SegmentedObject
 from napari_segany.session.session import Session
-from napari_segany.session.source import Plane
+from napari_segany.session.source import Plane, plane_name
 
 ASKED_AT_ONCE = 64
 """Objects whose answers appear together; so many that a batch is worth it, and soon done."""
@@ -46,17 +47,19 @@ class Scheduler:
         self._asked: dict[Hashable, Question] = {}
         self._idle: list[Hashable] = []
         self._count = 0
+        # Why the plane in view could not be embedded.
+        self._trouble: tuple[Session, Plane, Exception] | None = None
 
     def go_on(self, session: Session, plane: Plane | None, live: bool) -> None:
         """Have done what there is to do; with ``live`` objects are segmented unasked."""
         if live:
             self.ask(session)
         if plane is not None:
-            self.show(self.describe(session, plane))
             if session.is_embedded(plane):
                 self._look_ahead(session, plane)
             else:
                 self.embed(session, plane)
+            self.show(self.describe(session, plane))
 
     def ask(self, session: Session) -> None:
         """Have all open objects segmented whose candidates are not known."""
@@ -96,28 +99,42 @@ class Scheduler:
 
         def failed(error: Exception) -> None:
             self._asked.pop(key, None)
-            self.failed(error)
+            self.failed(in_plane(question.plane, error))
 
         self.jobs.submit(key, ASK, question.ask, done, failed)
 
     def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
-        """Have a plane embedded."""
+        """Have a plane embedded; if that fails, the line about the plane in view says why."""
         asker = session.asker
+        if self._why(session, plane) is not None:
+            self._trouble = None
 
         def work(should_stop: ShouldStop) -> None:
             asker.embedding(plane, should_stop)
 
-        done = partial(self._embedded, session)
-        self.jobs.submit(("embed", plane), urgency, work, done, self.failed)
+        def failed(error: Exception) -> None:
+            # Of planes that may come into view nobody wants to know yet.
+            if (session, plane) == self.now():
+                self._trouble = session, plane, error
+                self.show(self.describe(session, plane))
 
-    @staticmethod
-    def describe(session: Session, plane: Plane) -> str:
+        done = partial(self._embedded, session)
+        self.jobs.submit(("embed", plane), urgency, work, done, failed)
+
+    def describe(self, session: Session, plane: Plane) -> str:
         """Where we are, and whether clicks are answered at once."""
-        at = ", ".join(str(n) for n in plane if n is not None)
+        trouble = self._why(session, plane)
+        if trouble is not None:
+            return str(in_plane(plane, trouble))
         state = "ready" if session.is_embedded(plane) else "embedding ..."
         if session.model is None:
             state = "waiting for the model ..."
-        return f"{f'Plane {at}' if at else 'Image'}: {state}"
+        return f"{plane_name(plane)}: {state}"
+
+    def _why(self, session: Session, plane: Plane) -> Exception | None:
+        """Why a plane could not be embedded, None if that is not known to fail."""
+        known = self._trouble
+        return known[2] if known is not None and known[:2] == (session, plane) else None
 
     def _answered(self, session: Session, question: Question, sets: list[MaskSet]) -> None:
         if session is self.now()[0]:

@@ -114,7 +114,9 @@ class ToolLayers:
 
     def remove(self) -> None:
         """Take all of them out of the viewer."""
-        for layer in self.layers:
+        # The points first: napari may draw what is left before all are gone, and OpenGL crashed
+        # when that was the points alone.
+        for layer in reversed(self.layers):
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self.points = self.shapes = self.preview = None

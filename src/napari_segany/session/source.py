@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.intensity import Limits
 from napari_segany.core.planes import as_colours
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, PlaneError
 
 Plane = tuple[int | None, ...]
 """One entry an axis of the image (without channel and colour): None for the plane's two axes."""
@@ -21,6 +21,12 @@ IDENTIFYING_PLANES, IDENTIFYING_PIXELS = 3, 1 << 16
 def plane_slices(plane: Plane) -> tuple[int | slice, ...]:
     """The index that takes a plane out of an array, its axes in ascending order."""
     return tuple(slice(None) if n is None else n for n in plane)
+
+
+def plane_name(plane: Plane) -> str:
+    """What a person calls a plane, from 0 along each axis."""
+    at = ", ".join(str(n) for n in plane if n is not None)
+    return f"Plane {at}" if at else "Image"
 
 
 def plane_shape(shape: Sequence[int], plane: Plane) -> tuple[int, int]:
@@ -121,16 +127,29 @@ class ArraySource:
                 )
 
     def read(self, plane: Plane) -> NDArray[np.generic]:
-        """(H, W) or (H, W, 3) pixels of one plane."""
+        """(H, W) or (H, W, 3) pixels of one plane.
+
+        Raises
+        ------
+        PlaneError
+            If the array does not give them.
+        """
         check_plane_index(self.shape, plane)
         index = plane_slices(plane)
         if self.channel_axis is None:
-            pixels = np.asarray(self.data[index])
+            pixels = self._pixels(index)
             return pixels[..., :3] if self.rgb else pixels
         at = self.channel_axis
         # One after the other: lazy arrays take no lists of indices everywhere.
-        seen = [np.asarray(self.data[(*index[:at], c, *index[at:])]) for c in self.channels]
+        seen = [self._pixels((*index[:at], c, *index[at:])) for c in self.channels]
         return seen[0] if len(seen) == 1 else as_colours(seen)
+
+    def _pixels(self, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
+        try:
+            return np.asarray(self.data[index])
+        except Exception as error:
+            # Lazy arrays are other people's code: files that are gone, servers that do not answer.
+            raise PlaneError(f"{self.name} cannot be read: {error}") from error
 
     @property
     def reading(self) -> dict[str, Any]:

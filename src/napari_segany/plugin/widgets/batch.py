@@ -14,13 +14,14 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_segany.batch.cluster import ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.everything import make_recipe
 from napari_segany.io.atomic import writing
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models import cache
 from napari_segany.models.model import SamModel
 from napari_segany.plugin.batching import HERE, FileList, Settings, as_command
+from napari_segany.plugin.failures import in_words
 from napari_segany.plugin.files import read, read_images
 from napari_segany.plugin.settings import read_settings
 from napari_segany.plugin.waiting import WaitsForModel
@@ -382,7 +383,7 @@ class BatchWidget(BatchForm):
         self._end_run(text + (f"; {failures} failed" if failures else "") + ".")
 
     def _on_failed(self, error: Exception) -> None:
-        self._end_run(str(error) if isinstance(error, SeganyError) else f"Error: {error!r}")
+        self._end_run(in_words(error))
 
     def _end_run(self, text: str) -> None:
         self.running = False

@@ -26,6 +26,7 @@ from napari_segany.plugin.batching import HERE
 from napari_segany.plugin.picture import COLOURS
 from napari_segany.plugin.widgets.batch_files import BatchFiles
 from napari_segany.plugin.widgets.message import Message
+from napari_segany.plugin.widgets.scrolling import MARGINS, Scrolling
 from napari_segany.plugin.widgets.search_form import SearchForm, pixels
 from napari_segany.recipe import Recipe
 
@@ -124,7 +125,9 @@ class BatchForm(QWidget):
         self.buttons = {
             text: self.message.button(text, act, tip) for text, (tip, act) in acts.items()
         }
-        column = QVBoxLayout(self)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(*MARGINS)
         column.addWidget(self.table, 1)
         column.addLayout(self._beside("Add files ...", "Add folder ...", "Remove"))
         form = QFormLayout()
@@ -140,13 +143,15 @@ class BatchForm(QWidget):
         below.addRow("Compute", self.where)
         column.addLayout(below)
         column.addWidget(self._files())
+        around = QVBoxLayout(self)
+        around.addWidget(Scrolling(inside), 1)
         row = self._beside("Start", "stop")
         row.setStretch(0, 1)
-        column.addLayout(row)
-        column.addWidget(self.progress)
-        column.addWidget(self.progress_line)
-        column.addLayout(self._beside("Report", "Show", "Copy as command line"))
-        column.addWidget(self.message)
+        around.addLayout(row)
+        around.addWidget(self.progress)
+        around.addWidget(self.progress_line)
+        around.addLayout(self._beside("Report", "Show", "Copy as command line"))
+        around.addWidget(self.message)
 
     def _beside(self, *parts: str | QWidget) -> QHBoxLayout:
         """Parts in a row, buttons by their text; what is no button takes the room."""

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxL
 
 from napari_segany.plugin.channel_axis import likely_axis
 from napari_segany.plugin.layers import full_data
+from napari_segany.plugin.picture import Picture
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 
 AS_SHOWN, ONE, THREE, LAYERS = range(4)
@@ -30,6 +31,7 @@ class Channels(QWidget):
         super().__init__()
         self._choose = choose
         self._image: Any = None
+        self._picture: Picture | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.kind = QComboBox()
@@ -37,7 +39,7 @@ class Channels(QWidget):
             ["as shown", "one along an axis", "two or three along an axis", "more layers"]
         )
         self.kind.setToolTip("What the model sees; channels are seen as red, green and blue")
-        self.kind.currentIndexChanged.connect(self._unfold)
+        self.kind.currentIndexChanged.connect(self._on_kind)
         column.addWidget(self.kind)
         self._row = QWidget()
         row = QHBoxLayout(self._row)
@@ -64,8 +66,12 @@ class Channels(QWidget):
         column.addWidget(self._row)
         self._unfold()
 
-    def fill(self, layers: Sequence[Any], image: Any) -> None:
-        """Offer these layers, and the channels of this image."""
+    def fill(self, layers: Sequence[Any], picture: Picture | None) -> None:
+        """Offer these layers, and the channels of the image in work; show which of them are seen.
+
+        What a person is choosing stays until another image, or other channels of it, are in work.
+        """
+        image: Any = None if picture is None else picture.layer
         for choice in self.others:
             choice.fill([layer for layer in layers if layer is not image])
         if image is not self._image:
@@ -81,6 +87,31 @@ class Channels(QWidget):
                 spin.setValue(number)
             if self.numbers[2].maximum() == 1:
                 self.numbers[2].setValue(NONE)
+        if picture is not self._picture:
+            self._picture = picture
+            self._follow(picture)
+
+    def _follow(self, picture: Picture | None) -> None:
+        """Show what is seen, whoever chose it."""
+        channels = None if picture is None else picture.channels
+        others = () if picture is None else picture.others
+        kind = AS_SHOWN
+        if channels is not None:
+            kind = ONE if len(channels) == 1 else THREE
+            self.axis.setCurrentIndex(0)
+            for number, spin in enumerate(self.numbers):
+                if number < len(channels):
+                    spin.setValue(channels[number])
+                elif kind == THREE:
+                    spin.setValue(NONE)
+        elif others:
+            kind = LAYERS
+            for number, choice in enumerate(self.others):
+                choice.choose(others[number] if number < len(others) else None)
+        self.kind.blockSignals(True)
+        self.kind.setCurrentIndex(kind)
+        self.kind.blockSignals(False)
+        self._unfold()
 
     def _limit(self, *_: Any) -> None:
         """There are only so many channels along the axis."""
@@ -89,7 +120,12 @@ class Channels(QWidget):
         for spin in self.numbers:
             spin.setMaximum(max(0, count - 1))
 
-    def _unfold(self, *_: Any) -> None:
+    def _on_kind(self, kind: int) -> None:
+        self._unfold()
+        if kind == AS_SHOWN:
+            self._choose(None, (), 0)
+
+    def _unfold(self) -> None:
         kind = self.kind.currentIndex()
         self._row.setVisible(kind != AS_SHOWN)
         self.axis.setVisible(kind in (ONE, THREE))
@@ -97,8 +133,6 @@ class Channels(QWidget):
             spin.setVisible(kind == THREE or (kind == ONE and number == 0))
         for choice in self.others:
             choice.setVisible(kind == LAYERS)
-        if kind == AS_SHOWN:
-            self._choose(None, (), 0)
 
     def _use(self) -> None:
         kind = self.kind.currentIndex()

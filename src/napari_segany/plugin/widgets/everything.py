@@ -36,6 +36,7 @@ from napari_segany.plugin.widgets.filters import FilterSliders
 from napari_segany.plugin.widgets.layer_choice import LayerChoice
 from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
+from napari_segany.plugin.widgets.scrolling import MARGINS, Scrolling
 from napari_segany.plugin.widgets.search_form import SearchForm
 from napari_segany.plugin.workers import QtJobs
 
@@ -245,7 +246,7 @@ class EverythingWidget(QWidget):
         layers = list(self.viewer.layers)
         self.image_choice.fill(layers)
         self.image_choice.choose(self.image_layer)
-        self.channels.fill(layers, self.image_layer)
+        self.channels.fill(layers, self.finder.picture)
         self.region.fill([layer for layer in layers if layer is not self.finder.layer])
 
     def end(self) -> None:
@@ -263,7 +264,9 @@ class EverythingWidget(QWidget):
     # Building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        column, form = QVBoxLayout(self), QFormLayout()
+        inside = QWidget()
+        column, form = QVBoxLayout(inside), QFormLayout()
+        column.setContentsMargins(*MARGINS)
         self.image_choice = LayerChoice([Image], "choose an image", "The image to search")
         self.image_choice.activated.connect(lambda _: self.message.guarded(self._take_image)())
         self.channels = Channels(
@@ -317,8 +320,11 @@ class EverythingWidget(QWidget):
                 ("Save recipe ...", self.save_recipe, "For the command line"),
             )
         )
-        column.addWidget(self.message)
         column.addStretch()
+        around = QVBoxLayout(self)
+        around.addWidget(Scrolling(inside), 1)
+        # Seen wherever the rest is scrolled to.
+        around.addWidget(self.message)
 
     # Showing --------------------------------------------------------------------------------
 
@@ -329,9 +335,6 @@ class EverythingWidget(QWidget):
     def _take_image(self) -> None:
         layer = self.image_choice.layer
         if layer is not None and layer is not self.image_layer:
-            self.channels.kind.blockSignals(True)
-            self.channels.kind.setCurrentIndex(0)
-            self.channels.kind.blockSignals(False)
             self.image_layer = layer
 
     def _take_channels(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Image, Labels
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -16,7 +15,6 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +24,7 @@ from napari_segany.plugin.widgets.layer_choice import LayerChoice
 from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.widgets.model_picker import ModelPicker
 from napari_segany.plugin.widgets.readings import Readings
+from napari_segany.plugin.widgets.scrolling import MARGINS, Scrolling
 from napari_segany.plugin.widgets.stories import StoryChoice
 
 Act = Callable[[], Any]
@@ -84,7 +83,7 @@ class PromptForm(QWidget):
         """
         inside = QWidget()
         column = QVBoxLayout(inside)
-        column.setContentsMargins(4, 4, 4, 4)
+        column.setContentsMargins(*MARGINS)
         form = QFormLayout()
         form.addRow("Image", self.image_choice)
         form.addRow("Channels", channels)
@@ -120,13 +119,7 @@ class PromptForm(QWidget):
             column.addWidget(fold)
         column.addStretch()
         around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
-        area.setMinimumWidth(inside.minimumSizeHint().width() + 16)
-        around.addWidget(area)
+        around.addWidget(Scrolling(inside))
 
     def _row(self, acts: dict[str, tuple[str, Act]]) -> QHBoxLayout:
         row = QHBoxLayout()

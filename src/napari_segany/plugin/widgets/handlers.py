@@ -135,9 +135,6 @@ class Handlers:
 
     def _leave_for(self, layer: Any) -> None:
         self.widget.settle_open()
-        self.widget.channels.kind.blockSignals(True)
-        self.widget.channels.kind.setCurrentIndex(0)
-        self.widget.channels.kind.blockSignals(False)
         self.widget.set_image(layer)
 
     def _on_channels(

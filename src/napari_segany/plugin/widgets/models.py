@@ -28,7 +28,7 @@ from napari_segany.plugin.widgets import weights
 from napari_segany.plugin.widgets.message import Message
 from napari_segany.plugin.workers import ASK, QtJobs
 
-COLUMNS = ("Name", "What it is", "Size", "Licence", "State")
+COLUMNS = ("Name", "State", "Size", "Licence", "What it is")
 
 
 class ModelsWidget(QWidget):
@@ -73,19 +73,19 @@ class ModelsWidget(QWidget):
         """Read the cache again; returns the names of the models that are there."""
         self.machine.setText(describe_machine())
         rows = [
-            (spec.id, spec.title, _megabytes(spec.size), spec.licence, cache.is_cached(spec))
+            (spec.id, cache.is_cached(spec), _megabytes(spec.size), spec.licence, spec.title)
             for spec in catalog.CATALOG.values()
         ]
         rows += [
-            (name, f"imported from {model.original_name}", "", "your own", True)
+            (name, True, "", "your own", f"imported from {model.original_name}")
             for name, model in cache.imported_models().items()
         ]
         self.table.setRowCount(len(rows))
-        for i, (*texts, there) in enumerate(rows):
-            for k, text in enumerate([*texts, "here" if there else "not fetched"]):
+        for i, (name, there, *texts) in enumerate(rows):
+            for k, text in enumerate([name, "here" if there else "not fetched", *texts]):
                 self.table.setItem(i, k, QTableWidgetItem(text))
         self.table.resizeColumnsToContents()
-        return [row[0] for row in rows if row[-1]]
+        return [name for name, there, *_ in rows if there]
 
     @property
     def selected(self) -> str:

@@ -79,9 +79,11 @@ class PromptWidget(PromptForm):
         )
         self._handlers = Handlers(self)
         self.picker.loaded.connect(self._on_model)
+        self.picker.released.connect(lambda: self._on_model(None))
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
         self.controller.refused.connect(self.message.complain)
+        self.controller.possible.connect(self.message.settle)
         self.controller.where.connect(lambda text: self.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         self.reset_choices()
@@ -324,7 +326,7 @@ class PromptWidget(PromptForm):
         self.labels_choice.fill(layers)
         self.labels_choice.choose(self.controller.labels)
         self.others.fill(layers)
-        self.channels.fill(layers, self.controller.image)
+        self.channels.fill(layers, self.controller.picture)
 
     # Closing --------------------------------------------------------------------------------
 
