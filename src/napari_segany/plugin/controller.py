@@ -59,7 +59,7 @@ class Controller(Following):
     def set_sign(self, sign: str) -> None:
         """The next point's sign."""
         self._complete_tools().set_sign(sign)
-        self._say(self._complete_tools().next_prompt)
+        self.status.emit(self._complete_tools().next_prompt)
 
     def take_tool(self, layer: str, mode: str, sign: str) -> None:
         """Select "points" or "shapes" with a mode of napari's, for prompts of a sign."""
@@ -72,7 +72,7 @@ class Controller(Following):
         chosen.visible = True
         self._complete_tools().select(chosen)
         chosen.mode = mode
-        self._say(self._complete_tools().next_prompt)
+        self.status.emit(self._complete_tools().next_prompt)
 
     def toggle_preview(self) -> bool:
         """Hide or show the preview; returns whether it is seen."""
@@ -117,9 +117,9 @@ class Controller(Following):
             if session is self.session and found:
                 self.add(*zip(*found, strict=True))
                 many = "objects are" if len(found) > 1 else "object is"
-                self._say(" ".join([f"{len(found)} {many} open.", *notes]))
+                self.status.emit(" ".join([f"{len(found)} {many} open.", *notes]))
             elif session is self.session:
-                self._say(" ".join(["There is no object there.", *notes]))
+                self.status.emit(" ".join(["There is no object there.", *notes]))
 
         self.jobs.submit("find", ASK, find, add, self._refuse)
 
@@ -193,7 +193,7 @@ class Controller(Following):
         def done() -> None:
             self._settle()
             if session is self.session and (left := stay_open(len(ready) - len(good), len(empty))):
-                self._say(left)
+                self.status.emit(left)
 
         self._as_one_step("commit", good, act, done)
         return labels
@@ -337,7 +337,7 @@ class Controller(Following):
             self.into(None)
         session.restore(story)
         if in_use:
-            self._say("The session before has ended; it can be restored, too.")
+            self.status.emit("The session before has ended; it can be restored, too.")
 
     def _begin_anew(self) -> Session:
         """End the session and begin another one on the same image, with the same layers."""

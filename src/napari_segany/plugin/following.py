@@ -296,9 +296,6 @@ class Following(WaitsForModel):
             with self._without_events():
                 self.tools.write(self.session.state)
 
-    def _say(self, text: str) -> None:
-        self.status.emit(text)
-
     def _refuse(self, error: Exception) -> None:
         """Say what went wrong."""
         text = in_words(error)
@@ -333,8 +330,9 @@ class Following(WaitsForModel):
         layer = event.value
         if self.picture is not None and layer in self.picture.layers:
             self.close()
-            gone = f"{layer.name} is gone, and its session has ended; choose an image."
-            self._refuse(InputError(gone))
+            self._refuse(
+                InputError(f"{layer.name} is gone, so its session ended; choose an image.")
+            )
         elif layer is self.labels:
             # Not at once: a window that closes removes all layers, the image after the labels,
             # and then the commits shall be found in the journal.
@@ -351,11 +349,9 @@ class Following(WaitsForModel):
 
     def _go_on(self) -> None:
         """Embed what is in view, ask what is to be asked."""
-        if self.session is None:
-            return
-        if self.model is not None:
+        if self.session is not None and self.model is not None:
             self._scheduler.go_on(self.session, self._plane, self.live)
-        elif self._plane is not None:
+        elif self.session is not None and self._plane is not None:
             self.where.emit(self._scheduler.describe(self.session, self._plane))
 
     def _settle(self) -> None:
