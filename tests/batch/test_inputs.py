@@ -85,7 +85,7 @@ def test_a_folder_that_may_not_be_looked_into_is_left_out(tmp_path, monkeypatch,
         original = getattr(Path, name)
 
         def method(self, *args, **kwargs):
-            if self == closed and name == "iterdir" or closed in self.parents:
+            if (self == closed and name == "iterdir") or closed in self.parents:
                 raise PermissionError(13, "Permission denied", str(self))
             return original(self, *args, **kwargs)
 
