@@ -155,7 +155,6 @@ def _image(each: Mapping[str, Any], path: Path) -> CocoImage:
         raise InputError(f"{path} is not in COCO's format: image {number} has no file_name.")
     if not isinstance(place, dict) or not all(type(n) is int for n in place.values()):
         raise InputError(f"{path}: plane of image {number} must be axes with their indices.")
-    size = [each.get(side) for side in ("height", "width")]
-    sizes = [n for n in size if isinstance(n, int) and not isinstance(n, bool) and n > 0]
-    shape = (sizes[0], sizes[1]) if len(sizes) == 2 else None
+    height, width = (n if type(n) is int else 0 for n in (each.get("height"), each.get("width")))
+    shape = (height, width) if height > 0 and width > 0 else None
     return CocoImage(number, PurePosixPath(name.replace("\\", "/")).name, place, shape)
