@@ -146,7 +146,7 @@ class Following(WaitsForModel):
         self.session = session
         session.changed.connect(self._on_session)
         session.answered.connect(self._on_answer)
-        session.trouble.connect(self._say)
+        session.trouble.connect(self.status.emit)
         remember(session)
 
     def close(self) -> None:
