@@ -146,7 +146,7 @@ class Following(WaitsForModel):
         self.session = session
         session.changed.connect(self._on_session)
         session.answered.connect(self._on_answer)
-        session.trouble.connect(self.status.emit)
+        session.trouble.connect(lambda text: self.status.emit(text))
         remember(session)
 
     def close(self) -> None:
