@@ -13,6 +13,9 @@ needs_a_display = pytest.mark.skipif(
     reason="there is no display",
 )
 
+TURNS = 8
+"""Of Qt's event loop, in which a window that stays as it is has been laid out."""
+
 
 def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> None:
     """Let the window work until something is so."""
@@ -22,8 +25,15 @@ def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> No
 def on_screen(viewer: Any, row: float, col: float) -> Any:
     """Where a place of the plane in view is on the canvas."""
     from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QApplication
 
-    where = np.asarray(viewer.window._qt_viewer.canvas.view.scene.transform.map([col, row, 0, 1]))
+    canvas = viewer.window._qt_viewer.canvas
+    # A window that is still to be laid out anew, which takes some turns, moves what is aimed at.
+    widths: list[int] = []
+    while len(set(widths[-TURNS:])) != 1 or len(widths) < TURNS:
+        QApplication.processEvents()
+        widths.append(canvas.native.width())
+    where = np.asarray(canvas.view.scene.transform.map([col, row, 0, 1]))
     x, y = where[:2] / where[3]
     return QPoint(int(x), int(y))
 
