@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from tests.tiny import build_tiny_model
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -25,6 +26,11 @@ from napari_segany.models.catalog import get_spec
 from napari_segany.models.model import SamModel
 from napari_segany.models.weights import Weights, find, import_file, load_weights
 from napari_segany.networks.sam import build_sam
+
+# The same examples in every run where a change is judged by it; others wherever a person looks.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture
