@@ -166,6 +166,11 @@ class AgainstADict(RuleBasedStateMachine):
         self.controller.session.on_overlap = "replace" if replace else "keep"
         self.attempt(self.controller.commit)
 
+    @rule(row=st.integers(0, 3), col=st.integers(0, 3))
+    def commit_anywhere(self, row: int, col: int) -> None:
+        """All over the plane: drawn fractions often mean its corners, which have an owner soon."""
+        self.commit((row + 0.5) / 4, (col + 0.5) / 4, True, 1)
+
     @rule(data=st.data())
     def reopen(self, data: st.DataObject) -> None:
         if self.state.committed:
