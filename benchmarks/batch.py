@@ -25,7 +25,7 @@ from skimage.io import imread
 import napari_segany as sa
 from data import add_data_option, data_folder
 from napari_segany.cli.main import main
-from napari_segany.everything import make_recipe, resolve_stack, segment_planes
+from napari_segany.segmentation import make_recipe, resolve_stack, segment_planes
 
 
 def quiet(arguments: list[str]) -> None:

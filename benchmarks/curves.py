@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from napari_segany import AutomaticParams
-from napari_segany.models.model import SamModel
-from napari_segany.models.prompting import Embedding
+from napari_segany.generators.generate import generate_masks
+from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.sam.model import SamModel
 from stages import DECODING, DRAWING, Stopwatch
 
 PER_SIDE = (8, 11, 16, 23, 32)
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 def _split(model: SamModel, rgb: np.ndarray, params: AutomaticParams, embedding: Embedding) -> Row:
     """Seconds of one run, and how many went into decoding and drawing."""
     with Stopwatch(model.device) as watch:
-        found = model.generate(rgb, params, embedding=embedding, refilter=False)
+        found = generate_masks(model, rgb, params, embedding=embedding, refilter=False)
     elapsed = watch.elapsed()
     return {
         "points": found.prompts_asked,

@@ -27,9 +27,9 @@ from measure import facts, median_seconds, print_facts
 from memory import WAYS, measure_here, tiled
 from memory import in_own_process as memory_of
 from napari_segany import AutomaticParams, MaskSet, Prompt
-from napari_segany.core.grids import point_grid
+from napari_segany.generators.point_grids import point_grid
 from napari_segany.models.device import choose_device
-from napari_segany.models.model import SamModel
+from napari_segany.models.sam.model import SamModel
 from sides import Reference, answer, load_ours, segment, unasked
 from stages import Stopwatch, of_reference
 from vit import timed

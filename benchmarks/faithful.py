@@ -16,7 +16,8 @@ import numpy as np
 
 from data import add_data_option, as_rgb, data_folder, read_image
 from napari_segany import AutomaticParams, load_model
-from napari_segany.models.weights import load_weights
+from napari_segany.generators.generate import generate_masks
+from napari_segany.weights.resolve import load_weights
 from peer import load_peer, peer_generate
 
 MATCH = 0.99
@@ -66,7 +67,7 @@ def compare(rgb: np.ndarray, model, peer, parameters: dict) -> Comparison:
     start = time.perf_counter()
     reference = peer_generate(peer, rgb, **parameters)
     middle = time.perf_counter()
-    found = model.generate(rgb, AutomaticParams(**parameters), faithful=True)
+    found = generate_masks(model, rgb, AutomaticParams(**parameters), faithful=True)
     end = time.perf_counter()
     ours = [
         (found.mask(i), float(found.predicted_iou[i]), float(found.stability_score[i]))

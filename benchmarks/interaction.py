@@ -24,16 +24,19 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 from skimage import data, transform
 
-from napari_segany.plugin.controller import Controller
-from napari_segany.plugin.widgets.prompt import PromptWidget
-from napari_segany.plugin.workers import QtJobs
+from napari_segany.plugin.jobs.queue import QtJobQueue
+from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.prompt.widget import PromptWidget
 
 CALLBACKS = (
-    (Controller, ("_on_view", "_on_prompts", "_on_session", "_on_answer", "_on_labels", "commit")),
-    (Controller, ("_write_prompts", "_show", "_go_on")),
+    (
+        PromptController,
+        ("_on_view", "_on_prompts", "_on_session", "_on_answer", "_on_labels", "commit"),
+    ),
+    (PromptController, ("_write_prompts", "_show", "_go_on")),
     (PromptWidget, ("_refresh", "say", "reset_choices")),
     # What other threads have done is taken up there, and what has turns of its own.
-    (QtJobs, ("_deliver", "_turn")),
+    (QtJobQueue, ("_deliver", "_turn")),
 )
 CLICKS = ((195, 102), (125, 165), (50, 235), (260, 40), (60, 60))
 """Coins, in the picture's own pixels."""

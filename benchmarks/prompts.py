@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from data import add_data_option, data_folder, pairs
 from napari_segany import MaskSet, Prompt, load_model
-from napari_segany.models.weights import load_weights
+from napari_segany.weights.resolve import load_weights
 from peer import load_peer, peer_predictor
 
 PEER_BATCH = 32

@@ -21,6 +21,7 @@ from data import add_data_option, data_folder, pairs
 from measure import facts, print_facts
 from memory import tiled
 from napari_segany import AutomaticParams
+from napari_segany.generators.generate import generate_masks
 from napari_segany.models.device import choose_device
 from sides import load_ours
 from vit import timed
@@ -106,7 +107,7 @@ def main() -> None:
         ways["faithful"] = (exact, grid, True)
     for model in (exact, auto):
         # The first run of a process pays for its memory and its threads.
-        model.generate(np.zeros((64, 64), np.uint8), replace(grid, points_per_side=4))
+        generate_masks(model, np.zeros((64, 64), np.uint8), replace(grid, points_per_side=4))
     figures: dict[str, Any] = {
         "machine": facts(device),
         "auto_is": auto.precision,
@@ -122,7 +123,7 @@ def main() -> None:
             for way, (model, params, faithful) in ways.items():
 
                 def run(m=model, p=params, f=faithful, rgb=rgb) -> Any:
-                    return m.generate(rgb, p, faithful=f, refilter=False)
+                    return generate_masks(m, rgb, p, faithful=f, refilter=False)
 
                 found, seconds = timed(run, device)
                 sums[way].images.append(recall(found, labels))

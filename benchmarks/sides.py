@@ -9,10 +9,17 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from napari_segany import AutomaticParams, MaskSet, Prompt, load_model, segment_everything
-from napari_segany.models.model import SamModel
-from napari_segany.models.prompting import Embedding
-from napari_segany.models.weights import load_weights, resolve
+from napari_segany import (
+    AutomaticParams,
+    MaskSet,
+    Prompt,
+    load_model,
+    segment_everything,
+    segmentation,
+)
+from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.sam.model import SamModel
+from napari_segany.weights.resolve import load_weights, resolve
 from peer import load_peer, peer_generate, peer_predictor
 
 BATCH = 64
@@ -81,15 +88,15 @@ def unasked(embedding: Embedding) -> Embedding:
 
 
 @contextmanager
-def _keeping_masks(model: SamModel) -> Iterator[list[MaskSet]]:
+def _keeping_masks() -> Iterator[list[MaskSet]]:
     kept: list[MaskSet] = []
-    generate = model.generate
+    generate = segmentation.generate_masks
 
     def keep(*arguments: Any, **named: Any) -> MaskSet:
         kept.append(generate(*arguments, **named))
         return kept[-1]
 
-    with patch.object(model, "generate", keep):
+    with patch.object(segmentation, "generate_masks", keep):
         yield kept
 
 
@@ -97,6 +104,6 @@ def segment(
     model: SamModel, rgb: np.ndarray, params: AutomaticParams, faithful: bool = False
 ) -> MaskSet:
     """Array to labels by the public function; returns the masks that the labels were made of."""
-    with _keeping_masks(model) as kept:
+    with _keeping_masks() as kept:
         segment_everything(rgb, model=model, params=params, faithful=faithful)
     return kept[0]

@@ -14,12 +14,13 @@ from unittest.mock import patch
 
 import torch
 
-from napari_segany import MaskSet, everything
-from napari_segany.core import automatic
-from napari_segany.core.candidates import Candidates
-from napari_segany.core.screening import Glimpse
-from napari_segany.models.model import SamModel
-from napari_segany.networks.decoding import PromptDecoder
+from napari_segany import MaskSet
+from napari_segany import segmentation as everything
+from napari_segany.generators import grid as automatic
+from napari_segany.generators.candidates import Candidates
+from napari_segany.models.sam.model import SamModel
+from napari_segany.models.screening import SparseEstimate
+from napari_segany.networks.decoder.decoding import PromptDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
 Watched = tuple[Any, str, str | Callable[..., str]]
@@ -42,7 +43,7 @@ OURS: tuple[Watched, ...] = (
     (PromptDecoder, "decode", "decode"),
     (PromptDecoder, "fine_logits", _stage_of_logits),
     (PromptDecoder, "local_logits", "local masks"),
-    (Glimpse, "of", "glimpse"),
+    (SparseEstimate, "of", "glimpse"),
     (PromptDecoder, "placed", "full masks"),
     (automatic, "draw", "draw"),
     (MaskSet, "from_crops", "pack"),

@@ -13,10 +13,10 @@ import time
 import torch
 from torch import Tensor
 
-from napari_segany.models.workers import spreading_pieces
-from napari_segany.networks import pieces
-from napari_segany.networks.pieces import one_by_one
+from napari_segany.models.sam.thread_pool import spreading_pieces
+from napari_segany.networks import work_pieces as pieces
 from napari_segany.networks.sam import build_sam
+from napari_segany.networks.work_pieces import one_by_one
 from napari_segany.recipe import machine
 
 CPU = torch.device("cpu")

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segany.networks.pieces import Spread, one_by_one
 from napari_segany.networks.sam import build_sam
 from napari_segany.networks.vit import RelativeAttention, ViT, relative_positions
+from napari_segany.networks.work_pieces import Spread, one_by_one
 
 SIDES = ("plain", "ours")
 REPEATS = 3

@@ -26,7 +26,7 @@ from skimage.io import imread
 from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
-from napari_segany.evaluation.edge_finders import EDGE_BASELINES, SamEdges
+from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdges
 from napari_segany.evaluation.plots import edge_row, sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"

@@ -123,7 +123,7 @@ def ids_uint64(case: Case) -> str:
 
 
 def labels_minus1(case: Case) -> str:
-    from napari_segany.plugin.from_labels import masks_of
+    from napari_segany.plugin.layers.labels_to_prompts import masks_of
 
     labels = tifffile.imread(case.folder / "labels_minus1.tif")
     assert (labels == -1).any()

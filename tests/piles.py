@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.session.objects import State
+from napari_segany.session.state import State
 
 
 class Piles:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
-from napari_segany.core.parameters import FROM_MODEL, RANGES
+from napari_segany.generators.parameters import FROM_MODEL, RANGES
 
 
 def _value(name: str) -> st.SearchStrategy[Any]:

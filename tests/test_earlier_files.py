@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany.batch.records import FORMAT, Book, describe_output, hash_content
+from napari_segany.batch.manifest import FORMAT, ResultStore, describe_output, hash_content
 from napari_segany.batch.report import make_report
 from napari_segany.cli.main import main
 from napari_segany.io.recipe_file import read_recipe, run_recipe
 from napari_segany.session import ArraySource, Session
 from napari_segany.session.journal import read_journal
-from napari_segany.session.kept import read_session
-from napari_segany.session.provenance import replay
+from napari_segany.session.replay import replay
+from napari_segany.session.session_file import read_session
 
 EARLIER = Path(__file__).parent / "earlier"
 STACK = np.random.default_rng(0).integers(0, 255, (2, 40, 50)).astype(np.uint8)
@@ -46,14 +46,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def segment(tmp_path: Path, tiny_model: Any, monkeypatch: Any) -> Any:
     """Do the image again as the command line does; gives the exit code."""
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
     image, recipe = tmp_path / "coins.tif", EARLIER / "recipe.json"
     where = ("-o", str(tmp_path / "out"), "--recipe", str(recipe))
     return lambda *more: main(["segment", str(image), *where, *more])
 
 
 def test_results_of_an_earlier_version_are_made_again(folder: Path, segment: Any) -> None:
-    record = Book(folder).read("coins")
+    record = ResultStore(folder).read("coins")
     assert record is not None
     assert record.summary.objects == 7
     assert "coins" in make_report({"coins": record})
@@ -61,7 +61,7 @@ def test_results_of_an_earlier_version_are_made_again(folder: Path, segment: Any
     assert segment() == 0
 
     assert tifffile.imread(folder / RESULTS[0]).shape == (64, 64)
-    record = Book(folder).read("coins")
+    record = ResultStore(folder).read("coins")
     assert record is not None
     assert record.format == FORMAT
 

@@ -20,33 +20,34 @@ ROOMS: dict[str, set[str]] = {
     "schema": set(),
     "core": set(),
     "networks": set(),
-    "models": {"core", "networks"},
-    "embeddings": {"core", "models"},
-    "recipe": {"core", "schema"},
-    "everything": {"core", "models", "recipe"},
-    "zero_shot": {"core", "models", "recipe"},
-    "session": {"core", "models", "embeddings", "recipe", "schema"},
-    "io": {"core", "models", "recipe", "everything", "schema"},
+    "weights": {"core", "networks"},
+    "models": {"core", "networks", "weights"},
+    "generators": {"core", "models"},
+    "recipe": {"core", "generators", "schema"},
+    "segmentation": {"core", "models", "generators", "recipe"},
+    "zero_shot": {"core", "models", "generators", "recipe"},
+    "session": {"core", "models", "recipe", "schema"},
+    "io": {"core", "models", "recipe", "segmentation", "schema"},
     "batch": {
-        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "schema"),
     },
     "evaluation": {
-        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "batch", "schema"),
     },
     "cli": {
-        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {
-        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation"),
     },
     # The public names, loaded when they are used.
     "__init__": {
-        *("core", "models", "embeddings", "recipe", "everything", "zero_shot"),
+        *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "evaluation"),
     },
 }
@@ -54,7 +55,7 @@ ROOMS: dict[str, set[str]] = {
 
 OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
-    "core": {"numpy", "scipy", "skimage", "torch", "PIL"},
+    "core": {"numpy", "scipy", "skimage", "torch", "PIL", "xxhash"},
     "networks": {"torch", "numpy"},
     "recipe": {"torch"},
     "__init__": set(),

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
+from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.recipe import FORMAT, LabelParams, Recipe, machine
 
 RECIPE = Recipe(

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from napari_segany.models.model import SamModel
-from napari_segany.models.weights import Weights
+from napari_segany.models.sam.model import SamModel
 from napari_segany.networks.mask_decoder import MaskDecoder
-from napari_segany.networks.pieces import Spread, one_by_one
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.sam import Sam
+from napari_segany.networks.work_pieces import Spread, one_by_one
+from napari_segany.weights.resolve import Weights
 
 
 class PatchEncoder(nn.Module):
@@ -36,7 +36,7 @@ class PatchEncoder(nn.Module):
 
 def use_tiny_model() -> None:
     """Whatever model is asked for in this process, it is the tiny one."""
-    from napari_segany.models import model
+    from napari_segany.models.sam import model
 
     torch.set_num_threads(1)
     tiny = build_tiny_model()

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
-    from napari_segany.core.parameters import AutomaticParams
     from napari_segany.core.prompts import Prompt
-    from napari_segany.evaluation.arrays import evaluate
-    from napari_segany.everything import segment_everything
-    from napari_segany.io.labels_file import save_labels
+    from napari_segany.evaluation.api import evaluate
+    from napari_segany.generators.generate import generate_masks
+    from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.recipe_file import run_recipe
-    from napari_segany.models.model import SamModel, load_model
-    from napari_segany.models.prompting import Embedding
-    from napari_segany.models.refining import refine
+    from napari_segany.io.save_labels import save_labels
+    from napari_segany.models.iterative import refine
+    from napari_segany.models.sam.embedded_plane import Embedding
+    from napari_segany.models.sam.model import SamModel, load_model
     from napari_segany.recipe import LabelParams, Recipe
-    from napari_segany.session.current import current_session
+    from napari_segany.segmentation import segment_everything
+    from napari_segany.session.active import current_session
     from napari_segany.session.session import Session
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
@@ -36,6 +37,7 @@ __all__ = [
     "current_session",
     "evaluate",
     "find_edges",
+    "generate_masks",
     "load_model",
     "propose",
     "refine",
@@ -45,23 +47,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AutomaticParams": "napari_segany.core.parameters",
-    "Embedding": "napari_segany.models.prompting",
+    "AutomaticParams": "napari_segany.generators.parameters",
+    "Embedding": "napari_segany.models.sam.embedded_plane",
     "LabelParams": "napari_segany.recipe",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
     "Recipe": "napari_segany.recipe",
-    "SamModel": "napari_segany.models.model",
+    "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
-    "current_session": "napari_segany.session.current",
-    "evaluate": "napari_segany.evaluation.arrays",
+    "current_session": "napari_segany.session.active",
+    "evaluate": "napari_segany.evaluation.api",
+    "generate_masks": "napari_segany.generators.generate",
     "find_edges": "napari_segany.zero_shot.edges",
     "propose": "napari_segany.zero_shot.proposals",
-    "load_model": "napari_segany.models.model",
+    "load_model": "napari_segany.models.sam.model",
     "run_recipe": "napari_segany.io.recipe_file",
-    "save_labels": "napari_segany.io.labels_file",
-    "refine": "napari_segany.models.refining",
-    "segment_everything": "napari_segany.everything",
+    "save_labels": "napari_segany.io.save_labels",
+    "refine": "napari_segany.models.iterative",
+    "segment_everything": "napari_segany.segmentation",
 }
 
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, cast, get_args
 
-from napari_segany.core.parameters import AutomaticParams, Overlap
+from napari_segany.core.overlap import Overlap
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
+from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.schema import from_json
 
 FORMAT = 1
@@ -26,7 +27,7 @@ Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class LabelParams:
-    """How masks become labels; see :func:`napari_segany.core.labels.paint`.
+    """How masks become labels; see :func:`napari_segany.core.rasterize.paint`.
 
     Attributes
     ----------

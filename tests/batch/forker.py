@@ -22,7 +22,7 @@ def serve() -> None:
     # Everything that is slow to import, without starting a thread.
     import napari_segany.batch.run
     import napari_segany.cli.segment
-    import napari_segany.models.model  # noqa: F401
+    import napari_segany.models.sam.model  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:

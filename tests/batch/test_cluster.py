@@ -15,17 +15,17 @@ from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch import cluster as on_cluster
-from napari_segany.batch.cluster import Cluster, ModelRequest, _device, connect
-from napari_segany.batch.edges import Edges, edge_files, edge_params
+from napari_segany.batch.cluster import ClusterExecutor, ModelRequest, _device, connect
+from napari_segany.batch.executor import Executor, LocalExecutor
 from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
-from napari_segany.batch.labels import LABELS
-from napari_segany.batch.plan import Batch, Reading, survey
-from napari_segany.batch.proposals import Proposals, proposal_files
+from napari_segany.batch.plan import Batch, ReadOptions, inspect
+from napari_segany.batch.products.edges import EdgesProduct, edge_files, edge_params
+from napari_segany.batch.products.labels import LABELS_PRODUCT
+from napari_segany.batch.products.proposals import ProposalsProduct, proposal_files
 from napari_segany.batch.run import run
-from napari_segany.batch.work import Executor, Local
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
-from napari_segany.io.results import Outputs
+from napari_segany.io.result_files import Outputs
 from napari_segany.recipe import Recipe
 
 pytestmark = [
@@ -47,7 +47,7 @@ class TinyEverywhere(WorkerPlugin):
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[ClusterExecutor]:
     with connect("local:2", None, ModelRequest()) as cluster:
         cluster.client.register_plugin(TinyEverywhere())
         yield cluster
@@ -56,15 +56,17 @@ def cluster() -> Iterator[Cluster]:
 def batch(folder: Path, output: Path, where: Executor) -> Batch:
     outputs = Outputs(exports=("coco", "rois", "yolo", "masks", "overlays"))
     named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
-    items: Any = tuple(survey(named, Reading()))
-    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"), LABELS)
+    items: Any = tuple(inspect(named, ReadOptions()))
+    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"), LABELS_PRODUCT)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])
-def test_the_same_files_as_here(stacks, cluster: Cluster, tiny_model: SamModel, killed: bool):
+def test_the_same_files_as_here(
+    stacks, cluster: ClusterExecutor, tiny_model: SamModel, killed: bool
+):
     folder = stacks(3, 8)
     here, there = folder.parent / "here", folder.parent / "there"
-    local = Local(tiny_model)
+    local = LocalExecutor(tiny_model)
     for _ in run(batch(folder, here, local), local):
         pass
     original, seen = cluster.compute, []
@@ -89,7 +91,9 @@ def test_the_same_files_as_here(stacks, cluster: Cluster, tiny_model: SamModel, 
 
 
 @pytest.mark.parametrize("kind", ["edges", "proposals"])
-def test_edges_and_proposals_as_here(stacks, cluster: Cluster, tiny_model: SamModel, kind: str):
+def test_edges_and_proposals_as_here(
+    stacks, cluster: ClusterExecutor, tiny_model: SamModel, kind: str
+):
     folder = stacks(2, 2)
 
     def do(where: Executor, output: Path) -> dict[str, bytes]:
@@ -100,17 +104,19 @@ def test_edges_and_proposals_as_here(stacks, cluster: Cluster, tiny_model: SamMo
             else proposal_files(output, name)
             for path, name in named.items()
         }
-        product: Any = Edges() if kind == "edges" else Proposals()
-        items: Any = tuple(survey(files, Reading()))
+        product: Any = EdgesProduct() if kind == "edges" else ProposalsProduct()
+        items: Any = tuple(inspect(files, ReadOptions()))
         recipe = where.make_recipe(params=edge_params(4), axes="auto")
         for outcome in run(Batch(items, output, recipe, product), where):
             assert outcome.state == "done"
         return {path.name: path.read_bytes() for each in files.values() for path in each.all()}
 
-    assert do(cluster, folder.parent / "there") == do(Local(tiny_model), folder.parent / "here")
+    assert do(cluster, folder.parent / "there") == do(
+        LocalExecutor(tiny_model), folder.parent / "here"
+    )
 
 
-def test_an_error_on_a_worker_fails_one_image(stacks, cluster: Cluster):
+def test_an_error_on_a_worker_fails_one_image(stacks, cluster: ClusterExecutor):
     folder = stacks(2, 2)
     whole = batch(folder, folder.parent / "out", cluster)
     (folder / "stack1.tif").write_bytes((folder / "stack1.tif").read_bytes()[:700])
@@ -119,7 +125,7 @@ def test_an_error_on_a_worker_fails_one_image(stacks, cluster: Cluster):
     assert "truncated" in outcomes["stack1.tif"].error
 
 
-def test_other_weights_on_a_worker_are_refused(stacks, cluster: Cluster):
+def test_other_weights_on_a_worker_are_refused(stacks, cluster: ClusterExecutor):
     folder = stacks(1, 1)
     whole = batch(folder, folder.parent / "out", cluster)
     object.__setattr__(whole.recipe, "weights_sha256", "f" * 64)
@@ -141,7 +147,7 @@ def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
         used.append(model.precision)
         return b""
 
-    monkeypatch.setattr("napari_segany.models.model.load_model", load)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", load)
     monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(name="0"))
     monkeypatch.setattr(on_cluster, "compute", compute)
     monkeypatch.setattr(on_cluster, "_loaded", {})

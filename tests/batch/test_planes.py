@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany.batch.records import Book
+from napari_segany.batch.manifest import ResultStore
 from napari_segany.cli.main import main
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
@@ -27,7 +27,7 @@ MAIN = {
 
 @pytest.fixture
 def run(tiny_model: Any, monkeypatch: Any, capsys: Any) -> Callable[..., tuple[int, str]]:
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
 
     def running(command: str, *arguments: Any) -> tuple[int, str]:
         options = ("--points-per-side", "2", *OPTIONS[command])
@@ -77,7 +77,7 @@ def test_a_blank_plane_is_left_empty(run, stack, tmp_path, how):
     labels = tifffile.imread(out / "a_labels.ome.tif")
     assert [bool(plane.any()) for plane in labels] == [True, True, False, True]
     assert "1 blank plane left empty" in said
-    (note,) = Book(out).all()["a"].notes
+    (note,) = ResultStore(out).all()["a"].notes
     assert note.startswith("Plane T 2: No pixel is a finite number")
     assert "Plane T 2: No pixel" in (out / "segany_report.html").read_text("utf-8")
     # Nothing is left to do.
@@ -91,7 +91,7 @@ def test_a_blank_plane_of_other_products(run, stack, tmp_path, command):
     assert run(command, stack, "-o", out)[0] == 0
 
     assert (out / MAIN[command]).exists()
-    assert len(Book(out, command).all()["a"].notes) == 1
+    assert len(ResultStore(out, command).all()["a"].notes) == 1
     if command == "edges":
         edges = tifffile.imread(out / MAIN[command])
         assert edges.shape == (4, 48, 56)
@@ -110,7 +110,7 @@ def test_a_plane_that_cannot_be_read_fails_by_itself_and_is_tried_again(
     assert "a.tif: Plane T 1: strip 3 is damaged." in said
     assert "1 plane could not be read" in said
     assert "0 of 1 file done, 1 done in part" in said
-    record = Book(out, kind(command)).all()["a"]
+    record = ResultStore(out, kind(command)).all()["a"]
     assert record.failed_planes == ["Plane T 1: strip 3 is damaged."]
     assert (out / MAIN[command]).exists()
     if command == "segment":

@@ -15,20 +15,20 @@ from tests.batch.conftest import results
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch import run as running
+from napari_segany.batch.executor import LocalExecutor, Task
 from napari_segany.batch.inputs import find_inputs, name_results
-from napari_segany.batch.labels import LABELS, Labels
-from napari_segany.batch.plan import Batch, Item, Outcome, Reading, survey
-from napari_segany.batch.records import Book
-from napari_segany.batch.work import Local, Task
+from napari_segany.batch.manifest import ResultStore
+from napari_segany.batch.plan import Batch, Item, Outcome, ReadOptions, inspect
+from napari_segany.batch.products.labels import LABELS_PRODUCT, LabelsProduct
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.io.results import Outputs
+from napari_segany.io.result_files import Outputs
 
 PARAMS = AutomaticParams(
     points_per_side=2, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1
 )
 
 
-class Counting(Local):
+class Counting(LocalExecutor):
     """Counts the planes that it computes."""
 
     def __init__(self, model: SamModel) -> None:
@@ -53,11 +53,11 @@ def do(tiny_model: SamModel) -> Callable[..., tuple[list[Outcome], list[Any]]]:
         overwrite = given.pop("overwrite", False)
         region = given.pop("region", None)
         should_stop = given.pop("should_stop", None)
-        items = list(survey(named, Reading()))
+        items = list(inspect(named, ReadOptions()))
         assert all(isinstance(item, Item) for item in items)
         params = replace(PARAMS, **given)
         recipe = where.make_recipe(params=params, axes="auto")
-        batch = Batch(tuple(items), output, recipe, LABELS, region, overwrite)  # type: ignore[arg-type]
+        batch = Batch(tuple(items), output, recipe, LABELS_PRODUCT, region, overwrite)  # type: ignore[arg-type]
         outcomes = list(running.run(batch, where, should_stop=should_stop))
         return outcomes, where.computed
 
@@ -210,7 +210,7 @@ def test_a_disk_that_is_full_is_one_sentence(stacks, do, monkeypatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_segany.io.results.write_picture", full)
+    monkeypatch.setattr("napari_segany.io.result_files.write_picture", full)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert outcome.state == "failed"
     assert "No space left on device" in outcome.error
@@ -242,13 +242,13 @@ def test_an_image_that_is_written_anew_before_it_is_finished_is_told(
 def test_an_image_that_changes_while_it_is_segmented_is_told(stacks, do, monkeypatch):
     folder = stacks(1, 2)
     path = folder / "stack0.tif"
-    original = Labels.finish
+    original = LabelsProduct.finish
 
     def touched(*args: Any) -> Any:
         os.utime(path, (5, 5))
         return original(*args)
 
-    monkeypatch.setattr(Labels, "finish", touched)
+    monkeypatch.setattr(LabelsProduct, "finish", touched)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert "changed while it was segmented" in outcome.error
 
@@ -256,7 +256,7 @@ def test_an_image_that_changes_while_it_is_segmented_is_told(stacks, do, monkeyp
 def test_two_processes_share_a_folder(stacks, do):
     folder = stacks(2, 2)
     output = folder.parent / "out"
-    with Book(output).hold("stack0") as mine:
+    with ResultStore(output).hold("stack0") as mine:
         assert mine
         outcomes, computed = do(folder, output)
     assert states(outcomes) == ["elsewhere", "done"]

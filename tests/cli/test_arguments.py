@@ -8,7 +8,7 @@ import pytest
 
 from napari_segany import AutomaticParams, LabelParams
 from napari_segany.cli import arguments, prompt
-from napari_segany.cli.automatic_options import add_options, described, given
+from napari_segany.cli.generator_options import add_options, described, given
 from napari_segany.cli.main import build_parser
 from napari_segany.io.detections import DIALECTS
 

@@ -13,8 +13,8 @@ from pyarrow import parquet
 
 from napari_segany import Prompt, refine
 from napari_segany.cli.main import main
-from napari_segany.core.labels import paint, paint_sources
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.rasterize import paint, paint_sources
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -206,9 +206,11 @@ def crowded(monkeypatch, tmp_path) -> Path:
         return found
 
     monkeypatch.setattr("napari_segany.SamModel.predict", predict)
-    monkeypatch.setattr("napari_segany.cli.answers.paint", partial(paint, overlap="large_on_top"))
+    monkeypatch.setattr(
+        "napari_segany.cli.prompt_results.paint", partial(paint, overlap="large_on_top")
+    )
     sources = partial(paint_sources, overlap="large_on_top")
-    monkeypatch.setattr("napari_segany.cli.answers.paint_sources", sources)
+    monkeypatch.setattr("napari_segany.cli.prompt_results.paint_sources", sources)
     table = tmp_path / "found.csv"
     rows = [f"{name},0,{n},9,{n + 9}\n" for n, name in enumerate(["=a", "7", "8", "9"])]
     table.write_text("id,x1,y1,x2,y2\n" + "nan,5,5,5,5\n" + "".join(rows))

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany import SamModel
-from napari_segany.batch.records import Book
+from napari_segany import segmentation
+from napari_segany.batch.manifest import ResultStore
 from napari_segany.cli.main import main
 from napari_segany.cli.shell import stopped_by_signals
 
@@ -70,7 +70,7 @@ def test_no_name_ends_a_batch_whatever_the_terminal_can_hold(
     report = (tmp_path / "out" / "segany_report.html").read_text("utf-8")
     assert "b\\xffad.tif" in report
     assert "细胞.tif" in report
-    assert len(Book(tmp_path / "out").all()) == 8
+    assert len(ResultStore(tmp_path / "out").all()) == 8
     log = (tmp_path / "out" / "segany_log.jsonl").read_text("ascii")
     assert all(json.loads(line) for line in log.splitlines())
 
@@ -83,7 +83,7 @@ def test_a_signal_ends_cleanly_and_the_same_command_goes_on(
     if number is None:
         pytest.skip(f"no {name} on this system")
     path, out = stack(tmp_path / "a.tif"), tmp_path / "out"
-    original, planes = SamModel.generate, []
+    original, planes = segmentation.generate_masks, []
 
     def stopped_on_second(*args: Any, **kwargs: Any) -> Any:
         planes.append(1)
@@ -91,7 +91,7 @@ def test_a_signal_ends_cleanly_and_the_same_command_goes_on(
             signal.raise_signal(number)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(SamModel, "generate", stopped_on_second)
+    monkeypatch.setattr(segmentation, "generate_masks", stopped_on_second)
     # Where tests run in the background, the system has these signals ignored.
     default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
     before = signal.signal(number, default)
@@ -202,7 +202,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_the_model_is_loa
     def loaded(*_: Any, **__: Any) -> Any:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("napari_segany.models.model.load_model", loaded)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", loaded)
     image = stack(tmp_path / "a.tif", 1)
     arguments = [each.format(image) for each in command]
 

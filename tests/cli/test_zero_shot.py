@@ -12,8 +12,8 @@ from pycocotools.coco import COCO
 from pycocotools.mask import decode
 
 from napari_segany import Recipe, find_edges, propose
-from napari_segany.batch.edges import Edges
-from napari_segany.batch.proposals import Proposals
+from napari_segany.batch.products.edges import EdgesProduct
+from napari_segany.batch.products.proposals import ProposalsProduct
 from napari_segany.cli.main import main
 from napari_segany.zero_shot.proposals import PROPOSALS
 
@@ -63,7 +63,9 @@ def test_edges_are_a_map_of_every_plane(tiny: Any, folder: Path, soft: bool, cap
     assert (recipe.params.points_per_side, recipe.params.box_nms_thresh) == (4, 0.7)
 
 
-@pytest.mark.parametrize(("command", "product"), [("edges", Edges), ("proposals", Proposals)])
+@pytest.mark.parametrize(
+    ("command", "product"), [("edges", EdgesProduct), ("proposals", ProposalsProduct)]
+)
 def test_what_was_done_is_not_done_again(
     tiny: Any, folder: Path, command: str, product: Any, capsys: Any, monkeypatch: Any
 ) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_segany.core.logits import LaterLogits
+from napari_segany.core.lazy_logits import RecomputedLogits
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 
@@ -199,7 +199,7 @@ def test_logits_that_are_not_kept_are_computed_when_they_are_read(scored: MaskSe
 
     masks = [scored.mask(i) for i in range(4)]
     later = MaskSet.from_crops(
-        scored.shape, masks, [(0, 0)] * 4, low_res_logits=LaterLogits(compute, np.arange(4))
+        scored.shape, masks, [(0, 0)] * 4, low_res_logits=RecomputedLogits(compute, np.arange(4))
     )
     some, joined = later[[2, 0]], MaskSet.concatenate([later[1:], scored])
     assert not read
@@ -218,7 +218,7 @@ def test_logits_that_are_not_kept_are_computed_when_they_are_read(scored: MaskSe
             scored.shape,
             masks[:3],
             [(0, 0)] * 3,
-            low_res_logits=LaterLogits(compute, np.arange(4)),
+            low_res_logits=RecomputedLogits(compute, np.arange(4)),
         )
 
 

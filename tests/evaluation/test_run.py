@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def model(tiny_model: Any, monkeypatch: Any) -> Any:
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
     return tiny_model
 
 
@@ -258,7 +258,7 @@ def test_a_blank_plane_is_not_measured(folder: Path, model: Any, capsys: Any):
 def test_progress_grows_within_a_stack(folder: Path, model: Any):
     told: list[tuple[str, float, int]] = []
     pairs = [(folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif")]
-    settings = tasks.Settings(tasks=("boxes",))
+    settings = tasks.EvaluationSettings(tasks=("boxes",))
     list(
         running.evaluate_folder(
             pairs, [model], settings, folder / "out", progress=lambda *given: told.append(given)
@@ -269,7 +269,7 @@ def test_progress_grows_within_a_stack(folder: Path, model: Any):
 
 def test_another_file_of_the_same_image_is_measured_anew(folder: Path, model: Any):
     pair = folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif"
-    settings = tasks.Settings(tasks=("boxes",))
+    settings = tasks.EvaluationSettings(tasks=("boxes",))
 
     def measured() -> list[Any]:
         found = running.evaluate_folder([pair], [model], settings, folder / "out")
@@ -315,7 +315,7 @@ def test_boxes_of_one_label_are_not_all_off_by_the_same(model: Any):
     images = np.random.default_rng(0).integers(0, 255, (2, 60, 80)).astype(np.uint8)
     truth = np.zeros((2, 60, 80), int)
     truth[0, 10:30, 20:50] = truth[1, 20:40, 30:60] = 1
-    settings = tasks.Settings(tasks=("boxes",), jitter=0.1)
+    settings = tasks.EvaluationSettings(tasks=("boxes",), jitter=0.1)
     one, other = (
         tasks.measure_plane(model, *pair, settings)["boxes"][0]["box"]
         for pair in zip(images, truth, strict=True)

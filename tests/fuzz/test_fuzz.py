@@ -22,8 +22,9 @@ from napari_segany.cli.main import main
 from napari_segany.errors import SeganyError
 from napari_segany.io.detections import TableImage, read_detections
 from napari_segany.io.read import open_image
-from napari_segany.session import ArraySource, Session, provenance, replay
-from napari_segany.session.kept import read_session
+from napari_segany.session import ArraySource, Session, replay
+from napari_segany.session import replay as provenance
+from napari_segany.session.session_file import read_session
 
 IMAGES, TABLES, LABELS, RECIPES, SESSIONS = 160, 110, 90, 80, 60
 NAMES = (
@@ -47,7 +48,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def tiny(tiny_model: SamModel, monkeypatch: Any) -> SamModel:
     """The command line finds the tiny model, on one thread."""
-    monkeypatch.setattr("napari_segany.models.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     return tiny_model
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany.batch.work import Images
+from napari_segany.batch.executor import Images
 from napari_segany.errors import InputError
 from napari_segany.io.read import open_image
 from napari_segany.io.tiff_pages import TiffPages

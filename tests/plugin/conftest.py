@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_segany.errors import Cancelled
-from napari_segany.plugin.controller import Controller
+from napari_segany.plugin.prompt.controller import PromptController
 
 
 class PatientJobs:
@@ -82,12 +82,12 @@ def jobs() -> PatientJobs:
 @pytest.fixture
 def begin(
     viewer: ViewerModel, jobs: PatientJobs, model: Any, tmp_path: Path
-) -> Iterator[Callable[..., Controller]]:
+) -> Iterator[Callable[..., PromptController]]:
     """Opens a session on an image in the viewer."""
-    begun: list[Controller] = []
+    begun: list[PromptController] = []
 
-    def make(data: Any, **image: Any) -> Controller:
-        controller = Controller(viewer, jobs, tmp_path / "journals")
+    def make(data: Any, **image: Any) -> PromptController:
+        controller = PromptController(viewer, jobs, tmp_path / "journals")
         begun.append(controller)
         layer = Image(data, name="image", **image)
         viewer.add_layer(layer)

@@ -16,12 +16,11 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, drag, needs_a_display, press, until
 
-from napari_segany import AutomaticParams, Prompt, Recipe
-from napari_segany.core.presets import PRESETS
+from napari_segany import AutomaticParams, Prompt, Recipe, segmentation
 from napari_segany.errors import Cancelled
-from napari_segany.models import cache, catalog
-from napari_segany.models.model import SamModel
-from napari_segany.plugin.prompts import SYMBOLS
+from napari_segany.generators.presets import PRESETS
+from napari_segany.plugin.prompt.layer_features import SYMBOLS
+from napari_segany.weights import cache, catalog
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -30,7 +29,7 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 def viewer(make_napari_viewer: Any, tmp_path: Path, monkeypatch: Any) -> Any:
     """A napari window; sessions are written down in a folder of the test."""
     monkeypatch.setattr(
-        "napari_segany.plugin.widgets.prompt.journals_folder", lambda: tmp_path / "sessions"
+        "napari_segany.plugin.prompt.widget.journals_folder", lambda: tmp_path / "sessions"
     )
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1200, 800)
@@ -439,7 +438,7 @@ def test_closing_the_panel_asks_what_becomes_of_open_objects(
     ready.segment(wait=True)
     asked: list[int] = []
     monkeypatch.setattr(
-        "napari_segany.plugin.widgets.prompt.ask_to_commit",
+        "napari_segany.plugin.prompt.widget.ask_to_commit",
         lambda count: bool(asked.append(count)) or answer,
     )
     dock = viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"]
@@ -465,8 +464,8 @@ def test_closing_the_panel_commits_hundreds_of_objects_and_names_those_that_stay
     ready.live.setChecked(False)
     session.add_many([Prompt([[200, 200]]), Prompt([[220, 220]])])
     told: list[str] = []
-    closing = "napari_segany.plugin.widgets.closing"
-    monkeypatch.setattr("napari_segany.plugin.widgets.prompt.ask_to_commit", lambda count: True)
+    closing = "napari_segany.plugin.shared.close_events"
+    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", lambda count: True)
     monkeypatch.setattr(f"{closing}.show_info", told.append)
     close_the_panel(viewer)
     labels = viewer.layers["coins objects"]
@@ -515,7 +514,7 @@ def test_fetching_shows_progress_and_can_be_stopped(
             time.sleep(0.01)
         raise Cancelled
 
-    monkeypatch.setattr("napari_segany.plugin.widgets.model_picker.fetch", fetch)
+    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.fetch", fetch)
     widget.picker.fetch_button.click()
     until(qtbot, lambda: widget.picker.fetching.value() == 12_000_000 // 1024)
     assert not widget.picker.fetching.isHidden()
@@ -655,9 +654,7 @@ def test_a_batch_in_a_window(
     again = widget.start(wait=True)
     assert [outcome.state for outcome in again] == ["same", "same"]
     opened: list[Any] = []
-    monkeypatch.setattr(
-        "napari_segany.plugin.widgets.batch.QDesktopServices.openUrl", opened.append
-    )
+    monkeypatch.setattr("napari_segany.plugin.batch.widget.QDesktopServices.openUrl", opened.append)
     assert widget.open_report() == tmp_path / "out" / "segany_report.html"
     assert opened[0].isLocalFile()
     widget.table.selectRow(1)
@@ -697,16 +694,16 @@ def test_a_batch_that_is_stopped_goes_on(
 ) -> None:
     rng = np.random.default_rng(0)
     tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 255, (6, 40, 50)).astype(np.uint8))
-    generate, begun = SamModel.generate, []
+    generate, begun = segmentation.generate_masks, []
 
-    def held(self: Any, *args: Any, **given: Any) -> Any:
+    def held(*args: Any, **given: Any) -> Any:
         begun.append(args)
         # The fourth plane waits until it is told to stop.
         while len(begun) == 4 and not given["should_stop"]():
             time.sleep(0.002)
-        return generate(self, *args, **given)
+        return generate(*args, **given)
 
-    monkeypatch.setattr(SamModel, "generate", held)
+    monkeypatch.setattr(segmentation, "generate_masks", held)
     widget = open_widget("Batch")
     widget.model = tiny_model
     widget.add([tmp_path / "a.tif"])

@@ -15,9 +15,9 @@ import pytest
 from napari_segany import Prompt
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.session import ArraySource, ArrayTarget, Session
+from napari_segany.session.history import written
 from napari_segany.session.journal import KEPT, Journal, find_journals, read_journal
-from napari_segany.session.objects import State
-from napari_segany.session.timeline import written
+from napari_segany.session.state import State
 
 IMAGE = np.zeros((40, 50), np.uint8)
 

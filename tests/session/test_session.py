@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from napari_segany import Prompt
-from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import Cancelled, InputError
+from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.session import ArraySource, ArrayTarget, Session
-from napari_segany.session.provenance import table
+from napari_segany.session.replay import table
 
 STACK = np.arange(3 * 40 * 50, dtype=np.uint16).reshape(3, 40, 50)
 

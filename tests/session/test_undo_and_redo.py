@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_segany import Prompt
 from napari_segany.session import ArraySource, ArrayTarget, Session
 from napari_segany.session.journal import find_journals, read_journal
-from napari_segany.session.provenance import provenance, replay
+from napari_segany.session.replay import provenance, replay
 
 SHAPE = (60, 70)
 IMAGE = np.zeros(SHAPE, np.uint8)

@@ -9,7 +9,7 @@ from skimage import data
 
 from napari_segany import find_edges
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.evaluation.boundaries import best_f, count
+from napari_segany.evaluation.boundary_metrics import best_f, count
 
 
 @pytest.fixture

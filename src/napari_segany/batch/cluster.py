@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.work import Images, PlaneProgress, Task, compute
+from napari_segany.batch.executor import Images, PlaneProgress, Task, compute
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.models.model import SamModel
+from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import Recipe
 
 WAITING_PER_WORKER = 2
@@ -67,7 +67,7 @@ def _model(request: ModelRequest) -> SamModel:
         import torch
         from distributed import get_worker
 
-        from napari_segany.models.model import load_model
+        from napari_segany.models.sam.model import load_model
 
         if request.threads:
             torch.set_num_threads(request.threads)
@@ -79,7 +79,7 @@ def _model(request: ModelRequest) -> SamModel:
 
 
 def _recipe_on_worker(request: ModelRequest, given: dict[str, Any]) -> Recipe:
-    from napari_segany.everything import make_recipe
+    from napari_segany.segmentation import make_recipe
 
     with _one_at_a_time:
         return make_recipe(_model(request), **given)
@@ -111,7 +111,7 @@ def _distributed() -> Any:
     return distributed
 
 
-class Cluster:
+class ClusterExecutor:
     """Computes planes on the workers of a dask cluster.
 
     Workers must see the images under the same names; results come back and are written here.
@@ -191,7 +191,7 @@ class Cluster:
 @contextmanager
 def connect(
     address: str | None, scheduler_file: str | None, request: ModelRequest
-) -> Iterator[Cluster]:
+) -> Iterator[ClusterExecutor]:
     """A cluster that is there, or one of processes on this machine that ends with the block.
 
     Parameters
@@ -236,7 +236,7 @@ def connect(
             raise InputError(
                 f"No scheduler answers at {address or scheduler_file} ({error})."
             ) from error
-        yield Cluster(together.enter_context(client), request)
+        yield ClusterExecutor(together.enter_context(client), request)
 
 
 def _processes(count: int) -> Any:

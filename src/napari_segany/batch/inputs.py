@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from napari_segany.batch.records import FOLDER
+from napari_segany.batch.manifest import FOLDER
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import check_writable
 from napari_segany.io.exports import EXPORTS
-from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import (
     ACCEPTED,
@@ -23,7 +22,8 @@ from napari_segany.io.read import (
     members,
     stem,
 )
-from napari_segany.io.results import LABELS, PROMPTS, Outputs, ResultFiles
+from napari_segany.io.result_files import LABELS, PROMPTS, Outputs, ResultFiles
+from napari_segany.io.safe_names import shown
 
 logger = logging.getLogger(__name__)
 

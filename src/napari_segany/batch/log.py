@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 logger = logging.getLogger(__name__)
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from napari_segany.batch.records import Record, Work, is_plain
+from napari_segany.batch.manifest import PlaneCheckpoint, Record, is_plain
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_name
-from napari_segany.io.names import shown
 from napari_segany.io.read import OpenedImage, open_image, stem
-from napari_segany.io.write import ome_axes
-from napari_segany.models.model import SamModel
+from napari_segany.io.safe_names import shown
+from napari_segany.io.write_tiff import ome_axes
+from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import PRODUCTS, Recipe
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,12 @@ class Product(Protocol):
         ...
 
     def finish(
-        self, item: "Item", recipe: Recipe, work: Work[Any], content: str, empty: Container[int]
+        self,
+        item: "Item",
+        recipe: Recipe,
+        work: PlaneCheckpoint[Any],
+        content: str,
+        empty: Container[int],
     ) -> Record:
         """Write the results of an image whose planes are all there; the key stays empty.
 
@@ -162,7 +167,7 @@ class Batch:
     Attributes
     ----------
     items : tuple of Item
-        The images, which :func:`survey` could open.
+        The images, which :func:`inspect` could open.
     output : Path
         The folder with the results.
     recipe : Recipe
@@ -232,7 +237,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How the files are to be understood; see :class:`Recipe`.
 
     Attributes
@@ -268,7 +273,7 @@ def own_axes(image: OpenedImage, axes: str) -> str:
     return axes
 
 
-def chosen_layout(image: OpenedImage, reading: Reading) -> StackLayout:
+def chosen_layout(image: OpenedImage, reading: ReadOptions) -> StackLayout:
     """The planes of an image that are to be segmented.
 
     Raises
@@ -280,9 +285,9 @@ def chosen_layout(image: OpenedImage, reading: Reading) -> StackLayout:
     return layout.restricted(reading.planes)
 
 
-def survey(
+def inspect(
     results: Mapping[Path, Files],
-    reading: Reading,
+    reading: ReadOptions,
     own: Mapping[Path, str] | None = None,
 ) -> Iterator[Item | tuple[Path, Exception]]:
     """Open every image once, so that what cannot be done is told now and not in the night.
@@ -291,7 +296,7 @@ def survey(
     ----------
     results : mapping
         Where the results of each image go.
-    reading : Reading
+    reading : ReadOptions
         How images are to be understood.
     own : mapping, optional
         Axes of single images that are to be understood otherwise.

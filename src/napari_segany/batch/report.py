@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from napari_segany.batch.manifest import Record, ResultStore
 from napari_segany.batch.plan import called
-from napari_segany.batch.records import Book, Record
 from napari_segany.io.atomic import writing
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 REPORT = "segany_report.html"
 
@@ -35,7 +35,7 @@ def write_report(output: Path) -> Path:
     """Write the report of all images whose results go to a folder; returns where it is."""
     path = output / REPORT
     with writing(path) as temporary:
-        temporary.write_text(make_report(Book(output).all()), encoding="utf-8")
+        temporary.write_text(make_report(ResultStore(output).all()), encoding="utf-8")
     return path
 
 

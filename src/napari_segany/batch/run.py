@@ -11,29 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_segany.batch.executor import Executor, Task
 from napari_segany.batch.log import Log
-from napari_segany.batch.made import recall
-from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
-from napari_segany.batch.records import (
+from napari_segany.batch.manifest import (
     FORMAT,
-    Book,
+    Fingerprint,
+    PlaneCheckpoint,
     Record,
-    Stamp,
-    Work,
+    ResultStore,
     hash_content,
     is_unchanged,
     where,
 )
+from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
 from napari_segany.batch.report import write_report
-from napari_segany.batch.work import Executor, Task
+from napari_segany.batch.result_metadata import recall
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError, PlaneError, SeganyError
-from napari_segany.everything import resolve_stack
 from napari_segany.io.atomic import check_inside, remove, remove_unfinished
-from napari_segany.io.names import shown
 from napari_segany.io.read import open_image
+from napari_segany.io.safe_names import shown
 from napari_segany.recipe import Recipe
+from napari_segany.segmentation import resolve_stack
 
 BatchProgress = Callable[[str, float, int], None]
 """Called with the name of an image, and planes done and planes in all, over the whole batch."""
@@ -47,7 +47,7 @@ class _Job:
     def __init__(self, item: Item, recipe: Recipe, layout: StackLayout, held: ExitStack) -> None:
         self.item, self.recipe, self.layout, self.held = item, recipe, layout, held
         self.key = self.content = ""
-        self.stamp = Stamp(0, 0)
+        self.stamp = Fingerprint(0, 0)
         self.read: tuple[Path, ...] = ()
         self.missing: set[int] = set()
         # Planes that nothing could be made of, by number.
@@ -65,7 +65,7 @@ class _Job:
 class _Runner:
     def __init__(self, batch: Batch, executor: Executor, on_error: OnError | None) -> None:
         self.batch, self.executor, self.on_error = batch, executor, on_error
-        self.book, self.log = Book(batch.output, batch.product.name), Log(batch.output)
+        self.book, self.log = ResultStore(batch.output, batch.product.name), Log(batch.output)
         self.jobs: dict[str, _Job] = {}
         # What became of images while tasks were being made.
         self.ready: deque[Outcome] = deque()
@@ -120,7 +120,7 @@ class _Runner:
         with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             asked = replace(self.batch.recipe, axes=axes)
-            stamp, place = Stamp.of(image.files), where(item.path)
+            stamp, place = Fingerprint.of(image.files), where(item.path)
             touched = record is None or record.stamp != stamp or record.image != place
             known = "" if touched or record is None else record.content
             content = known or hash_content(image.files)
@@ -148,7 +148,7 @@ class _Runner:
         if record != self.book.read(item.name):
             self.book.write(item.name, record)
 
-    def settled(self, work: Work[Any], key: str, asked: Recipe) -> Recipe | None:
+    def settled(self, work: PlaneCheckpoint[Any], key: str, asked: Recipe) -> Recipe | None:
         """The recipe that finished planes were made by, if it is the same."""
         text = work.take_up(key)
         if text is None:
@@ -184,7 +184,7 @@ class _Runner:
         )
 
     def check_replaceable(
-        self, item: Item, record: Record | None, work: Work[Any], content: str
+        self, item: Item, record: Record | None, work: PlaneCheckpoint[Any], content: str
     ) -> None:
         """Raise InputError if results are there that this package did not write, or not as such."""
         for path in item.files.all():
@@ -209,8 +209,8 @@ class _Runner:
                 was = "was changed since it was made" if path.name in known else "is there already"
                 raise InputError(f"{path} {was}; give --overwrite or another folder.")
 
-    def work(self, item: Item) -> Work[Any]:
-        return Work(self.book.path(item.name, ".work"), self.batch.product.decode)
+    def work(self, item: Item) -> PlaneCheckpoint[Any]:
+        return PlaneCheckpoint(self.book.path(item.name, ".work"), self.batch.product.decode)
 
     # Ending ---------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class _Runner:
             # The planes are of two images then; doing it again takes the newer one. Looked at
             # before, as another image may not fit the planes, and after, as writing takes long.
             changed = InputError(f"{item.path} was changed while it was segmented; run it again.")
-            if Stamp.of(job.read) != job.stamp:
+            if Fingerprint.of(job.read) != job.stamp:
                 raise changed
             work.note_writing()
             record = self.batch.product.finish(item, job.recipe, work, job.content, job.empty)
@@ -312,7 +312,7 @@ class _Runner:
 
 def note_failure(output: Path, name: str, image: Path, text: str, product: str = "") -> None:
     """Keep for the report why an image failed; a disk that is full must not end the batch."""
-    book = Book(output, product)
+    book = ResultStore(output, product)
     try:
         before = book.read(name)
         if before is None or not before.outputs:

@@ -15,10 +15,10 @@ from napari_segany.errors import InputError
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
+    from napari_segany.batch.executor import Executor
     from napari_segany.batch.plan import Files, Product
-    from napari_segany.batch.work import Executor
     from napari_segany.cli.report import Report
-    from napari_segany.models.model import SamModel
+    from napari_segany.models.sam.model import SamModel
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def run_batch(
     SeganyError
         Nothing could be done.
     """
-    from napari_segany.batch.plan import Batch, Item, Outcome, Reading, sentence, survey
+    from napari_segany.batch.plan import Batch, Item, Outcome, ReadOptions, inspect, sentence
     from napari_segany.batch.report import write_report
     from napari_segany.batch.run import note_failure, run
     from napari_segany.cli.report import Report, say_notes
@@ -137,8 +137,8 @@ def run_batch(
     how = how_to_read(args, base)
     items = []
     usual = args.axes is None and base is not None
-    reading = Reading(how["axes"], how["channels"], how["planes"], usual)
-    for found in survey(results, reading, own_axes(args, results)):
+    reading = ReadOptions(how["axes"], how["channels"], how["planes"], usual)
+    for found in inspect(results, reading, own_axes(args, results)):
         if isinstance(found, Item):
             items.append(found)
             say_notes(found.path, found.notes)
@@ -214,9 +214,9 @@ def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executo
         If the model cannot be had, or nobody answers.
     """
     if not (args.dask or args.scheduler_file):
-        from napari_segany.batch.work import Local
+        from napari_segany.batch.executor import LocalExecutor
 
-        yield Local(load(args, base))
+        yield LocalExecutor(load(args, base))
         return
     from napari_segany.batch.cluster import ModelRequest, connect
 
@@ -240,7 +240,7 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
         If it cannot be had.
     """
     from napari_segany.io.recipe_file import device_of
-    from napari_segany.models.model import load_model
+    from napari_segany.models.sam.model import load_model
 
     device = args.device or (device_of(base) if base else "auto")
     precision: Any = args.precision or (base.precision if base else "auto")

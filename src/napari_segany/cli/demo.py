@@ -5,7 +5,7 @@ import time
 
 from napari_segany.cli import arguments
 from napari_segany.errors import SeganyError
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 from napari_segany.recipe import LabelParams
 
 POINTS_PER_SIDE = 16
@@ -46,17 +46,17 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
     from skimage import data
 
-    from napari_segany.batch.labels import LABELS
+    from napari_segany.batch.executor import LocalExecutor
     from napari_segany.batch.plan import FAILED, Batch, Item
+    from napari_segany.batch.products.labels import LABELS_PRODUCT
     from napari_segany.batch.report import REPORT
     from napari_segany.batch.run import run as run_batch
-    from napari_segany.batch.work import Local
     from napari_segany.cli.batch import load
     from napari_segany.cli.report import counted, seconds
-    from napari_segany.core.parameters import AutomaticParams
-    from napari_segany.everything import make_recipe
+    from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.atomic import check_writable, writing
-    from napari_segany.io.results import ResultFiles
+    from napari_segany.io.result_files import ResultFiles
+    from napari_segany.segmentation import make_recipe
 
     started = time.monotonic()
     check_writable(args.output)
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     recipe = make_recipe(model, params, LabelParams(min_area=MIN_AREA), axes="auto")
     files = ResultFiles.of(args.output, picture.stem)
     item = Item(picture, files, picture.stem)
-    batch = Batch((item,), args.output, recipe, LABELS, overwrite=True)
-    (outcome,) = run_batch(batch, Local(model))
+    batch = Batch((item,), args.output, recipe, LABELS_PRODUCT, overwrite=True)
+    (outcome,) = run_batch(batch, LocalExecutor(model))
     if outcome.state in FAILED:
         raise SeganyError(outcome.error)
     print(

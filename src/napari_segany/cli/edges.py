@@ -7,7 +7,7 @@ from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, how_to_read, run_batch
 
 if TYPE_CHECKING:
-    from napari_segany.batch.work import Executor
+    from napari_segany.batch.executor import Executor
     from napari_segany.recipe import Recipe
 
 EXAMPLES = """\
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     SeganyError
         Nothing could be done.
     """
-    from napari_segany.batch.edges import Edges, edge_files, edge_params
     from napari_segany.batch.inputs import find_inputs, name_inputs
+    from napari_segany.batch.products.edges import EdgesProduct, edge_files, edge_params
 
     params, thin = edge_params(args.points_per_side), not args.soft
 
@@ -70,4 +70,4 @@ def run(args: argparse.Namespace) -> int:
 
     named = name_inputs(find_inputs(args.inputs, series=args.series), args.output)
     files = {path: edge_files(args.output, name, thin) for path, name in named.items()}
-    return run_batch(args, files, Edges(thin), make_recipe).finish()
+    return run_batch(args, files, EdgesProduct(thin), make_recipe).finish()

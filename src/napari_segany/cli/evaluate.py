@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.automatic_options import add_options, given
 from napari_segany.cli.batch import load
+from napari_segany.cli.generator_options import add_options, given
 from napari_segany.cli.progress import planes_bar
-from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
-from napari_segany.io.names import shown
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.io.safe_names import shown
 from napari_segany.recipe import LabelParams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_segany.batch.plan import Reading
+    from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.run import Measured
-    from napari_segany.evaluation.tasks import Predictor, Settings
+    from napari_segany.evaluation.tasks import EvaluationSettings, Predictor
 
 EXAMPLES = """\
 examples:
@@ -125,8 +125,8 @@ def run(args: argparse.Namespace) -> int:
         Nothing could be done.
     """
     from napari_segany.batch.inputs import find_inputs, name_inputs
-    from napari_segany.batch.plan import Reading
-    from napari_segany.evaluation.outputs import as_json, write_all
+    from napari_segany.batch.plan import ReadOptions
+    from napari_segany.evaluation.export_evaluation import as_json, write_all
     from napari_segany.evaluation.run import Failure, evaluate_folder, identity, pair_up
     from napari_segany.evaluation.summary import as_text, summarise
 
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--every must be 1 or more, got {args.every}.")
     if not args.truth.exists():
         raise InputError(f"There is no {args.truth}.")
-    reading = Reading(args.axes or "auto", args.channel or (0,))
+    reading = ReadOptions(args.axes or "auto", args.channel or (0,))
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
@@ -198,11 +198,11 @@ def notes_of(path: Path, axes: str) -> None:
         say_notes(path, image.notes)
 
 
-def chosen_settings(args: argparse.Namespace) -> "Settings":
+def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     """What is to be measured."""
-    from napari_segany.evaluation.tasks import Settings
+    from napari_segany.evaluation.tasks import EvaluationSettings
 
-    return Settings(
+    return EvaluationSettings(
         tasks=tuple(dict.fromkeys(args.tasks)),
         clicks=args.clicks,
         objects=args.objects,
@@ -216,8 +216,8 @@ def chosen_settings(args: argparse.Namespace) -> "Settings":
 
 def predictors(args: argparse.Namespace) -> "list[Predictor]":
     """The model that was chosen, and whom to compare it with."""
-    from napari_segany.evaluation.clickers import BASELINES, SamClicker
-    from napari_segany.evaluation.edge_finders import EDGE_BASELINES
+    from napari_segany.evaluation.edge_detectors import EDGE_BASELINES
+    from napari_segany.evaluation.interactive_models import BASELINES, SamClicker
 
     edges = "edges" in args.tasks
     known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
@@ -237,15 +237,15 @@ def write_examples(
     measured: "Sequence[Measured]",
     pairs: "Sequence[tuple[Path, Path]]",
     who: "Sequence[Predictor]",
-    reading: "Reading",
-    settings: "Settings",
+    reading: "ReadOptions",
+    settings: "EvaluationSettings",
     names: "Mapping[Path, str]",
 ) -> list[Path]:
     """Sheets of examples; returns those that were written."""
-    from napari_segany.evaluation.clickers import SamClicker
-    from napari_segany.evaluation.edge_finders import SamEdges
-    from napari_segany.evaluation.outputs import write_edges, write_worst
-    from napari_segany.models.model import SamModel
+    from napari_segany.evaluation.edge_detectors import SamEdges
+    from napari_segany.evaluation.export_evaluation import write_edges, write_worst
+    from napari_segany.evaluation.interactive_models import SamClicker
+    from napari_segany.models.sam.model import SamModel
 
     finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
     clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]

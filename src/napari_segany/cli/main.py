@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from napari_segany.cli import demo, edges, evaluate, models, prompt, proposals, replay, segment
 from napari_segany.cli.shell import drop_output, safe_streams, stopped_by_signals
 from napari_segany.errors import InputError
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 EXAMPLES = """\
 examples:

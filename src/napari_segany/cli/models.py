@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.errors import SeganyError
-from napari_segany.io.names import shown
-from napari_segany.models import cache, catalog
-from napari_segany.models.catalog import ModelSpec
+from napari_segany.io.safe_names import shown
+from napari_segany.weights import cache, catalog
+from napari_segany.weights.catalog import ModelSpec
 
 EXAMPLES = """\
 examples:
@@ -192,7 +192,7 @@ def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from napari_segany.models.fetch import fetch
+    from napari_segany.weights.download import fetch
 
     names = list(dict.fromkeys(args.names))
     for name in names:
@@ -253,7 +253,7 @@ def _verify(args: argparse.Namespace) -> int:
         sha256 = cache.verify(model, fresh=True).sha256
         if isinstance(model, cache.ImportedModel):
             # Nobody has published a hash of these, so what they hold is looked at.
-            from napari_segany.models.checkpoint import check_fit, read_checkpoint
+            from napari_segany.weights.checkpoint import check_fit, read_checkpoint
 
             check_fit(model.architecture, read_checkpoint(model.path))
         return f"{name}\tok\tsha256 {sha256}"
@@ -262,7 +262,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from napari_segany.models.weights import import_file
+    from napari_segany.weights.resolve import import_file
 
     weights = import_file(args.file, args.name)
     kind = "published, recognised" if weights.spec else "imported"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress

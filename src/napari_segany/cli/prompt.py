@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.asking import Asked, answers_to, from_options, from_table, read_table
 from napari_segany.cli.batch import load
+from napari_segany.cli.prompt_requests import (
+    Asked,
+    answers_to,
+    from_options,
+    from_table,
+    read_table,
+)
 from napari_segany.errors import InputError
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 if TYPE_CHECKING:
-    from napari_segany.cli.answers import Painted
+    from napari_segany.cli.prompt_results import Painted
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.detections import Detections
@@ -181,14 +187,14 @@ def run(args: argparse.Namespace) -> int:
     """
     check_together(args)
     from napari_segany.batch.plan import own_axes
-    from napari_segany.cli.answers import lost_line, painted, painted_by_row
-    from napari_segany.cli.places import free_files
+    from napari_segany.cli.output_names import free_files
+    from napari_segany.cli.prompt_results import lost_line, painted, painted_by_row
     from napari_segany.cli.report import say_notes
     from napari_segany.core.planes import StackLayout
-    from napari_segany.everything import make_recipe, resolve_stack
     from napari_segany.io.atomic import check_writable
     from napari_segany.io.read import choose_series, open_image
-    from napari_segany.io.results import ResultWriter, measured
+    from napari_segany.io.result_files import ResultWriter, measured
+    from napari_segany.segmentation import make_recipe, resolve_stack
 
     started = time.monotonic()
     check_writable(args.output)
@@ -354,7 +360,7 @@ def print_answers(
     took: float,
 ) -> None:
     """Say how good the readings of each prompt are, and where the results lie."""
-    from napari_segany.cli.answers import readings_of
+    from napari_segany.cli.prompt_results import readings_of
     from napari_segany.cli.report import counted, seconds
 
     readings = [readings_of(found, taken(args.candidate)) for found in answers]

@@ -9,7 +9,7 @@ from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, how_to_read, run_batch
 
 if TYPE_CHECKING:
-    from napari_segany.batch.work import Executor
+    from napari_segany.batch.executor import Executor
     from napari_segany.recipe import Recipe
 
 EXAMPLES = """\
@@ -75,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
         Nothing could be done.
     """
     from napari_segany.batch.inputs import find_inputs, name_inputs
-    from napari_segany.batch.proposals import (
-        Proposals,
+    from napari_segany.batch.products.proposals import (
+        ProposalsProduct,
         check_ids,
         collect,
         proposal_files,
         read_ids,
     )
-    from napari_segany.io.run_lengths import coding
+    from napari_segany.io.rle import coding
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
     # What is wrong or missing is told before the night.
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         return where.make_recipe(params=params, **how_to_read(args))
 
     files = {path: proposal_files(args.output, name, args.most) for path, name in named.items()}
-    report = run_batch(args, files, Proposals(args.most), make_recipe)
+    report = run_batch(args, files, ProposalsProduct(args.most), make_recipe)
     there = [each.main for path, each in files.items() if path not in report.failed]
     if there := [path for path in there if path.exists()]:
         collect(there, args.output, ids)

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_segany.cli import arguments
 from napari_segany.errors import InputError
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 EXAMPLES = """\
 examples:
@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
         If it could not be done.
     """
     from napari_segany.cli.report import counted, seconds
+    from napari_segany.core.image_source import ArraySource
     from napari_segany.io.atomic import check_writable, writing
     from napari_segany.io.read import open_image
-    from napari_segany.io.write import LabelStack
-    from napari_segany.models.model import load_model
-    from napari_segany.session.kept import read_session
-    from napari_segany.session.provenance import replay
-    from napari_segany.session.source import ArraySource
+    from napari_segany.io.write_tiff import LabelStack
+    from napari_segany.models.sam.model import load_model
+    from napari_segany.session.replay import replay
+    from napari_segany.session.session_file import read_session
 
     started = time.monotonic()
     check_writable(args.output)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.plan import FAILED, Outcome, called
-from napari_segany.io.names import shown
+from napari_segany.io.safe_names import shown
 
 logger = logging.getLogger(__name__)
 

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
-from napari_segany.cli.automatic_options import add_options, given
 from napari_segany.cli.batch import (
     add_run,
     how_to_read,
     pick,
     run_batch,
 )
-from napari_segany.core.parameters import AutomaticParams
+from napari_segany.cli.generator_options import add_options, given
+from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
-    from napari_segany.batch.work import Executor
-    from napari_segany.io.results import Outputs
+    from napari_segany.batch.executor import Executor
+    from napari_segany.io.result_files import Outputs
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     # Wrong values are told before anything heavy is loaded.
     params, labels = chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
-    from napari_segany.batch.labels import LABELS
+    from napari_segany.batch.products.labels import LABELS_PRODUCT
     from napari_segany.io.read import open_image
 
     if args.region:
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     return run_batch(
         args,
         results,
-        LABELS,
+        LABELS_PRODUCT,
         lambda where: settle_recipe(args, base, where, params, labels),
         base,
     ).finish()
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
 def chosen_outputs(args: argparse.Namespace) -> "Outputs":
     """Which files are wanted."""
-    from napari_segany.io.results import Outputs
+    from napari_segany.io.result_files import Outputs
 
     return Outputs(args.labels, args.table_format, tuple(args.export))
 

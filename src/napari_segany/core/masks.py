@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segany.core import bits
-from napari_segany.core import labels as labelling
-from napari_segany.core.logits import LaterLogits, Logits, join_logits
+from napari_segany.core import binary_mask, rasterize
+from napari_segany.core.lazy_logits import Logits, RecomputedLogits, join_logits
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
-from napari_segany.core.parameters import Nms, Overlap
+from napari_segany.core.overlap import Nms, Overlap
+from napari_segany.core.refilterable import Refilterable
 from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
-
-if TYPE_CHECKING:
-    from napari_segany.core.candidates import Candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +55,10 @@ class MaskSet:
     crop_boxes: NDArray[np.int64]
     candidate: NDArray[np.int64]
     prompts_asked: int = 0
-    # See napari_segany.core.bits.
+    # See napari_segany.core.binary_mask.
     _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
     _logits: Logits | None = field(default=None, repr=False)
-    _candidates: "Candidates | None" = field(default=None, repr=False)
+    _candidates: "Refilterable[MaskSet] | None" = field(default=None, repr=False)
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> "MaskSet":
@@ -110,7 +107,7 @@ class MaskSet:
         """
         masks, origins = list(masks), list(origins)
         count = len(masks)
-        within = np.array([labelling.bounding_box(mask) for mask in masks], np.int64)
+        within = np.array([binary_mask.bounding_box(mask) for mask in masks], np.int64)
         within = within.reshape(-1, 4)
         crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(masks, within, strict=True)]
         area = np.array([np.count_nonzero(c) for c in crops], np.int64)
@@ -139,7 +136,9 @@ class MaskSet:
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
             _logits=low_res_logits,
-            _bits=tuple(bits.pack(c, int(box[1])) for c, box in zip(crops, boxes, strict=True)),
+            _bits=tuple(
+                binary_mask.pack(c, int(box[1])) for c, box in zip(crops, boxes, strict=True)
+            ),
         )
 
     @classmethod
@@ -180,7 +179,7 @@ class MaskSet:
     @property
     def low_res_logits(self) -> NDArray[np.float32] | None:
         """(N, m, m) float32 logits in the model's frame, None where there are none."""
-        return self._logits.now() if isinstance(self._logits, LaterLogits) else self._logits
+        return self._logits.now() if isinstance(self._logits, RecomputedLogits) else self._logits
 
     def without_logits(self) -> "MaskSet":
         """The same without the logits."""
@@ -196,8 +195,7 @@ class MaskSet:
         """Predicted IoU and stability below which :meth:`filter` has nothing to bring back."""
         if self._candidates is None:
             return 0.0, 0.0
-        stored = self._candidates.stored
-        return max(float(stored.pred_iou), 0.0), max(float(stored.stability), 0.0)
+        return self._candidates.loosest
 
     def __iter__(self) -> Iterator["MaskSet"]:
         return (self[i] for i in range(len(self)))
@@ -205,12 +203,12 @@ class MaskSet:
     def crop(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` within its box, boolean."""
         _, left, _, right = (int(v) for v in self.boxes[i])
-        return bits.unpack(self._bits[i], left, right)
+        return binary_mask.unpack(self._bits[i], left, right)
 
     def shared_pixels(self, i: int, j: int) -> int:
         """Pixels that masks ``i`` and ``j`` have in common."""
         one, two = self.boxes[[i, j]].tolist()
-        return bits.shared(self._bits[i], one, self._bits[j], two)
+        return binary_mask.shared(self._bits[i], one, self._bits[j], two)
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Mask ``i`` as a boolean (H, W) image."""
@@ -341,9 +339,9 @@ class MaskSet:
     ) -> NDArray[np.int32]:
         """Paint the masks into one non-overlapping (H, W) int32 image, 0 where there is none.
 
-        See :func:`napari_segany.core.labels.paint` for the parameters.
+        See :func:`napari_segany.core.rasterize.paint` for the parameters.
         """
-        labels, _ = labelling.paint(self, overlap, min_area, fill_holes, drop_specks, min_visible)
+        labels, _ = rasterize.paint(self, overlap, min_area, fill_holes, drop_specks, min_visible)
         return labels.astype(np.int32)
 
     def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
@@ -358,7 +356,7 @@ class MaskSet:
                     "category_id": category_id,
                     "segmentation": {
                         "size": list(self.shape),
-                        "counts": labelling.run_lengths(self.mask(i)),
+                        "counts": binary_mask.run_lengths(self.mask(i)),
                     },
                     "area": int(self.area[i]),
                     "bbox": [b, a, d - b, c - a],

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from napari_segany.errors import InputError
-from napari_segany.evaluation.boundaries import curve
+from napari_segany.evaluation.boundary_metrics import curve
 from napari_segany.evaluation.summary import Summary
 from napari_segany.io.overlay import COLOURS
 

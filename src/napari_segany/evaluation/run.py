@@ -13,16 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.batch.plan import Reading, chosen_layout, sentence
-from napari_segany.batch.records import FOLDER, hash_content
+from napari_segany.batch.manifest import FOLDER, hash_content
+from napari_segany.batch.plan import ReadOptions, chosen_layout, sentence
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
-from napari_segany.evaluation.tasks import Predictor, Settings, measure_edges, measure_plane
+from napari_segany.evaluation.tasks import (
+    EvaluationSettings,
+    Predictor,
+    measure_edges,
+    measure_plane,
+)
 from napari_segany.io.atomic import writing
-from napari_segany.io.names import shown
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import SUFFIXES, open_image, stem
-from napari_segany.models.model import SamModel
+from napari_segany.io.safe_names import shown
+from napari_segany.models.sam.model import SamModel
 from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
@@ -133,10 +138,10 @@ def check_names(who: Sequence[Predictor]) -> None:
 def evaluate_folder(
     pairs: Sequence[tuple[Path, Path]],
     who: Sequence[Predictor],
-    settings: Settings,
+    settings: EvaluationSettings,
     output: Path,
     *,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     every: int = 1,
     names: Mapping[Path, str] | None = None,
     progress: Progress | None = None,
@@ -150,11 +155,11 @@ def evaluate_folder(
         Image and truth of the same planes.
     who : sequence of SamModel, Clicker or EdgeFinder
         Whom to measure.
-    settings : Settings
+    settings : EvaluationSettings
         What to measure.
     output : Path
         Folder; what is done is kept in a folder ``.segany`` in it.
-    reading : Reading, optional
+    reading : ReadOptions, optional
         How images are to be understood.
     every : int
         Only every so many planes of a stack.
@@ -174,7 +179,7 @@ def evaluate_folder(
         If ``should_stop`` returned True; what was measured is kept.
     """
     check_names(who)
-    kept, reading = output / FOLDER / "evaluation", reading or Reading()
+    kept, reading = output / FOLDER / "evaluation", reading or ReadOptions()
     for number, (image, truth) in enumerate(pairs):
         found: list[Measured] = []
         called = shown((names or {}).get(image, stem(image)))
@@ -210,7 +215,12 @@ class _Planes:
     """
 
     def __init__(
-        self, image: Path, truth: Path, settings: Settings, reading: Reading, kept: Path
+        self,
+        image: Path,
+        truth: Path,
+        settings: EvaluationSettings,
+        reading: ReadOptions,
+        kept: Path,
     ) -> None:
         self.settings, self.reading, self.kept = settings, reading, kept
         self.paths = image, truth

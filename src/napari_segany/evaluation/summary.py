@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.evaluation import boundaries
-from napari_segany.evaluation.boundaries import BoundaryCounts
-from napari_segany.evaluation.clicks import TARGETS
-from napari_segany.evaluation.detection import Detections
-from napari_segany.evaluation.instances import NAMES, InstanceScores, mean_scores
+from napari_segany.evaluation import boundary_metrics
+from napari_segany.evaluation.boundary_metrics import BoundaryCounts
+from napari_segany.evaluation.click_metrics import TARGETS
+from napari_segany.evaluation.detection_metrics import Detections
+from napari_segany.evaluation.instance_metrics import NAMES, InstanceScores, mean_scores
 from napari_segany.evaluation.run import Measured
-from napari_segany.io.run_lengths import Coded
+from napari_segany.io.rle import Coded
 from napari_segany.io.table import safe_text
 
 SHOWN = (1, 2, 3, 5, 9)
@@ -79,8 +79,8 @@ class Summary:
             found = self.proposals.score()
             out |= {f"proposals {name}": found[name] for name in found if name.startswith("AR")}
         if self.boundaries:
-            scores = asdict(boundaries.score(self.boundaries))
-            spans = boundaries.intervals(self.boundaries)
+            scores = asdict(boundary_metrics.score(self.boundaries))
+            spans = boundary_metrics.intervals(self.boundaries)
             for name, value in scores.items():
                 out[name] = value
                 if name in spans:

@@ -11,15 +11,14 @@ from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
-from napari_segany.core.labels import as_ids, paint
+from napari_segany.core.label_images import as_ids
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.parameters import AutomaticParams
 from napari_segany.core.prompts import Prompt
+from napari_segany.core.rasterize import paint
 from napari_segany.errors import InputError
-from napari_segany.evaluation.binary import BinaryTruth, taken_apart
-from napari_segany.evaluation.boundaries import count
-from napari_segany.evaluation.clickers import SamClicker
-from napari_segany.evaluation.clicks import (
+from napari_segany.evaluation.binary_truth import BinaryTruth, taken_apart
+from napari_segany.evaluation.boundary_metrics import count
+from napari_segany.evaluation.click_metrics import (
     AT_ONCE,
     Clicker,
     chunks,
@@ -27,11 +26,14 @@ from napari_segany.evaluation.clicks import (
     iou,
     jittered_box,
 )
-from napari_segany.evaluation.detection import best_first, masks_of
-from napari_segany.evaluation.edge_finders import EdgeFinder, SamEdges
-from napari_segany.evaluation.instances import Comparison, score
-from napari_segany.io.run_lengths import coded
-from napari_segany.models.model import SamModel
+from napari_segany.evaluation.detection_metrics import best_first, masks_of
+from napari_segany.evaluation.edge_detectors import EdgeFinder, SamEdges
+from napari_segany.evaluation.instance_metrics import Comparison, score
+from napari_segany.evaluation.interactive_models import SamClicker
+from napari_segany.generators.generate import generate_masks
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.io.rle import coded
+from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
@@ -46,7 +48,7 @@ Predictor = SamModel | Clicker | EdgeFinder
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """What is measured, and how.
 
     Attributes
@@ -97,7 +99,7 @@ class Settings:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
 
 
-class Objects(Sequence[tuple[int, NDArray[np.bool_]]]):
+class PlaneObjects(Sequence[tuple[int, NDArray[np.bool_]]]):
     """Label and mask of some objects; a mask is made when it is asked for, to save room."""
 
     def __init__(self, truth: NDArray[np.integer], labels: Sequence[int]) -> None:
@@ -110,29 +112,31 @@ class Objects(Sequence[tuple[int, NDArray[np.bool_]]]):
     def __getitem__(self, at: int) -> tuple[int, NDArray[np.bool_]]: ...
 
     @overload
-    def __getitem__(self, at: slice) -> "Objects": ...
+    def __getitem__(self, at: slice) -> "PlaneObjects": ...
 
-    def __getitem__(self, at: int | slice) -> "tuple[int, NDArray[np.bool_]] | Objects":
+    def __getitem__(self, at: int | slice) -> "tuple[int, NDArray[np.bool_]] | PlaneObjects":
         if isinstance(at, slice):
-            return Objects(self.truth, self.labels[at])
+            return PlaneObjects(self.truth, self.labels[at])
         return self.labels[at], self.truth == self.labels[at]
 
 
-def chosen_objects(truth: NDArray[np.integer], settings: Settings) -> tuple[Objects, int]:
+def chosen_objects(
+    truth: NDArray[np.integer], settings: EvaluationSettings
+) -> tuple[PlaneObjects, int]:
     """The objects that are clicked at, and how many there are in all."""
     values, counts = np.unique(truth[truth > 0], return_counts=True)
     large = values[counts >= max(settings.min_pixels, 1)]
     if settings.objects is not None and len(large) > settings.objects:
         chosen = np.random.default_rng(0).choice(len(large), settings.objects, replace=False)
         large = large[np.sort(chosen)]
-    return Objects(truth, large.tolist()), len(values)
+    return PlaneObjects(truth, large.tolist()), len(values)
 
 
 def measure_plane(
     who: SamModel | Clicker,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
-    settings: Settings,
+    settings: EvaluationSettings,
     limits: Limits | None = None,
     should_stop: ShouldStop | None = None,
 ) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def measure_plane(
         (H, W) or (H, W, 3).
     truth : ndarray
         (H, W) labels, 0 for background.
-    settings : Settings
+    settings : EvaluationSettings
         What is measured.
     limits : tuple, optional
         Intensities that become black and white.
@@ -229,7 +233,7 @@ def _boxes(
     model: SamModel,
     image: NDArray[np.generic],
     objects: Sequence[tuple[int, NDArray[np.bool_]]],
-    settings: Settings,
+    settings: EvaluationSettings,
     limits: Limits | None,
     should_stop: ShouldStop | None,
 ) -> list[dict[str, Any]]:
@@ -255,12 +259,12 @@ def _automatic(
     model: SamModel,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
-    settings: Settings,
+    settings: EvaluationSettings,
     limits: Limits | None,
     should_stop: ShouldStop | None,
 ) -> dict[str, Any]:
-    masks = model.generate(
-        image, settings.params, limits=limits, should_stop=should_stop, refilter=False
+    masks = generate_masks(
+        model, image, settings.params, limits=limits, should_stop=should_stop, refilter=False
     )
     labels, _ = paint(masks, **asdict(settings.labels))
     instances = asdict(score(Comparison.of(truth, labels)))

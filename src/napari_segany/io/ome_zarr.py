@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
-from napari_segany.io.write import LabelStack
+from napari_segany.io.write_tiff import LabelStack
 
 MARKS = (".zattrs", "zarr.json", ".zgroup", ".zarray")
 """Files of which a Zarr folder has at least one."""

@@ -13,8 +13,8 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import tiff
 from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
-from napari_segany.io.opened import OpenedImage, one_of, split_path, stem
-from napari_segany.io.pictures import PICTURE_SUFFIXES, read_picture
+from napari_segany.io.opened_image import OpenedImage, one_of, split_path, stem
+from napari_segany.io.raster_images import PICTURE_SUFFIXES, read_picture
 from napari_segany.io.tiff_meaning import to_known_axes
 
 __all__ = [

@@ -11,11 +11,11 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import axes_fit, guess_axes
 from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
-from napari_segany.everything import label_everything
 from napari_segany.io.read import open_image
 from napari_segany.models.device import choose_device
-from napari_segany.models.model import SamModel, load_model
+from napari_segany.models.sam.model import SamModel, load_model
 from napari_segany.recipe import Recipe
+from napari_segany.segmentation import label_everything
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:

@@ -12,8 +12,8 @@ import numpy as np
 import tifffile
 
 from napari_segany.errors import InputError
-from napari_segany.io.ome_files import companion, missing_files, ome_files
-from napari_segany.io.opened import OpenedImage
+from napari_segany.io.ome_file_sets import companion, missing_files, ome_files
+from napari_segany.io.opened_image import OpenedImage
 from napari_segany.io.tiff_meaning import Meaning, understand
 from napari_segany.io.tiff_pages import DecodedPages, StoredPages, TiffPages, last_byte
 from napari_segany.io.tiff_sizes import pixel_size_of

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
-from napari_segany.io.version import Version
+from napari_segany.io.file_version import Version
 
 Pixels = NDArray[np.generic]
 

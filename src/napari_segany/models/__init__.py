@@ -1,1 +1,1 @@
-"""Weights and the models that use them: catalogue, cache, fetching, checkpoints, prediction."""
+"""Promptable models: the protocol, the registry, and one package for each family."""

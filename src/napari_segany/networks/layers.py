@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segany.networks.pieces import (
+from napari_segany.networks.work_pieces import (
     Piece,
     Spread,
     conv_rows,

@@ -20,7 +20,7 @@ from napari_segany.networks.layers import (
     split_windows,
     trunk_dtype,
 )
-from napari_segany.networks.pieces import (
+from napari_segany.networks.work_pieces import (
     Piece,
     Spread,
     conv_rows,

@@ -17,7 +17,7 @@ from napari_segany.networks.layers import (
     split_windows,
     trunk_dtype,
 )
-from napari_segany.networks.pieces import Piece, Spread, map_pieces, one_by_one, stack_rows
+from napari_segany.networks.work_pieces import Piece, Spread, map_pieces, one_by_one, stack_rows
 
 
 class PatchEmbed(nn.Module):

@@ -10,17 +10,17 @@
     session.labels.data
 """
 
-from napari_segany.session.current import current_session
-from napari_segany.session.provenance import provenance, replay
+from napari_segany.core.image_source import ArraySource, CompositeSource
+from napari_segany.session.active import current_session
+from napari_segany.session.labels_target import ArrayTarget
+from napari_segany.session.replay import provenance, replay
 from napari_segany.session.session import Session
-from napari_segany.session.source import ArraySource, Together
-from napari_segany.session.target import ArrayTarget
 
 __all__ = [
     "ArraySource",
     "ArrayTarget",
+    "CompositeSource",
     "Session",
-    "Together",
     "current_session",
     "provenance",
     "replay",

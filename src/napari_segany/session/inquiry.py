@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from psygnal import Signal
 
 from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
-from napari_segany.embeddings import EmbeddingCache
-from napari_segany.models.model import SamModel
-from napari_segany.session.asking import Answers, Asker, Logits, Question, no_model
-from napari_segany.session.objects import State
-from napari_segany.session.source import ImageSource, Plane
+from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.sam.model import SamModel
+from napari_segany.session.inference import (
+    CandidateCache,
+    LogitsCache,
+    Predictor,
+    Request,
+    no_model,
+)
+from napari_segany.session.state import State
 
 
 class Inquiry(ABC):
@@ -44,7 +50,7 @@ class Inquiry(ABC):
         # One that is empty is false.
         self.embeddings = EmbeddingCache() if cache is None else cache
         self._model = model
-        self._answers, self._logits = Answers(), Logits()
+        self._answers, self._logits = CandidateCache(), LogitsCache()
 
     @property
     @abstractmethod
@@ -63,11 +69,11 @@ class Inquiry(ABC):
             self.forget_image()
 
     @property
-    def asker(self) -> Asker:
+    def asker(self) -> Predictor:
         """Who asks the model, from any thread; InputError if there is no model yet."""
         if self._model is None:
             raise no_model()
-        return Asker(self.source, self._model, self.embeddings, self._logits)
+        return Predictor(self.source, self._model, self.embeddings, self._logits)
 
     def is_embedded(self, plane: Plane) -> bool:
         """Whether a plane's embedding is remembered."""
@@ -77,7 +83,7 @@ class Inquiry(ABC):
         """Forget embeddings and candidates, because the image's pixels have changed."""
         # Another cache: what is being embedded at this moment still goes into the old one.
         self.embeddings = EmbeddingCache(self.embeddings.max_bytes)
-        self._logits = Logits()
+        self._logits = LogitsCache()
         self._answers.clear()
         self.changed.emit(self.state, self.state)
 
@@ -89,12 +95,12 @@ class Inquiry(ABC):
         each = None if number is None else self.state.objects.get(number)
         return None if each is None else self._answers.of(each)
 
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[Request]:
         """What has to be asked so that the candidates of every open object are known."""
         return self._answers.missing(self.state, self.asker)
 
-    def answer(self, question: Question, sets: Sequence[MaskSet]) -> bool:
-        """Take up what :meth:`Question.ask` returned.
+    def answer(self, question: Request, sets: Sequence[MaskSet]) -> bool:
+        """Take up what :meth:`Request.ask` returned.
 
         Returns
         -------

@@ -22,8 +22,7 @@ from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.schema import from_json
-from napari_segany.session.objects import SegmentedObject, State, Step
-from napari_segany.session.records import (
+from napari_segany.session.serialization import (
     Number,
     ObjectRecord,
     Record,
@@ -31,6 +30,7 @@ from napari_segany.session.records import (
     object_from_record,
     object_to_record,
 )
+from napari_segany.session.state import SegmentedObject, State, Step
 
 FORMAT = 1
 ENDING = ".jsonl"
@@ -64,7 +64,7 @@ class EndRecord(TypedDict):
 
 
 @dataclass
-class Story:
+class SavedSession:
     """What a journal tells.
 
     Attributes
@@ -220,7 +220,7 @@ class Journal:
             ) from error
 
 
-def read_journal(path: Path, shape: Sequence[int] | None = None) -> Story:
+def read_journal(path: Path, shape: Sequence[int] | None = None) -> SavedSession:
     """What a journal tells, up to its last whole line.
 
     Parameters
@@ -240,7 +240,7 @@ def read_journal(path: Path, shape: Sequence[int] | None = None) -> Story:
     header = from_json(HeaderRecord, next(lines, b""), f"{path} is no journal of a session: it")
     if shape is not None:
         check_same_shape(header, shape)
-    reading = _Reading(Story(path, header))
+    reading = _Reading(SavedSession(path, header))
     for text in lines:
         try:
             if text.startswith(b'{"closed"'):
@@ -267,7 +267,7 @@ def check_same_shape(header: HeaderRecord, shape: Sequence[int]) -> None:
 class _Reading:
     """Follows a journal line by line; a line that cannot be is left out as a whole."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: SavedSession) -> None:
         self.story = story
         self._written: set[int] = set()
 

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from psygnal import Signal
 
+from napari_segany.core.image_source import ImageSource, Plane, check_plane_index, plane_shape
 from napari_segany.core.prompts import Prompt
-from napari_segany.embeddings import EmbeddingCache
 from napari_segany.errors import InputError
-from napari_segany.models.model import SamModel
+from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.sam.model import SamModel
+from napari_segany.session.history import History
 from napari_segany.session.inquiry import Inquiry
-from napari_segany.session.journal import Journal, Story
-from napari_segany.session.labelling import Labelling
-from napari_segany.session.objects import OnOverlap, SegmentedObject, State, Step
-from napari_segany.session.opening import Wanted, changed_prompts, open_prompts, opened
-from napari_segany.session.source import ImageSource, Plane, check_plane_index, plane_shape
-from napari_segany.session.target import ArrayTarget, LabelsTarget
-from napari_segany.session.timeline import Timeline
+from napari_segany.session.journal import Journal, SavedSession
+from napari_segany.session.label_ids import LabelIds
+from napari_segany.session.labels_target import ArrayTarget, LabelsTarget
+from napari_segany.session.prompt_updates import Wanted, changed_prompts, open_prompts, opened
+from napari_segany.session.state import OnOverlap, SegmentedObject, State, Step
 
 
 class Session(Inquiry):
@@ -70,7 +70,7 @@ class Session(Inquiry):
         self.on_overlap: OnOverlap = "keep"
         if target is None:
             target = ArrayTarget(np.zeros(source.shape, np.int32))
-        self._timeline = Timeline(target)
+        self._timeline = History(target)
         if journal is not None:
             self.begin_journal(journal)
         self._troubled = False
@@ -238,7 +238,7 @@ class Session(Inquiry):
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
-        before, labelling = self.state.objects, Labelling(self.labels, self.state.committed)
+        before, labelling = self.state.objects, LabelIds(self.labels, self.state.committed)
         chosen = [self.state.find(number) for number in dict.fromkeys(numbers)]
         meant = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
         done = labelling.commit(meant, self.on_overlap, self._commits, lambda: self.asker.identity)
@@ -375,7 +375,7 @@ class Session(Inquiry):
         """Whether anything has happened, undone or not."""
         return self._timeline.is_begun
 
-    def restore(self, story: Story) -> None:
+    def restore(self, story: SavedSession) -> None:
         """Take up what a journal tells; only a session in which nothing has happened can.
 
         Labels that were written into before the last ones are left out: they were done with.

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.edges import mask_edges, normalised, thinned
 from napari_segany.core.geometry import Frame
-from napari_segany.core.grids import point_grid
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.models.model import SamModel
+from napari_segany.generators.point_grids import point_grid
+from napari_segany.models.sam.model import SamModel
 
 EDGE_POINTS = 16
 """Points a side, as in the paper."""

@@ -6,9 +6,10 @@ from numpy.typing import ArrayLike, NDArray
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.parameters import AutomaticParams
 from napari_segany.errors import InputError
-from napari_segany.models.model import SamModel
+from napari_segany.generators.generate import generate_masks
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.models.sam.model import SamModel
 
 PROPOSALS = AutomaticParams(
     points_per_side=64,
@@ -50,7 +51,7 @@ def propose(
     most : int
         How many are returned at most.
     limits, progress, should_stop
-        As for :meth:`SamModel.generate`.
+        As for :func:`napari_segany.generate_masks`.
 
     Returns
     -------
@@ -67,7 +68,8 @@ def propose(
         If ``should_stop`` returned True.
     """
     check_most(most)
-    found = model.generate(
+    found = generate_masks(
+        model,
         plane,
         params,
         limits=limits,

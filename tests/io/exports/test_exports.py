@@ -11,9 +11,9 @@ import tifffile
 from pycocotools.coco import COCO
 from skimage.draw import disk, polygon2mask
 
-from napari_segany.core.labels import paint
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
+from napari_segany.core.rasterize import paint
 from napari_segany.io.detections import TableImage, read_detections
 from napari_segany.io.exports import EXPORTS, Exported, ResultPlane
 

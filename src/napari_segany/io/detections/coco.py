@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.coco import CocoImage, read_coco
 from napari_segany.io.detections.fitting import box_of_size
-from napari_segany.io.detections.found import (
+from napari_segany.io.detections.types import (
     Choices,
     Entry,
     Place,
@@ -20,7 +20,7 @@ from napari_segany.io.detections.found import (
 
 
 def read(path: Path, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     dataset = read_coco(path)
     chosen = dataset.named(image.name) if image.name else dataset.images
     if not chosen and len(dataset.images) == 1:
@@ -60,7 +60,7 @@ def _entry(number: int, each: Mapping[str, Any], image: CocoImage) -> Entry:
     return Entry(number, where, name, partial(_make, each, image))
 
 
-def _make(each: Mapping[str, Any], image: CocoImage) -> Sequence[tuple[Sketch, Place]]:
+def _make(each: Mapping[str, Any], image: CocoImage) -> Sequence[tuple[ShapePrompt, Place]]:
     if each.get("iscrowd"):
         raise RowError("it is a crowd and no single object")
     box = each.get("bbox")

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.detections.fitting import box_between, whole
-from napari_segany.io.detections.found import Entry, Place, RowError, TableImage
-from napari_segany.io.detections.sheet import Row, Sheet, to_number
+from napari_segany.io.detections.text_table import Row, Sheet, to_number
+from napari_segany.io.detections.types import Entry, Place, RowError, TableImage
 
 IMAGE_COLUMNS = ("image", "filename", "file_name", "image_name", "image_path", "imagename")
 
 
 def entry(
-    row: Row, make: Callable[[Row], Sequence[tuple[Sketch, Place]]], name: str | None = None
+    row: Row, make: Callable[[Row], Sequence[tuple[ShapePrompt, Place]]], name: str | None = None
 ) -> Entry:
     """One row that asks for one object; ``name`` is the column with its id."""
     return Entry(
@@ -88,7 +88,9 @@ def _file(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name.casefold()
 
 
-def boxes_through_planes(low: Sequence[float], high: Sequence[float]) -> list[tuple[Sketch, Place]]:
+def boxes_through_planes(
+    low: Sequence[float], high: Sequence[float]
+) -> list[tuple[ShapePrompt, Place]]:
     """A half-open box of planes, rows and columns, as a box in each of its planes."""
     first, end = whole("the first plane", low[0]), whole("the last plane", high[0])
     if end <= first:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
-from napari_segany.io.detections.found import Place, RowError, TableImage
+from napari_segany.io.detections.types import Place, RowError, TableImage
 
 LEAST = 0.5
 """Pixels between the edges of the box around a single pixel."""
@@ -16,7 +16,7 @@ SLACK = 1.0
 """Pixels by which a box may be beyond the image without a word: some count its edge so."""
 
 
-def box_between(corners: Sequence[float], half_open: bool = False) -> Sketch:
+def box_between(corners: Sequence[float], half_open: bool = False) -> ShapePrompt:
     """A box by two opposite corners in whatever order, rows before columns.
 
     ``half_open`` boxes run along the edges of pixels: they end after their last one.
@@ -32,10 +32,10 @@ def box_between(corners: Sequence[float], half_open: bool = False) -> Sketch:
         raise RowError("its box has no area")
     if half_open:
         c, d = max(c - 1, a + LEAST), max(d - 1, b + LEAST)
-    return Sketch(box=[a, b, c, d])
+    return ShapePrompt(box=[a, b, c, d])
 
 
-def box_of_size(row: float, col: float, height: float, width: float) -> Sketch:
+def box_of_size(row: float, col: float, height: float, width: float) -> ShapePrompt:
     """A box by its corner and its size, along the edges of pixels."""
     return box_between([row, col, row + height, col + width], half_open=True)
 
@@ -45,7 +45,7 @@ def is_beyond(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
     return bool((spots < -SLACK).any() or (spots > np.asarray(shape) - 1 + SLACK).any())
 
 
-def fit(sketch: Sketch, shape: tuple[int, int]) -> str:
+def fit(sketch: ShapePrompt, shape: tuple[int, int]) -> str:
     """Cut a sketch's box at the border of a plane; returns what was done, in words.
 
     Raises

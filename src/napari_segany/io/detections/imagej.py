@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_of_size
-from napari_segany.io.detections.found import Choices, Place, RowError, TableImage, Understood
-from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.text_table import Row, Sheet
+from napari_segany.io.detections.types import Choices, Place, RowError, TableImage, Understood
 from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
 
 BOX = ("BX", "BY", "Width", "Height")
@@ -44,7 +44,7 @@ def is_list(sheet: Sheet) -> bool:
 
 
 def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     listed = is_list(sheet)
     boxes: Sequence[str] | None = LISTED if listed else BOX if sheet.has(*BOX) else None
     pair = next((pair for pair in CENTRES if sheet.has(*pair)), CENTRES[0])
@@ -57,7 +57,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
     name = next((n for n in _NAMES[:3] if n in sheet.names), None)
 
-    def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+    def make(row: Row) -> Sequence[tuple[ShapePrompt, Place]]:
         if _is_summary(row):
             raise RowError("it is ImageJ's summary of the others and no object")
         place = place_of(row, planes, first)
@@ -69,7 +69,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
         if boxes is not None:
             return [(box_of_size(y, x, values[3] * scale[0], values[2] * scale[1]), place)]
         # ImageJ counts from the corner of the first pixel.
-        return [(Sketch([[y - 0.5, x - 0.5]], [1]), place)]
+        return [(ShapePrompt([[y - 0.5, x - 0.5]], [1]), place)]
 
     said = "boxes from" if boxes is not None else "points from the middles"
     known = is_sized(image)

@@ -4,11 +4,13 @@ from functools import partial
 
 import numpy as np
 
-from napari_segany.core.sketches import Sketch, inside, sketched
+from napari_segany.core.shape_prompts import ShapePrompt, inside, prompts_of_shape
 from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import check_label, place_of
 from napari_segany.io.detections.fitting import is_beyond
-from napari_segany.io.detections.found import (
+from napari_segany.io.detections.points import grouped_points
+from napari_segany.io.detections.text_table import Row, Sheet
+from napari_segany.io.detections.types import (
     Choices,
     Entry,
     Place,
@@ -16,8 +18,6 @@ from napari_segany.io.detections.found import (
     TableImage,
     Understood,
 )
-from napari_segany.io.detections.points import grouped_points
-from napari_segany.io.detections.sheet import Row, Sheet
 
 KINDS = ("rectangle", "ellipse", "polygon", "line", "path")
 SHAPES = ("index", "shape-type", "vertex-index")
@@ -29,7 +29,7 @@ def fits(sheet: Sheet) -> bool:
 
 
 def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     axes: list[str] = []
     while sheet.has(f"axis-{len(axes)}"):
         axes.append(f"axis-{len(axes)}")
@@ -83,7 +83,7 @@ def _shapes(
     for row in sheet.rows:
         groups.setdefault(row.text("index") or row.where, []).append(row)
 
-    def make(rows: list[Row]) -> list[tuple[Sketch, Place]]:
+    def make(rows: list[Row]) -> list[tuple[ShapePrompt, Place]]:
         rows = sorted(rows, key=lambda row: row.value("vertex-index"))
         kinds = {row.text("shape-type") for row in rows}
         kind = kinds.pop()
@@ -98,7 +98,7 @@ def _shapes(
             raise RowError(f"it has {len(spots)} vertices, and {kind}s have 4")
         if np.ptp(spots, axis=0).max() == 0:
             raise RowError("it has no area")
-        sketch = sketched(kind, spots, 1, shape)
+        sketch = prompts_of_shape(kind, spots, 1, shape)
         if sketch.empty:
             outside = not inside(spots, shape).any()
             raise RowError("it lies outside the image" if outside else "it has no area")

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from functools import partial
 
-from napari_segany.core.sketches import Sketch, are_signs, sign_of
+from napari_segany.core.shape_prompts import ShapePrompt, are_signs, sign_of
 from napari_segany.io.detections.columns import check_label, place_of
-from napari_segany.io.detections.found import Entry, Place, RowError
-from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.text_table import Row, Sheet
+from napari_segany.io.detections.types import Entry, Place, RowError
 from napari_segany.io.detections.units import IN_PIXELS, Scale
 
 IDS = ("label", "id", "object_id", "index")
@@ -72,8 +72,8 @@ def grouped_points(
             key = (row.text(whose), *(row.text(column) for column in planes.values()))
         groups.setdefault(key, []).append(row)
 
-    def make(rows: list[Row]) -> list[tuple[Sketch, Place]]:
-        sketch, place = Sketch(), place_of(rows[0], planes, first, rounded)
+    def make(rows: list[Row]) -> list[tuple[ShapePrompt, Place]]:
+        sketch, place = ShapePrompt(), place_of(rows[0], planes, first, rounded)
         for row in rows:
             try:
                 check_label(row, label)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.io.detections.columns import entry, rows_of_image
-from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
-from napari_segany.io.detections.sheet import Row, Sheet
+from napari_segany.io.detections.text_table import Row, Sheet
+from napari_segany.io.detections.types import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.units import IN_PIXELS, calibrated
 
 CENTROID = re.compile(r"centroid ([xy])\s*\(?(px|pixels?|µm|μm|um|\ufffdm|m)\)?")
@@ -31,7 +31,7 @@ def _columns(sheet: Sheet) -> tuple[tuple[str, str], bool] | None:
 
 
 def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     columns = _columns(sheet)
     if columns is None:
         sheet.need(("Centroid X µm", "Centroid Y µm"), "table of QuPath")
@@ -44,10 +44,10 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     else:
         scale = calibrated(sheet.path, image, "Centroids", micrometres=True)
 
-    def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+    def make(row: Row) -> Sequence[tuple[ShapePrompt, Place]]:
         y, x = (v * s for v, s in zip(row.values(spot), scale, strict=True))
         # QuPath counts from the corner of the first pixel.
-        return [(Sketch([[y - 0.5, x - 0.5]], [1]), {})]
+        return [(ShapePrompt([[y - 0.5, x - 0.5]], [1]), {})]
 
     said = f"QuPath measurements: points from {spot[1]}, {spot[0]}"
     name = sheet.first_of(["Object ID", "Name"])

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.io.detections.columns import entry, place_of, planes_said
 from napari_segany.io.detections.fitting import box_between
-from napari_segany.io.detections.found import Choices, Place, TableImage, Understood
-from napari_segany.io.detections.sheet import Row, Sheet, to_number
+from napari_segany.io.detections.text_table import Row, Sheet, to_number
+from napari_segany.io.detections.types import Choices, Place, TableImage, Understood
 from napari_segany.io.detections.units import IN_PIXELS, calibrated, is_sized, unit_of
 
 SPOT = ("POSITION_Y", "POSITION_X")
@@ -19,7 +19,7 @@ def fits(sheet: Sheet) -> bool:
 
 
 def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     sheet.need(SPOT, "table of TrackMate")
     sheet, unit = _without_titles(sheet)
     known = is_sized(image)
@@ -35,14 +35,14 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     depth = "POSITION_Z" if any(sheet.numbers("POSITION_Z")) else ""
     step = image.pixel_size["Z"][0] if "Z" in image.pixel_size and scale != IN_PIXELS else 1.0
 
-    def make(row: Row) -> Sequence[tuple[Sketch, Place]]:
+    def make(row: Row) -> Sequence[tuple[ShapePrompt, Place]]:
         place = dict(place_of(row, planes, first))
         if depth:
             place["Z"] = round(row.value(depth) / step)
         row_, col = (v * s for v, s in zip(row.values(SPOT), scale, strict=True))
         size = (to_number(row.text(radius), row.comma) or 0) if radius else 0
         if size <= 0:
-            return [(Sketch([[row_, col]], [1]), place)]
+            return [(ShapePrompt([[row_, col]], [1]), place)]
         down, right = size * scale[0], size * scale[1]
         return [(box_between([row_ - down, col - right, row_ + down, col + right]), place)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from napari_segany.core.units import convert
 from napari_segany.errors import InputError
-from napari_segany.io.detections.found import TableImage, Units
+from napari_segany.io.detections.types import TableImage, Units
 
 Scale = tuple[float, float]
 """Pixels along rows and columns (Y, X) that one unit of the table is."""

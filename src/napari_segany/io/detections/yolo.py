@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from napari_segany.core.sketches import Sketch
+from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.detections.fitting import box_of_size
-from napari_segany.io.detections.found import (
+from napari_segany.io.detections.text_table import to_number
+from napari_segany.io.detections.types import (
     Choices,
     Entry,
     Place,
@@ -15,7 +16,6 @@ from napari_segany.io.detections.found import (
     TableImage,
     Understood,
 )
-from napari_segany.io.detections.sheet import to_number
 
 LEAST = 5
 """Numbers on a line: class, middle and size."""
@@ -30,7 +30,7 @@ def fits(text: str) -> bool:
 
 
 def read(path: Path, text: str, image: TableImage, choices: Choices) -> Understood:
-    """See :data:`napari_segany.io.detections.reading.DIALECTS`."""
+    """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     lines = [(n, line.split()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     entries = [
         Entry(row, f"row {row} (line {n})", "", partial(_make, words, image.shape))
@@ -47,7 +47,7 @@ def read(path: Path, text: str, image: TableImage, choices: Choices) -> Understo
     )
 
 
-def _make(words: Sequence[str], shape: tuple[int, int]) -> Sequence[tuple[Sketch, Place]]:
+def _make(words: Sequence[str], shape: tuple[int, int]) -> Sequence[tuple[ShapePrompt, Place]]:
     height, width = shape
     numbers = []
     for word in words[1:]:

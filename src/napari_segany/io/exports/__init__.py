@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from napari_segany.io.exports.coco import CocoExport
-from napari_segany.io.exports.pictures import MaskExport, OverlayExport
+from napari_segany.io.exports.image_files import MaskExport, OverlayExport
 from napari_segany.io.exports.plane import Export, Exported, ResultPlane
 from napari_segany.io.exports.rois import RoiExport
 from napari_segany.io.exports.yolo import YoloExport

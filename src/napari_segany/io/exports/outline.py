@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from napari_segany.core.labels import EIGHT_NEIGHBOURS
+from napari_segany.core.binary_mask import EIGHT_NEIGHBOURS
 
 
 def parts_of(

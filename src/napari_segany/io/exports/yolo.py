@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_segany.io.exports.deterministic_zip import DeterministicZip
 from napari_segany.io.exports.outline import outline, parts_of
 from napari_segany.io.exports.plane import Exported, ResultPlane
-from napari_segany.io.exports.zipped import Zipped
 
 
 class YoloExport:
@@ -18,7 +18,7 @@ class YoloExport:
 
     def __init__(self, about: Exported) -> None:
         self._name = about.name
-        self._zip = Zipped()
+        self._zip = DeterministicZip()
 
     def add(self, plane: ResultPlane) -> None:
         """See :class:`Export`."""

@@ -1,0 +1,53 @@
+"""One finished plane as bytes: what is kept until all planes of an image are there."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from napari_segany.core.mask_io import pack, unpack
+from napari_segany.errors import SeganyError
+from napari_segany.io.result_files import MeasuredPlane
+
+
+def to_bytes(plane: MeasuredPlane) -> bytes:
+    """A plane's labels, masks and measurements."""
+    arrays: dict[str, Any] = {
+        "index": np.array(plane.index, np.int64),
+        # In the smallest type, because it is read back as it is.
+        "labels": plane.labels.astype(np.min_scalar_type(plane.labels.max(initial=0)), copy=False),
+        # The order of columns is that of the table.
+        "columns": np.frombuffer(json.dumps(list(plane.columns)).encode(), np.uint8),
+    }
+    arrays |= {f"mask_{name}": values for name, values in pack(plane.masks).items()}
+    arrays |= {f"column_{name}": values for name, values in plane.columns.items()}
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def from_bytes(content: bytes) -> MeasuredPlane:
+    """The plane that :func:`to_bytes` took apart.
+
+    Raises
+    ------
+    SeganyError
+        If the bytes are not whole.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            names = json.loads(arrays["columns"].tobytes())
+            prefix = "mask_"
+            masks = {k.removeprefix(prefix): arrays[k] for k in arrays if k.startswith(prefix)}
+            return MeasuredPlane(
+                index=tuple(int(n) for n in arrays["index"]),
+                labels=arrays["labels"],
+                masks=unpack(masks),
+                columns={name: arrays[f"column_{name}"] for name in names},
+            )
+    # A damaged zip file fails in many ways.
+    except Exception as error:
+        raise SeganyError(
+            f"A finished plane cannot be read ({error}); it is done again."
+        ) from error

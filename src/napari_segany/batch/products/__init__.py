@@ -1,0 +1,1 @@
+"""What a batch makes of each image: labels, edge maps or proposals."""

@@ -1,0 +1,85 @@
+"""Single binary masks: bounding boxes, run lengths, clean-up, and packed bits.
+
+Packed masks hold eight pixels a byte. The first bit of a row stands for a column of the plane that
+is a multiple of eight, so that masks can be compared byte by byte wherever they lie.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Half-open (row_min, col_min, row_max, col_max) of a mask, zeros if it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO's uncompressed run lengths: column by column, starting with the zeros."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([[0], changes, [flat.size]])
+    counts = np.diff(edges).tolist()
+    return [0, *counts] if flat[0] else counts
+
+
+def fill_small_holes(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
+    """Fill background components below ``area`` pixels (8-connected, as in the reference)."""
+    components, count = ndimage.label(~mask, EIGHT_NEIGHBOURS)
+    sizes = np.bincount(components.ravel(), minlength=count + 1)
+    small = sizes < area
+    small[0] = False
+    filled: NDArray[np.bool_] = mask | small[components]
+    return filled
+
+
+def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
+    """Remove components below ``area`` pixels (8-connected), but never the largest one."""
+    components, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
+    sizes = np.bincount(components.ravel(), minlength=count + 1)
+    keep = sizes >= area
+    keep[0] = False
+    if count and not keep.any():
+        keep[1 + np.argmax(sizes[1:])] = True
+    kept: NDArray[np.bool_] = keep[components]
+    return kept
+
+
+def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
+    """Bits of a mask whose first column is column ``left`` of the plane."""
+    before = left % 8
+    padded = np.zeros((mask.shape[0], before + mask.shape[1]), bool)
+    padded[:, before:] = mask
+    return np.packbits(padded, axis=1)
+
+
+def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
+    """The mask, boolean, whose columns are ``left`` to ``right`` of the plane."""
+    pixels = np.unpackbits(bits, axis=1).view(bool)
+    return pixels[:, left % 8 : left % 8 + right - left]
+
+
+def shared(
+    bits: NDArray[np.uint8],
+    box: Sequence[int],
+    other_bits: NDArray[np.uint8],
+    other_box: Sequence[int],
+) -> int:
+    """Pixels that two masks have in common; boxes are row_min, col_min, row_max, col_max."""
+    (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = box, other_box
+    top, bottom = max(top1, top2), min(bottom1, bottom2)
+    # In bytes; those at the sides hold zeros beyond each mask's own box.
+    left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
+    if bottom <= top or right <= left:
+        return 0
+    one = bits[top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
+    two = other_bits[top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
+    return int(np.bitwise_count(one & two).sum())

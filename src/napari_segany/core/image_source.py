@@ -1,0 +1,219 @@
+"""Where the planes of a session come from."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice, product
+from typing import Any, Protocol
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from napari_segany.core.intensity import Limits
+from napari_segany.core.planes import as_colours
+from napari_segany.errors import InputError, PlaneError
+
+Plane = tuple[int | None, ...]
+"""One entry an axis of the image (without channel and colour): None for the plane's two axes."""
+
+IDENTIFYING_PLANES, IDENTIFYING_PIXELS = 3, 1 << 16
+
+
+def plane_slices(plane: Plane) -> tuple[int | slice, ...]:
+    """The index that takes a plane out of an array, its axes in ascending order."""
+    return tuple(slice(None) if n is None else n for n in plane)
+
+
+def plane_name(plane: Plane) -> str:
+    """What a person calls a plane, from 0 along each axis."""
+    at = ", ".join(str(n) for n in plane if n is not None)
+    return f"Plane {at}" if at else "Image"
+
+
+def plane_shape(shape: Sequence[int], plane: Plane) -> tuple[int, int]:
+    """(H, W) of a plane of an image of ``shape``."""
+    rows, cols = (size for size, n in zip(shape, plane, strict=True) if n is None)
+    return rows, cols
+
+
+def check_plane_index(shape: Sequence[int], plane: Plane) -> None:
+    """Raise InputError unless ``plane`` is one of an image of ``shape``."""
+    fits = len(plane) == len(shape) and sum(n is None for n in plane) == 2
+    if not fits or not all(n is None or 0 <= n < s for n, s in zip(plane, shape, strict=True)):
+        raise InputError(
+            f"{plane} is no plane of an image of shape {tuple(shape)}: give an index for every "
+            "axis, None for the two of the plane."
+        )
+
+
+class ImageSource(Protocol):
+    """An image of two or more axes, read plane by plane."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its labels: without channel and colour axes."""
+        ...
+
+    @property
+    def limits(self) -> Limits | None:
+        """Intensities that become black and white; None for each plane's own percentiles."""
+        ...
+
+    def read(self, plane: Plane) -> NDArray[np.generic]:
+        """(H, W) or (H, W, 3), axes in ascending order; reads no other plane."""
+        ...
+
+    def identity(self) -> str:
+        """A key of the image's content that is the same when it is opened again."""
+        ...
+
+
+class ArraySource:
+    """Planes of an array: numpy, dask, zarr or anything that is indexed like those.
+
+    Parameters
+    ----------
+    data : array
+        With two or more axes, and perhaps one of channels or, last, of colours.
+    rgb : bool
+        Whether the last axis is colour (3 or 4 samples).
+    channel_axis : int, optional
+        Axis of channels.
+    channels : sequence of int
+        One channel to look at, or two or three to be seen as red, green and blue.
+    limits : tuple, optional
+        Intensities that become black and white; each plane's own percentiles by default.
+    name : str
+        What people call it.
+
+    Raises
+    ------
+    InputError
+        If the axes do not fit the data.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        rgb: bool = False,
+        channel_axis: int | None = None,
+        channels: Sequence[int] = (0,),
+        limits: Limits | None = None,
+        name: str = "image",
+    ) -> None:
+        shape = tuple(int(n) for n in data.shape)
+        if channel_axis is not None and not -len(shape) <= channel_axis < len(shape):
+            raise InputError(f"There is no axis {channel_axis} in an image of shape {shape}.")
+        if rgb and (channel_axis is not None or shape[-1] not in (3, 4)):
+            raise InputError(f"An image of shape {shape} is not RGB with colours last.")
+        self.data, self.rgb, self.name, self.limits = data, rgb, name, limits
+        self.channel_axis = None if channel_axis is None else channel_axis % len(shape)
+        self.channels = tuple(channels)
+        left_out = len(shape) - 1 if rgb else self.channel_axis
+        self.shape = tuple(n for axis, n in enumerate(shape) if axis != left_out)
+        if len(self.shape) < 2 or 0 in shape:
+            raise InputError(f"An image of shape {shape} has no planes.")
+        if self.channel_axis is not None:
+            count = shape[self.channel_axis]
+            fits = all(0 <= c < count for c in self.channels)
+            if len(self.channels) not in (1, 2, 3) or not fits:
+                raise InputError(
+                    f"Give one, two or three channels of 0..{count - 1}, got {self.channels}."
+                )
+
+    def read(self, plane: Plane) -> NDArray[np.generic]:
+        """(H, W) or (H, W, 3) pixels of one plane.
+
+        Raises
+        ------
+        PlaneError
+            If the array does not give them.
+        """
+        check_plane_index(self.shape, plane)
+        index = plane_slices(plane)
+        if self.channel_axis is None:
+            pixels = self._pixels(index)
+            return pixels[..., :3] if self.rgb else pixels
+        at = self.channel_axis
+        # One after the other: lazy arrays take no lists of indices everywhere.
+        seen = [self._pixels((*index[:at], c, *index[at:])) for c in self.channels]
+        return seen[0] if len(seen) == 1 else as_colours(seen)
+
+    def _pixels(self, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
+        try:
+            return np.asarray(self.data[index])
+        except Exception as error:
+            # Lazy arrays are other people's code: files that are gone, servers that do not answer.
+            raise PlaneError(f"{self.name} cannot be read: {error}") from error
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the array is read, as keywords; none for plain planes."""
+        if self.channel_axis is not None:
+            return {"channel_axis": self.channel_axis, "channels": list(self.channels)}
+        return {"rgb": True} if self.rgb else {}
+
+    def identity(self) -> str:
+        """Hash of shape, type and a few planes, at most 65536 pixels of each."""
+        found = xxhash.xxh3_128()
+        found.update(repr((self.data.shape, str(self.data.dtype), self.rgb)).encode())
+        leading = list(islice(product(*(range(n) for n in self.shape[:-2])), 1 << 16))
+        last = len(leading) - 1
+        chosen = sorted({0, last // 2, last})[:IDENTIFYING_PLANES]
+        for number in chosen:
+            pixels = self.read((*leading[number], None, None))
+            step = max(1, int((pixels.size / IDENTIFYING_PIXELS) ** 0.5))
+            found.update(np.ascontiguousarray(pixels[::step, ::step]).tobytes())
+        return found.hexdigest()
+
+
+class CompositeSource:
+    """Two or three gray images of one shape, seen as red, green and blue.
+
+    Parameters
+    ----------
+    sources : sequence of ImageSource
+        The first gives the name.
+
+    Raises
+    ------
+    InputError
+        If their shapes differ or their number is wrong.
+    """
+
+    limits: Limits | None = None
+
+    def __init__(self, sources: Iterable[ImageSource]) -> None:
+        sources = tuple(sources)
+        if len(sources) not in (2, 3) or len({each.shape for each in sources}) != 1:
+            raise InputError("Two or three images of one shape can be seen as colours.")
+        self.sources = sources
+
+    @property
+    def name(self) -> str:
+        """That of the first."""
+        return self.sources[0].name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of every one."""
+        return self.sources[0].shape
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Which images these are."""
+        return {"images": [each.name for each in self.sources]}
+
+    def read(self, plane: Plane) -> NDArray[np.generic]:
+        """(H, W, 3) pixels of one plane."""
+        return as_colours([each.read(plane) for each in self.sources])
+
+    def identity(self) -> str:
+        """Hash of what identifies each of them."""
+        every = "".join(each.identity() for each in self.sources)
+        return xxhash.xxh3_128(every.encode()).hexdigest()

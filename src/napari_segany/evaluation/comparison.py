@@ -1,0 +1,343 @@
+"""Two label images side by side: scores, what became of every object, and a map of the errors."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.errors import InputError
+from napari_segany.evaluation.contingency import ContingencyTable
+from napari_segany.evaluation.instance_metrics import (
+    KINDS,
+    THRESHOLDS,
+    Comparison,
+    InstanceScores,
+    classify_errors,
+    mean_scores,
+    score,
+)
+
+PlaneIndex = tuple[int | None, ...]
+"""A plane of an array: one entry an axis, None for the plane's two axes."""
+
+BLOCK = 1 << 20
+"""Pixels compared in one go; between two of them it can be stopped and others can work."""
+
+VALUES: Mapping[str, int] = {kind: n for n, kind in enumerate(KINDS, start=1)}
+"""Values of the map of errors, by verdict; 0 where there is no object."""
+
+Read = Callable[[int, PlaneIndex], NDArray[np.integer]]
+"""Reads a plane (H, W) of the truth (0) or of the prediction (1)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTable:
+    """What became of every object: true ones, and predicted ones that belong to no true one.
+
+    Attributes
+    ----------
+    part : ndarray
+        (N,) position in :attr:`SideBySide.parts`, ascending.
+    kind : ndarray
+        (N,) int8, positions in :data:`~napari_segany.evaluation.instance_metrics.KINDS`.
+    label : ndarray
+        (N,) int64: in the prediction where the verdict is "false", else in the truth.
+    partner : ndarray
+        (N,) int64, the label that fits best in the prediction; 0 if there is none.
+    iou : ndarray
+        (N,) with what fits best.
+    area : ndarray
+        (N,) pixels, or voxels of objects through planes.
+    position : ndarray
+        (N, n) centre of mass in array indices; of objects through planes, in the one that has
+        most of it.
+    """
+
+    part: NDArray[np.intp]
+    kind: NDArray[np.int8]
+    label: NDArray[np.int64]
+    partner: NDArray[np.int64]
+    iou: NDArray[np.float64]
+    area: NDArray[np.int64]
+    position: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def of_truth(self) -> NDArray[np.bool_]:
+        """(N,) whether a row is about a true object."""
+        return np.asarray(self.kind != VALUES["false"] - 1)
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """(N,) labels in the truth; 0 where an object belongs to none."""
+        return np.where(self.of_truth, self.label, 0)
+
+    @property
+    def prediction(self) -> NDArray[np.int64]:
+        """(N,) labels in the prediction; 0 where nothing was found."""
+        return np.where(self.of_truth, self.partner, self.label)
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectComparison:
+    """A prediction compared with the truth.
+
+    Attributes
+    ----------
+    planes : tuple of PlaneIndex
+        What was compared.
+    together : bool
+        Whether an object goes through planes; else every plane has objects of its own.
+    scores : tuple of InstanceScores
+        Of each plane, or one of all if ``together``.
+    objects : ObjectTable
+        A row an object.
+    """
+
+    planes: tuple[PlaneIndex, ...]
+    together: bool
+    scores: tuple[InstanceScores, ...]
+    objects: ObjectTable
+
+    @property
+    def mean(self) -> InstanceScores:
+        """Scores of all of it; means over planes that have objects, if there are several."""
+        return mean_scores(self.scores)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Objects by verdict."""
+        found = np.bincount(self.objects.kind, minlength=len(KINDS)).tolist()
+        return dict(zip(KINDS, found, strict=True))
+
+    def plane_text(self, part: int) -> str:
+        """Where a part lies, as text: its indices, nothing if it is all there is."""
+        if self.together:
+            return ""
+        return ", ".join(str(n) for n in self.planes[part] if n is not None)
+
+    def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, NDArray[Any]]:
+        """The table of objects for a file; ``rows`` chooses and orders.
+
+        Truth and prediction are labels, 0 where there is none.
+        """
+        table = self.objects
+        at = np.arange(len(table)) if rows is None else rows
+        texts = np.array([self.plane_text(k) for k in range(len(self.scores))], dtype=object)
+        columns: dict[str, NDArray[Any]] = {
+            "verdict": np.array(list(KINDS), dtype=object)[table.kind[at]],
+            "truth": table.truth[at],
+            "prediction": table.prediction[at],
+            "plane": texts[table.part[at]],
+            "iou": table.iou[at],
+            "area": table.area[at],
+        }
+        for axis, values in enumerate(table.position[at].T):
+            columns[f"centroid-{axis}"] = values
+        return columns
+
+    def to_dict(self) -> dict[str, Any]:
+        """Scores for JSON: of all, by verdict, and of each plane if there are several."""
+        found: dict[str, Any] = {
+            "objects": "through all planes" if self.together else "in each plane",
+            "planes": len(self.planes),
+            "iou_thresholds": list(THRESHOLDS),
+            "scores": asdict(self.mean),
+            "verdicts": self.counts,
+        }
+        if len(self.scores) > 1:
+            found["by_plane"] = [
+                {"plane": self.plane_text(k), **asdict(each)} for k, each in enumerate(self.scores)
+            ]
+        return found
+
+
+def compare(
+    read: Read,
+    planes: Sequence[PlaneIndex],
+    *,
+    together: bool = False,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> ObjectComparison:
+    """Compare two label images plane by plane; no more than one plane of each is in memory.
+
+    Parameters
+    ----------
+    read : callable
+        Gives (H, W) integer labels, 0 is background, of the truth (0) and the prediction (1).
+    planes : sequence of PlaneIndex
+        Which planes.
+    together : bool
+        Objects of one label in several planes are one object.
+    progress, should_stop : callable, optional
+        Told of planes; polled to end early.
+
+    Raises
+    ------
+    InputError
+        If a plane has different shapes in both.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    counts, scores, tables = [], [], []
+    for number, plane in enumerate(planes):
+        counted = _count(read(0, plane), read(1, plane), should_stop)
+        if together:
+            counts.append(counted)
+        else:
+            comparison = Comparison.of_pairs(counted.labels, counted.pixels)
+            scores.append(score(comparison))
+            tables.append(_table(number, comparison, [counted], [plane]))
+        if progress is not None:
+            progress(number + 1, len(planes))
+    if together:
+        all_of_it = ContingencyTable.together(counts)
+        comparison = Comparison.of_pairs(all_of_it.labels, all_of_it.pixels)
+        scores.append(score(comparison))
+        tables.append(_table(0, comparison, counts, planes))
+    names = ObjectTable.__dataclass_fields__
+    joined = {
+        name: np.concatenate([getattr(each, name) for each in tables]) for name in names if tables
+    }
+    return ObjectComparison(tuple(planes), together, tuple(scores), ObjectTable(**joined))
+
+
+def _count(
+    truth: NDArray[np.integer], prediction: NDArray[np.integer], should_stop: ShouldStop | None
+) -> ContingencyTable:
+    if truth.shape != prediction.shape:
+        raise InputError(
+            f"A prediction of shape {prediction.shape} cannot be compared with truth of "
+            f"{truth.shape}."
+        )
+    parts = []
+    for rows in _blocks(truth.shape):
+        check(should_stop)
+        parts.append(ContingencyTable.of(truth[rows], prediction[rows], rows.start))
+    return ContingencyTable.together(parts)
+
+
+def _blocks(shape: Sequence[int]) -> Iterator[slice]:
+    height = max(BLOCK // max(shape[1], 1), 1)
+    for row in range(0, shape[0], height):
+        yield slice(row, min(row + height, shape[0]))
+
+
+def _table(
+    part: int,
+    comparison: Comparison,
+    counts: Sequence[ContingencyTable],
+    planes: Sequence[PlaneIndex],
+) -> ObjectTable:
+    found = classify_errors(comparison)
+    of_truth = found.truth_ids > 0
+    label = np.where(of_truth, found.truth_ids, found.found_ids)
+    area, position = np.zeros(len(label), np.int64), np.zeros((len(label), len(planes[0])))
+    for side, mine in enumerate((of_truth, ~of_truth)):
+        ids, pixels, places = _places(side, counts, planes)
+        at = np.searchsorted(ids, label[mine])
+        area[mine], position[mine] = pixels[at], places[at]
+    return ObjectTable(
+        part=np.full(len(label), part, np.intp),
+        kind=found.kind,
+        label=label,
+        partner=np.where(of_truth, found.found_ids, 0),
+        iou=found.iou,
+        area=area,
+        position=position,
+    )
+
+
+def _places(
+    side: int, counts: Sequence[ContingencyTable], planes: Sequence[PlaneIndex]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Labels, pixels in all planes, and the centre in the plane that has most of them."""
+    ids, pixels, places = [], [], []
+    for counted, plane in zip(counts, planes, strict=True):
+        values, areas, centres = counted.centres(side)
+        place = np.tile([np.nan if n is None else float(n) for n in plane], (len(values), 1))
+        place[:, [axis for axis, n in enumerate(plane) if n is None]] = centres
+        ids.append(values)
+        pixels.append(areas)
+        places.append(place)
+    every, areas, where = np.concatenate(ids), np.concatenate(pixels), np.concatenate(places)
+    order = np.lexsort((-areas, every))
+    values, first, at = np.unique(every[order], return_index=True, return_inverse=True)
+    total = np.zeros(len(values), np.int64)
+    np.add.at(total, at, areas[order])
+    return values, total, where[order][first]
+
+
+def draw_errors(
+    read: Read,
+    found: ObjectComparison,
+    into: Any,
+    *,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> None:
+    """Write the verdict of every pixel's object, as :data:`VALUES`, into an array.
+
+    True objects are drawn first. What is false lies over them: at most half of any true object is
+    below one, so that none disappears.
+
+    Parameters
+    ----------
+    read : callable
+        As for :func:`compare`.
+    found : ObjectComparison
+        What it returned.
+    into : array
+        uint8, of the images' shape, all zeros; written where something was compared.
+    progress, should_stop : callable, optional
+        Told of planes; polled to end early.
+
+    Raises
+    ------
+    Cancelled
+        If ``should_stop`` returned True; what is written by then stays.
+    """
+    for number, plane in enumerate(found.planes):
+        truth, prediction = read(0, plane), read(1, plane)
+        index = tuple(slice(None) if n is None else n for n in plane)
+        tables = _by_side(found.objects, 0 if found.together else number)
+        drawn = np.zeros(truth.shape, np.uint8)
+        for rows in _blocks(truth.shape):
+            check(should_stop)
+            for labels, (ids, values) in zip((truth, prediction), tables, strict=True):
+                _colour(labels[rows], ids, values, drawn[rows])
+        into[index] = drawn
+        if progress is not None:
+            progress(number + 1, len(found.planes))
+
+
+Known = tuple[NDArray[np.int64], NDArray[np.uint8]]
+
+
+def _by_side(table: ObjectTable, part: int) -> tuple[Known, Known]:
+    """Ascending labels with their values, of true objects and of false ones."""
+    begin, end = np.searchsorted(table.part, [part, part + 1])
+    label, values = table.label[begin:end], (table.kind[begin:end] + 1).astype(np.uint8)
+    of_truth = table.of_truth[begin:end]
+    return (label[of_truth], values[of_truth]), (label[~of_truth], values[~of_truth])
+
+
+def _colour(
+    labels: NDArray[np.integer],
+    ids: NDArray[np.int64],
+    values: NDArray[np.uint8],
+    drawn: NDArray[np.uint8],
+) -> None:
+    if not len(ids):
+        return
+    here = np.nonzero(labels > 0)
+    seen = labels[here].astype(np.int64)
+    at = np.minimum(np.searchsorted(ids, seen), len(ids) - 1)
+    known = ids[at] == seen
+    drawn[tuple(axis[known] for axis in here)] = values[at[known]]

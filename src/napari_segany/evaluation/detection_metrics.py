@@ -1,0 +1,162 @@
+"""Scored masks against true objects: average precision and recall, by pycocotools."""
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.io.rle import Coded, coded
+
+MOST = (10, 100, 1000)
+"""Masks of an image that are looked at, best first."""
+
+AREAS = MappingProxyType(
+    {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+)
+"""Pixels of true objects by size, as in COCO."""
+
+SIZES = tuple(AREAS)
+
+
+def best_first(masks: MaskSet, scores: NDArray[np.floating]) -> list[Coded]:
+    """The best-scored masks of a set, no more than are looked at."""
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")[: MOST[-1]].tolist()
+    return coded((masks.mask(i) for i in order), (float(scores[i]) for i in order))
+
+
+@dataclass
+class Detections:
+    """Collects images until they are scored; what is found where nothing is counts as false.
+
+    Attributes
+    ----------
+    images : int
+        How many were added.
+    objects : int
+        True objects in them.
+    """
+
+    images: int = 0
+    objects: int = 0
+    _truth: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    _found: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    _shapes: list[tuple[int, int]] = field(default_factory=list, repr=False)
+
+    def add(self, found: Sequence[Coded], truth: Sequence[Coded]) -> None:
+        """Take an image, as :func:`coded` gives its masks; both may overlap."""
+        known = [*truth, *found]
+        if not known:
+            return
+        self.images += 1
+        self._shapes.append(known[0].size)
+        self._found += [
+            {
+                "image_id": self.images,
+                "category_id": 1,
+                "segmentation": {"size": list(each.size), "counts": each.counts.encode()},
+                "score": each.score,
+            }
+            for each in found
+        ]
+        for each in truth:
+            self.objects += 1
+            self._truth.append(
+                {
+                    "id": self.objects,
+                    "image_id": self.images,
+                    "category_id": 1,
+                    "segmentation": {"size": list(each.size), "counts": each.counts.encode()},
+                    "area": each.area,
+                    "bbox": [0, 0, 1, 1],
+                    "iscrowd": 0,
+                }
+            )
+
+    def score(self) -> dict[str, float]:
+        """AP (IoU 0.5:0.95) and AP50 at 1000 masks, and AR at each of :data:`MOST`, by size.
+
+        Keys are "AP", "AP50", "AR@10", "AR@100", "AR@1000", "AR@1000 small" and so on. NaN where
+        there is no true object.
+        """
+        if not self._found or not self._truth:
+            there = {size: 0.0 if self._has(size) else float("nan") for size in SIZES}
+            scores = dict.fromkeys(["AP", "AP50"], there["all"])
+            return scores | {_key(most, size): there[size] for most in MOST for size in SIZES}
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+
+        truth = COCO()
+        truth.dataset = {
+            "images": [
+                {"id": n, "height": h, "width": w} for n, (h, w) in enumerate(self._shapes, start=1)
+            ],
+            "categories": [{"id": 1, "name": "object"}],
+            "annotations": self._truth,
+        }
+        # It prints how long everything took.
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth.createIndex()
+            # It writes into what it is given.
+            found = truth.loadRes([dict(each) for each in self._found])
+            evaluation = COCOeval(truth, found, "segm")
+            evaluation.params.maxDets = list(MOST)
+            evaluation.evaluate()
+            evaluation.accumulate()
+        precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
+        scores = {
+            "AP": _mean(precision[:, :, 0, 0, -1]),
+            "AP50": _mean(precision[0, :, 0, 0, -1]),
+        }
+        for m, most in enumerate(MOST):
+            for s, size in enumerate(SIZES):
+                scores[_key(most, size)] = _mean(recall[:, 0, s, m])
+        return scores
+
+    def _has(self, size: str) -> bool:
+        """Whether there is a true object of a size."""
+        low, high = AREAS[size]
+        return any(low <= each["area"] <= high for each in self._truth)
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Recall and precision at an IoU of 0.5, over the ranking of all masks together."""
+        if not self._found or not self._truth:
+            return np.zeros(0), np.zeros(0)
+        from pycocotools.mask import iou as overlaps
+
+        hits = np.zeros(len(self._found), bool)
+        ranked = sorted(range(len(self._found)), key=lambda n: -self._found[n]["score"])
+        for image in range(1, self.images + 1):
+            mine = [n for n in ranked if self._found[n]["image_id"] == image]
+            true = [t["segmentation"] for t in self._truth if t["image_id"] == image]
+            if not mine or not true:
+                continue
+            table = overlaps([self._found[n]["segmentation"] for n in mine], true, [0] * len(true))
+            free = np.ones(len(true), bool)
+            for row, n in zip(table, mine, strict=True):
+                at = int(np.argmax(np.where(free, row, -1.0)))
+                if free[at] and row[at] >= 0.5:
+                    free[at], hits[n] = False, True
+        found = np.cumsum(hits[ranked])
+        return found / len(self._truth), found / np.arange(1, len(ranked) + 1)
+
+
+def _key(most: int, size: str) -> str:
+    return f"AR@{most}" + ("" if size == "all" else f" {size}")
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    """Of what is there; pycocotools marks what is not with -1."""
+    known = values[values > -1]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def masks_of(labels: NDArray[np.integer]) -> Iterator[NDArray[np.bool_]]:
+    """A mask of each object of a label image, one at a time: all of them would take much room."""
+    for value in np.unique(labels[labels > 0]):
+        yield labels == value

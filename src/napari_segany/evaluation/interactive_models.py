@@ -1,0 +1,151 @@
+"""Who can be asked click by click: our models, and classical baselines from the same clicks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.filters import gaussian, sobel
+from skimage.segmentation import random_walker, watershed
+
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.prompts import Prompt
+from napari_segany.core.ranking import Ranking
+from napari_segany.models.sam.model import SamModel
+
+
+class SamClicker:
+    """A Segment Anything model; every click refines the confident mask before.
+
+    The first click has three candidates, of which the one with the highest predicted IoU is meant.
+    Further ones mean the single-mask answer, as in the paper, and offer the three beside it.
+
+    Parameters
+    ----------
+    model : SamModel
+        Who is asked.
+    limits : tuple, optional
+        Intensities that become black and white.
+    ranking : {"predicted_iou", "plausible"}
+        Which of three candidates is meant: the one with the highest predicted IoU, as in the paper,
+        or, as in the widgets, the best of those that do not cover more than half of the plane.
+    """
+
+    def __init__(
+        self, model: SamModel, limits: Limits | None = None, ranking: Ranking = "predicted_iou"
+    ) -> None:
+        self.model, self.limits, self.ranking = model, limits, ranking
+        self.name = model.id if ranking == "predicted_iou" else f"{model.id}, {ranking}"
+        self.identity = [model.weights.sha256, model.precision, model.device.type]
+        self._embedding: Any = None
+        self._logits: Any = None
+
+    def begin(self, image: NDArray[np.generic]) -> None:
+        """See :class:`Clicker`."""
+        self._embedding = self.model.embed(image, limits=self.limits)
+        self._logits = None
+
+    def begin_object(self) -> None:
+        """See :class:`Clicker`."""
+        self._logits = None
+
+    def click(
+        self, points: NDArray[np.float64], labels: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+        """See :class:`Clicker`."""
+        prompt = Prompt(points, labels, mask_logits=self._logits)
+        found = self.model.predict(
+            self._embedding, prompt, multimask=_wanted(labels), ranking=self.ranking
+        )
+        assert found.low_res_logits is not None
+        self._logits = found.low_res_logits[0]
+        return np.stack([found.mask(i) for i in range(len(found))]), found.predicted_iou
+
+    def click_together(
+        self,
+        asked: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
+        memories: Sequence[Any],
+    ) -> Any:
+        """Masks and logits for many objects, each with its clicks and its logits before."""
+        prompts = [
+            Prompt(points, labels, mask_logits=memory)
+            for (points, labels), memory in zip(asked, memories, strict=True)
+        ]
+        wanted = _wanted(asked[0][1])
+        answers = self.model.predict(
+            self._embedding, prompts, multimask=wanted, ranking=self.ranking
+        )
+        for found in answers:
+            assert found.low_res_logits is not None
+            masks = np.stack([found.mask(i) for i in range(len(found))])
+            yield masks, found.low_res_logits[0].copy()
+
+
+def _wanted(labels: NDArray[np.int64]) -> Any:
+    return "both" if len(labels) > 1 else True
+
+
+class _Classical(ABC):
+    """Marks the image with clicks, and its border as background until one is off the object."""
+
+    name = ""
+    REACH = 3
+    """Pixels around a click that belong to it."""
+
+    def begin(self, image: NDArray[np.generic]) -> None:
+        """See :class:`Clicker`."""
+        gray = to_rgb(image).mean(axis=-1) / 255
+        self._gray = gaussian(gray, 1.0)
+        self._edges = sobel(self._gray)
+
+    def begin_object(self) -> None:
+        """See :class:`Clicker`; nothing is kept of an object."""
+        return
+
+    def click(
+        self, points: NDArray[np.float64], labels: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+        """See :class:`Clicker`."""
+        seeds = np.zeros(self._gray.shape, np.int32)
+        seeds[[0, -1]] = 2
+        seeds[:, [0, -1]] = 2
+        for (row, col), sign in zip(np.rint(points).astype(int), labels, strict=True):
+            part = np.s_[
+                max(row - self.REACH, 0) : row + self.REACH + 1,
+                max(col - self.REACH, 0) : col + self.REACH + 1,
+            ]
+            seeds[part] = 1 if sign else 2
+        return (self.grow(seeds) == 1)[None], np.ones(1)
+
+    @abstractmethod
+    def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
+        """Labels of the whole plane from 1 (object) and 2 (not) where there are seeds."""
+
+
+class WatershedClicker(_Classical):
+    """Watershed of the gradient from the clicks."""
+
+    name = "watershed"
+
+    def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
+        """See :class:`_Classical`."""
+        grown: NDArray[np.integer] = watershed(self._edges, seeds)
+        return grown
+
+
+class RandomWalkerClicker(_Classical):
+    """Random walker (Grady, 2006) from the clicks; slow on large planes."""
+
+    name = "random_walker"
+
+    def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
+        """See :class:`_Classical`."""
+        grown: NDArray[np.integer] = random_walker(
+            self._gray, seeds, beta=1000, mode="cg_j", tol=1e-4, prob_tol=0.1
+        )
+        return grown
+
+
+BASELINES = {each.name: each for each in (WatershedClicker, RandomWalkerClicker)}
+"""By name."""

@@ -1,0 +1,1 @@
+"""Mask generators: find every object of a plane with a promptable model."""

@@ -1,0 +1,166 @@
+"""Everything that was found in a plane above loose bounds, and the choice among it.
+
+The choice needs no model, so it can be made again with other bounds in milliseconds.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.binary_mask import drop_small_specks, fill_small_holes
+from napari_segany.core.mask_shape import Solidities, touches_border
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.nms import Overlaps, box_nms, mask_nms
+from napari_segany.errors import InputError
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.models.screening import Screen, SparseEstimate
+
+SAME = 1e-9
+"""Bounds that differ by less than this share of them are one, written in other ways."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """K candidate masks of one plane.
+
+    Attributes
+    ----------
+    masks : MaskSet
+        All that passed ``stored``, in the order in which they were found.
+    glimpse : SparseEstimate
+        What was known before they were computed.
+    params : AutomaticParams
+        With thresholds filled in; what :meth:`select` goes by.
+    stored : Screen
+        The loosest bounds that can be asked for.
+    overlaps : Overlaps
+        Of the masks, remembered from one choice to the next.
+    solidities : Solidities
+        The same.
+    """
+
+    masks: MaskSet
+    glimpse: SparseEstimate
+    params: AutomaticParams
+    stored: Screen
+    overlaps: Overlaps
+    solidities: Solidities
+
+    @classmethod
+    def of(
+        cls, masks: MaskSet, glimpse: SparseEstimate, params: AutomaticParams, stored: Screen
+    ) -> "Candidates":
+        """Candidates of which no two have been compared yet."""
+        overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+        return cls(masks, glimpse, params, stored, overlaps, Solidities(masks))
+
+    @property
+    def _pixels(self) -> int:
+        return self.masks.shape[0] * self.masks.shape[1]
+
+    @property
+    def loosest(self) -> tuple[float, float]:
+        """Predicted IoU and stability below which nothing was kept."""
+        return max(float(self.stored.pred_iou), 0.0), max(float(self.stored.stability), 0.0)
+
+    def filtered(
+        self, max_area: int | None = None, nms_thresh: float | None = None, **given: Any
+    ) -> MaskSet:
+        """Choose with some parameters changed; None leaves one as it was.
+
+        Raises
+        ------
+        InputError
+            If a bound is looser than what was stored; the message names both.
+        """
+        given["box_nms_thresh"] = nms_thresh
+        changes = {name: value for name, value in given.items() if value is not None}
+        params = replace(self.params, **changes)
+        if max_area is not None:
+            params = params.with_largest(max_area, self._pixels)
+        self._check_stored(params)
+        return replace(self, params=params).select()
+
+    def _check_stored(self, params: AutomaticParams) -> None:
+        for name, asked, kept in (
+            ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou),
+            ("stability_score_thresh", params.stability_floor, self.stored.stability),
+        ):
+            if asked < kept and not math.isclose(asked, kept, rel_tol=SAME):
+                raise _too_loose(f"{name} {max(asked, 0):.6g} is below {kept:.6g}")
+        # Fractions of other last digits can mean the same pixels.
+        area, most = params.largest(self._pixels), int(self.stored.max_area * self._pixels)
+        if area > most:
+            raise _too_loose(
+                f"max_area_fraction {params.max_area_fraction:.6g} ({area} pixels) is above "
+                f"{self.stored.max_area:.6g}, {most} pixels"
+            )
+
+    def select(self) -> MaskSet:
+        """The masks that ``params`` lets through, best first within a crop, smaller crops first."""
+        params, masks = self.params, self.masks
+        max_area = params.largest(self._pixels)
+        sides = masks.crop_boxes[:, 2:] - masks.crop_boxes[:, :2]
+        in_crop = params.max_area_fraction * self._pixels / sides.prod(axis=1)
+        passing = (
+            (masks.predicted_iou > params.pred_iou_floor)
+            & (masks.stability_score >= params.stability_floor)
+            & self.glimpse.passes(params.stability_floor, in_crop)
+            & (masks.area <= max_area)
+        )
+        if params.exclude_border:
+            passing &= ~touches_border(masks.boxes, masks.shape)
+        chosen = np.flatnonzero(passing)
+        if params.min_solidity > 0:
+            chosen = chosen[self.solidities.of(chosen) >= params.min_solidity]
+        # Crops were asked one after another, so their candidates lie together.
+        borders = 1 + np.flatnonzero((np.diff(masks.crop_boxes[chosen], axis=0) != 0).any(axis=1))
+        crops = np.split(chosen, borders)
+        kept = [
+            crop[self._nms(crop, masks.predicted_iou[crop], params.box_nms_thresh)]
+            for crop in crops
+        ]
+        chosen = np.concatenate(kept)
+        if len(kept) > 1:
+            smallest_first = 1 / sides[chosen].prod(axis=1)
+            chosen = chosen[self._nms(chosen, smallest_first, params.crop_nms_thresh)]
+        found = replace(masks[chosen], candidate=chosen.astype(np.int64))
+        if params.min_mask_region_area > 0:
+            found = _clean_regions(found, params)
+        # Without thresholds a mask can be empty; nobody wants those.
+        keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
+        return replace(found[keep], _candidates=self)
+
+    def _nms(
+        self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float
+    ) -> NDArray[np.intp]:
+        if self.params.nms == "mask":
+            return mask_nms(self.overlaps, scores, threshold, among)
+        return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
+
+
+def _too_loose(what: str) -> InputError:
+    return InputError(
+        f"{what}, the loosest bound that candidates were kept for; find everything again with the "
+        "bound you want."
+    )
+
+
+def _clean_regions(found: MaskSet, params: AutomaticParams) -> MaskSet:
+    """Fill small holes, drop small specks, and suppress what became a duplicate by that."""
+    cleaned, untouched = [], []
+    for i in range(len(found)):
+        before = found.mask(i)
+        after = fill_small_holes(before, params.min_mask_region_area)
+        after = drop_small_specks(after, params.min_mask_region_area)
+        cleaned.append(MaskSet.from_masks(after[None]))
+        untouched.append(np.array_equal(before, after))
+    if not cleaned:
+        return found
+    redone = found.with_masks(MaskSet.concatenate(cleaned))
+    # Masks that needed no repair win over those that did.
+    scores = np.asarray(untouched, np.float32)
+    return redone.nms(max(params.box_nms_thresh, params.crop_nms_thresh), params.nms, scores)

@@ -1,0 +1,127 @@
+"""An image file that is open: what is known of it, and its pixels when they are indexed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_segany.io import pixel_size as sizes
+from napari_segany.io.file_version import Version
+from napari_segany.io.pixel_size import PixelSize
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedImage:
+    """An image file that is open for reading; use it in a ``with`` statement or close it.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    data : array
+        Has ``shape``, ``dtype`` and indexing; pixels are read when they are indexed.
+    axes : str
+        One letter a dimension; see :data:`napari_segany.core.planes.KNOWN_AXES`.
+    pixel_size : mapping
+        Size and unit of a step along those axes for which the file states it.
+    images_in_file : int
+        This is one of so many.
+    files : tuple of Path
+        Every file that its pixels may come from; a folder stands for all that is in it.
+    notes : tuple of str
+        What had to be guessed, and what else a person should know, a sentence each. Those about a
+        guess name the option of the command line that says otherwise.
+    """
+
+    path: Path
+    data: Any
+    axes: str
+    pixel_size: PixelSize = field(default_factory=dict)
+    images_in_file: int = 1
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    _close: Callable[[], None] = field(default=lambda: None, repr=False)
+    _versions: tuple[Version, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_versions", tuple(Version.of(path) for path in self.files))
+
+    @property
+    def name(self) -> str:
+        """The file's name without ``.tif``, ``.ome.tif`` and so on."""
+        return stem(self.path)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(int(n) for n in self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a pixel."""
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
+
+    @property
+    def is_current(self) -> bool:
+        """True while its files are those that were opened."""
+        return self._versions == tuple(Version.of(path) for path in self.files)
+
+    def describe(self, axes: str = "") -> str:
+        """What was understood of the file, on one line.
+
+        Parameters
+        ----------
+        axes : str, optional
+            The axes to state in place of the file's own.
+        """
+        size = " x ".join(str(n) for n in self.shape)
+        parts = [f"{axes or self.axes} {size} {self.dtype.name}"]
+        parts += [text for text in [sizes.describe(self.pixel_size)] if text]
+        if self.images_in_file > 1:
+            parts.append(f"one of {self.images_in_file} images in the file")
+        return ", ".join(parts)
+
+    def close(self) -> None:
+        """Close the file; ``data`` must not be used any more."""
+        self._close()
+
+    def __enter__(self) -> "OpenedImage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_ONE_OF = re.compile(r"(.+)\[(\d+)\]")
+"""How one image of a file that holds several is called: ``cells.ome.tif[1]``."""
+
+
+def one_of(path: Path, number: int) -> Path:
+    """The path by which one image of a file that holds several is known."""
+    return path.with_name(f"{path.name}[{number}]")
+
+
+def split_path(path: Path) -> tuple[Path, int | None]:
+    """The file, and which image of it is meant; None if the path says nothing about it."""
+    found = _ONE_OF.fullmatch(path.name)
+    if found is None or path.exists():
+        return path, None
+    return path.with_name(found[1]), int(found[2])
+
+
+def stem(path: Path) -> str:
+    """Name of an image file without its suffix, ``.ome`` included.
+
+    An image inside another is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``, and
+    ``cells.ome.tif[1]`` is ``cells_s1``.
+    """
+    for outer in path.parents:
+        if outer.suffix.lower() == ".zarr":
+            return "_".join([stem(outer), *path.relative_to(outer).parts])
+    file, number = split_path(path)
+    name = file.stem.removesuffix(".ome") or file.stem
+    return name if number is None else f"{name}_s{number}"

@@ -1,0 +1,316 @@
+"""The files that one image's result consists of, written together or not at all."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.label_images import shift_ids
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.measure import Columns, measure_plane, spread
+from napari_segany.core.planes import StackLayout
+from napari_segany.errors import InputError
+from napari_segany.io.atomic import writing
+from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.ome_zarr import write_labels
+from napari_segany.io.overlay import draw_overlay, write_picture
+from napari_segany.io.pixel_size import PixelSize
+from napari_segany.io.safe_names import shown
+from napari_segany.io.table import TABLES, Table
+from napari_segany.io.write_tiff import LabelStack
+
+LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
+"""Kinds of label images, with the ending of their names."""
+
+PROMPTS = "prompts"
+"""How the provenance of answers to prompts is called."""
+
+ReadPlane = Callable[[], NDArray[np.generic]]
+"""Gives a plane as it was read."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which files are wanted.
+
+    Attributes
+    ----------
+    labels : {"tiff", "zarr"}
+        OME-TIFF or OME-Zarr.
+    table : {"csv", "parquet"}
+        One row an object.
+    exports : tuple of str
+        Files for other programs, by the names of :data:`EXPORTS`.
+    """
+
+    labels: str = "tiff"
+    table: str = "csv"
+    exports: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        exports = tuple(self.exports)
+        for name, chosen, known in (
+            ("labels", [self.labels], LABELS),
+            ("table", [self.table], TABLES),
+            ("exports", exports, EXPORTS),
+        ):
+            if bad := [each for each in chosen if each not in known]:
+                raise InputError(f"{name} must be of {', '.join(known)}, got {bad[0]!r}.")
+        object.__setattr__(self, "exports", tuple(k for k in EXPORTS if k in exports))
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Where the results of one image go.
+
+    Attributes
+    ----------
+    labels : Path
+        Label image.
+    table : Path
+        One row an object.
+    overlay : Path
+        PNG of the plane with the most objects.
+    provenance : Path
+        JSON: the recipe, or the prompts.
+    outputs : Outputs
+        What kinds they are.
+    exports : mapping
+        Files for other programs.
+    name : str
+        What they are called after: the image, with slashes if it lies in a folder of the inputs.
+    """
+
+    labels: Path
+    table: Path
+    overlay: Path
+    provenance: Path
+    outputs: Outputs = field(default_factory=Outputs)
+    exports: Mapping[str, Path] = field(default_factory=dict)
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        name: str,
+        provenance: str = "recipe",
+        outputs: Outputs | None = None,
+    ) -> "ResultFiles":
+        """The files for an image called ``name``."""
+        outputs = outputs or Outputs()
+        return cls(
+            folder / f"{name}{LABELS[outputs.labels]}",
+            folder / f"{name}{TABLES[outputs.table][0]}",
+            folder / f"{name}_overlay.png",
+            folder / f"{name}_{provenance}.json",
+            outputs,
+            {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
+            name,
+        )
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file, the provenance last."""
+        return self.labels, self.table, self.overlay, *self.exports.values(), self.provenance
+
+    def kinds(self) -> Mapping[str, Any]:
+        """What kinds of files they are, as plain values."""
+        return asdict(self.outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPlane:
+    """What is kept of one plane that was segmented.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Along the leading axes.
+    labels : ndarray
+        (Y, X) of any integer type, ids from 1 on.
+    masks : MaskSet
+        The mask of each id, in order.
+    columns : dict
+        One entry an object in each column of the table.
+    """
+
+    index: tuple[int, ...]
+    labels: NDArray[np.integer]
+    masks: MaskSet
+    columns: Columns
+
+
+def measured(
+    index: tuple[int, ...],
+    image: NDArray[np.generic],
+    labels: NDArray[np.integer],
+    masks: MaskSet,
+    pixel_size: PixelSize,
+    channels: tuple[int, ...],
+) -> MeasuredPlane:
+    """Measure the objects of a plane; see :func:`napari_segany.core.measure.measure_plane`."""
+    columns = measure_plane(labels, image, pixel_size, channels)
+    if len(columns["label"]) < len(masks):
+        # Some masks are covered, or empty.
+        columns = spread(columns, len(masks))
+    scores: Columns = {
+        "predicted_iou": masks.predicted_iou,
+        "stability_score": masks.stability_score,
+        "point_row": masks.points[:, 0],
+        "point_col": masks.points[:, 1],
+    }
+    return MeasuredPlane(index, labels, masks, columns | scores)
+
+
+class ResultWriter:
+    """Takes one plane after the other and writes everything at the end.
+
+    Planes of a stack that are not given are empty in the label image.
+
+    Parameters
+    ----------
+    files : ResultFiles
+        Where everything goes.
+    name : str
+        Name of the image in the files.
+    layout : StackLayout
+        Of the image.
+    pixel_size : mapping
+        Of the image.
+    limits : tuple, optional
+        Intensity limits of pictures; by default each plane's own.
+    file : str, optional
+        Name of the image's file with its ending, where files for other programs name it.
+    """
+
+    def __init__(
+        self,
+        files: ResultFiles,
+        name: str,
+        layout: StackLayout,
+        pixel_size: PixelSize,
+        limits: Limits | None = None,
+        file: str | None = None,
+    ) -> None:
+        self.object_count = 0
+        self._files = files
+        self._name = name = shown(name)
+        self._layout = layout
+        self._pixel_size = pixel_size
+        self._limits = limits
+        self._open = ExitStack()
+        self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
+        table = TABLES[files.outputs.table][1]()
+        self._table: Table = self._open.enter_context(closing(table))
+        about = Exported(name, file or name, layout, limits)
+        self._exports: dict[str, Export] = {
+            kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
+            for kind in files.exports
+        }
+        # The plane with the most objects so far.
+        self._pictured: tuple[int, ...] = ()
+        self._picture: tuple[ReadPlane, NDArray[np.integer]] | None = None
+        self._most = -1
+        self._written = 0
+
+    def add(self, plane: MeasuredPlane, image: ReadPlane) -> None:
+        """Take the next plane, in the order of the stack.
+
+        Parameters
+        ----------
+        plane : MeasuredPlane
+            Its ids are shifted to be unique over the stack.
+        image : callable
+            Gives the plane as it was read; called where pictures are made, at the latest by
+            :meth:`save`.
+        """
+        self._fill_up_to(self._layout.number(plane.index))
+        self._labels.add(shift_ids(plane.labels, self.object_count))
+        self._written += 1
+        columns = dict(plane.columns)
+        columns["label"] = np.asarray(columns["label"]) + self.object_count
+        count = len(plane.masks)
+        self._table.add(self._place(plane.index, count) | columns)
+        if self._exports:
+            place = dict(zip(self._layout.leading, plane.index, strict=True))
+            given = ResultPlane(place, image, plane.labels, self.object_count + 1, plane.masks)
+            for export in self._exports.values():
+                export.add(given)
+        if count > self._most:
+            self._most = count
+            self._pictured, self._picture = plane.index, (image, plane.labels)
+        self.object_count += count
+
+    def _fill_up_to(self, number: int) -> None:
+        while self._written < number:
+            self._labels.add(np.zeros(self._layout.labels_shape[-2:], np.int32))
+            self._written += 1
+
+    def _place(self, index: tuple[int, ...], count: int) -> Columns:
+        """For stacks: the number of the plane and its index along each leading axis."""
+        if not index:
+            return {}
+        number = self._layout.number(index)
+        place = {"plane": number, **dict(zip(self._layout.leading, index, strict=True))}
+        return {name: np.full(count, value, np.int64) for name, value in place.items()}
+
+    @property
+    def pictured(self) -> str:
+        """Which plane the picture shows, such as "T 0, Z 12"; empty for a single plane."""
+        places = zip(self._layout.leading, self._pictured, strict=False)
+        return ", ".join(f"{a} {i}" for a, i in places)
+
+    def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
+        """Write all files; if one fails, none appears and earlier ones stay.
+
+        Parameters
+        ----------
+        provenance : str or callable
+            The text of the last file. One that says something of the others is made by a callable:
+            it gets their names, and where they lie until all of them are written.
+
+        Raises
+        ------
+        SeganyError
+            If they cannot be written.
+        """
+        files = self._files
+        self._fill_up_to(self._layout.plane_count)
+        with ExitStack() as together:
+            # Contexts end last first; the provenance becomes visible when all else is there.
+            temporary = {
+                path: together.enter_context(writing(path)) for path in reversed(files.all())
+            }
+            # First, because after that no labels are kept in memory beside those being written.
+            self._save_picture(temporary[files.overlay])
+            self._save_labels(temporary[files.labels])
+            self._table.save(temporary[files.table])
+            for kind, export in self._exports.items():
+                export.save(temporary[files.exports[kind]])
+            if callable(provenance):
+                provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
+            temporary[files.provenance].write_text(provenance, encoding="utf-8")
+
+    def _save_picture(self, path: Path) -> None:
+        if self._picture is None:
+            return
+        image, labels = self._picture
+        about = f"{self._name}: {self._most} objects"
+        about += f" on plane {self.pictured}" if self.pictured else ""
+        write_picture(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
+        self._picture = None
+
+    def _save_labels(self, path: Path) -> None:
+        save: Any = write_labels if self._files.outputs.labels == "zarr" else LabelStack.save
+        save(self._labels, path, self._pixel_size, self._name)
+
+    def __enter__(self) -> "ResultWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()

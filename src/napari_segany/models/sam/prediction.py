@@ -1,0 +1,136 @@
+"""Answering prompts about an embedded plane: candidates as masks, with their scores and logits."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.geometry import Frame
+from napari_segany.core.lazy_logits import Logits, RecomputedLogits
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt, group_alike
+from napari_segany.core.ranking import Ranking, rank
+from napari_segany.core.upsampling import draw
+from napari_segany.errors import InputError
+from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, Multimask, outputs_of
+from napari_segany.models.sam.thread_pool import share_out
+
+LOGITS_KEPT = 1000
+"""Masks of one call whose logits are kept, a quarter of a megabyte each; more are computed again
+when they are read, which takes as long as asking did."""
+
+STABILITY_OFFSET = 1.0
+"""Logits either side of the mask's threshold that the stability of an answer compares."""
+
+_Keep = Literal["kept", "later", "none"]
+
+
+def answer(
+    ready: Callable[[], EmbeddedPlane],
+    frame: Frame,
+    prompts: Sequence[Prompt],
+    multimask: Multimask,
+    ranking: Ranking,
+    low_res_logits: bool,
+    should_stop: ShouldStop | None = None,
+) -> list[MaskSet]:
+    """Answer prompts of one plane, those of equal shape together.
+
+    Parameters
+    ----------
+    ready : callable
+        Makes the plane ready to be asked; called again when logits that were not kept are read.
+    frame : Frame
+        How the plane lies in the model's frame.
+    prompts, multimask, ranking, low_res_logits, should_stop
+        See :meth:`napari_segany.SamModel.predict`.
+
+    Raises
+    ------
+    InputError
+        If a prompt does not fit the plane.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    if multimask not in (True, False, "auto", "both"):
+        raise InputError(f"multimask must be True, False, 'auto' or 'both', got {multimask!r}.")
+    for prompt in prompts:
+        if not isinstance(prompt, Prompt):
+            raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
+        prompt.check_inside(frame.shape)
+        _check_logits(prompt, frame)
+    prompts = [prompt.completed() for prompt in prompts]
+    wanted = sum(len(outputs_of(multimask, prompt.is_ambiguous)) for prompt in prompts)
+    logits: _Keep = "none" if not low_res_logits else "kept"
+    if low_res_logits and wanted > LOGITS_KEPT:
+        logits = "later"
+    answers: dict[int, MaskSet] = {}
+    asked = ready()
+    for group in group_alike(prompts):
+        outputs = outputs_of(multimask, prompts[group[0]].is_ambiguous)
+        check(should_stop)
+        alike = [prompts[i] for i in group]
+        with closing(_answer_alike(ready, asked, alike, outputs, ranking, logits)) as sets:
+            for i, found in zip(group, sets, strict=True):
+                answers[i] = found
+                check(should_stop)
+    return [answers[i] for i in range(len(prompts))]
+
+
+def _answer_alike(
+    ready: Callable[[], EmbeddedPlane],
+    asked: EmbeddedPlane,
+    prompts: list[Prompt],
+    outputs: range,
+    ranking: Ranking,
+    logits: _Keep,
+) -> Generator[MaskSet]:
+    def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
+        drawn = draw(low, asked.frame, STABILITY_OFFSET, share_out=share_out)
+        kept: Logits | None = low.cpu().numpy() if logits == "kept" else None
+        if logits == "later":
+            kept = RecomputedLogits(
+                partial(_logits_of, ready, prompts[i], outputs), np.arange(len(low))
+            )
+        found = MaskSet.from_crops(
+            asked.frame.shape,
+            drawn.masks,
+            drawn.origins,
+            predicted_iou=iou.cpu().numpy(),
+            stability_score=drawn.stability_score,
+            points=np.tile(prompts[i].first_point, (len(low), 1)),
+            low_res_logits=kept,
+        )
+        # Of both, the single-mask answer stays before the three.
+        first = int(outputs == BOTH)
+        return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
+
+    local = STABILITY_OFFSET if logits == "none" else None
+    return asked.ask(prompts, outputs, finish, local)
+
+
+def _logits_of(
+    ready: Callable[[], EmbeddedPlane], prompt: Prompt, outputs: range
+) -> NDArray[np.float32]:
+    """(k, m, m) logits of one prompt, in the order of the decoder."""
+
+    def finish(_: int, low: Tensor, __: Tensor) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = low.cpu().numpy()
+        return logits
+
+    (logits,) = ready().ask([prompt], outputs, finish)
+    return logits
+
+
+def _check_logits(prompt: Prompt, frame: Frame) -> None:
+    if prompt.mask_logits is not None:
+        wanted = (frame.mask_side, frame.mask_side)
+        if prompt.mask_logits.shape != wanted:
+            raise InputError(
+                f"mask_logits must have shape {wanted}, got {prompt.mask_logits.shape}."
+            )

@@ -1,0 +1,1 @@
+"""The mask decoder's arithmetic, rearranged for many prompts on one image."""

@@ -1,0 +1,172 @@
+"""From image tokens and hypernetwork weights to low-resolution logits.
+
+Both transposed convolutions have stride equal to kernel, so they are linear maps of single tokens.
+The first is applied to the factored image tokens (see `decoding`): a projection of the shared image
+that is scaled, and of 2 H vectors. Channels come first and tokens last all the way, and pixels are
+put in place once, at the end.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from napari_segany.networks.decoder.buffers import Buffers
+from napari_segany.networks.decoder.image_attention import ImageUpdates
+from napari_segany.networks.decoder.image_projections import (
+    ImageProjector,
+    upscaling_bias,
+    upscaling_norm,
+    upscaling_weight,
+)
+from napari_segany.networks.mask_decoder import MaskDecoder, TwoWayBlock
+
+SUBPIXELS = 4
+"""Pixels that one step of upscaling makes of one."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some of an image's tokens, upscaled instead of all of them for a glimpse of a mask.
+
+    Attributes
+    ----------
+    tokens : Tensor
+        (n,) int64.
+    upscaled : Tensor
+        (C, n) the `SharedImage`'s.
+    """
+
+    tokens: Tensor
+    upscaled: Tensor
+
+
+class Upscaler:
+    """The upscaling half of one model's decoder.
+
+    Parameters
+    ----------
+    decoder : MaskDecoder
+        Parameters of the decoder.
+    projector : ImageProjector
+        Of the same model.
+    grid : int
+        Side g of the image embedding.
+    """
+
+    def __init__(self, decoder: MaskDecoder, projector: ImageProjector, grid: int) -> None:
+        dtype = projector.dtype
+        last_norm = cast("list[TwoWayBlock]", list(decoder.transformer.layers))[-1].norm4
+        weight = upscaling_weight(decoder)
+        self.of_vectors = weight * last_norm.weight
+        self.of_constant = self.of_vectors @ projector.constant
+        self.bias = weight @ last_norm.bias + upscaling_bias(decoder)
+        norm = upscaling_norm(decoder)
+        self.eps = norm.eps
+        self.gain = norm.weight.to(dtype)[:, None]
+        self.offset = norm.bias.to(dtype)[:, None]
+        second = cast(nn.ConvTranspose2d, decoder.output_upscaling[3])
+        assert second.bias is not None
+        # (4 subpixels * channels, inputs)
+        self.second = second.weight.permute(2, 3, 1, 0).flatten(0, 2).to(dtype)
+        self.second_bias = second.bias.repeat(SUBPIXELS).to(dtype)[:, None]
+        self.channels = second.weight.shape[1]
+        self.side = 4 * grid
+        self.order = _pixel_order(grid, grid).to(weight.device)
+
+    def placed(self, fine: Tensor) -> Tensor:
+        """(K, 16, N) logits, token by token, as (K, 4 g, 4 g) images."""
+        return fine.flatten(1).index_select(1, self.order).view(-1, self.side, self.side)
+
+    @staticmethod
+    def placed_in(fine: Tensor, rows: int, cols: int) -> Tensor:
+        """(K, 16, rows * cols) logits of a box of tokens as (K, 4 rows, 4 cols) images."""
+        index = _pixel_order(rows, cols).to(fine.device)
+        return fine.flatten(1).index_select(1, index).view(-1, 4 * rows, 4 * cols)
+
+    def vectors(self, vectors: Tensor) -> Tensor:
+        """What the first convolution makes of (P, 2 H, C) vectors of updates: (P, C, 2 H + 2).
+
+        The constant and the bias are two more vectors, with rows of their own.
+        """
+        count = len(vectors)
+        parts = [
+            self.of_vectors @ vectors.mT,
+            self.of_constant[:, None].expand(count, -1, 1),
+            self.bias[:, None].expand(count, -1, 1),
+        ]
+        return torch.cat(parts, dim=2).to(self.gain.dtype)
+
+    def logits(
+        self,
+        upscaled: Tensor,
+        vectors: Tensor,
+        updates: ImageUpdates,
+        weights: Tensor,
+        buffers: Buffers,
+    ) -> Tensor:
+        """Masks of p prompts.
+
+        Parameters
+        ----------
+        upscaled : Tensor
+            (C, n) the shared image's, of n image tokens.
+        vectors : Tensor
+            (p, C, 2 H + 2) from :meth:`vectors`.
+        updates : ImageUpdates
+            What the prompts made of them.
+        weights : Tensor
+            (p, m, c) the hypernetworks' answers for m masks of each.
+        buffers : Buffers
+            Of this thread.
+
+        Returns
+        -------
+        Tensor
+            (p, m, 16, n).
+        """
+        p, m, c = weights.shape
+        n, fine = upscaled.shape[1], SUBPIXELS * SUBPIXELS
+        x = self._first_step(upscaled, vectors, updates, buffers)
+        # The same for every subpixel of every prompt.
+        steps = p * SUBPIXELS
+        y = buffers.take("second step", (steps, SUBPIXELS * c, n), x.dtype)
+        torch.bmm(self.second.expand(steps, -1, -1), x.view(steps, -1, n), out=y)
+        torch.ops.aten.gelu_(y.add_(self.second_bias))
+        asked = weights.to(x.dtype)[:, None].expand(-1, fine, -1, -1).reshape(-1, m, c)
+        dots = torch.bmm(asked, y.view(p * fine, c, n))
+        return dots.view(p, fine, m, n).transpose(1, 2)
+
+    def _first_step(
+        self, upscaled: Tensor, vectors: Tensor, updates: ImageUpdates, buffers: Buffers
+    ) -> Tensor:
+        """(p, 4, C / 4, n) after the first convolution, its norm and GELU."""
+        p, rows, n = updates.rows.shape
+        dtype = upscaled.dtype
+        weights = buffers.take("asked", (p, rows + 2, n), dtype)
+        # Operations on two types at once would copy the larger operand first.
+        scale2 = updates.scale2.to(dtype)
+        torch.mul(updates.rows.to(dtype), scale2, out=weights[:, :rows])
+        weights[:, rows : rows + 1] = scale2
+        weights[:, rows + 1] = 1
+        x = buffers.take("first step", (p, *upscaled.shape), dtype)
+        torch.mul(upscaled, (updates.scale1 * updates.scale2).to(dtype), out=x)
+        x.baddbmm_(vectors, weights)
+        squares = torch.mul(x, x, out=buffers.take("second step", x.shape, dtype))
+        x, squares = (each.view(p, SUBPIXELS, -1, n) for each in (x, squares))
+        # Sums are made in float32 in any case, without a copy of the squares in that type.
+        power = squares.sum(dim=2, keepdim=True).float() / x.shape[2]
+        x.mul_((power + self.eps).rsqrt_().to(dtype))
+        torch.addcmul(self.offset, x, self.gain, out=x)
+        torch.ops.aten.gelu_(x)
+        return x
+
+
+@lru_cache(maxsize=1024)
+def _pixel_order(rows: int, cols: int) -> Tensor:
+    """(16 rows cols,) index of each pixel, row by row, among (16 subpixels, rows cols) values."""
+    # Subpixels are (a, b, c, d): row and column in the first step's 2 x 2, then in the second's.
+    index = torch.arange(SUBPIXELS * SUBPIXELS * rows * cols).view(2, 2, 2, 2, rows, cols)
+    return index.permute(4, 0, 2, 5, 1, 3).flatten()

@@ -1,0 +1,1 @@
+"""The Batch dock: run one recipe over many files."""

@@ -1,0 +1,83 @@
+"""The table of a batch's files."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_segany.plugin.batch.file_list import FileRow
+
+COLUMNS = ("Image", "State", "Axes", "Understood")
+WIDTHS = (90, 110, 50)
+AXES = 2
+
+
+class FileTable(QTableWidget):
+    """Images, their axes (which can be changed), what is understood of them, and their state."""
+
+    dropped = Signal(list)
+    """Emitted with the paths of files and folders that were dropped here."""
+
+    axes_changed = Signal(int, str)
+    """Emitted with the number of an image and the axes that a person typed."""
+
+    def __init__(self) -> None:
+        super().__init__(0, len(COLUMNS))
+        self.setHorizontalHeaderLabels(list(COLUMNS))
+        self.setToolTip("Drop images or folders here. Axes can be changed; empty: as the file says")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setAcceptDrops(True)
+        self.setMinimumHeight(140)
+        header = self.horizontalHeader()
+        if header is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+            header.setStretchLastSection(True)
+        for column, width in enumerate(WIDTHS):
+            self.setColumnWidth(column, width)
+        self.setWordWrap(False)
+        self.cellChanged.connect(self._on_cell)
+
+    def show_rows(self, rows: Sequence[FileRow], editable: bool) -> None:
+        """Show these images; axes can be changed while nothing runs."""
+        self.blockSignals(True)
+        self.setRowCount(len(rows))
+        for n, row in enumerate(rows):
+            texts = (row.path.name, row.state, row.axes, row.understood)
+            for column, text in enumerate(texts):
+                item = self.item(n, column)
+                if item is None:
+                    item = QTableWidgetItem()
+                    self.setItem(n, column, item)
+                item.setText(text)
+                item.setToolTip(str(row.path) if column == 0 else text)
+                flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+                if column == AXES and editable:
+                    flags |= Qt.ItemFlag.ItemIsEditable
+                item.setFlags(flags)
+        self.blockSignals(False)
+
+    def selected(self) -> list[int]:
+        """Numbers of the selected images."""
+        return sorted({index.row() for index in self.selectedIndexes()})
+
+    def _on_cell(self, row: int, column: int) -> None:
+        item = self.item(row, column)
+        if column == AXES and item is not None:
+            self.axes_changed.emit(row, item.text())
+
+    def dragEnterEvent(self, event: Any) -> None:
+        """Files may be dropped."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dragMoveEvent(self, event: Any) -> None:
+        """Anywhere."""
+        self.dragEnterEvent(event)
+
+    def dropEvent(self, event: Any) -> None:
+        """Take the files that were dropped."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.dropped.emit(paths)

@@ -1,0 +1,1 @@
+"""The Evaluate dock: compare labels with ground truth."""

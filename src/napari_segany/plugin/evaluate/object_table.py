@@ -1,0 +1,196 @@
+"""The table of what became of every object, with the verdicts as legend and as filters."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QGridLayout, QTableView, QVBoxLayout
+from qtpy.QtWidgets import QWidget as Widget
+
+from napari_segany.evaluation.comparison import ObjectComparison
+from napari_segany.evaluation.instance_metrics import KINDS
+from napari_segany.plugin.evaluate.errors_layer import COLOURS
+
+COLUMNS = ("Verdict", "Truth", "Prediction", "Plane", "IoU", "Area")
+TIPS = (
+    "What became of the object",
+    "Label of the true object",
+    "Label of the predicted object that fits it best, or of one that belongs to no true one",
+    "The plane that it lies in",
+    "Intersection over union of the two, or with what fits best",
+    "Pixels of the true object, else of the predicted one; voxels of objects through planes",
+)
+WIDTHS = (84, 52, 72, 48, 44, 52)
+PLANE = COLUMNS.index("Plane")
+SWATCH = 12
+NOTHING = np.zeros(0, np.intp)
+
+
+class ObjectTableModel(QAbstractTableModel):
+    """Rows are made when they are seen, sorted and filtered as arrays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: ObjectComparison | None = None
+        self.kinds = set(KINDS)
+        self.rows: NDArray[np.intp] = NOTHING
+        self._column, self._descending = -1, False
+        self._icons: dict[str, Any] = {}
+
+    def show_result(self, found: ObjectComparison | None) -> None:
+        """Show another result, sorted and filtered as before."""
+        self.found = found
+        self._arrange()
+
+    def show_kinds(self, kinds: set[str]) -> None:
+        """Show only objects with these verdicts."""
+        self.kinds = set(kinds)
+        self._arrange()
+
+    def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; -1 is the order of planes and labels."""
+        self._column, self._descending = column, order == Qt.SortOrder.DescendingOrder
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.beginResetModel()
+        self.rows = NOTHING
+        if self.found is not None:
+            shown = [n for n, kind in enumerate(KINDS) if kind in self.kinds]
+            rows = np.flatnonzero(np.isin(self.found.objects.kind, shown))
+            if self._column >= 0:
+                key = self._key(self.found)[rows]
+                rows = rows[np.argsort(-key if self._descending else key, kind="stable")]
+            self.rows = rows
+        self.endResetModel()
+
+    def _key(self, found: ObjectComparison) -> NDArray[Any]:
+        table = found.objects
+        keys: tuple[NDArray[Any], ...] = (
+            *(table.kind.astype(np.intp), table.truth, table.prediction),
+            *(table.part, table.iou, table.area),
+        )
+        return keys[self._column]
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of objects."""
+        return len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of columns."""
+        return len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+        """Names of columns, and what they mean."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        return TIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        """One cell."""
+        if self.found is None:
+            return None
+        row, column = int(self.rows[index.row()]), index.column()
+        kind = list(KINDS)[self.found.objects.kind[row]]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(self.found, row, kind, column)
+        if role == Qt.ItemDataRole.DecorationRole and column == 0:
+            return self._icons.setdefault(kind, swatch(kind))
+        if role == Qt.ItemDataRole.ToolTipRole and column == 0:
+            return KINDS[kind]
+        if role == Qt.ItemDataRole.TextAlignmentRole and column > 0:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+    @staticmethod
+    def _text(found: ObjectComparison, row: int, kind: str, column: int) -> str:
+        table = found.objects
+        other = (table.label if kind == "false" else table.partner)[row]
+        texts = (
+            lambda: kind,
+            lambda: "" if kind == "false" else str(table.label[row]),
+            lambda: str(other) if other else "",
+            lambda: found.plane_text(int(table.part[row])),
+            lambda: f"{table.iou[row]:.2f}",
+            lambda: str(table.area[row]),
+        )
+        return texts[column]()
+
+
+def swatch(kind: str) -> Any:
+    """A square in the colour of a verdict."""
+    pixmap = QPixmap(SWATCH, SWATCH)
+    pixmap.fill(QColor(COLOURS[kind]))
+    return QIcon(pixmap)
+
+
+class ObjectTable(Widget):
+    """The table under its legend, whose boxes choose what it shows.
+
+    Attributes
+    ----------
+    chosen : Signal
+        Emitted with an object's position in the result when its row is chosen.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        legend = QGridLayout()
+        self.boxes: dict[str, Any] = {}
+        for n, (kind, meaning) in enumerate(KINDS.items()):
+            box = self.boxes[kind] = QCheckBox(kind)
+            box.setIcon(swatch(kind))
+            box.setToolTip(f"{meaning.capitalize()}. Untick to leave these out of the table")
+            box.setChecked(True)
+            box.toggled.connect(lambda _: self._on_filter())
+            legend.addWidget(box, n // 3, n % 3)
+        column.addLayout(legend)
+        self.model = ObjectTableModel()
+        self.table = QTableView()
+        self.table.setModel(self.model)
+        self.table.setToolTip("Choose a row to look at the object; click a heading to sort")
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.verticalHeader().setVisible(False)
+        self.table.verticalHeader().setDefaultSectionSize(22)
+        header = self.table.horizontalHeader()
+        header.setStretchLastSection(True)
+        # In the order of planes and labels until a heading is clicked.
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.table.setSortingEnabled(True)
+        for section, width in enumerate(WIDTHS):
+            self.table.setColumnWidth(section, width)
+        self.table.setMinimumHeight(180)
+        self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._on_row(now))
+        self.table.clicked.connect(self._on_row)
+        column.addWidget(self.table, 1)
+
+    def show_result(self, found: ObjectComparison | None) -> None:
+        """Show another result, or none."""
+        self.model.show_result(found)
+        self.table.setColumnHidden(PLANE, found is None or len(found.scores) < 2)
+        for kind, box in self.boxes.items():
+            box.setText(kind if found is None else f"{kind}  {found.counts[kind]}")
+
+    def show_kinds(self, *kinds: str) -> None:
+        """Show only objects with these verdicts, all if none is named."""
+        for kind, box in self.boxes.items():
+            box.blockSignals(True)
+            box.setChecked(not kinds or kind in kinds)
+            box.blockSignals(False)
+        self._on_filter()
+
+    def _on_filter(self) -> None:
+        self.model.show_kinds({kind for kind, box in self.boxes.items() if box.isChecked()})
+
+    def _on_row(self, index: QModelIndex) -> None:
+        if index.isValid() and index.row() < len(self.model.rows):
+            self.chosen.emit(int(self.model.rows[index.row()]))

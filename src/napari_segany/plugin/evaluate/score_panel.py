@@ -1,0 +1,61 @@
+"""The scores of a comparison, each with its formula as a tooltip."""
+
+from typing import Any
+
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from napari_segany.evaluation.comparison import ObjectComparison
+
+SCORES = {
+    "msa": ("mSA", "Mean over IoU 0.5, 0.55, ... 0.95 of TP / (TP + FP + FN)"),
+    "sa50": ("SA50", "TP / (TP + FP + FN) at an IoU of 0.5"),
+    "f1": ("F1", "2 TP / (2 TP + FP + FN) at an IoU of 0.5"),
+    "panoptic_quality": ("PQ", "Panoptic quality: sum of the IoU of matches / (TP + FP/2 + FN/2)"),
+    "precision": ("Precision", "TP / (TP + FP) at an IoU of 0.5"),
+    "recall": ("Recall", "TP / (TP + FN) at an IoU of 0.5"),
+    "mean_iou": ("Mean IoU", "Mean over true objects of the best IoU, 0 if nothing touches one"),
+    "objects": ("Objects", "Predicted ones / true ones"),
+}
+PER_ROW = 4
+
+
+class ScorePanel(QWidget):
+    """Names of scores with their values below them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 4, 0, 4)
+        self.headline = QLabel("")
+        self.headline.setWordWrap(True)
+        grid.addWidget(self.headline, 0, 0, 1, PER_ROW)
+        self.values: dict[str, Any] = {}
+        for n, (name, (title, tip)) in enumerate(SCORES.items()):
+            value = self.values[name] = QLabel("")
+            font = value.font()
+            font.setBold(True)
+            value.setFont(font)
+            for offset, label in enumerate((QLabel(title), value)):
+                label.setToolTip(tip)
+                grid.addWidget(label, 1 + 2 * (n // PER_ROW) + offset, n % PER_ROW)
+
+    def show_result(self, found: ObjectComparison) -> None:
+        """Show the scores of all that was compared."""
+        scores = found.mean
+        self.headline.setText(_headline(found))
+        for name, label in self.values.items():
+            value = f"{scores.found} / {scores.truth}"
+            label.setText(value if name == "objects" else f"{getattr(scores, name):.3f}")
+
+
+def _headline(found: ObjectComparison) -> str:
+    if found.together and len(found.planes) > 1:
+        return f"Objects through {len(found.planes)} planes:"
+    if len(found.scores) > 1:
+        empty = sum(each.truth + each.found == 0 for each in found.scores)
+        if empty == len(found.scores):
+            return "There is no object in any plane:"
+        left_out = f" ({empty} more have no objects)" if empty else ""
+        return f"Means over {len(found.scores) - empty} planes{left_out}:"
+    where = found.plane_text(0)
+    return f"Plane {where}:" if where else "The whole image:"

@@ -1,0 +1,1 @@
+"""napari layers: transforms, image views, and conversions to and from layer data."""

@@ -1,0 +1,91 @@
+"""Images whose channels lie along any axis, as layers with that axis first.
+
+Napari lines layers up by their last axes. Labels of an image have no axis of channels, so they lie
+beside it only if that axis is the image's first.
+"""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.layers._source import layer_source
+
+from napari_segany.errors import InputError
+from napari_segany.plugin.layers.transforms import to_world
+
+MOVED = "napari_segany_channel_axis"
+"""Metadata: the axis of the channels in the layer that a layer is a view of."""
+
+NAMES = ("c", "channel", "channels")
+
+
+def likely_axis(layer: Any) -> int:
+    """The axis that is named like one of channels, else the first."""
+    names = [str(name).lower() for name in layer.axis_labels]
+    return next((axis for axis, name in enumerate(names) if name in NAMES), 0)
+
+
+def axis_in_file(layer: Any) -> int:
+    """The axis in its file of the channels of a layer that has them first now."""
+    return int(layer.metadata.get(MOVED, 0))
+
+
+def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
+    """An image layer with its channels along the first axis.
+
+    That is the layer itself, or else a view of its pixels, which is added and shown in its place;
+    the layer itself is hidden and not changed.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where the layers are.
+    layer : napari.layers.Image
+        The image.
+    axis : int
+        Its axis of channels.
+
+    Raises
+    ------
+    InputError
+        If the layer has no such axis beside those of its planes.
+    """
+    if layer.rgb or layer.ndim < 3 or not -layer.ndim <= axis < layer.ndim:
+        raise InputError(f"{layer.name} has no axis of channels beside its planes.")
+    axis %= layer.ndim
+    if axis == 0:
+        return layer
+    order = [axis, *(n for n in range(layer.ndim) if n != axis)]
+    levels = [_moved(level, axis) for level in (layer.data if layer.multiscale else [layer.data])]
+    matrix, offset = to_world(layer)
+    affine = np.eye(layer.ndim + 1)
+    affine[:-1, :-1], affine[:-1, -1] = matrix[np.ix_(order, order)], offset[order]
+    with layer_source(path=layer.source.path):
+        view = Image(
+            levels if layer.multiscale else levels[0],
+            multiscale=layer.multiscale,
+            rgb=False,
+            name=f"{layer.name} (channels first)",
+            affine=affine,
+            units=[layer.units[n] for n in order],
+            axis_labels=[layer.axis_labels[n] for n in order],
+            contrast_limits=layer.contrast_limits,
+            colormap=layer.colormap,
+            metadata={MOVED: axis},
+        )
+    place = viewer.dims.point[-layer.ndim :]
+    viewer.layers.insert(viewer.layers.index(layer) + 1, view)
+    layer.visible = False
+    # The same plane is seen as before.
+    first = viewer.dims.ndim - layer.ndim
+    viewer.dims.set_point([first + n for n in range(layer.ndim)], [place[n] for n in order])
+    return view
+
+
+def _moved(data: Any, axis: int) -> Any:
+    if not hasattr(data, "transpose"):
+        # Zarr and the like: read part by part, as napari does.
+        import dask.array
+
+        data = dask.array.from_array(data)  # type: ignore[no-untyped-call]
+    return np.moveaxis(data, axis, 0)

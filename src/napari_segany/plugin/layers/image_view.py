@@ -1,0 +1,124 @@
+"""The image that is segmented: one layer, one channel of it, or up to three as colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from napari_segany.core.image_source import ArraySource, CompositeSource, ImageSource
+from napari_segany.errors import InputError
+from napari_segany.plugin.layers.channel_axis import axis_in_file
+from napari_segany.plugin.layers.transforms import full_data, placement_of, to_world
+
+COLOURS = 3
+"""Red, green and blue."""
+
+
+class LayerView:
+    """An image layer as it is segmented, and how its planes lie in the viewer.
+
+    Other modules take it for a layer: it has ``ndim``, ``units``, ``name`` and ``data_to_world``.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The image.
+    channels : sequence of int, optional
+        One to three positions along the layer's first axis, which is then no axis of the labels;
+        see :func:`with_channels_first` for other axes.
+    others : sequence of napari.layers.Image
+        One or two more layers, seen as green and blue.
+
+    Raises
+    ------
+    InputError
+        If channels or layers cannot be put together.
+    """
+
+    def __init__(
+        self, layer: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> None:
+        self.layer, self.others = layer, tuple(others)
+        self.channels = None if channels is None else tuple(channels)
+        if self.channels is not None and (layer.rgb or layer.ndim < 3):
+            raise InputError(f"{layer.name} has no axis of channels beside its planes.")
+        if self.others and (self.channels is not None or len(self.others) >= COLOURS):
+            raise InputError("Choose up to three layers, or up to three channels of one.")
+        shapes = {tuple(full_data(each).shape) for each in self.layers}
+        if len(shapes) > 1 or (self.others and any(each.rgb for each in self.layers)):
+            raise InputError("Layers that are seen as colours must be gray and of one shape.")
+        self.left_out = 0 if self.channels is None else 1
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """All layers whose pixels matter."""
+        return (self.layer, *self.others)
+
+    def same_as(self, other: "LayerView | None") -> bool:
+        """Whether another one shows the same channels of the same layers."""
+        if other is None or self.channels != other.channels:
+            return False
+        return [id(each) for each in self.layers] == [id(each) for each in other.layers]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return str(self.layer.name)
+
+    @property
+    def likeness(self) -> str:
+        """What tells it from others before its pixels are read: names, files, shapes, types."""
+        seen = [
+            (each.name, str(each.source.path), full_data(each).shape, str(full_data(each).dtype))
+            for each in self.layers
+        ]
+        return xxhash.xxh3_128(repr((seen, self.channels)).encode()).hexdigest()
+
+    @property
+    def ndim(self) -> int:
+        """Axes of its labels."""
+        return int(self.layer.ndim) - self.left_out
+
+    @property
+    def units(self) -> Any:
+        """Units of these axes."""
+        return self.layer.units[self.left_out :]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its labels."""
+        return tuple(full_data(self.layer).shape)[self.left_out : self.left_out + self.ndim]
+
+    def data_to_world(self, position: Any) -> NDArray[np.float64]:
+        """World coordinates of these axes, as a layer's own."""
+        first = np.zeros(self.left_out)
+        found = self.layer.data_to_world([*first, *np.asarray(position)])
+        return np.asarray(found, np.float64)[self.left_out :]
+
+    def placement(self) -> dict[str, Any]:
+        """What another layer needs to lie exactly where this one does."""
+        if not self.left_out:
+            return placement_of(self.layer)
+        matrix, offset = to_world(self)
+        affine = np.eye(self.ndim + 1)
+        affine[:-1, :-1], affine[:-1, -1] = matrix, offset
+        return {
+            "affine": affine,
+            "units": self.units,
+            "axis_labels": self.layer.axis_labels[self.left_out :],
+        }
+
+    def source(self) -> ImageSource:
+        """Its planes, read lazily."""
+        data = full_data(self.layer)
+        if self.channels is not None:
+            # As in the file, so that the session can be done again on that.
+            axis = axis_in_file(self.layer)
+            data = np.moveaxis(data, 0, axis) if axis else data
+            return ArraySource(data, channel_axis=axis, channels=self.channels, name=self.name)
+        sources = [
+            ArraySource(full_data(each), rgb=bool(each.rgb), name=each.name) for each in self.layers
+        ]
+        return CompositeSource(sources) if self.others else sources[0]

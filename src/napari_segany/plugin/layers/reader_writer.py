@@ -1,0 +1,189 @@
+"""What napari opens and saves through this plugin: labels with axes, pixel size and scores."""
+
+import csv
+import warnings
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_segany.core.label_images import whole_numbers
+from napari_segany.core.planes import KNOWN_AXES
+from napari_segany.io.atomic import writing
+from napari_segany.io.pixel_size import from_names
+from napari_segany.io.read import open_image
+from napari_segany.io.save_labels import image_name, save_labels
+from napari_segany.io.table import TABLES, CsvTable
+from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.layers.transforms import NEGLIGIBLE, PLACEMENT, to_world
+from napari_segany.plugin.prompt.labels_layer import METADATA
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Who opens a label image that this package wrote."""
+    paths = [path] if isinstance(path, str) else path
+    return read if all(Path(p).exists() for p in paths) else None
+
+
+def read(path: str | list[str]) -> list[LayerData]:
+    """Labels layers with the scale, units and axis labels of the files.
+
+    The table that lies beside a file becomes the layer's features, the recipe its metadata.
+    """
+    return [_read(Path(p)) for p in ([path] if isinstance(path, str) else path)]
+
+
+def _read(path: Path) -> LayerData:
+    with open_image(path, stored=True) as image:
+        data, axes, sizes = np.asarray(image.data), image.axes, image.pixel_size
+    settings: dict[str, Any] = {
+        "name": path.name.split(".")[0],
+        "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in axes),
+        "units": tuple(sizes[a][1] if a in sizes else "pixel" for a in axes),
+        "axis_labels": tuple(axes.lower()),
+    }
+    table = path.with_name(f"{image_name(path)}_table.csv")
+    if table.is_file():
+        settings["features"] = _features(table)
+    recipe = path.with_name(f"{image_name(path)}_recipe.json")
+    if recipe.is_file():
+        settings["metadata"] = {METADATA: {"recipe": recipe.read_text(encoding="utf-8")}}
+    data = whole_numbers(data, path.name)
+    limits = np.iinfo(np.int32)
+    if limits.min <= data.min(initial=0) and data.max(initial=0) <= limits.max:
+        # What napari paints into quickest.
+        data = data.astype(np.int32)
+    return data, settings, "labels"
+
+
+def read_images(path: Path) -> list[LayerData]:
+    """Image layers of a file, one a channel, placed as its labels will be."""
+    image = open_image(path)
+    axes, sizes = image.axes, image.pixel_size
+    data = image.data
+    lazy = data.outlives if isinstance(data, TiffPages) else hasattr(data, "chunks")
+    if not lazy:
+        # The others are read as they are seen, and need no open file for it.
+        data = np.asarray(data)
+    image.close()
+    colour = axes.endswith("S")
+    kept = [axis for axis in axes if axis not in "CS"]
+    settings: dict[str, Any] = {
+        "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in kept),
+        "units": tuple(sizes[a][1] if a in sizes else "pixel" for a in kept),
+        "axis_labels": tuple(a.lower() for a in kept),
+    }
+    if "C" not in axes:
+        return [(data, settings | {"name": image.name, "rgb": colour}, "image")]
+    channel = axes.index("C")
+    before = (slice(None),) * channel
+    return [
+        (
+            data.along(channel, n) if isinstance(data, TiffPages) else data[(*before, n)],
+            settings | {"name": f"{image.name} {n}", "rgb": colour, "blending": "additive"},
+            "image",
+        )
+        for n in range(image.shape[channel])
+    ]
+
+
+def _features(table: Path) -> dict[str, list[Any]]:
+    """Columns of a table beside labels; none if it is no such table."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not all((row.get("label") or "").isdecimal() for row in rows):
+        return {}
+    columns = {
+        name: _column([row[name] or "" for row in rows])
+        for name in rows[0]
+        if name and name != "label"
+    }
+    # The column by which napari finds the row of a label.
+    return {"index": [int(row["label"]) for row in rows], **columns}
+
+
+def _column(cells: list[str]) -> list[Any]:
+    """Cells as numbers, or as they are if they hold anything else."""
+    try:
+        return [float(cell) if cell else float("nan") for cell in cells]
+    except ValueError:
+        return list(cells)
+
+
+def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
+    """Save a labels layer with its axes, pixel size and table of features.
+
+    What the file has no place for is warned of: all levels of a pyramid but the finest, and where
+    the layer lies in the world. A table that is there is replaced if the layer has all of its
+    columns; another one is somebody's own and stays.
+    """
+    layer = _placed(data, settings)
+    left_out = []
+    if layer.multiscale:
+        left_out.append("the coarser levels of the pyramid")
+        data = layer.data[0]
+    shape = tuple(np.shape(data))
+    labels = [str(label).upper() for label in layer.axis_labels]
+    named = len(labels) == len(shape) and labels[-2:] == ["Y", "X"]
+    named = named and all(len(a) == 1 and a in KNOWN_AXES for a in labels)
+    named = named and len(set(labels)) == len(labels)
+    axes = "".join(labels) if named else None
+    known = axes or "TZYX"[-len(shape) :]
+    matrix, origin = to_world(layer)
+    # The length of a pixel's sides, wherever these point to.
+    steps = np.linalg.norm(matrix, axis=0)
+    if not np.allclose(matrix, np.diag(steps), atol=NEGLIGIBLE * steps.max()):
+        left_out.append("rotation, shear or mirroring")
+    if not np.allclose(origin, 0, atol=NEGLIGIBLE * steps.max()):
+        left_out.append("translation")
+    last = len(known)
+    sizes = dict(zip(known, steps[-last:].tolist(), strict=True))
+    units = dict(zip(known, map(str, layer.units[-last:]), strict=True))
+    written = [save_labels(data, path, axes, from_names(sizes, units))]
+    table = written[0].with_name(f"{image_name(written[0])}{TABLES['csv'][0]}")
+    columns = _columns(layer.features)
+    if table.exists() and not _holds_only(table, columns):
+        left_out.append(f"features, because {table.name} is there already with other columns")
+    elif len(columns) > 1:
+        _write_table(columns, table)
+        written.append(table)
+    if left_out:
+        warnings.warn(
+            f"{written[0].name} is saved without {'; '.join(left_out)}: it has no place for that.",
+            stacklevel=2,
+        )
+    return [str(each) for each in written]
+
+
+def _placed(data: Any, settings: dict[str, Any]) -> Labels:
+    """The layer that is saved, so that its whole transform can be read; its pixels are not."""
+    wanted = {*PLACEMENT, "multiscale", "features"}
+    given = {name: value for name, value in settings.items() if name in wanted}
+    return Labels(data, **given)
+
+
+def _columns(features: Any) -> dict[str, Any]:
+    """A layer's features as columns of the table beside a file of labels, "label" the first."""
+    # In a table without that column the row's number is the label.
+    index = features["index"] if "index" in features else np.arange(len(features))
+    rest = {str(name): np.asarray(features[name]) for name in features if name != "index"}
+    return {"label": np.asarray(index)} | rest
+
+
+def _holds_only(table: Path, columns: Collection[str]) -> bool:
+    """Whether a table has no column but these, so that nothing is lost when it is written anew."""
+    with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        there = next(csv.reader(file), [])
+    return there[:1] == ["label"] and set(there) <= set(columns)
+
+
+def _write_table(columns: dict[str, Any], path: Path) -> None:
+    table = CsvTable()
+    table.add(columns)
+    with writing(path) as temporary:
+        table.save(temporary)
+    table.close()

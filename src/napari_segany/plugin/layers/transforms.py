@@ -1,0 +1,166 @@
+"""The one reader of layers' transforms, dims, colours, levels and units.
+
+World coordinates are the right-aligned axes of the viewer. napari's own ``world_to_data`` takes one
+point at a time and leaves units out, so that a layer in nanometres and one in micrometres at the
+same place would disagree; here every layer's transform is read once, as a matrix, with units.
+"""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.image_source import Plane
+from napari_segany.errors import InputError
+
+PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+NEGLIGIBLE = 1e-6
+"""A transform's entries below this fraction of the largest mix no axes."""
+
+SAME_PIXEL = 0.5
+"""Within so much of a pixel two pixels lie at the same place."""
+
+Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""(n, n) matrix and (n,) offset from data to world."""
+
+
+def full_data(layer: Any) -> Any:
+    """A layer's data at full resolution."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def placement_of(layer: Any) -> dict[str, Any]:
+    """What another layer of as many axes needs to lie exactly where this one does."""
+    return {name: getattr(layer, name) for name in PLACEMENT if hasattr(layer, name)}
+
+
+def place(layer: Any, placement: dict[str, Any]) -> None:
+    """Move a layer to a :func:`placement_of` another one."""
+    for name, value in placement.items():
+        now, then = (getattr(each, "affine_matrix", each) for each in (getattr(layer, name), value))
+        if not np.array_equal(now, then):
+            # Only what differs, because napari draws again after each of them.
+            setattr(layer, name, value)
+
+
+def to_world(layer: Any) -> Affine:
+    """A layer's transform from data to world, in the layer's own units."""
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), np.float64)
+    ends = [np.asarray(layer.data_to_world(unit), np.float64) for unit in np.eye(layer.ndim)]
+    return np.stack(ends, axis=1) - origin[:, None], origin
+
+
+def unit_factors(units: Any, others: Any) -> NDArray[np.float64]:
+    """What lengths in ``units`` are multiplied with to be in ``others``, for the last axes.
+
+    All ones if any of them cannot be converted: napari then takes all of them for pixels.
+    """
+    count = min(len(units), len(others))
+    factors = np.ones(count)
+    for k, (one, other) in enumerate(zip(units[-count:], others[-count:], strict=True)):
+        if one.dimensionality != other.dimensionality:
+            return np.ones(count)
+        factors[k] = float((1 * one).to(other).magnitude)
+    return factors
+
+
+def lies_like(layer: Any, image: Any) -> bool:
+    """Whether pixels of equal index of two layers of one shape lie at the same place."""
+    if layer.ndim != image.ndim:
+        return False
+    corners = np.array(list(product(*((0, n - 1) for n in image.shape))), np.float64)
+    (matrix, offset), (image_matrix, image_offset) = to_world(layer), to_world(image)
+    world = (corners @ matrix.T + offset) * unit_factors(layer.units, image.units)
+    there = (world - image_offset) @ np.linalg.inv(image_matrix).T
+    return bool((np.abs(there - corners) < SAME_PIXEL).all())
+
+
+def viewed_point(viewer: Any, layer: Any) -> NDArray[np.float64]:
+    """(n,) where the viewer's sliders are, in the layer's world."""
+    point = np.asarray(viewer.dims.point, np.float64)[-layer.ndim :]
+    factors = np.ones(layer.ndim)
+    units = viewer.layers.extent.units
+    if units is not None:
+        found = unit_factors(units, layer.units)
+        factors[-len(found) :] = found
+    return point * factors
+
+
+def viewed_plane(viewer: Any, layer: Any) -> Plane:
+    """The plane of a picture that the viewer shows.
+
+    Raises
+    ------
+    InputError
+        If it shows none: in 3-D, a slice that cuts across planes, or a place outside the image.
+    """
+    if viewer.dims.ndim < layer.ndim:
+        raise InputError(f"{layer.name} is not in the viewer.")
+    if viewer.dims.ndisplay != 2:
+        raise InputError("A plane must be in view: leave the 3-D view (Ctrl+Y).")
+    matrix, offset = to_world(layer)
+    inverse = np.linalg.inv(matrix)
+    displayed = [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed]
+    if min(displayed) < 0:
+        raise InputError(f"The axes in view are none of {layer.name}'s.")
+    seen = np.abs(inverse[:, displayed])
+    varies = (seen > NEGLIGIBLE * seen.max()).any(axis=1)
+    if np.count_nonzero(varies) != 2:
+        raise InputError(
+            f"The slice in view cuts across {layer.name}'s planes, because it is rotated; "
+            "show it along its own axes."
+        )
+    at = inverse @ (viewed_point(viewer, layer) - offset)
+    index = np.rint(at).astype(int).tolist()
+    plane = tuple(None if v else n for v, n in zip(varies.tolist(), index, strict=True))
+    if any(n is not None and not 0 <= n < s for n, s in zip(plane, layer.shape, strict=True)):
+        raise InputError(f"The slice in view lies outside {layer.name}.")
+    return plane
+
+
+def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
+    """Make the viewer show a plane of a picture, its (row, column) ``position`` in the middle."""
+    extra = viewer.dims.ndim - layer.ndim
+    order = [*range(extra), *(extra + axis for axis, n in enumerate(plane) if n is not None)]
+    order += [extra + axis for axis, n in enumerate(plane) if n is None]
+    if sorted(viewer.dims.displayed) != sorted(order[-2:]):
+        viewer.dims.order = tuple(order)
+    matrix, offset = to_world(layer)
+    world = matrix @ in_layer(plane, position)[0] + offset
+    units = viewer.layers.extent.units
+    if units is not None:
+        world /= unit_factors(units, layer.units)[-layer.ndim :]
+    for axis, n in enumerate(plane):
+        if n is not None:
+            viewer.dims.set_point(extra + axis, world[axis])
+    shown = [axis - extra for axis in viewer.dims.displayed]
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
+
+
+def in_image(viewer: Any, layer: Any, coordinates: Any, image: Any) -> NDArray[np.float64]:
+    """(N, d) data coordinates of a layer as (N, n) data coordinates of an image.
+
+    Axes that the layer does not have are where the viewer's sliders are.
+    """
+    given = np.atleast_2d(np.asarray(coordinates, np.float64)).reshape(-1, layer.ndim)
+    matrix, offset = to_world(layer)
+    world = given @ matrix.T + offset
+    count = min(layer.ndim, image.ndim)
+    there = np.tile(viewed_point(viewer, image), (len(given), 1))
+    factors = unit_factors(layer.units, image.units)
+    there[:, image.ndim - count :] = world[:, layer.ndim - count :] * factors
+    image_matrix, image_offset = to_world(image)
+    found: NDArray[np.float64] = (there - image_offset) @ np.linalg.inv(image_matrix).T
+    return found
+
+
+def in_layer(plane: Plane, points: Any) -> NDArray[np.float64]:
+    """(N, 2) row and column in a plane as (N, n) data coordinates of the image."""
+    given = np.asarray(points, np.float64).reshape(-1, 2)
+    found = np.zeros((len(given), len(plane)))
+    columns = iter(given.T)
+    for axis, n in enumerate(plane):
+        found[:, axis] = next(columns) if n is None else n
+    return found

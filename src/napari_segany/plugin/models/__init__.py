@@ -1,0 +1,1 @@
+"""The Models dock: list, fetch, verify and import weights."""

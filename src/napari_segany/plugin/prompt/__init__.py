@@ -1,0 +1,1 @@
+"""The Prompt dock: segment single objects with points, boxes and scribbles."""

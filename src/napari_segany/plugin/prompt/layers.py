@@ -1,0 +1,247 @@
+"""Our layers in a viewer: points and shapes to prompt with, and the preview."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Points, Shapes
+
+from napari_segany.core.image_source import Plane
+from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.transforms import place
+from napari_segany.plugin.prompt import layer_features
+from napari_segany.plugin.prompt.preview import Preview
+from napari_segany.session.state import State
+
+POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
+NAMES = (POINTS, BOXES, PREVIEW)
+
+DRAWN = 200
+"""Open objects whose prompts are drawn at once; napari is slow with thousands of shapes."""
+
+
+class PromptLayers:
+    """The prompt layers and the preview of one image.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Where they are shown.
+    picture : LayerView
+        They lie where this lies.
+    on_edit : callable
+        Called with napari's event when points or shapes were changed by hand.
+
+    Attributes
+    ----------
+    points, shapes : layer or None
+        None after somebody removed it.
+    preview : Preview or None
+        The same.
+    sign : str
+        Of the next point.
+    drawn : set of int
+        Open objects whose prompts are in the layers.
+    """
+
+    def __init__(self, viewer: Any, picture: LayerView, on_edit: Callable[[Any], None]) -> None:
+        self.viewer, self.picture, self.on_edit = viewer, picture, on_edit
+        self.points: Any = None
+        self.shapes: Any = None
+        self.preview: Preview | None = None
+        self.sign = layer_features.POSITIVE
+        self.drawn: set[int] = set()
+        # The mode of each layer while prompts could be drawn with it.
+        self._modes: dict[Any, str] = {}
+
+    @property
+    def layers(self) -> list[Any]:
+        """Those that are there, the lowest first."""
+        own = [self.preview.layer if self.preview else None, self.shapes, self.points]
+        return [layer for layer in own if layer is not None]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are there."""
+        return None not in (self.points, self.shapes, self.preview)
+
+    def add_missing(self) -> list[Any]:
+        """Add those that are not there, and select the points; returns new ones to prompt with."""
+        there = self.points, self.shapes
+        placed, ndim = self.picture.placement(), self.picture.ndim
+        # Points and lines are as large as a person sees well when the whole image is in view.
+        side = max(self.picture.shape)
+        features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
+        if self.preview is None:
+            layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, **placed)
+            layer.editable = False
+            self.viewer.add_layer(layer)
+            self.preview = Preview(layer)
+        if self.shapes is None:
+            self.shapes = Shapes(
+                ndim=ndim,
+                name=BOXES,
+                face_color="transparent",
+                edge_color=layer_features.COLOURS[layer_features.POSITIVE],
+                edge_width=side / 250,
+                features=features,
+                feature_defaults=self._defaults,
+                **placed,
+            )
+            self.viewer.add_layer(self.shapes)
+            self.shapes.events.data.connect(self._on_shapes)
+            self.shapes.events.mode.connect(self._on_mode)
+        if self.points is None:
+            self.points = Points(
+                ndim=ndim,
+                name=POINTS,
+                features=features,
+                feature_defaults=self._defaults,
+                face_color="sign",
+                face_color_cycle=layer_features.COLOURS,
+                border_color="white",
+                size=side / 50,
+                **placed,
+            )
+            self.viewer.add_layer(self.points)
+            self.points.events.data.connect(self.on_edit)
+            self.points.events.mode.connect(self._on_mode)
+            self.points.mode = "add"
+            self.points.current_symbol = layer_features.SYMBOLS[self.sign]
+        self.select(self.points)
+        return [layer for layer in (self.points, self.shapes) if layer not in there]
+
+    def remove(self) -> None:
+        """Take all of them out of the viewer."""
+        # The points first: napari may draw what is left before all are gone, and OpenGL crashed
+        # when that was the points alone.
+        for layer in reversed(self.layers):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self.points = self.shapes = self.preview = None
+
+    def forget(self, layer: Any) -> None:
+        """Somebody removed a layer; it may be one of ours."""
+        if layer is self.points:
+            self.points = None
+        elif layer is self.shapes:
+            self.shapes = None
+        elif self.preview is not None and layer is self.preview.layer:
+            self.preview = None
+
+    def select(self, layer: Any) -> None:
+        """Make a layer the active one."""
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.selection.active = layer
+
+    def _on_mode(self, event: Any) -> None:
+        if self.viewer.dims.ndisplay == 2:
+            self._modes[event.source] = str(event.source.mode)
+
+    def take_up(self) -> None:
+        """Take the tools up again that napari took away in 3-D."""
+        if self.viewer.dims.ndisplay != 2:
+            return
+        for layer in (self.points, self.shapes):
+            if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
+                layer.mode = self._modes[layer]
+
+    @property
+    def next_prompt(self) -> str:
+        """A line about what is drawn next with the tool that is taken."""
+        if self.shapes is None or self.viewer.layers.selection.active is not self.shapes:
+            return f"Next point: {self.sign}."
+        mode = str(self.shapes.mode)
+        if mode in layer_features.SCRIBBLES:
+            return f"Next scribble: {self.sign}."
+        return f"Next: {layer_features.OUTLINES.get(mode, 'a shape')} around the object."
+
+    def set_sign(self, sign: str) -> None:
+        """The next point's sign."""
+        self.sign = sign
+        for layer in (self.points, self.shapes):
+            # What is selected would change with the defaults.
+            layer.selected_data = set()
+            layer.feature_defaults = self._defaults
+        self.points.current_symbol = layer_features.SYMBOLS[sign]
+
+    def write(self, state: State) -> None:
+        """Make points and shapes what the open objects say; of very many only the active one."""
+        objects = state.open
+        if len(objects) > DRAWN:
+            objects = [each for each in objects if each.id == state.active]
+        self.drawn = {each.id for each in objects}
+        for layer in (self.points, self.shapes):
+            if layer is not None:
+                # What is written are the image's pixels, wherever somebody moved the layer to.
+                place(layer, self.picture.placement())
+        if self.points is not None:
+            spots, features = layer_features.rows_of_points(objects)
+            self.points.selected_data = set()
+            self.points.data = np.zeros((0, self.picture.ndim)) if spots is None else spots
+            if spots is not None:
+                self.points.features = features
+                self.draw_signs()
+        if self.shapes is not None:
+            boxes, features = layer_features.rows_of_boxes(objects)
+            self.drop_half_drawn()
+            if boxes or len(self.shapes.data):
+                # Not by setting data, which would leave a row of features behind.
+                self.shapes.selected_data = set(range(len(self.shapes.data)))
+                self.shapes.remove_selected()
+            if boxes:
+                self.shapes.add_rectangles(boxes)
+                self.shapes.features = features
+        for layer in (self.points, self.shapes):
+            # The defaults became those of the last point.
+            if layer is not None and layer.feature_defaults["object"].iloc[0] != layer_features.NEW:
+                layer.feature_defaults = self._defaults
+        if self.points is not None and len(self.points.data):
+            self.points.current_symbol = layer_features.SYMBOLS[self.sign]
+
+    def drop_half_drawn(self) -> None:
+        """Take away a shape that is half drawn; other removing leaves napari drawing at it."""
+        if getattr(self.shapes, "_is_creating", False):
+            mode = self.shapes.mode
+            self.shapes.mode = "pan_zoom"
+            self.shapes.remove([len(self.shapes.data) - 1] if len(self.shapes.data) else [])
+            self.shapes.mode = mode
+
+    def draw_signs(self) -> None:
+        """Give every point the symbol and colour of its sign."""
+        self.points.symbol = [
+            layer_features.SYMBOLS[str(sign)] for sign in self.points.features["sign"]
+        ]
+        self.points.refresh_colors(update_color_mapping=False)
+
+    def mark_new(self, event: Any) -> None:
+        """Points and shapes that an event says were added belong to no object yet.
+
+        Napari gives them the features of whatever is selected.
+        """
+        features = event.source.features
+        new = np.arange(len(features))[list(event.data_indices)]
+        features.loc[features.index[new], "object"] = layer_features.NEW
+
+    def _on_shapes(self, event: Any) -> None:
+        """Shapes were changed, by hand or by us.
+
+        Napari says of a shape with too few vertices, too, that it was added, although it is gone
+        again and only its row of features is left.
+        """
+        left = self.shapes.features.index[len(self.shapes.data) :]
+        if len(left):
+            # In place, because new features would bring new defaults along.
+            self.shapes.features.drop(index=left, inplace=True)
+        if not len(left) or event.action.value != "added":
+            self.on_edit(event)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return {"object": layer_features.NEW, "sign": self.sign}
+
+
+def asked(state: State) -> list[tuple[int, Plane, int]]:
+    """All that the prompt layers show of a state, to be compared with another one."""
+    return [(each.id, each.plane, id(each.prompt)) for each in state.open]

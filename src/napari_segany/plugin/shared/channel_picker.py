@@ -1,0 +1,145 @@
+"""The channels of an image that are seen: as shown, some along an axis, or other layers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from napari_segany.plugin.layers.channel_axis import likely_axis
+from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.layers.transforms import full_data
+from napari_segany.plugin.shared.layer_combo import LayerCombo
+
+AS_SHOWN, ONE, THREE, LAYERS = range(4)
+NONE = -1
+"""No third channel."""
+
+
+class ChannelPicker(QWidget):
+    """The choice, with what it needs unfolded below it.
+
+    Parameters
+    ----------
+    choose : callable
+        Called with channels (or None), other layers, and the axis of the channels.
+    """
+
+    def __init__(
+        self, choose: Callable[[tuple[int, ...] | None, tuple[Any, ...], int], Any]
+    ) -> None:
+        super().__init__()
+        self._choose = choose
+        self._image: Any = None
+        self._picture: LayerView | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.kind = QComboBox()
+        self.kind.addItems(
+            ["as shown", "one along an axis", "two or three along an axis", "more layers"]
+        )
+        self.kind.setToolTip("What the model sees; channels are seen as red, green and blue")
+        self.kind.currentIndexChanged.connect(self._on_kind)
+        column.addWidget(self.kind)
+        self._row = QWidget()
+        row = QHBoxLayout(self._row)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.axis = QComboBox()
+        self.axis.setToolTip("Axis of the channels, and how many there are")
+        self.axis.currentIndexChanged.connect(self._limit)
+        row.addWidget(self.axis)
+        self.numbers = [QSpinBox() for _ in range(3)]
+        for number, spin in enumerate(self.numbers):
+            spin.setToolTip(f"Channel seen as {('red', 'green', 'blue')[number]}, from 0")
+            row.addWidget(spin)
+        self.numbers[2].setMinimum(NONE)
+        self.numbers[2].setSpecialValueText("none")
+        self.others = [
+            LayerCombo([Image], "none", f"Layer seen as {colour}") for colour in ("green", "blue")
+        ]
+        for choice in self.others:
+            row.addWidget(choice)
+        self.apply = QPushButton("Use")
+        self.apply.setToolTip("Begin a session on these channels")
+        self.apply.clicked.connect(self._use)
+        row.addWidget(self.apply)
+        column.addWidget(self._row)
+        self._unfold()
+
+    def fill(self, layers: Sequence[Any], picture: LayerView | None) -> None:
+        """Offer these layers, and the channels of the image in work; show which of them are seen.
+
+        What a person is choosing stays until another image, or other channels of it, are in work.
+        """
+        image: Any = None if picture is None else picture.layer
+        for choice in self.others:
+            choice.fill([layer for layer in layers if layer is not image])
+        if image is not self._image:
+            self._image = image
+            self.axis.clear()
+            shape = () if image is None else full_data(image).shape[: image.ndim]
+            for axis, size in enumerate(shape):
+                self.axis.addItem(f"{image.axis_labels[axis]}: {size}", axis)
+            if image is not None:
+                self.axis.setCurrentIndex(likely_axis(image))
+            self._limit()
+            for number, spin in enumerate(self.numbers):
+                spin.setValue(number)
+            if self.numbers[2].maximum() == 1:
+                self.numbers[2].setValue(NONE)
+        if picture is not self._picture:
+            self._picture = picture
+            self._follow(picture)
+
+    def _follow(self, picture: LayerView | None) -> None:
+        """Show what is seen, whoever chose it."""
+        channels = None if picture is None else picture.channels
+        others = () if picture is None else picture.others
+        kind = AS_SHOWN
+        if channels is not None:
+            kind = ONE if len(channels) == 1 else THREE
+            self.axis.setCurrentIndex(0)
+            for number, spin in enumerate(self.numbers):
+                if number < len(channels):
+                    spin.setValue(channels[number])
+                elif kind == THREE:
+                    spin.setValue(NONE)
+        elif others:
+            kind = LAYERS
+            for number, choice in enumerate(self.others):
+                choice.choose(others[number] if number < len(others) else None)
+        self.kind.blockSignals(True)
+        self.kind.setCurrentIndex(kind)
+        self.kind.blockSignals(False)
+        self._unfold()
+
+    def _limit(self, *_: Any) -> None:
+        """There are only so many channels along the axis."""
+        axis = self.axis.currentData()
+        count = 0 if axis is None else full_data(self._image).shape[axis]
+        for spin in self.numbers:
+            spin.setMaximum(max(0, count - 1))
+
+    def _on_kind(self, kind: int) -> None:
+        self._unfold()
+        if kind == AS_SHOWN:
+            self._choose(None, (), 0)
+
+    def _unfold(self) -> None:
+        kind = self.kind.currentIndex()
+        self._row.setVisible(kind != AS_SHOWN)
+        self.axis.setVisible(kind in (ONE, THREE))
+        for number, spin in enumerate(self.numbers):
+            spin.setVisible(kind == THREE or (kind == ONE and number == 0))
+        for choice in self.others:
+            choice.setVisible(kind == LAYERS)
+
+    def _use(self) -> None:
+        kind = self.kind.currentIndex()
+        if kind == LAYERS:
+            chosen = [choice.layer for choice in self.others]
+            self._choose(None, tuple(layer for layer in chosen if layer is not None), 0)
+        else:
+            chosen = [spin.value() for spin in self.numbers[: 1 if kind == ONE else 3]]
+            axis = self.axis.currentData() or 0
+            self._choose(tuple(n for n in chosen if n != NONE), (), axis)

@@ -1,1 +1,0 @@
-"""Widgets: the only place with Qt's widgets in it."""

@@ -1,0 +1,333 @@
+"""Automatic segmentation of planes and stacks: the one path that every face takes."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import PERCENTILES, check_limits
+from napari_segany.core.label_images import shift_ids
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.planes import Range, StackLayout, guess_axes
+from napari_segany.core.rasterize import paint
+from napari_segany.core.sequences import as_array, listed
+from napari_segany.errors import BlankPlaneError, InputError
+from napari_segany.generators.generate import generate_masks, resolve_params
+from napari_segany.generators.grid import count_points
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneResult:
+    """What was found in one plane.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Place of the plane along the leading axes.
+    image : ndarray
+        The plane as it was read, (Y, X) or (Y, X, 3).
+    labels : ndarray
+        (Y, X) of an integer type that holds them; ids start at 1 on every plane.
+    masks : MaskSet
+        The mask of each id, in order.
+    """
+
+    index: tuple[int, ...]
+    image: NDArray[np.generic]
+    labels: NDArray[np.integer]
+    masks: MaskSet
+
+
+def make_recipe(
+    model: SamModel,
+    params: AutomaticParams | None = None,
+    labels: LabelParams | None = None,
+    *,
+    faithful: bool = False,
+    axes: str = "",
+    channels: tuple[int, ...] = (0,),
+    normalise: Normalise = "plane",
+    planes: tuple[Range, ...] = (),
+) -> Recipe:
+    """A recipe with everything resolved for ``model`` on this machine."""
+    return Recipe(
+        model=model.id,
+        weights_sha256=model.weights.sha256,
+        params=resolve_params(model, params),
+        labels=labels or LabelParams(),
+        faithful=faithful,
+        axes=axes,
+        channels=channels,
+        normalise=normalise,
+        planes=planes,
+        precision=model.precision,
+        device_kind=model.device.type,
+        **machine(),
+    )
+
+
+def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
+    """Settle the axes and the intensity limits of ``data``, which may be lazy.
+
+    Returns the layout, and the recipe with both written into it.
+    """
+    shape = tuple(int(n) for n in data.shape)
+    layout = StackLayout(recipe.axes or guess_axes(shape), shape, recipe.channels)
+    layout = layout.restricted(recipe.planes)
+    normalise = recipe.normalise
+    if normalise == "stack":
+        normalise = layout.limits(data, PERCENTILES)
+    elif normalise != "plane":
+        if len(layout.channels) == len(normalise) == 2:
+            # The colour that two channels leave empty.
+            normalise = (*normalise, (0.0, 1.0))
+        normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
+    settled = replace(recipe, axes=layout.axes, normalise=normalise, planes=layout.ranges)
+    return layout, settled
+
+
+def segment_planes(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: SamModel,
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[PlaneResult]:
+    """Segment plane after plane, reading each only when its turn comes.
+
+    Parameters
+    ----------
+    data, layout, recipe
+        The stack, and what :func:`resolve_stack` made of it.
+    region : ndarray, optional
+        (Y, X), or of the shape of the labels; points are asked only where it is above zero.
+    progress : callable, optional
+        Called with points done and points in all, over the whole stack.
+    should_stop : callable, optional
+        Polled all the time.
+
+    Yields
+    ------
+    PlaneResult
+        Empty, with a warning in the log, for a plane of a stack that is blank.
+    """
+    check_region(region, layout)
+    report = _over_stack(progress, layout, recipe.params, region)
+    for number, index in enumerate(layout.chosen()):
+        try:
+            yield segment_plane(
+                data,
+                layout,
+                recipe,
+                model,
+                index,
+                region=region,
+                progress=None if report is None else report[number],
+                should_stop=should_stop,
+            )
+        except BlankPlaneError as error:
+            if layout.chosen_count == 1:
+                raise
+            logger.warning("%s Its labels are empty.", error)
+            size = layout.labels_shape[-2], layout.labels_shape[-1]
+            labels = np.zeros(size, np.int32)
+            yield PlaneResult(index, layout.plane(data, index), labels, MaskSet.empty(size))
+
+
+def segment_plane(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: SamModel,
+    index: tuple[int, ...],
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PlaneResult:
+    """Segment the plane at ``index``; the rest is as for :func:`segment_planes`.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read, or is blank.
+    """
+    # "stack" was settled by resolve_stack; what is left as text is "plane".
+    limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+    image = layout.read(data, index)
+    try:
+        masks = generate_masks(
+            model,
+            image,
+            recipe.params,
+            faithful=recipe.faithful,
+            limits=limits,
+            region=_region_of(region, index),
+            progress=progress,
+            should_stop=should_stop,
+            refilter=False,
+        )
+    except InputError as error:
+        if not layout.leading:
+            raise
+        raise InputError(f"{layout.beginning(index)}{error}") from error
+    labels, source = paint(masks, **asdict(recipe.labels))
+    return PlaneResult(index, image, labels, masks[source])
+
+
+def check_region(region: NDArray[np.generic] | None, layout: StackLayout) -> None:
+    """Raise InputError unless a region fits the planes or the whole stack."""
+    if region is not None and region.shape not in (layout.labels_shape, layout.labels_shape[-2:]):
+        raise InputError(
+            f"The region has shape {region.shape}; give {layout.labels_shape[-2:]} for all planes"
+            f"{f' or {layout.labels_shape}' if layout.leading else ''}."
+        )
+
+
+def _region_of(
+    region: NDArray[np.generic] | None, index: tuple[int, ...]
+) -> NDArray[np.bool_] | None:
+    if region is None:
+        return None
+    # Negative labels are no objects, and what is not a number is no place.
+    return np.asarray(region if region.ndim == 2 else region[index]) > 0
+
+
+def _over_stack(
+    progress: Progress | None,
+    layout: StackLayout,
+    params: AutomaticParams,
+    region: NDArray[np.generic] | None,
+) -> list[Progress] | None:
+    """One callable a plane, which tells points over the whole stack; regions differ in points."""
+    if progress is None:
+        return None
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    if region is None or region.ndim == 2:
+        counts = [count_points(shape, params, _region_of(region, ()))] * layout.chosen_count
+    else:
+        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.chosen()]
+    before = np.cumsum([0, *counts]).tolist()
+
+    def from_plane(start: int) -> Progress:
+        return lambda done, _: progress(start + done, before[-1])
+
+    return [from_plane(start) for start in before[:-1]]
+
+
+def segment_everything(
+    image: ArrayLike,
+    axes: str | None = None,
+    model: SamModel | str | os.PathLike[str] = "auto",
+    params: AutomaticParams | None = None,
+    *,
+    labels: LabelParams | None = None,
+    channels: int | tuple[int, ...] = 0,
+    normalise: Normalise = "plane",
+    region: ArrayLike | None = None,
+    faithful: bool = False,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Find everything in an image or in every plane of a stack.
+
+    Parameters
+    ----------
+    image : array_like
+        2-D to 5-D; numpy, dask or zarr, read plane by plane. An iterable of planes is put together.
+    axes : str, optional
+        One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
+        guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
+    model : SamModel, str or path
+        A loaded model or what :func:`load_model` takes.
+    params : AutomaticParams, optional
+        How to find objects.
+    labels : LabelParams, optional
+        How masks become labels.
+    channels : int or tuple of int
+        The channel to look at, or two or three to be seen as red, green and blue.
+    normalise : "plane", "stack" or tuple
+        Where intensity limits come from, or the limits themselves, one (low, high) a channel.
+    region : array_like, optional
+        (Y, X), or of the shape of the result; points are asked only where it is not zero.
+    faithful : bool
+        Reproduce the reference generator's set of masks.
+    progress, should_stop : callable, optional
+        Called with points done and in all; polled to end early.
+
+    Returns
+    -------
+    ndarray
+        int32 labels with the axes of ``image`` less channel and colour; ids are unique over the
+        whole stack, in plane order.
+
+    Raises
+    ------
+    InputError
+        If the data, axes or parameters cannot be used.
+    Cancelled
+        If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
+    """
+    loaded = model if isinstance(model, SamModel) else load_model(model)
+    asked = make_recipe(
+        loaded,
+        params,
+        labels,
+        faithful=faithful,
+        axes=axes or "",
+        channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
+        normalise=normalise,
+    )
+    return label_everything(
+        as_array(image), asked, loaded, region=region, progress=progress, should_stop=should_stop
+    )
+
+
+def label_everything(
+    data: Any,
+    recipe: Recipe,
+    model: SamModel,
+    *,
+    axes: str | None = None,
+    region: ArrayLike | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.int32]:
+    """Labels of everything as a recipe says, whoever made it.
+
+    Parameters
+    ----------
+    data, region, progress, should_stop
+        As for :func:`segment_everything`.
+    recipe, model
+        What is done, and who is asked.
+    axes : str, optional
+        In place of the recipe's.
+    """
+    layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
+    where = None if region is None else np.asarray(listed(region))
+    out = np.zeros(layout.labels_shape, np.int32)
+    last = 0
+    for result in segment_planes(
+        data, layout, settled, model, region=where, progress=progress, should_stop=should_stop
+    ):
+        out[result.index] = shift_ids(result.labels, last)
+        last += len(result.masks)
+    return out

@@ -1,0 +1,1 @@
+"""Model weights: the catalogue, the cache, downloads, and checkpoint files."""

@@ -1,0 +1,156 @@
+"""The Batch widget without a window around it: one recipe, shown, run, saved and copied."""
+
+import shlex
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from napari.components import ViewerModel
+from tests.plugin.windows import until
+from tests.recipes import followed, recipes
+
+from napari_segany import AutomaticParams, LabelParams, Recipe
+from napari_segany.cli.batch import how_to_read
+from napari_segany.cli.main import build_parser
+from napari_segany.cli.segment import chosen_parameters
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.plugin.batch.widget import BatchWidget
+from napari_segany.plugin.shared import weights_status as weights
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def widget(qtbot: Any) -> Iterator[BatchWidget]:
+    made = BatchWidget(ViewerModel())
+    qtbot.addWidget(made)
+    yield made
+    made.end()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(recipes())
+def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
+    widget.use_recipe(recipe)
+    assert widget.settings.given == followed(recipe)
+    assert "changed" not in widget.recipe_line.text()
+    args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
+    params, labels = chosen_parameters(args, None)
+    again = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
+    assert again | how_to_read(args) == followed(recipe)
+    assert (args.model, args.precision) == (recipe.model, recipe.precision)
+
+
+def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
+    params = AutomaticParams(min_area=100, crop_n_layers=6, pred_iou_thresh=0.8765)
+    recipe = Recipe("minisam", "0", params, LabelParams(min_area=0, min_visible=0.2))
+    widget.use_recipe(recipe)
+    widget.min_area.setValue(30)
+    assert widget.settings.params == params
+    assert widget.settings.labels == LabelParams(min_area=30, min_visible=0.2)
+    assert "changed" in widget.recipe_line.text()
+    widget.min_area.setValue(0)
+    assert "changed" not in widget.recipe_line.text()
+
+
+def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
+    widget.channels = (1, 2)
+    assert widget.settings.channels == (1, 2)
+    widget.channels_line.setText("red")
+    widget.channels_line.editingFinished.emit()
+    assert "'red' is not one to three whole numbers" in widget.message.text()
+    with pytest.raises(InputError, match="'red'"):
+        widget.copy_command()
+    widget.channels_line.setText("0")
+    widget.channels_line.editingFinished.emit()
+    assert widget.message.text() == "", "an answered complaint does not stay"
+
+
+def test_another_model_is_not_run_with_the_one_before(
+    widget: BatchWidget, tiny_model: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(weights, "missing", lambda name: None)
+    monkeypatch.setattr(widget.jobs, "submit", lambda *_: None)
+    widget.model = tiny_model
+    assert widget.settings.request.model == "tiny"
+    at = widget.picker.choice.findData("mobile_sam")
+    widget.picker.choice.setCurrentIndex(at)
+    widget.picker.choice.activated.emit(at)
+    assert widget.model is None
+    assert widget.settings.request.model == "mobile_sam"
+
+
+def test_a_recipe_is_saved_when_its_model_is_there(
+    widget: BatchWidget, tiny_model: Any, monkeypatch: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    may_load = threading.Event()
+
+    def load(*_: Any, **__: Any) -> Any:
+        assert may_load.wait(60)
+        return tiny_model
+
+    monkeypatch.setattr(weights, "missing", lambda name: None)
+    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.load_model", load)
+    path = tmp_path / "recipe.json"
+    assert widget.save_recipe(path) == path
+    assert widget.message.text() == "Waiting for the model ..."
+    assert not path.exists()
+    may_load.set()
+    until(qtbot, path.exists)
+    saved = Recipe.from_json(path.read_text(encoding="utf-8"))
+    assert saved.model == "tiny"
+    widget.use_recipe(saved)
+    assert widget.settings.given == followed(saved)
+    assert widget.model is tiny_model
+
+
+def test_start_waits_for_the_model(
+    widget: BatchWidget, tiny_model: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    answers: list[Any] = [SeganyError("The file is damaged."), tiny_model]
+
+    def load(*_: Any, **__: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(weights, "missing", lambda name: None)
+    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.load_model", load)
+    with pytest.raises(InputError, match="Add images first"):
+        widget.start(wait=True)
+    assert len(answers) == 2, "nothing was loaded for that"
+    image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    widget.add([tmp_path / "a.tif"])
+    widget.output = tmp_path / "out"
+    widget.search.points_per_side.setValue(2)
+    with pytest.raises(SeganyError, match="damaged"):
+        widget.start(wait=True)
+    assert widget.message.text() == "The file is damaged."
+    assert [outcome.state for outcome in widget.start(wait=True)] == ["done"]
+    monkeypatch.setattr(weights, "missing", lambda name: weights.catalog.CATALOG["minisam"])
+    widget.picker.forget()
+    with pytest.raises(InputError, match="fetch them first"):
+        widget.start(wait=True)
+    assert not widget.running
+
+
+def test_a_blank_plane_is_told_in_the_table(
+    widget: BatchWidget, tiny_model: Any, tmp_path: Path
+) -> None:
+    stack = np.random.default_rng(0).random((3, 40, 50)).astype(np.float32)
+    stack[1] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    widget.model = tiny_model
+    widget.search.points_per_side.setValue(2)
+    widget.output = tmp_path / "results"
+    widget.add([tmp_path / "a.tif"])
+    (outcome,) = widget.start(wait=True)
+    assert outcome.notes
+    assert widget.files.rows[0].state.endswith(f"objects; {outcome.notes[0]}")

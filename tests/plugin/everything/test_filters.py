@@ -1,0 +1,83 @@
+"""The sliders of the Everything widget, without a window."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_segany import AutomaticParams, MaskSet
+from napari_segany.generators.candidates import Candidates
+from napari_segany.models.screening import Screen, SparseEstimate
+from napari_segany.plugin.everything.filters import FilterSliders
+from napari_segany.plugin.everything.found_masks import Filters
+
+Search = Callable[..., tuple[MaskSet, AutomaticParams]]
+
+
+@pytest.fixture
+def search() -> Search:
+    """Masks of some sizes up to the whole plane, found with some parameters."""
+
+    def find(shape: tuple[int, int], **given: Any) -> tuple[MaskSet, AutomaticParams]:
+        params = AutomaticParams(**given).resolved(0.88123, 0.95, 20)
+        masks = np.zeros((4, *shape), bool)
+        for n, share in enumerate((0.1, 0.3, 0.6, 1.0)):
+            masks[n].reshape(-1)[: int(share * masks[n].size)] = True
+        every = MaskSet.from_masks(masks, [0.9, 0.95, 0.99, 1.0])
+        bounds = Screen(0.80123, 0.85, params.max_area_fraction, 1.0)
+        every = Candidates.of(every, SparseEstimate.nothing(4), params, bounds).select()
+        return every, params
+
+    return find
+
+
+@pytest.fixture
+def sliders(qtbot: Any) -> FilterSliders:
+    made = FilterSliders()
+    qtbot.addWidget(made)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(11, 13), (20, 20), (21, 33), (37, 50), (64, 64)])
+def test_every_slider_moves_on_every_shape(
+    sliders: FilterSliders, search: Search, shape: tuple[int, int]
+) -> None:
+    found, params = search(shape)
+    sliders.begin(found, params, Filters())
+    low, high = sliders.area.value()
+    assert high == sliders.area.maximum() == int(0.95 * shape[0] * shape[1])
+    for slider in (sliders.iou, sliders.stability, sliders.solidity):
+        for value in (slider.minimum(), slider.maximum()):
+            slider.setValue(value)
+            sliders.filters.choose(found)
+    sliders.area.setValue((low, high - 1))
+    sliders.filters.choose(found)
+    sliders.area.setValue((low, high))
+    assert sliders.filters.max_area is None
+    sliders.filters.choose(found)
+
+
+def test_what_is_not_moved_stays_what_it_was(sliders: FilterSliders, search: Search) -> None:
+    found, params = search((37, 50), min_solidity=0.12345, box_nms_thresh=0.65432)
+    sliders.begin(found, params, Filters())
+    assert sliders.filters == Filters()
+    assert sliders.filters.params(params, 37 * 50) == params
+    sliders.border.setChecked(True)
+    assert sliders.filters == Filters(exclude_border=True)
+    sliders.iou.setValue(0.9)
+    assert sliders.filters == Filters(pred_iou_thresh=0.9, exclude_border=True)
+    sliders.show_filters(Filters())
+    assert sliders.filters == Filters()
+
+
+def test_filters_from_elsewhere_are_shown_and_kept(sliders: FilterSliders, search: Search) -> None:
+    found, params = search((37, 50))
+    given = Filters(pred_iou_thresh=0.912345, min_area=7, overlap="best_on_top")
+    sliders.begin(found, params, given)
+    assert sliders.iou.value() == pytest.approx(0.912, abs=1e-3)
+    assert sliders.overlap.currentData() == "best_on_top"
+    assert sliders.filters == given
+    sliders.show_filters(Filters())
+    assert sliders.filters == Filters()
+    assert sliders.overlap.currentData() == "small_on_top"

@@ -1,0 +1,101 @@
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_segany.errors import InputError
+from napari_segany.plugin.prompt.layer_target import LayerTarget, largest_label
+
+
+def shown(data: Any) -> Any:
+    layer = Labels(data)
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    return layer
+
+
+def test_labels_are_written_so_that_their_own_undo_knows() -> None:
+    layer = shown(np.zeros((6, 40, 50), np.int32))
+    target = LayerTarget(layer, last=0)
+    box = (slice(2, 3), slice(5, 8), slice(6, 10))
+    where = np.zeros((1, 3, 4), bool)
+    where[0, 1] = True
+    target.write(box, where, np.full(4, target.free_label()))
+    assert np.array_equal(np.argwhere(layer.data), [[2, 6, c] for c in range(6, 10)])
+    assert target.read(box).sum() == 4
+    layer.undo()
+    assert not layer.data.any()
+    target.note(9)
+    assert target.free_label() == 10
+
+
+def test_what_is_written_together_is_undone_together() -> None:
+    layer = shown(np.full((8, 8), 7, np.int32))
+    target = LayerTarget(layer)
+    assert target.free_label() == 8
+    box = (slice(0, 4), slice(0, 4))
+    where = np.ones((4, 4), bool)
+    with target.together():
+        target.write(box, where, np.full(16, 8))
+        assert (target.read(box) == 8).all()
+        target.write(box, np.eye(4, dtype=bool), np.full(4, 9))
+    assert (layer.data == 9).sum() == 4
+    assert (layer.data == 8).sum() == 12
+    layer.undo()
+    assert (layer.data == 7).all()
+    layer.redo()
+    assert (layer.data == 9).sum() == 4
+
+
+def test_a_write_that_fails_leaves_what_the_ledger_took_back() -> None:
+    layer = shown(np.zeros((8, 8), np.int32))
+    target = LayerTarget(layer)
+    box, where = (slice(0, 2), slice(0, 2)), np.ones((2, 2), bool)
+
+    def fail_midway() -> None:
+        with target.together():
+            target.write(box, where, np.full(4, 3))
+            target.write(box, where, np.zeros(4, int))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_midway()
+    assert not layer.data.any()
+    target.write(box, where, np.full(4, 5))
+    assert layer.data.sum() == 20
+
+
+def read_only() -> Any:
+    data = np.zeros((8, 8), np.int32)
+    data.flags.writeable = False
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (read_only(), "read-only"),
+        (da.zeros((8, 8), dtype=int), "lazy"),
+        ([np.zeros((8, 8), int), np.zeros((4, 4), int)], "multiscale"),
+    ],
+)
+def test_labels_that_cannot_be_written_are_refused(data: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        LayerTarget(Labels(data, multiscale=isinstance(data, list)))
+
+
+def test_largest_labels_are_found_part_by_part() -> None:
+    assert largest_label(da.from_array(np.arange(24).reshape(2, 3, 4), chunks=1)) == 23
+
+
+def test_labels_that_got_other_data_are_not_written() -> None:
+    layer = shown(np.zeros((8, 8), np.int32))
+    target = LayerTarget(layer, last=0)
+    box, where = (slice(0, 2), slice(0, 2)), np.ones((2, 2), bool)
+    for data, why in ((read_only(), "read-only"), (np.zeros((4, 4), int), "another shape")):
+        layer.data = data
+        with pytest.raises(InputError, match=why):
+            target.write(box, where, np.full(4, 3))

@@ -1,0 +1,359 @@
+"""The Prompt widget: it waits for the model, says what is so now, and loses nothing unasked."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage import data
+from tests.plugin.windows import click, drag, needs_a_display, until
+
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.plugin.shared import weights_status as weights
+from napari_segany.session import ArraySource, Session
+
+pytestmark = [pytest.mark.gui, needs_a_display]
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any, tmp_path: Path, monkeypatch: Any) -> Any:
+    """A napari window; sessions are written down in a folder of the test."""
+    monkeypatch.setattr(
+        "napari_segany.plugin.prompt.widget.journals_folder", lambda: tmp_path / "sessions"
+    )
+    made = make_napari_viewer(show=True)
+    made.window.resize(1200, 800)
+    coins = data.coins()[:160, :200]
+    made.add_image(coins, name="cells")
+    made.add_image(np.stack([coins] * 3), name="plate", visible=False)
+    return made
+
+
+@pytest.fixture
+def loading(monkeypatch: Any, tiny_model: Any) -> Callable[..., threading.Event]:
+    """Loading a model waits for an event; with an error it fails then."""
+
+    def patch(error: Exception | None = None, model: Any = tiny_model) -> threading.Event:
+        may_load = threading.Event()
+
+        def load(*_: Any, **__: Any) -> Any:
+            assert may_load.wait(60)
+            if error is not None:
+                raise error
+            return model
+
+        monkeypatch.setattr(weights, "missing", lambda name: None)
+        monkeypatch.setattr("napari_segany.plugin.shared.model_picker.load_model", load)
+        return may_load
+
+    return patch
+
+
+@pytest.fixture
+def open_widget(viewer: Any) -> Any:
+    opened = []
+
+    def make(name: str = "Prompt") -> Any:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
+        opened.append(widget)
+        widget.asks_on_close = False
+        return widget
+
+    yield make
+    for widget in opened:
+        widget.close()
+
+
+@pytest.fixture
+def ready(viewer: Any, open_widget: Any, model: Any, qtbot: Any) -> Any:
+    widget = open_widget()
+    widget.model = model
+    widget.image_layer = viewer.layers["cells"]
+    until(qtbot, lambda: not widget.jobs.busy)
+    return widget
+
+
+def examples(page: str, dock: str) -> list[str]:
+    """Python of a page that opens a dock."""
+    found = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.S)
+    return [text for text in found if f'"napari-segany", "{dock}"' in text]
+
+
+@pytest.mark.parametrize(
+    ("page", "dock"),
+    [("widgets.md", "Prompt"), ("everything.md", "Everything"), ("widgets.md", "Evaluate")],
+)
+def test_examples_of_the_documentation_run_at_once(
+    page: str, dock: str, viewer: Any, loading: Any, tmp_path: Path, monkeypatch: Any, model: Any
+) -> None:
+    may_load = loading(model=model) if dock == "Prompt" else loading()
+    cells = np.zeros((160, 200), np.int32)
+    cells[20:60, 30:70], cells[80:120, 90:140] = 1, 2
+    viewer.add_labels(cells, name="cellpose")
+    viewer.add_labels(np.where(cells == 2, 0, cells), name="cells labels")
+    viewer.add_labels(cells, name="by hand")
+    monkeypatch.chdir(tmp_path)
+    # The model comes after the first steps of the script.
+    timer = threading.Timer(0.2, may_load.set)
+    timer.start()
+    (text,) = examples(page, dock)
+    names: dict[str, Any] = {"viewer": viewer}
+    try:
+        exec(compile(text, page, "exec"), names)
+    finally:
+        timer.join()
+        names["w"].asks_on_close = False
+        names["w"].close()
+    if dock == "Prompt":
+        assert len(names["candidates"]) == 3
+        assert (tmp_path / "session.json").is_file()
+
+
+def test_embed_and_segment_wait_for_the_model(
+    viewer: Any, open_widget: Any, loading: Any, qtbot: Any
+) -> None:
+    may_load = loading()
+    widget = open_widget()
+    widget.image_layer = viewer.layers["cells"]
+    widget.live.setChecked(False)
+    assert widget.embed() is False
+    widget.session.add_point(30, 40)
+    assert widget.segment() is None
+    assert widget.plane_line.text() == "Image: waiting for the model ..."
+    assert widget.message.text() == "Waiting for the model ..."
+    may_load.set()
+    until(qtbot, widget.session.candidates)
+    assert widget.plane_line.text() == "Image: ready"
+
+
+def test_a_model_that_cannot_be_had_is_an_error_of_who_waits(
+    viewer: Any, open_widget: Any, loading: Any
+) -> None:
+    loading(SeganyError("the weights are gone")).set()
+    widget = open_widget()
+    widget.image_layer = viewer.layers["cells"]
+    with pytest.raises(SeganyError, match="the weights are gone"):
+        widget.embed(wait=True)
+    assert "the weights are gone" in widget.message.text()
+
+
+def test_without_weights_who_waits_is_told(
+    viewer: Any, open_widget: Any, cache: Path, monkeypatch: Any
+) -> None:
+    widget = open_widget()
+    widget.image_layer = viewer.layers["cells"]
+    with pytest.raises(InputError, match="fetch them first"):
+        widget.embed(wait=True)
+    assert not widget.controller.waiting
+
+
+def test_nothing_is_ready_when_the_image_is_gone(ready: Any, viewer: Any) -> None:
+    assert ready.plane_line.text() == "Image: ready"
+    viewer.layers.remove("cells")
+    assert ready.plane_line.text() == ""
+    assert "cells is gone" in ready.message.text()
+
+
+def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: Any) -> None:
+    ready.buttons["box"].click()
+    assert ready.message.text() == "Next: a box around the object."
+    viewer.dims.ndisplay = 3
+    assert "leave the 3-D view" in ready.plane_line.text()
+    viewer.dims.ndisplay = 2
+    until(qtbot, lambda: str(ready.controller.shapes.mode) == "add_rectangle")
+    assert ready.plane_line.text() == "Image: ready"
+    viewer.layers.selection.active = ready.controller.shapes
+    drag(qtbot, viewer, (40, 40), (80, 90))
+    (box,) = ready.session.state.open
+    assert np.allclose(box.prompt.box, [40, 40, 80, 90], atol=1)
+    ready.buttons["+ point"].click()
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+    until(qtbot, lambda: not ready.jobs.busy)
+    click(qtbot, viewer, 50, 60)
+    assert len(ready.session.active.prompt.points) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("+ point", "Next point: positive."),
+        ("- point", "Next point: negative."),
+        ("box", "Next: a box around the object."),
+        ("outline", "Next: an outline around the object."),
+        ("scribble", "Next scribble: positive."),
+    ],
+)
+def test_a_tool_says_what_it_draws(ready: Any, tool: str, said: str) -> None:
+    ready.buttons[tool].click()
+    assert ready.message.text() == said
+
+
+def test_what_was_refused_is_said_until_something_is_done(ready: Any) -> None:
+    ready.buttons["Commit"].click()
+    assert "nothing to commit" in ready.message.text()
+    ready.controller.where.emit("Image: ready")
+    assert "nothing to commit" in ready.message.text()
+    ready.session.add_point(30, 40)
+    assert ready.message.text() == ""
+
+
+def test_the_notice_of_a_crash_stays_until_another_image_is_chosen(
+    ready: Any, viewer: Any, qtbot: Any, model: Any
+) -> None:
+    crashed = Session(ArraySource(viewer.layers["cells"].data, name="cells"), model)
+    folder = ready.controller.session.begin_journal(ready.controller._keeping.folder).path.parent
+    ready.controller.close()
+    journal = crashed.begin_journal(folder / crashed.source.identity())
+    crashed.add_point(30, 40)
+    # As the end of its process would.
+    journal._file.close()
+    journal._lock.release()
+    assert ready.stories.notice.isHidden()
+    ready.image_layer = viewer.layers["cells"]
+    until(qtbot, lambda: not ready.stories.notice.isHidden())
+    ready.session.add_point(50, 60)
+    ready.segment(wait=True)
+    ready.buttons["box"].click()
+    assert not ready.stories.notice.isHidden()
+    assert "ended without being closed" in ready.stories.notice.text()
+    ready.image_layer = viewer.layers["plate"]
+    assert ready.stories.notice.isHidden()
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_another_image_is_chosen_only_when_open_objects_are_settled(
+    ready: Any, viewer: Any, monkeypatch: Any, commits: bool, qtbot: Any
+) -> None:
+    asked: list[int] = []
+
+    def ask(count: int) -> bool:
+        asked.append(count)
+        return commits
+
+    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", ask)
+    ready.asks_on_close = True
+    ready.session.add_point(30, 40)
+    ready.segment(wait=True)
+    ready.image_choice.choose(viewer.layers["plate"])
+    ready.image_choice.activated.emit(ready.image_choice.currentIndex())
+    assert asked == [1]
+    assert ready.image_layer is viewer.layers["plate"]
+    made = [layer.name for layer in viewer.layers if layer.name == "cells objects"]
+    assert bool(made) == commits
+    assert ("1 object of cells not committed" in ready.message.text()) != commits
+    # What was not committed is offered again.
+    ready.asks_on_close = False
+    ready.image_layer = viewer.layers["cells"]
+    until(qtbot, ready.controller.stories)
+    ready.restore()
+    assert len(ready.session.state.open) == (0 if commits else 1)
+
+
+def test_channels_of_any_axis_are_chosen_in_the_widget(ready: Any, viewer: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 2, 60, 70)).astype(np.uint8)
+    viewer.add_image(pixels, name="hyper", axis_labels=("z", "c", "y", "x"))
+    ready.image_layer = viewer.layers["hyper"]
+    assert ready.channels.axis.currentText() == "c: 2"
+    ready.channels.kind.setCurrentIndex(1)
+    ready.channels.numbers[0].setValue(1)
+    ready.channels.apply.click()
+    assert ready.session.source.shape == (4, 60, 70)
+    assert np.array_equal(ready.session.source.read((2, None, None)), pixels[2, 1])
+    ready.image_layer = viewer.layers["hyper"]
+    ready.channels.kind.setCurrentIndex(2)
+    assert ready.channels.numbers[2].text() == "none"
+    ready.channels.apply.click()
+    assert ready.session.source.channels == (0, 1)
+
+
+def test_controls_show_the_channels_that_were_chosen_elsewhere(ready: Any, viewer: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 60, 70)).astype(np.uint8)
+    layer = viewer.add_image(pixels, name="three")
+    viewer.add_image(pixels[0], name="one")
+    viewer.add_image(pixels[1], name="two")
+    shown = ready.channels
+    ready.set_image(layer, (2, 0))
+    assert shown.kind.currentText() == "two or three along an axis"
+    assert [spin.text() for spin in shown.numbers] == ["2", "0", "none"]
+    assert not shown.numbers[1].isHidden()
+    ready.set_image(layer, (1,))
+    assert (shown.kind.currentText(), shown.numbers[0].value()) == ("one along an axis", 1)
+    # What is being chosen stays while layers come and go.
+    shown.numbers[0].setValue(2)
+    viewer.add_points(np.zeros((1, 2)))
+    assert shown.numbers[0].value() == 2
+    ready.set_image(viewer.layers["one"], others=(viewer.layers["two"],))
+    assert shown.kind.currentText() == "more layers"
+    assert [choice.layer for choice in shown.others] == [viewer.layers["two"], None]
+    ready.image_layer = layer
+    assert shown.kind.currentText() == "as shown"
+    assert shown.apply.parent().isHidden()
+
+
+def test_a_model_that_another_one_takes_the_place_of_is_asked_no_more(
+    ready: Any, loading: Any, model: Any, make_model: Any, qtbot: Any
+) -> None:
+    other = make_model()
+    may_load = loading(model=other)
+    asked = len(model.asked)
+    ready.picker.choice.setCurrentIndex(ready.picker.choice.findData("mobile_sam"))
+    ready.picker.choice.activated.emit(0)
+    ready.session.add_point(30, 40)
+    assert ready.plane_line.text() == "Image: waiting for the model ..."
+    may_load.set()
+    until(qtbot, lambda: ready.session.candidates() is not None)
+    assert ready.model is other
+    assert len(model.asked) == asked
+    assert other.asked
+
+
+def test_what_was_refused_is_not_said_any_more_when_it_is_possible(
+    ready: Any, viewer: Any, qtbot: Any
+) -> None:
+    cells = viewer.layers["cells"]
+    viewer.dims.ndisplay = 3
+    ready.controller.points.add([[5, 5]])
+    assert "leave the 3-D view" in ready.message.text()
+    viewer.dims.ndisplay = 2
+    assert ready.message.text() == ""
+    ready.image_layer = cells
+    viewer.layers.remove(cells)
+    assert "choose an image" in ready.message.text()
+    ready.image_layer = viewer.layers["plate"]
+    assert ready.message.text() == ""
+
+
+def test_a_tool_that_is_taken_can_be_seen(ready: Any, viewer: Any, qtbot: Any) -> None:
+    ready.controller.points.visible = False
+    ready.buttons["+ point"].click()
+    click(qtbot, viewer, 60, 70)
+    assert len(ready.session.state.open) == 1
+
+
+def test_a_plane_that_cannot_be_embedded_is_told_where_it_is(
+    open_widget: Any, viewer: Any, tiny_model: Any, qtbot: Any
+) -> None:
+    pixels = np.random.default_rng(0).random((4, 60, 70)).astype(np.float32)
+    pixels[2] = np.nan
+    layer = viewer.add_image(pixels, name="registered", contrast_limits=(0, 1))
+    widget = open_widget()
+    widget.model = tiny_model
+    viewer.dims.set_current_step(0, 1)
+    widget.image_layer = layer
+    # Planes beside it are embedded ahead.
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert (widget.plane_line.text(), widget.message.text()) == ("Plane 1: ready", "")
+    viewer.dims.set_current_step(0, 2)
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert widget.plane_line.text() == (
+        "Plane 2: No pixel is a finite number, so there is no image."
+    )
+    assert widget.message.text() == ""
+    viewer.dims.set_current_step(0, 3)
+    until(qtbot, lambda: widget.plane_line.text() == "Plane 3: ready")

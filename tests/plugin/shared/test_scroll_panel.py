@@ -1,0 +1,31 @@
+"""Panels in a window of a small screen."""
+
+from typing import Any
+
+import pytest
+from superqt import QCollapsible
+from tests.plugin.windows import needs_a_display, until
+
+from napari_segany.plugin.shared.scroll_panel import ScrollPanel
+
+pytestmark = [pytest.mark.gui, needs_a_display]
+
+
+@pytest.mark.parametrize("name", ["Prompt", "Everything", "Batch", "Evaluate", "Models"])
+def test_a_panel_fits_a_small_screen_and_nothing_is_cut_off(
+    make_napari_viewer: Any, name: str, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1366, 768)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
+    for fold in widget.findChildren(QCollapsible):
+        fold.expand(animate=False)
+    areas = widget.findChildren(ScrollPanel)
+    until(
+        qtbot,
+        lambda: all(
+            area.viewport().width() >= area.widget().minimumSizeHint().width() for area in areas
+        ),
+    )
+    assert viewer.window._qt_window.height() <= 768
+    widget.close()

