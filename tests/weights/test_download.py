@@ -201,7 +201,7 @@ def test_two_processes_fetch_one_file_once(
     server.delay = 0.5
     code = (
         "import dataclasses, sys, types\n"
-        "from napari_segany.models import catalog, fetch\n"
+        "from napari_segany.weights import catalog, download\n"
         "url, sha256 = sys.argv[1:]\n"
         "spec = dataclasses.replace(\n"
         "    catalog.CATALOG['mobile_sam'], url=url, sha256=sha256, size=None)\n"

@@ -669,7 +669,7 @@ FORK = """
 import os, signal, sys
 import numpy as np, torch
 from tests.tiny import build_tiny_model
-from napari_segany import AutomaticParams, Prompt
+from napari_segany import AutomaticParams, Prompt, generate_masks
 
 model = build_tiny_model()
 torch.set_num_threads(2)
@@ -700,7 +700,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 def test_a_forked_process_answers_as_its_parent_did() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", FORK], cwd=root, capture_output=True, text=True, timeout=200
     )

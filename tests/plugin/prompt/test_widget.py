@@ -17,7 +17,7 @@ from napari_segany.session import ArraySource, Session
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture
