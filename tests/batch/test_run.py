@@ -225,7 +225,7 @@ def test_an_image_that_is_written_anew_before_it_is_finished_is_told(
 ):
     folder = stacks(1, 2)
     path = folder / "stack0.tif"
-    original = running.Work.keep
+    original = running.PlaneCheckpoint.keep
 
     def rewritten(work: Any, number: int, content: bytes) -> None:
         original(work, number, content)
@@ -233,7 +233,7 @@ def test_an_image_that_is_written_anew_before_it_is_finished_is_told(
             shape = (planes, 40, 50)
             tifffile.imwrite(path, np.ones(shape, np.uint8), photometric="minisblack")
 
-    monkeypatch.setattr(running.Work, "keep", rewritten)
+    monkeypatch.setattr(running.PlaneCheckpoint, "keep", rewritten)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert outcome.state == "failed"
     assert outcome.error == f"{path} was changed while it was segmented; run it again."

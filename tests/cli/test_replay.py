@@ -9,8 +9,7 @@ import pytest
 import tifffile
 
 from napari_segany.cli.main import main
-from napari_segany.session import ArraySource, ArrayTarget, Session
-from napari_segany.session import replay as provenance
+from napari_segany.session import ArraySource, ArrayTarget, Session, provenance
 
 STACK = np.random.default_rng(0).integers(0, 255, (2, 60, 70)).astype(np.uint8)
 

@@ -22,8 +22,7 @@ from napari_segany.cli.main import main
 from napari_segany.errors import SeganyError
 from napari_segany.io.detections import TableImage, read_detections
 from napari_segany.io.read import open_image
-from napari_segany.session import ArraySource, Session, replay
-from napari_segany.session import replay as provenance
+from napari_segany.session import ArraySource, Session, provenance, replay
 from napari_segany.session.session_file import read_session
 
 IMAGES, TABLES, LABELS, RECIPES, SESSIONS = 160, 110, 90, 80, 60
