@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def segment(tmp_path: Path, tiny_model: Any, monkeypatch: Any) -> Any:
     """Do the image again as the command line does; gives the exit code."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     image, recipe = tmp_path / "coins.tif", EARLIER / "recipe.json"
     where = ("-o", str(tmp_path / "out"), "--recipe", str(recipe))
     return lambda *more: main(["segment", str(image), *where, *more])

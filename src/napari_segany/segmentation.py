@@ -20,7 +20,8 @@ from napari_segany.errors import BlankPlaneError, InputError
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.grid import count_points
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class PlaneResult:
 
 
 def make_recipe(
-    model: SamModel,
+    model: PromptableModel,
     params: AutomaticParams | None = None,
     labels: LabelParams | None = None,
     *,
@@ -100,7 +101,7 @@ def segment_planes(
     data: Any,
     layout: StackLayout,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     *,
     region: NDArray[np.generic] | None = None,
     progress: Progress | None = None,
@@ -151,7 +152,7 @@ def segment_plane(
     data: Any,
     layout: StackLayout,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     index: tuple[int, ...],
     *,
     region: NDArray[np.generic] | None = None,
@@ -231,7 +232,7 @@ def _over_stack(
 def segment_everything(
     image: ArrayLike,
     axes: str | None = None,
-    model: SamModel | str | os.PathLike[str] = "auto",
+    model: PromptableModel | str | os.PathLike[str] = "auto",
     params: AutomaticParams | None = None,
     *,
     labels: LabelParams | None = None,
@@ -251,7 +252,7 @@ def segment_everything(
     axes : str, optional
         One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
-    model : SamModel, str or path
+    model : PromptableModel, str or path
         A loaded model or what :func:`load_model` takes.
     params : AutomaticParams, optional
         How to find objects.
@@ -285,7 +286,7 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
-    loaded = model if isinstance(model, SamModel) else load_model(model)
+    loaded = load_model(model) if isinstance(model, (str, os.PathLike)) else model
     asked = make_recipe(
         loaded,
         params,
@@ -303,7 +304,7 @@ def segment_everything(
 def label_everything(
     data: Any,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     *,
     axes: str | None = None,
     region: ArrayLike | None = None,

@@ -11,7 +11,7 @@ from typing import Any
 from napari_segany.batch.executor import Images, PlaneProgress, Task, compute
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
 WAITING_PER_WORKER = 2
@@ -48,7 +48,7 @@ class ModelRequest:
 
 # On the workers ------------------------------------------------------------------------------
 
-_loaded: dict[ModelRequest, SamModel] = {}
+_loaded: dict[ModelRequest, PromptableModel] = {}
 _images = Images()
 _one_at_a_time = threading.Lock()
 
@@ -61,13 +61,13 @@ def _device(asked: str, worker: str | int, count: int) -> str:
     return f"cuda:{int(number) % count}"
 
 
-def _model(request: ModelRequest) -> SamModel:
+def _model(request: ModelRequest) -> PromptableModel:
     """The model of this worker, loaded once for each precision that is asked for."""
     if request not in _loaded:
         import torch
         from distributed import get_worker
 
-        from napari_segany.models.sam.model import load_model
+        from napari_segany.models.registry import load_model
 
         if request.threads:
             torch.set_num_threads(request.threads)

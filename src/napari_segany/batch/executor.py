@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from napari_segany.batch.plan import Product
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import check_region, resolve_stack
 
@@ -69,7 +69,7 @@ class Images:
 
 def compute(
     task: Task,
-    model: SamModel,
+    model: PromptableModel,
     images: Images,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -125,11 +125,11 @@ class LocalExecutor:
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Who is asked.
     """
 
-    def __init__(self, model: SamModel) -> None:
+    def __init__(self, model: PromptableModel) -> None:
         self.model = model
 
     def make_recipe(self, **given: Any) -> Recipe:

@@ -14,7 +14,7 @@ from napari_segany.io.atomic import check_name
 from napari_segany.io.read import OpenedImage, open_image, stem
 from napari_segany.io.safe_names import shown
 from napari_segany.io.write_tiff import ome_axes
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import PRODUCTS, Recipe
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Product(Protocol):
         image: OpenedImage,
         layout: StackLayout,
         recipe: Recipe,
-        model: SamModel,
+        model: PromptableModel,
         index: tuple[int, ...],
         *,
         region: Any = None,

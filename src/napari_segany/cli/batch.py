@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_segany.batch.executor import Executor
     from napari_segany.batch.plan import Files, Product
     from napari_segany.cli.report import Report
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import PromptableModel
 
 logger = logging.getLogger(__name__)
 
@@ -231,7 +231,7 @@ def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executo
             logger.info("note: on a worker %s; masks may differ in the last bits", note)
 
 
-def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
+def load(args: argparse.Namespace, base: Recipe | None = None) -> "PromptableModel":
     """Load the model that was asked for, or the recipe's.
 
     Raises
@@ -240,7 +240,7 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
         If it cannot be had.
     """
     from napari_segany.io.recipe_file import device_of
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
 
     device = args.device or (device_of(base) if base else "auto")
     precision: Any = args.precision or (base.precision if base else "auto")

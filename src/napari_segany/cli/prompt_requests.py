@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from napari_segany.core.prompts import Prompt
     from napari_segany.io.detections import Detections
     from napari_segany.io.pixel_size import PixelSize
-    from napari_segany.models.sam.embedded_plane import Embedding
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import Embedding, PromptableModel
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +123,7 @@ def from_table(
 
 
 def answers_to(
-    candidate: str, model: "SamModel", embedding: "Embedding", prompts: "list[Prompt]"
+    candidate: str, model: "PromptableModel", embedding: "Embedding", prompts: "list[Prompt]"
 ) -> "list[MaskSet]":
     """The answers to all prompts; several points of one object refine one another."""
     from napari_segany.models.iterative import refine

@@ -1,12 +1,14 @@
-"""The only place that knows the model's frame: (row, column) planes <-> (x, y) in a square.
+"""Frames of models: (row, column) of a plane to and from the coordinates of a model.
 
-A plane is scaled so that its long side fills the frame and padded below and right. Points map
-by ``p * scale``, as in the published code; the half pixel is added inside the prompt encoder.
+:class:`Frame` is SAM's, a square: a plane is scaled so that its long side fills the frame and
+padded below and right. Points map by ``p * scale``, as in the published code; the half pixel is
+added inside the prompt encoder. Code outside of ``models/sam`` needs a :class:`PlaneFrame` only.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -38,6 +40,44 @@ def resize(
         for i in range(1 if gray else 3)
     ]
     return np.stack(scaled * 3 if gray else scaled, axis=-1)
+
+
+class PlaneFrame(Protocol):
+    """The relation between a plane's pixels and the cells of a model's low-resolution logits.
+
+    Masks are enlarged and outlined through these members, so another family of models may place
+    planes in its own way: with another aspect ratio, padding or number of cells.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the plane in pixels."""
+        ...
+
+    @property
+    def mask_side(self) -> int:
+        """Side of the low-resolution logits, in cells."""
+        ...
+
+    def cells_used(self, cells: int) -> tuple[int, int]:
+        """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
+        ...
+
+    def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
+        """Return the rows and columns of pixels that a box of ``side`` cells contributes to."""
+        ...
+
+    def strips_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the enlarged logits of those pixels as strips of columns."""
+        ...
+
+    def enlarge_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """Return the enlarged logits of those pixels and the row and column of the first."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +136,7 @@ class _Resizing:
 
 @dataclass(frozen=True)
 class Frame:
-    """How one plane lies in the model's square frame.
+    """The place of one plane in SAM's square frame, a :class:`PlaneFrame`.
 
     Attributes
     ----------
@@ -185,7 +225,7 @@ class Frame:
         return out, (rows.start, cols.start)
 
     def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
-        """Rows and columns of the plane that any of a box of ``side`` cells contributes to."""
+        """Return the rows and columns of pixels that a box of ``side`` cells contributes to."""
         by_row, by_col = self._resizings(side)
         rows, cols = by_row.pixels(cells[0], cells[2]), by_col.pixels(cells[1], cells[3])
         # No cells, or cells that a plane of fewer pixels than cells leaves out.
@@ -195,7 +235,7 @@ class Frame:
     def strips_within(
         self, logits: Tensor, cells: tuple[int, int, int, int]
     ) -> Iterator[tuple[slice, Tensor]]:
-        """The same as :meth:`enlarge_within`, as strips of columns that take little memory.
+        """Enlarge as :meth:`enlarge_within` does, in strips of columns that take little memory.
 
         Yields
         ------
@@ -220,7 +260,7 @@ class Frame:
             yield part, narrow[:, inside] @ weights.T
 
     def cells_used(self, cells: int) -> tuple[int, int]:
-        """Of ``cells`` x ``cells`` logits, the rows and columns that the plane depends on."""
+        """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
         by_row, by_col = self._resizings(cells)
         return int(by_row.last_cell[-1]) + 1, int(by_col.last_cell[-1]) + 1
 

@@ -13,13 +13,13 @@ from napari_segany.evaluation.click_metrics import Clicker
 from napari_segany.evaluation.run import Measured, check_names, name_of
 from napari_segany.evaluation.summary import Summary, summarise
 from napari_segany.evaluation.tasks import EvaluationSettings, measure_plane
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 
 def evaluate(
     images: Iterable[ArrayLike],
     truth: Iterable[ArrayLike],
-    who: SamModel | Clicker | Iterable[SamModel | Clicker],
+    who: PromptableModel | Clicker | Iterable[PromptableModel | Clicker],
     settings: EvaluationSettings | None = None,
     *,
     limits: Limits | None = None,
@@ -35,7 +35,7 @@ def evaluate(
     truth : iterable of array_like
         (H, W) labels of each, 0 for background. One that does not tell objects apart, such as a
         mask of 0 and 255, is warned of; see ``settings.binary_truth``.
-    who : SamModel or Clicker, or an iterable of them
+    who : PromptableModel or Clicker, or an iterable of them
         Whom to measure. A clicker that is no model does clicks only.
     settings : EvaluationSettings, optional
         What to measure; clicks, boxes and automatic segmentation by default.

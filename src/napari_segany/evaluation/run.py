@@ -27,7 +27,7 @@ from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.io.safe_names import shown
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def pair_up(
 
 def name_of(who: Predictor) -> str:
     """What tables call a predictor."""
-    return who.id if isinstance(who, SamModel) else who.name
+    return who.id if isinstance(who, PromptableModel) else who.name
 
 
 def identity(who: Predictor) -> list[str]:
@@ -123,7 +123,7 @@ def identity(who: Predictor) -> list[str]:
 
     One that is no model may have an ``identity``, a list of text; its name otherwise.
     """
-    if isinstance(who, SamModel):
+    if isinstance(who, PromptableModel):
         return [who.id, who.weights.sha256, who.precision, who.device.type]
     return [who.name, *getattr(who, "identity", ())]
 
@@ -153,7 +153,7 @@ def evaluate_folder(
     ----------
     pairs : sequence of (Path, Path)
         Image and truth of the same planes.
-    who : sequence of SamModel, Clicker or EdgeFinder
+    who : sequence of PromptableModel, Clicker or EdgeFinder
         Whom to measure.
     settings : EvaluationSettings
         What to measure.

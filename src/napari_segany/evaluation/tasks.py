@@ -33,7 +33,7 @@ from napari_segany.evaluation.interactive_models import SamClicker
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.rle import coded
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
@@ -43,7 +43,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 FILLED = 0.3
 """Share of pixels in the middle of 3 x 3 others from which boundaries are none."""
 
-Predictor = SamModel | Clicker | EdgeFinder
+Predictor = PromptableModel | Clicker | EdgeFinder
 """Whoever can do at least one of the tasks."""
 
 
@@ -133,7 +133,7 @@ def chosen_objects(
 
 
 def measure_plane(
-    who: SamModel | Clicker,
+    who: PromptableModel | Clicker,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
     settings: EvaluationSettings,
@@ -144,7 +144,7 @@ def measure_plane(
 
     Parameters
     ----------
-    who : SamModel or Clicker
+    who : PromptableModel or Clicker
         Who is measured; a clicker that is no model does clicks only.
     image : ndarray
         (H, W) or (H, W, 3).
@@ -172,13 +172,13 @@ def measure_plane(
     if noticed:
         out["binary_truth"] = noticed
     if "clicks" in settings.tasks:
-        clicker: Clicker = SamClicker(who, limits) if isinstance(who, SamModel) else who
+        clicker: Clicker = SamClicker(who, limits) if isinstance(who, PromptableModel) else who
         scores = click_through(clicker, image, objects, settings.clicks, should_stop)
         out["clicks"] = [
             asdict(each) | {"confident": each.confident.tolist(), "oracle": each.oracle.tolist()}
             for each in scores
         ]
-    if isinstance(who, SamModel):
+    if isinstance(who, PromptableModel):
         check(should_stop)
         if "boxes" in settings.tasks:
             out["boxes"] = _boxes(who, image, objects, settings, limits, should_stop)
@@ -191,7 +191,7 @@ def measure_plane(
 
 
 def measure_edges(
-    who: SamModel | EdgeFinder,
+    who: PromptableModel | EdgeFinder,
     image: NDArray[np.generic],
     annotators: Sequence[NDArray[np.bool_]],
     should_stop: ShouldStop | None = None,
@@ -200,7 +200,7 @@ def measure_edges(
 
     Parameters
     ----------
-    who : SamModel or EdgeFinder
+    who : PromptableModel or EdgeFinder
         Who is measured.
     image : ndarray
         (H, W) or (H, W, 3).
@@ -223,14 +223,14 @@ def measure_edges(
                 "The truth of edges are lines where objects end, and these are filled objects; "
                 "skimage.segmentation.find_boundaries makes lines of labels."
             )
-    finder = SamEdges(who) if isinstance(who, SamModel) else who
+    finder = SamEdges(who) if isinstance(who, PromptableModel) else who
     counts = count(finder.edges(image, should_stop), annotators, should_stop=should_stop)
     values = {name: numbers.tolist() for name, numbers in asdict(counts).items()}
     return {"objects": 0, "asked": 0, "pixels": int(annotators[0].size), "edges": values}
 
 
 def _boxes(
-    model: SamModel,
+    model: PromptableModel,
     image: NDArray[np.generic],
     objects: Sequence[tuple[int, NDArray[np.bool_]]],
     settings: EvaluationSettings,
@@ -256,7 +256,7 @@ def _boxes(
 
 
 def _automatic(
-    model: SamModel,
+    model: PromptableModel,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
     settings: EvaluationSettings,

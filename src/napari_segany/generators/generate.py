@@ -9,13 +9,11 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.grid import generate
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.protocol import EmbeddedCrop
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
 
 
 def generate_masks(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
     params: AutomaticParams | None = None,
     *,
@@ -31,7 +29,7 @@ def generate_masks(
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Which model finds the masks.
     plane : array_like
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
@@ -95,7 +93,9 @@ def generate_masks(
     )
 
 
-def resolve_params(model: SamModel, params: AutomaticParams | None = None) -> AutomaticParams:
+def resolve_params(
+    model: PromptableModel, params: AutomaticParams | None = None
+) -> AutomaticParams:
     """Automatic parameters with the model's own defaults filled in."""
     own = model.defaults
     return (params or AutomaticParams()).resolved(

@@ -4,15 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.protocol import Embedding
 
 DEFAULT_BYTES = 1 << 30
 """256 planes of the usual 4 MiB."""
-
-
-def size_of(embedding: Embedding) -> int:
-    """Bytes of an embedding."""
-    return embedding.features.numel() * embedding.features.element_size()
 
 
 class EmbeddingCache:
@@ -42,11 +37,11 @@ class EmbeddingCache:
         """Keep an embedding; those not used for longest make room."""
         with self._lock:
             previous = self._held.pop(key, None)
-            self._bytes += size_of(embedding) - (size_of(previous) if previous else 0)
+            self._bytes += embedding.nbytes - (previous.nbytes if previous else 0)
             self._held[key] = embedding
             while self._bytes > self.max_bytes and len(self._held) > 1:
                 _, oldest = self._held.popitem(last=False)
-                self._bytes -= size_of(oldest)
+                self._bytes -= oldest.nbytes
 
     def clear(self) -> None:
         """Forget all."""

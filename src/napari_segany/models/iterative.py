@@ -6,12 +6,11 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import Embedding, PromptableModel
 
 
 def refine(
-    model: SamModel,
+    model: PromptableModel,
     embedding: Embedding,
     prompt: Prompt,
     choices: Iterable[int] = (),
@@ -26,7 +25,7 @@ def refine(
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Who is asked.
     embedding : Embedding
         From ``model.embed``.

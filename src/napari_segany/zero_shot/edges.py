@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.edges import mask_edges, normalised, thinned
-from napari_segany.core.geometry import Frame
+from napari_segany.core.geometry import PlaneFrame
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.generators.point_grids import point_grid
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 EDGE_POINTS = 16
 """Points a side, as in the paper."""
@@ -36,7 +36,7 @@ AT_ONCE = 64
 
 
 def find_edges(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
     *,
     points_per_side: int = EDGE_POINTS,
@@ -54,7 +54,7 @@ def find_edges(
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Who is asked.
     plane : array_like
         (H, W) or (H, W, 3).
@@ -111,7 +111,7 @@ def find_edges(
     return normalised(thinned(edges)) if thin else edges
 
 
-def _border(frame: Frame) -> int:
+def _border(frame: PlaneFrame) -> int:
     """Pixels along the border that may have no edges; in narrow planes not all of them."""
     return min(math.ceil(BORDER * max(frame.shape) / frame.mask_side), min(frame.shape) // 8)
 
@@ -140,7 +140,7 @@ class _Outlined:
     at: tuple[int, int]
     cells: tuple[int, int, int, int]
 
-    def draw(self, frame: Frame, edges: NDArray[np.float32]) -> None:
+    def draw(self, frame: PlaneFrame, edges: NDArray[np.float32]) -> None:
         """Draw the outline where it is stronger than what is there."""
         whole = torch.zeros(frame.mask_side, frame.mask_side)
         rows, cols = (slice(a, a + n) for a, n in zip(self.at, self.logits.shape, strict=True))
@@ -151,7 +151,7 @@ class _Outlined:
         np.maximum(part, strength, out=part)
 
 
-def _outlined(found: MaskSet, frame: Frame) -> Iterator[_Outlined]:
+def _outlined(found: MaskSet, frame: PlaneFrame) -> Iterator[_Outlined]:
     """The masks of an answer; those that lie in the padding only are left out."""
     assert found.low_res_logits is not None
     height, width = frame.cells_used(frame.mask_side)

@@ -9,7 +9,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 PROPOSALS = AutomaticParams(
     points_per_side=64,
@@ -26,7 +26,7 @@ MOST_PROPOSALS = 1000
 
 
 def propose(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
     params: AutomaticParams = PROPOSALS,
     *,
@@ -42,7 +42,7 @@ def propose(
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Who is asked.
     plane : array_like
         (H, W) or (H, W, 3).

@@ -28,7 +28,7 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.atomic import writing
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.write_tiff import save_planes
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack
 from napari_segany.zero_shot.edges import EDGE_NMS, EDGE_POINTS, find_edges
@@ -68,7 +68,7 @@ class EdgesProduct:
         image: OpenedImage,
         layout: StackLayout,
         recipe: Recipe,
-        model: SamModel,
+        model: PromptableModel,
         index: tuple[int, ...],
         *,
         region: Any = None,

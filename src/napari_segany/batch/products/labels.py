@@ -28,7 +28,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measured
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack, segment_plane
 
@@ -50,7 +50,7 @@ class LabelsProduct:
         image: OpenedImage,
         layout: StackLayout,
         recipe: Recipe,
-        model: SamModel,
+        model: PromptableModel,
         index: tuple[int, ...],
         *,
         region: Any = None,

@@ -23,7 +23,7 @@ from napari_segany.io.atomic import writing
 from napari_segany.io.coco import image_entry, plane_suffix, read_coco
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.rle import coded
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.schema import from_json
 from napari_segany.segmentation import resolve_stack
@@ -57,7 +57,7 @@ class ProposalsProduct:
         image: OpenedImage,
         layout: StackLayout,
         recipe: Recipe,
-        model: SamModel,
+        model: PromptableModel,
         index: tuple[int, ...],
         *,
         region: Any = None,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
-from napari_segany.models.protocol import PointCandidates
+from napari_segany.models.protocol import Multimask, PointCandidates
 from napari_segany.models.sam.thread_pool import share_out, spread
 from napari_segany.models.screening import (
     Screen,
@@ -32,9 +32,6 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 
 Result = TypeVar("Result")
 
-Multimask = bool | Literal["auto", "both"]
-"""Three candidates, or the single-mask answer; "auto" goes by the prompt, "both" gives all four."""
-
 SINGLE, MULTIPLE, BOTH = range(1), range(1, CANDIDATES + 1), range(CANDIDATES + 1)
 """The decoder's masks that these mean."""
 
@@ -43,8 +40,8 @@ ELSEWHERE = -20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Embedding:
-    """The image encoder's output for one plane; everything else about a prompt is cheap.
+class SamEmbedding:
+    """The image encoder's output for one plane, an :class:`napari_segany.Embedding`.
 
     Attributes
     ----------
@@ -64,6 +61,11 @@ class Embedding:
     def shape(self) -> tuple[int, int]:
         """(H, W) of the plane."""
         return self.frame.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the features."""
+        return self.features.numel() * self.features.element_size()
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class EmbeddedPlane:
 
     Attributes
     ----------
-    embedding : Embedding
+    embedding : SamEmbedding
         Of the plane.
     shared : SharedImage
         What all its prompts share.
@@ -133,7 +135,7 @@ class EmbeddedPlane:
         Of the model that made it.
     """
 
-    embedding: Embedding
+    embedding: SamEmbedding
     shared: SharedImage
     prompt_encoder: PromptEncoder
     decoder: PromptDecoder

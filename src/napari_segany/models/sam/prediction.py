@@ -17,7 +17,8 @@ from napari_segany.core.prompts import Prompt, group_alike
 from napari_segany.core.ranking import Ranking, rank
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import InputError
-from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, Multimask, outputs_of
+from napari_segany.models.protocol import Multimask
+from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, outputs_of
 from napari_segany.models.sam.thread_pool import share_out
 
 LOGITS_KEPT = 1000

@@ -19,7 +19,8 @@ from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.result_files import Outputs
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe
 
 HERE = "here"
@@ -189,7 +190,7 @@ class FileList:
     def work(
         self,
         settings: BatchSettings,
-        model: SamModel | None,
+        model: PromptableModel | None,
         told: Callable[[Outcome], None],
         progress: BatchProgress,
     ) -> Callable[[ShouldStop], int]:
@@ -199,7 +200,7 @@ class FileList:
         ----------
         settings : BatchSettings
             What to do.
-        model : SamModel or None
+        model : PromptableModel or None
             Who is asked, None to load it first.
         told : callable
             Called with the outcome of each image.
@@ -270,7 +271,7 @@ def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:
 
 
 @contextmanager
-def _executor(settings: BatchSettings, model: SamModel | None) -> Iterator[Executor]:
+def _executor(settings: BatchSettings, model: PromptableModel | None) -> Iterator[Executor]:
     if settings.where != HERE:
         with connect(settings.where, None, settings.request) as cluster:
             yield cluster
