@@ -17,9 +17,8 @@ from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
 from napari_segany.core.sequences import as_array, listed
 from napari_segany.errors import BlankPlaneError, InputError
-from napari_segany.generators.generate import generate_masks, resolve_params
-from napari_segany.generators.grid import count_points
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.generate import choose_generator, generate_masks, resolve_params
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -51,7 +50,7 @@ class PlaneResult:
 
 def make_recipe(
     model: PromptableModel,
-    params: AutomaticParams | None = None,
+    params: GeneratorParams | None = None,
     labels: LabelParams | None = None,
     *,
     faithful: bool = False,
@@ -126,7 +125,7 @@ def segment_planes(
         Empty, with a warning in the log, for a plane of a stack that is blank.
     """
     check_region(region, layout)
-    report = _over_stack(progress, layout, recipe.params, region)
+    report = _over_stack(progress, layout, recipe, region)
     for number, index in enumerate(layout.chosen()):
         try:
             yield segment_plane(
@@ -210,17 +209,18 @@ def _region_of(
 def _over_stack(
     progress: Progress | None,
     layout: StackLayout,
-    params: AutomaticParams,
+    recipe: Recipe,
     region: NDArray[np.generic] | None,
 ) -> list[Progress] | None:
     """One callable a plane, which tells points over the whole stack; regions differ in points."""
     if progress is None:
         return None
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    generator = choose_generator(recipe.params, recipe.faithful)
     if region is None or region.ndim == 2:
-        counts = [count_points(shape, params, _region_of(region, ()))] * layout.chosen_count
+        counts = [generator.count_steps(shape, _region_of(region, ()))] * layout.chosen_count
     else:
-        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.chosen()]
+        counts = [generator.count_steps(shape, _region_of(region, i)) for i in layout.chosen()]
     before = np.cumsum([0, *counts]).tolist()
 
     def from_plane(start: int) -> Progress:
@@ -233,7 +233,7 @@ def segment_everything(
     image: ArrayLike,
     axes: str | None = None,
     model: PromptableModel | str | os.PathLike[str] = "auto",
-    params: AutomaticParams | None = None,
+    params: GeneratorParams | None = None,
     *,
     labels: LabelParams | None = None,
     channels: int | tuple[int, ...] = 0,
@@ -254,8 +254,8 @@ def segment_everything(
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
     model : PromptableModel, str or path
         A loaded model or what :func:`load_model` takes.
-    params : AutomaticParams, optional
-        How to find objects.
+    params : AutomaticParams or other GeneratorParams, optional
+        The generator and how it finds objects.
     labels : LabelParams, optional
         How masks become labels.
     channels : int or tuple of int

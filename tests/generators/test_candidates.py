@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from napari_segany import AutomaticParams, Embedding, MaskSet, SamModel
 from napari_segany.core.geometry import Frame
 from napari_segany.errors import InputError
 from napari_segany.generators.candidates import Candidates
-from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.grid import PointCandidates, generate
+from napari_segany.generators.generate import choose_generator, generate_masks
+from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.screening import Screen, SparseEstimate, sampled_tokens
 
 SHAPE = (96, 128)
@@ -147,10 +148,12 @@ def find(
     shape: tuple[int, int] = SHAPE,
     **rest: Any,
 ) -> MaskSet:
-    def embed(crop: NDArray[np.uint8]) -> Discs:
+    def embed(crop: NDArray[np.uint8], should_stop: Any = None) -> Discs:
         return Discs((crop.shape[0], crop.shape[1]), [] if asked is None else asked)
 
-    return generate(np.zeros((*shape, 3), np.uint8), embed, params, **rest)
+    model: Any = SimpleNamespace(embed=embed, prepare=lambda embedding: embedding)
+    generator = choose_generator(params, rest.pop("faithful", False))
+    return generator.find(model, np.zeros((*shape, 3), np.uint8), **rest)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from napari_segany.cli.batch import (
 )
 from napari_segany.cli.generator_options import add_options, given
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
@@ -119,9 +120,11 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
 
 def chosen_parameters(
     args: argparse.Namespace, base: Recipe | None
-) -> tuple[AutomaticParams, LabelParams]:
+) -> tuple[GeneratorParams, LabelParams]:
     """The recipe's parameters, or the defaults, with those on top that were given."""
-    params = replace(base.params if base else AutomaticParams(), **given(args, AutomaticParams))
+    params: GeneratorParams = base.params if base else AutomaticParams()
+    if changed := given(args, AutomaticParams):
+        params = replace(base.point_params() if base else AutomaticParams(), **changed)
     labels = replace(base.labels if base else LabelParams(), **given(args, LabelParams))
     return params, labels
 
@@ -130,7 +133,7 @@ def settle_recipe(
     args: argparse.Namespace,
     base: Recipe | None,
     where: "Executor",
-    params: AutomaticParams,
+    params: GeneratorParams,
     labels: LabelParams,
 ) -> Recipe:
     """What will be done, for this machine; says where that differs from the recipe given.

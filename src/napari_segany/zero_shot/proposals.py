@@ -9,6 +9,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.protocol import PromptableModel
 
 PROPOSALS = AutomaticParams(
@@ -28,7 +29,7 @@ MOST_PROPOSALS = 1000
 def propose(
     model: PromptableModel,
     plane: ArrayLike,
-    params: AutomaticParams = PROPOSALS,
+    params: GeneratorParams = PROPOSALS,
     *,
     most: int = MOST_PROPOSALS,
     limits: Limits | None = None,
@@ -46,8 +47,8 @@ def propose(
         Who is asked.
     plane : array_like
         (H, W) or (H, W, 3).
-    params : AutomaticParams
-        How they are found.
+    params : AutomaticParams or other GeneratorParams
+        The generator and how it finds masks.
     most : int
         How many are returned at most.
     limits, progress, should_stop

@@ -79,7 +79,7 @@ class EdgesProduct:
         found = find_edges(
             model,
             layout.read(image.data, index),
-            points_per_side=recipe.params.points_per_side,
+            points_per_side=recipe.point_params().points_per_side,
             thin=self.thin,
             limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
             progress=progress,

@@ -66,7 +66,7 @@ class BatchSettings:
         """The same as a recipe does it."""
         return replace(
             self,
-            params=recipe.params,
+            params=recipe.point_params(),
             labels=recipe.labels,
             faithful=recipe.faithful,
             axes=recipe.axes or "auto",

@@ -158,7 +158,7 @@ class BatchWidget(BatchForm):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
-        self.search.params = recipe.params
+        self.search.params = recipe.point_params()
         self.min_area.setValue(recipe.labels.min_area)
         self._smallest_put = self.min_area.value()
         self.channels = recipe.channels
