@@ -185,6 +185,10 @@ class MaskSet:
         """The same without the logits."""
         return replace(self, _logits=None)
 
+    def with_candidates(self, candidates: "Refilterable[MaskSet]") -> "MaskSet":
+        """Return these masks as a choice among candidates, which can be filtered again."""
+        return replace(self, _candidates=candidates)
+
     @property
     def all_candidates(self) -> "MaskSet":
         """Everything that was found down to the loosest bounds, in sets from ``generate``."""

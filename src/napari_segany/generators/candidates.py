@@ -132,7 +132,7 @@ class Candidates:
             found = _clean_regions(found, params)
         # Without thresholds a mask can be empty; nobody wants those.
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
-        return replace(found[keep], _candidates=self)
+        return found[keep].with_candidates(self)
 
     def _nms(
         self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float
