@@ -42,7 +42,7 @@ class StubCrop:
     def frame(self) -> Frame:
         return self.embedding.frame
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
@@ -70,7 +70,7 @@ class StubCrop:
             asked=len(points),
             points=np.reshape(at, (-1, 2)),
             predicted_iou=torch.tensor(scores),
-            glimpse=SparseEstimate.nothing(len(at)),
+            estimate=SparseEstimate.nothing(len(at)),
             logits=torch.stack(maps) if maps else torch.zeros(0, side, side),
         )
 

@@ -92,7 +92,7 @@ class Recipe:
         Parameters of the generator, with every threshold filled in. They are a tagged union: in
         JSON, ``params.strategy`` names the generator and so their type.
     labels : LabelParams
-        How masks became labels.
+        Rules by which masks became labels.
     faithful : bool
         True for the reference generator's set of masks.
     axes : str

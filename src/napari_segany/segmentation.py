@@ -1,4 +1,4 @@
-"""Automatic segmentation of planes and stacks: the one path that every face takes."""
+"""Automatic segmentation of planes and stacks, for Python, command line and docks alike."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class PlaneResult:
-    """What was found in one plane.
+    """The segmentation of one plane.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def make_recipe(
     normalise: Normalise = "plane",
     planes: tuple[Range, ...] = (),
 ) -> Recipe:
-    """A recipe with everything resolved for ``model`` on this machine."""
+    """Make a recipe with everything resolved for ``model`` on this machine."""
     return Recipe(
         model=model.id,
         weights_sha256=model.weights.sha256,
@@ -111,7 +111,7 @@ def segment_planes(
     Parameters
     ----------
     data, layout, recipe
-        The stack, and what :func:`resolve_stack` made of it.
+        The stack, and the results of :func:`resolve_stack`.
     region : ndarray, optional
         (Y, X), or of the shape of the labels; points are asked only where it is above zero.
     progress : callable, optional
@@ -212,7 +212,7 @@ def _over_stack(
     recipe: Recipe,
     region: NDArray[np.generic] | None,
 ) -> list[Progress] | None:
-    """One callable a plane, which tells points over the whole stack; regions differ in points."""
+    """Return one callable a plane that reports steps of the whole stack."""
     if progress is None:
         return None
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
@@ -257,11 +257,11 @@ def segment_everything(
     params : AutomaticParams or other GeneratorParams, optional
         The generator and how it finds objects.
     labels : LabelParams, optional
-        How masks become labels.
+        Rules for painting masks as labels.
     channels : int or tuple of int
         The channel to look at, or two or three to be seen as red, green and blue.
     normalise : "plane", "stack" or tuple
-        Where intensity limits come from, or the limits themselves, one (low, high) a channel.
+        Source of intensity limits, or the limits themselves, one (low, high) a channel.
     region : array_like, optional
         (Y, X), or of the shape of the result; points are asked only where it is not zero.
     faithful : bool
@@ -311,14 +311,14 @@ def label_everything(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
-    """Labels of everything as a recipe says, whoever made it.
+    """Segment everything with the parameters of a recipe, and return the labels.
 
     Parameters
     ----------
     data, region, progress, should_stop
         As for :func:`segment_everything`.
     recipe, model
-        What is done, and who is asked.
+        The parameters, and the model with their weights.
     axes : str, optional
         In place of the recipe's.
     """

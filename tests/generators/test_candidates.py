@@ -94,7 +94,7 @@ class Discs:
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         raise AssertionError("asked by the strategy adaptive only")
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
@@ -108,15 +108,15 @@ class Discs:
         each = np.repeat(points, 3, axis=0)
         wanted = (iou > screen.pred_iou).numpy()
         iou, logits, each = iou[wanted], logits[wanted], each[wanted]
-        glimpse = SparseEstimate.nothing(len(each))
-        if screen.glimpse:
+        estimate = SparseEstimate.nothing(len(each))
+        if screen.sparse:
             # Sixteen pixels for each of 32 x 32 tokens.
             tokens = logits.view(-1, 32, 4, 32, 4).permute(0, 2, 4, 1, 3).reshape(-1, 16, 32 * 32)
             sampled = tokens[:, :, sampled_tokens(self.frame, 32)]
-            glimpse = SparseEstimate.of(sampled, screen.offset)
-        able = glimpse.passes(screen.stability, screen.max_area)
+            estimate = SparseEstimate.of(sampled, screen.offset)
+        able = estimate.passes(screen.stability, screen.max_area)
         yield finish(
-            PointCandidates(len(points), each[able], iou[able], glimpse[able], logits[able])
+            PointCandidates(len(points), each[able], iou[able], estimate[able], logits[able])
         )
 
     def answer(self, point: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
@@ -253,9 +253,9 @@ def test_without_thresholds_everything_is_kept() -> None:
 def test_what_a_glimpse_would_have_left_out_is_left_out_later_too() -> None:
     masks = np.zeros((3, 10, 10), bool)
     masks[0, :2], masks[1, 4:6], masks[2, 8:] = True, True, True
-    glimpse = SparseEstimate(np.array([0.9, np.inf, 0.96], "f4"), np.array([0.0, 0.5, 0.0], "f4"))
+    estimate = SparseEstimate(np.array([0.9, np.inf, 0.96], "f4"), np.array([0.0, 0.5, 0.0], "f4"))
     stored = Screen(0.8, 0.85, 0.95, 1.0)
-    few = Candidates.of(MaskSet.from_masks(masks), glimpse, PARAMS, stored).select()
+    few = Candidates.of(MaskSet.from_masks(masks), estimate, PARAMS, stored).select()
     assert few.boxes[:, 0].tolist() == [4, 8]
     assert few.filter(stability_score_thresh=0.9).boxes[:, 0].tolist() == [0, 4, 8]
     assert few.filter(max_area=40).boxes[:, 0].tolist() == [8]

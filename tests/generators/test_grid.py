@@ -53,7 +53,7 @@ class SeenCrop:
         # As large as the crop, so that enlarging changes nothing.
         return Frame((self.gray.shape[0], self.gray.shape[1]), max(self.gray.shape))
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
@@ -78,9 +78,9 @@ class SeenCrop:
                 scores.append(score)
                 maps.append(torch.from_numpy(framed))
         logits = torch.stack(maps) if maps else torch.zeros(0, side, side)
-        glimpse = SparseEstimate.nothing(len(used))
+        estimate = SparseEstimate.nothing(len(used))
         at = np.reshape(used, (-1, 2))
-        return PointCandidates(len(points), at, torch.tensor(scores), glimpse, logits)
+        return PointCandidates(len(points), at, torch.tensor(scores), estimate, logits)
 
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """Objects look alike, and so does the background."""

@@ -22,7 +22,7 @@ PROMPTS = [
     Prompt(box=(4, 5, 30, 44)),
     Prompt(points=[(12, 40)]),
 ]
-EVERYTHING = Screen(-np.inf, -np.inf, np.inf, 1.0, glimpse=False)
+EVERYTHING = Screen(-np.inf, -np.inf, np.inf, 1.0, sparse=False)
 
 
 class ModelContract:
@@ -109,7 +109,7 @@ class ModelContract:
     ) -> None:
         points = np.array([(r + 0.5, c + 0.5) for r in range(4, 40, 12) for c in range(4, 56, 17)])
         ready = model.prepare(embedding)
-        groups = list(ready.ask_points(points, 5, EVERYTHING, lambda found: found))
+        groups = list(ready.predict_points(points, 5, EVERYTHING, lambda found: found))
         assert sum(each.asked for each in groups) == len(points)
         assert max(each.asked for each in groups) <= 5
         found = np.concatenate([each.points for each in groups])
@@ -125,10 +125,10 @@ class ModelContract:
         self, model: PromptableModel, embedding: Embedding
     ) -> None:
         points = np.array([(20.5, 30.5), (5.5, 7.5)])
-        (every,) = model.prepare(embedding).ask_points(points, 8, EVERYTHING, lambda x: x)
+        (every,) = model.prepare(embedding).predict_points(points, 8, EVERYTHING, lambda x: x)
         bound = float(every.predicted_iou.sort().values[len(every.predicted_iou) // 2])
-        strict = Screen(bound, -np.inf, np.inf, 1.0, glimpse=False)
-        (fewer,) = model.prepare(embedding).ask_points(points, 8, strict, lambda x: x)
+        strict = Screen(bound, -np.inf, np.inf, 1.0, sparse=False)
+        (fewer,) = model.prepare(embedding).predict_points(points, 8, strict, lambda x: x)
         kept = every.predicted_iou > bound
         assert torch.equal(fewer.predicted_iou, every.predicted_iou[kept])
         assert torch.equal(fewer.logits, every.logits[kept])

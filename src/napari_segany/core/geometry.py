@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MASK_EPSILON = 1e-3
-"""A binary mask prompt becomes logits of this probability and its complement: +-6.9."""
+"""Probability, and its complement, that a binary mask prompt has as logits: +-6.9."""
 
 
 PIXELS_AT_ONCE = 256
@@ -103,7 +103,7 @@ class _Resizing:
     @staticmethod
     @lru_cache(maxsize=16)
     def make(cells: int, side: int, scaled: int, size: int) -> "_Resizing":
-        """From ``cells`` to the frame's ``side``, of which ``scaled`` become ``size`` pixels."""
+        """Return the steps from ``cells`` to ``side``; ``scaled`` of it become ``size`` pixels."""
         each_cell = torch.eye(cells)[None]
         x = F.interpolate(each_cell, side, mode="linear", align_corners=False)
         x = F.interpolate(x[..., :scaled], size, mode="linear", align_corners=False)
@@ -118,19 +118,19 @@ class _Resizing:
         )
 
     def pixels(self, start: int, stop: int) -> slice:
-        """Pixels that cells ``start`` to ``stop`` contribute to."""
+        """Return the pixels that cells ``start`` to ``stop`` contribute to."""
         if start >= stop:
             return slice(0, 0)
         first = int(self.first_pixel[start:stop].min())
         return slice(first, max(first, int(self.last_pixel[start:stop].max()) + 1))
 
     def cells(self, pixels: slice) -> slice:
-        """Cells that contribute to some pixels."""
+        """Return the cells that contribute to some pixels."""
         first = int(self.first_cell[pixels].min())
         return slice(first, int(self.last_cell[pixels].max()) + 1)
 
     def weights_of(self, pixels: slice, like: Tensor) -> Tensor:
-        """(pixels, cells) of those pixels and the cells that contribute to them."""
+        """Return the (pixels, cells) weights of pixels and the cells that contribute to them."""
         return self.weights[pixels, self.cells(pixels)].to(like.device)
 
 

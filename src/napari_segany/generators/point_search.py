@@ -43,12 +43,12 @@ class FoundCandidates:
     ----------
     masks : MaskSet
         In the order of the points.
-    glimpse : SparseEstimate
+    estimate : SparseEstimate
         Bounds that were known before the masks were computed.
     """
 
     masks: MaskSet
-    glimpse: SparseEstimate
+    estimate: SparseEstimate
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> "FoundCandidates":
@@ -58,12 +58,12 @@ class FoundCandidates:
     @classmethod
     def concatenate(cls, parts: "Sequence[FoundCandidates]") -> "FoundCandidates":
         """Join candidates of one plane, in order."""
-        glimpses = [part.glimpse for part in parts]
+        estimates = [part.estimate for part in parts]
         return cls(
             MaskSet.concatenate([part.masks for part in parts]),
             SparseEstimate(
-                np.concatenate([glimpse.stability_at_most for glimpse in glimpses]),
-                np.concatenate([glimpse.area_at_least for glimpse in glimpses]),
+                np.concatenate([each.stability_at_most for each in estimates]),
+                np.concatenate([each.area_at_least for each in estimates]),
             ),
         )
 
@@ -130,7 +130,7 @@ class CropPrompter:
         self.counter.add(count)
 
     def _groups(self, points: NDArray[np.float64]) -> Generator[FoundCandidates]:
-        yield from self.embedded.ask_points(points, self.at_once, self.screen, self._draw_group)
+        yield from self.embedded.predict_points(points, self.at_once, self.screen, self._draw_group)
 
     def _draw_group(self, answers: PointCandidates) -> FoundCandidates:
         drawn = draw(
@@ -138,7 +138,7 @@ class CropPrompter:
             self.embedded.frame,
             self.screen.offset,
             self.screen.stability,
-            screened=self.screen.glimpse,
+            screened=self.screen.sparse,
         )
         box = self.crop.box
         masks = MaskSet.from_crops(
@@ -150,9 +150,9 @@ class CropPrompter:
             points=answers.points[drawn.kept] + np.array(box[:2]),
             crop_box=box,
         )
-        glimpse = answers.glimpse[drawn.kept].and_stability(drawn.stability_at_most)
+        estimate = answers.estimate[drawn.kept].and_stability(drawn.stability_at_most)
         whole = ~_touches_crop_only(masks.inclusive_boxes, box, self.shape)
-        return FoundCandidates(replace(masks[whole], prompts_asked=answers.asked), glimpse[whole])
+        return FoundCandidates(replace(masks[whole], prompts_asked=answers.asked), estimate[whole])
 
 
 def _touches_crop_only(
@@ -199,7 +199,7 @@ class PointGenerator(ABC):
             stability=_loosened(self.params.stability_floor, STABILITY_KEPT * loose),
             max_area=self.params.max_area_fraction,
             offset=self.params.stability_score_offset,
-            glimpse=not self.faithful,
+            sparse=not self.faithful,
         )
 
     def count_steps(self, shape: tuple[int, int], region: NDArray[np.bool_] | None = None) -> int:
@@ -244,4 +244,4 @@ class PointGenerator(ABC):
             )
             parts.append(self.search_crop(prompter))
         found = FoundCandidates.concatenate(parts)
-        return Candidates.of(found.masks, found.glimpse, self.params, screen).select()
+        return Candidates.of(found.masks, found.estimate, self.params, screen).select()

@@ -1,4 +1,4 @@
-"""Embeddings kept in memory, at most so many bytes of them."""
+"""Cache of embeddings in memory, with a limit in bytes."""
 
 import threading
 from collections import OrderedDict
@@ -11,12 +11,12 @@ DEFAULT_BYTES = 1 << 30
 
 
 class EmbeddingCache:
-    """The embeddings used last, within a budget of memory; safe to use from several threads.
+    """The most recently used embeddings, within a budget of memory; safe to use from threads.
 
     Parameters
     ----------
     max_bytes : int
-        At most so much is kept, but always the one put last.
+        Limit in bytes; the last stored embedding is always kept.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
@@ -26,7 +26,7 @@ class EmbeddingCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Embedding | None:
-        """The embedding of a key, which is thereby the last used one."""
+        """Return the embedding of a key and mark it as used last."""
         with self._lock:
             found = self._held.get(key)
             if found is not None:
@@ -34,7 +34,7 @@ class EmbeddingCache:
             return found
 
     def put(self, key: Hashable, embedding: Embedding) -> None:
-        """Keep an embedding; those not used for longest make room."""
+        """Store an embedding and drop the least recently used ones beyond the limit."""
         with self._lock:
             previous = self._held.pop(key, None)
             self._bytes += embedding.nbytes - (previous.nbytes if previous else 0)
@@ -44,7 +44,7 @@ class EmbeddingCache:
                 self._bytes -= oldest.nbytes
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all embeddings."""
         with self._lock:
             self._held.clear()
             self._bytes = 0

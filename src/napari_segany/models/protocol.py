@@ -41,7 +41,7 @@ class PointCandidates:
         (K, 2) row, column in the crop of the point that each candidate answers.
     predicted_iou : Tensor
         (K,) float32.
-    glimpse : SparseEstimate
+    estimate : SparseEstimate
         Bounds on stability and area, estimated before the candidates were computed.
     logits : Tensor
         (K, m, m) float32.
@@ -50,7 +50,7 @@ class PointCandidates:
     asked: int
     points: NDArray[np.float64]
     predicted_iou: Tensor
-    glimpse: SparseEstimate
+    estimate: SparseEstimate
     logits: Tensor
 
     @classmethod
@@ -70,7 +70,7 @@ class EmbeddedCrop(Protocol):
         """The relation between the crop's pixels and the cells of low-resolution logits."""
         ...
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,

@@ -1,4 +1,4 @@
-"""Edge maps from the outlines of everything that the model sees."""
+"""Edge maps from the outlines of the masks on a grid of points."""
 
 import math
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ BORDER = 2
 """Cells along the plane's border without edges: masks end there because the plane does."""
 
 AT_ONCE = 64
-"""Points asked together; bounds the memory for their masks."""
+"""Points that are prompted together; bounds the memory for their masks."""
 
 
 def find_edges(
@@ -45,7 +45,7 @@ def find_edges(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.float32]:
-    """An edge map of a plane, from the outlines of all masks on a grid of points.
+    """Draw an edge map of a plane, from the outlines of all masks on a grid of points.
 
     No mask is filtered out; of masks with nearly the same box the best-scored stays. Each gives the
     slope of its probability on its border, the strongest wins, and what is left is stretched to
@@ -55,7 +55,7 @@ def find_edges(
     Parameters
     ----------
     model : PromptableModel
-        Who is asked.
+        The model that answers prompts.
     plane : array_like
         (H, W) or (H, W, 3).
     points_per_side : int
@@ -112,13 +112,13 @@ def find_edges(
 
 
 def _border(frame: PlaneFrame) -> int:
-    """Pixels along the border that may have no edges; in narrow planes not all of them."""
+    """Return the number of pixels along the border without edges; less in narrow planes."""
     return min(math.ceil(BORDER * max(frame.shape) / frame.mask_side), min(frame.shape) // 8)
 
 
 @dataclass(frozen=True, eq=False)
 class _Outlined:
-    """What is kept of a mask until it is known whether it is redundant: the logits around it.
+    """The logits around a mask, kept until redundant masks are suppressed.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class _Outlined:
 
 
 def _outlined(found: MaskSet, frame: PlaneFrame) -> Iterator[_Outlined]:
-    """The masks of an answer; those that lie in the padding only are left out."""
+    """Yield the masks of an answer; those that lie in the padding only are left out."""
     assert found.low_res_logits is not None
     height, width = frame.cells_used(frame.mask_side)
     # Pixels depend on their own cell and on its neighbours, which are many if pixels are large.

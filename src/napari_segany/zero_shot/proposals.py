@@ -1,4 +1,4 @@
-"""Masks that may be objects, ranked: what detectors begin with."""
+"""Object proposals: ranked masks that may be objects."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,7 @@ PROPOSALS = AutomaticParams(
     min_area=0,
     max_area_fraction=1.0,
 )
-"""How proposals are found: many points, no filter, little suppression, as in the paper."""
+"""Parameters of proposals: many points, no filter, little suppression, as in the paper."""
 
 MOST_PROPOSALS = 1000
 
@@ -36,7 +36,7 @@ def propose(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[MaskSet, NDArray[np.float32]]:
-    """Masks that may be objects, the likeliest first.
+    """Find masks that may be objects, the likeliest first.
 
     They are ranked by the mean of predicted IoU and stability (Kirillov et al., "Segment Anything",
     2023, D.3).
@@ -44,13 +44,13 @@ def propose(
     Parameters
     ----------
     model : PromptableModel
-        Who is asked.
+        The model that answers prompts.
     plane : array_like
         (H, W) or (H, W, 3).
     params : AutomaticParams or other GeneratorParams
         The generator and how it finds masks.
     most : int
-        How many are returned at most.
+        Number of masks that are returned, at most.
     limits, progress, should_stop
         As for :func:`napari_segany.generate_masks`.
 

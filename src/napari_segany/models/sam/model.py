@@ -157,7 +157,7 @@ class SamModel:
         low_res_logits: bool = True,
         should_stop: ShouldStop | None = None,
     ) -> MaskSet | list[MaskSet]:
-        """Answer one prompt, or many in batches.
+        """Predict the candidates of one prompt, or of many in batches.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class SamModel:
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
             that cover more than half of the plane last.
         low_res_logits : bool
-            Whether the logits are wanted. Without, masks are computed only where they lie. Those of
+            True for sets with logits. Without, masks are computed only where they lie. Logits of
             more than a thousand masks are not kept but computed again, to the same bytes, each
             time that they are read.
         should_stop : callable, optional
