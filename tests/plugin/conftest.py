@@ -11,6 +11,7 @@ from napari.layers import Image
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.weights.cache import CACHE_VARIABLE
 
 
 class PatientJobs:
@@ -72,6 +73,36 @@ class PatientJobs:
 @pytest.fixture
 def viewer() -> ViewerModel:
     return ViewerModel()
+
+
+@pytest.fixture
+def window(make_napari_viewer: Any) -> Any:
+    """A napari viewer in a window on the screen."""
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1200, 800)
+    return viewer
+
+
+@pytest.fixture
+def open_widget(viewer: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a dock of the window by its name."""
+    opened: list[Any] = []
+
+    def make(name: str) -> Any:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
+        opened.append(widget)
+        return widget
+
+    yield make
+    for widget in opened:
+        widget.close()
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: Any) -> Path:
+    """A model cache without models."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "empty"))
+    return tmp_path / "empty"
 
 
 @pytest.fixture
