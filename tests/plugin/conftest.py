@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from tests.plugin.windows import WindowState, open_window
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
@@ -75,12 +76,18 @@ def viewer() -> ViewerModel:
     return ViewerModel()
 
 
+@pytest.fixture(scope="module")
+def empty_window(qapp: Any) -> Iterator[WindowState]:
+    """A napari window for all tests of a module."""
+    with open_window() as viewer:
+        yield WindowState(viewer)
+
+
 @pytest.fixture
-def window(make_napari_viewer: Any) -> Any:
-    """A napari viewer in a window on the screen."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
-    return viewer
+def window(empty_window: WindowState, qtbot: Any) -> Iterator[Any]:
+    """A napari viewer in a window on the screen; the test need not clean up."""
+    yield empty_window.viewer
+    empty_window.restore()
 
 
 @pytest.fixture
@@ -96,6 +103,7 @@ def open_widget(viewer: Any) -> Iterator[Callable[..., Any]]:
     yield make
     for widget in opened:
         widget.close()
+        widget.deleteLater()
 
 
 @pytest.fixture

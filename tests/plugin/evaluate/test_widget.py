@@ -22,10 +22,8 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
-    return viewer
+def viewer(window: Any) -> Any:
+    return window
 
 
 @pytest.fixture
