@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.effort import choose_count
 
 from napari_segany import Prompt
 from napari_segany.session import ArraySource, ArrayTarget, Session
@@ -94,7 +95,7 @@ class History:
     at_most=st.one_of(st.none(), st.integers(1, 40)),
 )
 @settings(
-    max_examples=40,
+    max_examples=choose_count(40, 20),
     derandomize=True,
     database=None,
     deadline=None,
