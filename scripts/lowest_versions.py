@@ -14,7 +14,7 @@ REQUIREMENT = re.compile(r"^([\w.-]+)(?:\[[\w,.-]*\])?\s*>=\s*([\w.]+)$")
 
 
 def lowest_versions(pyproject: Path = PYPROJECT) -> list[str]:
-    """Return a line ``name==version`` for each direct dependency, optional ones and tests included.
+    """Return a line ``name==version`` for each direct dependency, also of extras and of tests.
 
     A package with several lower bounds gets the highest of them.
     """
@@ -34,7 +34,13 @@ def lowest_versions(pyproject: Path = PYPROJECT) -> list[str]:
         name, version = match.groups()
         if name not in found or _number(version) > _number(found[name]):
             found[name] = version
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+    return [f"{name}=={_lowest(version)}" for name, version in sorted(found.items())]
+
+
+def _lowest(version: str) -> str:
+    """Return the version, or the patches of its first minor release: ``4`` means ``4.0.*``."""
+    parts = version.split(".")
+    return version if len(parts) > 2 else ".".join([*parts, "0"][:2]) + ".*"
 
 
 def _number(version: str) -> tuple[int, ...]:

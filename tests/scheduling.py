@@ -10,12 +10,15 @@ WINDOWS = "windows"
 PROCESSES = "processes"
 
 SHARED_GROUPS = {
+    # Processes that are started, killed or ended, which take more than the core of their test.
     "tests/batch/test_cluster.py": PROCESSES,
     "tests/batch/test_killed.py": PROCESSES,
     "tests/session/test_journal.py": PROCESSES,
     "tests/plugin/test_closing.py": PROCESSES,
+    # They need the library transformers, which takes seconds to load.
+    "tests/networks/": "networks",
 }
-"""Groups of files that start, kill or end processes."""
+"""Groups of more than one file, by the beginning of their paths."""
 
 FIRST = (
     *(WINDOWS, PROCESSES, "tests/test_segmentation.py", "tests/fuzz/", "tests/plugin/"),
@@ -27,8 +30,9 @@ FIRST = (
 def find_group(item: pytest.Item) -> str:
     """Return the name of the group that a test runs in."""
     path = item.nodeid.split("::", 1)[0]
-    if path in SHARED_GROUPS:
-        return SHARED_GROUPS[path]
+    for begin, group in SHARED_GROUPS.items():
+        if path.startswith(begin):
+            return group
     # Windows on one screen take the keyboard from each other.
     opens = {"window", "make_napari_viewer"} & set(getattr(item, "fixturenames", ()))
     return WINDOWS if opens else path

@@ -101,7 +101,7 @@ class Person:
         self.viewer.layers.remove(layer)
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)
 def test_random_steps(
     make_napari_viewer: Any, qtbot: Any, minisam: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
