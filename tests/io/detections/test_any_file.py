@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import choose_count
 
 from napari_segany.errors import InputError
 from napari_segany.io.detections import DIALECTS, Choices, Detections, TableImage, read_detections
@@ -98,7 +99,7 @@ CHOICES = st.builds(
     st.sampled_from([None, "pixels", "calibrated"]),
 )
 quick = settings(
-    max_examples=200,
+    max_examples=choose_count(200, 40),
     derandomize=True,
     database=None,
     deadline=None,

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,8 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
-    return viewer
+def viewer(window: Any) -> Any:
+    return window
 
 
 @pytest.fixture
@@ -289,19 +286,14 @@ def many_objects() -> ObjectComparison:
     return compare(lambda side, _: (truth, found)[side], [(None, None)])
 
 
-def test_thousands_of_rows_are_shown_sorted_and_filtered_at_once() -> None:
+def test_thousands_of_rows_are_shown_sorted_and_filtered() -> None:
     found, model = many_objects(), ObjectTableModel()
     assert len(found.objects) == 128 * 128
-    times = []
     for act in (
         lambda: model.show_result(found),
         *(lambda k=k: model.sort(k, Qt.SortOrder.DescendingOrder) for k in range(len(COLUMNS))),
         lambda: model.show_kinds({"missed"}),
     ):
-        began = time.perf_counter()
         act()
         [model.data(model.index(row, k)) for row in range(30) for k in range(len(COLUMNS))]
-        times.append(time.perf_counter() - began)
     assert model.rowCount() == 128 * 128 // 3
-    # Far more than it takes, so that a busy machine does not fail; benchmarks say how long it is.
-    assert np.median(times) < 1
