@@ -7,7 +7,7 @@ import pytest
 
 from napari_segany import AutomaticParams, evaluate
 from napari_segany.errors import InputError
-from napari_segany.evaluation.interactive_models import WatershedClicker
+from napari_segany.evaluation.interactive_models import WatershedModel
 from napari_segany.evaluation.tasks import EvaluationSettings
 
 
@@ -24,7 +24,7 @@ def test_predictors_are_measured_side_by_side(pairs: Any, tiny_model: Any) -> No
     told: list[tuple[int, int]] = []
     found = evaluate(
         *pairs,
-        [tiny_model, WatershedClicker()],
+        [tiny_model, WatershedModel()],
         EvaluationSettings(tasks=("clicks", "boxes"), clicks=2),
         progress=lambda done, of: told.append((done, of)),
     )
@@ -47,8 +47,8 @@ def test_what_does_not_fit_is_told(pairs: Any, tiny_model: Any) -> None:
 def test_iterables_of_any_kind_are_taken(pairs: Any, tiny_model: Any) -> None:
     settings = EvaluationSettings(tasks=("boxes",))
     wanted = evaluate(*pairs, tiny_model, settings)
-    for who in (tiny_model, iter([tiny_model])):
-        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), who, settings)
+    for predictor in (tiny_model, iter([tiny_model])):
+        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), predictor, settings)
         assert found["tiny"].figures() == wanted["tiny"].figures()
 
 

@@ -1,4 +1,4 @@
-"""Whole files or none: every file that this package writes goes through here."""
+"""Atomic writing: every file of this package appears whole or not at all."""
 
 import os
 import secrets
@@ -11,15 +11,15 @@ from pathlib import Path
 from napari_segany.errors import InputError, SeganyError
 
 LONGEST = 255
-"""Bytes that the name of a file may have on the usual file systems."""
+"""Bytes that a file name may have on the usual file systems."""
 
 _ADDED = len("..") + 12 + len(".tmp")
-"""Bytes that a name has more while the file is written."""
+"""Bytes by which a temporary name is longer."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``path`` that becomes ``path`` if the block succeeds.
+    """Yield a temporary path in the folder of ``path``; move it to ``path`` on success.
 
     The block makes a file of it, or a folder. Missing parents are made. If the block fails, what
     was at ``path`` stays as it was and nothing else is left behind.
@@ -40,9 +40,13 @@ def writing(path: Path) -> Iterator[Path]:
             remove(temporary)
     except OSError as error:
         raise SeganyError(
-            f"{path} could not be written ({error.strerror or error}); what was there is "
-            "unchanged. Free some space or choose another folder."
+            f"{path} could not be written ({_reason(error)}); what was there is unchanged. Free "
+            "some space or choose another folder."
         ) from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def remove(path: Path) -> None:
@@ -54,9 +58,9 @@ def remove(path: Path) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Delete what processes that were killed left behind while they wrote ``path``.
+    """Delete the temporary files of ``path`` that killed processes left behind.
 
-    Nobody else may be writing it.
+    No other process may be writing it.
     """
     # No pattern: names may hold stars and brackets.
     beginning, length = f".{path.name}.", len(_temporary(path).name)
@@ -67,7 +71,7 @@ def remove_unfinished(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError, before anything is computed, if no file can be put into a folder.
+    """Raise InputError if no file can be put into a folder; called before computing anything.
 
     The folder itself is not made. Where it is not there, the one counts that it would be made in.
     """
@@ -81,13 +85,13 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"Nothing can be written into {folder} ({error.strerror or error}); free some space, "
-            "or choose another folder with -o."
+            f"Nothing can be written into {folder} ({_reason(error)}); free some space, or choose "
+            "another folder with -o."
         ) from error
 
 
 def check_name(path: Path) -> None:
-    """Raise InputError if a file system cannot hold the name of a file while it is written."""
+    """Raise InputError if the temporary name of a file is too long for file systems."""
     length = len(os.fsencode(_temporary(path).name))
     if length > LONGEST:
         raise InputError(
@@ -118,7 +122,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _to_disk(path: Path) -> None:
-    """Without this a power cut after the rename could leave an empty file of that name."""
+    """Flush to disk; without it a power cut after the rename could leave an empty file."""
     for file in [path] if path.is_file() else sorted(path.rglob("*")):
         if file.is_file():
             with file.open("rb+") as opened:

@@ -1,4 +1,4 @@
-"""COCO's JSON: which image is which, and what is said about it.
+"""COCO's JSON: images of a dataset, and annotations or results.
 
 Planes of a stack are images of their own. Each has a name of its own, ``stack_T000_Z012.tif``, the
 name of the file under ``source`` and its index along the stack's axes under ``plane``.
@@ -14,14 +14,14 @@ from napari_segany.errors import InputError
 
 
 def plane_suffix(place: Mapping[str, int]) -> str:
-    """What tells the planes of a stack apart in names, such as "_T000_Z012"."""
+    """Return the suffix that names a plane of a stack, such as "_T000_Z012"."""
     return "".join(f"_{axis}{n:03d}" for axis, n in place.items())
 
 
 def image_entry(
     number: int, file: str, place: Mapping[str, int], shape: Sequence[int], only: bool
 ) -> dict[str, Any]:
-    """An image as COCO lists it: one plane.
+    """Return the entry of one plane in COCO's list of images.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class CocoImage:
     file : str
         Name of its file, without folders.
     place : mapping
-        Which plane of the file it is, if the dataset says.
+        Plane of the file, if the dataset says.
     shape : tuple of int, optional
         (H, W), if the dataset says.
     """
@@ -86,7 +86,7 @@ class Coco:
     annotations: tuple[Mapping[str, Any], ...]
 
     def named(self, name: str) -> tuple[CocoImage, ...]:
-        """The images that are planes of a file; without its ending if none has it."""
+        """Return the images that are planes of a file, compared without its ending if need be."""
         exact = tuple(each for each in self.images if each.file == name)
         return exact or tuple(each for each in self.images if each.file == _stem(name))
 

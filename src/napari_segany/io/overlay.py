@@ -1,4 +1,4 @@
-"""A picture to look at: the plane as the model saw it, with every object outlined."""
+"""Overlays: an image as the model saw it, with every object outlined."""
 
 import math
 from itertools import product
@@ -23,23 +23,25 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
-"""Distinct for people with any kind of colour vision: Okabe & Ito, "Color Universal Design" (2008),
-without black."""
+"""Colours that are distinct in any kind of colour vision, without black.
+
+Okabe & Ito, "Color Universal Design" (2008).
+"""
 
 SMALLEST_SIDE, LARGEST_SIDE = 800, 2048
-"""Pictures are enlarged or reduced so that their long side lies within these pixels."""
+"""Range in pixels of the long side of overlays; images are scaled to be inside."""
 
 FILL = 0.25
-"""Share of its colour inside an object."""
+"""Opacity of the colour inside an object."""
 
 OUTLINES_ACROSS = 500
-"""An outline is this fraction of the long side wide, at least one pixel."""
+"""Width of an outline as a fraction of the long side, at least one pixel."""
 
 NEAR = 5
-"""Objects within so many pixels of each other get different colours where there are enough."""
+"""Pixels within which neighbours get different colours, if there are enough."""
 
 TILE = 512
-"""Pixels along each side that neighbours are looked for in at once; bounds memory."""
+"""Pixels along each side of a tile in the search for neighbours; bounds memory."""
 
 
 def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -77,7 +79,7 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
 def _fit(
     rgb: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
-    """Scale both: small images by a whole factor so that pixels stay pixels, large ones down."""
+    """Scale both: small images by a whole factor so that pixels stay square, large ones down."""
     side = max(labels.shape)
     factor = -(-SMALLEST_SIDE // side)
     if factor > 1:
@@ -95,7 +97,7 @@ def _fit(
 
 
 def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
-    """One index into :data:`COLOURS` for each id from 1 on, different between neighbours.
+    """Return an index into :data:`COLOURS` for each id from 1 on, different between neighbours.
 
     Objects choose in order: the colour that the fewest neighbours have, then the one used least.
     """
@@ -115,7 +117,7 @@ def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
 
 
 def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
-    """(N, 2) pairs of different objects at most about NEAR pixels apart."""
+    """Return (N, 2) pairs of different objects at most about NEAR pixels apart."""
     reach = NEAR / 2 + 0.5
     # Pixels beyond it change nothing inside a tile; one more is looked at from the tile before.
     margin = math.ceil(reach) + 1

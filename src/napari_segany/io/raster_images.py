@@ -10,11 +10,11 @@ from PIL import Image, UnidentifiedImageError
 from napari_segany.errors import InputError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Endings of these files, in lower case."""
+"""Endings of PNG and JPEG files, in lower case."""
 
 
 def read_picture(path: Path, stored: bool = False) -> NDArray[np.generic]:
-    """The pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
+    """Return the pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _read(path: Path, stored: bool) -> NDArray[np.generic]:
 
 
 def _is_deep_colour(path: Path) -> bool:
-    """Whether a PNG has 16 bits a sample and more than one sample, by its header."""
+    """Return True if a PNG has 16 bits per sample and several samples, by its header."""
     with path.open("rb") as file:
         header = file.read(26)
     depth, colour_type = header[24], header[25]

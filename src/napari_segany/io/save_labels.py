@@ -1,4 +1,4 @@
-"""Label images to and from files, the same bytes from every face."""
+"""Saving of label images, with the same bytes from every interface."""
 
 import warnings
 from pathlib import Path
@@ -21,7 +21,7 @@ _ENDING = "_labels"
 
 
 def image_name(path: Path) -> str:
-    """Name of the image that a file of labels belongs to."""
+    """Return the name of the image that a file of labels belongs to."""
     return stem(path).removesuffix(_ENDING)
 
 
@@ -31,7 +31,7 @@ def save_labels(
     axes: str | None = None,
     pixel_size: PixelSize | None = None,
 ) -> Path:
-    """Write labels as OME-TIFF or OME-Zarr: the file that the command line writes.
+    """Write labels as OME-TIFF or OME-Zarr, the same file that the command line writes.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def save_labels(
     Returns
     -------
     Path
-        Where it was written.
+        The file written.
 
     Raises
     ------

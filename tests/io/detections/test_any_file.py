@@ -10,7 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_segany.errors import InputError
-from napari_segany.io.detections import DIALECTS, Choices, Detections, TableImage, read_detections
+from napari_segany.io.detections import (
+    DIALECTS,
+    Detections,
+    TableImage,
+    TableOptions,
+    read_detections,
+)
 
 SHAPE = (40, 60)
 IMAGES = [
@@ -73,7 +79,7 @@ JSON = st.recursive(
 )
 
 
-def check(path: Path, image: TableImage, choices: Choices) -> None:
+def check(path: Path, image: TableImage, choices: TableOptions) -> None:
     with suppress(InputError):
         found = read_detections(path, image, choices)
         check_found(found, image)
@@ -92,7 +98,7 @@ def check_found(found: Detections, image: TableImage) -> None:
 
 
 CHOICES = st.builds(
-    Choices,
+    TableOptions,
     st.none() | st.sampled_from(DIALECTS),
     st.sampled_from([None, 0, 1]),
     st.sampled_from([None, "pixels", "calibrated"]),
@@ -109,7 +115,7 @@ quick = settings(
 @quick
 @given(tables(), st.sampled_from(IMAGES), CHOICES, st.sampled_from([".csv", ".txt", ".tsv"]))
 def test_tables(
-    tmp_path: Path, text: str, image: TableImage, choices: Choices, ending: str
+    tmp_path: Path, text: str, image: TableImage, choices: TableOptions, ending: str
 ) -> None:
     path = tmp_path / f"table{ending}"
     path.write_text(text, encoding="utf-8", newline="")
@@ -122,7 +128,7 @@ def test_json(tmp_path: Path, content: Any, image: TableImage) -> None:
     path = tmp_path / "table.json"
     for each in (content, {"images": content, "annotations": content}):
         path.write_text(json.dumps(each), encoding="utf-8")
-        check(path, image, Choices())
+        check(path, image, TableOptions())
 
 
 @quick
@@ -130,4 +136,4 @@ def test_json(tmp_path: Path, content: Any, image: TableImage) -> None:
 def test_bytes(tmp_path: Path, content: bytes, ending: str) -> None:
     path = tmp_path / f"table{ending}"
     path.write_bytes(content)
-    check(path, IMAGES[1], Choices())
+    check(path, IMAGES[1], TableOptions())

@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import entry, place_of, planes_said
-from napari_segany.io.detections.fitting import box_of_size
+from napari_segany.io.detections.placement import box_of_size
 from napari_segany.io.detections.text_table import Row, Sheet
-from napari_segany.io.detections.types import Choices, Place, RowError, TableImage, Understood
+from napari_segany.io.detections.types import (
+    ParsedTable,
+    PlanePosition,
+    RowError,
+    TableImage,
+    TableOptions,
+)
 from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
 
 BOX = ("BX", "BY", "Width", "Height")
@@ -19,31 +25,31 @@ _OTHERS = {
     *("Area", "Mean", "StdDev", "Mode", "Median", "XM", "YM", "Perim.", "Circ.", "Feret", "Slice"),
     *("IntDen", "RawIntDen", "%Area", "Major", "Minor", "Angle", "Ch", "Frame"),
 }
-"""Columns by which a table with X and Y is ImageJ's; others do not write them so."""
+"""Columns by which a table with X and Y is ImageJ's; other programs spell them otherwise."""
 
 _SUMMARY = {"Mean", "SD", "Min", "Max"}
-"""What rows are called that "Summarize" puts below the results."""
+"""Names of the rows that "Summarize" puts below the results."""
 
 _NAMES = (" ", "", "Index", "Label")
-"""Columns in which rows are called something."""
+"""Columns that name rows."""
 
 _LIST_OTHERS = {"LWidth", "Points", "Fill"}
 
 
-def fits(sheet: Sheet) -> bool:
-    """True if the columns are those of ImageJ."""
+def matches(sheet: Sheet) -> bool:
+    """Return True if the columns are those of ImageJ."""
     names = set(sheet.names)
     centred = any(names.issuperset(pair) for pair in CENTRES) and bool(names & _OTHERS)
     return sheet.has(*BOX) or is_list(sheet) or (centred and not names & {"x", "y"})
 
 
 def is_list(sheet: Sheet) -> bool:
-    """True for a list of ROIs, in which X and Y are a corner."""
+    """Return True for a list of ROIs, in which X and Y are a corner."""
     names = set(sheet.names)
     return names.issuperset((*LISTED, "Type")) and bool(names & _LIST_OTHERS)
 
 
-def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
+def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     listed = is_list(sheet)
     boxes: Sequence[str] | None = LISTED if listed else BOX if sheet.has(*BOX) else None
@@ -51,13 +57,13 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     sheet.need(boxes or pair, "table of ImageJ")
     sheet, which = _of_image(sheet, image)
     # Lists of ROIs are always in pixels.
-    scale = IN_PIXELS if listed else _scale(_objects(sheet), image, choices, boxes)
-    first = 1 if choices.first_plane is None else choices.first_plane
+    scale = IN_PIXELS if listed else _scale(_objects(sheet), image, options, boxes)
+    first = 1 if options.first_plane is None else options.first_plane
     planes = _planes(sheet, image)
 
     name = next((n for n in _NAMES[:3] if n in sheet.names), None)
 
-    def make(row: Row) -> Sequence[tuple[ShapePrompt, Place]]:
+    def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
         if _is_summary(row):
             raise RowError("it is ImageJ's summary of the others and no object")
         place = place_of(row, planes, first)
@@ -74,7 +80,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     said = "boxes from" if boxes is not None else "points from the middles"
     known = is_sized(image)
     unit = unit_of(image) if scale != IN_PIXELS else "pixels"
-    return Understood(
+    return ParsedTable(
         (
             f"ImageJ {'list of ROIs' if listed else 'results'}: "
             f"{said} {', '.join(sheet.written(column) for column in boxes or pair)}"
@@ -90,7 +96,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
 
 def _of_image(sheet: Sheet, image: TableImage) -> tuple[Sheet, str]:
-    """The rows whose Label begins with the image's name, where some do; and that in words.
+    """Return the rows whose Label begins with the image's name, if any, and a description.
 
     A label is the image's title, and behind colons those of slice and ROI; one that was given by
     hand may be anything.
@@ -117,16 +123,16 @@ def _is_summary(row: Row) -> bool:
 
 
 def _scale(
-    sheet: Sheet, image: TableImage, choices: Choices, boxes: Sequence[str] | None
+    sheet: Sheet, image: TableImage, options: TableOptions, boxes: Sequence[str] | None
 ) -> tuple[float, float]:
     along = dict(zip(BOX, "XYXY", strict=True)) if boxes is not None else {}
     lengths = [(value, axis) for name, axis in along.items() for value in sheet.numbers(name)]
     areas = [value for value in sheet.numbers("Area") if value > 0] if sheet.has("Area") else []
-    return scale_by_evidence(sheet.path, image, choices.units, lengths, areas)
+    return scale_by_evidence(sheet.path, image, options.units, lengths, areas)
 
 
 def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
-    """Columns of planes by axis.
+    """Return the columns of planes by axis.
 
     Raises
     ------
@@ -137,12 +143,12 @@ def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
     for name, axis in PLANES.items():
         if sheet.first_of([name]) is not None:
             planes.setdefault(axis, sheet.written(name))
-    several = [axis for axis, length in image.axes.items() if length > 1]
+    long_axes = [axis for axis, length in image.axes.items() if length > 1]
     only_slice = list(planes) == ["Z"] and planes["Z"].lower() == "slice" and not sheet.has("Ch")
-    if only_slice and len(several) > 1:
+    if only_slice and len(long_axes) > 1:
         raise InputError(
             f"{sheet.path} has a column Slice and none called Frame or Ch, and the image has "
-            f"several axes ({', '.join(several)}): which plane a slice is cannot be known. In "
+            f"several axes ({', '.join(long_axes)}): which plane a slice is cannot be known. In "
             "ImageJ measure with Stack position ticked, or rename Slice to z or t."
         )
     if len(planes) > 1 and len(image.leading) == 1:

@@ -5,41 +5,41 @@ from collections.abc import Sequence
 
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.io.detections.columns import entry, place_of, planes_said
-from napari_segany.io.detections.fitting import box_between
+from napari_segany.io.detections.placement import box_between
 from napari_segany.io.detections.text_table import Row, Sheet, to_number
-from napari_segany.io.detections.types import Choices, Place, TableImage, Understood
+from napari_segany.io.detections.types import ParsedTable, PlanePosition, TableImage, TableOptions
 from napari_segany.io.detections.units import IN_PIXELS, calibrated, is_sized, unit_of
 
-SPOT = ("POSITION_Y", "POSITION_X")
+POSITION = ("POSITION_Y", "POSITION_X")
 
 
-def fits(sheet: Sheet) -> bool:
-    """True if the columns are TrackMate's."""
-    return sheet.has(*SPOT)
+def matches(sheet: Sheet) -> bool:
+    """Return True if the columns are TrackMate's."""
+    return sheet.has(*POSITION)
 
 
-def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
+def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
-    sheet.need(SPOT, "table of TrackMate")
+    sheet.need(POSITION, "table of TrackMate")
     sheet, unit = _without_titles(sheet)
     known = is_sized(image)
     stated = unit not in ("", "pixel", "pixels")
-    in_pixels = choices.units == "pixels" or (choices.units is None and unit.startswith("pixel"))
-    if in_pixels or not (known or stated or choices.units):
+    in_pixels = options.units == "pixels" or (options.units is None and unit.startswith("pixel"))
+    if in_pixels or not (known or stated or options.units):
         scale = IN_PIXELS
     else:
         scale = calibrated(sheet.path, image, "Positions")
     radius = "RADIUS" if sheet.first_of(["RADIUS"]) else None
-    first = choices.first_plane or 0
+    first = options.first_plane or 0
     planes = {"T": sheet.written("FRAME")} if sheet.first_of(["FRAME"]) else {}
     depth = "POSITION_Z" if any(sheet.numbers("POSITION_Z")) else ""
     step = image.pixel_size["Z"][0] if "Z" in image.pixel_size and scale != IN_PIXELS else 1.0
 
-    def make(row: Row) -> Sequence[tuple[ShapePrompt, Place]]:
+    def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
         place = dict(place_of(row, planes, first))
         if depth:
             place["Z"] = round(row.value(depth) / step)
-        row_, col = (v * s for v, s in zip(row.values(SPOT), scale, strict=True))
+        row_, col = (v * s for v, s in zip(row.values(POSITION), scale, strict=True))
         size = (to_number(row.text(radius), row.comma) or 0) if radius else 0
         if size <= 0:
             return [(ShapePrompt([[row_, col]], [1]), place)]
@@ -50,7 +50,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
     name = "ID" if sheet.has("ID") else None
     measure = unit_of(image) if scale != IN_PIXELS else "pixels"
     more = (f"{depth} in the nearest plane",) if depth else ()
-    return Understood(
+    return ParsedTable(
         (
             f"TrackMate spots: {what} POSITION_X, POSITION_Y in {measure}",
             *more,
@@ -64,7 +64,7 @@ def read(sheet: Sheet, image: TableImage, choices: Choices) -> Understood:
 
 
 def _without_titles(sheet: Sheet) -> tuple[Sheet, str]:
-    """The table without the titles and units below its header, and the unit of positions."""
+    """Return the table without titles and units below its header, and the unit of positions."""
     count, unit = 0, ""
     for row in sheet.rows[:3]:
         if to_number(row.text("POSITION_X"), row.comma) is not None:
