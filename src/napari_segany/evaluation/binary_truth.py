@@ -19,7 +19,13 @@ SMALLEST = 10
 
 
 def split_components(truth: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Return labels whose objects are the connected components of each label; any dimensions."""
+    """Return labels whose objects are the connected components of each label; any dimensions.
+
+    Examples
+    --------
+    >>> split_components(np.array([[255, 0, 255]])).tolist()
+    [[1, 0, 2]]
+    """
     parts: NDArray[np.integer] = label(np.where(truth > 0, truth, 0), background=0)
     return parts
 
@@ -28,6 +34,13 @@ def describe_binary(truth: NDArray[np.integer]) -> str:
     """Describe why labels look binary; return an empty string if most labels are one component.
 
     A mask of zeros and another value is, if it has several parts, and so are classes of pixels.
+
+    Examples
+    --------
+    >>> truth = np.zeros((10, 30), int)
+    >>> truth[2:8, 2:10] = truth[2:8, 15:25] = 255
+    >>> describe_binary(truth)
+    'one value, 255, in 2 separate parts'
     """
     ids = np.unique(truth[truth > 0])
     if not len(ids):

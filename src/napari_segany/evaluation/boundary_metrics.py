@@ -77,6 +77,14 @@ def match_pixels(
     -------
     ndarray, ndarray
         (H, W) boolean: which pixels of each map are matched.
+
+    Examples
+    --------
+    >>> edges, truth = np.zeros((2, 5, 5), bool)
+    >>> edges[1, :] = truth[2, :3] = True
+    >>> right, found = match_pixels(edges, truth, radius=1.0)
+    >>> int(right.sum()), int(found.sum())
+    (3, 3)
     """
     here, there = np.argwhere(edges), np.argwhere(truth)
     mine, theirs = _match_graph(_neighbours(here, there, radius))

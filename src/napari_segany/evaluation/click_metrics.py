@@ -101,7 +101,13 @@ def innermost_pixel(mask: NDArray[np.bool_]) -> tuple[float, tuple[int, int]]:
 
 
 def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Return intersection over union of two masks; 1 if both are empty."""
+    """Return intersection over union of two masks; 1 if both are empty.
+
+    Examples
+    --------
+    >>> round(iou(np.array([True, True, False]), np.array([False, True, True])), 3)
+    0.333
+    """
     union = int((mask | truth).sum())
     return float((mask & truth).sum() / union) if union else 1.0
 
@@ -109,7 +115,17 @@ def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 def next_click(
     mask: NDArray[np.bool_], truth: NDArray[np.bool_]
 ) -> tuple[tuple[int, int], int] | None:
-    """Return the next simulated click and its sign, 1 or 0; None if the mask has no error."""
+    """Return the next simulated click and its sign, 1 or 0; None if the mask has no error.
+
+    Examples
+    --------
+    >>> truth = np.zeros((9, 9), bool)
+    >>> truth[2:7, 2:7] = True
+    >>> next_click(np.zeros((9, 9), bool), truth)
+    ((4, 4), 1)
+    >>> next_click(truth, truth) is None
+    True
+    """
     (missed, there), (wrong, elsewhere) = (
         innermost_pixel(truth & ~mask),
         innermost_pixel(mask & ~truth),

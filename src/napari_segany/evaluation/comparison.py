@@ -184,6 +184,14 @@ def compare(
         If a plane has different shapes in both.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 0, 2, 2]])
+    >>> prediction = np.array([[7, 7, 0, 0, 0]])
+    >>> found = compare(lambda side, plane: (truth, prediction)[side], [(None, None)])
+    >>> found.counts["correct"], found.counts["missed"]
+    (1, 1)
     """
     counts, scores, tables = [], [], []
     for number, plane in enumerate(planes):

@@ -30,6 +30,12 @@ class ContingencyTable:
         (K,) int64.
     sums : ndarray
         (K, 2) float64, sums of these pixels' rows and columns.
+
+    Examples
+    --------
+    >>> table = ContingencyTable.from_labels(np.array([[1, 1, 2]]), np.array([[5, 0, 5]]))
+    >>> table.labels.tolist(), table.pixels.tolist()
+    ([[1, 0], [1, 5], [2, 5]], [1, 1, 1])
     """
 
     labels: NDArray[np.int64]

@@ -154,7 +154,17 @@ class InstanceScores:
 
 
 def score_instances(overlaps: ObjectOverlaps) -> InstanceScores:
-    """Score one image; all scores are 1 if there are neither true nor predicted objects."""
+    """Score one image; all scores are 1 if there are neither true nor predicted objects.
+
+    Examples
+    --------
+    >>> truth, found = np.zeros((2, 20, 20), int)
+    >>> truth[2:8, 2:8], truth[12:18, 12:18] = 1, 2
+    >>> found[2:8, 2:7] = 1
+    >>> scores = score_instances(ObjectOverlaps.from_labels(truth, found))
+    >>> scores.precision, scores.recall, round(scores.f1, 3)
+    (1.0, 0.5, 0.667)
+    """
     truth, found = len(overlaps.truth_ids), len(overlaps.found_ids)
     matches = [overlaps.match(threshold) for threshold in IOU_THRESHOLDS]
     hits = [len(each) for each in matches]
@@ -247,6 +257,14 @@ def classify_errors(overlaps: ObjectOverlaps) -> ObjectErrors:
 
     An object lies "in" another one with more than :data:`MAJORITY` of its pixels. Objects that are
     matched at an IoU of :data:`MATCH_IOU` are correct, whatever else touches them.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 1, 1, 0, 2, 2]])
+    >>> found = np.array([[3, 3, 3, 0, 5, 0, 0]])
+    >>> errors = classify_errors(ObjectOverlaps.from_labels(truth, found))
+    >>> [list(ERROR_KINDS)[kind] for kind in errors.kind]
+    ['correct', 'missed', 'false']
     """
     i, j = overlaps.pairs.T
     count, others = len(overlaps.truth_ids), len(overlaps.found_ids)

@@ -14,7 +14,13 @@ from napari_segany.errors import InputError
 
 
 def plane_suffix(place: Mapping[str, int]) -> str:
-    """Return the suffix that names a plane of a stack, such as "_T000_Z012"."""
+    """Return the suffix that names a plane of a stack, such as "_T000_Z012".
+
+    Examples
+    --------
+    >>> plane_suffix({"T": 0, "Z": 12})
+    '_T000_Z012'
+    """
     return "".join(f"_{axis}{n:03d}" for axis, n in place.items())
 
 

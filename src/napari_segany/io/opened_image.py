@@ -106,7 +106,13 @@ def series_path(path: Path, number: int) -> Path:
 
 
 def split_series(path: Path) -> tuple[Path, int | None]:
-    """Split a path into the file and the number of an image in it; None without a number."""
+    """Split a path into the file and the number of an image in it; None without a number.
+
+    Examples
+    --------
+    >>> split_series(Path("cells.ome.tif[1]"))[1]
+    1
+    """
     found = _SERIES_PATH.fullmatch(path.name)
     if found is None or path.exists():
         return path, None
@@ -118,6 +124,11 @@ def stem(path: Path) -> str:
 
     An image inside another is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``, and
     ``cells.ome.tif[1]`` is ``cells_s1``.
+
+    Examples
+    --------
+    >>> stem(Path("cells.ome.tif")), stem(Path("cells.ome.tif[1]")), stem(Path("plate.zarr/A/1/0"))
+    ('cells', 'cells_s1', 'plate_A_1_0')
     """
     for outer in path.parents:
         if outer.suffix.lower() == ".zarr":

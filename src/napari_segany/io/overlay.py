@@ -58,6 +58,13 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     -------
     ndarray
         (height, width, 3) uint8, scaled to be legible at any size of the image.
+
+    Examples
+    --------
+    >>> labels = np.zeros((40, 60), int)
+    >>> labels[10:30, 10:40] = 1
+    >>> draw_overlay(np.zeros((40, 60, 3), np.uint8), labels).shape
+    (560, 840, 3)
     """
     colours = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
     colours[1:] = COLOURS[choose_colours(labels)]

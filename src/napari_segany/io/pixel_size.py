@@ -88,6 +88,11 @@ def check_sizes(sizes: PixelSize) -> PixelSize:
     ------
     InputError
         If one is no length or time above 0.
+
+    Examples
+    --------
+    >>> check_sizes({"Y": (100, "nanometer"), "X": (0.1, "micron")})
+    {'Y': (100.0, 'nm'), 'X': (0.1, 'um')}
     """
     if not isinstance(sizes, Mapping):
         raise InputError(f'Pixel sizes are such as {{"Y": (0.1, "um")}}, got {sizes!r}.')
@@ -146,7 +151,14 @@ def _per_unit(tag: Any) -> float | None:
 
 
 def from_imagej(metadata: Mapping[str, Any], tags: Mapping[str, Any]) -> PixelSize:
-    """Return sizes from ImageJ's units, spacing and interval, and its resolution tags."""
+    """Return sizes from ImageJ's units, spacing and interval, and its resolution tags.
+
+    Examples
+    --------
+    >>> tags = {"XResolution": (10, 1), "YResolution": (10, 1)}
+    >>> from_imagej({"unit": "micron", "spacing": 0.5}, tags)
+    {'Z': (0.5, 'um'), 'Y': (0.1, 'um'), 'X': (0.1, 'um')}
+    """
     unit = metadata.get("unit", "")
     sizes: dict[str, tuple[float, str] | None] = {
         "T": _size(metadata.get("finterval"), metadata.get("tunit", "s")),
@@ -212,7 +224,13 @@ def from_names(steps: Mapping[str, float], units: Mapping[str, str]) -> PixelSiz
 
 
 def describe(sizes: PixelSize) -> str:
-    """Describe sizes, such as "pixel 0.5 x 0.1 x 0.1 um (Z, Y, X)"; empty if none is known."""
+    """Describe sizes, such as "pixel 0.5 x 0.1 x 0.1 um (Z, Y, X)"; empty if none is known.
+
+    Examples
+    --------
+    >>> describe({"Z": (0.5, "um"), "Y": (0.1, "um"), "X": (0.1, "um"), "T": (2.0, "s")})
+    'pixel 0.5 x 0.1 x 0.1 um (Z, Y, X), every 2 s'
+    """
     axes = [axis for axis in "ZYX" if axis in sizes]
     parts = []
     if axes:

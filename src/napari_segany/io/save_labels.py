@@ -21,7 +21,13 @@ _ENDING = "_labels"
 
 
 def image_name(path: Path) -> str:
-    """Return the name of the image that a file of labels belongs to."""
+    """Return the name of the image that a file of labels belongs to.
+
+    Examples
+    --------
+    >>> image_name(Path("cells_labels.ome.tif"))
+    'cells'
+    """
     return stem(path).removesuffix(_ENDING)
 
 
@@ -58,6 +64,19 @@ def save_labels(
         If labels, axes, the name or a size cannot be used.
     SeganyError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_segany.io.read import open_image
+    >>> labels = np.zeros((32, 48), int)
+    >>> labels[4:12, 6:20] = 1
+    >>> sizes = {"Y": (0.5, "um"), "X": (0.5, "um")}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_labels(labels, Path(folder) / "cells_labels.ome.tif", pixel_size=sizes)
+    ...     with open_image(path) as image:
+    ...         print(image.describe())
+    YX 32 x 48 uint16, pixel 0.5 x 0.5 um
     """
     path, labels = Path(path), as_array(labels)
     zarr = path.suffix.lower() == ".zarr"

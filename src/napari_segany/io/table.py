@@ -140,6 +140,11 @@ def safe_text(text: str) -> str:
     Names of images and ids of objects come from other people. An apostrophe before what
     spreadsheets compute makes it text to them; numbers stay as they are. Control characters, which
     break lines and terminals, become spaces.
+
+    Examples
+    --------
+    >>> safe_text("=SUM(A1)"), safe_text("-3.5")
+    ("'=SUM(A1)", '-3.5')
     """
     text = _CONTROL.sub(" ", text)
     starts = text.lstrip(" ").startswith(FORMULA_STARTS)

@@ -202,6 +202,11 @@ def to_known_axes(axes: str, shape: tuple[int, ...]) -> str:
     ------
     InputError
         If there are more axes than letters.
+
+    Examples
+    --------
+    >>> to_known_axes("HYX", (16, 512, 512))
+    'QYX'
     """
     out: list[str] = []
     for letter, length in zip(axes, shape, strict=True):

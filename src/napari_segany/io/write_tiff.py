@@ -190,6 +190,11 @@ def ome_axes(axes: str) -> str:
     ------
     InputError
         If OME-TIFF has no place for so many axes.
+
+    Examples
+    --------
+    >>> ome_axes("QYX")
+    'ZYX'
     """
     free = [letter for letter in "ZTC" if letter not in axes]
     out = []

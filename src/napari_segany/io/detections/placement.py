@@ -36,7 +36,13 @@ def box_between(corners: Sequence[float], half_open: bool = False) -> ShapePromp
 
 
 def box_of_size(row: float, col: float, height: float, width: float) -> ShapePrompt:
-    """Return the box of a corner and a size, along the edges of pixels."""
+    """Return the box of a corner and a size, along the edges of pixels.
+
+    Examples
+    --------
+    >>> box_of_size(20, 10, 40, 30).box
+    [20, 10, 59, 39]
+    """
     return box_between([row, col, row + height, col + width], half_open=True)
 
 

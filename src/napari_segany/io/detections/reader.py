@@ -67,7 +67,7 @@ DIALECTS = (*SHEETS, "coco", "yolo")
 def read_detections(
     path: str | Path, image: TableImage, options: TableOptions | None = None
 ) -> Detections:
-    """Read boxes or points of one image.
+    r"""Read boxes or points of one image.
 
     Parameters
     ----------
@@ -90,6 +90,18 @@ def read_detections(
     InputError
         If the file cannot be read, is not understood, may mean several things, or holds nothing
         that can be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "boxes.csv"
+    ...     _ = path.write_text("x,y,width,height\n10,20,30,40\n")
+    ...     found = read_detections(path, TableImage((100, 200)))
+    >>> found.understood
+    'plain table: boxes from y, x, height, width, the corner and the size'
+    >>> [detection.box for detection in found]
+    [[20.0, 10.0, 59.0, 39.0]]
     """
     path, options = Path(path), options or TableOptions()
     if options.dialect is not None and options.dialect not in DIALECTS:

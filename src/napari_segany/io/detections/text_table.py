@@ -180,7 +180,13 @@ class Sheet:
 
 
 def to_number(text: str, comma: bool = False) -> float | None:
-    """Return the finite number that a text spells, or None."""
+    """Return the finite number that a text spells, or None.
+
+    Examples
+    --------
+    >>> to_number("1.5e3"), to_number("2,5", comma=True), to_number("n/a")
+    (1500.0, 2.5, None)
+    """
     text = text.strip().replace("\N{MINUS SIGN}", "-")
     text = text.replace(",", ".") if comma else text
     if not NUMBER.fullmatch(text):
