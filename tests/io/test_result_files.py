@@ -56,7 +56,7 @@ def test_when_one_file_cannot_be_made_none_appears(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_segany.io.result_files.write_picture", full)
+    monkeypatch.setattr("napari_segany.io.result_files.write_png", full)
 
     with pytest.raises(SeganyError, match="No space left"):
         write(ResultFiles.of(tmp_path, "cells"))

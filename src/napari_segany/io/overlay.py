@@ -68,17 +68,17 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     """
     colours = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
     colours[1:] = COLOURS[choose_colours(labels)]
-    picture, shown = _fit(rgb, labels)
+    image, shown = _fit(rgb, labels)
     thickness = max(1, round(max(shown.shape) / OUTLINES_ACROSS))
     window = 2 * thickness + 1
     # An edge runs along the inside of each object, so touching objects keep one each.
     edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)
     inside = shown > 0
-    out = picture.copy()
+    out = image.copy()
     # One colour at a time, which takes a third of the memory.
     for i in range(3):
         colour = colours[:, i][shown[inside]]
-        mixed = (picture[..., i][inside] * (1 - FILL) + colour * FILL).round()
+        mixed = (image[..., i][inside] * (1 - FILL) + colour * FILL).round()
         out[..., i][inside] = np.where(edge[inside], colour, mixed.astype(np.uint8))
     return out
 
@@ -97,10 +97,10 @@ def _fit(
     if side <= LARGEST_SIDE:
         return rgb, labels
     height, width = (max(1, round(n * LARGEST_SIDE / side)) for n in labels.shape)
-    picture = resize(rgb, (height, width), Image.Resampling.BOX)
+    image = resize(rgb, (height, width), Image.Resampling.BOX)
     rows = (np.arange(height) + 0.5) * labels.shape[0] / height
     cols = (np.arange(width) + 0.5) * labels.shape[1] / width
-    return picture, labels[np.ix_(rows.astype(int), cols.astype(int))]
+    return image, labels[np.ix_(rows.astype(int), cols.astype(int))]
 
 
 def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
@@ -143,8 +143,8 @@ def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     return np.unique(np.concatenate(found), axis=0)
 
 
-def write_picture(path: Path, picture: NDArray[np.uint8], description: str) -> None:
+def write_png(path: Path, image: NDArray[np.uint8], description: str) -> None:
     """Write a PNG with a line of text in its metadata."""
     text = PngImagePlugin.PngInfo()
     text.add_text("Description", description)
-    Image.fromarray(picture).save(path, format="PNG", pnginfo=text)
+    Image.fromarray(image).save(path, format="PNG", pnginfo=text)

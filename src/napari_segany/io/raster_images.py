@@ -9,11 +9,11 @@ from PIL import Image, UnidentifiedImageError
 
 from napari_segany.errors import InputError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg")
 """Endings of PNG and JPEG files, in lower case."""
 
 
-def read_picture(path: Path, stored: bool = False) -> NDArray[np.generic]:
+def read_raster(path: Path, stored: bool = False) -> NDArray[np.generic]:
     """Return the pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
 
     Parameters

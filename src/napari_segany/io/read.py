@@ -14,7 +14,7 @@ from napari_segany.errors import InputError
 from napari_segany.io import tiff
 from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
 from napari_segany.io.opened_image import OpenedImage, series_path, split_series, stem
-from napari_segany.io.raster_images import PICTURE_SUFFIXES, read_picture
+from napari_segany.io.raster_images import RASTER_SUFFIXES, read_raster
 from napari_segany.io.tiff_interpretation import to_known_axes
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "stem",
 ]
 
-SUFFIXES = (*tiff.TIFF_SUFFIXES, *tiff.DIALECT_SUFFIXES, *PICTURE_SUFFIXES)
+SUFFIXES = (*tiff.TIFF_SUFFIXES, *tiff.DIALECT_SUFFIXES, *RASTER_SUFFIXES)
 """Endings of files that can be read, in lower case."""
 
 ACCEPTED = "TIFF (also OME-TIFF, ImageJ, LSM, STK and slides), OME-Zarr, PNG and JPEG"
@@ -152,7 +152,7 @@ def open_image(
     elif series:
         raise InputError(f"There is no image {series} in {path}; it holds one, image 0.")
     else:
-        opened = _open_picture(path, stored)
+        opened = _open_raster(path, stored)
     opened = replace(opened, path=given)
     try:
         _check_pixels(opened)
@@ -198,9 +198,9 @@ def _open_zarr(path: Path, series: int | None) -> OpenedImage:
     return OpenedImage(path, data, known, pixel_size, files=(path,), notes=notes)
 
 
-def _open_picture(path: Path, stored: bool) -> OpenedImage:
+def _open_raster(path: Path, stored: bool) -> OpenedImage:
     try:
-        pixels = read_picture(path, stored)
+        pixels = read_raster(path, stored)
     except UnidentifiedImageError as error:
         known = path.suffix.lower() in SUFFIXES
         kind = "is not what its name says: no image" if known else "is no image that can be read"

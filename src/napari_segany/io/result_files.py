@@ -18,7 +18,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.exports import EXPORTS, Export, ExportedImage, ResultPlane
 from napari_segany.io.ome_zarr import write_labels
-from napari_segany.io.overlay import draw_overlay, write_picture
+from napari_segany.io.overlay import draw_overlay, write_png
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.safe_names import shown
 from napari_segany.io.table import TABLES, Table
@@ -302,7 +302,7 @@ class ResultWriter:
         image, labels = self._picture
         about = f"{self._name}: {self._most} objects"
         about += f" on plane {self.pictured}" if self.pictured else ""
-        write_picture(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
+        write_png(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
         self._picture = None
 
     def _save_labels(self, path: Path) -> None:

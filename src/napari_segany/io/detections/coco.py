@@ -46,13 +46,13 @@ def read(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
     ours = {each.id: each for each in chosen}
     annotations = [each for each in dataset.annotations if each["image_id"] in ours]
     entries = [_entry(n, each, ours[each["image_id"]]) for n, each in enumerate(annotations, 1)]
-    said = "COCO: boxes from bbox"
+    description = "COCO: boxes from bbox"
     if len(dataset.images) > len(chosen):
-        said += f", of {len(chosen)} of {len(dataset.images)} images"
+        description += f", of {len(chosen)} of {len(dataset.images)} images"
     elif chosen[0].file and image.name and not dataset.named(image.name):
-        said += f", of the only image, {chosen[0].file}"
+        description += f", of the only image, {chosen[0].file}"
     planes = {axis: axis for each in chosen for axis in each.place}
-    return ParsedTable((said,), entries, planes)
+    return ParsedTable((description,), entries, planes)
 
 
 def _entry(number: int, each: Mapping[str, Any], image: CocoImage) -> TableEntry:

@@ -12,7 +12,7 @@ from napari_segany.io.detections.types import PlanePosition, RowError, TableEntr
 IMAGE_COLUMNS = ("image", "filename", "file_name", "image_name", "image_path", "imagename")
 
 
-def entry(
+def entry_of(
     row: Row,
     make: Callable[[Row], Sequence[tuple[ShapePrompt, PlanePosition]]],
     name: str | None = None,
@@ -30,7 +30,7 @@ def check_label(row: Row, column: str | None) -> None:
         raise RowError(f"{column} {number:g} is no object")
 
 
-def place_of(
+def position_of(
     row: Row, planes: Mapping[str, str], first: int, rounded: bool = False
 ) -> PlanePosition:
     """Return the plane of a row, from 0, by axis; axes with empty cells are left out.
@@ -54,7 +54,7 @@ def place_of(
     return place
 
 
-def planes_said(planes: Mapping[str, str], first: int) -> tuple[str, ...]:
+def describe_planes(planes: Mapping[str, str], first: int) -> tuple[str, ...]:
     """Describe the columns of planes."""
     if not planes:
         return ()
@@ -69,7 +69,7 @@ def rows_of_image(sheet: Sheet, image: TableImage, columns: Iterable[str]) -> tu
     InputError
         If they are about several images, none of which is this one.
     """
-    column = sheet.first_of(columns)
+    column = sheet.first_filled(columns)
     if column is None:
         return sheet, ""
     named = {row.text(column) for row in sheet.rows}
@@ -84,8 +84,8 @@ def rows_of_image(sheet: Sheet, image: TableImage, columns: Iterable[str]) -> tu
             f"{image.name or 'this one'}. Keep only the rows of the image."
         )
     rows = tuple(row for row in sheet.rows if row.text(column) in ours)
-    said = f"{len(rows)} of {len(sheet.rows)} rows, those of {image.name} in {column}"
-    return Sheet(sheet.path, sheet.names, rows, sheet.decimal_comma), said
+    description = f"{len(rows)} of {len(sheet.rows)} rows, those of {image.name} in {column}"
+    return Sheet(sheet.path, sheet.names, rows, sheet.decimal_comma), description
 
 
 def _file(name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
-from napari_segany.io.detections.columns import entry, place_of, planes_said
+from napari_segany.io.detections.columns import describe_planes, entry_of, position_of
 from napari_segany.io.detections.placement import box_of_size
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import (
@@ -14,7 +14,7 @@ from napari_segany.io.detections.types import (
     TableImage,
     TableOptions,
 )
-from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_by_evidence, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, inferred_scale, is_sized, unit_of
 
 BOX = ("BX", "BY", "Width", "Height")
 CENTRES = (("X", "Y"), ("XM", "YM"))
@@ -54,7 +54,7 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     listed = is_list(sheet)
     boxes: Sequence[str] | None = LISTED if listed else BOX if sheet.has(*BOX) else None
     pair = next((pair for pair in CENTRES if sheet.has(*pair)), CENTRES[0])
-    sheet.need(boxes or pair, "table of ImageJ")
+    sheet.require(boxes or pair, "table of ImageJ")
     sheet, which = _of_image(sheet, image)
     # Lists of ROIs are always in pixels.
     scale = IN_PIXELS if listed else _scale(_objects(sheet), image, options, boxes)
@@ -66,7 +66,7 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
         if _is_summary(row):
             raise RowError("it is ImageJ's summary of the others and no object")
-        place = place_of(row, planes, first)
+        place = position_of(row, planes, first)
         if listed:
             # ROIs that lie in every plane say 0.
             place = {axis: index for axis, index in place.items() if index + first > 0}
@@ -77,18 +77,18 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
         # ImageJ counts from the corner of the first pixel.
         return [(ShapePrompt([[y - 0.5, x - 0.5]], [1]), place)]
 
-    said = "boxes from" if boxes is not None else "points from the middles"
+    description = "boxes from" if boxes is not None else "points from the middles"
     known = is_sized(image)
     unit = unit_of(image) if scale != IN_PIXELS else "pixels"
     return ParsedTable(
         (
             f"ImageJ {'list of ROIs' if listed else 'results'}: "
-            f"{said} {', '.join(sheet.written(column) for column in boxes or pair)}"
+            f"{description} {', '.join(sheet.spelling(column) for column in boxes or pair)}"
             + (f" in {unit}" if known else ""),
             *((which,) if which else ()),
-            *planes_said(planes, first),
+            *describe_planes(planes, first),
         ),
-        [entry(row, make, name) for row in sheet.rows],
+        [entry_of(row, make, name) for row in sheet.rows],
         planes,
         first,
         overrides=("first_plane",) * bool(planes) + ("units",) * (known and not listed),
@@ -109,8 +109,8 @@ def _of_image(sheet: Sheet, image: TableImage) -> tuple[Sheet, str]:
     ours = tuple(row for row in sheet.rows if is_ours(row) or _is_summary(row))
     if not image.name or len(ours) == len(sheet.rows) or not any(map(is_ours, ours)):
         return sheet, ""
-    said = f"{len(ours)} of {len(sheet.rows)} rows, those of {image.name} in Label"
-    return Sheet(sheet.path, sheet.names, ours, sheet.decimal_comma), said
+    description = f"{len(ours)} of {len(sheet.rows)} rows, those of {image.name} in Label"
+    return Sheet(sheet.path, sheet.names, ours, sheet.decimal_comma), description
 
 
 def _objects(sheet: Sheet) -> Sheet:
@@ -128,7 +128,7 @@ def _scale(
     along = dict(zip(BOX, "XYXY", strict=True)) if boxes is not None else {}
     lengths = [(value, axis) for name, axis in along.items() for value in sheet.numbers(name)]
     areas = [value for value in sheet.numbers("Area") if value > 0] if sheet.has("Area") else []
-    return scale_by_evidence(sheet.path, image, options.units, lengths, areas)
+    return inferred_scale(sheet.path, image, options.units, lengths, areas)
 
 
 def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
@@ -141,8 +141,8 @@ def _planes(sheet: Sheet, image: TableImage) -> dict[str, str]:
     """
     planes: dict[str, str] = {}
     for name, axis in PLANES.items():
-        if sheet.first_of([name]) is not None:
-            planes.setdefault(axis, sheet.written(name))
+        if sheet.first_filled([name]) is not None:
+            planes.setdefault(axis, sheet.spelling(name))
     long_axes = [axis for axis, length in image.axes.items() if length > 1]
     only_slice = list(planes) == ["Z"] and planes["Z"].lower() == "slice" and not sheet.has("Ch")
     if only_slice and len(long_axes) > 1:

@@ -6,8 +6,8 @@ import numpy as np
 
 from napari_segany.core.shape_prompts import ShapePrompt, inside, prompts_of_shape
 from napari_segany.errors import InputError
-from napari_segany.io.detections.columns import check_label, place_of
-from napari_segany.io.detections.placement import is_beyond
+from napari_segany.io.detections.columns import check_label, position_of
+from napari_segany.io.detections.placement import exceeds_plane
 from napari_segany.io.detections.points import grouped_points
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import (
@@ -33,7 +33,7 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     axes: list[str] = []
     while sheet.has(f"axis-{len(axes)}"):
         axes.append(f"axis-{len(axes)}")
-    sheet.need(axes if len(axes) > 1 else ["axis-0", "axis-1"], "points or shapes of napari")
+    sheet.require(axes if len(axes) > 1 else ["axis-0", "axis-1"], "points or shapes of napari")
     planes = _planes(sheet, image, axes[:-2])
     # Positions in a viewer start at 0 whatever anybody calls the first plane.
     first = options.first_plane or 0
@@ -42,14 +42,16 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     overrides = ("first_plane",) * bool(axes[:-2])
     if not sheet.has("shape-type"):
         entries, more = grouped_points(sheet, spot, planes, first, rounded=True)
-        said = f"napari points: points from {', '.join(spot)}{more}"
+        description = f"napari points: points from {', '.join(spot)}{more}"
     else:
-        sheet.need(SHAPES, "shapes of napari")
-        entries, said = _shapes(sheet, spot, planes, first, image.shape), "napari shapes: "
+        sheet.require(SHAPES, "shapes of napari")
+        entries, description = _shapes(sheet, spot, planes, first, image.shape), "napari shapes: "
         kinds = sorted({row.text("shape-type") for row in sheet.rows}, key=_order)
-        said += f"{' and '.join(f'{kind}s' for kind in kinds)} with vertices in {', '.join(spot)}"
+        description += (
+            f"{' and '.join(f'{kind}s' for kind in kinds)} with vertices in {', '.join(spot)}"
+        )
     return ParsedTable(
-        tuple(p for p in (said, where) if p), entries, planes, first, True, overrides
+        tuple(p for p in (description, where) if p), entries, planes, first, True, overrides
     )
 
 
@@ -92,7 +94,7 @@ def _shapes(
         if kinds or kind not in KINDS:
             raise RowError(f"{kind!r} is none of {', '.join(KINDS)}")
         check_label(rows[0], "label" if sheet.has("label") else None)
-        places = {tuple(place_of(row, planes, first, True).items()) for row in rows}
+        places = {tuple(position_of(row, planes, first, True).items()) for row in rows}
         if len(places) > 1:
             raise RowError("its vertices lie in different planes")
         spots = np.array([row.values(spot) for row in rows])
@@ -104,7 +106,7 @@ def _shapes(
         if prompt.empty:
             outside = not inside(spots, shape).any()
             raise RowError("it lies outside the image" if outside else "it has no area")
-        if prompt.box is not None and is_beyond(spots, shape):
+        if prompt.box is not None and exceeds_plane(spots, shape):
             prompt.box = [*spots.min(axis=0).tolist(), *spots.max(axis=0).tolist()]
         return [(prompt, dict(places.pop()))]
 

@@ -46,7 +46,7 @@ def box_of_size(row: float, col: float, height: float, width: float) -> ShapePro
     return box_between([row, col, row + height, col + width], half_open=True)
 
 
-def is_beyond(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
+def exceeds_plane(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
     """Return True if some of (N, 2) positions exceed a plane by more than the tolerance."""
     return bool((spots < -SLACK).any() or (spots > np.asarray(shape) - 1 + SLACK).any())
 
@@ -60,15 +60,15 @@ def clip_to_plane(prompt: ShapePrompt, shape: tuple[int, int]) -> str:
         If it lies outside.
     """
     rows, cols = shape
-    said = f"the image, whose rows are 0..{rows - 1} and columns 0..{cols - 1}"
+    description = f"the image, whose rows are 0..{rows - 1} and columns 0..{cols - 1}"
     for row, col in prompt.points:
         if not (-0.5 <= row <= rows - 0.5 and -0.5 <= col <= cols - 0.5):
-            raise RowError(f"its point lies outside {said}")
+            raise RowError(f"its point lies outside {description}")
     if prompt.box is None:
         return ""
     a, b, c, d = prompt.box
     if c <= -0.5 or d <= -0.5 or a >= rows - 0.5 or b >= cols - 0.5:
-        raise RowError(f"its box lies outside {said}")
+        raise RowError(f"its box lies outside {description}")
     if min(a, b) >= -SLACK and c <= rows - 1 + SLACK and d <= cols - 1 + SLACK:
         return ""
     (a, c), (b, d) = _cut(a, c, rows), _cut(b, d, cols)

@@ -7,9 +7,9 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import (
     IMAGE_COLUMNS,
     check_label,
-    entry,
-    place_of,
-    planes_said,
+    describe_planes,
+    entry_of,
+    position_of,
     rows_of_image,
 )
 from napari_segany.io.detections.placement import box_between, box_of_size
@@ -17,7 +17,7 @@ from napari_segany.io.detections.points import grouped_points, id_column
 from napari_segany.io.detections.region_tables import added_planes
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import ParsedTable, PlanePosition, TableImage, TableOptions
-from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_if_said, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, chosen_scale, is_sized, unit_of
 
 CORNERS = (
     ("row_min", "col_min", "row_max", "col_max"),
@@ -94,7 +94,7 @@ def _read(
     sheet, which = rows_of_image(sheet, image, IMAGE_COLUMNS)
     planes = added_planes(sheet)
     first = options.first_plane or 0
-    scale = scale_if_said(sheet.path, image, options.units)
+    scale = chosen_scale(sheet.path, image, options.units)
     overrides: tuple[str, ...] = ("first_plane",) * bool(planes) + ("units",) * is_sized(image)
     chosen = next(
         (
@@ -107,7 +107,7 @@ def _read(
     )
     if chosen is not None:
         columns, build, words = chosen
-        sheet.need(columns, "table of boxes")
+        sheet.require(columns, "table of boxes")
         if scale == IN_PIXELS:
             _check_pixels(sheet, columns)
         label = "label" if sheet.has("label") and id_column(sheet) == "label" else None
@@ -115,11 +115,11 @@ def _read(
         def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
             check_label(row, label)
             values = zip(row.values(columns), scale * 2, strict=True)
-            return [(build(*(v * s for v, s in values)), place_of(row, planes, first))]
+            return [(build(*(v * s for v, s in values)), position_of(row, planes, first))]
 
         name = id_column(sheet)
-        entries = [entry(row, make, name) for row in sheet.rows]
-        said = f"plain table: boxes from {', '.join(columns)}, {words}"
+        entries = [entry_of(row, make, name) for row in sheet.rows]
+        description = f"plain table: boxes from {', '.join(columns)}, {words}"
     else:
         spot = next((pair for pair in POINTS if sheet.has(*pair)), None)
         if spot is None:
@@ -128,13 +128,15 @@ def _read(
                 f"{sheet.path} has the columns {sheet.described}; known are: "
                 f"{'; '.join(', '.join(each) for each in every)}; and tables of other programs."
             )
-        sheet.need(spot, "table of points")
+        sheet.require(spot, "table of points")
         entries, more = grouped_points(sheet, spot, planes, first, scale=scale)
-        said = f"plain table: points from {', '.join(spot)}{more}"
+        description = f"plain table: points from {', '.join(spot)}{more}"
     if scale != IN_PIXELS:
-        said += f" in {unit_of(image)}"
-    said_all = (said, *((which,) if which else ()), *planes_said(planes, first))
-    return ParsedTable(said_all, entries, planes, first, options.first_plane is not None, overrides)
+        description += f" in {unit_of(image)}"
+    descriptions = (description, *((which,) if which else ()), *describe_planes(planes, first))
+    return ParsedTable(
+        descriptions, entries, planes, first, options.first_plane is not None, overrides
+    )
 
 
 def _check_pixels(sheet: Sheet, columns: Sequence[str]) -> None:

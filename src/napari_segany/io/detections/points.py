@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from napari_segany.core.shape_prompts import ShapePrompt, are_signs, sign_of
-from napari_segany.io.detections.columns import check_label, place_of
+from napari_segany.io.detections.columns import check_label, position_of
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import PlanePosition, RowError, TableEntry
 from napari_segany.io.detections.units import IN_PIXELS, Scale
@@ -27,7 +27,7 @@ def sign_column(sheet: Sheet) -> str | None:
 def id_column(sheet: Sheet) -> str | None:
     """Return the column that names objects."""
     sign = sign_column(sheet)
-    return sheet.first_of(name for name in IDS if name != sign)
+    return sheet.first_filled(name for name in IDS if name != sign)
 
 
 def grouped_points(
@@ -51,7 +51,7 @@ def grouped_points(
     first : int
         Number of the first plane in the table.
     rounded : bool
-        See :func:`napari_segany.io.detections.columns.place_of`.
+        See :func:`napari_segany.io.detections.columns.position_of`.
     scale : tuple of float
         Pixels along rows and columns that one unit of the table is.
 
@@ -73,7 +73,7 @@ def grouped_points(
         groups.setdefault(key, []).append(row)
 
     def make(rows: list[Row]) -> list[tuple[ShapePrompt, PlanePosition]]:
-        prompt, place = ShapePrompt(), place_of(rows[0], planes, first, rounded)
+        prompt, place = ShapePrompt(), position_of(rows[0], planes, first, rounded)
         for row in rows:
             try:
                 check_label(row, label)
@@ -93,5 +93,5 @@ def grouped_points(
         text = rows[0].text(group_column) if group_column else ""
         named = text or (rows[0].text(name) if name else "")
         entries.append(TableEntry(number, where, named, partial(make, rows)))
-    said = f", signs from {sign}" if sign else ""
-    return entries, said + (", put together by object" if group_column else "")
+    description = f", signs from {sign}" if sign else ""
+    return entries, description + (", put together by object" if group_column else "")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from napari_segany.core.shape_prompts import ShapePrompt
-from napari_segany.io.detections.columns import entry, rows_of_image
+from napari_segany.io.detections.columns import entry_of, rows_of_image
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import ParsedTable, PlanePosition, TableImage, TableOptions
 from napari_segany.io.detections.units import IN_PIXELS, calibrated
@@ -34,10 +34,10 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     columns = _columns(sheet)
     if columns is None:
-        sheet.need(("Centroid X µm", "Centroid Y µm"), "table of QuPath")
+        sheet.require(("Centroid X µm", "Centroid Y µm"), "table of QuPath")
         raise AssertionError("such columns are recognised")
     spot, pixels = columns
-    sheet.need(spot, "table of QuPath")
+    sheet.require(spot, "table of QuPath")
     kept, which = rows_of_image(sheet, image, ["Image"])
     if pixels or options.units == "pixels":
         scale = IN_PIXELS
@@ -49,10 +49,10 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
         # QuPath counts from the corner of the first pixel.
         return [(ShapePrompt([[y - 0.5, x - 0.5]], [1]), {})]
 
-    said = f"QuPath measurements: points from {spot[1]}, {spot[0]}"
-    name = sheet.first_of(["Object ID", "Name"])
+    description = f"QuPath measurements: points from {spot[1]}, {spot[0]}"
+    name = sheet.first_filled(["Object ID", "Name"])
     return ParsedTable(
-        (said, which) if which else (said,),
-        [entry(row, make, name) for row in kept.rows],
+        (description, which) if which else (description,),
+        [entry_of(row, make, name) for row in kept.rows],
         overrides=() if pixels else ("units",),
     )

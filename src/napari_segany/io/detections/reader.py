@@ -1,7 +1,7 @@
 """Reading of a file of boxes or points: choice of its dialect, and checks of its rows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_segany.errors import InputError
@@ -144,42 +144,44 @@ def _parse(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
 def _note_decimal_commas(sheet: Sheet, found: ParsedTable) -> ParsedTable:
     if not sheet.decimal_comma:
         return found
-    said = (*found.said, "decimal commas")
-    return ParsedTable(
-        said, found.entries, found.planes, found.first_plane, found.first_is_sure, found.overrides
-    )
+    return replace(found, descriptions=(*found.descriptions, "decimal commas"))
 
 
-def _check_options(path: Path, options: TableOptions, all_: ParsedTable) -> None:
+def _check_options(path: Path, options: TableOptions, table: ParsedTable) -> None:
     """Raise InputError if an option was given that the dialect has no use for."""
-    said: dict[str, object] = {}
+    given: dict[str, object] = {}
     if options.units == "calibrated":
-        said["units"] = options.units
-    if options.first_plane is not None and all_.planes:
-        said["first_plane"] = options.first_plane
-    for name, value in said.items():
-        if name not in all_.overrides:
+        given["units"] = options.units
+    if options.first_plane is not None and table.planes:
+        given["first_plane"] = options.first_plane
+    for name, value in given.items():
+        if name not in table.overrides:
+            option = f"{name.replace('_', ' ')} {value}"
             raise InputError(
-                f"{path} is understood as {all_.said[0]}; {name.replace('_', ' ')} {value} does "
-                "not go with that. Leave it out, or say which dialect it is."
+                f"{path} is understood as {table.descriptions[0]}; {option} does not go with that. "
+                "Leave it out, or say which dialect it is."
             )
 
 
-def _resolve(path: Path, image: TableImage, options: TableOptions, all_: ParsedTable) -> Detections:
+def _resolve(
+    path: Path, image: TableImage, options: TableOptions, table: ParsedTable
+) -> Detections:
     """Place the rows in the image; skip and report those that cannot be used."""
-    _check_options(path, options, all_)
+    _check_options(path, options, table)
     skipped: dict[int, str] = {}
-    asked = []
-    for each in all_.entries:
+    prompts = []
+    for each in table.entries:
         try:
-            asked += [(each, prompt, place) for prompt, place in each.make()]
+            prompts += [(each, prompt, place) for prompt, place in each.make()]
         except RowError as error:
             skipped[each.number] = f"{each.where}: {error}"
-    planes = PlaneResolver(image, all_.planes, all_.first_plane, [place for _, _, place in asked])
-    if not all_.first_is_sure and options.first_plane is None:
+    planes = PlaneResolver(
+        image, table.planes, table.first_plane, [place for _, _, place in prompts]
+    )
+    if not table.first_is_known and options.first_plane is None:
         planes.check_count()
     found, notes = [], []
-    for each, prompt, place in asked:
+    for each, prompt, place in prompts:
         try:
             there = planes.of(place)
             if note := clip_to_plane(prompt, image.shape):
@@ -193,12 +195,12 @@ def _resolve(path: Path, image: TableImage, options: TableOptions, all_: ParsedT
     if not found:
         why = f" that can be used: {join_first(reasons)}" if reasons else ""
         raise InputError(f"{path} holds no boxes and no points{why}.")
-    ids = {each.number: each.id for each in all_.entries}
+    ids = {each.number: each.id for each in table.entries}
     return Detections(
         tuple(found),
-        "; ".join(all_.said),
-        ("dialect", *all_.overrides),
-        len(all_.entries),
+        "; ".join(table.descriptions),
+        ("dialect", *table.overrides),
+        len(table.entries),
         tuple(ids.get(number, "") for number in range(1, max(ids) + 1)),
         reasons,
         tuple(dict.fromkeys(notes)),

@@ -7,15 +7,15 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections.columns import (
     boxes_through_planes,
     check_label,
-    entry,
-    place_of,
-    planes_said,
+    describe_planes,
+    entry_of,
+    position_of,
     rows_of_image,
 )
 from napari_segany.io.detections.placement import box_between
 from napari_segany.io.detections.text_table import Row, Sheet
 from napari_segany.io.detections.types import ParsedTable, PlanePosition, TableImage, TableOptions
-from napari_segany.io.detections.units import IN_PIXELS, is_sized, scale_if_said, unit_of
+from napari_segany.io.detections.units import IN_PIXELS, chosen_scale, is_sized, unit_of
 
 OURS = ("row_min", "col_min", "row_max", "col_max")
 OURS_TOO = ("centroid_row", "centroid_col", "label")
@@ -38,8 +38,8 @@ def added_planes(sheet: Sheet) -> dict[str, str]:
     planes: dict[str, str] = {}
     for name, axis in PLAIN_PLANES.items():
         # "plane" repeats the other columns where there are any.
-        if sheet.first_of([name]) is not None and not (axis == "" and planes):
-            planes.setdefault(axis, sheet.written(name))
+        if sheet.first_filled([name]) is not None and not (axis == "" and planes):
+            planes.setdefault(axis, sheet.spelling(name))
     return planes
 
 
@@ -57,17 +57,17 @@ def read_scikit_image(sheet: Sheet, image: TableImage, options: TableOptions) ->
     size = 3 if deep else 2
     boxed = sheet.has("bbox-3")
     columns = [f"{'bbox' if boxed else 'centroid'}-{n}" for n in range(2 * size if boxed else size)]
-    sheet.need(columns, "table of scikit-image")
+    sheet.require(columns, "table of scikit-image")
     added = {} if deep else added_planes(sheet)
     first = options.first_plane or 0
     label = "label" if sheet.has("label") else None
     # Boxes are always in pixels; centroids are not if "spacing" was given.
-    scale = IN_PIXELS if boxed else scale_if_said(sheet.path, image, options.units)
+    scale = IN_PIXELS if boxed else chosen_scale(sheet.path, image, options.units)
     step = image.pixel_size["Z"][0] if scale != IN_PIXELS and "Z" in image.pixel_size else 1.0
 
     def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
         check_label(row, label)
-        values, place = row.values(columns), place_of(row, added, first)
+        values, place = row.values(columns), position_of(row, added, first)
         if boxed and deep:
             return boxes_through_planes(values[:3], values[3:])
         if boxed:
@@ -75,17 +75,21 @@ def read_scikit_image(sheet: Sheet, image: TableImage, options: TableOptions) ->
         spot = [value * s for value, s in zip(values[-2:], scale, strict=True)]
         return [(ShapePrompt([spot], [1]), {"": round(values[0] / step)} if deep else place)]
 
-    said = f"scikit-image: {'boxes' if boxed else 'points'} from {columns[0]} to {columns[-1]}"
-    said += f" in {unit_of(image)}" if scale != IN_PIXELS else ""
+    description = (
+        f"scikit-image: {'boxes' if boxed else 'points'} from {columns[0]} to {columns[-1]}"
+    )
+    description += f" in {unit_of(image)}" if scale != IN_PIXELS else ""
     planes = {"": columns[0]} if deep else added
     if deep:
-        said += ", in every plane that they go through" if boxed else ", in the nearest plane"
+        description += (
+            ", in every plane that they go through" if boxed else ", in the nearest plane"
+        )
     return ParsedTable(
-        (said, *(() if deep else planes_said(planes, first))),
-        [entry(row, make, label) for row in sheet.rows],
+        (description, *(() if deep else describe_planes(planes, first))),
+        [entry_of(row, make, label) for row in sheet.rows],
         planes,
         0 if deep else first,
-        first_is_sure=deep or options.first_plane is not None,
+        first_is_known=deep or options.first_plane is not None,
         overrides=("first_plane",) * bool(planes and not deep)
         + ("units",) * (is_sized(image) and not boxed),
     )
@@ -101,16 +105,16 @@ def ours_matches(sheet: Sheet) -> bool:
 
 def read_ours(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
-    sheet.need((*OURS, "label"), "table of napari-segany")
+    sheet.require((*OURS, "label"), "table of napari-segany")
     planes = {axis: axis for axis in "TZQI" if axis in sheet.names}
 
     def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
         check_label(row, "label")
-        return [(box_between(row.values(OURS), half_open=True), place_of(row, planes, 0))]
+        return [(box_between(row.values(OURS), half_open=True), position_of(row, planes, 0))]
 
-    said = f"table of napari-segany: boxes from {', '.join(OURS)}"
-    entries = [entry(row, make, "label") for row in sheet.rows]
-    return ParsedTable((said, *planes_said(planes, 0)), entries, planes)
+    description = f"table of napari-segany: boxes from {', '.join(OURS)}"
+    entries = [entry_of(row, make, "label") for row in sheet.rows]
+    return ParsedTable((description, *describe_planes(planes, 0)), entries, planes)
 
 
 # CellProfiler -------------------------------------------------------------------------------
@@ -155,7 +159,7 @@ def read_cellprofiler(sheet: Sheet, image: TableImage, options: TableOptions) ->
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     columns = _cell_columns(sheet)
     boxed = len(columns) == len(CELL_BOX)
-    sheet.need(columns, "table of CellProfiler")
+    sheet.require(columns, "table of CellProfiler")
     files = [name for name in sheet.names if name.startswith(CELL_IMAGES)]
     kept, which = rows_of_image(sheet, image, files)
     planes = _image_numbers(kept, options)
@@ -168,17 +172,17 @@ def read_cellprofiler(sheet: Sheet, image: TableImage, options: TableOptions) ->
     first = 1 if options.first_plane is None else options.first_plane
 
     def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
-        values, place = row.values(columns), place_of(row, planes, first)
+        values, place = row.values(columns), position_of(row, planes, first)
         # The largest row and column are those after the last.
         return [
             (box_between(values, half_open=True) if boxed else ShapePrompt([values], [1]), place)
         ]
 
-    said = f"CellProfiler: {'boxes' if boxed else 'points'} from {', '.join(columns)}"
+    description = f"CellProfiler: {'boxes' if boxed else 'points'} from {', '.join(columns)}"
     name = "ObjectNumber" if sheet.has("ObjectNumber") else None
     return ParsedTable(
-        (said, *((which,) if which else ()), *planes_said(planes, first)),
-        [entry(row, make, name) for row in kept.rows],
+        (description, *((which,) if which else ()), *describe_planes(planes, first)),
+        [entry_of(row, make, name) for row in kept.rows],
         planes,
         first,
         overrides=("first_plane",) * bool(planes),
@@ -193,7 +197,7 @@ def _image_numbers(sheet: Sheet, options: TableOptions) -> dict[str, str]:
     InputError
         If there are several, and nobody does.
     """
-    if sheet.first_of(["ImageNumber"]) is None or options.first_plane is not None:
+    if sheet.first_filled(["ImageNumber"]) is None or options.first_plane is not None:
         return {"": "ImageNumber"} if sheet.has("ImageNumber") else {}
     numbers = sorted(set(sheet.numbers("ImageNumber")))
     if len(numbers) > 1:

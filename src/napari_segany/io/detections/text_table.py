@@ -131,18 +131,18 @@ class Sheet:
         """Return True if all these columns exist, in any case."""
         return self.columns.issuperset(column.lower() for column in columns)
 
-    def first_of(self, columns: Iterable[str]) -> str | None:
+    def first_filled(self, columns: Iterable[str]) -> str | None:
         """Return the first of some columns that exists and has values, as it is spelled."""
         for column in columns:
             if self.has(column) and any(row.text(column) for row in self.rows):
-                return self.written(column)
+                return self.spelling(column)
         return None
 
-    def written(self, column: str) -> str:
+    def spelling(self, column: str) -> str:
         """Return a column's name as it is spelled in the header."""
         return next(name for name in self.names if name.lower() == column.lower())
 
-    def need(self, columns: Sequence[str], what: str) -> None:
+    def require(self, columns: Sequence[str], what: str) -> None:
         """Raise InputError unless all columns exist exactly once."""
         missing = [column for column in columns if not self.has(column)]
         if missing:
@@ -170,7 +170,7 @@ class Sheet:
         values = (to_number(row.text(column), self.decimal_comma) for row in self.rows)
         return [value for value in values if value is not None]
 
-    def below(self, count: int) -> "Sheet":
+    def without_first(self, count: int) -> "Sheet":
         """Return the table without its first rows; the others are numbered anew."""
         rows = tuple(
             Row(row.number - count, row.line, row.cells, row.fault, row.comma)
@@ -223,7 +223,7 @@ class Records:
             If a cell is beyond all bounds.
         """
         first = text.lstrip("\r\n").split("\n", 1)[0].rstrip("\r")
-        if _is_separator_note([first]):
+        if _is_separator_hint([first]):
             separator = first[-1]
         else:
             bare = re.sub(r'"[^"]*"', "", first)
@@ -239,7 +239,7 @@ class Records:
         filled = [
             number
             for number, line in enumerate(self.lines)
-            if any(map(str.strip, line)) and not _is_separator_note([self.separator.join(line)])
+            if any(map(str.strip, line)) and not _is_separator_hint([self.separator.join(line)])
         ]
         return filled[:HEADERS]
 
@@ -252,8 +252,8 @@ class Records:
             If it is not clear whether commas are decimal ones.
         """
         names = tuple(name if name == " " else name.strip() for name in self.lines[header])
-        below = enumerate(self.lines[header + 1 :], header + 2)
-        body = [(number, line) for number, line in below if any(map(str.strip, line))]
+        without_first = enumerate(self.lines[header + 1 :], header + 2)
+        body = [(number, line) for number, line in without_first if any(map(str.strip, line))]
         comma = self._has_decimal_commas([line for _, line in body])
         rows = []
         for number, (position, line) in enumerate(body, start=1):
@@ -286,6 +286,6 @@ class Records:
         return bool(commas)
 
 
-def _is_separator_note(line: Sequence[str]) -> bool:
+def _is_separator_hint(line: Sequence[str]) -> bool:
     """Return True for a separator hint to spreadsheets, such as ``sep=;``."""
     return len(line[0].strip()) == 5 and line[0].lower().startswith("sep=")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from napari_segany.core.shape_prompts import ShapePrompt
-from napari_segany.io.detections.columns import entry, place_of, planes_said
+from napari_segany.io.detections.columns import describe_planes, entry_of, position_of
 from napari_segany.io.detections.placement import box_between
 from napari_segany.io.detections.text_table import Row, Sheet, to_number
 from napari_segany.io.detections.types import ParsedTable, PlanePosition, TableImage, TableOptions
@@ -20,7 +20,7 @@ def matches(sheet: Sheet) -> bool:
 
 def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
-    sheet.need(POSITION, "table of TrackMate")
+    sheet.require(POSITION, "table of TrackMate")
     sheet, unit = _without_titles(sheet)
     known = is_sized(image)
     stated = unit not in ("", "pixel", "pixels")
@@ -29,14 +29,14 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
         scale = IN_PIXELS
     else:
         scale = calibrated(sheet.path, image, "Positions")
-    radius = "RADIUS" if sheet.first_of(["RADIUS"]) else None
+    radius = "RADIUS" if sheet.first_filled(["RADIUS"]) else None
     first = options.first_plane or 0
-    planes = {"T": sheet.written("FRAME")} if sheet.first_of(["FRAME"]) else {}
+    planes = {"T": sheet.spelling("FRAME")} if sheet.first_filled(["FRAME"]) else {}
     depth = "POSITION_Z" if any(sheet.numbers("POSITION_Z")) else ""
     step = image.pixel_size["Z"][0] if "Z" in image.pixel_size and scale != IN_PIXELS else 1.0
 
     def make(row: Row) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
-        place = dict(place_of(row, planes, first))
+        place = dict(position_of(row, planes, first))
         if depth:
             place["Z"] = round(row.value(depth) / step)
         row_, col = (v * s for v, s in zip(row.values(POSITION), scale, strict=True))
@@ -54,9 +54,9 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
         (
             f"TrackMate spots: {what} POSITION_X, POSITION_Y in {measure}",
             *more,
-            *planes_said(planes, first),
+            *describe_planes(planes, first),
         ),
-        [entry(row, make, name) for row in sheet.rows],
+        [entry_of(row, make, name) for row in sheet.rows],
         planes | ({"Z": depth} if depth else {}),
         first,
         overrides=("first_plane",) * bool(planes) + ("units",) * known,
@@ -75,4 +75,4 @@ def _without_titles(sheet: Sheet) -> tuple[Sheet, str]:
         count += 1
         if found := re.fullmatch(r"\((.*)\)", row.text("POSITION_X")):
             unit = found.group(1).strip().lower()
-    return sheet.below(count), unit
+    return sheet.without_first(count), unit

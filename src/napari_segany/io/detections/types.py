@@ -127,7 +127,7 @@ class ParsedTable:
 
     Attributes
     ----------
-    said : tuple of str
+    descriptions : tuple of str
         Description of the interpretation, part by part.
     entries : sequence of TableEntry
         All rows.
@@ -135,17 +135,17 @@ class ParsedTable:
         Names of the columns that say the plane, by axis; "" is the last axis.
     first_plane : int
         Number of the first plane in the table.
-    first_is_sure : bool
+    first_is_known : bool
         Whether the program always counts so.
     overrides : tuple of str
         Fields of :class:`TableOptions` that would have changed something.
     """
 
-    said: tuple[str, ...]
+    descriptions: tuple[str, ...]
     entries: Sequence[TableEntry]
     planes: Mapping[str, str] = field(default_factory=dict)
     first_plane: int = 0
-    first_is_sure: bool = True
+    first_is_known: bool = True
     overrides: tuple[str, ...] = ()
 
 

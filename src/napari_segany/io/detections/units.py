@@ -39,7 +39,7 @@ def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = Fal
     return factors[0], factors[1]
 
 
-def scale_if_said(path: Path, image: TableImage, chosen: Units | None) -> Scale:
+def chosen_scale(path: Path, image: TableImage, chosen: Units | None) -> Scale:
     """Return the scale of a table that is in pixels unless the options say calibrated."""
     return calibrated(path, image, "Lengths") if chosen == "calibrated" else IN_PIXELS
 
@@ -54,7 +54,7 @@ def unit_of(image: TableImage) -> str:
     return image.pixel_size["X"][1] if "X" in image.pixel_size else "pixels"
 
 
-def scale_by_evidence(
+def inferred_scale(
     path: Path,
     image: TableImage,
     chosen: Units | None,
