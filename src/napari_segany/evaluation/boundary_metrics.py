@@ -76,7 +76,7 @@ def match_pixels(
     Returns
     -------
     ndarray, ndarray
-        (H, W) boolean: which pixels of each map are matched.
+        (H, W) boolean, matched pixels of each map.
 
     Examples
     --------

@@ -27,7 +27,7 @@ class InteractiveModel(Protocol):
     Attributes
     ----------
     name : str
-        In tables and plots.
+        Name in tables and plots.
     """
 
     name: str
@@ -55,9 +55,9 @@ class InteractiveModel(Protocol):
         Returns
         -------
         masks : ndarray
-            (K, H, W) boolean, the one that is meant (the most confident) first.
+            (K, H, W) boolean, the first choice (the most confident one) first.
         scores : ndarray
-            (K,) how confident each is.
+            (K,) confidence of each mask.
         """
         ...
 
@@ -75,7 +75,7 @@ class ClickScores:
     label, area : int
         Its label, and its pixels.
     confident : ndarray
-        (C,) IoU after each click of the mask that the predictor means.
+        (C,) IoU after each click of the model's first choice.
     oracle : ndarray
         (C,) IoU of the best of the masks offered at the same clicks.
     first : tuple of float
@@ -188,7 +188,7 @@ def simulate_clicks(
     ----------
     model : InteractiveModel
         Model that answers. One with ``click_together(prompts, memories)`` is given all objects at
-        once, which is quicker; the answers are the same.
+        once, which is quicker; the masks are the same.
     image : ndarray
         (H, W) or (H, W, 3).
     objects : sequence of tuple

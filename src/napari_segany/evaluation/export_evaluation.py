@@ -72,8 +72,8 @@ def write_all(
 ) -> list[Path]:
     """Write table, scores, objects and curves; return the files.
 
-    ``about`` is what else is to be told of the run. Files of an earlier run in the same folder that
-    this one does not write are deleted, as they are about something else.
+    ``about`` has further entries of the JSON file. Files of an earlier run in the same folder that
+    this run does not write are deleted.
     """
     content = {"settings": asdict(settings), **about, "scores": as_json(summaries)}
     parts: list[tuple[str, Callable[[Path], object]]] = [

@@ -18,8 +18,8 @@ from napari_segany.models.sam.model import SamModel
 class SamInteractiveModel:
     """Interactive model of Segment Anything; every click refines the previous confident mask.
 
-    The first click has three candidates, of which the one with the highest predicted IoU is meant.
-    Further ones mean the single-mask answer, as in the paper, and offer the three beside it.
+    The first choice after the first click is the candidate with the highest predicted IoU. After
+    further clicks it is the single-mask output, as in the paper; the three are offered beside it.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class SamInteractiveModel:
         """See :class:`InteractiveModel`."""
         prompt = Prompt(points, labels, mask_logits=self._logits)
         found = self.model.predict(
-            self._embedding, prompt, multimask=_wanted(labels), ranking=self.ranking
+            self._embedding, prompt, multimask=_multimask(labels), ranking=self.ranking
         )
         assert found.low_res_logits is not None
         self._logits = found.low_res_logits[0]
@@ -64,15 +64,15 @@ class SamInteractiveModel:
 
     def click_together(
         self,
-        asked: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
+        clicks: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
         memories: Sequence[Any],
     ) -> Any:
         """Predict masks and logits of many objects, each from its clicks and previous logits."""
         prompts = [
             Prompt(points, labels, mask_logits=memory)
-            for (points, labels), memory in zip(asked, memories, strict=True)
+            for (points, labels), memory in zip(clicks, memories, strict=True)
         ]
-        wanted = _wanted(asked[0][1])
+        wanted = _multimask(clicks[0][1])
         answers = self.model.predict(
             self._embedding, prompts, multimask=wanted, ranking=self.ranking
         )
@@ -82,7 +82,7 @@ class SamInteractiveModel:
             yield masks, found.low_res_logits[0].copy()
 
 
-def _wanted(labels: NDArray[np.int64]) -> Any:
+def _multimask(labels: NDArray[np.int64]) -> Any:
     return "both" if len(labels) > 1 else True
 
 

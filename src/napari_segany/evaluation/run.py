@@ -49,7 +49,7 @@ class PlaneEvaluation:
     Attributes
     ----------
     predictor : str
-        The predictor.
+        Name of the model.
     image : str
         Name of the image.
     plane : tuple of int
@@ -173,7 +173,7 @@ def evaluate_folder(
     Yields
     ------
     PlaneEvaluation or EvaluationFailure
-        One for a plane and predictor; an image that cannot be measured is a failure and no error.
+        One per plane and model; an image that cannot be measured is a failure instead of an error.
 
     Raises
     ------

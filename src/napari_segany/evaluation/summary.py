@@ -30,10 +30,10 @@ class EvaluationSummary:
 
     Attributes
     ----------
-    who : str
-        The predictor.
+    predictor : str
+        Name of the model.
     planes, objects, asked : int
-        Planes, true objects in them, and those that were clicked at or boxed.
+        Numbers of planes, of true objects, and of those that got clicks or boxes.
     confident, oracle : ndarray
         (N, C) IoU of each object after each click.
     boxes : ndarray
@@ -43,7 +43,7 @@ class EvaluationSummary:
     detections : DetectionScorer
         Scored masks of all planes.
     proposals : DetectionScorer
-        The same of proposals.
+        Scored proposals of all planes.
     boundaries : list of BoundaryCounts
         Edge counts of each plane.
     """

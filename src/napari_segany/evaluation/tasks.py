@@ -58,10 +58,10 @@ class EvaluationSettings:
     clicks : int
         Clicks at each object.
     objects : int or None
-        At most so many objects of a plane are clicked at and boxed, drawn at random but the same
-        every time; None for all.
+        Most objects of a plane that get clicks and boxes, a reproducible random sample; None for
+        all.
     min_pixels : int
-        Smaller objects are not clicked at and not boxed.
+        Smaller objects get no clicks and no boxes.
     jitter : float
         Jitter of boxes as a fraction of their sides; see :func:`jittered_box`.
     params : AutomaticParams
@@ -69,9 +69,9 @@ class EvaluationSettings:
     labels : LabelParams
         Parameters of painting masks as labels.
     binary_truth : {"tell", "components", "one", "refuse"}
-        Treatment of truth that does not tell objects apart, such as a mask of 0 and 255: it
-        counts as it is and that is told, each separate part is an object (of any truth), it counts
-        as it is, or it is an error.
+        Treatment of truth that does not distinguish objects, such as a mask of 0 and 255: used as
+        it is with a warning, split into connected components (any truth), used as it is, or
+        refused.
     """
 
     tasks: tuple[Task, ...] = ("clicks", "boxes", "automatic")

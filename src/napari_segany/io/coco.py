@@ -40,7 +40,7 @@ def image_entry(
     shape : sequence of int
         (H, W).
     only : bool
-        Whether the file has no other plane, so that its own name will do.
+        Whether the file has no other plane, so that its own name is used.
     """
     name, dot, ending = (file, "", "") if only else file.partition(".")
     suffix = "" if only else plane_suffix(place)
@@ -85,7 +85,7 @@ class Coco:
     images : tuple of CocoImage
         All images; those of a list of results have no names.
     annotations : tuple of mapping
-        Everything that is said about them, not checked any further.
+        Annotations of the images, of which only ``image_id`` is checked.
     """
 
     images: tuple[CocoImage, ...]
@@ -110,7 +110,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     path : Path
         The file.
     images_only : bool
-        Whether annotations are of no interest, and need not be there.
+        Whether annotations are ignored, and may be missing.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def save_labels(
         read plane by plane. Ids stay as they are. Negative ones are no objects and become 0, with
         a warning. An iterable of planes is put together.
     path : str or Path
-        Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; what is there is replaced.
+        Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; an existing file is replaced.
     axes : str, optional
         One letter a dimension, ending in "YX"; guessed from the shape by default.
     pixel_size : mapping, optional

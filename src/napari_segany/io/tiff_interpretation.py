@@ -88,15 +88,15 @@ def interpret_series(
     path : Path
         Path named in errors.
     axes : str, optional
-        Those that a person gave: nothing is said of others then, and where a palette can be taken
-        in two ways, they decide.
+        Axes that the user stated: they replace notes about guesses, and decide between the values
+        and the colours of a palette.
     stored : bool
         Whether values stay as they are, as those of labels do.
 
     Raises
     ------
     InputError
-        If the colours are none that can be understood.
+        If the colour space is not supported.
     """
     page = series.keyframe
     _refuse(page, path)

@@ -195,7 +195,7 @@ class DecodedPages:
                 raise InputError(beyond(path, number, end))
             listed, parts = len(page.dataoffsets), int(np.prod(page.chunked))
             if listed < parts and not page.is_contiguous:
-                # Those that are not listed would be read as 0, without a word.
+                # Tiles that are not listed would silently be read as 0.
                 raise InputError(
                     f"{path}: page {number + 1} lists {listed} of its {parts} strips or tiles; the "
                     "file is damaged. Copy it again."

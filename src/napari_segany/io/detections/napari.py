@@ -35,7 +35,7 @@ def read(sheet: Sheet, image: TableImage, options: TableOptions) -> ParsedTable:
         axes.append(f"axis-{len(axes)}")
     sheet.require(axes if len(axes) > 1 else ["axis-0", "axis-1"], "points or shapes of napari")
     planes = _planes(sheet, image, axes[:-2])
-    # Positions in a viewer start at 0 whatever anybody calls the first plane.
+    # Positions in a viewer start at 0, whatever the number of the first plane.
     first = options.first_plane or 0
     spot = (axes[-2], axes[-1])
     where = f"planes from {', '.join(axes[:-2])}, counted from {first}" if axes[:-2] else ""

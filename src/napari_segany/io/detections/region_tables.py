@@ -195,7 +195,7 @@ def _image_numbers(sheet: Sheet, options: TableOptions) -> dict[str, str]:
     Raises
     ------
     InputError
-        If there are several, and nobody does.
+        If there are several, and the options do not.
     """
     if sheet.first_filled(["ImageNumber"]) is None or options.first_plane is not None:
         return {"": "ImageNumber"} if sheet.has("ImageNumber") else {}

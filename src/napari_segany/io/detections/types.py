@@ -78,14 +78,14 @@ class Detection(ShapePrompt):
     Attributes
     ----------
     number : int
-        Which row of the table it comes from, counted from 1 below the header; where several rows
-        make an object, which object it is.
+        Row of the table, counted from 1 below the header; number of the object if several rows
+        make one.
     where : str
-        The same in words, such as "row 2 (line 3)"; lines count as a spreadsheet does.
+        Description of the row, such as "row 2 (line 3)"; lines count as a spreadsheet does.
     id : str
         Name in the table, exactly as it is written; empty without a name.
     place : mapping
-        Index of the plane along the image's axes, as far as the table says.
+        Index of the plane along the image's axes that the table states.
     """
 
     number: int = 0
@@ -111,8 +111,8 @@ class TableEntry:
     number, where, id
         See :class:`Detection`.
     make : callable
-        What the rows ask for, on one plane or several; places are by the table's own names. Raises
-        :class:`RowError` if there is something wrong with them.
+        Returns the prompts, on one plane or several; positions are by the table's own axes. Raises
+        :class:`RowError` if a value is wrong.
     """
 
     number: int
@@ -136,7 +136,7 @@ class ParsedTable:
     first_plane : int
         Number of the first plane in the table.
     first_is_known : bool
-        Whether the program always counts so.
+        Whether the program always counts from there.
     overrides : tuple of str
         Fields of :class:`TableOptions` that would have changed something.
     """
