@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.image_source import Plane, plane_slices
 from napari_segany.errors import InputError
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
@@ -20,7 +21,7 @@ from napari_segany.evaluation.instance_metrics import (
     score_instances,
 )
 
-PlaneIndex = tuple[int | None, ...]
+PlaneIndex = Plane
 """Index of a plane in an array: one entry per axis, None for the plane's own two axes."""
 
 PIXELS_PER_BLOCK = 1 << 20
@@ -313,14 +314,13 @@ def draw_errors(
     """
     for number, plane in enumerate(found.planes):
         truth, prediction = read(0, plane), read(1, plane)
-        index = tuple(slice(None) if n is None else n for n in plane)
         tables = _values_by_side(found.objects, 0 if found.together else number)
         drawn = np.zeros(truth.shape, np.uint8)
         for rows in _blocks(truth.shape):
             check(should_stop)
             for labels, (ids, values) in zip((truth, prediction), tables, strict=True):
                 _colour(labels[rows], ids, values, drawn[rows])
-        into[index] = drawn
+        into[plane_slices(plane)] = drawn
         if progress is not None:
             progress(number + 1, len(found.planes))
 

@@ -183,7 +183,7 @@ class ResultWriter:
     pixel_size : mapping
         Pixel size of the image.
     limits : tuple, optional
-        Intensity limits of pictures; by default each plane's own.
+        Intensity limits of overlays; by default each plane's own.
     file : str, optional
         Name of the image's file with its ending, where files for other programs name it.
     """
@@ -213,9 +213,9 @@ class ResultWriter:
             for kind in files.exports
         }
         # The plane with the most objects so far.
-        self._pictured: tuple[int, ...] = ()
-        self._picture: tuple[ReadPlane, NDArray[np.integer]] | None = None
-        self._most = -1
+        self._overlay_index: tuple[int, ...] = ()
+        self._overlay_source: tuple[ReadPlane, NDArray[np.integer]] | None = None
+        self._most_objects = -1
         self._written = 0
 
     def add(self, plane: MeasuredPlane, image: ReadPlane) -> None:
@@ -226,7 +226,7 @@ class ResultWriter:
         plane : MeasuredPlane
             Its ids are shifted to be unique over the stack.
         image : callable
-            Gives the plane as it was read; called where pictures are made, at the latest by
+            Gives the plane as it was read; called where overlays are drawn, at the latest by
             :meth:`save`.
         """
         self._fill_up_to(self._layout.number(plane.index))
@@ -241,9 +241,9 @@ class ResultWriter:
             given = ResultPlane(place, image, plane.labels, self.object_count + 1, plane.masks)
             for export in self._exports.values():
                 export.add(given)
-        if count > self._most:
-            self._most = count
-            self._pictured, self._picture = plane.index, (image, plane.labels)
+        if count > self._most_objects:
+            self._most_objects = count
+            self._overlay_index, self._overlay_source = plane.index, (image, plane.labels)
         self.object_count += count
 
     def _fill_up_to(self, number: int) -> None:
@@ -262,7 +262,7 @@ class ResultWriter:
     @property
     def pictured(self) -> str:
         """Plane that the overlay shows, such as "T 0, Z 12"; empty for a single plane."""
-        places = zip(self._layout.leading, self._pictured, strict=False)
+        places = zip(self._layout.leading, self._overlay_index, strict=False)
         return ", ".join(f"{a} {i}" for a, i in places)
 
     def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
@@ -287,7 +287,7 @@ class ResultWriter:
                 path: together.enter_context(writing(path)) for path in reversed(files.all())
             }
             # First, because after that no labels are kept in memory beside those being written.
-            self._save_picture(temporary[files.overlay])
+            self._save_overlay(temporary[files.overlay])
             self._save_labels(temporary[files.labels])
             self._table.save(temporary[files.table])
             for kind, export in self._exports.items():
@@ -296,14 +296,14 @@ class ResultWriter:
                 provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
-    def _save_picture(self, path: Path) -> None:
-        if self._picture is None:
+    def _save_overlay(self, path: Path) -> None:
+        if self._overlay_source is None:
             return
-        image, labels = self._picture
-        about = f"{self._name}: {self._most} objects"
+        image, labels = self._overlay_source
+        about = f"{self._name}: {self._most_objects} objects"
         about += f" on plane {self.pictured}" if self.pictured else ""
         write_png(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
-        self._picture = None
+        self._overlay_source = None
 
     def _save_labels(self, path: Path) -> None:
         save: Any = write_labels if self._files.outputs.labels == "zarr" else LabelStack.save

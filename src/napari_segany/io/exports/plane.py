@@ -30,7 +30,7 @@ class ExportedImage:
     layout : StackLayout
         Its planes.
     limits : tuple or None
-        Intensity limits of pictures; None for each plane's own.
+        Intensity limits of overlays; None for each plane's own.
     """
 
     name: str
