@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,8 +29,15 @@ def writing(path: Path) -> Iterator[Path]:
     SeganyError
         If it cannot be written: no permission, disk full, no such place.
     """
+
+    def not_written(reason: str) -> SeganyError:
+        return SeganyError(
+            f"{path} could not be written ({reason}); what was there is unchanged. Free some space "
+            "or choose another folder."
+        )
+
     temporary = _temporary(path)
-    try:
+    with _explained(not_written):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -38,15 +45,15 @@ def writing(path: Path) -> Iterator[Path]:
             _replace(temporary, path)
         finally:
             remove(temporary)
+
+
+@contextmanager
+def _explained(explain: Callable[[str], SeganyError]) -> Iterator[None]:
+    """Raise a plain error, made from the system's reason, in place of an OSError."""
+    try:
+        yield
     except OSError as error:
-        raise SeganyError(
-            f"{path} could not be written ({_reason(error)}); what was there is unchanged. Free "
-            "some space or choose another folder."
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+        raise explain(error.strerror or str(error)) from error
 
 
 def remove(path: Path) -> None:
@@ -79,15 +86,19 @@ def check_writable(folder: Path) -> None:
     there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     if not there.is_dir():
         raise InputError(f"{there} is a file; -o takes a folder.")
-    try:
-        # Permissions alone do not say it: disks are full or mounted for reading only.
-        with tempfile.NamedTemporaryFile(prefix=".segany.", suffix=".tmp", dir=there):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"Nothing can be written into {folder} ({_reason(error)}); free some space, or choose "
-            "another folder with -o."
-        ) from error
+
+    def not_writable(reason: str) -> InputError:
+        return InputError(
+            f"Nothing can be written into {folder} ({reason}); free some space, or choose another "
+            "folder with -o."
+        )
+
+    # Permissions are not enough: disks can be full or mounted for reading only.
+    with (
+        _explained(not_writable),
+        tempfile.NamedTemporaryFile(prefix=".segany.", suffix=".tmp", dir=there),
+    ):
+        pass
 
 
 def check_name(path: Path) -> None:
