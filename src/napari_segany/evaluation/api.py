@@ -47,7 +47,7 @@ def evaluate(
     Returns
     -------
     dict
-        An :class:`EvaluationSummary` by the name of each model; its ``figures()`` are all scores.
+        An :class:`EvaluationSummary` by the name of each model; ``scores()`` has all of them.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def evaluate(
     >>> image = np.where(truth, 200, 40).astype(np.uint8)
     >>> settings = EvaluationSettings(tasks=("clicks",), clicks=2)
     >>> found = evaluate([image], [truth], WatershedModel(), settings)
-    >>> round(found["watershed"].figures()["mIoU@1"], 1)
+    >>> round(found["watershed"].scores()["mIoU@1"], 1)
     1.0
     """
     images, truth = tuple(images), tuple(truth)

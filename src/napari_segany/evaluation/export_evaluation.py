@@ -57,7 +57,7 @@ def as_json(summaries: Mapping[str, EvaluationSummary]) -> dict[str, dict[str, f
             "planes": summary.planes,
             "objects": summary.objects,
             "asked": summary.asked,
-            **{k: None if math.isnan(v) else v for k, v in summary.figures().items()},
+            **{k: None if math.isnan(v) else v for k, v in summary.scores().items()},
         }
         for predictor, summary in summaries.items()
     }

@@ -60,7 +60,7 @@ class EvaluationSummary:
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
 
-    def figures(self) -> dict[str, float]:
+    def scores(self) -> dict[str, float]:
         """Return all scores by name, without those that were not measured."""
         out: dict[str, float] = {}
         if len(self.confident):
@@ -145,20 +145,20 @@ def _encoded_mask(values: Mapping[str, Any]) -> EncodedMask:
 
 def as_text(summaries: Mapping[str, EvaluationSummary]) -> str:
     """Format a table with a column per model."""
-    figures = {predictor: summary.figures() for predictor, summary in summaries.items()}
-    names = list(dict.fromkeys(name for each in figures.values() for name in each))
+    scores = {predictor: summary.scores() for predictor, summary in summaries.items()}
+    names = list(dict.fromkeys(name for each in scores.values() for name in each))
     width = max([*(len(name) for name in names), 8])
-    columns = {predictor: max(len(predictor), 8) for predictor in figures}
-    head = " " * width + "".join(f"  {predictor:>{columns[predictor]}}" for predictor in figures)
+    columns = {predictor: max(len(predictor), 8) for predictor in scores}
+    head = " " * width + "".join(f"  {predictor:>{columns[predictor]}}" for predictor in scores)
     lines = [head]
     # Truth of edges has no objects.
     objects = any(summary.objects for summary in summaries.values())
     counts = ("planes", "objects", "asked") if objects else ("planes",)
     for name in counts:
-        cells = [(predictor, str(getattr(summaries[predictor], name))) for predictor in figures]
+        cells = [(predictor, str(getattr(summaries[predictor], name))) for predictor in scores]
         lines.append(f"{name:<{width}}" + "".join(f"  {c:>{columns[w]}}" for w, c in cells))
     for name in names:
-        cells = [(predictor, _number(figures[predictor].get(name))) for predictor in figures]
+        cells = [(predictor, _number(scores[predictor].get(name))) for predictor in scores]
         lines.append(f"{name:<{width}}" + "".join(f"  {c:>{columns[w]}}" for w, c in cells))
     return "\n".join(lines) + "\n"
 

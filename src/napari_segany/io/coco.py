@@ -77,7 +77,7 @@ class CocoImage:
 
 
 @dataclass(frozen=True)
-class Coco:
+class CocoDataset:
     """A dataset, or a list of results.
 
     Attributes
@@ -91,7 +91,7 @@ class Coco:
     images: tuple[CocoImage, ...]
     annotations: tuple[Mapping[str, Any], ...]
 
-    def named(self, name: str) -> tuple[CocoImage, ...]:
+    def images_of_file(self, name: str) -> tuple[CocoImage, ...]:
         """Return the images that are planes of a file, compared without its ending if need be."""
         exact = tuple(each for each in self.images if each.file == name)
         return exact or tuple(each for each in self.images if each.file == _stem(name))
@@ -102,7 +102,7 @@ def _stem(name: str) -> str:
     return stem.removesuffix(".ome") or stem
 
 
-def read_coco(path: Path, images_only: bool = False) -> Coco:
+def read_coco(path: Path, images_only: bool = False) -> CocoDataset:
     """Read a dataset or a list of results.
 
     Parameters
@@ -126,7 +126,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     if isinstance(content, list) and not images_only:
         annotations = _objects(content, "results", path)
         ids = dict.fromkeys(_id(each, "image_id", path) for each in annotations)
-        return Coco(tuple(CocoImage(number, "") for number in ids), annotations)
+        return CocoDataset(tuple(CocoImage(number, "") for number in ids), annotations)
     if not isinstance(content, dict):
         raise InputError(
             f"{path} is not in COCO's format: it is a {type(content).__name__}. Give a dataset"
@@ -137,7 +137,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     annotations = _objects(given, "annotations", path)
     for each in annotations:
         _id(each, "image_id", path)
-    return Coco(images, annotations)
+    return CocoDataset(images, annotations)
 
 
 def _objects(value: Any, what: str, path: Path) -> tuple[Mapping[str, Any], ...]:

@@ -79,9 +79,9 @@ JSON = st.recursive(
 )
 
 
-def check(path: Path, image: TableImage, choices: TableOptions) -> None:
+def check(path: Path, image: TableImage, options: TableOptions) -> None:
     with suppress(InputError):
-        found = read_detections(path, image, choices)
+        found = read_detections(path, image, options)
         check_found(found, image)
 
 
@@ -115,11 +115,11 @@ quick = settings(
 @quick
 @given(tables(), st.sampled_from(IMAGES), CHOICES, st.sampled_from([".csv", ".txt", ".tsv"]))
 def test_tables(
-    tmp_path: Path, text: str, image: TableImage, choices: TableOptions, ending: str
+    tmp_path: Path, text: str, image: TableImage, options: TableOptions, ending: str
 ) -> None:
     path = tmp_path / f"table{ending}"
     path.write_text(text, encoding="utf-8", newline="")
-    check(path, image, choices)
+    check(path, image, options)
 
 
 @quick

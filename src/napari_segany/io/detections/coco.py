@@ -22,7 +22,7 @@ from napari_segany.io.detections.types import (
 def read(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     dataset = read_coco(path)
-    chosen = dataset.named(image.name) if image.name else dataset.images
+    chosen = dataset.images_of_file(image.name) if image.name else dataset.images
     if not chosen and len(dataset.images) == 1:
         chosen = dataset.images
     ambiguous = len(chosen) > 1 and len({tuple(each.place.items()) for each in chosen}) < len(
@@ -49,7 +49,7 @@ def read(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
     description = "COCO: boxes from bbox"
     if len(dataset.images) > len(chosen):
         description += f", of {len(chosen)} of {len(dataset.images)} images"
-    elif chosen[0].file and image.name and not dataset.named(image.name):
+    elif chosen[0].file and image.name and not dataset.images_of_file(image.name):
         description += f", of the only image, {chosen[0].file}"
     planes = {axis: axis for each in chosen for axis in each.place}
     return ParsedTable((description,), entries, planes)
