@@ -1,4 +1,4 @@
-"""Docstrings begin with plain technical English and have sections that numpydoc knows."""
+"""Docstrings begin in plain technical English and have sections that numpydoc knows."""
 
 import ast
 import re
