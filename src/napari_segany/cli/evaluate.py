@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_segany.batch.plan import ReadOptions
-    from napari_segany.evaluation.run import Measured
-    from napari_segany.evaluation.tasks import EvaluationSettings, Predictor
+    from napari_segany.evaluation.run import PlaneEvaluation
+    from napari_segany.evaluation.tasks import EvaluatedModel, EvaluationSettings
 
 EXAMPLES = """\
 examples:
@@ -127,7 +127,12 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.export_evaluation import as_json, write_all
-    from napari_segany.evaluation.run import Failure, evaluate_folder, identity, pair_up
+    from napari_segany.evaluation.run import (
+        EvaluationFailure,
+        evaluate_folder,
+        pair_files,
+        predictor_identity,
+    )
     from napari_segany.evaluation.summary import as_text, summarise
 
     settings = chosen_settings(args)
@@ -139,16 +144,16 @@ def run(args: argparse.Namespace) -> int:
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
-    paired = list(pair_up(inputs, args.truth))
-    pairs = [each for each in paired if not isinstance(each, Failure)]
+    paired = list(pair_files(inputs, args.truth))
+    pairs = [each for each in paired if not isinstance(each, EvaluationFailure)]
     for image, _ in pairs:
         notes_of(image, reading.axes)
     who = predictors(args) if pairs else []
-    how: Any = {"reading": reading, "every": args.every, "names": names}
+    how: Any = {"options": reading, "every": args.every, "names": names}
     with planes_bar() as progress:
         found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
-    measured = [each for each in found if not isinstance(each, Failure)]
-    failures = [each for each in [*paired, *found] if isinstance(each, Failure)]
+    measured = [each for each in found if not isinstance(each, EvaluationFailure)]
+    failures = [each for each in [*paired, *found] if isinstance(each, EvaluationFailure)]
     for failure in failures:
         text = shown(f"{failure.image}: {failure.error}")
         print(f"napari-segany: error: {text}", file=sys.stderr)
@@ -160,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
         return 1
     about = {
-        "predictors": [identity(each) for each in who],
+        "predictors": [predictor_identity(each) for each in who],
         "reading": asdict(reading),
         "every": args.every,
         "failed": failed,
@@ -175,7 +180,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def tell_binary(measured: "Sequence[Measured]") -> None:
+def tell_binary(measured: "Sequence[PlaneEvaluation]") -> None:
     """Say, once an image, whose truth does not tell objects apart."""
     told: dict[str, str] = {}
     for each in measured:
@@ -214,17 +219,17 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     )
 
 
-def predictors(args: argparse.Namespace) -> "list[Predictor]":
+def predictors(args: argparse.Namespace) -> "list[EvaluatedModel]":
     """The model that was chosen, and whom to compare it with."""
     from napari_segany.evaluation.edge_detectors import EDGE_BASELINES
-    from napari_segany.evaluation.interactive_models import BASELINES, SamClicker
+    from napari_segany.evaluation.interactive_models import BASELINES, SamInteractiveModel
 
     edges = "edges" in args.tasks
     known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
     found: list[Any] = [load(args)]
     for name in args.compare:
         if name == PLAUSIBLE and not edges:
-            found.append(SamClicker(found[0], ranking=PLAUSIBLE))
+            found.append(SamInteractiveModel(found[0], ranking=PLAUSIBLE))
         elif name in known:
             found.append(known[name])
         else:
@@ -234,21 +239,21 @@ def predictors(args: argparse.Namespace) -> "list[Predictor]":
 
 def write_examples(
     output: Path,
-    measured: "Sequence[Measured]",
+    measured: "Sequence[PlaneEvaluation]",
     pairs: "Sequence[tuple[Path, Path]]",
-    who: "Sequence[Predictor]",
+    who: "Sequence[EvaluatedModel]",
     reading: "ReadOptions",
     settings: "EvaluationSettings",
     names: "Mapping[Path, str]",
 ) -> list[Path]:
     """Sheets of examples; returns those that were written."""
-    from napari_segany.evaluation.edge_detectors import SamEdges
+    from napari_segany.evaluation.edge_detectors import SamEdgeDetector
     from napari_segany.evaluation.export_evaluation import write_edges, write_worst
-    from napari_segany.evaluation.interactive_models import SamClicker
+    from napari_segany.evaluation.interactive_models import SamInteractiveModel
     from napari_segany.models.sam.model import SamModel
 
-    finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
-    clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
+    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, SamModel) else w for w in who]
+    clickers: list[Any] = [SamInteractiveModel(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
         write_worst(output, measured, pairs, clickers[0], reading, settings, names),
         write_edges(output, measured, pairs, finders, reading, names),
