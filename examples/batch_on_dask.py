@@ -16,11 +16,11 @@ if __name__ == "__main__":  # The workers import this file, too.
     folder = Path("example_results")
     images = folder / "batch"
     images.mkdir(parents=True, exist_ok=True)
-    for i, part in enumerate((coins()[:128, :128], coins()[:128, -128:], coins()[-128:, :128])):
+    for i, part in enumerate((coins()[:128, :128], coins()[-128:, -128:])):
         tifffile.imwrite(images / f"coins_{i}.tif", part)
 
     # A recipe holds all that decides a result: the model with the hash of its weights, parameters.
-    recipe = make_recipe(sa.load_model(), sa.AutomaticParams(points_per_side=6))
+    recipe = make_recipe(sa.load_model(), sa.AutomaticParams(points_per_side=5))
     (folder / "recipe.json").write_text(recipe.to_json())
 
     # The same command again leaves alone what is done; a cluster's address works as local:2 does.

