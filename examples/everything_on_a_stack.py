@@ -8,12 +8,12 @@ import napari_segany as sa
 from napari_segany.plugin.layers.sample_data import cells
 
 ((stack, _, _),) = cells()  # Synthetic cells, (Z, Y, X); NumPy, dask and zarr arrays all work.
-stack = stack[4:6, :128, :128]
+stack = stack[4:6, :192, :192]
 
 labels = sa.segment_everything(
     stack,
     axes="ZYX",
-    params=sa.AutomaticParams(points_per_side=10, max_area_fraction=0.2),
+    params=sa.AutomaticParams(points_per_side=12, max_area_fraction=0.2),
     labels=sa.LabelParams(min_area=30),
     normalise="stack",  # One intensity range for all planes.
 )

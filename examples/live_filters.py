@@ -6,10 +6,10 @@ from skimage.data import coins
 
 import napari_segany as sa
 
-image = coins()[:110, :150]
+image = coins()[:160, :200]
 model = sa.load_model()
 start = time.perf_counter()
-found = sa.generate_masks(model, image, sa.AutomaticParams(points_per_side=10))
+found = sa.generate_masks(model, image, sa.AutomaticParams(points_per_side=16))
 print(f"the model: {len(found)} masks in {time.perf_counter() - start:.1f} s")
 
 # The set keeps candidates somewhat beyond the thresholds; a filter never asks the model.
