@@ -26,4 +26,5 @@ for thresholds in (
 
 # The candidate number of a mask stays the same in every filtered set.
 strict, loose = found.filter(pred_iou_thresh=0.95), found.filter(pred_iou_thresh=0.82)
-print("only in the looser set:", sorted(set(loose.candidate) - set(strict.candidate)))
+more = sorted(set(loose.candidate.tolist()) - set(strict.candidate.tolist()))
+print("only in the looser set:", more)
