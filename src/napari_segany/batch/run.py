@@ -26,7 +26,7 @@ from napari_segany.batch.manifest import (
 from napari_segany.batch.plan import Batch, Item, Outcome, own_axes, sentence
 from napari_segany.batch.report import write_report
 from napari_segany.batch.result_metadata import recall
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop, check
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError, PlaneError, SeganyError
 from napari_segany.io.atomic import check_inside, remove, remove_unfinished
@@ -34,9 +34,6 @@ from napari_segany.io.read import open_image
 from napari_segany.io.safe_names import shown
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack
-
-BatchProgress = Callable[[str, float, int], None]
-"""Called with the name of an image, and planes done and planes in all, over the whole batch."""
 
 OnError = Callable[[Exception], None]
 
@@ -328,7 +325,7 @@ def run(
     batch: Batch,
     executor: Executor,
     *,
-    progress: BatchProgress | None = None,
+    progress: OnBatchEvent | None = None,
     should_stop: ShouldStop | None = None,
     on_error: OnError | None = None,
 ) -> Generator[Outcome]:
@@ -345,7 +342,7 @@ def run(
     executor : Executor
         Where to do it.
     progress, should_stop : callable, optional
-        Called with planes done and in all; polled to end early.
+        Called with the planes done; polled to end early.
     on_error : callable, optional
         Called with every exception behind a failure.
 
@@ -369,7 +366,7 @@ def run(
             job = runner.jobs.get(task.name)
             finished = planes[task.name] - len(job.missing) if job else planes[task.name]
             done[task.name] = finished + share
-            progress(task.name, sum(done.values()), total)
+            progress(BatchEvent(task.name, sum(done.values()), total))
 
     def ended() -> Iterator[Outcome]:
         while runner.ready:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.progress import bar, planes_bar
+from napari_segany.cli.progress import batch_bar, progress_bar
 from napari_segany.errors import InputError
 from napari_segany.recipe import Recipe
 
@@ -157,7 +157,7 @@ def run_batch(
         recipe, region = make_recipe(where), getattr(args, "region", None)
         batch = Batch(tuple(items), args.output, recipe, product, region, args.overwrite)
         with (
-            planes_bar(args.quiet) as progress,
+            batch_bar(args.quiet) as progress,
             # Whatever ends the loop, the report is written before anything else happens.
             closing(
                 run(batch, where, progress=progress, on_error=lambda error: tell(args, error))
@@ -244,7 +244,7 @@ def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
 
     device = args.device or (device_of(base) if base else "auto")
     precision: Any = args.precision or (base.precision if base else "auto")
-    with bar("fetching the model", getattr(args, "quiet", False)) as progress:
+    with progress_bar("fetching the model", getattr(args, "quiet", False)) as progress:
         return load_model(
             args.model or (base.model if base else "auto"),
             device=device,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import load
 from napari_segany.cli.generator_options import add_options, given
-from napari_segany.cli.progress import planes_bar
+from napari_segany.cli.progress import batch_bar
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.safe_names import shown
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
         notes_of(image, reading.axes)
     who = predictors(args) if pairs else []
     how: Any = {"reading": reading, "every": args.every, "names": names}
-    with planes_bar() as progress:
+    with batch_bar() as progress:
         found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
     measured = [each for each in found if not isinstance(each, Failure)]
     failures = [each for each in [*paired, *found] if isinstance(each, Failure)]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from napari_segany.core.callbacks import Progress
 from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
 from napari_segany.weights import cache, catalog
@@ -173,22 +174,22 @@ def _address(row: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
+def _progress(name: str) -> Iterator[Progress | None]:
+    """Show a progress bar where stdout is a terminal; give None elsewhere."""
     if not sys.stdout.isatty():
         yield None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich import progress
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
     )
-    with Progress(*columns) as bar:
+    with progress.Progress(*columns) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -59,14 +59,14 @@ def test_a_batch_is_done_and_told(folder: Path, tiny_model: Any, tmp_path: Path)
     settings = BatchSettings(tmp_path / "out", params=PARAMS, outputs=Outputs(exports=("coco",)))
     told: list[Outcome] = []
     moved: list[Any] = []
-    work = files.work(settings, tiny_model, told.append, lambda *args: moved.append(args))
+    work = files.work(settings, tiny_model, told.append, moved.append)
     assert work(lambda: False) == 1
     for outcome in told:
         files.take(outcome)
     assert [row.state.split(",")[0].split(":")[0] for row in files.rows] == [
         *("done", "done", "failed")
     ]
-    assert moved[-1][1:] == (6.0, 6)
+    assert (moved[-1].done, moved[-1].total) == (6.0, 6)
     with tifffile.TiffFile(tmp_path / "out" / "a1_labels.ome.tif") as file:
         assert file.series[0].axes == "TYX"
     told.clear()

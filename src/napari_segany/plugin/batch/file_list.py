@@ -13,8 +13,8 @@ from napari_segany.batch.executor import Executor, LocalExecutor
 from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.batch.plan import FAILED, Batch, Item, Outcome, ReadOptions, inspect, sentence
 from napari_segany.batch.products.labels import LABELS_PRODUCT
-from napari_segany.batch.run import BatchProgress, note_failure, run
-from napari_segany.core.callbacks import ShouldStop
+from napari_segany.batch.run import note_failure, run
+from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
@@ -191,7 +191,7 @@ class FileList:
         settings: BatchSettings,
         model: SamModel | None,
         told: Callable[[Outcome], None],
-        progress: BatchProgress,
+        progress: OnBatchEvent,
     ) -> Callable[[ShouldStop], int]:
         """How to do the batch; what is returned is called in another thread, gives the failures.
 

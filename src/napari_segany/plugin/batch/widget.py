@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_segany.batch.cluster import ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
+from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.recipe_file import read_recipe
@@ -53,7 +54,7 @@ class BatchWidget(BatchForm):
     """
 
     _told = Signal(object)
-    _moved = Signal(str, float, int)
+    _moved = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -365,17 +366,18 @@ class BatchWidget(BatchForm):
         self.files.take(outcome)
         self._refresh()
 
-    def _on_moved(self, name: str, done: float, total: int) -> None:
+    def _on_moved(self, event: BatchEvent) -> None:
         if not self.running:
             return
         self.progress.setVisible(True)
         self.say("")
+        done, total = event.done, event.total
         # In thousandths of a plane, so that it moves within one, too.
         self.progress.setRange(0, total * 1000)
         self.progress.setValue(round(done * 1000))
         left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
         told = "" if done < 0.02 * total else f", {duration(left)} left"
-        self.progress_line.setText(f"{name}: {int(done)} of {total} planes{told}")
+        self.progress_line.setText(f"{event.name}: {int(done)} of {total} planes{told}")
 
     def _on_done(self, failures: int) -> None:
         objects = sum(outcome.objects for outcome in self.outcomes)
