@@ -100,14 +100,15 @@ def add_command(
     epilog : str
         Examples and notes below the options.
     run : callable
-        Runs the command with the parsed arguments; returns the exit code.
+        Runs the command with the parsed arguments; returns the exit code (0 all done, 1 some
+        inputs failed), and raises SeganyError if nothing can be done.
     more : str, optional
         Further sentences of the description.
     """
     parser = subparsers.add_parser(
         name,
         help=about[:1].lower() + about[1:-1],
-        description=f"{about} {more}".rstrip(),
+        description=f"{about}\n{more}".rstrip(),
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -204,8 +205,8 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "--normalise",
             normalise,
             "HOW",
-            "intensity limits: percentiles 1 and 99.8 of each plane or of the whole stack, or "
-            "LOW,HIGH (default: plane)",
+            "intensity limits: plane or stack (percentiles 1 and 99.8 of each plane or of the whole "
+            "stack), or LOW,HIGH (default: plane)",
         ),
     ]
     for name, kind, metavar, text in options if brightness else options[:-1]:

@@ -35,8 +35,8 @@ def add_planes(parser: argparse.ArgumentParser) -> None:
         "--planes",
         type=arguments.plane_ranges,
         metavar="A:B",
-        help="segment only planes A to B-1 along the last leading axis, or along named axes: "
-        "T=0:5,Z=10:20; the other planes are empty in the labels",
+        help="use only planes A to B-1 along the last axis of planes (such as Z), or along named "
+        "axes: T=0:5,Z=10:20; the other planes are empty in labels and edge maps",
     )
 
 

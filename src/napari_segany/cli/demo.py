@@ -35,13 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Raises
-    ------
-    SeganyError
-        If the image cannot be segmented.
-    """
+    """Run the command; return the exit code."""
     print("Segmenting a picture of 24 coins ...", flush=True)
     from PIL import Image
     from skimage import data

@@ -35,18 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some inputs failed.
-
-    Raises
-    ------
-    SeganyError
-        If nothing can be computed.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.products.edges import EdgesProduct, edge_files, edge_params
 

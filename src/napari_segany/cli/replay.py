@@ -30,13 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Raises
-    ------
-    SeganyError
-        If the session cannot be replayed.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.cli.report import counted, seconds
     from napari_segany.core.image_source import ArraySource
     from napari_segany.io.atomic import check_writable, writing

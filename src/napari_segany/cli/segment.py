@@ -59,18 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some inputs failed.
-
-    Raises
-    ------
-    SeganyError
-        If nothing can be computed.
-    """
+    """Run the command; return the exit code."""
     base = None
     if args.recipe:
         from napari_segany.io.recipe_file import read_recipe
