@@ -1,4 +1,4 @@
-"""What a batch does, does again, and leaves alone."""
+"""Tests of a run: images that are computed, computed again, and left unchanged."""
 
 import json
 import os

@@ -17,7 +17,7 @@ LOG = "segany_log.jsonl"
 
 
 class Log:
-    """A log of one JSON object a line, to which several processes may write.
+    """A log of one JSON object per line, to which several processes may write.
 
     Parameters
     ----------

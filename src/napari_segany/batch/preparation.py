@@ -80,7 +80,7 @@ class ImageJob:
 
 
 class ImagePreparation:
-    """Prepares the images of a batch one by one.
+    """The preparation of images for a run, one by one.
 
     Parameters
     ----------

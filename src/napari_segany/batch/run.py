@@ -30,7 +30,7 @@ OnError = Callable[[Exception], None]
 
 
 class _Runner:
-    """Images in work: makes the jobs of their planes, and their files when planes are there."""
+    """The images in work: jobs for their planes, and their files when all planes are there."""
 
     def __init__(self, batch: Batch, on_error: OnError | None) -> None:
         self.batch, self.on_error = batch, on_error

@@ -205,8 +205,8 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
             "--normalise",
             normalise,
             "HOW",
-            "intensity limits: plane or stack (percentiles 1 and 99.8 of each plane or of the whole "
-            "stack), or LOW,HIGH (default: plane)",
+            "intensity limits: plane or stack (percentiles 1 and 99.8 of each plane or of the "
+            "whole stack), or LOW,HIGH (default: plane)",
         ),
     ]
     for name, kind, metavar, text in options if brightness else options[:-1]:

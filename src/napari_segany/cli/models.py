@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """One row a model, published ones first."""
+    """Return one row for each model, published models first."""
     rows: list[dict[str, Any]] = [
         {
             "id": spec.id,
@@ -137,7 +137,7 @@ def _list(args: argparse.Namespace) -> int:
 
     table = Table(box=None, header_style="bold")
     for heading in headings[:-1]:
-        # On a narrow terminal the words give way, never an id that is to be typed.
+        # On a narrow terminal the words are wrapped, never a name that is to be typed.
         table.add_column(heading, no_wrap=heading != headings[-2])
     for line in cells:
         table.add_row(*line[:-1])
