@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_segany.batch.manifest import FOLDER, hash_content
 from napari_segany.batch.plan import ReadOptions, chosen_layout, sentence
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop, check
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
 from napari_segany.evaluation.tasks import (
     EvaluatedModel,
@@ -37,9 +37,6 @@ FORMAT = 4
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
 """Endings that follow an image's name in the name of its truth."""
-
-Progress = Callable[[str, float, int], None]
-"""Callable that receives the current image, images done (with a fraction), and their number."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ def evaluate_folder(
     options: ReadOptions | None = None,
     every: int = 1,
     names: Mapping[Path, str] | None = None,
-    progress: Progress | None = None,
+    progress: OnBatchEvent | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Iterator[PlaneEvaluation | EvaluationFailure]:
     """Measure models on images with truth; earlier measurements are read and not repeated.
@@ -192,7 +189,7 @@ def evaluate_folder(
                     def told(share: float, w: int = w, number: int = number) -> None:
                         if progress is not None:
                             done = number + (w + share) / len(predictors)
-                            progress(planes.image.path.name, done, len(pairs))
+                            progress(BatchEvent(planes.image.path.name, done, len(pairs)))
 
                     for index, values in planes.measure(each, every, told, should_stop):
                         found.append(PlaneEvaluation(predictor_name(each), called, index, values))
@@ -204,7 +201,7 @@ def evaluate_folder(
         else:
             yield from found
         if progress is not None:
-            progress(image.name, number + 1, len(pairs))
+            progress(BatchEvent(image.name, number + 1, len(pairs)))
 
 
 class _PlanePairs:
