@@ -9,10 +9,10 @@ from typing import Literal, Protocol
 
 import torch
 
+from napari_segany.core.callbacks import Progress
 from napari_segany.errors import InputError
 from napari_segany.models.device import Precision, choose_device, choose_precision
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.weights.download import FetchProgress
 from napari_segany.weights.resolve import Weights, resolve
 
 
@@ -76,7 +76,7 @@ def load_model(
     *,
     device: str = "auto",
     precision: Literal["auto"] | Precision = "auto",
-    progress: FetchProgress | None = None,
+    progress: Progress | None = None,
 ) -> PromptableModel:
     """Load a model, fetching its weights if need be.
 

@@ -177,7 +177,7 @@ class BatchForm(QWidget):
 
 
 def described(recipe: Recipe) -> str:
-    """A recipe in a line."""
+    """Return a recipe in one line."""
     params = recipe.point_params()
     return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
 
