@@ -71,7 +71,7 @@ def select_points(
     if len(prompted) < NEIGHBOURS or not len(rest):
         return np.ones(len(rest), bool)
     features = features_at(np.concatenate([prompted, rest])).astype(np.float64)
-    # What all of the plane has in common says nothing.
+    # The mean, which all of the plane shares, tells no points apart.
     features -= features.mean(axis=0)
     features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-9
     # Rounded, so that the last bits, which differ from processor to processor, order nothing.

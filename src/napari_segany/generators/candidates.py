@@ -130,7 +130,7 @@ class Candidates:
         found = replace(masks[chosen], candidate=chosen.astype(np.int64))
         if params.min_mask_region_area > 0:
             found = _clean_regions(found, params)
-        # Without thresholds a mask can be empty; nobody wants those.
+        # Without thresholds a mask can be empty.
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
         return found[keep].with_candidates(self)
 
