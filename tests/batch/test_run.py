@@ -211,7 +211,7 @@ def test_a_disk_that_is_full_is_one_sentence(stacks, do, monkeypatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_segany.io.result_files.write_picture", full)
+    monkeypatch.setattr("napari_segany.io.result_files.write_png", full)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert outcome.state == "failed"
     assert "No space left on device" in outcome.error

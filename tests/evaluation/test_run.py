@@ -77,7 +77,7 @@ def test_what_was_measured_is_not_measured_again(
 ):
     assert run(folder, "--tasks", "clicks", "--json") == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
-    monkeypatch.setattr(running._Planes, "_measured", None)
+    monkeypatch.setattr(running._PlanePairs, "_measure_one", None)
     assert run(folder, "--tasks", "clicks", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == first
     # Another setting is another measurement, which fails here.
@@ -158,7 +158,7 @@ def test_edges_beside_classical_detectors(
         assert sheet.width == 6 * 224
         assert sheet.height == 2 * (round(220 * 48 / 56) + 20)
     assert (out / "edges_precision_recall.png").exists()
-    monkeypatch.setattr(running._Planes, "_measured", None)
+    monkeypatch.setattr(running._PlanePairs, "_measure_one", None)
     assert run(folder, "--tasks", "edges") == 0
 
 

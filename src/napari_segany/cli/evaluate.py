@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_segany.batch.plan import ReadOptions
-    from napari_segany.evaluation.run import Measured
-    from napari_segany.evaluation.tasks import EvaluationSettings, Predictor
+    from napari_segany.evaluation.run import PlaneEvaluation
+    from napari_segany.evaluation.tasks import EvaluatedModel, EvaluationSettings
 
 EXAMPLES = """\
 examples:
@@ -126,7 +126,12 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.export_evaluation import as_json, write_all
-    from napari_segany.evaluation.run import Failure, evaluate_folder, identity, pair_up
+    from napari_segany.evaluation.run import (
+        EvaluationFailure,
+        evaluate_folder,
+        pair_files,
+        predictor_identity,
+    )
     from napari_segany.evaluation.summary import as_text, summarise
 
     settings = chosen_settings(args)
@@ -138,16 +143,16 @@ def run(args: argparse.Namespace) -> int:
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
-    paired = list(pair_up(inputs, args.truth))
-    pairs = [each for each in paired if not isinstance(each, Failure)]
+    paired = list(pair_files(inputs, args.truth))
+    pairs = [each for each in paired if not isinstance(each, EvaluationFailure)]
     for image, _ in pairs:
         note_assumptions(image, options.axes)
     who = predictors(args) if pairs else []
-    how: Any = {"reading": options, "every": args.every, "names": names}
+    how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
         found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
-    measured = [each for each in found if not isinstance(each, Failure)]
-    failures = [each for each in [*paired, *found] if isinstance(each, Failure)]
+    measured = [each for each in found if not isinstance(each, EvaluationFailure)]
+    failures = [each for each in [*paired, *found] if isinstance(each, EvaluationFailure)]
     for failure in failures:
         text = shown(f"{failure.image}: {failure.error}")
         print(f"napari-segany: error: {text}", file=sys.stderr)
@@ -159,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
         return 1
     about = {
-        "predictors": [identity(each) for each in who],
+        "predictors": [predictor_identity(each) for each in who],
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
@@ -174,7 +179,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def note_binary_truth(measured: "Sequence[Measured]") -> None:
+def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
     """Print a note, once for each image, if its truth does not separate objects."""
     told: dict[str, str] = {}
     for each in measured:
@@ -213,10 +218,10 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     )
 
 
-def predictors(args: argparse.Namespace) -> "list[Predictor]":
+def predictors(args: argparse.Namespace) -> "list[EvaluatedModel]":
     """Return the model and the predictors to compare it with."""
     from napari_segany.evaluation.edge_detectors import EDGE_BASELINES
-    from napari_segany.evaluation.interactive_models import BASELINES, SamClicker
+    from napari_segany.evaluation.interactive_models import BASELINES, SamInteractiveModel
 
     edges = "edges" in args.tasks
     known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
@@ -224,7 +229,7 @@ def predictors(args: argparse.Namespace) -> "list[Predictor]":
     found: list[Any] = [load(request)]
     for name in args.compare:
         if name == PLAUSIBLE and not edges:
-            found.append(SamClicker(found[0], ranking=PLAUSIBLE))
+            found.append(SamInteractiveModel(found[0], ranking=PLAUSIBLE))
         elif name in known:
             found.append(known[name])
         else:
@@ -234,21 +239,21 @@ def predictors(args: argparse.Namespace) -> "list[Predictor]":
 
 def write_examples(
     output: Path,
-    measured: "Sequence[Measured]",
+    measured: "Sequence[PlaneEvaluation]",
     pairs: "Sequence[tuple[Path, Path]]",
-    who: "Sequence[Predictor]",
+    who: "Sequence[EvaluatedModel]",
     options: "ReadOptions",
     settings: "EvaluationSettings",
     names: "Mapping[Path, str]",
 ) -> list[Path]:
     """Write sheets of examples; return the paths of those that were written."""
-    from napari_segany.evaluation.edge_detectors import SamEdges
+    from napari_segany.evaluation.edge_detectors import SamEdgeDetector
     from napari_segany.evaluation.export_evaluation import write_edges, write_worst
-    from napari_segany.evaluation.interactive_models import SamClicker
+    from napari_segany.evaluation.interactive_models import SamInteractiveModel
     from napari_segany.models.sam.model import SamModel
 
-    finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
-    clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
+    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, SamModel) else w for w in who]
+    clickers: list[Any] = [SamInteractiveModel(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
         write_worst(output, measured, pairs, clickers[0], options, settings, names),
         write_edges(output, measured, pairs, finders, options, names),

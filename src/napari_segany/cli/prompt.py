@@ -169,7 +169,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.atomic import check_writable
     from napari_segany.io.read import choose_series, open_image
-    from napari_segany.io.result_files import ResultWriter, measured
+    from napari_segany.io.result_files import ResultWriter, measure_result
     from napari_segany.segmentation import make_recipe, resolve_stack
 
     started = time.monotonic()
@@ -203,7 +203,9 @@ def run(args: argparse.Namespace) -> int:
             result = paint_rows(prompts, kept, table.ids)
         else:
             result = paint_prompts(prompts, kept)
-        found = measured((), plane, result.labels, result.masks, image.pixel_size, layout.channels)
+        found = measure_result(
+            (), plane, result.labels, result.masks, image.pixel_size, layout.channels
+        )
         if table is not None:
             found = replace(found, columns=found.columns | result.columns())
         if result.without_object:

@@ -79,7 +79,7 @@ def read_table(
     """Read the boxes or points of the table, if one is given; log how it was understood."""
     if args.table is None:
         return None
-    from napari_segany.io.detections import Choices, TableImage, read_detections
+    from napari_segany.io.detections import TableImage, TableOptions, read_detections
 
     rows, cols = layout.labels_shape[-2:]
     lengths = zip(layout.axes, layout.shape, strict=True)
@@ -87,7 +87,7 @@ def read_table(
     found = read_detections(
         args.table,
         TableImage((rows, cols), axes, pixel_size, args.image.name),
-        Choices(args.table_dialect, args.first_plane, args.table_units),
+        TableOptions(args.table_dialect, args.first_plane, args.table_units),
     )
     options = [OVERRIDES[name] for name in found.overrides]
     others = f"{', '.join(options[:-1])} and {options[-1]}" if options[1:] else options[0]

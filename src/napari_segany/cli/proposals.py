@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
         proposal_files,
         read_ids,
     )
-    from napari_segany.io.rle import coding
+    from napari_segany.io.rle import mask_codec
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
     # Invalid options are reported before the computation, which may take a night.
-    coding()
+    mask_codec()
     params = replace(PROPOSALS, points_per_side=args.points_per_side)
     check_most(args.most)
     ids = None if args.annotations is None else read_ids(args.annotations)

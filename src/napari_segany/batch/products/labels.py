@@ -24,7 +24,7 @@ from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.io.read import open_image
-from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measured
+from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measure_result
 from napari_segany.models.sam.model import SamModel
 from napari_segany.segmentation import resolve_stack, segment_plane
 
@@ -63,7 +63,7 @@ class LabelsProduct:
             should_stop=should_stop,
         )
         planes = found.index, found.image, found.labels, found.masks
-        kept = measured(*planes, image.pixel_size, layout.channels)
+        kept = measure_result(*planes, image.pixel_size, layout.channels)
         # The image is not needed any more, and packing the rest takes as much memory.
         del found, planes
         return to_bytes(kept)

@@ -16,7 +16,7 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import writing
 from napari_segany.io.coco import image_entry, plane_suffix, read_coco
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.io.rle import coded
+from napari_segany.io.rle import encode_masks
 from napari_segany.models.sam.model import SamModel
 from napari_segany.schema import from_json
 from napari_segany.zero_shot.proposals import MOST_PROPOSALS, propose
@@ -62,7 +62,7 @@ class ProposalsProduct:
             progress=progress,
             should_stop=should_stop,
         )
-        runs = coded((masks.mask(i) for i in range(len(masks))), scores.tolist())
+        runs = encode_masks((masks.mask(i) for i in range(len(masks))), scores.tolist())
         found: Found = [
             {
                 "category_id": 1,
