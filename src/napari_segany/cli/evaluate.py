@@ -252,11 +252,13 @@ def write_examples(
     from napari_segany.evaluation.edge_detectors import SamEdgeDetector
     from napari_segany.evaluation.export_evaluation import write_edges, write_worst
     from napari_segany.evaluation.interactive_models import SamInteractiveModel
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import PromptableModel
 
-    detectors: list[Any] = [SamEdgeDetector(m) if isinstance(m, SamModel) else m for m in models]
+    detectors: list[Any] = [
+        SamEdgeDetector(m) if isinstance(m, PromptableModel) else m for m in models
+    ]
     interactive: list[Any] = [
-        SamInteractiveModel(m) if isinstance(m, SamModel) else m for m in models
+        SamInteractiveModel(m) if isinstance(m, PromptableModel) else m for m in models
     ]
     sheets = (
         write_worst(output, measured, pairs, interactive[0], options, settings, names),

@@ -18,7 +18,7 @@ from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.recipe_file import read_recipe
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import HERE, FileList, InspectedFile
 from napari_segany.plugin.batch.form import BatchForm, described, duration
 from napari_segany.plugin.jobs.failures import in_words
@@ -86,12 +86,12 @@ class BatchWidget(BatchForm):
     # For the console ------------------------------------------------------------------------
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model in use; None until one is loaded, which starting does."""
         return self._asker.model
 
     @model.setter
-    def model(self, model: SamModel) -> None:
+    def model(self, model: PromptableModel) -> None:
         self.picker.show_model(model)
 
     @property
@@ -160,7 +160,7 @@ class BatchWidget(BatchForm):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
-        self.search.params = recipe.params
+        self.search.params = recipe.point_params()
         self.min_area.setValue(recipe.labels.min_area)
         self._smallest_put = self.min_area.value()
         self.channels = recipe.channels
@@ -190,7 +190,7 @@ class BatchWidget(BatchForm):
         )
         return target
 
-    def _write_recipe(self, model: SamModel, path: Path) -> None:
+    def _write_recipe(self, model: PromptableModel, path: Path) -> None:
         text = make_recipe(model, **self.options.recipe_values).to_json()
         with writing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -219,10 +219,10 @@ class BatchWidget(BatchForm):
         self._beginning.begin(begin, wait)
         return self.outcomes
 
-    def _work(self, options: BatchOptions, model: SamModel | None) -> Work:
+    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
         return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
-    def _run(self, options: BatchOptions, model: SamModel | None) -> None:
+    def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
             # It was asked for twice before the model was there.
             return
@@ -356,7 +356,7 @@ class BatchWidget(BatchForm):
         self.files.rows[number].axes = axes.strip().upper()
         self._look()
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         self._asker.model = model
 
     def _on_told(self, outcome: Outcome) -> None:
