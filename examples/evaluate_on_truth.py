@@ -19,7 +19,6 @@ image = gaussian((truth > 0).astype(float), 1.5) + random.normal(0, 0.1, truth.s
 model = sa.load_model()
 settings = EvaluationSettings(tasks=("clicks", "boxes"), clicks=3, objects=6)
 for name, summary in sa.evaluate([image], [truth], model, settings).items():
-    print(f"{name}, mean IoU of {summary.asked} objects")
-    for clicks, value in enumerate(summary.confident.mean(axis=0), start=1):
-        print(f"  after {clicks} clicks: {value:.3f}")
-    print(f"  from boxes: {summary.boxes.mean():.3f}")
+    print(name)
+    for score, value in summary.scores().items():
+        print(f"  {score}: {value:.3f}")

@@ -27,7 +27,7 @@ PRINTED: dict[str, Sequence[str]] = {
     "refine_labels": ["label 5: 25[0-9]+ -> 2[0-9]+ pixels", "refined_labels.ome.tif"],
     "replay_session": ["2 committed, 1 open", "2 objects, replayed to the same labels"],
     "batch_on_dask": ["coins_0_coco.json", "coins_1_labels.ome.tif", "segany_report.html"],
-    "evaluate_on_truth": [r"after 3 clicks: 0\.[89]", r"from boxes: 0\.[89]"],
+    "evaluate_on_truth": [r"mIoU@3: 0\.[89]", r"box mIoU: 0\.[89]"],
     "edge_map": ["[1-9][0-9]+ strong edge pixels", "edges.png"],
 }
 """Patterns that the output of each script holds, in this order."""
