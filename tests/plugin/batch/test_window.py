@@ -65,7 +65,7 @@ def test_a_batch_in_a_window(
     recipe = widget.use_recipe(tmp_path / "out" / "a1_recipe.json")
     assert recipe is not None
     assert recipe.axes == "TYX"
-    assert widget.settings.params.points_per_side == 2
+    assert widget.options.params.points_per_side == 2
     assert "--points-per-side 2" in widget.copy_command()
     saved = Recipe.from_json(widget.save_recipe(tmp_path / "saved.json").read_text())
     assert saved == recipe

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin.windows import needs_a_display, until
 
 from napari_segany.errors import Cancelled, InputError, SeganyError
-from napari_segany.evaluation.comparison import VALUES, ObjectComparison, compare
+from napari_segany.evaluation.comparison import ERROR_VALUES, ObjectComparison, compare
 from napari_segany.plugin.evaluate.errors_layer import is_errors
 from napari_segany.plugin.evaluate.object_table import COLUMNS, ObjectTableModel
 
@@ -113,7 +113,7 @@ def test_from_layers_to_an_object_and_its_errors_by_clicks(
     qtbot.mouseClick(widget.errors_button, left)
     until(qtbot, lambda: not widget.jobs.busy)
     (errors,) = (layer for layer in viewer.layers if is_errors(layer))
-    assert np.count_nonzero(errors.data == VALUES["missed"]) == 100
+    assert np.count_nonzero(errors.data == ERROR_VALUES["missed"]) == 100
     viewer.dims.set_current_step(0, 3)
     for layer in layers:
         layer.visible = False
