@@ -69,6 +69,21 @@ class PatientJobs:
             done(result)
 
 
+@pytest.fixture(autouse=True)
+def no_error_is_hidden(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which a dock or its jobs caught an unexpected error.
+
+    Docks show and log such errors; a test that wants one clears the log afterwards.
+    """
+    yield
+    hidden = [
+        record
+        for record in caplog.get_records("call")
+        if record.name.startswith("napari_segany.plugin") and record.exc_info
+    ]
+    assert not hidden, [str(record.exc_info[1]) for record in hidden if record.exc_info]
+
+
 @pytest.fixture
 def viewer() -> ViewerModel:
     return ViewerModel()

@@ -36,14 +36,8 @@ def objects_of(
 
     Parameters
     ----------
-    viewer : napari.components.ViewerModel
-        Viewer of the layers.
-    view : LayerView
-        Image that is segmented.
-    layer : napari.layers.Labels
-        Labels of the objects.
-    plane : tuple
-        Plane of the image.
+    viewer, view, layer, plane
+        See :func:`sample_labels`.
     how : {"mask", "box"}
         Kind of prompt.
     notes : set of str, optional

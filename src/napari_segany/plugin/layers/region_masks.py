@@ -27,14 +27,10 @@ def sample_region(
 
     Parameters
     ----------
-    viewer : napari.components.ViewerModel
-        Viewer of the layers.
-    view : LayerView
-        The image.
+    viewer, view, plane
+        See :func:`sample_labels`.
     layer : napari.layers.Labels or Shapes
         Region.
-    plane : tuple
-        Plane of the image.
 
     Raises
     ------
