@@ -49,7 +49,7 @@ class LayerView:
             raise InputError("Choose up to three layers, or up to three channels of one.")
         shapes = {tuple(full_data(each).shape) for each in self.layers}
         if len(shapes) > 1 or (self.others and any(each.rgb for each in self.layers)):
-            raise InputError("Layers that are seen as colours must be gray and of one shape.")
+            raise InputError("Layers shown as colours must be grey and of one shape.")
         self.left_out = 0 if self.channels is None else 1
 
     @property
