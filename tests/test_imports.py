@@ -18,6 +18,7 @@ STANDARD = sys.stdlib_module_names
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "schema": set(),
+    "openmp": set(),
     "core": set(),
     "networks": set(),
     "weights": {"core", "networks"},
@@ -48,13 +49,14 @@ ROOMS: dict[str, set[str]] = {
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation"),
+        *("session", "io", "evaluation", "openmp"),
     },
 }
 """Rooms that each room may import beside itself and the errors."""
 
 OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
+    "openmp": set(),
     "core": {"numpy", "scipy", "skimage", "torch", "PIL", "xxhash"},
     "networks": {"torch", "numpy"},
     "recipe": {"torch"},

@@ -118,9 +118,10 @@ class BatchForm(QWidget):
         )
 
     @property
-    def executor(self) -> str:
-        """Executor of the batch: "here", or the value of ``--dask``."""
-        return self.where.currentText().strip() or HERE
+    def cluster(self) -> str | None:
+        """Value of ``--dask``, None to compute in this process."""
+        address: str = self.where.currentText().strip()
+        return None if address in ("", HERE) else address
 
 
 def described(recipe: Recipe) -> str:

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.io.detections import Choices
+from napari_segany.io.detections import TableOptions
 from napari_segany.models.sam.model import SamModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.layers.channel_axis import with_channels_first
@@ -252,7 +252,10 @@ class PromptWidget(PromptForm):
         return self._count_open(wait)
 
     def take_table(
-        self, path: str | Path | None = None, wait: bool = False, choices: Choices | None = None
+        self,
+        path: str | Path | None = None,
+        wait: bool = False,
+        choices: TableOptions | None = None,
     ) -> int:
         """Ask for the boxes or points of a file; without a path a dialog asks for one.
 
@@ -262,7 +265,7 @@ class PromptWidget(PromptForm):
             The file.
         wait : bool
             Whether to wait until its objects are segmented.
-        choices : Choices, optional
+        choices : TableOptions, optional
             What is not left to the file; by default what the widget says.
         """
         if path is None:
