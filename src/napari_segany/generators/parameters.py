@@ -1,11 +1,12 @@
 """The parameters of automatic segmentation, frozen and checked."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 from napari_segany.core.overlap import Nms
 from napari_segany.errors import InputError
+from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
 """Whether all points of the grid are asked, or those that promise something."""
@@ -14,7 +15,7 @@ PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 
 
 @dataclass(frozen=True)
-class AutomaticParams:
+class AutomaticParams(GeneratorParams):
     """How to find everything. Names and defaults are the reference generator's where it has them.
 
     Attributes
@@ -186,18 +187,6 @@ class AutomaticParams:
     def stability_floor(self) -> float:
         """The bound that stability must reach."""
         return self.stability_score_thresh if self.stability_score_thresh else float("-inf")
-
-    def to_dict(self) -> dict[str, Any]:
-        """A plain dictionary, as recipes store it."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "AutomaticParams":
-        """Undo :meth:`to_dict`; unknown names are an error."""
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise InputError(f"Unknown automatic parameters: {', '.join(sorted(unknown))}.")
-        return cls(**values)
 
 
 FROM_MODEL = (

@@ -126,7 +126,7 @@ class BatchForm(QWidget):
 
 def described(recipe: Recipe) -> str:
     """Return a summary of a recipe in one line."""
-    params = recipe.params
+    params = recipe.point_params()
     return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
 
 

@@ -15,7 +15,7 @@ from napari_segany.batch.report import REPORT
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.recipe_file import read_recipe
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import FileList, InspectedFile
 from napari_segany.plugin.batch.file_table import FileTable
 from napari_segany.plugin.batch.form import BatchForm, described, duration
@@ -164,7 +164,7 @@ class BatchWidget(ModelDock):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
-        self.form.search.params = recipe.params
+        self.form.search.params = recipe.point_params()
         self.form.min_area.setValue(recipe.labels.min_area)
         self._smallest_put = self.form.min_area.value()
         self.channels = recipe.channels
@@ -196,7 +196,7 @@ class BatchWidget(ModelDock):
             )
         return target
 
-    def _write_recipe(self, model: SamModel, path: Path) -> None:
+    def _write_recipe(self, model: PromptableModel, path: Path) -> None:
         write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
@@ -228,10 +228,10 @@ class BatchWidget(ModelDock):
         self.run_when_ready(begin, wait)
         return self.outcomes
 
-    def _work(self, options: BatchOptions, model: SamModel | None) -> Work:
+    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
         return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
-    def _run(self, options: BatchOptions, model: SamModel | None) -> None:
+    def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
             # Start was pressed twice before the model was loaded.
             return
