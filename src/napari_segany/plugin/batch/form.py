@@ -25,10 +25,11 @@ from napari_segany.io.table import TABLES
 from napari_segany.plugin.batch.file_list import HERE
 from napari_segany.plugin.batch.file_table import FileTable
 from napari_segany.plugin.layers.image_view import COLOURS
-from napari_segany.plugin.shared.generator_form import GeneratorForm, pixels
+from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.message_line import MessageLine
+from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
-from napari_segany.recipe import Recipe
+from napari_segany.recipe import LabelParams, Recipe
 
 
 class BatchForm(QWidget):
@@ -42,7 +43,7 @@ class BatchForm(QWidget):
         self.recipe_line = QLabel("the controls below")
         self.recipe_line.setWordWrap(True)
         self.search = GeneratorForm()
-        self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
+        self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
         self.channels_line = QLineEdit("0")
         self.channels_line.setToolTip(
             "Channel to look at, from 0, or two or three seen as colours: 0,1,2"
@@ -136,8 +137,8 @@ class BatchForm(QWidget):
         form.addRow("Model", picker)
         column.addLayout(form)
         column.addWidget(self.search)
+        column.addWidget(self.label_form)
         below = QFormLayout()
-        below.addRow("Smallest object", self.min_area)
         below.addRow("Channel", self.channels_line)
         below.addRow("Results in", self._beside(self.output_line, "..."))
         below.addRow("Compute", self.where)
@@ -177,9 +178,9 @@ class BatchForm(QWidget):
 
 
 def described(recipe: Recipe) -> str:
-    """A recipe in a line."""
+    """Return a recipe in a line."""
     params = recipe.params
-    return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
+    return f"{recipe.model}, {params.points_per_side} points per side, {params.strategy}"
 
 
 def duration(seconds: float) -> str:

@@ -68,8 +68,6 @@ class BatchWidget(BatchForm):
         self._asker = PendingModel()
         self._beginning = RunWhenReady(self.picker, self._asker, self.jobs, self.message)
         self._base = BatchSettings(Path("results"))
-        # Where the control was put; until it is moved it means what the recipe says.
-        self._smallest_put = 0.0
         self._began = 0.0
         self._closed = False
         self._connect()
@@ -96,14 +94,11 @@ class BatchWidget(BatchForm):
     @property
     def settings(self) -> BatchSettings:
         """Everything that the controls say."""
-        labels = self._base.labels
-        if self.min_area.value() != self._smallest_put:
-            labels = replace(labels, min_area=int(self.min_area.value()))
         return replace(
             self._base,
             output=self.output,
             params=self.search.params,
-            labels=labels,
+            labels=self.label_form.params,
             channels=self.channels,
             outputs=self.outputs,
             where=self.where.currentText().strip() or HERE,
@@ -158,9 +153,8 @@ class BatchWidget(BatchForm):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
+        self.label_form.set_params(recipe.labels)
         self.search.params = recipe.params
-        self.min_area.setValue(recipe.labels.min_area)
-        self._smallest_put = self.min_area.value()
         self.channels = recipe.channels
         return recipe
 
@@ -294,7 +288,7 @@ class BatchWidget(BatchForm):
         self.table.dropped.connect(lambda paths: do(lambda: self.add(paths))())
         self.table.axes_changed.connect(self._on_axes)
         self.search.changed.connect(do(self._show_recipe))
-        self.min_area.valueChanged.connect(do(self._show_recipe))
+        self.label_form.changed.connect(do(self._show_recipe))
         self.channels_line.editingFinished.connect(do(self._on_channels))
         self.build(
             self.picker,
