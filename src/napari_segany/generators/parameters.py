@@ -117,8 +117,8 @@ class AutomaticParams:
         default=0,
         metadata=integer(
             "Crop layers",
-            "Layers of crops, for small objects in large images. Layer i searches again in "
-            "2**i x 2**i crops.",
+            "Layers of crops, for small objects in large images. The first searches again in "
+            "2 x 2 crops, the second in 4 x 4, and so on.",
             (0, 6),
             advanced=True,
         ),

@@ -153,7 +153,7 @@ class FilterSliders(QWidget):
         }
 
     def _shown(self) -> dict[str, Any]:
-        """The positions of the controls of bounds."""
+        """Return the positions of the controls of bounds."""
         low, high = self.area.value()
         return {
             **{name: slider.value() for name, slider in self._sliders.items()},
