@@ -38,8 +38,8 @@ Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 class LabelParams:
     """Parameters of painting masks into labels; see :func:`napari_segany.core.rasterize.paint`.
 
-    The metadata of a field holds its label, help, range and unit. The order of the fields is that
-    of the entries of recipes.
+    The metadata of a field holds its label, help, range and unit, as for :class:`AutomaticParams`.
+    The order of the fields is that of the entries of recipes.
 
     Raises
     ------

@@ -108,12 +108,10 @@ class ParameterInfo:
         whole = self.kind == "integer"
         is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
         if not is_number or not self.low <= value <= self.high:
-            noun = f"{'whole ' if whole else ''}number{' of pixels' * (self.unit == 'pixels')}"
-            if self.high == inf:
-                bounds = f"{self.low:g} or more"
-            else:
-                bounds = f"in {self.low:g}..{self.high:g}"
-            raise InputError(f"{name} must be a {noun} {bounds}, got {value!r}.")
+            noun = "whole number" if whole else "number"
+            unbounded = self.high == inf
+            limits = f", {self.low:g} or more" if unbounded else f" in {self.low:g}..{self.high:g}"
+            raise InputError(f"{name} must be a {noun}{limits}, got {value!r}.")
         # JSON does not know the numbers of NumPy.
         return int(value) if whole else float(value)
 

@@ -32,8 +32,9 @@ class AutomaticParams:
     """Parameters of automatic segmentation.
 
     Names and defaults are those of the published generator where it has them. The metadata of a
-    field holds its label, help, range and unit; the command line, the docks and the documentation
-    are made from it. The order of the fields is that of the entries of recipes.
+    field holds its label, help, range and unit; the command line, the docks, the page "Parameters"
+    of the documentation and the section "Attributes" of this text are made from it. The order of
+    the fields is that of the entries of recipes.
 
     Raises
     ------

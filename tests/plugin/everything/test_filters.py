@@ -127,6 +127,9 @@ def test_bounds_beyond_the_candidates_are_shown(sliders: FilterSliders, search: 
     assert sliders.area.value() == (10**6, 10**6)
     assert "0.12345" in sliders.solidity.toolTip()
     assert sliders.filters == Filters()
+    sliders.solidity.setValue(0.5)
+    assert "0.12345" not in sliders.solidity.toolTip()
+    sliders.show_filters(Filters())
     largest = Filters(max_area=10**9)
     sliders.show_filters(largest)
     assert sliders.filters == largest

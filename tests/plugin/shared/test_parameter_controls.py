@@ -80,6 +80,22 @@ def test_typing_replaces_the_exact_number(control: NumberControl, qtbot: Any) ->
     assert edited[-1] == 0.62, "showing a value is no edit"
 
 
+@pytest.mark.parametrize(
+    ("exact", "typed", "text"),
+    [(1e-9, 0.0, "0"), (1 - 1e-9, 1.0, "1"), (1 / 3, 0.333333, "0.333333")],
+)
+def test_the_rounded_number_can_be_typed(
+    control: NumberControl, qtbot: Any, exact: float, typed: float, text: str
+) -> None:
+    control.set_parameter(exact)
+    control.selectAll()
+    with qtbot.waitSignal(control.edited):
+        qtbot.keyClicks(control, text)
+        qtbot.keyClick(control, Qt.Key.Key_Return)
+    assert (control.parameter, control.text()) == (typed, text)
+    assert "Exactly" not in control.toolTip()
+
+
 def test_the_same_position_shows_the_text_of_the_new_value(control: NumberControl) -> None:
     control.set_parameter(0.5)
     control.set_parameter(0.5 + 1e-9)

@@ -86,7 +86,9 @@ class FilterSliders(QWidget):
         # For each bound, the position at which its control was put and the value that this
         # position stands for; None is the bound of the search.
         self._put: dict[str, tuple[Any, Any]] = {}
+        # The bounds of the search, and the bounds that the controls were put at.
         self._of_search: dict[str, Any] = {}
+        self._wanted: dict[str, Any] = {}
         self.setEnabled(False)
 
     def begin(self, found: MaskSet, params: AutomaticParams, filters: Filters) -> None:
@@ -131,16 +133,23 @@ class FilterSliders(QWidget):
             # Bounds beyond the candidates are shown, too: they leave out everything.
             slider.setMaximum(max(slider.maximum(), wanted[name]))
             slider.setValue(wanted[name])
-            info = parameters_of(AutomaticParams)[name]
-            rounded = round(wanted[name], DECIMALS) != wanted[name]
-            exact = f" It is exactly {wanted[name]!r} until it is moved." if rounded else ""
-            slider.setToolTip(f"<qt>{info.help}{exact}</qt>")
         self.area.setMaximum(max(self.area.maximum(), wanted["min_area"]))
         self.area.setValue((wanted["min_area"], max(wanted["min_area"], wanted["max_area"])))
         self.border.setChecked(wanted["exclude_border"])
         self.overlap.set_parameter(overlap)
         self.blockSignals(False)
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
+        self._wanted = wanted
+        self._show_exact()
+
+    def _show_exact(self) -> None:
+        """Name exact bounds in the tooltips of sliders that stand where they round them."""
+        for name, slider in self._sliders.items():
+            put, exact = self._put[name][0], self._wanted[name]
+            more = ""
+            if slider.value() == put and round(exact, DECIMALS) != exact:
+                more = f"<br>Exactly {exact!r} until it is moved."
+            slider.setToolTip(f"<qt>{parameters_of(AutomaticParams)[name].help}{more}</qt>")
 
     @property
     def _sliders(self) -> dict[str, Any]:
@@ -178,7 +187,10 @@ class FilterSliders(QWidget):
         return Filters(**bounds, overlap=self.overlap.currentData())
 
     def _emit(self, *_: Any) -> None:
-        self.changed.emit(self.filters)
+        # The controls tell of their moves, too, while filters are being shown.
+        if not self.signalsBlocked():
+            self._show_exact()
+            self.changed.emit(self.filters)
 
 
 def _slider(info: ParameterInfo) -> Any:

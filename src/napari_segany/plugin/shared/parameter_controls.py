@@ -71,6 +71,7 @@ class NumberControl(QDoubleSpinBox):
             self.setSingleStep(STEP)
         self._show_exact()
         self.valueChanged.connect(lambda _: self._on_value())
+        self.lineEdit().textEdited.connect(self._on_typed)
 
     @property
     def parameter(self) -> Any:
@@ -121,14 +122,14 @@ class NumberControl(QDoubleSpinBox):
 
     @property
     def _exact_text(self) -> str:
+        """Text of the exact value."""
         if self._exact is None:
             return self.info.unset
         exact = str(self._exact)
-        shown = self._trimmed(self._position or 0.0)
         if self.info.kind == "integer":
             return exact
-        if len(exact) <= SHOWN_CHARACTERS and float(exact) == self._position:
-            return shown
+        if len(exact) <= SHOWN_CHARACTERS and self._exact == self._position:
+            return self._trimmed(self._exact)
         return f"≈ {self._exact:.4g}"
 
     def _trimmed(self, value: float) -> str:
@@ -139,6 +140,18 @@ class NumberControl(QDoubleSpinBox):
 
     def _plain(self, text: str | None) -> str:
         return (text or "").removesuffix(self.suffix()).strip()
+
+    def _on_typed(self, text: str) -> None:
+        """Replace an exact number by the rounded one that was typed in its place.
+
+        The position of the control does not change then.
+        """
+        if self._exact is None or self._plain(text) == self._exact_text:
+            return
+        state, *_ = super().validate(text, len(text))
+        if state == QValidator.State.Acceptable and self.valueFromText(text) == self._position:
+            self._position = None
+            self._on_value()
 
     def _on_value(self) -> None:
         self._show_exact()
