@@ -1,4 +1,4 @@
-"""Peak memory for one large plane: python benchmarks/planes.py [--sides 8000 20000] [--blank]
+"""Peak memory for one large plane: python benchmarks/planes.py [--sides 8000 20000] [--blank].
 
 Every figure comes from a process of its own: its peak less the peak of the same work on a plane of
 64 x 64, so the libraries and the model are left out; the plane itself is counted.
@@ -41,7 +41,7 @@ def work(step: str, path: Path, out: Path, model: str) -> None:
             sys.exit(code)
         return
     from napari_segany.core.intensity import to_rgb
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
 
     loaded = load_model(model)
     plane = np.array(tifffile.memmap(path, mode="r"))

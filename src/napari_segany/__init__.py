@@ -6,6 +6,8 @@ The public names are loaded on first use, so importing the package costs neither
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_segany.openmp import wait_briefly
+
 if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.models.iterative import refine
-    from napari_segany.models.sam.embedded_plane import Embedding
-    from napari_segany.models.sam.model import SamModel, load_model
+    from napari_segany.models.protocol import Embedding
+    from napari_segany.models.sam.model import SamModel
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
     from napari_segany.session.active import current_session
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
 
+# Before torch is loaded, which reads it once: from the command line, in napari, and on workers.
+wait_briefly()
+
 __all__ = [
     "AutomaticParams",
     "Embedding",
     "LabelParams",
     "MaskSet",
     "Prompt",
+    "PromptableModel",
     "Recipe",
     "SamModel",
     "Session",
@@ -48,10 +54,11 @@ __all__ = [
 
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
-    "Embedding": "napari_segany.models.sam.embedded_plane",
+    "Embedding": "napari_segany.models.protocol",
     "LabelParams": "napari_segany.recipe",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
+    "PromptableModel": "napari_segany.models.protocol",
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
@@ -60,7 +67,7 @@ _HOMES = {
     "generate_masks": "napari_segany.generators.generate",
     "find_edges": "napari_segany.zero_shot.edges",
     "propose": "napari_segany.zero_shot.proposals",
-    "load_model": "napari_segany.models.sam.model",
+    "load_model": "napari_segany.models.registry",
     "run_recipe": "napari_segany.io.recipe_file",
     "save_labels": "napari_segany.io.save_labels",
     "refine": "napari_segany.models.iterative",

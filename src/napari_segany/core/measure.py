@@ -27,7 +27,7 @@ _SHAPE = {
     "perimeter": "perimeter",
     "solidity": "solidity",
 }
-"""Properties of scikit-image and what they are called here."""
+"""Names of scikit-image's properties and of the columns that hold them."""
 
 
 def measure_plane(
@@ -61,6 +61,14 @@ def measure_plane(
     ------
     InputError
         If the shapes of ``labels`` and ``image`` differ.
+
+    Examples
+    --------
+    >>> labels = np.zeros((6, 8), int)
+    >>> labels[1:4, 2:7] = 1
+    >>> columns = measure_plane(labels, labels * 10, {"Y": (0.5, "um"), "X": (0.5, "um")})
+    >>> columns["area"].tolist(), columns["area_um2"].tolist(), columns["intensity_mean"].tolist()
+    ([15], [3.75], [10.0])
     """
     pixels = np.asarray(image)
     if labels.ndim != 2 or pixels.shape[:2] != labels.shape or pixels.ndim not in (2, 3):
@@ -82,7 +90,7 @@ def measure_plane(
 
 
 def spread(columns: Columns, count: int) -> Columns:
-    """The same columns with an entry for each label from 1 to ``count``.
+    """Return the same columns with an entry for each label from 1 to ``count``.
 
     Labels without a pixel have an area of 0, and nothing else is known of them.
     """
@@ -114,7 +122,7 @@ def _physical_area(
 def _intensities(
     labels: NDArray[np.integer], columns: Columns, channel: NDArray[np.generic], suffix: str
 ) -> Columns:
-    """Mean, least and greatest intensity of each object, NaN where none is finite."""
+    """Return mean, least and greatest intensity of each object, NaN where none is finite."""
     sides = [columns[name].tolist() for name in ("row_min", "row_max", "col_min", "col_max")]
     rows = []
     # Object by object within its box, so that the plane is never copied.

@@ -1,6 +1,6 @@
 """Parameters of automatic segmentation, frozen and checked."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from napari_segany.core.overlap import Nms
@@ -15,6 +15,7 @@ from napari_segany.core.parameter_info import (
     with_parameter_docs,
 )
 from napari_segany.errors import InputError
+from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
 """Points that are asked: all points of the grid, or only the promising ones."""
@@ -28,7 +29,7 @@ MOST_PIXELS = 2**40
 
 @with_parameter_docs
 @dataclass(frozen=True)
-class AutomaticParams:
+class AutomaticParams(GeneratorParams):
     """Parameters of automatic segmentation.
 
     Names and defaults are those of the published generator where it has them. The metadata of a
@@ -317,15 +318,3 @@ class AutomaticParams:
     def stability_floor(self) -> float:
         """Stability that masks must reach; minus infinity for a threshold of 0 or None."""
         return self.stability_score_thresh if self.stability_score_thresh else float("-inf")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a plain dictionary with an entry a field, as recipes hold it."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "AutomaticParams":
-        """Return the parameters of a dictionary; an unknown name raises InputError."""
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise InputError(f"Unknown automatic parameters: {', '.join(sorted(unknown))}.")
-        return cls(**values)

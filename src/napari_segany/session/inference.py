@@ -14,8 +14,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
 ANSWERS_KEPT = 200
@@ -65,7 +64,7 @@ class Predictor:
     ----------
     source : ImageSource
         The image.
-    model : SamModel
+    model : PromptableModel
         Who is asked.
     embeddings : EmbeddingCache
         Of this image.
@@ -76,7 +75,7 @@ class Predictor:
     def __init__(
         self,
         source: ImageSource,
-        model: SamModel,
+        model: PromptableModel,
         embeddings: EmbeddingCache,
         logits: LogitsCache | None = None,
     ) -> None:

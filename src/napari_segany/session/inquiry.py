@@ -9,7 +9,7 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.session.inference import (
     CandidateCache,
     LogitsCache,
@@ -27,7 +27,7 @@ class Inquiry(ABC):
     ----------
     source : ImageSource
         The image.
-    model : SamModel, optional
+    model : PromptableModel, optional
         Who is asked; can be set later.
     cache : EmbeddingCache, optional
         Embeddings of planes.
@@ -44,7 +44,7 @@ class Inquiry(ABC):
     answered = Signal(tuple)
 
     def __init__(
-        self, source: ImageSource, model: SamModel | None, cache: EmbeddingCache | None
+        self, source: ImageSource, model: PromptableModel | None, cache: EmbeddingCache | None
     ) -> None:
         self.source = source
         # One that is empty is false.
@@ -58,12 +58,12 @@ class Inquiry(ABC):
         """All objects, frozen."""
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """Who is asked. Another one forgets embeddings and candidates, but no object."""
         return self._model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         if model is not self._model:
             self._model = model
             self.forget_image()

@@ -12,7 +12,7 @@ from napari_segany.core.image_source import ImageSource, Plane, check_plane_inde
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.session.history import History
 from napari_segany.session.inquiry import Inquiry
 from napari_segany.session.journal import Journal, SavedSession
@@ -32,7 +32,7 @@ class Session(Inquiry):
     ----------
     source : ImageSource
         The image.
-    model : SamModel, optional
+    model : PromptableModel, optional
         Can be set later.
     target : LabelsTarget, optional
         Labels to commit into; an array of zeros, int32, by default.
@@ -60,7 +60,7 @@ class Session(Inquiry):
     def __init__(
         self,
         source: ImageSource,
-        model: SamModel | None = None,
+        model: PromptableModel | None = None,
         target: LabelsTarget | None = None,
         journal: Path | None = None,
         cache: EmbeddingCache | None = None,

@@ -16,9 +16,8 @@ from tests.plugin.windows import until
 from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
-from napari_segany.cli.batch import how_to_read
 from napari_segany.cli.main import build_parser
-from napari_segany.cli.segment import chosen_parameters
+from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.presets import PRESETS
 from napari_segany.plugin.batch.widget import BatchWidget
@@ -40,13 +39,12 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
 @given(recipes())
 def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
     widget.use_recipe(recipe)
-    assert widget.settings.given == followed(recipe)
+    assert widget.options.recipe_values == followed(recipe)
     assert "changed" not in widget.recipe_line.text()
     args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
-    params, labels = chosen_parameters(args, None)
-    again = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
-    assert again | how_to_read(args) == followed(recipe)
-    assert (args.model, args.precision) == (recipe.model, recipe.precision)
+    again = segment_options(args)
+    assert again.recipe_values == followed(recipe)
+    assert (again.request.model, again.request.precision) == (recipe.model, recipe.precision)
 
 
 def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
@@ -55,14 +53,14 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
     widget.use_recipe(recipe)
     smallest_object = widget.label_form.controls["min_area"]
     smallest_object.setValue(30)
-    assert widget.settings.params == params
-    assert widget.settings.labels == LabelParams(min_area=30, min_visible=0.2)
+    assert widget.options.params == params
+    assert widget.options.labels == LabelParams(min_area=30, min_visible=0.2)
     assert "changed" in widget.recipe_line.text()
     smallest_object.setValue(0)
     assert "changed" not in widget.recipe_line.text()
     widget.search.controls["min_area"].setValue(40)
-    assert widget.settings.params == replace(params, min_area=40)
-    assert widget.settings.labels == recipe.labels
+    assert widget.options.params == replace(params, min_area=40)
+    assert widget.options.labels == recipe.labels
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -72,13 +70,13 @@ def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset
     params = PRESETS[preset].resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
     recipe = Recipe(name, "0", params, LabelParams(min_area=own.min_area // 2))
     widget.use_recipe(recipe)
-    assert widget.settings.given == followed(recipe)
-    assert Recipe(name, "0", widget.settings.params, widget.settings.labels) == recipe
+    assert widget.options.recipe_values == followed(recipe)
+    assert Recipe(name, "0", widget.options.params, widget.options.labels) == recipe
 
 
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
-    assert widget.settings.channels == (1, 2)
+    assert widget.options.channels == (1, 2)
     widget.channels_line.setText("red")
     widget.channels_line.editingFinished.emit()
     assert "'red' is not one to three whole numbers" in widget.message.text()
@@ -95,12 +93,12 @@ def test_another_model_is_not_run_with_the_one_before(
     monkeypatch.setattr(weights, "missing", lambda name: None)
     monkeypatch.setattr(widget.jobs, "submit", lambda *_: None)
     widget.model = tiny_model
-    assert widget.settings.request.model == "tiny"
+    assert widget.options.request.model == "tiny"
     at = widget.picker.choice.findData("mobile_sam")
     widget.picker.choice.setCurrentIndex(at)
     widget.picker.choice.activated.emit(at)
     assert widget.model is None
-    assert widget.settings.request.model == "mobile_sam"
+    assert widget.options.request.model == "mobile_sam"
 
 
 def test_a_recipe_is_saved_when_its_model_is_there(
@@ -123,7 +121,7 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     saved = Recipe.from_json(path.read_text(encoding="utf-8"))
     assert saved.model == "tiny"
     widget.use_recipe(saved)
-    assert widget.settings.given == followed(saved)
+    assert widget.options.recipe_values == followed(saved)
     assert widget.model is tiny_model
 
 

@@ -178,8 +178,8 @@ class BatchForm(QWidget):
 
 
 def described(recipe: Recipe) -> str:
-    """Return a recipe in a line."""
-    params = recipe.params
+    """Return a recipe in one line."""
+    params = recipe.point_params()
     return f"{recipe.model}, {params.points_per_side} points per side, {params.strategy}"
 
 

@@ -11,14 +11,15 @@ from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_segany.batch.cluster import ModelRequest
+from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
+from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
 from napari_segany.io.recipe_file import read_recipe
-from napari_segany.models.sam.model import SamModel
-from napari_segany.plugin.batch.file_list import HERE, BatchSettings, FileList, as_command
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.batch.file_list import HERE, FileList, InspectedFile
 from napari_segany.plugin.batch.form import BatchForm, described, duration
 from napari_segany.plugin.jobs.failures import in_words
 from napari_segany.plugin.jobs.queue import ASK, EMBED, QtJobQueue, Work
@@ -53,7 +54,7 @@ class BatchWidget(BatchForm):
     """
 
     _told = Signal(object)
-    _moved = Signal(str, float, int)
+    _moved = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class BatchWidget(BatchForm):
         self.running = False
         self._asker = PendingModel()
         self._beginning = RunWhenReady(self.picker, self._asker, self.jobs, self.message)
-        self._base = BatchSettings(Path("results"))
+        self._base = BatchOptions(Path("results"))
         self._began = 0.0
         self._closed = False
         self._connect()
@@ -83,27 +84,28 @@ class BatchWidget(BatchForm):
     # For the console ------------------------------------------------------------------------
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model in use; None until one is loaded, which starting does."""
         return self._asker.model
 
     @model.setter
-    def model(self, model: SamModel) -> None:
+    def model(self, model: PromptableModel) -> None:
         self.picker.show_model(model)
 
     @property
-    def settings(self) -> BatchSettings:
-        """Everything that the controls say."""
+    def options(self) -> BatchOptions:
+        """The options that the controls hold."""
+        address = self.where.currentText().strip()
+        # Another model may be chosen for a recipe, but not other weights of the same model.
         return replace(
-            self._base,
+            self._base.with_model(self._request),
             output=self.output,
             params=self.search.params,
             labels=self.label_form.params,
             channels=self.channels,
             outputs=self.outputs,
-            where=self.where.currentText().strip() or HERE,
+            cluster=None if address in ("", HERE) else address,
             overwrite=self.overwrite.isChecked(),
-            request=self._request,
         )
 
     @property
@@ -154,7 +156,7 @@ class BatchWidget(BatchForm):
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
         self.label_form.set_params(recipe.labels)
-        self.search.params = recipe.params
+        self.search.params = recipe.point_params()
         self.channels = recipe.channels
         return recipe
 
@@ -162,11 +164,9 @@ class BatchWidget(BatchForm):
         """Say which recipe is followed, and whether it was changed since."""
         recipe = self._base.recipe
         if recipe is not None:
-            now = self.settings
-            same = (now.params, now.labels, now.channels) == (
-                *(recipe.params, recipe.labels),
-                recipe.channels,
-            )
+            now = self.options
+            followed = recipe.params, recipe.labels, recipe.channels
+            same = (now.params, now.labels, now.channels) == followed
             self.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
@@ -184,8 +184,8 @@ class BatchWidget(BatchForm):
         )
         return target
 
-    def _write_recipe(self, model: SamModel, path: Path) -> None:
-        text = make_recipe(model, **self.settings.given).to_json()
+    def _write_recipe(self, model: PromptableModel, path: Path) -> None:
+        text = make_recipe(model, **self.options.recipe_values).to_json()
         with writing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         self.say(f"Saved as {path}.")
@@ -200,23 +200,23 @@ class BatchWidget(BatchForm):
         """
         if self.running:
             raise InputError("A batch is running; stop it first.")
-        settings = self.settings
+        options = self.options
         # What cannot be done is told before the model is loaded.
-        self._work(settings, None)
+        self._work(options, None)
 
         def begin() -> None:
-            if settings.where == HERE:
-                self._asker.with_model(lambda model: self._run(settings, model))
+            if options.is_local:
+                self._asker.with_model(lambda model: self._run(options, model))
             else:
-                self._run(settings, None)
+                self._run(options, None)
 
         self._beginning.begin(begin, wait)
         return self.outcomes
 
-    def _work(self, settings: BatchSettings, model: SamModel | None) -> Work:
-        return self.files.work(settings, model, self._told.emit, self._moved.emit)
+    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
+        return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
-    def _run(self, settings: BatchSettings, model: SamModel | None) -> None:
+    def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
             # It was asked for twice before the model was there.
             return
@@ -224,9 +224,7 @@ class BatchWidget(BatchForm):
         for row in self.files.rows:
             row.state = "waiting"
         self.say("Running ...")
-        self.jobs.submit(
-            "batch", EMBED, self._work(settings, model), self._on_done, self._on_failed
-        )
+        self.jobs.submit("batch", EMBED, self._work(options, model), self._on_done, self._on_failed)
         self._refresh()
 
     def stop(self) -> None:
@@ -263,7 +261,7 @@ class BatchWidget(BatchForm):
 
     def copy_command(self) -> str:
         """Put the same batch, for a terminal, on the clipboard; returns it."""
-        command = as_command(self.files, self.settings)
+        command = self.files.as_command(self.options)
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(command)
@@ -327,14 +325,18 @@ class BatchWidget(BatchForm):
         self.message.say(text)
 
     def _look(self) -> None:
-        reading = self.settings.reading
+        options = self.options.read_options
         self.jobs.submit(
-            "look", ASK, lambda _: self.files.look(reading), self._on_looked, self._on_look_failed
+            "look",
+            ASK,
+            lambda _: self.files.inspect_files(options),
+            self._on_looked,
+            lambda error: self.say(str(error)),
         )
         self._refresh()
 
-    def _on_looked(self, seen: Any) -> None:
-        self.files.show(seen)
+    def _on_looked(self, inspected: list[InspectedFile]) -> None:
+        self.files.show_inspected(inspected)
         self._refresh()
 
     def _on_channels(self) -> None:
@@ -344,32 +346,30 @@ class BatchWidget(BatchForm):
         if self.files.rows and understood:
             self._look()
 
-    def _on_look_failed(self, error: Exception) -> None:
-        self.say(str(error))
-
     def _on_axes(self, number: int, axes: str) -> None:
         self.files.rows[number].axes = axes.strip().upper()
         self._look()
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         self._asker.model = model
 
     def _on_told(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self.files.take(outcome)
+        self.files.show_outcome(outcome)
         self._refresh()
 
-    def _on_moved(self, name: str, done: float, total: int) -> None:
+    def _on_moved(self, event: BatchEvent) -> None:
         if not self.running:
             return
         self.progress.setVisible(True)
         self.say("")
+        done, total = event.done, event.total
         # In thousandths of a plane, so that it moves within one, too.
         self.progress.setRange(0, total * 1000)
         self.progress.setValue(round(done * 1000))
         left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
         told = "" if done < 0.02 * total else f", {duration(left)} left"
-        self.progress_line.setText(f"{name}: {int(done)} of {total} planes{told}")
+        self.progress_line.setText(f"{event.name}: {int(done)} of {total} planes{told}")
 
     def _on_done(self, failures: int) -> None:
         objects = sum(outcome.objects for outcome in self.outcomes)

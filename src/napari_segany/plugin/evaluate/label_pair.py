@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.image_source import plane_slices
-from napari_segany.evaluation.binary_truth import components, noticed
+from napari_segany.evaluation.binary_truth import describe_binary, split_components
 from napari_segany.evaluation.comparison import PlaneIndex
 
 
@@ -35,17 +35,17 @@ class LabelPair:
         if side not in self._apart:
             return np.asarray(self._data[side][plane_slices(plane)])
         if not self._together:
-            return components(np.asarray(self._data[side][plane_slices(plane)]))
+            return split_components(np.asarray(self._data[side][plane_slices(plane)]))
         if side not in self._whole:
             # Parts go through planes, too.
-            self._whole[side] = components(np.asarray(self._data[side]))
+            self._whole[side] = split_components(np.asarray(self._data[side]))
         return self._whole[side][plane_slices(plane)]
 
     def look(self, side: int, plane: PlaneIndex) -> NDArray[np.integer]:
         """The same, and note what it looks like."""
         found = self(side, plane)
         if side not in self._apart:
-            if side not in self._seen and (text := noticed(found)):
+            if side not in self._seen and (text := describe_binary(found)):
                 self._seen[side] = text
             if self._together:
                 self._ids.setdefault(side, set()).update(np.unique(found[found > 0]).tolist())

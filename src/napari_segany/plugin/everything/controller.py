@@ -16,7 +16,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.found_layers import labels_of, stack_of
 from napari_segany.plugin.everything.found_masks import Filters, FoundMasks, Report
 from napari_segany.plugin.jobs.failures import Failures
@@ -184,7 +184,7 @@ class EverythingController(PendingModel):
             for each in to_do
         }
 
-        def search(model: SamModel) -> None:
+        def search(model: PromptableModel) -> None:
             settled = resolve_params(model, params)
             self.to_do, self._failed = to_do, Failures()
             for each in to_do:
@@ -197,7 +197,7 @@ class EverythingController(PendingModel):
         self,
         everything: FoundMasks,
         plane: Plane,
-        model: SamModel,
+        model: PromptableModel,
         params: AutomaticParams,
         region: Callable[[], NDArray[np.generic]] | None,
     ) -> None:

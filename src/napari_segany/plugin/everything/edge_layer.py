@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane, plane_slices
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.jobs.failures import Failures
 from napari_segany.plugin.jobs.queue import EMBED
@@ -65,7 +65,7 @@ class EdgeLayer:
         assert picture is not None
         assert everything is not None
 
-        def draw(model: SamModel) -> None:
+        def draw(model: PromptableModel) -> None:
             self.to_do, self._failed = list(to_do), Failures()
             for plane in to_do:
                 self._draw(picture, everything.source, plane, model, thin)
@@ -74,7 +74,12 @@ class EdgeLayer:
         finder.with_model(draw)
 
     def _draw(
-        self, picture: LayerView, source: ImageSource, plane: Plane, model: SamModel, thin: bool
+        self,
+        picture: LayerView,
+        source: ImageSource,
+        plane: Plane,
+        model: PromptableModel,
+        thin: bool,
     ) -> None:
         finder = self.finder
 

@@ -15,7 +15,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.uncertainty import uncertainty
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Recipe
 from napari_segany.segmentation import make_recipe
 
@@ -115,7 +115,7 @@ class FoundMasks:
         self.source = source
         self.found: dict[Plane, MaskSet] = {}
         self.params: AutomaticParams | None = None
-        self.model: SamModel | None = None
+        self.model: PromptableModel | None = None
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
@@ -124,7 +124,7 @@ class FoundMasks:
 
     def search(
         self,
-        model: SamModel,
+        model: PromptableModel,
         params: AutomaticParams,
         plane: Plane,
         region: Callable[[], NDArray[np.generic]] | None = None,
@@ -149,7 +149,9 @@ class FoundMasks:
 
         return find
 
-    def take(self, plane: Plane, found: MaskSet, model: SamModel, params: AutomaticParams) -> None:
+    def take(
+        self, plane: Plane, found: MaskSet, model: PromptableModel, params: AutomaticParams
+    ) -> None:
         """Take up what was found.
 
         Masks that a person accepted or rejected before stay so, if they were found again. A search

@@ -22,7 +22,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.atomic import writing
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import FilterSliders
@@ -129,12 +129,12 @@ class EverythingWidget(QWidget):
             self.picker.load()
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model in use."""
         return self.finder.model
 
     @model.setter
-    def model(self, model: SamModel) -> None:
+    def model(self, model: PromptableModel) -> None:
         self.picker.show_model(model)
 
     @property
@@ -343,7 +343,7 @@ class EverythingWidget(QWidget):
         if self.image_layer is not None:
             self.set_image(self.image_layer, channels, others, axis)
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         self._began = time.monotonic()
         self.finder.model = model
 

@@ -14,7 +14,7 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.chunked import PORTION
 from napari_segany.plugin.jobs.queue import ASK, JobQueue
 from napari_segany.plugin.layers.transforms import show_plane
@@ -375,7 +375,7 @@ class PromptController(LayerSync):
             with self._without_events():
                 self.viewer.add_layer(layer)
 
-        def begin(model: SamModel) -> None:
+        def begin(model: PromptableModel) -> None:
             def work(should_stop: ShouldStop) -> Any:
                 return replay(record, source, model, should_stop)
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segany.io.detections import DIALECTS, Choices
+from napari_segany.io.detections import DIALECTS, TableOptions
 from napari_segany.plugin.layers.labels_to_prompts import How
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
@@ -96,9 +96,9 @@ class ImportPanel(QWidget):
             column.addLayout(row)
 
     @property
-    def choices(self) -> Choices:
+    def choices(self) -> TableOptions:
         """Choices that are not left to the next table."""
-        return Choices(
+        return TableOptions(
             self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
         )
 

@@ -8,8 +8,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.io.detections import Choices
-from napari_segany.models.sam.model import SamModel
+from napari_segany.io.detections import TableOptions
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import QtJobQueue
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.prompt import export_code, import_prompts
@@ -144,29 +144,29 @@ class PromptWidget(PromptForm):
         return session
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model in use."""
         return self.controller.model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         if model is None:
             self._on_model(None)
         else:
             self.picker.show_model(model)
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         self.controller.model = model
         self._refresh()
 
-    def load_model(self, wait: bool = False) -> SamModel | None:
+    def load_model(self, wait: bool = False) -> PromptableModel | None:
         """Load the chosen model; if its weights are not there yet, say what fetching them means."""
         self.picker.load()
         if wait:
             self.jobs.wait()
         return self.model
 
-    def fetch_model(self, wait: bool = False) -> SamModel | None:
+    def fetch_model(self, wait: bool = False) -> PromptableModel | None:
         """Fetch the chosen model's weights and load it; "stop" stops that."""
         self.picker.fetch()
         if wait:
@@ -252,7 +252,10 @@ class PromptWidget(PromptForm):
         return self._count_open(wait)
 
     def take_table(
-        self, path: str | Path | None = None, wait: bool = False, choices: Choices | None = None
+        self,
+        path: str | Path | None = None,
+        wait: bool = False,
+        choices: TableOptions | None = None,
     ) -> int:
         """Ask for the boxes or points of a file; without a path a dialog asks for one.
 
@@ -262,7 +265,7 @@ class PromptWidget(PromptForm):
             The file.
         wait : bool
             Whether to wait until its objects are segmented.
-        choices : Choices, optional
+        choices : TableOptions, optional
             What is not left to the file; by default what the widget says.
         """
         if path is None:

@@ -5,7 +5,8 @@ from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton, QVBoxLa
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.plugin.jobs.queue import ASK, JobQueue
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.plugin.shared.settings import PluginSettings
@@ -125,7 +126,7 @@ class ModelPicker(QWidget):
         self.line.setText("loading ..." if missing is None else f"fetching {missing} ...")
         name, device, precision = self.name, self.settings.device, self.settings.precision
 
-        def work(should_stop: ShouldStop) -> SamModel:
+        def work(should_stop: ShouldStop) -> PromptableModel:
             if missing is not None:
                 fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
             return load_model(name, device=device, precision=precision)
@@ -139,7 +140,7 @@ class ModelPicker(QWidget):
 
         self.jobs.submit("model", ASK, work, self.show_model, failed)
 
-    def show_model(self, model: SamModel) -> None:
+    def show_model(self, model: PromptableModel) -> None:
         """Say that a model is ready."""
         self.loading = False
         self.fetching.setVisible(False)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from psygnal import Signal
 
 from napari_segany.errors import SeganyError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 
 class PendingModel:
@@ -20,17 +20,17 @@ class PendingModel:
     status = Signal(str)
 
     def __init__(self) -> None:
-        self._model: SamModel | None = None
+        self._model: PromptableModel | None = None
         # What is to be done as soon as there is a model.
         self._wishes: list[Callable[[], None]] = []
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model that is asked; what waited for it is begun when it is set."""
         return self._model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         self._model = model
         self._follow_model()
         if model is not None:
@@ -53,7 +53,7 @@ class PendingModel:
         """Wait for no model any more."""
         self._wishes = []
 
-    def with_model(self, act: Callable[[SamModel], None]) -> None:
+    def with_model(self, act: Callable[[PromptableModel], None]) -> None:
         """Do something now, or as soon as there is a model."""
 
         def now() -> None:
