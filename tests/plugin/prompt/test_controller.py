@@ -751,14 +751,14 @@ def test_a_session_that_is_not_written_down_is_not_ended_for_another(
     jobs.run()
     (story,) = controller.stories()
     session = controller.session
-    session._timeline._journal._file.close()
+    session._history._journal._file.close()
     click(controller, jobs, 2, 10, 20)
     with pytest.raises(InputError, match="is not written down"):
         controller.restore(story)
     assert controller.session is session
     assert len(session.state.open) == 1
     # So that it can be closed in the end.
-    session._timeline._journal._file = session._timeline._journal.path.open("a")
+    session._history._journal._file = session._history._journal.path.open("a")
 
 
 def test_a_story_of_another_shape_changes_nothing(

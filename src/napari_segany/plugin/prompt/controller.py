@@ -26,7 +26,7 @@ from napari_segany.session.journal import SavedSession
 from napari_segany.session.labels_target import NoTarget
 from napari_segany.session.replay import provenance, replay
 from napari_segany.session.session_file import checked_session
-from napari_segany.session.state import State, middle
+from napari_segany.session.state import State, object_center
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ class PromptController(LayerSync):
         each = session.state.objects.get(number)
         if each is None or self.picture is None:
             raise InputError(f"There is no object {number}.")
-        show_plane(self.viewer, self.picture, each.plane, middle(each))
+        show_plane(self.viewer, self.picture, each.plane, object_center(each))
         if each.commit is None:
             session.reopen(number)
 

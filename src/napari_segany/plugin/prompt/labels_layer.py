@@ -14,8 +14,8 @@ from napari_segany.plugin.layers.sparse_array import empty
 from napari_segany.plugin.layers.transforms import lies_like
 from napari_segany.plugin.prompt.layer_target import LayerTarget, check_writable
 from napari_segany.session import Session
-from napari_segany.session.history import written
-from napari_segany.session.replay import provenance, steps_since, table
+from napari_segany.session.history import write_steps
+from napari_segany.session.replay import append_new_steps, object_table, provenance
 from napari_segany.session.state import State, Step
 
 METADATA = "napari_segany"
@@ -60,9 +60,9 @@ class LabelsLayer:
     def written_again(self, picture: LayerView, steps: Sequence[Step]) -> Any:
         """A layer like one that an earlier session was done with, with its objects and scores."""
         layer = self.new_layer(picture)
-        ledger = written(LayerTarget(layer, 0), steps)
+        ledger = write_steps(LayerTarget(layer, 0), steps)
         state = State({each.id: each for each in ledger.objects})
-        layer.features = pd.DataFrame(table(state, ledger.area))
+        layer.features = pd.DataFrame(object_table(state, ledger.area))
         return layer
 
     def take(self, layer: Any, picture: LayerView, new: bool = False) -> LayerTarget:
@@ -109,7 +109,7 @@ class LabelsLayer:
         count = len(session.steps)
         if self.layer is not None and count != self._described:
             self._described = count
-            self.layer.features = self._merged(table(session.state, session.area))
+            self.layer.features = self._merged(object_table(session.state, session.area))
             self.record(session)
 
     def _merged(self, ours: dict[str, Any]) -> Any:
@@ -146,7 +146,7 @@ class LabelsLayer:
         if self.layer is None or session.model is None or not session.steps:
             return
         known = self.layer.metadata.get(METADATA)
-        if known is None or not steps_since(known, session):
+        if known is None or not append_new_steps(known, session):
             if known is not None and known is not self._record:
                 # How somebody else, or an earlier session, made what is in this layer.
                 self.layer.metadata.setdefault(EARLIER, []).append(known)

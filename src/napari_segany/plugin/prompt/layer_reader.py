@@ -13,9 +13,9 @@ from napari_segany.core.shape_prompts import ShapePrompt, inside, prompts_of_sha
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.transforms import in_image
 from napari_segany.plugin.prompt import layer_features
-from napari_segany.session.prompt_updates import asks_the_same
+from napari_segany.session.prompt_updates import is_same_prompt
 from napari_segany.session.session import Session
-from napari_segany.session.state import middle
+from napari_segany.session.state import object_center
 
 Mode = Literal["one", "many"]
 """Whether points belong to one object, or each positive point begins another."""
@@ -136,7 +136,7 @@ class LayerReader:
         # unless that box went elsewhere.
         stays = known.box is None or drawn.box == known.box.tolist()
         prompt = drawn.prompt(shape, known.region if stays else None)
-        return known if asks_the_same(prompt, known) else prompt
+        return known if is_same_prompt(prompt, known) else prompt
 
     def _rows(self, layer: Any, data: Any) -> Any:
         """Number, (N, n) positions in the image, sign and kind of each point or shape."""
@@ -227,7 +227,7 @@ class LayerReader:
         here = [n for n in self._open if self._is_there(n, plane) and n not in self.hidden]
         if not here:
             raise InputError("A point off an object needs an open object in this plane.")
-        away = [np.linalg.norm(np.subtract(middle(self._open[n]), spot)) for n in here]
+        away = [np.linalg.norm(np.subtract(object_center(self._open[n]), spot)) for n in here]
         return here[int(np.argmin(away))]
 
     def _whose_box(self, number: int, plane: Plane) -> int:

@@ -248,8 +248,7 @@ class LayerSync(PendingModel):
             self.close()
             self.open(picture.layer, picture.channels, picture.others)
             return
-        self.session.source = source
-        self.session.forget_image()
+        self.session.forget_image(source)
         self._keeping.identify()
         self._go_on()
 

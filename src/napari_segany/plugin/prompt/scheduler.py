@@ -63,8 +63,8 @@ class Scheduler:
 
     def ask(self, session: Session) -> None:
         """Have all open objects segmented whose candidates are not known."""
-        questions = session.questions()
-        asker = questions[0].asker if questions else None
+        questions = session.requests()
+        asker = questions[0].predictor if questions else None
         wanted = {id(each.prompt) for question in questions for each in question.objects}
         # What is being asked already is waited for; the slider, or a choice, begins nothing anew.
         for key, asked in list(self._asked.items()):
@@ -77,7 +77,7 @@ class Scheduler:
             left = [each for each in question.objects if _identity(each) not in in_hand]
             for start in range(0, len(left), ASKED_AT_ONCE):
                 some = tuple(left[start : start + ASKED_AT_ONCE])
-                self._submit(session, Request(question.plane, some, question.asker))
+                self._submit(session, Request(question.plane, some, question.predictor))
 
     def forget(self) -> None:
         """Nothing that was asked will be answered, because all of it was stopped."""
@@ -101,11 +101,11 @@ class Scheduler:
             self._asked.pop(key, None)
             self.failed(in_plane(question.plane, error))
 
-        self.jobs.submit(key, ASK, question.ask, done, failed)
+        self.jobs.submit(key, ASK, question.predict, done, failed)
 
     def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
         """Have a plane embedded; if that fails, the line about the plane in view says why."""
-        asker = session.asker
+        asker = session.predictor
         if self._why(session, plane) is not None:
             self._trouble = None
 
@@ -169,5 +169,5 @@ def _identity(each: SegmentedObject) -> tuple[Any, ...]:
 
 
 def _same_asker(question: Request, asker: Predictor) -> bool:
-    mine = question.asker
+    mine = question.predictor
     return mine.model is asker.model and mine.embeddings is asker.embeddings
