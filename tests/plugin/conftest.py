@@ -24,16 +24,16 @@ class PatientJobs:
     def submit(
         self,
         key: Hashable,
-        urgency: int,
+        priority: int,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.waiting = [job for job in self.waiting if job[2] != key]
         self.count += 1
-        self.waiting.append((urgency, self.count, key, work, done, failed))
+        self.waiting.append((priority, self.count, key, work, done, failed))
 
-    def beside(
+    def run_beside(
         self,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
@@ -41,15 +41,15 @@ class PatientJobs:
     ) -> None:
         self.submit(("beside", self.count), -1, work, done, failed)
 
-    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+    def call_later(self, key: Hashable, act: Callable[[], object]) -> None:
         self.submit(key, -1, lambda _: None, lambda _: act(), self.fail)
 
     @staticmethod
     def fail(error: Exception) -> None:
         raise error
 
-    def stop(self, urgency: int = 0) -> None:
-        self.waiting = [job for job in self.waiting if job[0] < urgency]
+    def cancel(self, priority: int = 0) -> None:
+        self.waiting = [job for job in self.waiting if job[0] < priority]
 
     @property
     def busy(self) -> bool:

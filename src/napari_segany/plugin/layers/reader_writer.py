@@ -17,8 +17,8 @@ from napari_segany.io.read import open_image
 from napari_segany.io.save_labels import image_name, save_labels
 from napari_segany.io.table import TABLES, CsvTable
 from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import NEGLIGIBLE, PLACEMENT, to_world
-from napari_segany.plugin.prompt.labels_layer import METADATA
 
 LayerData = tuple[Any, dict[str, Any], str]
 

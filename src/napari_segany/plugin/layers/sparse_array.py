@@ -11,7 +11,7 @@ FRACTION = 0.25
 """Of the machine's memory; what is larger lies in a temporary file without holes filled."""
 
 
-def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
     """Zeros that can be written in place.
 
     Small arrays are in memory. Larger ones are mapped from a sparse temporary file, which is gone

@@ -5,7 +5,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QComboBox
 
-from napari_segany.plugin.prompt.layers import NAMES
+from napari_segany.plugin.layers.metadata import OWN_NAMES
 
 
 class LayerCombo(QComboBox):
@@ -39,7 +39,7 @@ class LayerCombo(QComboBox):
         self.clear()
         self.addItem(self.none, None)
         for layer in layers:
-            if type(layer) in self.kinds and layer.name not in NAMES:
+            if type(layer) in self.kinds and layer.name not in OWN_NAMES:
                 self.addItem(layer.name, layer)
         self.choose(chosen)
         self.blockSignals(False)
