@@ -2,7 +2,7 @@
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/interaction.py
 
-prints medians of click to preview, next reading and commit for images of several sizes, the longest
+prints medians of click to preview, next candidate and commit for images of several sizes, the longest
 of our own callbacks in the GUI thread, and the longest gap between turns of the event loop, with
 the plugin and without (the same clicks into an ordinary Points layer): medians of five windows
 each, in turns. Then 500 objects at once, from the boxes around those of a labels layer.
@@ -146,7 +146,7 @@ def with_plugin(
         )
         began = time.perf_counter()
         widget.next_candidate()
-        times["next reading"].append(time.perf_counter() - began)
+        times["next candidate"].append(time.perf_counter() - began)
         began = time.perf_counter()
         widget.commit()
         times["commit"].append(time.perf_counter() - began)
@@ -176,7 +176,7 @@ def many_objects(watch: Watch) -> dict[str, float]:
     widget.image_layer = layer
     turn_until(lambda: widget.model is not None)
     turn_until(lambda: not widget.jobs.busy)
-    widget.controller.into(None)
+    widget.controller.commit_into(None)
     rest(1)
     found = {}
     for what, act in (

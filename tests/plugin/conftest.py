@@ -11,6 +11,7 @@ from napari.layers import Image
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.session.journal import Journal, OpenJournal
 
 
 class PatientJobs:
@@ -86,13 +87,13 @@ def begin(
     """Opens a session on an image in the viewer."""
     begun: list[PromptController] = []
 
-    def make(data: Any, **image: Any) -> PromptController:
-        controller = PromptController(viewer, jobs, tmp_path / "journals")
+    def make(data: Any, open_journal: OpenJournal = Journal, **image: Any) -> PromptController:
+        controller = PromptController(viewer, jobs, tmp_path / "journals", open_journal)
         begun.append(controller)
         layer = Image(data, name="image", **image)
         viewer.add_layer(layer)
         controller.model = model
-        controller.open(layer)
+        controller.open_image(layer)
         jobs.run()
         return controller
 

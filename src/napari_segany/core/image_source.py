@@ -152,7 +152,7 @@ class ArraySource:
             raise PlaneError(f"{self.name} cannot be read: {error}") from error
 
     @property
-    def reading(self) -> dict[str, Any]:
+    def read_options(self) -> dict[str, Any]:
         """Keywords for reading the array; empty for plain planes."""
         if self.channel_axis is not None:
             return {"channel_axis": self.channel_axis, "channels": list(self.channels)}
@@ -205,7 +205,7 @@ class CompositeSource:
         return self.sources[0].shape
 
     @property
-    def reading(self) -> dict[str, Any]:
+    def read_options(self) -> dict[str, Any]:
         """Names of the images, as keywords."""
         return {"images": [each.name for each in self.sources]}
 

@@ -46,7 +46,7 @@ class ShapePrompt:
             region = filled if filled.area[0] else region
         return Prompt(self.points, self.signs or None, self.box, region)
 
-    def settle(self, before: Prompt) -> None:
+    def keep_order_of(self, before: Prompt) -> None:
         """Put points that the previous prompt has first, in its order, and keep its box if equal.
 
         Points of a layer come before those of shapes. Without this order, a click that follows a

@@ -57,7 +57,7 @@ def provenance(session: Session) -> Record:
             "name": source.name,
             "shape": list(source.shape),
             "limits": source.limits,
-            "reading": getattr(source, "reading", {}),
+            "reading": getattr(source, "read_options", {}),
         },
         "steps": _steps_to_record(session.steps),
     }
