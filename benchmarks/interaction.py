@@ -3,9 +3,9 @@
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/interaction.py
 
 prints medians of click to preview, next candidate and commit for images of several sizes, the
-longest of our own callbacks in the GUI thread, and the longest gap between turns of the event loop, with
-the plugin and without (the same clicks into an ordinary Points layer): medians of five windows
-each, in turns. Then 500 objects at once, from the boxes around those of a labels layer.
+longest of our own callbacks in the GUI thread, and the longest gap between turns of the event
+loop, with the plugin and without (the same clicks into an ordinary Points layer): medians of five
+windows each, in turns. Then 500 objects at once, from the boxes around those of a labels layer.
 """
 
 import argparse
