@@ -113,7 +113,7 @@ def test_a_click_refines_a_scribble(
 def test_points_come_in_the_order_in_which_they_were_asked() -> None:
     before = Prompt([[1, 1], [2, 2], [1, 1]], [1, 0, 1], box=[0, 0, 9, 9])
     drawn = ShapePrompt([[5, 5], [2, 2], [1, 1 + 1e-9], [2, 2]], [1, 1, 1, 0], [0, 0, 9, 9 - 1e-9])
-    drawn.settle(before)
+    drawn.keep_order_of(before)
     assert drawn.points == [[1, 1], [2, 2], [5, 5], [2, 2]]
     assert drawn.signs == [1, 0, 1, 1]
     assert drawn.box == [0, 0, 9, 9]
