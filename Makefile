@@ -13,14 +13,20 @@ CUDA ?= no
 # More options for every pip install, for example an index of your own.
 PIP_ARGS ?=
 
+# Test processes: one a core, at most four, since each loads torch; none with PARALLEL= . More
+# options for pytest go into TEST_ARGS, for example TEST_ARGS="tests/io -x".
+PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+TEST_ARGS ?=
+
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 RUN = $(VENV)/bin/
 
-.PHONY: help demo test lint docs benchmark clean
+.PHONY: help demo test test-all lint docs benchmark clean
 
 help:
 	@echo "make demo       install, fetch a model, segment a real image into demo/"
-	@echo "make test       install and run all tests"
+	@echo "make test       install and run the tests"
+	@echo "make test-all   the same with all random examples and steps, and the slow tests"
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       build the documentation into site/"
 	@echo "make benchmark  compare with the published code (DATA=folder of images with labels)"
@@ -45,7 +51,10 @@ demo: $(VENV)/.base
 	$(RUN)napari-segany demo --output demo
 
 test: $(VENV)/.test
-	scripts/run_tests.sh $(RUN)python
+	scripts/run_tests.sh $(RUN)python $(PARALLEL) $(TEST_ARGS)
+
+test-all: $(VENV)/.test
+	scripts/run_tests.sh $(RUN)python $(PARALLEL) --full $(TEST_ARGS)
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(RUN)ruff check .

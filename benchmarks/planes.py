@@ -1,4 +1,4 @@
-"""Peak memory for one large plane: python benchmarks/planes.py [--sides 8000 20000] [--blank]
+"""Peak memory for one large plane: python benchmarks/planes.py [--sides 8000 20000] [--blank].
 
 Every figure comes from a process of its own: its peak less the peak of the same work on a plane of
 64 x 64, so the libraries and the model are left out; the plane itself is counted.

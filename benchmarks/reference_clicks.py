@@ -6,7 +6,7 @@ gives both the same uint8 RGB images and the protocol of ``napari-segany evaluat
 where the object is widest, further ones in the middle of the largest error, the previous answer
 with every click. It prints the mean IoU over all objects after each click, of the mask that is
 meant and of the best that is offered. The published predictor is compared through the protocol
-that any predictor can follow, :class:`napari_segany.evaluation.click_metrics.Clicker`.
+that any predictor can follow, :class:`napari_segany.evaluation.click_metrics.InteractiveModel`.
 """
 
 import argparse

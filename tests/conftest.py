@@ -1,5 +1,6 @@
 """Fixtures that several rooms' tests share."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -8,10 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+# Test processes run beside each other: one thread each, which does not spin while it waits. OpenMP
+# reads this when torch is loaded. Tests that need more threads set their number themselves.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from tests.effort import VARIABLE
+from tests.scheduling import group_tests
 from tests.tiny import build_tiny_model
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -27,10 +35,38 @@ from napari_segany.weights import download
 from napari_segany.weights.catalog import get_spec
 from napari_segany.weights.resolve import Weights, find, import_file, load_weights
 
-# The same examples in every run where a change is judged by it; others wherever a person looks.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="all random examples and steps, and the tests that take minutes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # In CI the same examples in every run; elsewhere others each time, which finds more.
+    derandomize = bool(os.environ.get("CI"))
+    settings.register_profile("quick", derandomize=derandomize, max_examples=25)
+    settings.register_profile("full", derandomize=derandomize, max_examples=100)
+    if config.getoption("--full"):
+        os.environ[VARIABLE] = "1"
+        if config.option.markexpr == "not slow":
+            config.option.markexpr = ""
+    settings.load_profile("full" if os.environ.get(VARIABLE) else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        group_tests(items)
+
+
+def pytest_collection_finish() -> None:
+    # Imported modules live to the end; leaving them out makes collecting garbage several times
+    # faster, which napari does whenever a layer is removed.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

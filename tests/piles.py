@@ -1,4 +1,4 @@
-"""What labels must be, from a plain account of who wrote where."""
+"""The labels that a session must show, from a plain account of which object wrote where."""
 
 from typing import Any
 
@@ -7,70 +7,99 @@ from numpy.typing import NDArray
 
 from napari_segany.session.state import State
 
+HAND, NOTHING = -1, -2
+
 
 class Piles:
-    """For every pixel a pile of who wrote there, lowest first: object (None for a hand), value.
+    """A pile of writes for every pixel, lowest first: object (or the hand), value and order.
 
     With "keep" an object gets the pixels that are free when it is committed, and the same ones when
-    that is done again; what is taken out leaves the piles; what was painted by hand stays, and
+    the commit is redone; a removed object leaves the piles; what was painted by hand stays, and
     nothing below it is ever seen again.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.piles: dict[tuple[int, ...], list[tuple[int | None, int, int]]] = {}
-        # Which pixels each commit got at first.
-        self.got: dict[int, set[tuple[int, ...]]] = {}
+        size = int(np.prod(shape))
+        # Axes: height in the pile, pixel.
+        self.who = np.full((4, size), NOTHING, np.int32)
+        self.value = np.zeros((4, size), np.int32)
+        self.order = np.zeros((4, size), np.int32)
+        self.height = np.zeros(size, np.int32)
+        # Pixels that each commit got at first.
+        self.got: dict[int, NDArray[np.bool_]] = {}
 
-    def put(self, state: State, number: int) -> None:
-        """An object is committed."""
+    def add(self, state: State, number: int) -> None:
+        """Commit an object."""
         each = state.objects[number]
         assert each.commit is not None
         assert each.label is not None
         full = np.zeros(self.shape, bool)
         index = tuple(slice(None) if n is None else n for n in each.plane)
         full[index] = each.commit.mask.mask(0)
+        pixels = np.flatnonzero(full)
         again = each.commit.order in self.got
-        got = self.got.setdefault(each.commit.order, set())
-        for at in map(tuple, np.argwhere(full).tolist()):
-            pile = self.piles.setdefault(at, [])
-            # Below those that were committed later, which is so when a commit is done again.
-            place = len(pile)
-            while place and pile[place - 1][2] > each.commit.order:
-                place -= 1
-            below = [value for who, value, _ in pile[:place] if who is None or not again]
-            free = not below or below[-1] == 0
-            if (at in got or not again) and (each.commit.on_overlap == "replace" or free):
-                pile.insert(place, (number, each.label, each.commit.order))
-                got.add(at)
+        got = self.got.setdefault(each.commit.order, np.zeros(full.size, bool))
+        # Below those that were committed later, which is so when a commit is redone.
+        place = self.height[pixels]
+        for top in range(len(self.who), 0, -1):
+            place[(place == top) & (self.order[top - 1, pixels] > each.commit.order)] -= 1
+        below = np.zeros(len(pixels), np.int32)
+        for level in range(len(self.who)):
+            counts = (level < place) & ((self.who[level, pixels] == HAND) | (not again))
+            below[counts] = self.value[level, pixels[counts]]
+        written = (got[pixels] | (not again)) & (
+            (each.commit.on_overlap == "replace") | (below == 0)
+        )
+        self._insert(pixels[written], place[written], number, each.label, each.commit.order)
+        got[pixels[written]] = True
 
-    def take(self, number: int) -> None:
-        """An object is taken out."""
-        for pile in self.piles.values():
-            hand = max((i for i, entry in enumerate(pile) if entry[0] is None), default=-1)
-            pile[hand + 1 :] = [entry for entry in pile[hand + 1 :] if entry[0] != number]
+    def _insert(
+        self, pixels: NDArray[Any], place: NDArray[Any], who: int, value: Any, order: int
+    ) -> None:
+        if len(pixels) and self.height[pixels].max() == len(self.who):
+            for name, empty in (("who", NOTHING), ("value", 0), ("order", 0)):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.full_like(old, empty)]))
+        for rows, new in ((self.who, who), (self.value, value), (self.order, order)):
+            for level in range(len(rows) - 1, 0, -1):
+                moved = pixels[level > place]
+                rows[level, moved] = rows[level - 1, moved]
+            rows[place, pixels] = new
+        self.height[pixels] += 1
+
+    def remove(self, number: int) -> None:
+        """Take an object out, except where it lies below what was painted by hand."""
+        pixels = np.flatnonzero((self.who == number).any(axis=0))
+        who, levels = self.who[:, pixels], np.arange(len(self.who))[:, None]
+        hand = np.where(who == HAND, levels, -1).max(axis=0)
+        gone = (who == number) & (levels > hand)
+        stay = np.argsort(gone, axis=0, kind="stable")
+        for rows in (self.who, self.value, self.order):
+            rows[:, pixels] = np.take_along_axis(rows[:, pixels], stay, axis=0)
+        self.height[pixels] -= gone.sum(axis=0, dtype=np.int32)
+        above = levels >= self.height[pixels]
+        self.who[:, pixels] = np.where(above, NOTHING, self.who[:, pixels])
 
     def follow(self, before: State, now: State) -> None:
-        """What a step from one state to another does."""
+        """Do what the step from one state to another does."""
         for number, each in before.objects.items():
             other = now.objects.get(number)
             if each.commit and (other is None or other.commit is not each.commit):
-                self.take(number)
+                self.remove(number)
         done = [(n, each) for n, each in now.objects.items() if each.commit]
         for number, each in sorted(done, key=lambda pair: pair[1].commit.order):  # type: ignore[union-attr]
             earlier = before.objects.get(number)
             if earlier is None or earlier.commit is not each.commit:
-                self.put(now, number)
+                self.add(now, number)
 
     def paint(self, before: NDArray[Any], after: NDArray[Any]) -> None:
-        """Somebody painted by hand."""
-        for at in map(tuple, np.argwhere(before != after).tolist()):
-            self.piles.setdefault(at, []).append((None, int(after[at]), 0))
+        """Paint by hand."""
+        pixels = np.flatnonzero(before != after)
+        self._insert(pixels, self.height[pixels], HAND, np.ravel(after)[pixels], 0)
 
     def image(self) -> NDArray[np.int32]:
-        """The labels that this makes."""
-        found = np.zeros(self.shape, np.int32)
-        for at, pile in self.piles.items():
-            if pile:
-                found[at] = pile[-1][1]
-        return found
+        """Return the labels that this makes."""
+        top = np.maximum(self.height - 1, 0)
+        found = self.value[top, np.arange(len(top))]
+        return np.where(self.height > 0, found, 0).reshape(self.shape)

@@ -70,7 +70,7 @@ def test_the_format_alone_makes_results_be_made_again(
     folder: Path, segment: Any, monkeypatch: Any, capsys: Any
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr("napari_segany.batch.run.FORMAT", FORMAT - 1)
+        earlier.setattr("napari_segany.batch.preparation.FORMAT", FORMAT - 1)
         assert segment() == 0
     capsys.readouterr()
     assert segment() == 0

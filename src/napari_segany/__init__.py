@@ -6,6 +6,8 @@ The public names are loaded on first use, so importing the package costs neither
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_segany.openmp import wait_briefly
+
 if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from napari_segany.session.session import Session
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
+
+# Before torch is loaded, which reads it once: from the command line, in napari, and on workers.
+wait_briefly()
 
 __all__ = [
     "AutomaticParams",

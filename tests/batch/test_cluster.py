@@ -15,9 +15,10 @@ from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch import cluster as on_cluster
-from napari_segany.batch.cluster import ClusterExecutor, ModelRequest, _device, connect
+from napari_segany.batch.cluster import ClusterExecutor, _device, _processes, connect
 from napari_segany.batch.executor import Executor, LocalExecutor
 from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
+from napari_segany.batch.options import ModelRequest
 from napari_segany.batch.plan import Batch, ReadOptions, inspect
 from napari_segany.batch.products.edges import EdgesProduct, edge_files, edge_params
 from napari_segany.batch.products.labels import LABELS_PRODUCT
@@ -69,7 +70,7 @@ def test_the_same_files_as_here(
     local = LocalExecutor(tiny_model)
     for _ in run(batch(folder, here, local), local):
         pass
-    original, seen = cluster.compute, []
+    original, seen = cluster.compute_planes, []
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         for answer in original(*args, **kwargs):
@@ -79,11 +80,11 @@ def test_the_same_files_as_here(
                 os.kill(victim, signal.SIGKILL)
             yield answer
 
-    cluster.compute = watched  # type: ignore[method-assign]
+    cluster.compute_planes = watched  # type: ignore[method-assign]
     try:
         outcomes = list(run(batch(folder, there, cluster), cluster))
     finally:
-        cluster.compute = original  # type: ignore[method-assign]
+        cluster.compute_planes = original  # type: ignore[method-assign]
 
     assert [outcome.state for outcome in outcomes] == ["done"] * 3
     assert len(seen) == 24
@@ -143,20 +144,20 @@ def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
         weights = SimpleNamespace(sha256="0")
         return SimpleNamespace(precision=resolved, weights=weights, device=torch.device("cpu"))
 
-    def compute(task: Any, model: Any, images: Any) -> bytes:
+    def compute(job: Any, model: Any, images: Any) -> bytes:
         used.append(model.precision)
         return b""
 
     monkeypatch.setattr("napari_segany.models.sam.model.load_model", load)
     monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(name="0"))
-    monkeypatch.setattr(on_cluster, "compute", compute)
+    monkeypatch.setattr(on_cluster, "compute_plane", compute)
     monkeypatch.setattr(on_cluster, "_loaded", {})
     request = ModelRequest()
     for precision, device in (("exact", "cpu"), ("bfloat16", "cuda"), ("bfloat16", "cpu")):
         recipe = Recipe("m", "0", precision=precision, device_kind=device)
-        task: Any = SimpleNamespace(recipe=recipe)
+        job: Any = SimpleNamespace(recipe=recipe)
         on_cluster._model(request)
-        _, differences = on_cluster._compute_on_worker(request, task)
+        _, differences = on_cluster._compute_on_worker(request, job)
         assert differences == (
             ["device is cpu here and cuda in the recipe"] if device == "cuda" else []
         )
@@ -171,6 +172,14 @@ def test_addresses_that_mean_nothing(address: str, stacks, capsys):
     assert "local:N" in capsys.readouterr().err
     with pytest.raises(InputError), connect(address, None, ModelRequest()):
         pass
+
+
+def test_two_clusters_on_one_machine_share_no_port():
+    """Warnings are errors here, and a port that is taken is one."""
+    with _processes(1) as first, _processes(1) as second:
+        ports = {each.scheduler.http_server.port for each in (first, second)}
+        assert len(ports) == 2
+        assert 8787 not in ports
 
 
 def test_a_file_of_no_scheduler_is_told_at_once(tmp_path):

@@ -1,4 +1,4 @@
-"""Which files are meant, and what their results are called."""
+"""Tests of finding input files and naming their results."""
 
 from pathlib import Path
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.batch.conftest import results
+from tests.effort import choose_count
 
 from napari_segany.batch.report import REPORT
 
@@ -21,7 +22,7 @@ FAST = (
     *("--max-area-fraction", "1", "--box-nms-thresh", "0.5"),
     *("--normalise", "stack", "--export", "coco", "rois", "yolo", "masks"),
 )
-KILLS = 10
+KILLS = choose_count(10, 5)
 
 
 class Forker:
@@ -79,7 +80,7 @@ def finished_planes(output: Path) -> int:
     return kept + 20 * len(list(output.glob("*_recipe.json")))
 
 
-def test_ten_kills_at_random_moments(forker: Forker, stacks: Callable[..., Path]) -> None:
+def test_kills_at_random_moments(forker: Forker, stacks: Callable[..., Path]) -> None:
     folder = stacks()
     command = ["segment", str(folder), "-o"]
     whole, broken = folder.parent / "whole", folder.parent / "broken"

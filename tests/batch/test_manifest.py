@@ -144,10 +144,10 @@ def test_the_report_escapes_everything():
 def test_a_header_of_wrong_types_begins_anew(tmp_path):
     work: PlaneCheckpoint[bytes] = PlaneCheckpoint(tmp_path / "a.work", bytes)
     work.begin("k" * 3, "recipe", "c")
-    assert work.take_up("kkk") == "recipe"
+    assert work.resume("kkk") == "recipe"
     for text in ("[]", "null", '{"key": "kkk"}', '{"key": "kkk", "recipe": 5, "content": ""}'):
         (tmp_path / "a.work" / "header.json").write_text(text)
-        assert work.take_up("kkk") is None
+        assert work.resume("kkk") is None
 
 
 def test_another_image_of_the_same_name_is_refused(segment, tmp_path):

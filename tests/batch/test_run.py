@@ -1,4 +1,4 @@
-"""What a batch does, does again, and leaves alone."""
+"""Tests of a run: images that are computed, computed again, and left unchanged."""
 
 import json
 import os
@@ -15,11 +15,12 @@ from tests.batch.conftest import results
 
 from napari_segany import AutomaticParams, SamModel
 from napari_segany.batch import run as running
-from napari_segany.batch.executor import LocalExecutor, Task
+from napari_segany.batch.executor import LocalExecutor, PlaneJob
 from napari_segany.batch.inputs import find_inputs, name_results
-from napari_segany.batch.manifest import ResultStore
-from napari_segany.batch.plan import Batch, Item, Outcome, ReadOptions, inspect
+from napari_segany.batch.manifest import PlaneCheckpoint, ResultStore
+from napari_segany.batch.plan import Batch, Outcome, ReadOptions, inspect
 from napari_segany.batch.products.labels import LABELS_PRODUCT, LabelsProduct
+from napari_segany.batch.protocol import Item
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.io.result_files import Outputs
 
@@ -35,10 +36,10 @@ class Counting(LocalExecutor):
         super().__init__(model)
         self.computed: list[tuple[str, tuple[int, ...]]] = []
 
-    def compute(self, tasks: Any, *args: Any, **kwargs: Any) -> Any:
-        for task, answer in super().compute(tasks, *args, **kwargs):
-            self.computed.append((task.name, task.index))
-            yield task, answer
+    def compute_planes(self, jobs: Any, *args: Any, **kwargs: Any) -> Any:
+        for job, result in super().compute_planes(jobs, *args, **kwargs):
+            self.computed.append((job.name, job.index))
+            yield job, result
 
 
 @pytest.fixture
@@ -189,14 +190,14 @@ def test_a_damaged_plane_is_done_again(stacks, do):
 
 def test_a_bad_plane_fails_its_image_only(stacks, do, monkeypatch):
     folder = stacks(2, 3)
-    original = running.Task
+    original = running.PlaneJob
 
-    def with_bad_plane(name: str, *rest: Any) -> Task:
-        task = original(name, *rest)
-        bad = name == "stack0" and task.index == (1,)
-        return replace(task, index=(99,)) if bad else task
+    def with_bad_plane(name: str, *rest: Any) -> PlaneJob:
+        job = original(name, *rest)
+        bad = name == "stack0" and job.index == (1,)
+        return replace(job, index=(99,)) if bad else job
 
-    monkeypatch.setattr(running, "Task", with_bad_plane)
+    monkeypatch.setattr(running, "PlaneJob", with_bad_plane)
     outcomes, computed = do(folder, folder.parent / "out")
     assert states(outcomes) == ["failed", "done"]
     # What comes after the bad plane is not computed in vain.
@@ -210,7 +211,7 @@ def test_a_disk_that_is_full_is_one_sentence(stacks, do, monkeypatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_segany.io.result_files.write_picture", full)
+    monkeypatch.setattr("napari_segany.io.result_files.write_png", full)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert outcome.state == "failed"
     assert "No space left on device" in outcome.error
@@ -225,15 +226,15 @@ def test_an_image_that_is_written_anew_before_it_is_finished_is_told(
 ):
     folder = stacks(1, 2)
     path = folder / "stack0.tif"
-    original = running.PlaneCheckpoint.keep
+    original = PlaneCheckpoint.save
 
-    def rewritten(work: Any, number: int, content: bytes) -> None:
-        original(work, number, content)
+    def rewritten(checkpoint: Any, number: int, content: bytes) -> None:
+        original(checkpoint, number, content)
         if number == 1:
             shape = (planes, 40, 50)
             tifffile.imwrite(path, np.ones(shape, np.uint8), photometric="minisblack")
 
-    monkeypatch.setattr(running.PlaneCheckpoint, "keep", rewritten)
+    monkeypatch.setattr(PlaneCheckpoint, "save", rewritten)
     (outcome,), _ = do(folder, folder.parent / "out")
     assert outcome.state == "failed"
     assert outcome.error == f"{path} was changed while it was segmented; run it again."
@@ -256,10 +257,10 @@ def test_an_image_that_changes_while_it_is_segmented_is_told(stacks, do, monkeyp
 def test_two_processes_share_a_folder(stacks, do):
     folder = stacks(2, 2)
     output = folder.parent / "out"
-    with ResultStore(output).hold("stack0") as mine:
+    with ResultStore(output).lock("stack0") as mine:
         assert mine
         outcomes, computed = do(folder, output)
-    assert states(outcomes) == ["elsewhere", "done"]
+    assert states(outcomes) == ["locked", "done"]
     assert {name for name, _ in computed} == {"stack1"}
     assert states(do(folder, output)[0]) == ["done", "same"]
 

@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -34,29 +33,18 @@ def read_table(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "command", [[], ["segment"], ["prompt"], ["models"], ["models", "fetch"], ["demo"]]
 )
-def test_help_loads_neither_torch_nor_napari_and_answers_at_once(command):
+def test_help_loads_neither_torch_nor_napari(command):
     code = (
-        "import sys, time; start = time.perf_counter()\n"
+        "import sys\n"
         "from napari_segany.cli.main import main\n"
         f"code = main({[*command, '--help']!r})\n"
         "heavy = {'torch', 'napari', 'qtpy', 'onnx', 'skimage', 'scipy'} & set(sys.modules)\n"
-        "print(code, sorted(heavy), time.perf_counter() - start)"
+        "print(code, sorted(heavy))"
     )
-    fastest = 10.0
-    for _ in range(3):
-        start = time.perf_counter()
-        out = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        fastest = min(fastest, time.perf_counter() - start)
-        exit_code, heavy = out.stdout.splitlines()[-1].split(" ", 1)[0], out.stdout
-        assert exit_code == "0"
-        assert "[]" in heavy.splitlines()[-1], heavy.splitlines()[-1]
-        if fastest < 0.5:
-            break
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # Benchmarks measure how long it takes.
+    assert out.stdout.splitlines()[-1] == "0 []"
     assert "usage:" in out.stdout
-    # A third of a second on an idle machine; loading torch would take several.
-    assert fastest < 3
 
 
 def test_labels_equal_the_python_function_and_keep_axes_and_pixel_size(tiny, tmp_path, capsys):

@@ -1,5 +1,4 @@
-"""The meaning of files, on the command line: which image, which channels, which planes, and what is
-guessed."""
+"""Options of reading on the command line: images of a file, channels, planes, and guesses."""
 
 import json
 from pathlib import Path

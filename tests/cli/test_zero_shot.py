@@ -69,16 +69,16 @@ def test_edges_are_a_map_of_every_plane(tiny: Any, folder: Path, soft: bool, cap
 def test_what_was_done_is_not_done_again(
     tiny: Any, folder: Path, command: str, product: Any, capsys: Any, monkeypatch: Any
 ) -> None:
-    compute, planes = product.compute, []
+    compute, planes = product.compute_plane, []
 
-    def until_the_second(self: Any, image: Any, layout: Any, *rest: Any, **given: Any) -> bytes:
-        planes.append(rest[-1])
+    def until_the_second(self: Any, plane: Any, *rest: Any, **given: Any) -> bytes:
+        planes.append(plane.index)
         if len(planes) == 2:
             raise KeyboardInterrupt
-        found: bytes = compute(self, image, layout, *rest, **given)
+        found: bytes = compute(self, plane, *rest, **given)
         return found
 
-    monkeypatch.setattr(product, "compute", until_the_second)
+    monkeypatch.setattr(product, "compute_plane", until_the_second)
     assert run(command, folder) == 130
     assert run(command, folder) == 0
     # The first plane was kept.

@@ -7,7 +7,7 @@ import pytest
 
 from napari_segany import AutomaticParams, evaluate
 from napari_segany.errors import InputError
-from napari_segany.evaluation.interactive_models import WatershedClicker
+from napari_segany.evaluation.interactive_models import WatershedModel
 from napari_segany.evaluation.tasks import EvaluationSettings
 
 
@@ -24,13 +24,13 @@ def test_predictors_are_measured_side_by_side(pairs: Any, tiny_model: Any) -> No
     told: list[tuple[int, int]] = []
     found = evaluate(
         *pairs,
-        [tiny_model, WatershedClicker()],
+        [tiny_model, WatershedModel()],
         EvaluationSettings(tasks=("clicks", "boxes"), clicks=2),
         progress=lambda done, of: told.append((done, of)),
     )
     assert list(found) == ["tiny", "watershed"]
     assert found["tiny"].objects == found["watershed"].asked == 3
-    assert {"mIoU@1", "oracle mIoU@2", "box mIoU"} <= set(found["tiny"].figures())
+    assert {"mIoU@1", "oracle mIoU@2", "box mIoU"} <= set(found["tiny"].scores())
     assert told == [(n, 4) for n in (1, 2, 3, 4)]
 
 
@@ -47,9 +47,9 @@ def test_what_does_not_fit_is_told(pairs: Any, tiny_model: Any) -> None:
 def test_iterables_of_any_kind_are_taken(pairs: Any, tiny_model: Any) -> None:
     settings = EvaluationSettings(tasks=("boxes",))
     wanted = evaluate(*pairs, tiny_model, settings)
-    for who in (tiny_model, iter([tiny_model])):
-        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), who, settings)
-        assert found["tiny"].figures() == wanted["tiny"].figures()
+    for predictor in (tiny_model, iter([tiny_model])):
+        found = evaluate(iter(pairs[0]), map(np.asarray, pairs[1]), predictor, settings)
+        assert found["tiny"].scores() == wanted["tiny"].scores()
 
 
 @pytest.mark.parametrize("kind", [np.uint64, np.int64, np.float64])
@@ -66,7 +66,7 @@ def test_ids_of_truth_are_told_apart_and_negative_ones_are_none(
     )
     plain, others = (evaluate(images, each, tiny_model, settings) for each in (truth, wide))
     assert others["tiny"].objects == plain["tiny"].objects == 3
-    assert others["tiny"].figures() == pytest.approx(plain["tiny"].figures(), nan_ok=True)
+    assert others["tiny"].scores() == pytest.approx(plain["tiny"].scores(), nan_ok=True)
 
 
 def test_truth_that_is_no_ids_is_refused(pairs: Any, tiny_model: Any) -> None:

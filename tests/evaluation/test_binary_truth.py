@@ -12,7 +12,7 @@ from skimage import data, measure, morphology
 from napari_segany import evaluate
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
-from napari_segany.evaluation.binary_truth import components, noticed
+from napari_segany.evaluation.binary_truth import describe_binary, split_components
 from napari_segany.evaluation.tasks import EvaluationSettings
 
 FEW = EvaluationSettings(tasks=("boxes",))
@@ -36,22 +36,22 @@ def discs(*ids: int) -> Any:
 def test_a_mask_and_classes_are_noticed_and_objects_are_not(coins: Any) -> None:
     count = measure.label(coins[1]).max()
     assert count > 10
-    assert noticed(coins[1]) == f"one value, 255, in {count} separate parts"
-    assert noticed(discs(1, 2, 1, 2)) == "2 values in 4 separate parts"
-    assert noticed(coins[1] > 0).startswith("one value, True, in")
+    assert describe_binary(coins[1]) == f"one value, 255, in {count} separate parts"
+    assert describe_binary(discs(1, 2, 1, 2)) == "2 values in 4 separate parts"
+    assert describe_binary(coins[1] > 0).startswith("one value, True, in")
     for labels in (discs(1, 2, 3), discs(1, 1, 2, 3), discs(7), discs(0), discs(-1, -1)):
-        assert noticed(labels) == ""
+        assert describe_binary(labels) == ""
     speck = discs(5)
     speck[0, 0] = 5
-    assert noticed(speck) == ""
+    assert describe_binary(speck) == ""
 
 
 def test_parts_of_each_label_are_objects() -> None:
     touching = discs(1, 2)
     touching[8, 16:24] = 1
-    assert components(touching).max() == 2
-    assert components(discs(255, 255, -1, 0)).max() == 2
-    assert components(discs(3, 3) > 0).max() == 2
+    assert split_components(touching).max() == 2
+    assert split_components(discs(255, 255, -1, 0)).max() == 2
+    assert split_components(discs(3, 3) > 0).max() == 2
 
 
 def test_arrays_are_warned_of_counted_apart_or_refused(coins: Any, tiny_model: Any) -> None:
@@ -60,8 +60,8 @@ def test_arrays_are_warned_of_counted_apart_or_refused(coins: Any, tiny_model: A
     with pytest.warns(UserWarning, match=f"Truth 0 holds one value, 255, in {parts}"):
         found = evaluate([image], [mask], tiny_model, FEW)
     assert found["tiny"].objects == 1
-    for how, count in (("components", parts), ("one", 1)):
-        settings = EvaluationSettings(tasks=("boxes",), binary_truth=how)  # type: ignore[arg-type]
+    for treatment, count in (("components", parts), ("one", 1)):
+        settings = EvaluationSettings(tasks=("boxes",), binary_truth=treatment)  # type: ignore[arg-type]
         assert evaluate([image], [mask], tiny_model, settings)["tiny"].objects == count
     refused = EvaluationSettings(tasks=("boxes",), binary_truth="refuse")
     with pytest.raises(InputError, match="objects are not told apart"):

@@ -9,10 +9,10 @@ from napari_segany.core.edges import mask_edges, normalised, thinned
 from napari_segany.errors import Cancelled
 from napari_segany.evaluation.boundary_metrics import (
     average_precision,
-    count,
-    intervals,
-    match,
-    score,
+    confidence_intervals,
+    count_boundaries,
+    match_pixels,
+    score_boundaries,
 )
 
 
@@ -23,27 +23,27 @@ def line(col: int, rows: slice = slice(0, 30)) -> np.ndarray:
 
 
 def test_pixels_are_matched_one_to_one_within_a_distance():
-    right, found = match(line(10), line(11), 1.5)
+    right, found = match_pixels(line(10), line(11), 1.5)
     assert right.sum() == found.sum() == 30
-    right, found = match(line(10), line(12), 1.5)
+    right, found = match_pixels(line(10), line(12), 1.5)
     assert right.sum() == found.sum() == 0
     # Two lines beside one: only one of them can be right.
-    right, found = match(line(10) | line(12), line(11), 1.5)
+    right, found = match_pixels(line(10) | line(12), line(11), 1.5)
     assert (right.sum(), found.sum()) == (30, 30)
-    assert match(line(10), np.zeros((30, 40), bool), 5)[0].sum() == 0
+    assert match_pixels(line(10), np.zeros((30, 40), bool), 5)[0].sum() == 0
 
 
 def test_scores_by_hand():
     # An edge of strength 0.9 that is right and one of 0.4 that is not; two annotators, of whom the
     # second drew another line.
     edges = 0.9 * line(10) + 0.4 * line(30)
-    counted = count(edges, [line(10), line(20)], steps=9, tolerance=0.02)
+    counted = count_boundaries(edges, [line(10), line(20)], steps=9, tolerance=0.02)
     assert counted.true.tolist() == [60] * 9
     # Thresholds 0.1 to 0.4 see both lines, 0.5 to 0.9 the strong one.
     assert counted.found.tolist() == [60] * 4 + [30] * 5
     assert counted.found_right.tolist() == [30] * 9
     assert counted.true_found.tolist() == [30] * 9
-    scores = score([counted])
+    scores = score_boundaries([counted])
     # Precision 1 and recall one half.
     assert scores.ods == scores.ois == pytest.approx(2 / 3)
     assert scores.r50 == pytest.approx(0.5)
@@ -51,12 +51,12 @@ def test_scores_by_hand():
 
 
 def test_each_image_may_have_its_own_threshold():
-    strong = count(0.9 * line(10) + 0.6 * line(30), [line(10)], 9, 0.02)
-    weak = count(0.5 * line(10) + 0.2 * line(30), [line(10)], 9, 0.02)
-    scores = score([strong, weak])
+    strong = count_boundaries(0.9 * line(10) + 0.6 * line(30), [line(10)], 9, 0.02)
+    weak = count_boundaries(0.5 * line(10) + 0.2 * line(30), [line(10)], 9, 0.02)
+    scores = score_boundaries([strong, weak])
     assert scores.ois == pytest.approx(1)
     assert scores.ods < 1
-    low, high = intervals([strong, weak])["ods"]
+    low, high = confidence_intervals([strong, weak])["ods"]
     assert low <= scores.ods <= high
 
 
@@ -91,7 +91,7 @@ def test_a_matching_is_as_large_as_can_be():
     rng = np.random.default_rng(0)
     for _ in range(5):
         edges, truth = rng.random((2, 30, 40)) < 0.2
-        right, found = match(edges, truth, 2.3)
+        right, found = match_pixels(edges, truth, 2.3)
         here, there = np.argwhere(edges), np.argwhere(truth)
         near = np.linalg.norm(here[:, None] - there[None], axis=-1) <= 2.3
         wanted = (maximum_bipartite_matching(csr_array(near), "column") >= 0).sum()
@@ -102,4 +102,4 @@ def test_a_matching_is_as_large_as_can_be():
 
 def test_counting_can_be_stopped():
     with pytest.raises(Cancelled):
-        count(0.5 * line(3), [line(3)], should_stop=lambda: True)
+        count_boundaries(0.5 * line(3), [line(3)], should_stop=lambda: True)

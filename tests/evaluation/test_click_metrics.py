@@ -7,14 +7,14 @@ import pytest
 
 from napari_segany import Prompt
 from napari_segany.evaluation.click_metrics import (
-    click_through,
+    innermost_pixel,
     iou,
     jittered_box,
     next_click,
-    widest,
+    simulate_clicks,
 )
-from napari_segany.evaluation.interactive_models import BASELINES, SamClicker
-from napari_segany.evaluation.summary import Summary
+from napari_segany.evaluation.interactive_models import BASELINES, SamInteractiveModel
+from napari_segany.evaluation.summary import EvaluationSummary
 
 
 def disc(row: float, col: float, radius: float, shape: tuple[int, int] = (60, 80)) -> np.ndarray:
@@ -23,12 +23,12 @@ def disc(row: float, col: float, radius: float, shape: tuple[int, int] = (60, 80
 
 
 def test_the_first_click_is_in_the_middle():
-    depth, place = widest(disc(20, 30, 9))
+    depth, place = innermost_pixel(disc(20, 30, 9))
     assert place == (20, 30)
     assert depth == pytest.approx(9, abs=1)
     # At the border of the plane, outside counts as not the object.
-    assert widest(disc(0, 0, 9))[1] == (3, 3)
-    assert widest(np.zeros((5, 5), bool)) == (0, (0, 0))
+    assert innermost_pixel(disc(0, 0, 9))[1] == (3, 3)
+    assert innermost_pixel(np.zeros((5, 5), bool)) == (0, (0, 0))
 
 
 def test_the_next_click_is_in_the_largest_error():
@@ -65,11 +65,11 @@ def test_clicks_follow_the_confident_mask_and_the_oracle_takes_the_best():
     truth = disc(20, 30, 9)
     half = truth & (np.arange(80) < 30)
     clicker = Scripted([[half, truth], [truth]])
-    (scores,) = click_through(clicker, np.zeros((60, 80)), [(4, truth)], 5)
+    (scores,) = simulate_clicks(clicker, np.zeros((60, 80)), [(4, truth)], 5)
     assert scores.label == 4
     assert scores.confident == pytest.approx([iou(half, truth), 1, 1, 1, 1])
     assert scores.oracle.tolist() == [1, 1, 1, 1, 1]
-    reached = Summary("", confident=scores.confident[None])
+    reached = EvaluationSummary("", confident=scores.confident[None])
     assert [reached.clicks_to(t).tolist() for t in (0.85, 0.3)] == [[2], [1]]
     # All is right after two; nothing more is asked.
     assert len(clicker.asked) == 2
@@ -82,19 +82,19 @@ def test_clicks_follow_the_confident_mask_and_the_oracle_takes_the_best():
 def test_an_object_that_is_never_reached_takes_all_clicks():
     truth = disc(20, 30, 9)
     never = Scripted([[disc(50, 70, 3)]] * 4)
-    (scores,) = click_through(never, np.zeros((60, 80)), [(1, truth)], 4)
-    assert Summary("", confident=scores.confident[None]).clicks_to(0.9).tolist() == [4]
+    (scores,) = simulate_clicks(never, np.zeros((60, 80)), [(1, truth)], 4)
+    assert EvaluationSummary("", confident=scores.confident[None]).clicks_to(0.9).tolist() == [4]
 
 
 def test_one_by_one_and_together_are_the_same(tiny_model: Any):
     image = np.random.default_rng(0).integers(0, 255, (60, 80)).astype(np.uint8)
     objects = [(1, disc(20, 30, 9)), (2, disc(40, 60, 12)), (3, disc(10, 70, 5))]
-    together = click_through(SamClicker(tiny_model), image, objects, 4)
+    together = simulate_clicks(SamInteractiveModel(tiny_model), image, objects, 4)
 
-    class OneByOne(SamClicker):
+    class OneByOne(SamInteractiveModel):
         click_together: Any = None
 
-    alone = click_through(OneByOne(tiny_model), image, objects, 4)
+    alone = simulate_clicks(OneByOne(tiny_model), image, objects, 4)
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one.confident, other.confident)
         assert np.array_equal(one.oracle, other.oracle)
@@ -105,7 +105,7 @@ def test_one_by_one_and_together_are_the_same(tiny_model: Any):
 def test_baselines_find_a_bright_disc(name: str):
     truth = disc(30, 40, 12)
     image = (truth * 200).astype(np.uint8) + 20
-    (scores,) = click_through(BASELINES[name](), image, [(1, truth)], 3)
+    (scores,) = simulate_clicks(BASELINES[name](), image, [(1, truth)], 3)
     assert scores.confident[0] > 0.8
 
 
@@ -124,7 +124,7 @@ def test_what_is_meant_may_be_what_is_plausible(tiny_model: Any):
     points, labels = np.array([[20.0, 25.0]]), np.array([1])
     first = {}
     for ranking in ("predicted_iou", "plausible"):
-        clicker = SamClicker(tiny_model, ranking=ranking)
+        clicker = SamInteractiveModel(tiny_model, ranking=ranking)
         clicker.begin(image)
         clicker.begin_object()
         first[clicker.name] = clicker.click(points, labels)[0][0]

@@ -10,9 +10,9 @@ import pytest
 
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation import comparison
-from napari_segany.evaluation.comparison import VALUES, compare, draw_errors
+from napari_segany.evaluation.comparison import ERROR_VALUES, compare, draw_errors
 from napari_segany.evaluation.export_comparison import save_comparison
-from napari_segany.evaluation.instance_metrics import Comparison, score
+from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 
 WHOLE = ((None, None),)
 PLANES = ((0, None, None), (1, None, None))
@@ -39,7 +39,7 @@ def plane() -> tuple[Any, Any]:
 
 def test_a_row_an_object(plane: Any) -> None:
     found = compare(reading(*plane), WHOLE)
-    assert found.mean == score(Comparison.of(*plane))
+    assert found.mean == score_instances(ObjectOverlaps.from_labels(*plane))
     assert {k: v for k, v in found.counts.items() if v} == {
         **{"correct": 1, "split": 1, "missed": 1, "false": 1}
     }
@@ -58,16 +58,16 @@ def test_a_row_an_object(plane: Any) -> None:
 def test_the_map_of_errors(plane: Any, monkeypatch: Any) -> None:
     # Blocks of one row must give the same.
     for pixels in (1 << 20, 1):
-        monkeypatch.setattr(comparison, "BLOCK", pixels)
+        monkeypatch.setattr(comparison, "PIXELS_PER_BLOCK", pixels)
         found = compare(reading(*plane), WHOLE)
         assert found.objects.position[:, 0].tolist() == [1.5, 11.5, 0.5, 17.5]
         drawn = np.zeros((20, 30), np.uint8)
         draw_errors(reading(*plane), found, drawn)
         expected = np.zeros((20, 30), np.uint8)
-        expected[0:4, 0:4] = VALUES["correct"]
-        expected[10:14, 0:10] = VALUES["split"]
-        expected[0:2, 20:30] = VALUES["missed"]
-        expected[16:20, 20:26] = VALUES["false"]
+        expected[0:4, 0:4] = ERROR_VALUES["correct"]
+        expected[10:14, 0:10] = ERROR_VALUES["split"]
+        expected[0:2, 20:30] = ERROR_VALUES["missed"]
+        expected[16:20, 20:26] = ERROR_VALUES["false"]
         np.testing.assert_array_equal(drawn, expected)
 
 
@@ -80,8 +80,8 @@ def test_what_is_false_lies_over_true_objects() -> None:
     assert found.counts["false"] == 1
     drawn = np.zeros((4, 12), np.uint8)
     draw_errors(reading(truth, prediction), found, drawn)
-    assert (drawn[0:2, 2:10] == VALUES["false"]).all()
-    assert np.count_nonzero(drawn == VALUES["missed"]) == 48 - 16
+    assert (drawn[0:2, 2:10] == ERROR_VALUES["false"]).all()
+    assert np.count_nonzero(drawn == ERROR_VALUES["missed"]) == 48 - 16
 
 
 def test_objects_of_each_plane_and_through_planes(plane: Any) -> None:
@@ -101,7 +101,7 @@ def test_objects_of_each_plane_and_through_planes(plane: Any) -> None:
     assert [p["plane"] for p in each.to_dict()["by_plane"]] == ["0", "1"]
 
     whole = compare(read, PLANES, together=True)
-    assert whole.mean == score(Comparison.of(truth, prediction))
+    assert whole.mean == score_instances(ObjectOverlaps.from_labels(truth, prediction))
     table = whole.columns()
     # 16 of 56 voxels: all that was found lies in it, so it is inexact.
     assert table["verdict"].tolist() == ["inexact", "split", "missed", "false"]
@@ -111,10 +111,10 @@ def test_objects_of_each_plane_and_through_planes(plane: Any) -> None:
     assert whole.objects.position[0].tolist() == [1, 4.5, 1.5]
     drawn = np.zeros(truth.shape, np.uint8)
     draw_errors(read, whole, drawn)
-    assert (drawn[truth == 1] == VALUES["inexact"]).all()
+    assert (drawn[truth == 1] == ERROR_VALUES["inexact"]).all()
     draw_errors(read, each, drawn)
-    assert (drawn[0][truth[0] == 1] == VALUES["correct"]).all()
-    assert (drawn[1][truth[1] == 1] == VALUES["missed"]).all()
+    assert (drawn[0][truth[0] == 1] == ERROR_VALUES["correct"]).all()
+    assert (drawn[1][truth[1] == 1] == ERROR_VALUES["missed"]).all()
     json.dumps(whole.to_dict())
 
 

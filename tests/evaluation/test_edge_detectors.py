@@ -10,8 +10,8 @@ from skimage.color import rgb2gray
 from skimage.feature import canny
 from skimage.filters import sobel
 
-from napari_segany.evaluation.boundary_metrics import best_f, count
-from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdges
+from napari_segany.evaluation.boundary_metrics import best_f, count_boundaries
+from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
 from napari_segany.zero_shot.edges import find_edges
 
 
@@ -24,7 +24,7 @@ def test_the_rim_of_a_disc_is_found(name: str) -> None:
     edges = EDGE_BASELINES[name].edges((disc * 100.0 + 60 + noise).astype(np.uint8))
     assert edges.dtype == np.float32
     assert 0 <= edges.min() <= edges.max() <= 1
-    assert best_f(count(edges, [rim], tolerance=0.02)) > 0.9
+    assert best_f(count_boundaries(edges, [rim], tolerance=0.02)) > 0.9
 
 
 def test_they_are_those_of_scikit_image() -> None:
@@ -44,6 +44,6 @@ def test_they_are_those_of_scikit_image() -> None:
 
 def test_a_model_draws_what_the_command_draws(tiny_model: Any) -> None:
     image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
-    finder = SamEdges(tiny_model)
+    finder = SamEdgeDetector(tiny_model)
     assert finder.name == "tiny"
     assert np.array_equal(finder.edges(image), find_edges(tiny_model, image))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from napari_segany import save_labels
 from napari_segany.cli.main import main
+from napari_segany.core.callbacks import BatchEvent
 from napari_segany.evaluation import run as running
 from napari_segany.evaluation import tasks
 from napari_segany.zero_shot.proposals import PROPOSALS, propose
@@ -76,7 +77,7 @@ def test_what_was_measured_is_not_measured_again(
 ):
     assert run(folder, "--tasks", "clicks", "--json") == 0
     first = json.loads(capsys.readouterr().out.splitlines()[-1])
-    monkeypatch.setattr(running._Planes, "_measured", None)
+    monkeypatch.setattr(running._PlanePairs, "_measure_one", None)
     assert run(folder, "--tasks", "clicks", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == first
     # Another setting is another measurement, which fails here.
@@ -157,7 +158,7 @@ def test_edges_beside_classical_detectors(
         assert sheet.width == 6 * 224
         assert sheet.height == 2 * (round(220 * 48 / 56) + 20)
     assert (out / "edges_precision_recall.png").exists()
-    monkeypatch.setattr(running._Planes, "_measured", None)
+    monkeypatch.setattr(running._PlanePairs, "_measure_one", None)
     assert run(folder, "--tasks", "edges") == 0
 
 
@@ -256,15 +257,11 @@ def test_a_blank_plane_is_not_measured(folder: Path, model: Any, capsys: Any):
 
 
 def test_progress_grows_within_a_stack(folder: Path, model: Any):
-    told: list[tuple[str, float, int]] = []
+    told: list[BatchEvent] = []
     pairs = [(folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif")]
     settings = tasks.EvaluationSettings(tasks=("boxes",))
-    list(
-        running.evaluate_folder(
-            pairs, [model], settings, folder / "out", progress=lambda *given: told.append(given)
-        )
-    )
-    assert told == [("a0.tif", 0, 1), ("a0.tif", 0.5, 1), ("a0.tif", 1, 1)]
+    list(running.evaluate_folder(pairs, [model], settings, folder / "out", progress=told.append))
+    assert told == [BatchEvent("a0.tif", done, 1) for done in (0, 0.5, 1)]
 
 
 def test_another_file_of_the_same_image_is_measured_anew(folder: Path, model: Any):

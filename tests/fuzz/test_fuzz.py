@@ -1,4 +1,4 @@
-"""Five hundred files that are wrong somewhere, through the command line and through Python.
+"""Hundreds of files that are wrong somewhere, through the command line and through Python.
 
 Whatever they are, nobody sees a traceback, exit codes are right, and good files beside them are
 done. Every file is made from its number, so a failure is repeated by its number alone.
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.effort import choose_count
 from tests.fuzz import images, labels, tables
 from tests.fuzz.documents import make_document
 
@@ -25,7 +26,9 @@ from napari_segany.io.read import open_image
 from napari_segany.session import ArraySource, Session, provenance, replay
 from napari_segany.session.session_file import read_session
 
-IMAGES, TABLES, LABELS, RECIPES, SESSIONS = 160, 110, 90, 80, 60
+IMAGES = choose_count(160, 64)
+LABELS, RECIPES, SESSIONS = choose_count(90, 45), choose_count(80, 40), choose_count(60, 30)
+TABLES = 110
 NAMES = (
     *("=1+1;cmd|' calc'!A0.tif", "@SUM(A1).tif", "a'onerror='x.tif", "<b>&amp;.tif", "-o.tif"),
     *("\x1b[31mred.tif", "two\nlines.tif", "细胞.tif", "é" * 60 + ".tif", "a b\tc.tif", "%s%d.tif"),

@@ -10,7 +10,7 @@ import zarr
 
 from napari_segany import save_labels
 from napari_segany.errors import InputError
-from napari_segany.io.ome_zarr import ZarrPixels
+from napari_segany.io.ome_zarr import ZarrArray
 from napari_segany.io.read import choose_series, expand_containers, open_image, stem
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
@@ -50,7 +50,7 @@ def test_images_are_read_lazily_with_axes_and_size(tmp_path: Path, version: str)
         assert opened.name == "a"
         assert opened.axes == "TCZYX"
         assert opened.pixel_size == SIZES
-        assert isinstance(opened.data, ZarrPixels)
+        assert isinstance(opened.data, ZarrArray)
         assert opened.data.chunks == (1, 1, 1, 10, 10)
         assert np.array_equal(opened.data[1, 0, 2], image[1, 0, 2])
         assert "TCZYX 2 x 2 x 3 x 20 x 30 uint16" in opened.describe()

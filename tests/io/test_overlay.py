@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 from PIL import Image
 
-from napari_segany.io.overlay import COLOURS, choose_colours, draw_overlay, write_picture
+from napari_segany.io.overlay import COLOURS, choose_colours, draw_overlay, write_png
 
 
 def squares() -> np.ndarray:
@@ -46,7 +46,7 @@ def test_large_images_are_reduced_and_no_object_is_fine_too():
 
 
 def test_picture_says_what_it_shows(tmp_path):
-    write_picture(tmp_path / "a.png", np.zeros((4, 5, 3), np.uint8), "cells: 3 objects")
+    write_png(tmp_path / "a.png", np.zeros((4, 5, 3), np.uint8), "cells: 3 objects")
 
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (5, 4)

@@ -13,8 +13,8 @@ from PIL import Image
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.read import choose_series, members, open_image
-from napari_segany.io.tiff_meaning import to_known_axes
-from napari_segany.io.tiff_pages import StoredPages, TiffPages
+from napari_segany.io.tiff_interpretation import to_known_axes
+from napari_segany.io.tiff_pages import ContiguousPages, TiffPages
 
 RNG = np.random.default_rng(0)
 
@@ -197,13 +197,13 @@ def test_uncompressed_stacks_are_read_plane_by_plane_and_not_mapped(
     data = pixels((3, 20, 30))
     tifffile.imwrite(path, data, photometric="minisblack", metadata={"axes": "ZYX"})
     read: list[int] = []
-    original = StoredPages.__call__
+    original = ContiguousPages.__call__
 
-    def counted(pages: StoredPages, number: int) -> Any:
+    def counted(pages: ContiguousPages, number: int) -> Any:
         read.append(number)
         return original(pages, number)
 
-    monkeypatch.setattr(StoredPages, "__call__", counted)
+    monkeypatch.setattr(ContiguousPages, "__call__", counted)
     with open_image(path) as image:
         assert isinstance(image.data, TiffPages)
         assert not read

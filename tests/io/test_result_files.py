@@ -11,7 +11,7 @@ from PIL import Image
 from napari_segany import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.io.result_files import Outputs, ResultFiles, ResultWriter, measured
+from napari_segany.io.result_files import Outputs, ResultFiles, ResultWriter, measure_result
 
 
 def plane_masks(count: int) -> MaskSet:
@@ -26,7 +26,7 @@ def write(files: ResultFiles) -> str:
         for t, count in enumerate((1, 3, 0)):
             masks = plane_masks(count)
             image = np.full((20, 30), t, np.uint16)
-            plane = measured((t,), image, masks.to_labels(), masks, {}, (0,))
+            plane = measure_result((t,), image, masks.to_labels(), masks, {}, (0,))
             writer.add(plane, partial(np.copy, image))
         writer.save("{}\n")
         return writer.pictured
@@ -56,7 +56,7 @@ def test_when_one_file_cannot_be_made_none_appears(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_segany.io.result_files.write_picture", full)
+    monkeypatch.setattr("napari_segany.io.result_files.write_png", full)
 
     with pytest.raises(SeganyError, match="No space left"):
         write(ResultFiles.of(tmp_path, "cells"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany.batch.executor import Images
+from napari_segany.batch.executor import OpenImages
 from napari_segany.errors import InputError
 from napari_segany.io.read import open_image
 from napari_segany.io.tiff_pages import TiffPages
@@ -83,7 +83,7 @@ def test_the_same_size_with_another_time_is_another_file(tmp_path: Path) -> None
 
 def test_files_that_are_kept_open_are_opened_anew_when_they_changed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif")
-    images = Images()
+    images = OpenImages()
     first = images.get(path)
     assert images.get(path) is first
     write(path, STACK[:2])

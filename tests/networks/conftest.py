@@ -7,6 +7,7 @@ import re
 import tarfile
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -14,7 +15,6 @@ import pytest
 import torch
 from skimage import data, transform
 from torch import Tensor, nn
-from transformers import SamConfig, SamModel
 
 from napari_segany.networks.mask_decoder import MaskDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
@@ -97,7 +97,7 @@ def randomise() -> Callable[[nn.Module, int], None]:
 
 
 @pytest.fixture(scope="session")
-def sam_pair(randomise: Callable[[nn.Module, int], None]) -> Callable[..., tuple[Sam, SamModel]]:
+def sam_pair(randomise: Callable[[nn.Module, int], None]) -> Callable[..., tuple[Sam, Any]]:
     """Function that builds a ViT model twice: here and in transformers, with equal weights."""
 
     def build(
@@ -108,7 +108,7 @@ def sam_pair(randomise: Callable[[nn.Module, int], None]) -> Callable[..., tuple
         grid: int,
         attention: str = "eager",
         faint: bool = False,
-    ) -> tuple[Sam, SamModel]:
+    ) -> tuple[Sam, Any]:
         encoder = ViT(width, depth, heads, global_blocks, grid=grid)
         sam = Sam(encoder, PromptEncoder(grid=grid), MaskDecoder()).eval().requires_grad_(False)
         randomise(sam, seed=depth)
@@ -130,7 +130,10 @@ def transformers_sam(
     global_blocks: Collection[int],
     grid: int,
     attention: str,
-) -> SamModel:
+) -> Any:
+    # Loading it takes seconds, which test processes that run other tests need not spend.
+    from transformers import SamConfig, SamModel
+
     config = SamConfig(
         vision_config={
             "hidden_size": width,
@@ -167,13 +170,13 @@ def parameter_shapes() -> Callable[..., tuple[dict[str, torch.Size], dict[str, t
 
 
 @pytest.fixture(scope="session")
-def decoding_pair(sam_pair: Callable[..., tuple[Sam, SamModel]]) -> tuple[Sam, SamModel]:
+def decoding_pair(sam_pair: Callable[..., tuple[Sam, Any]]) -> tuple[Sam, Any]:
     """Prompt encoder and mask decoder on a small grid, behind an image encoder of one block."""
     return sam_pair(width=64, depth=1, heads=1, global_blocks=(), grid=20)
 
 
 @pytest.fixture(scope="session")
-def faint_pair(sam_pair: Callable[..., tuple[Sam, SamModel]]) -> tuple[Sam, SamModel]:
+def faint_pair(sam_pair: Callable[..., tuple[Sam, Any]]) -> tuple[Sam, Any]:
     """A small model whose activations are so faint that the epsilon of every norm matters."""
     return sam_pair(width=64, depth=3, heads=1, global_blocks=(1,), grid=20, faint=True)
 

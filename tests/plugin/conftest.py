@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
+from tests.plugin.windows import WindowState, open_window
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.session.journal import Journal, OpenJournal
+from napari_segany.weights.cache import CACHE_VARIABLE
 
 
 class PatientJobs:
@@ -70,9 +72,61 @@ class PatientJobs:
             done(result)
 
 
+@pytest.fixture(autouse=True)
+def no_error_is_hidden(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which a dock or its jobs caught an unexpected error.
+
+    Docks show and log such errors; a test that wants one clears the log afterwards.
+    """
+    yield
+    hidden = [
+        record
+        for record in caplog.get_records("call")
+        if record.name.startswith("napari_segany.plugin") and record.exc_info
+    ]
+    assert not hidden, [str(record.exc_info[1]) for record in hidden if record.exc_info]
+
+
 @pytest.fixture
 def viewer() -> ViewerModel:
     return ViewerModel()
+
+
+@pytest.fixture(scope="module")
+def empty_window(qapp: Any) -> Iterator[WindowState]:
+    """A napari window for all tests of a module."""
+    with open_window() as viewer:
+        yield WindowState(viewer)
+
+
+@pytest.fixture
+def window(empty_window: WindowState, qtbot: Any) -> Iterator[Any]:
+    """A napari viewer in a window on the screen; the test need not clean up."""
+    yield empty_window.viewer
+    empty_window.restore()
+
+
+@pytest.fixture
+def open_widget(viewer: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a dock of the window by its name."""
+    opened: list[Any] = []
+
+    def make(name: str) -> Any:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
+        opened.append(widget)
+        return widget
+
+    yield make
+    for widget in opened:
+        widget.close()
+        widget.deleteLater()
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: Any) -> Path:
+    """A model cache without models."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "empty"))
+    return tmp_path / "empty"
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
-"""A real mouse and keyboard on napari's window."""
+"""A napari window that tests share, and a real mouse and keyboard on it."""
 
+import gc
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +18,145 @@ needs_a_display = pytest.mark.skipif(
 )
 
 TURNS = 8
-"""Of Qt's event loop, in which a window that stays as it is has been laid out."""
+"""Turns of Qt's event loop after which a window of constant size has been laid out."""
+
+SIZE = (1200, 800)
+
+
+@contextmanager
+def open_window() -> Iterator[Any]:
+    """Open a napari window with default settings, and close it afterwards.
+
+    It is opened as napari's own fixture opens one (no console, no status thread, no welcome
+    screen), but may live longer than one test.
+    """
+    from napari import Viewer
+    from napari.settings import get_settings
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QWidget
+
+    def no_console(_: Any) -> QWidget:
+        widget: Any = QWidget()
+        widget._update_theme = lambda *_, **__: None
+        return widget
+
+    with (
+        patch("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None),
+        patch("napari._qt.qt_viewer.QtViewer._get_console", no_console),
+    ):
+        get_settings().reset()
+        viewer = Viewer(show=True, show_welcome_screen=False)
+        viewer.window.resize(*SIZE)
+        assert QTest.qWaitForWindowExposed(viewer.window._qt_window, 5000)
+        # Napari collects garbage whenever a layer goes; what is here already need not be searched.
+        gc.collect()
+        gc.freeze()
+        yield viewer
+        gc.unfreeze()
+        get_settings().reset()
+        with patch.object(viewer.window._qt_window, "_save_current_window_settings"):
+            viewer.close()
+        del viewer
+        delete_later()
+        gc.collect()
+
+
+def scene(viewer: Any) -> Any:
+    """Return the owner of the camera, which napari 0.9 moved out of the viewer."""
+    return getattr(viewer, "scene", viewer)
+
+
+def delete_later() -> None:
+    """Carry out Qt's deferred deletions, which otherwise wait for the event loop."""
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(2):
+        QApplication.processEvents()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+class WindowState:
+    """The state of a window without layers and docks, to which tests return it.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        A viewer in a window that was just opened.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.camera = scene(viewer).camera.model_dump()
+        self.dims = viewer.dims.model_dump(include={"ndisplay", "order", "axis_labels"})
+        self.mouse = {name: list(getattr(viewer, name)) for name in MOUSE_CALLBACKS}
+        self.keys = dict(viewer.keymap)
+
+    def restore(self) -> None:
+        """Remove docks and layers, and undo what a test changed in the viewer."""
+        viewer = self.viewer
+        docked = [dock.widget() for dock in viewer.window._wrapped_dock_widgets.values()]
+        viewer.window.remove_dock_widget("all")
+        for widget in docked:
+            if widget is not None:
+                # Python would keep it while a function that knows it is connected to a signal.
+                widget.deleteLater()
+        viewer.layers.clear()
+        viewer.dims.update(self.dims)
+        viewer.dims.reset()
+        scene(viewer).camera.update(self.camera)
+        viewer.title = "napari"
+        for name, callbacks in self.mouse.items():
+            getattr(viewer, name)[:] = callbacks
+        viewer.keymap.clear()
+        viewer.keymap.update(self.keys)
+        viewer.window.resize(*SIZE)
+        delete_later()
+        gc.collect(1)
+
+
+MOUSE_CALLBACKS = (
+    *("mouse_move_callbacks", "mouse_drag_callbacks"),
+    *("mouse_wheel_callbacks", "mouse_double_click_callbacks"),
+)
+
+
+def is_alive(callback: Any) -> bool:
+    """Return False for a method of an object that is gone; napari forgets it at the next event."""
+    return not isinstance(callback, tuple) or callback[0]() is not None
+
+
+def count_leftovers(viewer: Any) -> dict[str, Any]:
+    """Count everything that a test might leave in a window or in the process."""
+    from qtpy.QtWidgets import QApplication, QDockWidget
+
+    gc.collect()
+    delete_later()
+    window = viewer.window._qt_window
+    models = {
+        "viewer": viewer,
+        "layers": viewer.layers,
+        "selection": viewer.layers.selection,
+        "dims": viewer.dims,
+        "camera": scene(viewer).camera,
+        "cursor": viewer.cursor,
+    }
+    return {
+        "layers": [layer.name for layer in viewer.layers],
+        "docks": sorted(dock.objectName() for dock in window.findChildren(QDockWidget)),
+        "callbacks": {
+            f"{owner}.{name}": sum(map(is_alive, emitter.callbacks))
+            for owner, model in models.items()
+            for name, emitter in model.events.emitters.items()
+        },
+        "mouse": {name: len(getattr(viewer, name)) for name in MOUSE_CALLBACKS},
+        "keys": sorted(map(str, viewer.keymap)),
+        "tasks": list(viewer.window._task_status_manager.get_status()),
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "widgets": sorted(type(widget).__name__ for widget in QApplication.topLevelWidgets()),
+        "dims": viewer.dims.model_dump(),
+        "camera": scene(viewer).camera.model_dump(),
+    }
 
 
 def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> None:

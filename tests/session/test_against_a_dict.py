@@ -146,7 +146,7 @@ def run(model: Any, examples: int, steps: int) -> None:
     )
 
 
-def test_a_thousand_random_steps(model: Any) -> None:
+def test_many_random_steps(model: Any) -> None:
     run(model, examples=20, steps=50)
 
 

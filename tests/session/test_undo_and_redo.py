@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.effort import choose_count
 
 from napari_segany import Prompt
 from napari_segany.session import ArraySource, ArrayTarget, Session
@@ -94,7 +95,7 @@ class History:
     at_most=st.one_of(st.none(), st.integers(1, 40)),
 )
 @settings(
-    max_examples=40,
+    max_examples=choose_count(40, 20),
     derandomize=True,
     database=None,
     deadline=None,
@@ -117,12 +118,12 @@ def test_any_history_in_any_mix(
         at = to
 
 
-@pytest.mark.parametrize("count", [1, 2, 160, 2000])
+@pytest.mark.parametrize("count", [1, 2, 160, choose_count(2000, 500)])
 @pytest.mark.parametrize("overlap", ["keep", "replace"])
 def test_a_commit_in_portions_undone_and_redone_in_portions(
     count: int, overlap: Any, model: Any, tmp_path: Path
 ) -> None:
-    shape = (200, 220) if count < 1000 else (700, 800)
+    shape = (200, 220) if count < 500 else (700, 800)
     # Something of somebody else is there already, which "keep" leaves alone.
     there = np.zeros(shape, np.int32)
     there[50:60] = 77

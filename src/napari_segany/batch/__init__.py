@@ -1,1 +1,1 @@
-"""Many files with one recipe: planned, computed here or on a cluster, resumed after a crash."""
+"""Batches: many files with one recipe, in one process or on a cluster, resumed after a crash."""

@@ -1,68 +1,51 @@
-"""Planes on other processes and machines, by dask.distributed."""
+"""The executor on other processes and machines, by dask.distributed."""
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.executor import Images, PlaneProgress, Task, compute
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.batch.executor import OpenImages, PlaneJob, compute_plane
+from napari_segany.batch.options import ModelRequest
+from napari_segany.core.callbacks import OnBatchEvent, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import Recipe
 
 WAITING_PER_WORKER = 2
-"""Planes that a worker has beside the one it computes; few, so that stopping is quick."""
+"""Number of planes that wait at each worker; few, so that stopping is quick."""
 
 TIMEOUT = 30
-"""Seconds within which a scheduler has to answer."""
+"""Seconds to wait for the answer of a scheduler."""
 
 POLL = 0.2
-"""Seconds between looks at whether to stop."""
+"""Seconds between two checks whether to stop."""
 
 ADDRESSES = (
     "local:N for N processes on this machine, or a scheduler's address such as tcp://host:8786"
 )
 
 
-@dataclass(frozen=True)
-class ModelRequest:
-    """Which model every worker loads, once.
-
-    Attributes
-    ----------
-    model, device, precision : str
-        As for :func:`napari_segany.load_model`.
-    threads : int or None
-        Of torch, in each worker; None leaves them as they are.
-    """
-
-    model: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-
-
 # On the workers ------------------------------------------------------------------------------
 
 _loaded: dict[ModelRequest, SamModel] = {}
-_images = Images()
+_images = OpenImages()
 _one_at_a_time = threading.Lock()
 
 
-def _device(asked: str, worker: str | int, count: int) -> str:
-    """One device a worker: workers on one machine that are numbered share its devices out."""
+def _device(requested: str, worker: str | int, count: int) -> str:
+    """Return the device of a worker; numbered workers on one machine share out its devices."""
     number = str(worker)
-    if asked not in ("auto", "cuda") or count < 2 or not number.isdecimal():
-        return asked
+    if requested not in ("auto", "cuda") or count < 2 or not number.isdecimal():
+        return requested
     return f"cuda:{int(number) % count}"
 
 
 def _model(request: ModelRequest) -> SamModel:
-    """The model of this worker, loaded once for each precision that is asked for."""
+    """Return the model of this worker, loaded once for each requested precision."""
     if request not in _loaded:
         import torch
         from distributed import get_worker
@@ -85,17 +68,18 @@ def _recipe_on_worker(request: ModelRequest, given: dict[str, Any]) -> Recipe:
         return make_recipe(_model(request), **given)
 
 
-def _compute_on_worker(request: ModelRequest, task: Task) -> tuple[bytes, list[str]]:
+def _compute_on_worker(request: ModelRequest, job: PlaneJob) -> tuple[bytes, list[str]]:
+    """Compute a plane; return it with the differences between this machine and the recipe."""
     # A worker with several threads still has one device.
     with _one_at_a_time:
         # Another worker settled the recipe, and "auto" may mean something else here.
-        model = _model(replace(request, precision=task.recipe.precision))
-        if model.weights.sha256 != task.recipe.weights_sha256:
+        model = _model(replace(request, precision=job.recipe.precision))
+        if model.weights.sha256 != job.recipe.weights_sha256:
             raise InputError(
                 f"A worker has other weights of {model.id} (sha256 {model.weights.sha256[:12]}...) "
-                f"than the recipe ({task.recipe.weights_sha256[:12]}...)."
+                f"than the recipe ({job.recipe.weights_sha256[:12]}...)."
             )
-        return compute(task, model, _images), task.recipe.differences_here(model.device.type)
+        return compute_plane(job, model, _images), job.recipe.differences_here(model.device.type)
 
 
 # Here ----------------------------------------------------------------------------------------
@@ -112,7 +96,7 @@ def _distributed() -> Any:
 
 
 class ClusterExecutor:
-    """Computes planes on the workers of a dask cluster.
+    """An executor that computes planes on the workers of a dask cluster.
 
     Workers must see the images under the same names; results come back and are written here.
 
@@ -121,12 +105,12 @@ class ClusterExecutor:
     client : distributed.Client
         Connected to the cluster.
     request : ModelRequest
-        What every worker loads.
+        The model that every worker loads.
 
     Attributes
     ----------
     notes : list of str
-        What differs between workers and the recipe, so that last bits may differ.
+        Differences between workers and the recipe, which may change the last bits.
     """
 
     def __init__(self, client: Any, request: ModelRequest) -> None:
@@ -134,37 +118,37 @@ class ClusterExecutor:
         self.notes: list[str] = []
 
     def make_recipe(self, **given: Any) -> Recipe:
-        """See :class:`Executor`."""
+        """Return a recipe for the workers; see :class:`Executor`."""
         future = self.client.submit(_recipe_on_worker, self.request, given, pure=False)
         recipe: Recipe = future.result()
         return recipe
 
-    def compute(
+    def compute_planes(
         self,
-        tasks: Iterator[Task],
-        progress: PlaneProgress | None = None,
+        jobs: Iterator[PlaneJob],
+        progress: OnBatchEvent | None = None,
         should_stop: ShouldStop | None = None,
-    ) -> Iterator[tuple[Task, bytes | Exception]]:
-        """See :class:`Executor`."""
+    ) -> Iterator[tuple[PlaneJob, bytes | Exception]]:
+        """Compute planes on the workers, which report no progress within a plane."""
         distributed = _distributed()
-        pending: dict[Any, Task] = {}
+        pending: dict[Any, PlaneJob] = {}
         more = True
         try:
             while more or pending:
                 check(should_stop)
                 while more and len(pending) < self._room():
-                    task = next(tasks, None)
-                    if task is None:
+                    job = next(jobs, None)
+                    if job is None:
                         more = False
                         break
                     submitted = self.client.submit(
-                        _compute_on_worker, self.request, task, pure=False, key=None
+                        _compute_on_worker, self.request, job, pure=False, key=None
                     )
-                    pending[submitted] = task
+                    pending[submitted] = job
                 with suppress(TimeoutError):
                     distributed.wait(list(pending), timeout=POLL, return_when="FIRST_COMPLETED")
                 for future in [each for each in pending if each.done()]:
-                    yield pending.pop(future), self._answer(future)
+                    yield pending.pop(future), self._result(future)
         finally:
             for future in pending:
                 future.cancel()
@@ -173,7 +157,7 @@ class ClusterExecutor:
         workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
         return max(workers, 1) * (1 + WAITING_PER_WORKER)
 
-    def _answer(self, future: Any) -> bytes | Exception:
+    def _result(self, future: Any) -> bytes | Exception:
         try:
             content, differences = future.result()
         except _distributed().KilledWorker as error:
@@ -184,29 +168,29 @@ class ClusterExecutor:
         except Exception as error:
             return error
         self.notes += [each for each in differences if each not in self.notes]
-        answer: bytes = content
-        return answer
+        result: bytes = content
+        return result
 
 
 @contextmanager
 def connect(
     address: str | None, scheduler_file: str | None, request: ModelRequest
 ) -> Iterator[ClusterExecutor]:
-    """A cluster that is there, or one of processes on this machine that ends with the block.
+    """Connect to a cluster, or start one of local processes that ends with the block.
 
     Parameters
     ----------
     address : str or None
         "local:N", or the address of a scheduler.
     scheduler_file : str or None
-        The file in which a scheduler wrote where it is.
+        The file in which a scheduler wrote its address.
     request : ModelRequest
-        What every worker loads.
+        The model that every worker loads.
 
     Raises
     ------
     InputError
-        If the address means nothing, or nobody answers there.
+        If the address is invalid, or no scheduler answers.
     """
     distributed = _distributed()
     with ExitStack() as together:
@@ -240,12 +224,15 @@ def connect(
 
 
 def _processes(count: int) -> Any:
+    """Start a cluster of local processes."""
     return _distributed().LocalCluster(
         n_workers=count,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        # Without a dashboard the scheduler still serves HTTP, by default on a fixed port.
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         # Planes bound the memory; a limit would only kill workers that load a large model.
         memory_limit=0,
     )

@@ -1,12 +1,12 @@
-"""One plane at a time: what is computed here, or in a process on another machine."""
+"""Executors of planes: the job of one plane, its computation, and the executor of this process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari_segany.batch.plan import Product
-from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.batch.protocol import PlaneInput, Product
+from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, Progress, ShouldStop, check
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import Recipe
@@ -14,23 +14,23 @@ from napari_segany.segmentation import check_region, resolve_stack
 
 
 @dataclass(frozen=True)
-class Task:
-    """One plane to be worked on.
+class PlaneJob:
+    """The job to compute one plane, as plain values that can be sent to another process.
 
     Attributes
     ----------
     name : str
-        Of the image within its batch.
+        Name of the image within its batch.
     path : Path
         The image.
     recipe : Recipe
-        With axes and intensity limits settled.
+        The recipe with axes and intensity limits settled.
     index : tuple of int
-        Of the plane, along the leading axes.
+        Index of the plane along the leading axes.
     product : Product
-        What is made of it.
+        The kind of result.
     region : Path or None
-        Image that is not zero where objects are looked for.
+        Image that is nonzero where objects are searched.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Task:
     region: Path | None = None
 
 
-class Images:
-    """Files that stay open from one plane to the next: the last two, an image and a region."""
+class OpenImages:
+    """A cache of opened files: the last two, for an image and a region."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[Path, str, bool], OpenedImage] = {}
 
     def get(self, path: Path, axes: str = "", stored: bool = False) -> OpenedImage:
-        """The file, opened if it is not, or if it is another one by now."""
+        """Return an opened file; open it if it is not open or was replaced since."""
         key = path, axes, stored
         image = self._open.pop(key, None)
         if image is not None and not image.is_current:
@@ -61,20 +61,20 @@ class Images:
         return image
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all files."""
         for image in self._open.values():
             image.close()
         self._open.clear()
 
 
-def compute(
-    task: Task,
+def compute_plane(
+    job: PlaneJob,
     model: SamModel,
-    images: Images,
+    images: OpenImages,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> bytes:
-    """Do one plane; see its product for the bytes.
+    """Compute one plane; return its result as the bytes of the job's product.
 
     Raises
     ------
@@ -83,88 +83,90 @@ def compute(
     Cancelled
         If ``should_stop`` returned True.
     """
-    region = images.get(task.region, stored=True).data if task.region else None
-    image = images.get(task.path, task.recipe.axes)
-    layout, recipe = resolve_stack(image.data, task.recipe)
+    region = images.get(job.region, stored=True).data if job.region else None
+    image = images.get(job.path, job.recipe.axes)
+    layout, recipe = resolve_stack(image.data, job.recipe)
     check_region(region, layout)
-    return task.product.compute(
-        image,
-        layout,
-        recipe,
-        model,
-        task.index,
-        region=region,
-        progress=progress,
-        should_stop=should_stop,
-    )
-
-
-PlaneProgress = Callable[[Task, float], None]
-"""Called with a task and the share of its points that were asked, 0..1."""
+    plane = PlaneInput(image, layout, recipe, job.index, region)
+    return job.product.compute_plane(plane, model, progress=progress, should_stop=should_stop)
 
 
 class Executor(Protocol):
-    """Where planes are computed."""
+    """The place where planes are computed: this process, or the workers of a cluster."""
 
     def make_recipe(self, **given: Any) -> Recipe:
-        """A recipe for where the planes are computed; see :func:`napari_segany.make_recipe`."""
+        """Return a recipe for this place; see :func:`napari_segany.make_recipe`."""
         ...
 
-    def compute(
+    def compute_planes(
         self,
-        tasks: Iterator[Task],
-        progress: PlaneProgress | None = None,
+        jobs: Iterator[PlaneJob],
+        progress: OnBatchEvent | None = None,
         should_stop: ShouldStop | None = None,
-    ) -> Iterator[tuple[Task, bytes | Exception]]:
-        """Compute planes in any order; tasks are taken no sooner than they can be computed."""
+    ) -> Iterator[tuple[PlaneJob, bytes | Exception]]:
+        """Compute planes in any order; jobs are drawn no sooner than they can be computed.
+
+        Parameters
+        ----------
+        jobs : iterator of PlaneJob
+            The planes.
+        progress, should_stop : callable, optional
+            Called with the fraction of a job that is done, under the name of its image; polled to
+            end early.
+
+        Yields
+        ------
+        tuple
+            Each job with its result, or with the error that it raised.
+        """
         ...
 
 
 class LocalExecutor:
-    """Computes planes one after the other in this process.
+    """An executor that computes planes one after the other in this process.
 
     Parameters
     ----------
     model : SamModel
-        Who is asked.
+        The model.
     """
 
     def __init__(self, model: SamModel) -> None:
         self.model = model
 
     def make_recipe(self, **given: Any) -> Recipe:
-        """See :class:`Executor`."""
+        """Return a recipe for this process; see :class:`Executor`."""
         from napari_segany.segmentation import make_recipe
 
         return make_recipe(self.model, **given)
 
-    def compute(
+    def compute_planes(
         self,
-        tasks: Iterator[Task],
-        progress: PlaneProgress | None = None,
+        jobs: Iterator[PlaneJob],
+        progress: OnBatchEvent | None = None,
         should_stop: ShouldStop | None = None,
-    ) -> Iterator[tuple[Task, bytes | Exception]]:
-        """See :class:`Executor`."""
+    ) -> Iterator[tuple[PlaneJob, bytes | Exception]]:
+        """Compute planes in order; see :class:`Executor`."""
         from napari_segany.errors import Cancelled
 
-        images = Images()
+        images = OpenImages()
         try:
-            for task in tasks:
+            for job in jobs:
                 check(should_stop)
 
-                def report(done: int, total: int, task: Task = task) -> None:
+                def report(done: int, total: int, name: str = job.name) -> None:
                     if progress is not None:
-                        progress(task, done / max(total, 1))
+                        progress(BatchEvent(name, done / max(total, 1), 1))
 
                 try:
-                    answer: bytes | Exception = compute(
-                        task, self.model, images, report, should_stop
+                    result: bytes | Exception = compute_plane(
+                        job, self.model, images, report, should_stop
                     )
                 except Cancelled:
                     raise
                 # One bad plane must not cost the other images, whatever is wrong with it.
                 except Exception as error:
-                    answer = error
-                yield task, answer
+                    result = error
+                yield job, result
         finally:
             images.close()

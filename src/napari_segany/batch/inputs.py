@@ -1,4 +1,4 @@
-"""From what was typed to a list of image files, and to the names of their results."""
+"""Inputs of a batch: image files from files, folders and patterns, and names of their results."""
 
 import glob
 import logging
@@ -28,12 +28,12 @@ from napari_segany.io.safe_names import shown
 logger = logging.getLogger(__name__)
 
 EDGES = "_edges.ome.tif"
-"""Ending of the names of edge maps."""
+"""Suffix of edge maps."""
 
 _RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(ending for ending, _ in EXPORTS.values()))
 
 _SAID_BESIDE = ("_recipe.json", f"_{PROMPTS}.json", "_edges_recipe.json")
-"""Endings of the files that lie beside results and say how they were made."""
+"""Suffixes of the recipes and records that are written beside results."""
 
 _MAGIC = "*?["
 
@@ -43,25 +43,25 @@ def find_inputs(
     apart: Iterable[Path] = (),
     series: int | Literal["all"] | None = None,
 ) -> dict[Path, str]:
-    """Files as given, the images of folders and their folders, and what patterns match.
+    """Find the image files of given files, folders and patterns.
 
-    Left out, and said: results of this package, folders of results, and files that belong to an
-    image that another file stands for. Hidden files and folders are left out, too.
+    Skipped, with a note: results of this package, folders of results, and files that belong to an
+    image of several files which is in the list. Hidden files and folders are skipped, too.
 
     Parameters
     ----------
     given : iterable of str
-        Files, folders, and patterns, in which ``**`` stands for any number of folders.
+        Files, folders, and patterns; ``**`` in a pattern matches any number of folders.
     apart : iterable of Path
-        Folders that are not looked into because they hold something else.
+        Folders that are not searched, as they hold other data.
     series : int or "all", optional
-        Which image of files that hold several; see :func:`choose_series`.
+        The image of files that hold several; see :func:`choose_series`.
 
     Returns
     -------
     dict
-        The images in order, each once, and for each the folder it lies in below the folder or
-        pattern that was given, with slashes; empty for files that were given themselves.
+        The images in order, each once, with the subfolder of each below the given folder or
+        pattern, with slashes; empty for files that were given themselves.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def find_inputs(
 
 
 def _root(pattern: Path) -> Path:
-    """The folder of a pattern that no part of it stands for."""
+    """Return the leading folders of a pattern that hold no wildcard."""
     parts = pattern.parts
     fixed = next((n for n, part in enumerate(parts) if any(c in part for c in _MAGIC)), 0)
     return Path(*parts[:fixed])
@@ -115,7 +115,7 @@ def _below(file: Path, root: Path) -> str:
 
 
 def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iterator[Path]:
-    """Images in a folder and the folders in it, in order; each folder once, whatever links say."""
+    """Yield images in a folder and its subfolders, in order; links lead to no folder twice."""
     seen = set(apart)
     to_do = [root]
     while to_do:
@@ -147,7 +147,7 @@ def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iter
 
 
 def _is_ours(inside: Iterable[Path]) -> Callable[[Path], bool]:
-    """A test for results: another file says so, or the image that they are called after."""
+    """Return a test for results, which lie beside their recipe or beside their image."""
     names = {path.name for path in inside}
     stems = {stem(path) for path in inside if path.suffix.lower() in SUFFIXES or is_zarr(path)}
 
@@ -164,7 +164,7 @@ def _is_ours(inside: Iterable[Path]) -> Callable[[Path], bool]:
 def _without_members(
     found: Mapping[str, tuple[Path, str]], left_out: list[tuple[Path, str]]
 ) -> Iterator[tuple[Path, str]]:
-    """Of an image that is spread over several files, the first of them that was found."""
+    """Yield images; of an image that is spread over several files only the first file."""
     taken: dict[str, Path] = {}
     for real, (path, place) in found.items():
         if real in taken:
@@ -175,7 +175,7 @@ def _without_members(
 
 
 def _say(left_out: list[tuple[Path, str]]) -> None:
-    """One line a reason; a folder may hold thousands."""
+    """Log one line for each reason, as a folder may hold thousands of files."""
     together: dict[str, list[Path]] = defaultdict(list)
     for path, why in left_out:
         together[why].append(path)
@@ -185,23 +185,23 @@ def _say(left_out: list[tuple[Path, str]]) -> None:
 
 
 def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:
-    """What the results of each input are called that go to a folder.
+    """Return the names of the results of each input.
 
-    The name of the image without its ending, behind the folder that it lies in below what was
-    given. Images that would have one name are told apart by their folders, then by their endings.
+    A name is the subfolder of the image below the given folder, and its file name without
+    suffix. Images of the same name get names with their folders, then with their suffixes.
 
     Parameters
     ----------
     inputs : iterable of Path
-        As :func:`find_inputs` gives them; or paths alone, as if they were given themselves.
+        The result of :func:`find_inputs`; or paths alone, as if they were given themselves.
     folder : Path
-        For the results.
+        The folder for the results.
 
     Raises
     ------
     InputError
-        If nothing can be written to the folder, or the results of two inputs would have one name,
-        on any file system.
+        If nothing can be written to the folder, or the results of two inputs would have the same
+        name on some file system.
     """
     check_writable(folder)
     places = dict(inputs) if isinstance(inputs, Mapping) else dict.fromkeys(inputs, "")
@@ -258,15 +258,15 @@ def _by_endings(group: list[Path], names: Mapping[Path, str]) -> dict[Path, str]
 def name_results(
     inputs: Iterable[Path], folder: Path, provenance: str, outputs: Outputs | None = None
 ) -> dict[Path, ResultFiles]:
-    """Where the results of each input go; see :func:`name_inputs`.
+    """Return the result files of each input; see :func:`name_inputs`.
 
-    Where answers to prompts are called after an image already, its results are called
-    NAME_segment, every time, and that is said.
+    If results of prompts have the name of an image already, its results are called NAME_segment,
+    every time, and a note says so.
 
     Raises
     ------
     InputError
-        As :func:`name_inputs` does.
+        See :func:`name_inputs`.
     """
     named = name_inputs(inputs, folder)
     answered = [path for path, name in named.items() if _is_answered(folder / name, provenance)]
@@ -282,6 +282,6 @@ def name_results(
 
 
 def _is_answered(place: Path, provenance: str) -> bool:
-    """True for a name in a folder of results that answers prompts, and is nothing else."""
+    """Return True if only results of prompts have a name in a folder of results."""
     prompts, other = (place.parent / f"{place.name}_{kind}.json" for kind in (PROMPTS, provenance))
     return os.path.lexists(prompts) and not os.path.lexists(other)

@@ -1,4 +1,4 @@
-"""When what was done: the one file of a batch that differs from run to run."""
+"""The log of a batch, with times: the only file that differs from run to run."""
 
 import json
 import logging
@@ -13,10 +13,11 @@ from napari_segany.io.safe_names import shown
 logger = logging.getLogger(__name__)
 
 LOG = "segany_log.jsonl"
+"""Name of the log in the folder with the results."""
 
 
 class Log:
-    """Appends a JSON object a line; several processes may write into one.
+    """A log of one JSON object per line, to which several processes may write.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ class Log:
         self._failed = False
 
     def write(self, event: str, **values: Any) -> None:
-        """Note an event with the time."""
+        """Append an event with the time."""
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "host": socket.gethostname(),

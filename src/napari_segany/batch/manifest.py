@@ -1,7 +1,7 @@
-"""What was done, by content and recipe: the folder ``.segany`` beside the results.
+"""The manifest of results, by content and recipe: the folder ``.segany`` beside the results.
 
-For each image there is a record once it is done or failed, and a folder of finished planes while
-it is not. Nothing in there decides a result; deleting it costs time only.
+It holds a record of each image that is done or failed, and a folder of finished planes of each
+image that is not. Nothing in it decides a result; deleting it costs time only.
 """
 
 import base64
@@ -24,11 +24,12 @@ from napari_segany.schema import from_json
 
 FOLDER = ".segany"
 FORMAT = 2
-"""Raised when the same recipe gives other files than before, so that they are made again. Records
-of formats before are read, too: they tell which results are this package's own."""
+"""Version of the results. It is raised when the same recipe gives other files than before, so that
+they are made again. Records of earlier formats are still read: they tell which results are this
+package's own."""
 
 TREE = "folders"
-"""Folder with the records of images that lie in folders of their own."""
+"""Folder for the records of images that lie in subfolders of the inputs."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}|")
 _AREA = re.compile(r"\d{1,18}")
@@ -37,19 +38,19 @@ _SCORE = re.compile(r"-?\d{1,3}\.\d\d")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells without reading that a file was not touched: its size and time."""
+    """Size and modification time of a file, which change when the file does."""
 
     size: int
     mtime_ns: int
 
     @classmethod
     def of(cls, files: Sequence[Path]) -> "Fingerprint":
-        """Of several files together; folders stand for all that is in them.
+        """Return the fingerprint of several files together; of folders all files count.
 
         Raises
         ------
         OSError
-            If one is not there.
+            If a file does not exist.
         """
         status = [path.stat() for path in _expand(files)]
         return cls(sum(s.st_size for s in status), max((s.st_mtime_ns for s in status), default=0))
@@ -65,12 +66,12 @@ def _expand(files: Sequence[Path]) -> list[Path]:
 
 
 def hash_content(files: Sequence[Path]) -> str:
-    """sha256 over the content of files, and over the names of those in folders.
+    """Return the sha256 of the content of files, and of the names of files in folders.
 
     Raises
     ------
     InputError
-        If one cannot be read.
+        If a file cannot be read.
     """
     total = hashlib.sha256()
     try:
@@ -88,7 +89,7 @@ def hash_content(files: Sequence[Path]) -> str:
 
 @dataclass(frozen=True)
 class Output(Fingerprint):
-    """A result as it was written: size, time, and sha256 of its content."""
+    """A result file as it was written: size, time, and sha256 of its content."""
 
     sha256: str
 
@@ -103,19 +104,19 @@ def _check_hash(value: str) -> None:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the report says of an image that is done.
+    """The summary of a finished image for the report.
 
     Attributes
     ----------
     understood : str
         Axes, size, type and pixel size in words.
     objects, planes : int
-        How many were found, on how many planes.
+        The number of objects, and of planes.
     pictured : str
-        The plane that the picture shows; empty if there is only one.
+        The plane that the overlay shows; empty if there is only one.
     area_histogram, score_histogram : dict
-        Objects by area (bins are powers of two) and by predicted IoU (bins of 0.02), the lower end
-        of each bin as text with the number of objects.
+        Number of objects by area (bins are powers of two) and by predicted IoU (bins of 0.02);
+        the keys are the lower edges of the bins as text.
     per_plane : list of int
         Objects on each plane, in order.
     """
@@ -141,31 +142,31 @@ class Summary:
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one image.
+    """The record of one image.
 
     Attributes
     ----------
     image : str
-        Where the image lay, as it is shown.
+        Location of the image, escaped for display.
     key : str
         Hash of content and recipe; empty for one that failed.
     content : str
         Hash of the content.
     stamp : Fingerprint or None
-        Size and time of the image when it was hashed.
+        Fingerprint of the image when it was hashed.
     outputs : dict
-        Each result by its file name, which holds no folder.
+        The results by file name, without folders.
     error : str
-        Why it failed; empty if it did not.
+        The error; empty if there is none.
     summary : Summary
-        What was found.
+        The summary for the report.
     thumbnail : str
         Base64 of a small JPEG.
     failed_planes : list of str
-        Planes that are empty because they could not be read, each with the reason; the same
+        Planes that cannot be read and are empty in the results, each with the reason; the same
         command tries them again.
     notes : list of str
-        What else a person should know, for example that a plane is blank.
+        Further remarks, for example that a plane is blank.
     format : int
         See :data:`FORMAT`.
     """
@@ -196,12 +197,12 @@ class Record:
 
 
 def _renamed(record: Record, rename: Callable[[str], str]) -> Record:
-    """A record with its outputs under other names."""
+    """Return a record with its outputs renamed."""
     return replace(record, outputs={rename(name): each for name, each in record.outputs.items()})
 
 
 def is_plain(name: str) -> bool:
-    """True for the name of a file in a folder, on any system, that is none of the package's own."""
+    """Return True for a file name without folders, on any system, that is not reserved."""
     return (
         name.casefold() not in ("", ".", "..", FOLDER)
         and name == PurePosixPath(name).name == PureWindowsPath(name).name
@@ -210,49 +211,49 @@ def is_plain(name: str) -> bool:
 
 
 def describe_output(path: Path) -> Output:
-    """Size, time and hash of a result."""
+    """Return size, time and hash of a result."""
     return Output(**asdict(Fingerprint.of([path])), sha256=hash_content([path]))
 
 
 def is_unchanged(path: Path, known: Output | None) -> bool:
-    """Whether a result is still what was written; its time may have changed by copying."""
+    """Return True if a result has the content that was written, whatever its time."""
     if known is None or path.is_symlink():
         return False
     try:
-        stamp = Fingerprint.of([path])
+        fingerprint = Fingerprint.of([path])
     except OSError:
         return False
-    if stamp == Fingerprint(known.size, known.mtime_ns):
+    if fingerprint == Fingerprint(known.size, known.mtime_ns):
         return True
-    return stamp.size == known.size and hash_content([path]) == known.sha256
+    return fingerprint.size == known.size and hash_content([path]) == known.sha256
 
 
-def where(path: Path) -> str:
-    """The place of an image, as records say it."""
+def image_location(path: Path) -> str:
+    """Return the location of an image as records hold it."""
     return shown(os.path.realpath(path))
 
 
 class ResultStore:
-    """Records and finished planes of the images whose results go to one folder.
+    """The store of records and finished planes of a folder of results.
 
     Parameters
     ----------
     output : Path
         The folder with the results.
     kind : str
-        What is made, where it is not labels; has a folder of its own.
+        Name of the product, which has a folder of its own; empty for labels.
     """
 
     def __init__(self, output: Path, kind: str = "") -> None:
         self.output, self.folder = output, output / FOLDER / kind
 
     def path(self, name: str, ending: str) -> Path:
-        """A file or folder of the image; one in a folder of the inputs has a name with slashes.
+        """Return the path of a file or folder of an image; names may contain slashes.
 
         Raises
         ------
         SeganyError
-            If it would not lie in the folder with the results, because of a link in there.
+            If a link would lead out of the folder with the results.
         """
         folder = self.folder / TREE if "/" in name else self.folder
         path = folder / f"{name}{ending}"
@@ -260,8 +261,8 @@ class ResultStore:
         return path
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[bool]:
-        """Keep other processes from an image; gives whether nobody else has it."""
+    def lock(self, name: str) -> Iterator[bool]:
+        """Lock an image against other processes; give False if another process holds it."""
         path = self.path(name, ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
@@ -276,25 +277,25 @@ class ResultStore:
             lock.release()
 
     def read(self, name: str) -> Record | None:
-        """The record of an image; None if there is none, or it cannot be used."""
+        """Read the record of an image; return None if there is none, or it is invalid."""
         try:
             path = self.path(name, ".json")
             record = from_json(Record, path.read_bytes(), f"The record {path}")
             record = _renamed(record, restored)
         except (OSError, SeganyError):
             return None
-        # Results are called after the image; whatever else is listed is not ours.
+        # The names of results begin with that of the image; other files are not ours.
         beginning = f"{PurePosixPath(name).name}_"
         return record if all(each.startswith(beginning) for each in record.outputs) else None
 
     def write(self, name: str, record: Record) -> None:
-        """Note what became of an image."""
+        """Write the record of an image."""
         with writing(self.path(name, ".json")) as temporary:
             kept = asdict(_renamed(record, storable))
             temporary.write_text(json.dumps(kept) + "\n", "utf-8")
 
     def all(self) -> dict[str, Record]:
-        """Every record, by name of the image."""
+        """Return every record by name of the image."""
         tree = self.folder / TREE
         paths = [(p, self.folder) for p in self.folder.glob("*.json")]
         paths += [(p, tree) for p in tree.rglob("*.json")]
@@ -308,7 +309,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Header:
-    """The image and the recipe that finished planes are about."""
+    """The image and the recipe of the finished planes."""
 
     key: str
     recipe: str
@@ -316,21 +317,21 @@ class _Header:
 
 
 class PlaneCheckpoint(Generic[T]):
-    """The finished planes of one image that is not done.
+    """The finished planes of one image whose results are not written.
 
     Parameters
     ----------
     folder : Path
-        Where they lie.
+        The folder of the planes.
     decode : callable
-        Makes a plane of its bytes, or raises SeganyError if they are not whole.
+        Decodes the bytes of a plane; raises SeganyError if they are incomplete.
     """
 
     def __init__(self, folder: Path, decode: Callable[[bytes], T]) -> None:
         self.folder, self.decode = folder, decode
 
-    def take_up(self, key: str) -> str | None:
-        """Go on with what lies there: its settled recipe; None if it was about something else."""
+    def resume(self, key: str) -> str | None:
+        """Return the settled recipe of the planes; None if they have another key."""
         header = self._header()
         return header.recipe if header is not None and header.key == key else None
 
@@ -341,22 +342,22 @@ class PlaneCheckpoint(Generic[T]):
         return None
 
     def is_writing(self, content: str) -> bool:
-        """True if results of this content began to be written, so that some may be there alone."""
+        """Return True if the writing of results of this content began and did not end."""
         header = self._header()
-        begun = header is not None and header.content == content
-        return begun and (self.folder / "writing").is_file()
+        is_same = header is not None and header.content == content
+        return is_same and (self.folder / "writing").is_file()
 
     def note_writing(self) -> None:
-        """Note that results are written from now on."""
+        """Mark that the writing of results begins."""
         with writing(self.folder / "writing") as temporary:
             temporary.touch()
 
     def note_written(self) -> None:
-        """Note that all results are there."""
+        """Mark that all results are written."""
         remove(self.folder / "writing")
 
     def begin(self, key: str, recipe: str, content: str) -> None:
-        """Start anew, with the hash of the image's content."""
+        """Delete all planes and start with a key, a settled recipe, and the content's hash."""
         was_writing = self.is_writing(content)
         remove(self.folder)
         with writing(self.folder / "header.json") as temporary:
@@ -368,7 +369,7 @@ class PlaneCheckpoint(Generic[T]):
         return self.folder / f"plane_{number:06d}.npz"
 
     def has(self, number: int) -> bool:
-        """Whether a plane is finished; one that cannot be read is not."""
+        """Return True if a plane is finished; delete a plane that cannot be read."""
         path = self._path(number)
         if not path.is_file():
             return False
@@ -379,18 +380,18 @@ class PlaneCheckpoint(Generic[T]):
             return False
         return True
 
-    def keep(self, number: int, content: bytes) -> None:
-        """Put a finished plane on disk."""
+    def save(self, number: int, content: bytes) -> None:
+        """Write a finished plane to disk."""
         with writing(self._path(number)) as temporary:
             temporary.write_bytes(content)
 
     def load(self, number: int) -> T:
-        """A finished plane."""
+        """Read a finished plane."""
         try:
             return self.decode(self._path(number).read_bytes())
         except OSError as error:
             raise SeganyError(f"{self._path(number)} cannot be read ({error}).") from error
 
     def clear(self) -> None:
-        """Delete everything."""
+        """Delete all planes."""
         remove(self.folder)

@@ -1,55 +1,41 @@
-"""What is to be done: which images, by which recipe, into which files."""
+"""The plan of a batch: its images, recipe and result files; and the outcome of each image."""
 
 import logging
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from napari_segany.batch.manifest import PlaneCheckpoint, Record, is_plain
-from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.batch.manifest import is_plain
+from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_name
 from napari_segany.io.read import OpenedImage, open_image, stem
 from napari_segany.io.safe_names import shown
 from napari_segany.io.write_tiff import ome_axes
-from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import PRODUCTS, Recipe
 
 logger = logging.getLogger(__name__)
 
-State = Literal["done", "partly", "same", "edited", "elsewhere", "failed"]
-"""Done now; done but for planes that could not be read; done earlier with the same content and
-recipe; the same, but changed by hand since; being done by another process; failed."""
+State = Literal["done", "partly", "same", "edited", "locked", "failed"]
+"""State of an image after a run.
+
+done: computed now. partly: done, except for planes that cannot be read. same: computed earlier
+from the same content and recipe. edited: as same, and a result was changed by hand since. locked:
+another process works on the image. failed: an error.
+"""
 
 _STACKS = (".tif", ".zarr")
-"""Endings of results with the axes of the image."""
+"""Suffixes of results that have the axes of the image."""
 
 FAILED: tuple[State, ...] = ("partly", "failed")
-"""States of which a run says that something failed."""
-
-
-class Files(Protocol):
-    """Where the results of one image go."""
-
-    @property
-    def name(self) -> str:
-        """The name that they begin with, which no other image of the batch has."""
-        ...
-
-    def all(self) -> tuple[Path, ...]:
-        """Every file, the one that matters most first, the recipe last."""
-        ...
-
-    def kinds(self) -> Mapping[str, Any]:
-        """What kinds of files they are, as plain values."""
-        ...
+"""States that count as failures of a run."""
 
 
 @dataclass(frozen=True)
 class MapFiles:
-    """Where the one result of an image goes that is no label image, and its recipe.
+    """The result file and the recipe of an image, for products that write one file.
 
     Attributes
     ----------
@@ -58,7 +44,7 @@ class MapFiles:
     name : str
         See :class:`Files`.
     settings : tuple
-        Names and values of what else decides what is in it.
+        Names and values of the product's own options, which also decide the content.
     """
 
     main: Path
@@ -67,102 +53,17 @@ class MapFiles:
     settings: tuple[tuple[str, Any], ...] = ()
 
     def all(self) -> tuple[Path, ...]:
-        """See :class:`Files`."""
+        """Return the result and the recipe."""
         return self.main, self.provenance
 
     def kinds(self) -> Mapping[str, Any]:
-        """See :class:`Files`."""
+        """Return the product's own options."""
         return dict(self.settings)
-
-
-class Product(Protocol):
-    """What a batch makes of images, plane by plane."""
-
-    @property
-    def name(self) -> str:
-        """Name of the folder with its records; empty for labels."""
-        ...
-
-    @property
-    def noun(self) -> str:
-        """What is counted; empty if nothing is."""
-        ...
-
-    def compute(
-        self,
-        image: OpenedImage,
-        layout: StackLayout,
-        recipe: Recipe,
-        model: SamModel,
-        index: tuple[int, ...],
-        *,
-        region: Any = None,
-        progress: Progress | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> bytes:
-        """Do one plane."""
-        ...
-
-    def decode(self, content: bytes) -> Any:
-        """What :meth:`compute` made bytes of; raises SeganyError if they are not whole."""
-        ...
-
-    def finish(
-        self,
-        item: "Item",
-        recipe: Recipe,
-        work: PlaneCheckpoint[Any],
-        content: str,
-        empty: Container[int],
-    ) -> Record:
-        """Write the results of an image whose planes are all there; the key stays empty.
-
-        Parameters
-        ----------
-        item, recipe, work
-            The image, how it was done, and its finished planes.
-        content : str
-            Hash of the image's content.
-        empty : container of int
-            Numbers of planes that nothing could be made of.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image of a batch.
-
-    Attributes
-    ----------
-    path : Path
-        The image.
-    files : Files
-        Where its results go.
-    name : str
-        See :class:`Files`.
-    understood : str
-        Its axes, size, type and pixel size in words.
-    planes : int
-        How many planes are to be segmented.
-    axes : str
-        Its axes, where they are not what the recipe says.
-    notes : tuple of str
-        What was guessed about it; see :class:`OpenedImage`.
-    """
-
-    path: Path
-    files: Files
-    name: str
-    understood: str = ""
-    planes: int = 1
-    axes: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Everything that decides what files come out.
+    """Everything that decides the result files.
 
     Attributes
     ----------
@@ -171,13 +72,13 @@ class Batch:
     output : Path
         The folder with the results.
     recipe : Recipe
-        With axes, or "auto" for each file's own.
+        A recipe with axes, or with axes "auto" for those of each file.
     product : Product
-        What is made of them.
+        The kind of result.
     region : Path or None
-        Image that is not zero where objects are looked for.
+        Image that is nonzero where objects are searched.
     overwrite : bool
-        Do everything anew, and replace whatever files are there.
+        Compute everything again, and replace existing files.
     """
 
     items: tuple[Item, ...]
@@ -194,7 +95,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image.
+    """The outcome of one image.
 
     Attributes
     ----------
@@ -203,23 +104,23 @@ class Outcome:
     state : str
         See :data:`State`.
     files : Files or None
-        Where the results are.
+        The result files.
     understood : str
         Its axes, size, type and pixel size in words.
     objects, planes : int
-        How many were found, on how many planes.
+        The number of objects, and of planes.
     seconds : float
-        How long it took, this time.
+        Duration of this run.
     pictured : str
-        The plane that the picture shows, empty if there is only one.
+        The plane that the overlay shows; empty if there is only one.
     error : str
-        Why it failed.
+        The error, if it failed.
     resumed : int
-        Planes that were finished earlier.
+        The number of planes that were computed by an earlier run.
     failed_planes : tuple of str
-        Planes that are empty because they could not be read, each with the reason.
+        Planes that cannot be read and are empty in the results, each with the reason.
     notes : tuple of str
-        What else a person should know.
+        Further remarks, such as blank planes.
     """
 
     path: Path
@@ -238,14 +139,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the files are to be understood; see :class:`Recipe`.
+    """Options for reading image files; see :class:`Recipe`.
 
     Attributes
     ----------
     axes, channels, planes
         As in a recipe.
     usual : bool
-        Whether the axes come from a recipe: a file that has others goes by its own.
+        True if the axes come from a recipe; a file that they do not fit is read with its own axes.
     """
 
     axes: str = "auto"
@@ -255,12 +156,12 @@ class ReadOptions:
 
 
 def own_axes(image: OpenedImage, axes: str) -> str:
-    """The axes to take an image by.
+    """Return the axes to read an image with.
 
     Raises
     ------
     InputError
-        If there are more or fewer than the image has.
+        If their number differs from that of the image.
     """
     if axes in ("auto", ""):
         return image.axes
@@ -273,33 +174,33 @@ def own_axes(image: OpenedImage, axes: str) -> str:
     return axes
 
 
-def chosen_layout(image: OpenedImage, reading: ReadOptions) -> StackLayout:
-    """The planes of an image that are to be segmented.
+def chosen_layout(image: OpenedImage, options: ReadOptions) -> StackLayout:
+    """Return the layout of an image, restricted to the selected planes.
 
     Raises
     ------
     InputError
         If axes, channels or planes do not fit.
     """
-    layout = StackLayout(own_axes(image, reading.axes), image.shape, reading.channels)
-    return layout.restricted(reading.planes)
+    layout = StackLayout(own_axes(image, options.axes), image.shape, options.channels)
+    return layout.restricted(options.planes)
 
 
 def inspect(
     results: Mapping[Path, Files],
-    reading: ReadOptions,
-    own: Mapping[Path, str] | None = None,
+    options: ReadOptions,
+    axes_of: Mapping[Path, str] | None = None,
 ) -> Iterator[Item | tuple[Path, Exception]]:
-    """Open every image once, so that what cannot be done is told now and not in the night.
+    """Open every image once, so that unreadable files are reported before the computation.
 
     Parameters
     ----------
     results : mapping
-        Where the results of each image go.
-    reading : ReadOptions
-        How images are to be understood.
-    own : mapping, optional
-        Axes of single images that are to be understood otherwise.
+        The result files of each image.
+    options : ReadOptions
+        Options for reading the images.
+    axes_of : mapping, optional
+        Axes of single images, where they differ from those of the options.
 
     Yields
     ------
@@ -307,7 +208,7 @@ def inspect(
         An item for each image that can be read, path and error for each that cannot.
     """
     for path, files in results.items():
-        axes = (own or {}).get(path, "")
+        axes = (axes_of or {}).get(path, "")
         try:
             for file in files.all() if files else ():
                 check_name(file)
@@ -316,8 +217,8 @@ def inspect(
                         f"The results would be called {file.name}, which other systems take for a "
                         "place and no name. Rename the image."
                     )
-            with open_image(path, axes=axes or reading.axes) as image:
-                usual = reading.axes if reading.usual and not axes else "auto"
+            with open_image(path, axes=axes or options.axes) as image:
+                usual = options.axes if options.usual and not axes else "auto"
                 if usual not in ("auto", "") and not axes_fit(usual, image.axes):
                     axes = image.axes
                     logger.info(
@@ -325,27 +226,39 @@ def inspect(
                         "recipe do not fit; --axes says otherwise.",
                         *(shown(path), axes, usual),
                     )
-                layout = chosen_layout(image, replace(reading, axes=axes or reading.axes))
+                layout = chosen_layout(image, replace(options, axes=axes or options.axes))
                 understood, notes = image.describe(layout.axes), image.notes
             if files and any(file.suffix in _STACKS for file in files.all()):
-                # More axes than results can have are told before planes are computed.
+                # Too many axes for the results are reported before planes are computed.
                 ome_axes(layout.labels_axes)
             name = files.name if files else stem(path)
             yield Item(path, files, name, understood, layout.chosen_count, axes, notes)
-        # Files can be damaged in ways that nobody foresaw.
+        # Damaged files raise many kinds of errors.
         except Exception as error:
             yield path, error
 
 
+def log_notes(path: Path, notes: Iterable[str]) -> None:
+    """Log the assumptions made about an image file."""
+    for note in notes:
+        logger.info("note: %s: %s", path, note)
+
+
+def error_of(path: Path, error: BaseException) -> str:
+    """Return an error as a sentence that names the image."""
+    text = sentence(error)
+    return text if str(path) in text else f"{path}: {text}"
+
+
 def called(name: str, image: Path) -> str:
-    """An image as people know it: its folder within the inputs, and the name of its file.
+    """Return the name of an image for messages: its folder below the inputs, and its file name.
 
     Parameters
     ----------
     name : str
-        What its results are called after.
+        The beginning of the names of its results.
     image : Path
-        The file; one that is a part of a container is called after that.
+        The file; an image inside a container is named after the container.
     """
     own = image.name if image.name.startswith(stem(image)) else stem(image)
     place = name.rpartition("/")[0]
@@ -353,7 +266,7 @@ def called(name: str, image: Path) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """An error in words; one that nobody foresaw says so."""
+    """Return an error as a sentence; an unexpected error is named as such."""
     if isinstance(error, SeganyError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""One finished plane as bytes: what is kept until all planes of an image are there."""
+"""Bytes of a finished plane, as they are stored until all planes of an image are there."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from napari_segany.io.result_files import MeasuredPlane
 
 
 def to_bytes(plane: MeasuredPlane) -> bytes:
-    """A plane's labels, masks and measurements."""
+    """Encode the labels, masks and measurements of a plane."""
     arrays: dict[str, Any] = {
         "index": np.array(plane.index, np.int64),
         # In the smallest type, because it is read back as it is.
@@ -28,12 +28,12 @@ def to_bytes(plane: MeasuredPlane) -> bytes:
 
 
 def from_bytes(content: bytes) -> MeasuredPlane:
-    """The plane that :func:`to_bytes` took apart.
+    """Decode a plane that :func:`to_bytes` encoded.
 
     Raises
     ------
     SeganyError
-        If the bytes are not whole.
+        If the bytes are incomplete.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

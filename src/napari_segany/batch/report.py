@@ -1,4 +1,4 @@
-"""The report of a batch: one page that needs no other file, failures first."""
+"""The report of a batch: one HTML page without other files, failures first."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from napari_segany.io.atomic import writing
 from napari_segany.io.safe_names import shown
 
 REPORT = "segany_report.html"
+"""Name of the report in the folder with the results."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #0072b2; --bad: #d55e00; }
@@ -32,7 +33,7 @@ text { font-size: 9px; fill: currentColor; }
 
 
 def write_report(output: Path) -> Path:
-    """Write the report of all images whose results go to a folder; returns where it is."""
+    """Write the report of all images in a folder of results; return its path."""
     path = output / REPORT
     with writing(path) as temporary:
         temporary.write_text(make_report(ResultStore(output).all()), encoding="utf-8")
@@ -40,7 +41,7 @@ def write_report(output: Path) -> Path:
 
 
 def make_report(records: Mapping[str, Record]) -> str:
-    """The page as text."""
+    """Return the report as HTML."""
     failed = {name: r for name, r in records.items() if r.error}
     done = {name: r for name, r in records.items() if r.key and not r.error}
     objects = sum(r.summary.objects for r in done.values())
@@ -121,7 +122,7 @@ def _card(name: str, record: Record) -> str:
 
 
 def _histogram(counts: Mapping[str, int], title: str, step: float, height: int) -> str:
-    """Bars for all bins between the first and the last; ``step`` is a factor from 2 on."""
+    """Return bars for all bins from first to last; ``step`` is a factor if it is 2 or more."""
     if not counts:
         return ""
     if step >= 2:

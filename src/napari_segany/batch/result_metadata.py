@@ -1,7 +1,7 @@
-"""Results that say what they are, so that they are known as this package's without any record.
+"""Metadata in the recipe of a result, by which the package knows its results without a record.
 
 The recipe beside the results of an image holds, in an entry of its own, the hash of the image's
-content and that of every file. Nothing in it depends on where or when they were made.
+content and that of every file. Nothing in it depends on place or time.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from napari_segany.schema import from_json
 
 @dataclass(frozen=True)
 class _Made:
-    """The entry: name and hash of the image, and hashes of the recipe and of each file."""
+    """The entry in the recipe: name and hash of the image, hashes of recipe and files."""
 
     image: str
     content: str
@@ -32,16 +32,16 @@ class _Made:
 def recipe_with_result(
     recipe: Recipe, image: Path, content: str, outputs: Mapping[str, Output]
 ) -> str:
-    """The text of the recipe that lies beside results.
+    """Return the text of the recipe that is written beside results.
 
     Parameters
     ----------
     recipe : Recipe
-        By which they were made.
+        The recipe of the results.
     image : Path
-        Of what they were made.
+        The image.
     content : str
-        Hash of its content.
+        Hash of the image's content.
     outputs : mapping
         The results by file name, without the recipe.
     """
@@ -51,8 +51,8 @@ def recipe_with_result(
     return json.dumps({**json.loads(text), RESULT: asdict(made)}, indent=2) + "\n"
 
 
-def recall(files: tuple[Path, ...]) -> Record | None:
-    """The part of a record that tells whose results are, from what they say of themselves.
+def record_from_results(files: tuple[Path, ...]) -> Record | None:
+    """Read the image and the files of a record from the recipe beside the results.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def recall(files: tuple[Path, ...]) -> Record | None:
     Returns
     -------
     Record or None
-        None if there is no recipe that says it.
+        None if there is no such recipe.
     """
     *others, provenance = files
     with suppress(OSError, InputError):

@@ -1,1 +1,1 @@
-"""The ``napari-segany`` command; one module a subcommand, heavy imports only when it runs."""
+"""The ``napari-segany`` command: a module for each subcommand; heavy imports only when it runs."""

@@ -1,4 +1,4 @@
-"""Values and options that several subcommands share; torch-free."""
+"""Option values and options that several commands share; without torch."""
 
 import argparse
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def numbers(text: str, *counts: int) -> tuple[float, ...]:
-    """Numbers separated by commas, as many as one of ``counts``."""
+    """Parse numbers with commas between, as many as one of ``counts``."""
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -20,19 +20,19 @@ def numbers(text: str, *counts: int) -> tuple[float, ...]:
 
 
 def point(text: str) -> tuple[float, float, int]:
-    """``R,C``, ``R,C,+`` (on the object) or ``R,C,-`` (off it)."""
+    """Parse ``R,C``, ``R,C,+`` (on the object) or ``R,C,-`` (off it)."""
     place, _, sign = text.rpartition(",") if text.endswith((",+", ",-")) else (text, "", "+")
     row, col = numbers(place, 2)
     return row, col, int(sign == "+")
 
 
 def box(text: str) -> tuple[float, ...]:
-    """``R0,C0,R1,C1``."""
+    """Parse ``R0,C0,R1,C1``."""
     return numbers(text, 4)
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers from 0 on with commas between."""
+    """Parse whole numbers from 0 on with commas between."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers with commas between")
@@ -40,7 +40,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 
 def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
-    """``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
+    """Parse ``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
     if text in ("plane", "stack"):
         return text
     values = numbers(text, 2, 4, 6)
@@ -48,7 +48,7 @@ def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
 
 
 def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
-    """``A:B``, ``A``, or such with axes by name, ``T=0:5,Z=3``; without a name the last axis."""
+    """Parse ``A:B`` or ``A`` for the last leading axis, or ``T=0:5,Z=3`` for named axes."""
     found = []
     for part in text.split(","):
         axis, _, span = part.rpartition("=")
@@ -61,26 +61,69 @@ def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def series(text: str) -> int | str:
-    """A whole number from 0 on, or ``all``."""
+    """Parse a whole number from 0 on, or ``all``."""
     if text != "all" and not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number from 0 on nor all")
     return text if text == "all" else int(text)
 
 
 def axes(text: str) -> str:
-    """Axis letters in upper case, or ``auto``."""
+    """Parse axis letters, or ``auto``; return letters in upper case."""
     return text if text == "auto" else text.upper()
 
 
 def folder(text: str) -> Path:
-    """A path that is not empty: a variable that is not set would be where one is."""
+    """Parse a path that is not empty, as an unset shell variable would mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("the name is empty; . is the folder that you are in")
     return Path(text)
 
 
+def add_command(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    about: str,
+    epilog: str,
+    run: Callable[[argparse.Namespace], int],
+    more: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command to the command line; return its parser.
+
+    Parameters
+    ----------
+    subparsers : _SubParsersAction
+        The commands.
+    name : str
+        The command.
+    about : str
+        Its description in a sentence.
+    epilog : str
+        Examples and notes below the options.
+    run : callable
+        Runs the command with the parsed arguments; returns the exit code (0 all done, 1 some
+        inputs failed), and raises SeganyError if nothing can be done.
+    more : str, optional
+        Further sentences of the description.
+    """
+    parser = subparsers.add_parser(
+        name,
+        help=about[:1].lower() + about[1:-1],
+        description=f"{about}\n{more}".rstrip(),
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the input files and the folder for the results."""
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
+    add_output(parser)
+
+
 def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Add ``-o`` and what to do about files that are there already."""
+    """Add the option for the folder of the results."""
     parser.add_argument(
         "-o",
         "--output",
@@ -93,19 +136,19 @@ def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> N
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Add which files to write."""
+    """Add the options for the kinds of result files."""
     group = parser.add_argument_group("files")
     group.add_argument(
         "--labels",
         choices=("tiff", "zarr"),
         default="tiff",
-        help="label image as OME-TIFF or OME-Zarr (default: tiff)",
+        help="format of label images: OME-TIFF or OME-Zarr (default: tiff)",
     )
     group.add_argument(
         "--table-format",
         choices=("csv", "parquet"),
         default="csv",
-        help="how the table of objects is written (default: csv)",
+        help="format of tables of objects (default: csv)",
     )
     group.add_argument(
         "--export",
@@ -113,53 +156,57 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         choices=("coco", "rois", "yolo", "overlays", "masks"),
         default=[],
         metavar="KIND",
-        help="also write coco (JSON of instances), rois (for ImageJ), yolo (polygons as text), "
-        "overlays (every plane outlined, a TIFF stack), masks (each mask whole, a TIFF stack)",
+        help="also export coco (COCO instances as JSON), rois (ImageJ ROIs), yolo (polygons as "
+        "text), overlays (a TIFF stack of planes with outlines), masks (a TIFF stack of single "
+        "masks)",
     )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add which model, where and how it computes."""
+    """Add the options for the model, its device and precision."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        help="name from `napari-segany models list`, or a checkpoint file (default: auto)",
+        help="model name from `napari-segany models list`, or a checkpoint file (default: auto)",
     )
     group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
-    group.add_argument("--precision", help="auto, exact or bfloat16 (default: auto)")
+    group.add_argument(
+        "--precision",
+        help="arithmetic of the network: auto, exact (float32) or bfloat16 (default: auto)",
+    )
 
 
 def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
-    """Add how an image file is to be understood, and how bright it is to be seen."""
+    """Add the options for reading image files, and for the intensity limits."""
     group = parser.add_argument_group("image")
     options: list[tuple[str, Callable[[str], Any], str, str]] = [
         (
             "--series",
             series,
             "N|all",
-            "which image of a file that holds several, from 0, or all of them; results are called "
-            "NAME_s0, NAME_s1 and so on (default: the first, as NAME)",
+            "image of a file that holds several, counted from 0, or all of them; the results are "
+            "called NAME_s0, NAME_s1 and so on (default: the first, called NAME)",
         ),
         (
             "--axes",
             axes,
             "AXES",
-            "one letter a dimension of T, Z, C, Y, X, S (colour), such as TZYX "
-            "(default, and auto: as the file says)",
+            "one letter per dimension, of T, Z, C, Y, X and S (colour samples), such as TZYX "
+            "(default: auto, the axes stated in the file)",
         ),
         (
             "--channel",
             whole_numbers,
             "C",
-            "channel to look at, from 0, or two or three to be seen as red, green and blue "
-            "(default: 0)",
+            "channel to segment, counted from 0, or two or three shown to the model as red, green "
+            "and blue (default: 0)",
         ),
         (
             "--normalise",
             normalise,
             "HOW",
-            "intensity limits: plane or stack (percentiles 1 and 99.8), or LOW,HIGH (default: "
-            "plane)",
+            "intensity limits: plane or stack (percentiles 1 and 99.8 of each plane or of the "
+            "whole stack), or LOW,HIGH (default: plane)",
         ),
     ]
     for name, kind, metavar, text in options if brightness else options[:-1]:

@@ -1,69 +1,69 @@
-"""What all commands share that work on many files: options, the model, and the run."""
+"""Options, model and run shared by the commands that work on many files."""
 
 import argparse
-import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.progress import bar, planes_bar
+from napari_segany.cli.progress import batch_bar, progress_bar
 from napari_segany.errors import InputError
 from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
-    from napari_segany.batch.executor import Executor
-    from napari_segany.batch.plan import Files, Product
+    from napari_segany.batch.options import BatchOptions, ModelRequest
+    from napari_segany.batch.protocol import Files, Product
     from napari_segany.cli.report import Report
     from napari_segany.models.sam.model import SamModel
 
-logger = logging.getLogger(__name__)
-
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
-    """Add what to do about files that are there already."""
+    """Add the option to replace existing files."""
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="do everything anew, and replace files that are there whoever made or changed them",
+        help="compute everything again, and replace existing files, also those changed by hand",
     )
 
 
 def add_planes(parser: argparse.ArgumentParser) -> None:
-    """Add which planes are wanted."""
+    """Add the option to select planes."""
     parser.add_argument(
         "--planes",
         type=arguments.plane_ranges,
         metavar="A:B",
-        help="only planes A to B-1 along the last axis that counts planes, or of axes by name: "
-        "T=0:5,Z=10:20; the others are empty in the labels",
+        help="use only planes A to B-1 along the last axis of planes (such as Z), or along named "
+        "axes: T=0:5,Z=10:20; the other planes are empty in labels and edge maps",
     )
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
-    """Add where planes are computed."""
+    """Add the options for computing on dask workers."""
     cluster = parser.add_argument_group("several processes or machines (dask)")
-    where = cluster.add_mutually_exclusive_group()
-    where.add_argument(
+    workers = cluster.add_mutually_exclusive_group()
+    workers.add_argument(
         "--dask",
-        metavar="WHERE",
-        help="local:N for N processes here, or a scheduler's address such as tcp://host:8786",
+        metavar="ADDRESS",
+        help="local:N for N processes on this machine, or the address of a scheduler, such as "
+        "tcp://host:8786",
     )
-    where.add_argument(
-        "--scheduler-file", metavar="FILE", help="where the scheduler wrote its address"
+    workers.add_argument(
+        "--scheduler-file", metavar="FILE", help="file in which the scheduler wrote its address"
     )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add what every batch has beside what it makes: files, model, image, planes, where."""
+    """Add the options that every batch command has."""
     add_overwrite(parser)
-    said = parser.add_mutually_exclusive_group()
-    said.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-    said.add_argument(
-        "--quiet", action="store_true", help="say nothing but errors, and show no progress"
+    messages = parser.add_mutually_exclusive_group()
+    messages.add_argument(
+        "--json", action="store_true", help="print one JSON object per line on stdout"
+    )
+    messages.add_argument(
+        "--quiet", action="store_true", help="print errors only, and show no progress"
     )
     arguments.add_model(parser)
     arguments.add_image(parser)
@@ -73,121 +73,112 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("FILE", "AXES"),
-        help="axes of one of the images, where they are not those of the others",
+        help="axes of a single image, where they differ from --axes; may be repeated",
     )
     add_planes(parser)
     add_cluster(parser)
 
 
 def pick(value: Any, base: Recipe | None, name: str, default: Any) -> Any:
-    """What was given, else what the recipe says, else the default."""
+    """Return a given value, else that of the recipe, else the default."""
     if value is not None:
         return value
     return getattr(base, name) if base else default
 
 
-def how_to_read(args: argparse.Namespace, base: Recipe | None = None) -> dict[str, Any]:
-    """How files are to be understood, in the words of a recipe."""
-    return {
-        "axes": pick(args.axes, base, "axes", "auto"),
-        "channels": pick(args.channel, base, "channels", (0,)),
-        "normalise": pick(args.normalise, base, "normalise", "plane"),
-        "planes": pick(args.planes, base, "planes", ()),
-    }
-
-
-def run_batch(
-    args: argparse.Namespace,
-    results: "Mapping[Path, Files]",
-    product: "Product",
-    make_recipe: "Callable[[Executor], Recipe]",
-    base: Recipe | None = None,
-) -> "Report":
-    """Do a batch and say what becomes of each image.
+def batch_options(
+    args: argparse.Namespace, base: Recipe | None = None, **own: Any
+) -> "BatchOptions":
+    """Return the options of a batch.
 
     Parameters
     ----------
     args : Namespace
-        With the options of this module.
-    results : mapping
-        Where the results of each image go.
-    product : Product
-        What is made.
-    make_recipe : callable
-        Gives the recipe for where planes are computed.
+        The options of this module.
     base : Recipe, optional
-        Says what was not given.
+        The recipe that the options follow, where they are not given.
+    **own
+        Options that only one command has.
+    """
+    from napari_segany.batch.options import BatchOptions
+
+    return BatchOptions(
+        output=args.output,
+        axes=pick(args.axes, base, "axes", "auto"),
+        channels=pick(args.channel, base, "channels", (0,)),
+        normalise=pick(args.normalise, base, "normalise", "plane"),
+        planes=pick(args.planes, base, "planes", ()),
+        request=model_request(args, base),
+        cluster=args.dask,
+        scheduler_file=args.scheduler_file,
+        overwrite=args.overwrite,
+        recipe=base,
+        axes_from_recipe=args.axes is None and base is not None,
+        **own,
+    )
+
+
+def run_batch(
+    args: argparse.Namespace,
+    options: "BatchOptions",
+    results: "Mapping[Path, Files]",
+    product: "Product",
+) -> "Report":
+    """Run a batch and print the outcome of each image.
+
+    Parameters
+    ----------
+    args : Namespace
+        The options of this module.
+    options : BatchOptions
+        The same, as the batch takes them.
+    results : mapping
+        The result files of each image.
+    product : Product
+        The kind of result.
 
     Returns
     -------
     Report
-        Whose last line is not said yet.
+        The report, whose last line is not printed yet.
 
     Raises
     ------
     SeganyError
-        Nothing could be done.
+        If nothing can be computed.
     """
-    from napari_segany.batch.plan import Batch, Item, Outcome, ReadOptions, inspect, sentence
-    from napari_segany.batch.report import write_report
-    from napari_segany.batch.run import note_failure, run
-    from napari_segany.cli.report import Report, say_notes
+    from napari_segany.batch.batch_run import BatchRun
+    from napari_segany.cli.report import Report
 
     report = Report(args.output, args.json, product.noun, args.quiet)
-    how = how_to_read(args, base)
-    items = []
-    usual = args.axes is None and base is not None
-    reading = ReadOptions(how["axes"], how["channels"], how["planes"], usual)
-    for found in inspect(results, reading, own_axes(args, results)):
-        if isinstance(found, Item):
-            items.append(found)
-            say_notes(found.path, found.notes)
-            continue
-        path, error = found
-        tell(args, error)
-        text = sentence(error)
-        text = text if str(path) in text else f"{path}: {text}"
-        note_failure(args.output, results[path].name, path, text, product.name)
-        report.add(Outcome(path, "failed", error=text))
-    if not items:
-        if not product.name:
-            write_report(args.output)
-        return report
-    with executor(args, base) as where:
-        recipe, region = make_recipe(where), getattr(args, "region", None)
-        batch = Batch(tuple(items), args.output, recipe, product, region, args.overwrite)
-        with (
-            planes_bar(args.quiet) as progress,
-            # Whatever ends the loop, the report is written before anything else happens.
-            closing(
-                run(batch, where, progress=progress, on_error=lambda error: tell(args, error))
-            ) as outcomes,
-            goes_on(args),
-        ):
+    run = BatchRun(
+        options,
+        results,
+        product,
+        axes_of=axes_of(args, results),
+        load_model=lambda request: load(request, args.quiet),
+        on_error=lambda error: print_traceback(args, error),
+    )
+    try:
+        # Whatever ends the loop, the report is written before anything else happens.
+        with batch_bar(args.quiet) as progress, closing(run.outcomes(progress)) as outcomes:
             for outcome in outcomes:
                 report.add(outcome)
-    return report
-
-
-@contextmanager
-def goes_on(args: argparse.Namespace) -> Iterator[None]:
-    """Say, when a signal ends the block, that nothing is lost."""
-    try:
-        yield
     except KeyboardInterrupt as stop:
         stop.add_note(
             f"finished planes are kept in {args.output}, and the same command goes on from there"
         )
         raise
+    return report
 
 
-def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[Path, str]:
-    """Axes of single images, by path.
+def axes_of(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[Path, str]:
+    """Return the axes of single images, by path.
 
     Raises
     ------
     InputError
-        If an image is none of those of the batch.
+        If an image is not among the inputs.
     """
     known, found = {os.path.realpath(path): path for path in results}, {}
     for name, axes in args.axes_of:
@@ -198,56 +189,42 @@ def own_axes(args: argparse.Namespace, results: "Mapping[Path, Files]") -> dict[
     return found
 
 
-def tell(args: argparse.Namespace, error: Exception) -> None:
-    """Print the traceback if it was asked for."""
+def print_traceback(args: argparse.Namespace, error: Exception) -> None:
+    """Print the traceback of an error if ``--debug`` was given."""
     if args.debug:
         traceback.print_exception(error)
 
 
-@contextmanager
-def executor(args: argparse.Namespace, base: Recipe | None) -> "Iterator[Executor]":
-    """Where planes are computed: here, or on a cluster; the model is loaded there.
+def model_request(args: argparse.Namespace, base: Recipe | None = None) -> "ModelRequest":
+    """Return the requested model, else that of the recipe, else the default."""
+    from napari_segany.batch.options import ModelRequest
 
-    Raises
-    ------
-    SeganyError
-        If the model cannot be had, or nobody answers.
-    """
-    if not (args.dask or args.scheduler_file):
-        from napari_segany.batch.executor import LocalExecutor
+    device = args.device or "auto"
+    # Workers may have other devices than this process.
+    is_local = not (getattr(args, "dask", None) or getattr(args, "scheduler_file", None))
+    if base is not None and is_local and not args.device:
+        from napari_segany.io.recipe_file import device_of
 
-        yield LocalExecutor(load(args, base))
-        return
-    from napari_segany.batch.cluster import ModelRequest, connect
-
-    request = ModelRequest(
+        device = device_of(base)
+    return ModelRequest(
         args.model or (base.model if base else "auto"),
-        args.device or "auto",
+        device,
         args.precision or (base.precision if base else "auto"),
     )
-    with connect(args.dask, args.scheduler_file, request) as cluster:
-        yield cluster
-        for note in cluster.notes:
-            logger.info("note: on a worker %s; masks may differ in the last bits", note)
 
 
-def load(args: argparse.Namespace, base: Recipe | None = None) -> "SamModel":
-    """Load the model that was asked for, or the recipe's.
+def load(request: "ModelRequest", quiet: bool = False) -> "SamModel":
+    """Load a model, with a progress bar while its weights are fetched.
 
     Raises
     ------
     SeganyError
-        If it cannot be had.
+        If the model cannot be loaded.
     """
-    from napari_segany.io.recipe_file import device_of
     from napari_segany.models.sam.model import load_model
 
-    device = args.device or (device_of(base) if base else "auto")
-    precision: Any = args.precision or (base.precision if base else "auto")
-    with bar("fetching the model", getattr(args, "quiet", False)) as progress:
+    precision: Any = request.precision
+    with progress_bar("fetching the model", quiet) as progress:
         return load_model(
-            args.model or (base.model if base else "auto"),
-            device=device,
-            precision=precision,
-            progress=progress,
+            request.model, device=request.device, precision=precision, progress=progress
         )

@@ -1,4 +1,4 @@
-"""``napari-segany demo``: from nothing to labels and a picture, on an image that is at hand."""
+"""``napari-segany demo``: labels and an overlay of an image that comes with scikit-image."""
 
 import argparse
 import time
@@ -9,49 +9,44 @@ from napari_segany.io.safe_names import shown
 from napari_segany.recipe import LabelParams
 
 POINTS_PER_SIDE = 16
-"""A quarter of the usual points: coins are large, and the demo should not make anyone wait."""
+"""A quarter of the usual points: coins are large, and the demo should be fast."""
 
 MAX_AREA_FRACTION = 0.1
-"""No coin covers a tenth of the picture; the table they lie on does."""
+"""Fraction of the image: no coin covers a tenth of it, but the table does."""
 
 MIN_AREA = 600
-"""Pixels; the figures on the coins are smaller, the coins are not. What single coins leave of a
-mask that took several for one object is smaller, too."""
+"""Pixels: larger than the figures on the coins, and than what single coins leave visible of a mask
+of several, but smaller than the coins."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``demo`` to the command line."""
-    about = "Segment a picture of coins and show what comes out."
-    parser = subparsers.add_parser(
+    about = "Segment an image of coins and list the result files."
+    parser = arguments.add_command(
+        subparsers,
         "demo",
-        help=about[:1].lower() + about[1:-1],
-        description=about + " The picture comes with scikit-image; weights are fetched if need be.",
-        epilog="example:\n  napari-segany demo -o demo",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        about,
+        "example:\n  napari-segany demo -o demo",
+        run,
+        "The image comes with scikit-image; weights are fetched if they are missing.",
     )
     arguments.add_output(parser, default="demo")
     arguments.add_model(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Raises
-    ------
-    SeganyError
-        If it could not be done.
-    """
+    """Run the command; return the exit code."""
     print("Segmenting a picture of 24 coins ...", flush=True)
     from PIL import Image
     from skimage import data
 
     from napari_segany.batch.executor import LocalExecutor
-    from napari_segany.batch.plan import FAILED, Batch, Item
+    from napari_segany.batch.plan import FAILED, Batch
     from napari_segany.batch.products.labels import LABELS_PRODUCT
+    from napari_segany.batch.protocol import Item
     from napari_segany.batch.report import REPORT
     from napari_segany.batch.run import run as run_batch
-    from napari_segany.cli.batch import load
+    from napari_segany.cli.batch import load, model_request
     from napari_segany.cli.report import counted, seconds
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.atomic import check_writable, writing
@@ -60,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
     started = time.monotonic()
     check_writable(args.output)
-    # Lies in scikit-image's wheel, so nothing is downloaded.
+    # Part of scikit-image's wheel, so nothing is downloaded.
     coins = data.coins()
     picture = args.output / "coins.png"
     with writing(picture) as temporary:
         Image.fromarray(coins).save(temporary, format="PNG")
-    model = load(args)
+    model = load(model_request(args))
     loaded = time.monotonic() - started
     params = AutomaticParams(
         points_per_side=POINTS_PER_SIDE, max_area_fraction=MAX_AREA_FRACTION, min_area=MIN_AREA

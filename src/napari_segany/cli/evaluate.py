@@ -1,17 +1,17 @@
-"""``napari-segany evaluate``: how good models are on images with truth."""
+"""``napari-segany evaluate``: the accuracy of models on images with ground truth."""
 
 import argparse
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.batch import load
+from napari_segany.cli.batch import load, model_request
 from napari_segany.cli.generator_options import add_options, given
-from napari_segany.cli.progress import planes_bar
+from napari_segany.cli.progress import batch_bar
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.safe_names import shown
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_segany.batch.plan import ReadOptions
-    from napari_segany.evaluation.run import Measured
-    from napari_segany.evaluation.tasks import EvaluationSettings, Predictor
+    from napari_segany.evaluation.run import PlaneEvaluation
+    from napari_segany.evaluation.tasks import EvaluatedModel, EvaluationSettings
 
 EXAMPLES = """\
 examples:
@@ -32,10 +32,10 @@ examples:
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
 
-Truth are label images of the same names (NAME.tif, NAME_labels.tif). OUT receives evaluation.txt
-and evaluation.json (all scores), objects.csv (every object), and plots and sheets of examples:
-clicks.png, precision_recall.png, worst.png, or edges.png and edges_precision_recall.png. The same
-command again goes on where it was stopped.
+The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif). OUT
+receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object), plots
+and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
+edges_precision_recall.png. The same command resumes a run that was stopped.
 """
 
 
@@ -44,90 +44,94 @@ PLAUSIBLE: Any = "plausible"
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``evaluate`` to the command line."""
-    about = "Measure models on images with truth."
-    parser = subparsers.add_parser(
-        "evaluate",
-        help=about[:1].lower() + about[1:-1],
-        description=about,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "Measure the accuracy of models on images with ground truth."
+    parser = arguments.add_command(subparsers, "evaluate", about, EXAMPLES, run)
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
     parser.add_argument(
-        "--truth", type=Path, required=True, metavar="PATH", help="folder of label images, or one"
+        "--truth",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="folder of label images, or one label image",
     )
     arguments.add_output(parser)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
-    measured = parser.add_argument_group("what is measured")
+    measured = parser.add_argument_group("tasks")
     measured.add_argument(
         "--tasks",
         nargs="+",
         choices=("clicks", "boxes", "automatic", "proposals", "edges"),
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
-        help="clicks (mIoU over clicks, NoC), boxes (mIoU), automatic (mSA, AP, AR, panoptic "
+        help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
         "quality), which are the default; proposals (AR of the 64 x 64 grid); or edges (ODS, OIS, "
-        "AP, R50; truth are the boundaries that people drew, a page an annotator)",
+        "AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
     )
-    measured.add_argument("--clicks", type=int, default=9, metavar="N", help="default: 9")
+    measured.add_argument(
+        "--clicks", type=int, default=9, metavar="N", help="clicks per object (default: 9)"
+    )
     measured.add_argument(
         "--objects",
         type=int,
         metavar="N",
-        help="click at and box at most so many objects of a plane, drawn at random (default: all)",
+        help="maximum number of objects per plane for clicks and boxes, drawn at random "
+        "(default: all)",
     )
     measured.add_argument(
-        "--min-pixels", type=int, default=1, metavar="N", help="leave out smaller objects"
+        "--min-pixels",
+        type=int,
+        default=1,
+        metavar="N",
+        help="smallest object in pixels (default: 1)",
     )
     measured.add_argument(
         "--jitter",
         type=float,
         default=0.0,
         metavar="X",
-        help="move the sides of boxes by this fraction of their length (0.1: as in training)",
+        help="move the sides of boxes at random by this fraction of their length (0.1: as in the "
+        "training of SAM; default: 0)",
     )
     measured.add_argument(
-        "--every", type=int, default=1, metavar="N", help="only every so many planes of a stack"
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="measure every N-th plane of a stack (default: 1)",
     )
     measured.add_argument(
         "--compare",
         nargs="+",
         default=[],
         metavar="WHO",
-        help="more models, plausible (the model with the ranking of the widgets) and the baselines "
-        "watershed and random_walker (these clicks only); edges are always compared with Sobel "
-        "and Canny",
+        help="further models, plausible (the model with the ranking of the widgets), and the "
+        "baselines watershed and random_walker (clicks only); edges are always compared with "
+        "Sobel and Canny",
     )
     measured.add_argument(
         "--binary-truth",
         choices=("tell", "components", "one", "refuse"),
         default="tell",
-        help="truth that does not tell objects apart, such as a mask of 0 and 255: say so (the "
-        "default), take each separate part for an object, take it as it is, or refuse it",
+        help="ground truth that does not separate objects, such as a mask of 0 and 255: tell "
+        "(count each value as one object and print a note, the default), components (count each "
+        "connected component as an object), one (count each value as one object), or refuse",
     )
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
     add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some images failed.
-
-    Raises
-    ------
-    SeganyError
-        Nothing could be done.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.export_evaluation import as_json, write_all
-    from napari_segany.evaluation.run import Failure, evaluate_folder, identity, pair_up
+    from napari_segany.evaluation.run import (
+        EvaluationFailure,
+        evaluate_folder,
+        pair_files,
+        predictor_identity,
+    )
     from napari_segany.evaluation.summary import as_text, summarise
 
     settings = chosen_settings(args)
@@ -135,24 +139,24 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--every must be 1 or more, got {args.every}.")
     if not args.truth.exists():
         raise InputError(f"There is no {args.truth}.")
-    reading = ReadOptions(args.axes or "auto", args.channel or (0,))
+    options = ReadOptions(args.axes or "auto", args.channel or (0,))
     # Truth may lie among the images.
     inputs = find_inputs(args.inputs, apart=[args.truth], series=args.series)
     names = name_inputs(inputs, args.output)
-    paired = list(pair_up(inputs, args.truth))
-    pairs = [each for each in paired if not isinstance(each, Failure)]
+    paired = list(pair_files(inputs, args.truth))
+    pairs = [each for each in paired if not isinstance(each, EvaluationFailure)]
     for image, _ in pairs:
-        notes_of(image, reading.axes)
+        note_assumptions(image, options.axes)
     who = predictors(args) if pairs else []
-    how: Any = {"reading": reading, "every": args.every, "names": names}
-    with planes_bar() as progress:
+    how: Any = {"options": options, "every": args.every, "names": names}
+    with batch_bar() as progress:
         found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
-    measured = [each for each in found if not isinstance(each, Failure)]
-    failures = [each for each in [*paired, *found] if isinstance(each, Failure)]
+    measured = [each for each in found if not isinstance(each, EvaluationFailure)]
+    failures = [each for each in [*paired, *found] if isinstance(each, EvaluationFailure)]
     for failure in failures:
         text = shown(f"{failure.image}: {failure.error}")
         print(f"napari-segany: error: {text}", file=sys.stderr)
-    tell_binary(measured)
+    note_binary_truth(measured)
     failed = {str(failure.image): failure.error for failure in failures}
     summaries = summarise(measured)
     if not measured:
@@ -160,13 +164,13 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
         return 1
     about = {
-        "predictors": [identity(each) for each in who],
-        "reading": asdict(reading),
+        "predictors": [predictor_identity(each) for each in who],
+        "reading": asdict(options),
         "every": args.every,
         "failed": failed,
     }
     written = write_all(args.output, summaries, measured, settings, about)
-    written += write_examples(args.output, measured, pairs, who, reading, settings, names)
+    written += write_examples(args.output, measured, pairs, who, options, settings, names)
     if args.json:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
@@ -175,8 +179,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def tell_binary(measured: "Sequence[Measured]") -> None:
-    """Say, once an image, whose truth does not tell objects apart."""
+def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
+    """Print a note, once for each image, if its truth does not separate objects."""
     told: dict[str, str] = {}
     for each in measured:
         if noticed := each.values.get("binary_truth"):
@@ -189,17 +193,17 @@ def tell_binary(measured: "Sequence[Measured]") -> None:
         )
 
 
-def notes_of(path: Path, axes: str) -> None:
-    """Say what is guessed about an image; what is wrong with it is said when it is measured."""
-    from napari_segany.cli.report import say_notes
+def note_assumptions(path: Path, axes: str) -> None:
+    """Log the assumptions made about an image; its errors are reported when it is measured."""
+    from napari_segany.batch.plan import log_notes
     from napari_segany.io.read import open_image
 
     with suppress(Exception), open_image(path, axes=axes) as image:
-        say_notes(path, image.notes)
+        log_notes(path, image.notes)
 
 
 def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
-    """What is to be measured."""
+    """Return the settings of the evaluation."""
     from napari_segany.evaluation.tasks import EvaluationSettings
 
     return EvaluationSettings(
@@ -214,43 +218,44 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     )
 
 
-def predictors(args: argparse.Namespace) -> "list[Predictor]":
-    """The model that was chosen, and whom to compare it with."""
+def predictors(args: argparse.Namespace) -> "list[EvaluatedModel]":
+    """Return the model and the predictors to compare it with."""
     from napari_segany.evaluation.edge_detectors import EDGE_BASELINES
-    from napari_segany.evaluation.interactive_models import BASELINES, SamClicker
+    from napari_segany.evaluation.interactive_models import BASELINES, SamInteractiveModel
 
     edges = "edges" in args.tasks
     known: dict[str, Any] = {} if edges else {name: make() for name, make in BASELINES.items()}
-    found: list[Any] = [load(args)]
+    request = model_request(args)
+    found: list[Any] = [load(request)]
     for name in args.compare:
         if name == PLAUSIBLE and not edges:
-            found.append(SamClicker(found[0], ranking=PLAUSIBLE))
+            found.append(SamInteractiveModel(found[0], ranking=PLAUSIBLE))
         elif name in known:
             found.append(known[name])
         else:
-            found.append(load(argparse.Namespace(**{**vars(args), "model": name})))
+            found.append(load(replace(request, model=name)))
     return found + (list(EDGE_BASELINES.values()) if edges else [])
 
 
 def write_examples(
     output: Path,
-    measured: "Sequence[Measured]",
+    measured: "Sequence[PlaneEvaluation]",
     pairs: "Sequence[tuple[Path, Path]]",
-    who: "Sequence[Predictor]",
-    reading: "ReadOptions",
+    who: "Sequence[EvaluatedModel]",
+    options: "ReadOptions",
     settings: "EvaluationSettings",
     names: "Mapping[Path, str]",
 ) -> list[Path]:
-    """Sheets of examples; returns those that were written."""
-    from napari_segany.evaluation.edge_detectors import SamEdges
+    """Write sheets of examples; return the paths of those that were written."""
+    from napari_segany.evaluation.edge_detectors import SamEdgeDetector
     from napari_segany.evaluation.export_evaluation import write_edges, write_worst
-    from napari_segany.evaluation.interactive_models import SamClicker
+    from napari_segany.evaluation.interactive_models import SamInteractiveModel
     from napari_segany.models.sam.model import SamModel
 
-    finders: list[Any] = [SamEdges(w) if isinstance(w, SamModel) else w for w in who]
-    clickers: list[Any] = [SamClicker(w) if isinstance(w, SamModel) else w for w in who]
+    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, SamModel) else w for w in who]
+    clickers: list[Any] = [SamInteractiveModel(w) if isinstance(w, SamModel) else w for w in who]
     sheets = (
-        write_worst(output, measured, pairs, clickers[0], reading, settings, names),
-        write_edges(output, measured, pairs, finders, reading, names),
+        write_worst(output, measured, pairs, clickers[0], options, settings, names),
+        write_edges(output, measured, pairs, finders, options, names),
     )
     return [sheet for sheet in sheets if sheet is not None]

@@ -1,4 +1,4 @@
-"""The entry point: parse, run one subcommand, and turn errors into one sentence and a code."""
+"""The entry point: parse arguments, run one command, report errors as a sentence and a code."""
 
 import argparse
 import logging
@@ -28,11 +28,11 @@ Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
 FAILED, USAGE = 1, 2
 
 NEGATIVE = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
-"""What values of options begin with, or they are options themselves."""
+"""The beginning of a negative number, which is a value and no option."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; also what its subparsers are made of."""
+    """A parser, also of subcommands, that reports errors in one line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
@@ -41,12 +41,12 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = NEGATIVE
 
     def error(self, message: str) -> NoReturn:
-        """Print the message and end with the code for wrong usage."""
+        """Print the message and exit with the code for wrong usage."""
         self.exit(USAGE, f"napari-segany: error: {shown(message)} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """The option that looks up and prints the version."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
         from importlib.metadata import PackageNotFoundError, version
@@ -59,7 +59,7 @@ class _Version(argparse.Action):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line; imports nothing heavy."""
+    """Build the parser of all commands; import nothing heavy."""
     parser = Parser(
         prog="napari-segany",
         description="Segment scientific images with the Segment Anything family.",
@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class _Notes(logging.Handler):
-    """Notes of the engine as plain lines on stderr; one said twice in a row appears once."""
+    """A log handler that prints notes on stderr; repeated notes in a row appear once."""
 
     last = ""
 
@@ -98,10 +98,10 @@ def _notes_on_stderr(debug: bool, quiet: bool) -> Iterator[None]:
     ours, tiff, notes = logging.getLogger("napari_segany"), logging.getLogger("tifffile"), _Notes()
     before = ours.level, tiff.level
     ours.addHandler(notes)
-    # A warning is told either way.
+    # Warnings are always shown.
     ours.setLevel(logging.WARNING if quiet else logging.INFO)
     if not debug:
-        # What it logs about damaged files is raised as an error as well.
+        # Damaged files raise errors as well.
         tiff.setLevel(logging.CRITICAL + 1)
     try:
         yield
@@ -143,17 +143,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"\nnapari-segany: stopped; {shown('; '.join(notes))}.", file=sys.stderr)
             return stop.code
         except BrokenPipeError:
-            # Whoever read the output has gone, and knows.
+            # The reader of the output has closed it, so a message would be of no use.
             drop_output()
             return FAILED
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            return _tell(error)
+            return _print_error(error)
 
 
-def _tell(error: Exception) -> int:
-    """Print what is wrong; gives the exit code."""
+def _print_error(error: Exception) -> int:
+    """Print an error; return the exit code."""
     from napari_segany.batch.plan import sentence
 
     if isinstance(error, OSError):

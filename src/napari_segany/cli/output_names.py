@@ -1,4 +1,4 @@
-"""Names for the answer to prompts: beside other results, never over them."""
+"""Names of the results of prompts: beside other results, never in place of them."""
 
 import argparse
 import json
@@ -19,20 +19,20 @@ from napari_segany.schema import from_json
 logger = logging.getLogger(__name__)
 
 
-def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> ResultFiles:
-    """The files of the answer: called after the image, or so that they are not there yet.
+def free_files(args: argparse.Namespace, request: dict[str, Any]) -> ResultFiles:
+    """Return result files named after the image, or with another name if these exist.
 
     Parameters
     ----------
     args : Namespace
         Options of the command ``prompt``.
-    asked : dict
-        The question, as it will be recorded beside the answer.
+    request : dict
+        The prompts, as they will be recorded beside the result.
 
     Raises
     ------
     InputError
-        If the same was asked before.
+        If the result of the same prompts exists.
     """
     name = stem(args.image)
     further = (f"{name}_prompt_{number}" for number in count(2))
@@ -43,7 +43,7 @@ def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> ResultFiles:
         present = [path for path in files.all() if os.path.lexists(path)]
         if args.overwrite or not present:
             break
-        if _was_asked(files.provenance, asked):
+        if _is_result_of(files.provenance, request):
             raise InputError(f"{present[0]} is there already; give --overwrite.")
     if called != name:
         said = shown(name), shown(called)
@@ -51,11 +51,11 @@ def free_files(args: argparse.Namespace, asked: dict[str, Any]) -> ResultFiles:
     return files
 
 
-def _was_asked(path: Path, asked: dict[str, Any]) -> bool:
-    """True for a result that is the answer to the same question."""
+def _is_result_of(path: Path, request: dict[str, Any]) -> bool:
+    """Return True if a record has the same prompts."""
     try:
         kept = from_json(dict[str, Any], path.read_bytes(), str(path))
     except (OSError, InputError):
         return False
-    again: dict[str, Any] = json.loads(json.dumps(asked))
-    return {name: kept.get(name) for name in asked} == again
+    same: dict[str, Any] = json.loads(json.dumps(request))
+    return {name: kept.get(name) for name in request} == same

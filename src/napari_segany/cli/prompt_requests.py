@@ -1,4 +1,4 @@
-"""Prompts that ``napari-segany prompt`` asks the model for, each with where it comes from."""
+"""Prompts of ``napari-segany prompt``, from options and from a table, each with its source."""
 
 import argparse
 import logging
@@ -23,39 +23,39 @@ OVERRIDES = {
     "first_plane": "--first-plane",
     "units": "--table-units",
 }
-"""Options by what they override in the reading of a table."""
+"""Options by the property of a table that they override."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One prompt.
+class SourcedPrompt:
+    """A prompt with its source.
 
     Attributes
     ----------
     prompt : Prompt
-        What the model is asked with.
-    where : str
-        Where it comes from, in words: "the points", "box 2", "row 3 (line 4)".
+        The prompt.
+    source : str
+        Its source in words: "the points", "box 2", "row 3 (line 4)".
     row : int
         Row of the table, from 1; 0 if it comes from an option.
     id : str
-        What the table calls it.
+        Its identifier in the table.
     """
 
     prompt: "Prompt"
-    where: str
+    source: str
     row: int = 0
     id: str = ""
 
 
-def from_options(args: argparse.Namespace) -> list[Asked]:
-    """One prompt for the points and the mask together, and one for each box."""
+def from_options(args: argparse.Namespace) -> list[SourcedPrompt]:
+    """Return one prompt for the points and the mask together, and one for each box."""
     import numpy as np
 
     from napari_segany.core.prompts import Prompt
     from napari_segany.io.read import open_image
 
-    asked = []
+    prompts = []
     if args.point or args.mask:
         mask = None
         if args.mask:
@@ -68,18 +68,18 @@ def from_options(args: argparse.Namespace) -> list[Asked]:
             labels=[p[2] for p in args.point] or None,
             mask=mask,
         )
-        asked.append(Asked(prompt, "the points" if args.point else "the mask"))
+        prompts.append(SourcedPrompt(prompt, "the points" if args.point else "the mask"))
     boxes = enumerate(args.box, start=1)
-    return asked + [Asked(Prompt(box=box), f"box {number}") for number, box in boxes]
+    return prompts + [SourcedPrompt(Prompt(box=box), f"box {number}") for number, box in boxes]
 
 
 def read_table(
     args: argparse.Namespace, layout: "StackLayout", pixel_size: "PixelSize"
 ) -> "Detections | None":
-    """The boxes or points of the table, if there is one; says how it was understood."""
+    """Read the boxes or points of the table, if one is given; log how it was understood."""
     if args.table is None:
         return None
-    from napari_segany.io.detections import Choices, TableImage, read_detections
+    from napari_segany.io.detections import TableImage, TableOptions, read_detections
 
     rows, cols = layout.labels_shape[-2:]
     lengths = zip(layout.axes, layout.shape, strict=True)
@@ -87,7 +87,7 @@ def read_table(
     found = read_detections(
         args.table,
         TableImage((rows, cols), axes, pixel_size, args.image.name),
-        Choices(args.table_dialect, args.first_plane, args.table_units),
+        TableOptions(args.table_dialect, args.first_plane, args.table_units),
     )
     options = [OVERRIDES[name] for name in found.overrides]
     others = f"{', '.join(options[:-1])} and {options[-1]}" if options[1:] else options[0]
@@ -105,13 +105,13 @@ def read_table(
 
 def from_table(
     args: argparse.Namespace, found: "Detections", layout: "StackLayout", index: tuple[int, ...]
-) -> list[Asked]:
-    """One prompt for each object of the table that lies in the plane.
+) -> list[SourcedPrompt]:
+    """Return one prompt for each object of the table in the plane.
 
     Raises
     ------
     InputError
-        If there is none.
+        If the table has no object in the plane.
     """
     plane = dict(zip(layout.leading, index, strict=True))
     here = [each for each in found if each.lies_in(plane)]
@@ -120,23 +120,25 @@ def from_table(
     if len(here) < len(found):
         logger.info("%s: %d of %d lie in this plane.", args.table.name, len(here), len(found))
     rows, cols = layout.labels_shape[-2:]
-    return [Asked(each.prompt((rows, cols)), each.where, each.number, each.id) for each in here]
+    return [
+        SourcedPrompt(each.prompt((rows, cols)), each.where, each.number, each.id) for each in here
+    ]
 
 
-def answers_to(
+def predict(
     candidate: str, model: "SamModel", embedding: "Embedding", prompts: "list[Prompt]"
 ) -> "list[MaskSet]":
-    """The answers to all prompts; several points of one object refine one another."""
+    """Return the candidates of all prompts; several points of one object are refined in turn."""
     from napari_segany.models.iterative import refine
 
     if candidate != "best":
         return model.predict(embedding, prompts, multimask=True)
-    clicked = {
+    several_points = {
         i for i, each in enumerate(prompts) if each.points is not None and len(each.points) > 1
     }
-    others = [each for i, each in enumerate(prompts) if i not in clicked]
-    answered = iter(model.predict(embedding, others))
+    others = [each for i, each in enumerate(prompts) if i not in several_points]
+    predicted = iter(model.predict(embedding, others))
     return [
-        refine(model, embedding, each) if i in clicked else next(answered)
+        refine(model, embedding, each) if i in several_points else next(predicted)
         for i, each in enumerate(prompts)
     ]

@@ -1,16 +1,11 @@
-"""``napari-segany proposals``: ranked masks for detectors, as COCO's results."""
+"""``napari-segany proposals``: ranked masks for detectors, as COCO results."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
-from napari_segany.cli.batch import add_run, how_to_read, run_batch
-
-if TYPE_CHECKING:
-    from napari_segany.batch.executor import Executor
-    from napari_segany.recipe import Recipe
+from napari_segany.cli.batch import add_run, batch_options, run_batch
 
 EXAMPLES = """\
 examples:
@@ -18,25 +13,18 @@ examples:
   napari-segany proposals photos/ -o results --annotations instances_val2017.json
   napari-segany evaluate photos/ --truth labels/ -o scores --tasks proposals automatic
 
-Each input gives NAME_proposals.json and NAME_proposals_recipe.json. proposals.json holds all of
-them as COCO's results, best first, for pycocotools and whatever reads its format;
-proposals_images.json says which image each image_id is. The same command again goes on where it was
-stopped, or killed.
+Each input gives NAME_proposals.json and NAME_proposals_recipe.json. proposals.json holds all
+of them as COCO results, best first, for pycocotools and other readers of the format;
+proposals_images.json lists the image of each image_id. The same command resumes a run that was
+stopped or killed.
 """
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``proposals`` to the command line."""
-    about = "Propose masks that may be objects, the likeliest first."
-    parser = subparsers.add_parser(
-        "proposals",
-        help=about[:1].lower() + about[1:-1],
-        description=about,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
-    arguments.add_output(parser)
+    about = "Propose masks of possible objects, ranked by score."
+    parser = arguments.add_command(subparsers, "proposals", about, EXAMPLES, run)
+    arguments.add_inputs(parser)
     parser.add_argument(
         "--points-per-side",
         type=int,
@@ -49,31 +37,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=int,
         default=1000,
         metavar="N",
-        help="at most so many a plane (default: 1000)",
+        help="maximum number of proposals per plane (default: 1000)",
     )
     parser.add_argument(
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="COCO annotations whose ids the images get, by file name (default: ids from 1 on)",
+        help="COCO annotations from which images take their ids, by file name (default: numbered "
+        "from 1)",
     )
     add_run(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some inputs failed.
-
-    Raises
-    ------
-    SeganyError
-        Nothing could be done.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.products.proposals import (
         ProposalsProduct,
@@ -82,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
         proposal_files,
         read_ids,
     )
-    from napari_segany.io.rle import coding
+    from napari_segany.io.rle import mask_codec
     from napari_segany.zero_shot.proposals import PROPOSALS, check_most
 
-    # What is wrong or missing is told before the night.
-    coding()
+    # Invalid options are reported before the computation, which may take a night.
+    mask_codec()
     params = replace(PROPOSALS, points_per_side=args.points_per_side)
     check_most(args.most)
     ids = None if args.annotations is None else read_ids(args.annotations)
@@ -94,12 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if ids is not None:
         check_ids(named, ids)
 
-    def make_recipe(where: "Executor") -> "Recipe":
-        return where.make_recipe(params=params, **how_to_read(args))
-
     files = {path: proposal_files(args.output, name, args.most) for path, name in named.items()}
-    report = run_batch(args, files, ProposalsProduct(args.most), make_recipe)
-    there = [each.main for path, each in files.items() if path not in report.failed]
-    if there := [path for path in there if path.exists()]:
-        collect(there, args.output, ids)
+    options = batch_options(args, params=params)
+    report = run_batch(args, options, files, ProposalsProduct(args.most))
+    written = [each.main for path, each in files.items() if path not in report.failed]
+    if written := [path for path in written if path.exists()]:
+        collect(written, args.output, ids)
     return report.finish()

@@ -13,8 +13,8 @@ EXAMPLES = """\
 examples:
   napari-segany replay session.json cells.tif -o results
 
-SESSION is what "Recipe > Save" in napari's Prompt widget wrote: every commit with its prompts. The
-labels are the same, byte for byte, on the same kind of machine. OUT receives
+SESSION is the file that "Recipe > Save" in the Prompt dock wrote: every commit with its prompts.
+The labels are the same, byte for byte, on the same kind of machine. OUT receives
 NAME_labels.ome.tif.
 """
 
@@ -22,28 +22,15 @@ NAME_labels.ome.tif.
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``replay`` to the command line."""
     about = "Compute the labels of a saved session again."
-    parser = subparsers.add_parser(
-        "replay",
-        help=about[:1].lower() + about[1:-1],
-        description=about,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = arguments.add_command(subparsers, "replay", about, EXAMPLES, run)
     parser.add_argument("session", type=Path, metavar="SESSION", help="saved session, JSON")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="image file")
     arguments.add_output(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace results")
-    parser.set_defaults(run=run)
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Raises
-    ------
-    SeganyError
-        If it could not be done.
-    """
+    """Run the command; return the exit code."""
     from napari_segany.cli.report import counted, seconds
     from napari_segany.core.image_source import ArraySource
     from napari_segany.io.atomic import check_writable, writing
@@ -66,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
         target = args.output / f"{image.name}_labels.ome.tif"
         if target.exists() and not args.overwrite:
             raise InputError(f"{target} is there already; give --overwrite.")
-        reading: dict[str, Any] = {"rgb": image.axes.endswith("S")}
-        reading |= kept["image"].get("reading", {})
-        reading["limits"] = kept["image"].get("limits")
-        source = ArraySource(image.data, name=image.name, **reading)
+        options: dict[str, Any] = {"rgb": image.axes.endswith("S")}
+        options |= kept["image"].get("reading", {})
+        options["limits"] = kept["image"].get("limits")
+        source = ArraySource(image.data, name=image.name, **options)
         left_out = len(image.axes) - 1 if source.rgb else source.channel_axis
         axes = "".join(a for k, a in enumerate(image.axes) if k != left_out)
         # Checked before a model is loaded.

@@ -1,10 +1,8 @@
-"""What a run says: one line a file, a last line with counts; or one JSON object a line."""
+"""Messages of a run: one line per file and a last line with counts, or one JSON object per line."""
 
 import json
-import logging
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,28 +10,39 @@ from typing import Any
 from napari_segany.batch.plan import FAILED, Outcome, called
 from napari_segany.io.safe_names import shown
 
-logger = logging.getLogger(__name__)
-
 STATUS = {
     "done": "done",
     "partly": "partly",
     "same": "skipped",
     "edited": "skipped",
-    "elsewhere": "elsewhere",
+    # Scripts that read the output know this word.
+    "locked": "elsewhere",
     "failed": "failed",
 }
-"""What a JSON line says."""
-
-
-def say_notes(path: Path, notes: Iterable[str]) -> None:
-    """Say what was guessed about an image, once."""
-    for note in notes:
-        logger.info("note: %s: %s", path, note)
+"""The status in JSON output by state of the outcome."""
 
 
 @dataclass
 class Report:
-    """Prints as results come in and counts them."""
+    """A report that prints each outcome and counts the outcomes.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder with the results.
+    as_json : bool
+        Print JSON instead of sentences.
+    noun : str
+        The noun for what is counted; empty if nothing is counted.
+    quiet : bool
+        Print errors only.
+    objects : int
+        The number of objects.
+    counts : dict
+        The number of images by state.
+    failed : list of Path
+        Images that failed, in whole or in part.
+    """
 
     folder: Path
     as_json: bool = False
@@ -45,7 +54,7 @@ class Report:
     _started: float = field(default_factory=time.monotonic)
 
     def add(self, outcome: Outcome) -> None:
-        """Say what became of one image."""
+        """Print and count the outcome of one image."""
         self.counts[outcome.state] = self.counts.get(outcome.state, 0) + 1
         self.objects += outcome.objects
         values: dict[str, Any] = {"input": str(outcome.path), "status": STATUS[outcome.state]}
@@ -56,8 +65,8 @@ class Report:
                 self._say("", **values, error=outcome.error)
             return
         name = called(outcome.files.name if outcome.files else "", outcome.path)
-        if outcome.state == "elsewhere":
-            self._say(f"{name}: another process is at it", **values)
+        if outcome.state == "locked":
+            self._say(f"{name}: another process works on it", **values)
             return
         if outcome.state in FAILED:
             self.failed.append(outcome.path)
@@ -95,13 +104,13 @@ class Report:
         )
 
     def finish(self) -> int:
-        """Print the last line and give the exit code."""
+        """Print the last line; return the exit code."""
         done = self.counts.get("done", 0)
         before = self.counts.get("same", 0) + self.counts.get("edited", 0)
-        elsewhere = self.counts.get("elsewhere", 0)
+        locked = self.counts.get("locked", 0)
         counts = [f"{done} of {counted(sum(self.counts.values()), 'file')} done"]
         counts += [f"{before} done before"] if before else []
-        counts += [f"{elsewhere} with another process"] if elsewhere else []
+        counts += [f"{locked} with another process"] if locked else []
         partly = self.counts.get("partly", 0)
         counts += [f"{partly} done in part"] if partly else []
         failed = len(self.failed) - partly
@@ -117,7 +126,7 @@ class Report:
             done=done,
             partly=partly,
             skipped=before,
-            elsewhere=elsewhere,
+            elsewhere=locked,
             failed=[str(p) for p in self.failed],
             objects=self.objects,
             seconds=round(took, 3),
@@ -137,12 +146,12 @@ class Report:
 
 
 def counted(number: int, noun: str) -> str:
-    """ "1 object", "2 objects"."""
+    """Return a number with its noun, such as "1 object" or "2 objects"."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def seconds(value: float) -> str:
-    """A duration in the unit that suits it."""
+    """Return a duration in seconds, minutes or hours."""
     if value < 120:
         return f"{value:.1f} s"
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"

@@ -1,27 +1,19 @@
-"""``napari-segany segment``: find everything in many files with one recipe."""
+"""``napari-segany segment``: segment all objects in many files with one recipe."""
 
 import argparse
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
-from napari_segany.cli.batch import (
-    add_run,
-    how_to_read,
-    pick,
-    run_batch,
-)
+from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, given
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
-    from napari_segany.batch.executor import Executor
+    from napari_segany.batch.options import BatchOptions
     from napari_segany.io.result_files import Outputs
-
-logger = logging.getLogger(__name__)
 
 EXAMPLES = """\
 examples:
@@ -33,66 +25,49 @@ examples:
 
 Each input gives four files in OUT: NAME_labels.ome.tif (axes and pixel size as in the image, ids
 unique over a stack), NAME_table.csv, NAME_overlay.png (the plane with the most objects) and
-NAME_recipe.json, which --recipe takes to do the same again. With --recipe, options that are given
-win over the recipe. segany_report.html shows all of it on one page.
+NAME_recipe.json, which --recipe takes to repeat the run. Options take precedence over the recipe.
+segany_report.html shows all results on one page.
 
-The same command again goes on where it was stopped, or killed: images whose content and recipe are
-unchanged are left as they are, others are done anew, finished planes are not computed twice.
+The same command resumes a run that was stopped or killed: results of unchanged images and recipes
+are left unchanged, others are computed again, and finished planes are not computed twice.
 """
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``segment`` to the command line."""
-    about = "Find everything in images and stacks."
-    parser = subparsers.add_parser(
-        "segment",
-        help=about[:1].lower() + about[1:-1],
-        description=about,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or patterns")
-    arguments.add_output(parser)
+    about = "Segment all objects in images and stacks."
+    parser = arguments.add_command(subparsers, "segment", about, EXAMPLES, run)
+    arguments.add_inputs(parser)
     arguments.add_export(parser)
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="do as this recipe says")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="recipe with the parameters of a run"
+    )
     add_run(parser)
     parser.add_argument(
         "--region",
         type=Path,
         metavar="FILE",
-        help="image that is not zero where objects are to be looked for, of one plane or the stack",
+        help="image that is nonzero where objects are searched, of one plane or the whole stack",
     )
     parser.add_argument(
         "--faithful",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="reproduce the reference generator's set of masks",
+        help="reproduce the set of masks of the reference generator",
     )
     add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked.
-
-    Returns
-    -------
-    int
-        0 all done, 1 some inputs failed.
-
-    Raises
-    ------
-    SeganyError
-        Nothing could be done.
-    """
+    """Run the command; return the exit code."""
     base = None
     if args.recipe:
         from napari_segany.io.recipe_file import read_recipe
 
         base = read_recipe(args.recipe)
         base.check_product("labels")
-    # Wrong values are told before anything heavy is loaded.
-    params, labels = chosen_parameters(args, base)
+    # Invalid values are reported before anything heavy is loaded.
+    chosen_parameters(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.batch.products.labels import LABELS_PRODUCT
     from napari_segany.io.read import open_image
@@ -101,17 +76,25 @@ def run(args: argparse.Namespace) -> int:
         open_image(args.region, stored=True).close()
     inputs = find_inputs(args.inputs, series=args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
-    return run_batch(
+    return run_batch(args, segment_options(args, base), results, LABELS_PRODUCT).finish()
+
+
+def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "BatchOptions":
+    """Return the options of a batch that makes labels."""
+    params, labels = chosen_parameters(args, base)
+    return batch_options(
         args,
-        results,
-        LABELS_PRODUCT,
-        lambda where: settle_recipe(args, base, where, params, labels),
         base,
-    ).finish()
+        params=params,
+        labels=labels,
+        faithful=pick(args.faithful, base, "faithful", False),
+        region=args.region,
+        outputs=chosen_outputs(args),
+    )
 
 
 def chosen_outputs(args: argparse.Namespace) -> "Outputs":
-    """Which files are wanted."""
+    """Return the kinds of result files."""
     from napari_segany.io.result_files import Outputs
 
     return Outputs(args.labels, args.table_format, tuple(args.export))
@@ -120,35 +103,7 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
 def chosen_parameters(
     args: argparse.Namespace, base: Recipe | None
 ) -> tuple[AutomaticParams, LabelParams]:
-    """The recipe's parameters, or the defaults, with those on top that were given."""
+    """Return the given parameters, completed from the recipe or the defaults."""
     params = replace(base.params if base else AutomaticParams(), **given(args, AutomaticParams))
     labels = replace(base.labels if base else LabelParams(), **given(args, LabelParams))
     return params, labels
-
-
-def settle_recipe(
-    args: argparse.Namespace,
-    base: Recipe | None,
-    where: "Executor",
-    params: AutomaticParams,
-    labels: LabelParams,
-) -> Recipe:
-    """What will be done, for this machine; says where that differs from the recipe given.
-
-    Raises
-    ------
-    InputError
-        If the model's weights are not those of the recipe.
-    """
-    recipe = where.make_recipe(
-        params=params,
-        labels=labels,
-        faithful=pick(args.faithful, base, "faithful", False),
-        **how_to_read(args, base),
-    )
-    if base is None:
-        return recipe
-    base.check_weights(recipe.model, recipe.weights_sha256)
-    for difference in base.differences_here(recipe.device_kind):
-        logger.info("note: %s; masks may differ in the last bits", difference)
-    return recipe

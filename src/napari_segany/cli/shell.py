@@ -1,4 +1,4 @@
-"""Shells and what they do to a command: signals, closed or narrow streams."""
+"""Signals and standard streams of a command, as shells set them."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ class Stop:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[Stop]:
-    """Take the signals that ask a process to end as Ctrl-C, so that all is tidied up.
+    """Treat the signals that end a process like Ctrl-C, so that the command cleans up.
 
     The first one raises KeyboardInterrupt, a second one ends the process as usual. Signals that
     are ignored, as under nohup, or that somebody else takes, stay so.
@@ -35,7 +35,7 @@ def stopped_by_signals() -> Iterator[Stop]:
     stop = Stop()
     before: dict[int, Any] = {}
 
-    def take(number: int, _: FrameType | None) -> None:
+    def stop_once(number: int, _: FrameType | None) -> None:
         stop.code = 128 + number
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -48,7 +48,7 @@ def stopped_by_signals() -> Iterator[Stop]:
             if signal.getsignal(each) in (signal.SIG_DFL, signal.default_int_handler):
                 before[each] = signal.getsignal(each)
         for each in before:
-            signal.signal(each, take)
+            signal.signal(each, stop_once)
     try:
         yield stop
     finally:
@@ -58,9 +58,9 @@ def stopped_by_signals() -> Iterator[Stop]:
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Escape what a terminal or a file cannot hold in its encoding; no name ends a command.
+    """Escape characters that the encoding of a stream does not have, in place of an error.
 
-    Streams that were closed before the command began take everything and keep nothing.
+    Streams that were closed before the command began discard everything.
     """
     given = sys.stdout, sys.stderr
     streams = [s for s in given if isinstance(s, TextIOWrapper)]
@@ -79,9 +79,9 @@ def safe_streams() -> Iterator[None]:
 
 
 def drop_output() -> None:
-    """Send what is still to be written nowhere, if it cannot be written.
+    """Discard buffered output if it cannot be written.
 
-    The interpreter would try once more at exit, and complain.
+    The interpreter would try again at exit, and print an error.
     """
     try:
         sys.stdout.flush()

@@ -23,6 +23,11 @@ def whole_numbers(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer
     ------
     InputError
         If they are no whole numbers, or too large.
+
+    Examples
+    --------
+    >>> whole_numbers([[0.0, 2.0]]).tolist()
+    [[0, 2]]
     """
     array = np.asarray(labels)
     if array.dtype.kind == "b":
@@ -65,6 +70,11 @@ def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
     ------
     InputError
         If an id becomes too large.
+
+    Examples
+    --------
+    >>> shift_ids(np.array([[0, 1, 2]]), 10).tolist()
+    [[0, 11, 12]]
     """
     if not last:
         return labels

@@ -61,6 +61,14 @@ def measure_plane(
     ------
     InputError
         If the shapes of ``labels`` and ``image`` differ.
+
+    Examples
+    --------
+    >>> labels = np.zeros((6, 8), int)
+    >>> labels[1:4, 2:7] = 1
+    >>> columns = measure_plane(labels, labels * 10, {"Y": (0.5, "um"), "X": (0.5, "um")})
+    >>> columns["area"].tolist(), columns["area_um2"].tolist(), columns["intensity_mean"].tolist()
+    ([15], [3.75], [10.0])
     """
     pixels = np.asarray(image)
     if labels.ndim != 2 or pixels.shape[:2] != labels.shape or pixels.ndim not in (2, 3):

@@ -19,6 +19,12 @@ def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[
     -------
     ndarray
         (N,) in 0..1; 0 where the union is empty.
+
+    Examples
+    --------
+    >>> others = np.array([[0, 0, 2, 2], [0, 1, 2, 3], [5, 5, 6, 6]])
+    >>> box_iou(np.array([0, 0, 2, 2]), others).round(2).tolist()
+    [1.0, 0.33, 0.0]
     """
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
@@ -62,6 +68,12 @@ def box_nms(
     -------
     ndarray
         Indices kept, best first.
+
+    Examples
+    --------
+    >>> boxes = np.array([[0, 0, 10, 10], [0, 1, 10, 11], [20, 20, 30, 30]])
+    >>> box_nms(boxes, np.array([0.8, 0.9, 0.7]), 0.7).tolist()
+    [1, 2]
     """
     boxes = np.asarray(boxes, dtype=np.float64)
     return _suppress(np.asarray(scores), lambda i, rest: box_iou(boxes[i], boxes[rest]) > threshold)

@@ -38,6 +38,11 @@ def guess_axes(shape: Sequence[int]) -> str:
     ------
     InputError
         If there are fewer than two axes or more than can be named.
+
+    Examples
+    --------
+    >>> guess_axes((512, 512)), guess_axes((512, 512, 3)), guess_axes((20, 512, 512))
+    ('YX', 'YXS', 'ZYX')
     """
     if len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4:
         return guess_axes(shape[:-1]) + "S"
@@ -53,6 +58,11 @@ def axes_fit(axes: str, own: str) -> bool:
     """True if axes meant for other images can be those of one with axes of its own.
 
     Their number must be the same, and colour is colour in every file. "auto" names none.
+
+    Examples
+    --------
+    >>> axes_fit("TYX", "ZYX"), axes_fit("YXS", "ZYX")
+    (True, False)
     """
     return axes != "auto" and len(axes) == len(own) and ("S" in axes) == ("S" in own)
 
@@ -81,6 +91,14 @@ class StackLayout:
         Channels to look at; two or three make the colours of one plane.
     ranges : tuple
         (axis, first, end) for leading axes of which only a part is wanted, end not included.
+
+    Examples
+    --------
+    >>> layout = StackLayout("TCYX", (5, 2, 64, 80), channels=(1,))
+    >>> layout.labels_axes, layout.labels_shape, layout.plane_count
+    ('TYX', (5, 64, 80), 5)
+    >>> layout.plane(np.zeros(layout.shape), (3,)).shape
+    (64, 80)
     """
 
     axes: str

@@ -24,7 +24,15 @@ TIMES = {
 
 
 def convert(value: float, unit: str, other: str) -> float | None:
-    """A length or time in another unit; None if the two do not measure the same."""
+    """A length or time in another unit; None if the two do not measure the same.
+
+    Examples
+    --------
+    >>> convert(500.0, "nm", "um")
+    0.5
+    >>> convert(1.0, "um", "s") is None
+    True
+    """
     if unit == other:
         return value
     for units in (LENGTHS, TIMES):
@@ -34,6 +42,12 @@ def convert(value: float, unit: str, other: str) -> float | None:
 
 
 def larger(unit: str, other: str) -> str:
-    """The larger one of two units; the first one where that means nothing."""
+    """The larger one of two units; the first one where that means nothing.
+
+    Examples
+    --------
+    >>> larger("nm", "um")
+    'um'
+    """
     ratio = convert(1.0, unit, other)
     return other if ratio is not None and ratio < 1 else unit

@@ -1,1 +1,1 @@
-"""How good segmentations are, measured as the literature does."""
+"""Evaluation of segmentations by the scores of the literature."""

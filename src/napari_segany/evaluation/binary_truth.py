@@ -1,4 +1,4 @@
-"""Truth that says where objects are, but not which: noticed, and taken apart if that is wanted."""
+"""Ground truth without object ids, such as binary masks: detection and conversion to labels."""
 
 from typing import Literal
 
@@ -9,31 +9,43 @@ from skimage.measure import label
 from napari_segany.errors import InputError
 
 BinaryTruth = Literal["tell", "components", "one", "refuse"]
-"""What becomes of such truth: it counts as it is and that is told, each separate part is an object,
-it counts as it is, or it is an error."""
+"""Treatment of binary truth: used with a remark, split into components, used, or refused."""
 
 LARGE = 0.1
-"""Share of an identifier's largest part from which another part of it is no speck."""
+"""Fraction of a label's largest component from which another component of it is no speck."""
 
 SMALLEST = 10
-"""Pixels of the smallest part that is no speck."""
+"""Pixels of the smallest component that is no speck."""
 
 
-def components(truth: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Labels in which each separate part of each label is an object of its own; (H, W) or more."""
+def split_components(truth: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return labels whose objects are the connected components of each label; any dimensions.
+
+    Examples
+    --------
+    >>> split_components(np.array([[255, 0, 255]])).tolist()
+    [[1, 0, 2]]
+    """
     parts: NDArray[np.integer] = label(np.where(truth > 0, truth, 0), background=0)
     return parts
 
 
-def noticed(truth: NDArray[np.integer]) -> str:
-    """The reason why labels look binary, in words; empty if most labels are one part each.
+def describe_binary(truth: NDArray[np.integer]) -> str:
+    """Describe why labels look binary; return an empty string if most labels are one component.
 
     A mask of zeros and another value is, if it has several parts, and so are classes of pixels.
+
+    Examples
+    --------
+    >>> truth = np.zeros((10, 30), int)
+    >>> truth[2:8, 2:10] = truth[2:8, 15:25] = 255
+    >>> describe_binary(truth)
+    'one value, 255, in 2 separate parts'
     """
     ids = np.unique(truth[truth > 0])
     if not len(ids):
         return ""
-    parts = components(truth)
+    parts = split_components(truth)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     # The label that each part belongs to.
@@ -50,18 +62,20 @@ def noticed(truth: NDArray[np.integer]) -> str:
     return f"{what} in {count} separate parts"
 
 
-def taken_apart(truth: NDArray[np.integer], how: BinaryTruth) -> tuple[NDArray[np.integer], str]:
-    """The labels to measure by, and what is to be told of them.
+def prepare_truth(
+    truth: NDArray[np.integer], treatment: BinaryTruth
+) -> tuple[NDArray[np.integer], str]:
+    """Return the labels to evaluate against, and a remark about them.
 
     Raises
     ------
     InputError
         If they look binary and ``how`` is "refuse".
     """
-    if how == "components":
-        return components(truth), ""
-    found = "" if how == "one" else noticed(truth)
-    if found and how == "refuse":
+    if treatment == "components":
+        return split_components(truth), ""
+    found = "" if treatment == "one" else describe_binary(truth)
+    if found and treatment == "refuse":
         raise InputError(
             f"The truth holds {found}: objects are not told apart. Give labels with a number an "
             'object, or binary_truth="components" to take each part for one.'

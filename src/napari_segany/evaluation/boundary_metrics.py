@@ -1,4 +1,4 @@
-"""Edge maps against the boundaries that people drew: the protocol of BSDS500.
+"""Edge maps against annotated boundaries: the protocol of BSDS500.
 
 Arbelaez, Maire, Fowlkes and Malik, "Contour Detection and Hierarchical Image Segmentation", 2011.
 An edge pixel is right if it can be matched, one to one, with a boundary pixel of an annotator
@@ -19,15 +19,15 @@ from skimage.morphology import thin
 from napari_segany.core.callbacks import ShouldStop, check
 
 TOLERANCE = 0.0075
-"""Of the image's diagonal."""
+"""Matching distance as a fraction of the image's diagonal."""
 
 STEPS = 99
-"""Thresholds between 0 and 1."""
+"""Number of thresholds between 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class BoundaryCounts:
-    """Pixels of one image at each threshold.
+    """Pixel counts of one image at each threshold.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class BoundaryCounts:
 
 @dataclass(frozen=True)
 class BoundaryScores:
-    """Scores of a set of images.
+    """Boundary scores of a set of images.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class BoundaryScores:
     r50 : float
         Recall at a precision of one half.
     threshold : float
-        Of ODS.
+        Threshold of ODS.
     """
 
     ods: float
@@ -68,26 +68,34 @@ class BoundaryScores:
     threshold: float
 
 
-def match(
+def match_pixels(
     edges: NDArray[np.bool_], truth: NDArray[np.bool_], radius: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Match pixels of two maps one to one within a distance, as many as can be.
+    """Match as many pixels of two maps as possible, one to one, within a distance.
 
     Returns
     -------
     ndarray, ndarray
-        (H, W) boolean: which pixels of each map are matched.
+        (H, W) boolean, matched pixels of each map.
+
+    Examples
+    --------
+    >>> edges, truth = np.zeros((2, 5, 5), bool)
+    >>> edges[1, :] = truth[2, :3] = True
+    >>> right, found = match_pixels(edges, truth, radius=1.0)
+    >>> int(right.sum()), int(found.sum())
+    (3, 3)
     """
     here, there = np.argwhere(edges), np.argwhere(truth)
-    mine, theirs = _matched(_near(here, there, radius))
+    mine, theirs = _match_graph(_neighbours(here, there, radius))
     right, found = np.zeros(edges.shape, bool), np.zeros(truth.shape, bool)
     right[tuple(here[mine].T)] = True
     found[tuple(there[theirs].T)] = True
     return right, found
 
 
-def _near(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) -> csr_array:
-    """(N, M) which pixels lie within the radius of which."""
+def _neighbours(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) -> csr_array:
+    """Return an (N, M) matrix of the pixels that lie within the radius of each other."""
     if not len(here) or not len(there):
         return csr_array((len(here), len(there)), dtype=np.int32)
     near = cKDTree(here).sparse_distance_matrix(cKDTree(there), radius, output_type="coo_matrix")
@@ -95,8 +103,8 @@ def _near(here: NDArray[np.intp], there: NDArray[np.intp], radius: float) -> csr
     return csr_array((ones, (near.row, near.col)), shape=(len(here), len(there)))
 
 
-def _matched(near: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of a largest one-to-one matching.
+def _match_graph(near: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of a largest one-to-one matching.
 
     As a flow from a source through every row and column to a sink, all of capacity one: scipy's
     matching of bipartite graphs takes a thousand times longer on some of these graphs.
@@ -114,14 +122,14 @@ def _matched(near: csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return out.col[out.data > 0], back.col[back.data < 0] - n
 
 
-def count(
+def count_boundaries(
     edges: NDArray[np.floating],
     annotators: Sequence[NDArray[np.bool_]],
     steps: int = STEPS,
     tolerance: float = TOLERANCE,
     should_stop: ShouldStop | None = None,
 ) -> BoundaryCounts:
-    """Count one image.
+    """Count the matched edge and boundary pixels of one image.
 
     Parameters
     ----------
@@ -132,7 +140,7 @@ def count(
     steps : int
         Thresholds n / (steps + 1).
     tolerance : float
-        Of the diagonal.
+        Matching distance as a fraction of the image's diagonal.
     should_stop : callable, optional
         Polled at each threshold.
 
@@ -147,8 +155,8 @@ def count(
     out = np.zeros((4, steps), np.int64)
     pixels = edges >= thresholds[0]
     position = np.cumsum(pixels.ravel()).reshape(pixels.shape) - 1
-    # What is near what is the same for all thresholds.
-    near = [_near(np.argwhere(pixels), np.argwhere(truth), radius) for truth in annotators]
+    # Neighbourhoods are the same for all thresholds.
+    near = [_neighbours(np.argwhere(pixels), np.argwhere(truth), radius) for truth in annotators]
     before: tuple[int, NDArray[np.int64]] | None = None
     for t, threshold in enumerate(thresholds):
         check(should_stop)
@@ -160,7 +168,7 @@ def count(
         here = position[thin(above)]
         right = np.zeros(len(here), bool)
         for neighbours in near:
-            mine, theirs = _matched(neighbours[here])
+            mine, theirs = _match_graph(neighbours[here])
             right[mine] = True
             out[2, t] += len(theirs)
             out[3, t] += neighbours.shape[1]
@@ -183,8 +191,8 @@ def _rates(
     return precision, recall
 
 
-def score(images: Sequence[BoundaryCounts]) -> BoundaryScores:
-    """Scores over images: ODS, OIS, AP and R50."""
+def score_boundaries(images: Sequence[BoundaryCounts]) -> BoundaryScores:
+    """Return the scores over images: ODS, OIS, AP and R50."""
     each = np.stack([np.stack([c.found_right, c.found, c.true_found, c.true]) for c in images])
     total = each.sum(axis=0)
     precision, recall = _rates(total)
@@ -201,21 +209,21 @@ def score(images: Sequence[BoundaryCounts]) -> BoundaryScores:
     )
 
 
-def curve(
+def precision_recall_curve(
     images: Sequence[BoundaryCounts],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall of all images together at each threshold."""
+    """Return precision and recall over all images at each threshold."""
     each = [np.stack([c.found_right, c.found, c.true_found, c.true]) for c in images]
     return _rates(np.sum(each, axis=0))
 
 
 def best_f(image: BoundaryCounts) -> float:
-    """F of one image at its best threshold."""
-    return float(_f(*curve([image])).max())
+    """Return the F-score of one image at its best threshold."""
+    return float(_f(*precision_recall_curve([image])).max())
 
 
 def average_precision(precision: NDArray[np.float64], recall: NDArray[np.float64]) -> float:
-    """Precision over recalls 0, 0.01 ... 1, interpolated, 0 where recall is never reached.
+    """Return mean interpolated precision at recalls 0, 0.01 ... 1; 0 where recall is not reached.
 
     Summed in steps of 0.01, and 0 for a map of which only one recall is known, as in the code of
     the benchmark.
@@ -231,7 +239,7 @@ def average_precision(precision: NDArray[np.float64], recall: NDArray[np.float64
 
 
 def _recall_at(precision: NDArray[np.float64], recall: NDArray[np.float64], wanted: float) -> float:
-    """The largest recall with at least this precision, between thresholds linearly."""
+    """Return the largest recall with at least this precision, interpolated between thresholds."""
     order = np.argsort(recall, kind="stable")
     p, r = precision[order], recall[order]
     good = np.flatnonzero(p >= wanted)
@@ -244,15 +252,15 @@ def _recall_at(precision: NDArray[np.float64], recall: NDArray[np.float64], want
     return float(r[last] + share * (r[last + 1] - r[last]))
 
 
-def intervals(
+def confidence_intervals(
     images: Sequence[BoundaryCounts], repeats: int = 200, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Intervals of all scores, by drawing images again with replacement."""
+    """Return bootstrap confidence intervals of all scores."""
     random = np.random.default_rng(0)
     rows = []
     for _ in range(repeats):
         drawn = random.integers(len(images), size=len(images))
-        scores = score([images[i] for i in drawn])
+        scores = score_boundaries([images[i] for i in drawn])
         rows.append((scores.ods, scores.ois, scores.ap, scores.r50))
     low, high = np.quantile(rows, [(1 - level) / 2, (1 + level) / 2], axis=0)
     names = ("ods", "ois", "ap", "r50")

@@ -1,4 +1,4 @@
-"""Objects asked for click by click, as the interactive-segmentation literature does it.
+"""Simulated clicks on objects, as in the literature on interactive segmentation.
 
 The first click is where an object is widest; every further one is where the largest error of the
 answer before is widest, on the object or off it as it falls (Sofiiuk et al., "Reviving Iterative
@@ -17,33 +17,33 @@ from scipy import ndimage
 from napari_segany.core.binary_mask import bounding_box
 from napari_segany.core.callbacks import ShouldStop, check
 
-TARGETS = (0.85, 0.90)
-"""IoU that clicks are counted to."""
+IOU_TARGETS = (0.85, 0.90)
+"""IoU targets of the numbers of clicks (NoC)."""
 
 
-class Clicker(Protocol):
-    """Whoever answers clicks; any predictor can be compared by having these.
+class InteractiveModel(Protocol):
+    """Protocol of models that answer clicks and can be compared with each other.
 
     Attributes
     ----------
     name : str
-        In tables and plots.
+        Name in tables and plots.
     """
 
     name: str
 
     def begin(self, image: NDArray[np.generic]) -> None:
-        """A new image, (H, W) or (H, W, 3); what is costly once an image belongs here."""
+        """Set a new image, (H, W) or (H, W, 3); compute here what depends on the image alone."""
         ...
 
     def begin_object(self) -> None:
-        """A new object in it; what was kept of the one before is forgotten."""
+        """Start a new object in the image; forget the previous one."""
         ...
 
     def click(
         self, points: NDArray[np.float64], labels: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-        """Answer all clicks so far.
+        """Predict masks from all clicks so far.
 
         Parameters
         ----------
@@ -55,27 +55,27 @@ class Clicker(Protocol):
         Returns
         -------
         masks : ndarray
-            (K, H, W) boolean, the one that is meant (the most confident) first.
+            (K, H, W) boolean, the first choice (the most confident one) first.
         scores : ndarray
-            (K,) how confident each is.
+            (K,) confidence of each mask.
         """
         ...
 
 
-AT_ONCE = 64
-"""Objects asked together; bounds the memory for their masks."""
+OBJECTS_PER_BATCH = 64
+"""Objects that are prompted together; bounds the memory for their masks."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClickScores:
-    """What became of one object.
+    """IoU of one object after each click.
 
     Attributes
     ----------
     label, area : int
         Its label, and its pixels.
     confident : ndarray
-        (C,) IoU after each click of the mask that the predictor means.
+        (C,) IoU after each click of the model's first choice.
     oracle : ndarray
         (C,) IoU of the best of the masks offered at the same clicks.
     first : tuple of float
@@ -89,8 +89,8 @@ class ClickScores:
     first: tuple[float, float]
 
 
-def widest(mask: NDArray[np.bool_]) -> tuple[float, tuple[int, int]]:
-    """How far the middle of a mask is from its border, and where that is; ties go to the first."""
+def innermost_pixel(mask: NDArray[np.bool_]) -> tuple[float, tuple[int, int]]:
+    """Return distance and position of the pixel farthest from the border, the first of several."""
     top, left, bottom, right = bounding_box(mask)
     if bottom <= top:
         return 0.0, (0, 0)
@@ -101,7 +101,13 @@ def widest(mask: NDArray[np.bool_]) -> tuple[float, tuple[int, int]]:
 
 
 def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """Intersection over union of two masks; 1 if both are empty."""
+    """Return intersection over union of two masks; 1 if both are empty.
+
+    Examples
+    --------
+    >>> round(iou(np.array([True, True, False]), np.array([False, True, True])), 3)
+    0.333
+    """
     union = int((mask | truth).sum())
     return float((mask & truth).sum() / union) if union else 1.0
 
@@ -109,26 +115,39 @@ def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 def next_click(
     mask: NDArray[np.bool_], truth: NDArray[np.bool_]
 ) -> tuple[tuple[int, int], int] | None:
-    """Where a person would click next, and 1 or 0 for on or off; None if there is no error."""
-    (missed, there), (wrong, elsewhere) = widest(truth & ~mask), widest(mask & ~truth)
+    """Return the next simulated click and its sign, 1 or 0; None if the mask has no error.
+
+    Examples
+    --------
+    >>> truth = np.zeros((9, 9), bool)
+    >>> truth[2:7, 2:7] = True
+    >>> next_click(np.zeros((9, 9), bool), truth)
+    ((4, 4), 1)
+    >>> next_click(truth, truth) is None
+    True
+    """
+    (missed, there), (wrong, elsewhere) = (
+        innermost_pixel(truth & ~mask),
+        innermost_pixel(mask & ~truth),
+    )
     if missed == wrong == 0:
         return None
     return (there, 1) if missed >= wrong else (elsewhere, 0)
 
 
-class _Object:
-    """One object while it is clicked at."""
+class _ClickedObject:
+    """State of one object during simulated clicks."""
 
     def __init__(self, label: int, truth: NDArray[np.bool_]) -> None:
         self.label, self.truth = label, truth
-        self.points = [widest(truth)[1]]
+        self.points = [innermost_pixel(truth)[1]]
         self.labels = [1]
         self.confident: list[float] = []
         self.oracle: list[float] = []
         self.done = False
         self.memory: Any = None
 
-    def take(self, masks: NDArray[np.bool_]) -> None:
+    def add_answer(self, masks: NDArray[np.bool_]) -> None:
         each = [iou(mask, self.truth) for mask in masks]
         self.confident.append(each[0])
         self.oracle.append(max(each))
@@ -140,7 +159,7 @@ class _Object:
         self.labels.append(click[1])
 
     @property
-    def asked(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def prompt(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         return np.array(self.points, np.float64), np.array(self.labels, np.int64)
 
     def scores(self, clicks: int) -> ClickScores:
@@ -156,66 +175,69 @@ class _Object:
         )
 
 
-def click_through(
-    clicker: Clicker,
+def simulate_clicks(
+    model: InteractiveModel,
     image: NDArray[np.generic],
     objects: Sequence[tuple[int, NDArray[np.bool_]]],
     clicks: int,
     should_stop: ShouldStop | None = None,
 ) -> list[ClickScores]:
-    """Click at every object of an image, so many times each.
+    """Simulate a number of clicks at every object of an image.
 
     Parameters
     ----------
-    clicker : Clicker
-        Who answers. One that has ``click_together(asked, memories)`` is asked for all objects at
-        once, which is quicker; the answers are the same.
+    model : InteractiveModel
+        Model that answers. One with ``click_together(prompts, memories)`` is given all objects at
+        once, which is quicker; the masks are the same.
     image : ndarray
         (H, W) or (H, W, 3).
     objects : sequence of tuple
         Label and (H, W) mask of each.
     clicks : int
-        How many; fewer where an answer has no error left, whose scores then stay.
+        Number of clicks; fewer where a mask has no error left, whose scores then stay.
     should_stop : callable, optional
         Polled between clicks.
     """
-    clicker.begin(image)
+    model.begin(image)
     out: list[ClickScores] = []
-    for part in chunks(objects, AT_ONCE):
-        states = [_Object(label, truth) for label, truth in part]
-        _click_at(clicker, states, clicks, should_stop)
+    for part in chunks(objects, OBJECTS_PER_BATCH):
+        states = [_ClickedObject(label, truth) for label, truth in part]
+        _click_objects(model, states, clicks, should_stop)
         out += [each.scores(clicks) for each in states]
     return out
 
 
-def _click_at(
-    clicker: Clicker, states: Sequence[_Object], clicks: int, should_stop: ShouldStop | None
+def _click_objects(
+    model: InteractiveModel,
+    states: Sequence[_ClickedObject],
+    clicks: int,
+    should_stop: ShouldStop | None,
 ) -> None:
-    together = getattr(clicker, "click_together", None)
+    together = getattr(model, "click_together", None)
     if together is None:
         for each in states:
-            clicker.begin_object()
+            model.begin_object()
             for _ in range(clicks):
                 check(should_stop)
                 if not each.done:
-                    masks, _ = clicker.click(*each.asked)
-                    each.take(masks)
+                    masks, _ = model.click(*each.prompt)
+                    each.add_answer(masks)
         return
     for _ in range(clicks):
         left = [each for each in states if not each.done]
         check(should_stop)
         if not left:
             return
-        answers = together([each.asked for each in left], [each.memory for each in left])
+        answers = together([each.prompt for each in left], [each.memory for each in left])
         for each, (masks, memory) in zip(left, answers, strict=True):
             each.memory = memory
-            each.take(masks)
+            each.add_answer(masks)
 
 
 def jittered_box(
     truth: NDArray[np.bool_], jitter: float, seed: int
 ) -> tuple[float, float, float, float]:
-    """The box of an object, moved as in the training of the published models.
+    """Return the box of an object, jittered as in the training of the published models.
 
     Every side by a normal deviate of ``jitter`` times the box's length, at most 20 pixels.
     """
@@ -232,5 +254,5 @@ def jittered_box(
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Parts of a sequence."""
+    """Split a sequence into parts of at most ``size`` items."""
     return (items[start : start + size] for start in range(0, len(items), size))

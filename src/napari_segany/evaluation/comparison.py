@@ -1,4 +1,4 @@
-"""Two label images side by side: scores, what became of every object, and a map of the errors."""
+"""Comparison of two label images: scores, errors of every object, and a map of the errors."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,41 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.image_source import Plane, plane_slices
 from napari_segany.errors import InputError
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
-    KINDS,
-    THRESHOLDS,
-    Comparison,
+    ERROR_KINDS,
+    IOU_THRESHOLDS,
     InstanceScores,
+    ObjectOverlaps,
     classify_errors,
     mean_scores,
-    score,
+    score_instances,
 )
 
-PlaneIndex = tuple[int | None, ...]
-"""A plane of an array: one entry an axis, None for the plane's two axes."""
+PlaneIndex = Plane
+"""Index of a plane in an array: one entry per axis, None for the plane's own two axes."""
 
-BLOCK = 1 << 20
-"""Pixels compared in one go; between two of them it can be stopped and others can work."""
+PIXELS_PER_BLOCK = 1 << 20
+"""Pixels compared in one block; cancellation is checked between blocks."""
 
-VALUES: Mapping[str, int] = {kind: n for n, kind in enumerate(KINDS, start=1)}
-"""Values of the map of errors, by verdict; 0 where there is no object."""
+ERROR_VALUES: Mapping[str, int] = {kind: n for n, kind in enumerate(ERROR_KINDS, start=1)}
+"""Values of the error map by kind of error; 0 where there is no object."""
 
-Read = Callable[[int, PlaneIndex], NDArray[np.integer]]
-"""Reads a plane (H, W) of the truth (0) or of the prediction (1)."""
+ReadLabels = Callable[[int, PlaneIndex], NDArray[np.integer]]
+"""Callable that reads a plane (H, W) of the truth (0) or of the prediction (1)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """What became of every object: true ones, and predicted ones that belong to no true one.
+    """Table of objects: all true ones, and predicted ones that match no true one.
 
     Attributes
     ----------
     part : ndarray
         (N,) position in :attr:`SideBySide.parts`, ascending.
     kind : ndarray
-        (N,) int8, positions in :data:`~napari_segany.evaluation.instance_metrics.KINDS`.
+        (N,) int8, positions in :data:`~napari_segany.evaluation.instance_metrics.ERROR_KINDS`.
     label : ndarray
         (N,) int64: in the prediction where the verdict is "false", else in the truth.
     partner : ndarray
@@ -69,32 +70,32 @@ class ObjectTable:
 
     @property
     def of_truth(self) -> NDArray[np.bool_]:
-        """(N,) whether a row is about a true object."""
-        return np.asarray(self.kind != VALUES["false"] - 1)
+        """(N,) boolean, True in rows of true objects."""
+        return np.asarray(self.kind != ERROR_VALUES["false"] - 1)
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """(N,) labels in the truth; 0 where an object belongs to none."""
+        """(N,) labels in the truth; 0 for false objects."""
         return np.where(self.of_truth, self.label, 0)
 
     @property
     def prediction(self) -> NDArray[np.int64]:
-        """(N,) labels in the prediction; 0 where nothing was found."""
+        """(N,) labels in the prediction; 0 for missed objects."""
         return np.where(self.of_truth, self.partner, self.label)
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectComparison:
-    """A prediction compared with the truth.
+    """Result of comparing a prediction with the truth.
 
     Attributes
     ----------
     planes : tuple of PlaneIndex
-        What was compared.
+        Planes that were compared.
     together : bool
         Whether an object goes through planes; else every plane has objects of its own.
     scores : tuple of InstanceScores
-        Of each plane, or one of all if ``together``.
+        Scores of each plane, or one of all if ``together``.
     objects : ObjectTable
         A row an object.
     """
@@ -106,23 +107,23 @@ class ObjectComparison:
 
     @property
     def mean(self) -> InstanceScores:
-        """Scores of all of it; means over planes that have objects, if there are several."""
+        """Scores over everything; means over the planes that have objects."""
         return mean_scores(self.scores)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Objects by verdict."""
-        found = np.bincount(self.objects.kind, minlength=len(KINDS)).tolist()
-        return dict(zip(KINDS, found, strict=True))
+        """Number of objects by kind of error."""
+        found = np.bincount(self.objects.kind, minlength=len(ERROR_KINDS)).tolist()
+        return dict(zip(ERROR_KINDS, found, strict=True))
 
     def plane_text(self, part: int) -> str:
-        """Where a part lies, as text: its indices, nothing if it is all there is."""
+        """Return the indices of a part's plane as text; empty for a single plane."""
         if self.together:
             return ""
         return ", ".join(str(n) for n in self.planes[part] if n is not None)
 
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, NDArray[Any]]:
-        """The table of objects for a file; ``rows`` chooses and orders.
+        """Return the table of objects as columns for a file; ``rows`` selects and orders.
 
         Truth and prediction are labels, 0 where there is none.
         """
@@ -130,7 +131,7 @@ class ObjectComparison:
         at = np.arange(len(table)) if rows is None else rows
         texts = np.array([self.plane_text(k) for k in range(len(self.scores))], dtype=object)
         columns: dict[str, NDArray[Any]] = {
-            "verdict": np.array(list(KINDS), dtype=object)[table.kind[at]],
+            "verdict": np.array(list(ERROR_KINDS), dtype=object)[table.kind[at]],
             "truth": table.truth[at],
             "prediction": table.prediction[at],
             "plane": texts[table.part[at]],
@@ -142,11 +143,11 @@ class ObjectComparison:
         return columns
 
     def to_dict(self) -> dict[str, Any]:
-        """Scores for JSON: of all, by verdict, and of each plane if there are several."""
+        """Return the scores for JSON: overall, by kind of error, and of each of several planes."""
         found: dict[str, Any] = {
             "objects": "through all planes" if self.together else "in each plane",
             "planes": len(self.planes),
-            "iou_thresholds": list(THRESHOLDS),
+            "iou_thresholds": list(IOU_THRESHOLDS),
             "scores": asdict(self.mean),
             "verdicts": self.counts,
         }
@@ -158,25 +159,25 @@ class ObjectComparison:
 
 
 def compare(
-    read: Read,
+    read: ReadLabels,
     planes: Sequence[PlaneIndex],
     *,
     together: bool = False,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> ObjectComparison:
-    """Compare two label images plane by plane; no more than one plane of each is in memory.
+    """Compare two label images plane by plane, with one plane of each in memory.
 
     Parameters
     ----------
     read : callable
         Gives (H, W) integer labels, 0 is background, of the truth (0) and the prediction (1).
     planes : sequence of PlaneIndex
-        Which planes.
+        Planes to compare.
     together : bool
         Objects of one label in several planes are one object.
     progress, should_stop : callable, optional
-        Told of planes; polled to end early.
+        Called with planes done and in all; polled to end early.
 
     Raises
     ------
@@ -184,23 +185,31 @@ def compare(
         If a plane has different shapes in both.
     Cancelled
         If ``should_stop`` returned True.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 0, 2, 2]])
+    >>> prediction = np.array([[7, 7, 0, 0, 0]])
+    >>> found = compare(lambda side, plane: (truth, prediction)[side], [(None, None)])
+    >>> found.counts["correct"], found.counts["missed"]
+    (1, 1)
     """
     counts, scores, tables = [], [], []
     for number, plane in enumerate(planes):
-        counted = _count(read(0, plane), read(1, plane), should_stop)
+        table = _count_pairs(read(0, plane), read(1, plane), should_stop)
         if together:
-            counts.append(counted)
+            counts.append(table)
         else:
-            comparison = Comparison.of_pairs(counted.labels, counted.pixels)
-            scores.append(score(comparison))
-            tables.append(_table(number, comparison, [counted], [plane]))
+            comparison = ObjectOverlaps.from_pairs(table.labels, table.pixels)
+            scores.append(score_instances(comparison))
+            tables.append(_make_table(number, comparison, [table], [plane]))
         if progress is not None:
             progress(number + 1, len(planes))
     if together:
-        all_of_it = ContingencyTable.together(counts)
-        comparison = Comparison.of_pairs(all_of_it.labels, all_of_it.pixels)
-        scores.append(score(comparison))
-        tables.append(_table(0, comparison, counts, planes))
+        all_of_it = ContingencyTable.concatenate(counts)
+        comparison = ObjectOverlaps.from_pairs(all_of_it.labels, all_of_it.pixels)
+        scores.append(score_instances(comparison))
+        tables.append(_make_table(0, comparison, counts, planes))
     names = ObjectTable.__dataclass_fields__
     joined = {
         name: np.concatenate([getattr(each, name) for each in tables]) for name in names if tables
@@ -208,7 +217,7 @@ def compare(
     return ObjectComparison(tuple(planes), together, tuple(scores), ObjectTable(**joined))
 
 
-def _count(
+def _count_pairs(
     truth: NDArray[np.integer], prediction: NDArray[np.integer], should_stop: ShouldStop | None
 ) -> ContingencyTable:
     if truth.shape != prediction.shape:
@@ -219,19 +228,19 @@ def _count(
     parts = []
     for rows in _blocks(truth.shape):
         check(should_stop)
-        parts.append(ContingencyTable.of(truth[rows], prediction[rows], rows.start))
-    return ContingencyTable.together(parts)
+        parts.append(ContingencyTable.from_labels(truth[rows], prediction[rows], rows.start))
+    return ContingencyTable.concatenate(parts)
 
 
 def _blocks(shape: Sequence[int]) -> Iterator[slice]:
-    height = max(BLOCK // max(shape[1], 1), 1)
+    height = max(PIXELS_PER_BLOCK // max(shape[1], 1), 1)
     for row in range(0, shape[0], height):
         yield slice(row, min(row + height, shape[0]))
 
 
-def _table(
+def _make_table(
     part: int,
-    comparison: Comparison,
+    comparison: ObjectOverlaps,
     counts: Sequence[ContingencyTable],
     planes: Sequence[PlaneIndex],
 ) -> ObjectTable:
@@ -240,7 +249,7 @@ def _table(
     label = np.where(of_truth, found.truth_ids, found.found_ids)
     area, position = np.zeros(len(label), np.int64), np.zeros((len(label), len(planes[0])))
     for side, mine in enumerate((of_truth, ~of_truth)):
-        ids, pixels, places = _places(side, counts, planes)
+        ids, pixels, places = _locate_objects(side, counts, planes)
         at = np.searchsorted(ids, label[mine])
         area[mine], position[mine] = pixels[at], places[at]
     return ObjectTable(
@@ -254,13 +263,13 @@ def _table(
     )
 
 
-def _places(
+def _locate_objects(
     side: int, counts: Sequence[ContingencyTable], planes: Sequence[PlaneIndex]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Labels, pixels in all planes, and the centre in the plane that has most of them."""
+    """Return labels, pixels over all planes, and centroids in the plane with most pixels."""
     ids, pixels, places = [], [], []
-    for counted, plane in zip(counts, planes, strict=True):
-        values, areas, centres = counted.centres(side)
+    for table, plane in zip(counts, planes, strict=True):
+        values, areas, centres = table.centroids(side)
         place = np.tile([np.nan if n is None else float(n) for n in plane], (len(values), 1))
         place[:, [axis for axis, n in enumerate(plane) if n is None]] = centres
         ids.append(values)
@@ -275,14 +284,14 @@ def _places(
 
 
 def draw_errors(
-    read: Read,
+    read: ReadLabels,
     found: ObjectComparison,
     into: Any,
     *,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> None:
-    """Write the verdict of every pixel's object, as :data:`VALUES`, into an array.
+    """Write the kind of error of every pixel's object, as :data:`ERROR_VALUES`, into an array.
 
     True objects are drawn first. What is false lies over them: at most half of any true object is
     below one, so that none disappears.
@@ -292,11 +301,11 @@ def draw_errors(
     read : callable
         As for :func:`compare`.
     found : ObjectComparison
-        What it returned.
+        Result of :func:`compare`.
     into : array
         uint8, of the images' shape, all zeros; written where something was compared.
     progress, should_stop : callable, optional
-        Told of planes; polled to end early.
+        Called with planes done and in all; polled to end early.
 
     Raises
     ------
@@ -305,23 +314,22 @@ def draw_errors(
     """
     for number, plane in enumerate(found.planes):
         truth, prediction = read(0, plane), read(1, plane)
-        index = tuple(slice(None) if n is None else n for n in plane)
-        tables = _by_side(found.objects, 0 if found.together else number)
+        tables = _values_by_side(found.objects, 0 if found.together else number)
         drawn = np.zeros(truth.shape, np.uint8)
         for rows in _blocks(truth.shape):
             check(should_stop)
             for labels, (ids, values) in zip((truth, prediction), tables, strict=True):
                 _colour(labels[rows], ids, values, drawn[rows])
-        into[index] = drawn
+        into[plane_slices(plane)] = drawn
         if progress is not None:
             progress(number + 1, len(found.planes))
 
 
-Known = tuple[NDArray[np.int64], NDArray[np.uint8]]
+LabelValues = tuple[NDArray[np.int64], NDArray[np.uint8]]
 
 
-def _by_side(table: ObjectTable, part: int) -> tuple[Known, Known]:
-    """Ascending labels with their values, of true objects and of false ones."""
+def _values_by_side(table: ObjectTable, part: int) -> tuple[LabelValues, LabelValues]:
+    """Return ascending labels with their error values, of true objects and of false ones."""
     begin, end = np.searchsorted(table.part, [part, part + 1])
     label, values = table.label[begin:end], (table.kind[begin:end] + 1).astype(np.uint8)
     of_truth = table.of_truth[begin:end]

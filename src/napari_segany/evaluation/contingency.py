@@ -1,4 +1,4 @@
-"""Pixels of two label images, counted by the pair of labels that they carry.
+"""Contingency table of two label images: pixels by the pair of labels that they carry.
 
 Counts of parts can be put together, so that neither image needs to be in memory as a whole.
 """
@@ -13,12 +13,12 @@ from napari_segany.core.label_images import as_ids
 from napari_segany.errors import InputError
 
 FULL_TABLE = 1 << 20
-"""Pairs of labels up to which all possible ones are counted in one table."""
+"""Largest number of possible pairs of labels that are counted in one dense table."""
 
 
 @dataclass(frozen=True, eq=False)
 class ContingencyTable:
-    """Pixels of two label images, by the pair of labels that they carry.
+    """Contingency table of two label images: pixels by the pair of labels that they carry.
 
     Pixels that are background in both are not counted.
 
@@ -30,6 +30,12 @@ class ContingencyTable:
         (K,) int64.
     sums : ndarray
         (K, 2) float64, sums of these pixels' rows and columns.
+
+    Examples
+    --------
+    >>> table = ContingencyTable.from_labels(np.array([[1, 1, 2]]), np.array([[5, 0, 5]]))
+    >>> table.labels.tolist(), table.pixels.tolist()
+    ([[1, 0], [1, 5], [2, 5]], [1, 1, 1])
     """
 
     labels: NDArray[np.int64]
@@ -37,10 +43,10 @@ class ContingencyTable:
     sums: NDArray[np.float64]
 
     @classmethod
-    def of(
+    def from_labels(
         cls, truth: NDArray[np.integer], found: NDArray[np.integer], first_row: int = 0
     ) -> "ContingencyTable":
-        """Count two label images of one shape; of more than two axes, the last are summed.
+        """Count two label images of one shape; sums are along the last two axes.
 
         Parameters
         ----------
@@ -83,8 +89,8 @@ class ContingencyTable:
         )
 
     @classmethod
-    def together(cls, parts: Sequence["ContingencyTable"]) -> "ContingencyTable":
-        """Parts of one image as one; a pair of labels may come several times."""
+    def concatenate(cls, parts: Sequence["ContingencyTable"]) -> "ContingencyTable":
+        """Concatenate the tables of parts of one image; pairs of labels may occur several times."""
         if not parts:
             return cls(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2)))
         return cls(
@@ -93,10 +99,10 @@ class ContingencyTable:
             np.concatenate([each.sums for each in parts]),
         )
 
-    def centres(
+    def centroids(
         self, side: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Labels of one side, ascending, with their pixels and (n, 2) mean row and column.
+        """Return ascending labels of one side, with their pixels and (n, 2) centroids.
 
         Parameters
         ----------
@@ -112,7 +118,7 @@ class ContingencyTable:
 
 
 def summed(at: NDArray[np.intp], values: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Sums of integers by position, exact to the last."""
+    """Return exact sums of integers by position."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, at, values)
     return sums

@@ -1,4 +1,4 @@
-"""Scored masks against true objects: average precision and recall, by pycocotools."""
+"""Average precision and recall of scored masks, by pycocotools."""
 
 import contextlib
 import io
@@ -11,33 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.io.rle import Coded, coded
+from napari_segany.io.rle import EncodedMask, encode_masks
 
-MOST = (10, 100, 1000)
-"""Masks of an image that are looked at, best first."""
+MAX_MASKS = (10, 100, 1000)
+"""Numbers of best-scored masks of an image that are evaluated."""
 
 AREAS = MappingProxyType(
     {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 )
-"""Pixels of true objects by size, as in COCO."""
+"""Ranges of object areas in pixels by size class, as in COCO."""
 
 SIZES = tuple(AREAS)
 
 
-def best_first(masks: MaskSet, scores: NDArray[np.floating]) -> list[Coded]:
-    """The best-scored masks of a set, no more than are looked at."""
-    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")[: MOST[-1]].tolist()
-    return coded((masks.mask(i) for i in order), (float(scores[i]) for i in order))
+def encode_best(masks: MaskSet, scores: NDArray[np.floating]) -> list[EncodedMask]:
+    """Encode the best-scored masks of a set, as many as are evaluated."""
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")[: MAX_MASKS[-1]].tolist()
+    return encode_masks((masks.mask(i) for i in order), (float(scores[i]) for i in order))
 
 
 @dataclass
-class Detections:
-    """Collects images until they are scored; what is found where nothing is counts as false.
+class DetectionScorer:
+    """Accumulator of scored masks and true objects; masks in images without objects are false.
 
     Attributes
     ----------
     images : int
-        How many were added.
+        Number of images added.
     objects : int
         True objects in them.
     """
@@ -48,8 +48,8 @@ class Detections:
     _found: list[dict[str, Any]] = field(default_factory=list, repr=False)
     _shapes: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
-    def add(self, found: Sequence[Coded], truth: Sequence[Coded]) -> None:
-        """Take an image, as :func:`coded` gives its masks; both may overlap."""
+    def add(self, found: Sequence[EncodedMask], truth: Sequence[EncodedMask]) -> None:
+        """Add an image, its masks as of :func:`encode_masks`; masks may overlap."""
         known = [*truth, *found]
         if not known:
             return
@@ -79,7 +79,7 @@ class Detections:
             )
 
     def score(self) -> dict[str, float]:
-        """AP (IoU 0.5:0.95) and AP50 at 1000 masks, and AR at each of :data:`MOST`, by size.
+        """Return AP (IoU 0.5:0.95) and AP50 at 1000 masks, and AR at :data:`MAX_MASKS` by size.
 
         Keys are "AP", "AP50", "AR@10", "AR@100", "AR@1000", "AR@1000 small" and so on. NaN where
         there is no true object.
@@ -87,7 +87,7 @@ class Detections:
         if not self._found or not self._truth:
             there = {size: 0.0 if self._has(size) else float("nan") for size in SIZES}
             scores = dict.fromkeys(["AP", "AP50"], there["all"])
-            return scores | {_key(most, size): there[size] for most in MOST for size in SIZES}
+            return scores | {_key(most, size): there[size] for most in MAX_MASKS for size in SIZES}
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
@@ -99,13 +99,13 @@ class Detections:
             "categories": [{"id": 1, "name": "object"}],
             "annotations": self._truth,
         }
-        # It prints how long everything took.
+        # pycocotools prints its timings.
         with contextlib.redirect_stdout(io.StringIO()):
             truth.createIndex()
-            # It writes into what it is given.
+            # loadRes modifies its argument.
             found = truth.loadRes([dict(each) for each in self._found])
             evaluation = COCOeval(truth, found, "segm")
-            evaluation.params.maxDets = list(MOST)
+            evaluation.params.maxDets = list(MAX_MASKS)
             evaluation.evaluate()
             evaluation.accumulate()
         precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
@@ -113,18 +113,18 @@ class Detections:
             "AP": _mean(precision[:, :, 0, 0, -1]),
             "AP50": _mean(precision[0, :, 0, 0, -1]),
         }
-        for m, most in enumerate(MOST):
+        for m, most in enumerate(MAX_MASKS):
             for s, size in enumerate(SIZES):
                 scores[_key(most, size)] = _mean(recall[:, 0, s, m])
         return scores
 
     def _has(self, size: str) -> bool:
-        """Whether there is a true object of a size."""
+        """Return True if there is a true object of a size class."""
         low, high = AREAS[size]
         return any(low <= each["area"] <= high for each in self._truth)
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Recall and precision at an IoU of 0.5, over the ranking of all masks together."""
+        """Return recall and precision at an IoU of 0.5, over the ranking of all masks together."""
         if not self._found or not self._truth:
             return np.zeros(0), np.zeros(0)
         from pycocotools.mask import iou as overlaps
@@ -151,12 +151,12 @@ def _key(most: int, size: str) -> str:
 
 
 def _mean(values: NDArray[np.floating]) -> float:
-    """Of what is there; pycocotools marks what is not with -1."""
+    """Return the mean of known values; pycocotools marks unknown ones with -1."""
     known = values[values > -1]
     return float(known.mean()) if known.size else float("nan")
 
 
-def masks_of(labels: NDArray[np.integer]) -> Iterator[NDArray[np.bool_]]:
-    """A mask of each object of a label image, one at a time: all of them would take much room."""
+def iter_masks(labels: NDArray[np.integer]) -> Iterator[NDArray[np.bool_]]:
+    """Iterate over the masks of a label image's objects, one at a time to save memory."""
     for value in np.unique(labels[labels > 0]):
         yield labels == value

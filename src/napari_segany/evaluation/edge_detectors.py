@@ -1,4 +1,4 @@
-"""Who can be asked for edges: our models, and the classical detectors."""
+"""Edge detectors that can be evaluated: SAM models, and classical detectors."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,37 +17,37 @@ from napari_segany.models.sam.model import SamModel
 from napari_segany.zero_shot.edges import find_edges
 
 SIGMA = 2.0
-"""Pixels by which images are smoothed before their slope is taken."""
+"""Standard deviation in pixels of the smoothing before gradients."""
 
 CANNY_THRESHOLDS = tuple(0.005 * 1.16**n for n in range(40))
-"""Upper thresholds, from where everything is an edge to where nothing is."""
+"""Upper thresholds, from everything is an edge to nothing is."""
 
 CANNY_LOW = 0.4
 """Canny's lower threshold, as a fraction of the upper one."""
 
 
-class EdgeFinder(Protocol):
-    """Draws edge maps."""
+class EdgeDetector(Protocol):
+    """Protocol of edge detectors."""
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Name in tables."""
         ...
 
     def edges(
         self, image: NDArray[np.generic], should_stop: ShouldStop | None = None
     ) -> NDArray[np.float32]:
-        """(H, W), 0..1, thin, of an (H, W) or (H, W, 3) plane."""
+        """Return thin edges of an (H, W) or (H, W, 3) plane as (H, W) in 0..1."""
         ...
 
 
-class SamEdges:
-    """A Segment Anything model.
+class SamEdgeDetector:
+    """Edge detector of a Segment Anything model.
 
     Parameters
     ----------
     model : SamModel
-        Who is asked.
+        Model whose edges are detected.
     limits : tuple, optional
         Intensities that become black and white.
     """
@@ -59,12 +59,12 @@ class SamEdges:
     def edges(
         self, image: NDArray[np.generic], should_stop: ShouldStop | None = None
     ) -> NDArray[np.float32]:
-        """See :class:`EdgeFinder`."""
+        """See :class:`EdgeDetector`."""
         return find_edges(self.model, image, limits=self.limits, should_stop=should_stop)
 
 
 class Sobel:
-    """The slope of the grey image, thinned as our edges are.
+    """Gradient magnitude of the grey image, thinned like the edges of models.
 
     Parameters
     ----------
@@ -79,21 +79,21 @@ class Sobel:
     def edges(
         self, image: NDArray[np.generic], should_stop: ShouldStop | None = None
     ) -> NDArray[np.float32]:
-        """See :class:`EdgeFinder`."""
+        """See :class:`EdgeDetector`."""
         check(should_stop)
         grey = rgb2gray(to_rgb(image))
         return normalised(thinned(sobel(gaussian(grey, self.sigma) if self.sigma else grey)))
 
 
 class Canny:
-    """Canny's detector; a pixel is the stronger the more thresholds find it to be an edge."""
+    """Canny's detector; the strength of a pixel is the share of thresholds that make it an edge."""
 
     name = "canny"
 
     def edges(
         self, image: NDArray[np.generic], should_stop: ShouldStop | None = None
     ) -> NDArray[np.float32]:
-        """See :class:`EdgeFinder`."""
+        """See :class:`EdgeDetector`."""
         grey = rgb2gray(to_rgb(image))
         out = np.zeros(grey.shape, np.float32)
         for high in CANNY_THRESHOLDS:
@@ -103,7 +103,7 @@ class Canny:
         return out
 
 
-EDGE_BASELINES: Mapping[str, EdgeFinder] = MappingProxyType(
+EDGE_BASELINES: Mapping[str, EdgeDetector] = MappingProxyType(
     {each.name: each for each in (Sobel(), Sobel(SIGMA), Canny())}
 )
-"""Classical detectors by name."""
+"""Classical edge detectors by name."""

@@ -1,4 +1,4 @@
-"""A comparison as files: the table of objects, and the scores."""
+"""Export of a comparison: the table of objects, and the scores."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ TABLE, SCORES = ".csv", ".json"
 
 
 def check_ending(path: Path) -> Path:
-    """The path, if its ending says what is to be saved; else raise InputError."""
+    """Return the path if its ending is known; else raise InputError."""
     if path.suffix.lower() not in (TABLE, SCORES):
         raise InputError(
             f"{path.name} must end in {TABLE} for the table of objects or in {SCORES} for the "
@@ -26,16 +26,16 @@ def check_ending(path: Path) -> Path:
 def save_comparison(
     found: ObjectComparison, path: Path, about: Mapping[str, str] | None = None
 ) -> None:
-    """Write all objects (.csv), or the scores (.json); the whole file or none.
+    """Write all objects (.csv), or the scores (.json), atomically.
 
     Parameters
     ----------
     found : ObjectComparison
-        What to save.
+        Comparison to save.
     path : Path
-        Where; its ending says what.
+        File to write; its ending says which part.
     about : mapping, optional
-        What else the scores shall say, for example names of images.
+        Other entries of the scores, for example names of images.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The files of an evaluation."""
+"""Export of an evaluation: tables, scores, curves and sheets of examples."""
 
 import json
 import math
@@ -8,66 +8,72 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from napari_segany.batch.plan import ReadOptions, chosen_layout
 from napari_segany.core.intensity import to_rgb
-from napari_segany.evaluation.binary_truth import taken_apart
+from napari_segany.evaluation.binary_truth import prepare_truth
 from napari_segany.evaluation.boundary_metrics import best_f
-from napari_segany.evaluation.click_metrics import Clicker
-from napari_segany.evaluation.edge_detectors import EdgeFinder
+from napari_segany.evaluation.click_metrics import InteractiveModel
+from napari_segany.evaluation.edge_detectors import EdgeDetector
 from napari_segany.evaluation.plots import (
-    edge_row,
-    example,
+    draw_edge_row,
+    draw_example,
     plot_boundaries,
     plot_clicks,
     plot_precision,
-    sheet,
+    save_sheet,
 )
-from napari_segany.evaluation.run import Measured
-from napari_segany.evaluation.summary import Summary, as_counts, as_text, objects_csv
+from napari_segany.evaluation.run import PlaneEvaluation
+from napari_segany.evaluation.summary import (
+    EvaluationSummary,
+    as_text,
+    counts_from_values,
+    objects_csv,
+)
 from napari_segany.evaluation.tasks import EvaluationSettings
 from napari_segany.io.atomic import writing
 from napari_segany.io.read import open_image, stem
 from napari_segany.io.safe_names import shown
 
 WORST = 12
-"""Examples on the sheet."""
+"""Examples on the sheet of worst objects."""
 
 FILES = (
     *("evaluation.txt", "evaluation.json", "objects.csv", "clicks.png", "precision_recall.png"),
     *("worst.png", "edges.png", "edges_precision_recall.png"),
 )
-"""Everything that an evaluation may write."""
+"""Names of all files that an evaluation may write."""
 
 EDGE_ROWS = 6
 """Images on the sheet of edges."""
 
 
-def as_json(summaries: Mapping[str, Summary]) -> dict[str, dict[str, float | None]]:
-    """All scores as JSON has them; where there was nothing to measure there is no number."""
+def as_json(summaries: Mapping[str, EvaluationSummary]) -> dict[str, dict[str, float | None]]:
+    """Return all scores as plain values for JSON, None where there was nothing to measure."""
     return {
-        who: {
+        predictor: {
             "planes": summary.planes,
             "objects": summary.objects,
             "asked": summary.asked,
-            **{k: None if math.isnan(v) else v for k, v in summary.figures().items()},
+            **{k: None if math.isnan(v) else v for k, v in summary.scores().items()},
         }
-        for who, summary in summaries.items()
+        for predictor, summary in summaries.items()
     }
 
 
 def write_all(
     output: Path,
-    summaries: Mapping[str, Summary],
-    measured: Sequence[Measured],
+    summaries: Mapping[str, EvaluationSummary],
+    measured: Sequence[PlaneEvaluation],
     settings: EvaluationSettings,
     about: Mapping[str, Any],
 ) -> list[Path]:
-    """Table, scores, objects and curves; returns what was written.
+    """Write table, scores, objects and curves; return the files.
 
-    ``about`` is what else is to be told of the run. Files of an earlier run in the same folder that
-    this one does not write are deleted, as they are about something else.
+    ``about`` has further entries of the JSON file. Files of an earlier run in the same folder that
+    this run does not write are deleted.
     """
     content = {"settings": asdict(settings), **about, "scores": as_json(summaries)}
     parts: list[tuple[str, Callable[[Path], object]]] = [
@@ -83,10 +89,10 @@ def write_all(
         parts.append(("objects.csv", lambda path: path.write_text(objects_csv(measured), "utf-8")))
     if any(len(s.confident) for s in summaries.values()):
         parts.append(("clicks.png", lambda path: plot_clicks(summaries, path)))
-    automatic = {who: s for who, s in summaries.items() if s.instances}
+    automatic = {predictor: s for predictor, s in summaries.items() if s.instances}
     if automatic:
         parts.append(("precision_recall.png", lambda path: plot_precision(automatic, path)))
-    edges = {who: s for who, s in summaries.items() if s.boundaries}
+    edges = {predictor: s for predictor, s in summaries.items() if s.boundaries}
     if edges:
         parts.append(("edges_precision_recall.png", lambda path: plot_boundaries(edges, path)))
     for name, write in parts:
@@ -99,18 +105,18 @@ def write_all(
 
 def write_worst(
     output: Path,
-    measured: Sequence[Measured],
+    measured: Sequence[PlaneEvaluation],
     pairs: Sequence[tuple[Path, Path]],
-    clicker: Clicker,
-    reading: ReadOptions,
+    model: InteractiveModel,
+    options: ReadOptions,
     settings: EvaluationSettings,
     names: Mapping[Path, str] | None = None,
 ) -> Path | None:
-    """A sheet of the objects that one click finds worst; None if nothing was clicked at."""
-    rows: list[tuple[float, Measured, Any]] = [
+    """Write a sheet of the objects with the worst first click; return None without clicks."""
+    rows: list[tuple[float, PlaneEvaluation, Any]] = [
         (one["confident"][0], each, one)
         for each in measured
-        if each.who == clicker.name
+        if each.predictor == model.name
         for one in each.values.get("clicks", ())
     ]
     if not rows:
@@ -124,46 +130,51 @@ def write_worst(
     first = [row for row in rows if id(row) in taken]
     rest = [row for row in rows if id(row) not in taken]
     for score, each, one in [*first, *rest][:WORST]:
-        image_path, truth_path = files[each.image]
-        with (
-            open_image(image_path, axes=reading.axes) as image,
-            open_image(truth_path, stored=True) as truth,
-        ):
-            layout = chosen_layout(image, reading)
-            plane = layout.plane(image.data, each.plane)
-            labels = np.asarray(truth.data[each.plane])
-        mask = taken_apart(labels, settings.binary_truth)[0] == one["label"]
-        clicker.begin(plane)
-        clicker.begin_object()
-        masks, _ = clicker.click(np.array([one["first"]]), np.array([1]))
+        plane, labels = _read_plane(*files[each.image], each.plane, options)
+        mask = prepare_truth(labels, settings.binary_truth)[0] == one["label"]
+        model.begin(plane)
+        model.begin_object()
+        masks, _ = model.click(np.array([one["first"]]), np.array([1]))
         text = f"{each.image} {one['label']}: {score:.2f}"
-        examples.append(example(to_rgb(plane), mask, masks[0], tuple(one["first"]), text))
+        examples.append(draw_example(to_rgb(plane), mask, masks[0], tuple(one["first"]), text))
     with writing(output / "worst.png") as temporary:
-        sheet(examples, temporary)
+        save_sheet(examples, temporary)
     return output / "worst.png"
 
 
 def _by_name(
     pairs: Sequence[tuple[Path, Path]], names: Mapping[Path, str] | None
 ) -> dict[str, tuple[Path, Path]]:
-    """Image and truth by what the image is called."""
+    """Return image and truth by the image's name."""
     called = names or {}
     return {shown(called.get(image, stem(image))): (image, truth) for image, truth in pairs}
 
 
+def _read_plane(
+    image_path: Path, truth_path: Path, index: tuple[int, ...], options: ReadOptions
+) -> tuple[NDArray[np.generic], NDArray[Any]]:
+    """Read a plane of an image, and the same plane of its truth."""
+    with (
+        open_image(image_path, axes=options.axes) as image,
+        open_image(truth_path, stored=True) as truth,
+    ):
+        plane = chosen_layout(image, options).plane(image.data, index)
+        return plane, np.asarray(truth.data[index])
+
+
 def write_edges(
     output: Path,
-    measured: Sequence[Measured],
+    measured: Sequence[PlaneEvaluation],
     pairs: Sequence[tuple[Path, Path]],
-    finders: Sequence[EdgeFinder],
-    reading: ReadOptions,
+    detectors: Sequence[EdgeDetector],
+    options: ReadOptions,
     names: Mapping[Path, str] | None = None,
 ) -> Path | None:
-    """A sheet of edges beside those that people drew, from best to worst; None without edges."""
+    """Write a sheet of edges beside annotations, from best to worst; return None without edges."""
     mine = [
-        (best_f(as_counts(each.values["edges"])), each)
+        (best_f(counts_from_values(each.values["edges"])), each)
         for each in measured
-        if each.who == finders[0].name and "edges" in each.values
+        if each.predictor == detectors[0].name and "edges" in each.values
     ]
     if not mine:
         return None
@@ -172,19 +183,13 @@ def write_edges(
     files = _by_name(pairs, names)
     cells: list[Image.Image] = []
     for score, each in (mine[k] for k in steps):
-        image_path, truth_path = files[each.image]
-        with (
-            open_image(image_path, axes=reading.axes) as image,
-            open_image(truth_path, stored=True) as truth,
-        ):
-            layout = chosen_layout(image, reading)
-            plane = layout.plane(image.data, each.plane)
-            drawn = np.asarray(truth.data[each.plane]) > 0
+        plane, boundaries = _read_plane(*files[each.image], each.plane, options)
+        drawn = boundaries > 0
         maps: dict[str, Any] = {
             "annotators": drawn.mean(axis=0) if drawn.ndim == 3 else drawn * 1.0
         }
-        maps |= {finder.name: finder.edges(plane) for finder in finders}
-        cells += edge_row(to_rgb(plane), maps, f"{each.image}: F {score:.2f}")
+        maps |= {detector.name: detector.edges(plane) for detector in detectors}
+        cells += draw_edge_row(to_rgb(plane), maps, f"{each.image}: F {score:.2f}")
     with writing(output / "edges.png") as temporary:
-        sheet(cells, temporary, across=len(finders) + 2)
+        save_sheet(cells, temporary, across=len(detectors) + 2)
     return output / "edges.png"

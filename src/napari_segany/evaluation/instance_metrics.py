@@ -1,4 +1,4 @@
-"""Labels against labels: which objects were found, and the scores that the literature reports."""
+"""Instance segmentation scores: matches of objects, and the scores of the literature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from napari_segany.evaluation.contingency import ContingencyTable, summed
 
-THRESHOLDS = tuple(round(0.5 + 0.05 * n, 2) for n in range(10))
-"""IoU from 0.5 to 0.95 in steps of 0.05, as in COCO."""
+IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * n, 2) for n in range(10))
+"""IoU thresholds from 0.5 to 0.95 in steps of 0.05, as in COCO."""
 
-MATCHED = 0.5
+MATCH_IOU = 0.5
 """IoU from which an object counts as found."""
 
-MOST = 0.5
-"""Share of an object's pixels from which it lies "in" another one."""
+MAJORITY = 0.5
+"""Fraction of an object's pixels above which it lies in another one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Objects of two label images that overlap.
+class ObjectOverlaps:
+    """Pairs of overlapping objects in two label images.
 
     Attributes
     ----------
@@ -46,20 +46,22 @@ class Comparison:
     shared: NDArray[np.int64]
 
     @classmethod
-    def of(cls, truth: NDArray[np.integer], found: NDArray[np.integer]) -> "Comparison":
-        """Compare two label images of one shape; 0 is background.
+    def from_labels(
+        cls, truth: NDArray[np.integer], found: NDArray[np.integer]
+    ) -> "ObjectOverlaps":
+        """Find the overlaps of two label images of one shape; 0 is background.
 
         Raises
         ------
         InputError
             If the shapes differ.
         """
-        counted = ContingencyTable.of(truth, found)
-        return cls.of_pairs(counted.labels, counted.pixels)
+        table = ContingencyTable.from_labels(truth, found)
+        return cls.from_pairs(table.labels, table.pixels)
 
     @classmethod
-    def of_pairs(cls, labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> "Comparison":
-        """Compare what was counted, perhaps in parts of one large image.
+    def from_pairs(cls, labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> "ObjectOverlaps":
+        """Find the overlaps from counted pairs of labels, of parts of one image perhaps.
 
         Parameters
         ----------
@@ -96,13 +98,13 @@ class Comparison:
 
     @property
     def best_iou(self) -> NDArray[np.float64]:
-        """(T,) IoU of each true object with what fits it best; 0 if nothing touches it."""
+        """(T,) best IoU of each true object; 0 if nothing overlaps it."""
         best = np.zeros(len(self.truth_ids))
         np.maximum.at(best, self.pairs[:, 0], self.iou)
         return best
 
-    def matched(self, threshold: float) -> NDArray[np.intp]:
-        """Positions in ``pairs`` of a largest one-to-one matching with at least this IoU."""
+    def match(self, threshold: float) -> NDArray[np.intp]:
+        """Return positions in ``pairs`` of a largest one-to-one matching with at least this IoU."""
         fits = np.flatnonzero(self.iou >= threshold)
         if not len(fits):
             return fits
@@ -124,7 +126,7 @@ class InstanceScores:
     truth, found : int
         Numbers of objects.
     true_positives : tuple of int
-        At each of :data:`THRESHOLDS`.
+        At each of :data:`IOU_THRESHOLDS`.
     msa : float
         Mean over these of TP / (TP + FP + FN), as in the Data Science Bowl 2018.
     sa50 : float
@@ -151,10 +153,20 @@ class InstanceScores:
     mean_iou: float
 
 
-def score(comparison: Comparison) -> InstanceScores:
-    """Score one image; where there is nothing to find and nothing was found, all scores are 1."""
-    truth, found = len(comparison.truth_ids), len(comparison.found_ids)
-    matches = [comparison.matched(threshold) for threshold in THRESHOLDS]
+def score_instances(overlaps: ObjectOverlaps) -> InstanceScores:
+    """Score one image; all scores are 1 if there are neither true nor predicted objects.
+
+    Examples
+    --------
+    >>> truth, found = np.zeros((2, 20, 20), int)
+    >>> truth[2:8, 2:8], truth[12:18, 12:18] = 1, 2
+    >>> found[2:8, 2:7] = 1
+    >>> scores = score_instances(ObjectOverlaps.from_labels(truth, found))
+    >>> scores.precision, scores.recall, round(scores.f1, 3)
+    (1.0, 0.5, 0.667)
+    """
+    truth, found = len(overlaps.truth_ids), len(overlaps.found_ids)
+    matches = [overlaps.match(threshold) for threshold in IOU_THRESHOLDS]
     hits = [len(each) for each in matches]
     if truth + found == 0:
         return InstanceScores(0, 0, tuple(hits), *[1.0] * 7)
@@ -173,16 +185,16 @@ def score(comparison: Comparison) -> InstanceScores:
         f1=over(2 * tp, truth + found),
         precision=over(tp, found),
         recall=over(tp, truth),
-        panoptic_quality=over(comparison.iou[matches[0]].sum(), (truth + found) / 2),
-        mean_iou=float(comparison.best_iou.mean()) if truth else 0.0,
+        panoptic_quality=over(overlaps.iou[matches[0]].sum(), (truth + found) / 2),
+        mean_iou=float(overlaps.best_iou.mean()) if truth else 0.0,
     )
 
 
-NAMES = ("msa", "sa50", "f1", "precision", "recall", "panoptic_quality", "mean_iou")
+SCORE_NAMES = ("msa", "sa50", "f1", "precision", "recall", "panoptic_quality", "mean_iou")
 
 
 def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
-    """Scores of several planes as one: means of the scores, sums of the counts.
+    """Combine the scores of several planes: means of the scores, sums of the counts.
 
     Planes with nothing to find in which nothing was found are left out: each would count as
     perfect, and a stack with many empty planes as nearly so. If all are like that, all scores
@@ -190,13 +202,13 @@ def mean_scores(scores: Sequence[InstanceScores]) -> InstanceScores:
     """
     counted = [each for each in scores if each.truth + each.found] or list(scores)[:1]
     if not counted:
-        return InstanceScores(0, 0, (0,) * len(THRESHOLDS), *[1.0] * 7)
+        return InstanceScores(0, 0, (0,) * len(IOU_THRESHOLDS), *[1.0] * 7)
     hits = np.sum([each.true_positives for each in counted], axis=0).tolist()
     return InstanceScores(
         truth=sum(each.truth for each in counted),
         found=sum(each.found for each in counted),
         true_positives=tuple(hits),
-        **{name: _mean(counted, name) for name in NAMES},
+        **{name: _mean(counted, name) for name in SCORE_NAMES},
     )
 
 
@@ -206,7 +218,7 @@ def _mean(scores: Sequence[InstanceScores], name: str) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-KINDS: MappingProxyType[str, str] = MappingProxyType(
+ERROR_KINDS: MappingProxyType[str, str] = MappingProxyType(
     {
         "correct": "found, with an IoU of at least one half",
         "inexact": "found by one object, with a lower IoU",
@@ -216,17 +228,17 @@ KINDS: MappingProxyType[str, str] = MappingProxyType(
         "false": "an object that belongs to no true one",
     }
 )
-"""What can become of an object."""
+"""Kinds of errors of objects, with their definitions."""
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectErrors:
-    """What became of objects.
+    """Kinds of errors of all objects.
 
     Attributes
     ----------
     kind : ndarray
-        (N,) int8, positions in :data:`KINDS`; "false" is about an object that was found, the
+        (N,) int8, positions in :data:`ERROR_KINDS`; "false" is about an object that was found, the
         others about true ones.
     truth_ids, found_ids : ndarray
         (N,) int64, labels; 0 where there is none.
@@ -240,24 +252,32 @@ class ObjectErrors:
     iou: NDArray[np.float64]
 
 
-def classify_errors(comparison: Comparison) -> ObjectErrors:
-    """One for each true object, in order, and then one for each object that is false.
+def classify_errors(overlaps: ObjectOverlaps) -> ObjectErrors:
+    """Classify the errors: a row per true object in order, then one per false object.
 
-    An object lies "in" another one with more than :data:`MOST` of its pixels. What is matched at
-    an IoU of :data:`MATCHED` is correct, whatever else touches it.
+    An object lies "in" another one with more than :data:`MAJORITY` of its pixels. Objects that are
+    matched at an IoU of :data:`MATCH_IOU` are correct, whatever else touches them.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 1, 1, 1, 0, 2, 2]])
+    >>> found = np.array([[3, 3, 3, 0, 5, 0, 0]])
+    >>> errors = classify_errors(ObjectOverlaps.from_labels(truth, found))
+    >>> [list(ERROR_KINDS)[kind] for kind in errors.kind]
+    ['correct', 'missed', 'false']
     """
-    i, j = comparison.pairs.T
-    count, others = len(comparison.truth_ids), len(comparison.found_ids)
-    inside = comparison.shared > MOST * comparison.found_area[j]
-    covers = comparison.shared > MOST * comparison.truth_area[i]
+    i, j = overlaps.pairs.T
+    count, others = len(overlaps.truth_ids), len(overlaps.found_ids)
+    inside = overlaps.shared > MAJORITY * overlaps.found_area[j]
+    covers = overlaps.shared > MAJORITY * overlaps.truth_area[i]
     correct = np.zeros(len(i), bool)
-    correct[comparison.matched(MATCHED)] = True
+    correct[overlaps.match(MATCH_IOU)] = True
     many = np.bincount(j[covers], minlength=others) > 1
 
     def any_of(which: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.asarray(np.bincount(i[which], minlength=count) > 0)
 
-    names = list(KINDS)
+    names = list(ERROR_KINDS)
     # The first that is so decides.
     chosen = np.select(
         [
@@ -270,20 +290,20 @@ def classify_errors(comparison: Comparison) -> ObjectErrors:
         names.index("missed"),
     )
     # Of each true object the pair that was matched, else the one with the best IoU.
-    order = np.lexsort((-comparison.iou, ~correct, i))
+    order = np.lexsort((-overlaps.iou, ~correct, i))
     touched, first = np.unique(i[order], return_index=True)
     best = order[first]
     partner, iou = np.zeros(count, np.int64), np.zeros(count)
-    partner[touched], iou[touched] = comparison.found_ids[j[best]], comparison.iou[best]
+    partner[touched], iou[touched] = overlaps.found_ids[j[best]], overlaps.iou[best]
     partner[chosen == names.index("missed")] = 0
     false = np.ones(others, bool)
     false[j[inside | covers | correct]] = False
     best_of_found = np.zeros(others)
-    np.maximum.at(best_of_found, j, comparison.iou)
+    np.maximum.at(best_of_found, j, overlaps.iou)
     extra = int(false.sum())
     return ObjectErrors(
         kind=np.concatenate([chosen, np.full(extra, names.index("false"))]).astype(np.int8),
-        truth_ids=np.concatenate([comparison.truth_ids, np.zeros(extra, np.int64)]),
-        found_ids=np.concatenate([partner, comparison.found_ids[false]]),
+        truth_ids=np.concatenate([overlaps.truth_ids, np.zeros(extra, np.int64)]),
+        found_ids=np.concatenate([partner, overlaps.found_ids[false]]),
         iou=np.concatenate([iou, best_of_found[false]]),
     )

@@ -1,4 +1,4 @@
-"""Who can be asked click by click: our models, and classical baselines from the same clicks."""
+"""Interactive models that can be evaluated: SAM models, and classical baselines."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from napari_segany.core.ranking import Ranking
 from napari_segany.models.sam.model import SamModel
 
 
-class SamClicker:
-    """A Segment Anything model; every click refines the confident mask before.
+class SamInteractiveModel:
+    """Interactive model of Segment Anything; every click refines the previous confident mask.
 
-    The first click has three candidates, of which the one with the highest predicted IoU is meant.
-    Further ones mean the single-mask answer, as in the paper, and offer the three beside it.
+    The first choice after the first click is the candidate with the highest predicted IoU. After
+    further clicks it is the single-mask output, as in the paper; the three are offered beside it.
 
     Parameters
     ----------
     model : SamModel
-        Who is asked.
+        Model that answers the clicks.
     limits : tuple, optional
         Intensities that become black and white.
     ranking : {"predicted_iou", "plausible"}
-        Which of three candidates is meant: the one with the highest predicted IoU, as in the paper,
+        Choice among three candidates: the one with the highest predicted IoU, as in the paper,
         or, as in the widgets, the best of those that do not cover more than half of the plane.
     """
 
@@ -42,21 +42,21 @@ class SamClicker:
         self._logits: Any = None
 
     def begin(self, image: NDArray[np.generic]) -> None:
-        """See :class:`Clicker`."""
+        """See :class:`InteractiveModel`."""
         self._embedding = self.model.embed(image, limits=self.limits)
         self._logits = None
 
     def begin_object(self) -> None:
-        """See :class:`Clicker`."""
+        """See :class:`InteractiveModel`."""
         self._logits = None
 
     def click(
         self, points: NDArray[np.float64], labels: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-        """See :class:`Clicker`."""
+        """See :class:`InteractiveModel`."""
         prompt = Prompt(points, labels, mask_logits=self._logits)
         found = self.model.predict(
-            self._embedding, prompt, multimask=_wanted(labels), ranking=self.ranking
+            self._embedding, prompt, multimask=_multimask(labels), ranking=self.ranking
         )
         assert found.low_res_logits is not None
         self._logits = found.low_res_logits[0]
@@ -64,15 +64,15 @@ class SamClicker:
 
     def click_together(
         self,
-        asked: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
+        clicks: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
         memories: Sequence[Any],
     ) -> Any:
-        """Masks and logits for many objects, each with its clicks and its logits before."""
+        """Predict masks and logits of many objects, each from its clicks and previous logits."""
         prompts = [
             Prompt(points, labels, mask_logits=memory)
-            for (points, labels), memory in zip(asked, memories, strict=True)
+            for (points, labels), memory in zip(clicks, memories, strict=True)
         ]
-        wanted = _wanted(asked[0][1])
+        wanted = _multimask(clicks[0][1])
         answers = self.model.predict(
             self._embedding, prompts, multimask=wanted, ranking=self.ranking
         )
@@ -82,31 +82,31 @@ class SamClicker:
             yield masks, found.low_res_logits[0].copy()
 
 
-def _wanted(labels: NDArray[np.int64]) -> Any:
+def _multimask(labels: NDArray[np.int64]) -> Any:
     return "both" if len(labels) > 1 else True
 
 
-class _Classical(ABC):
-    """Marks the image with clicks, and its border as background until one is off the object."""
+class _SeededModel(ABC):
+    """Base of seeded methods; the image border is background until a negative click is given."""
 
     name = ""
     REACH = 3
-    """Pixels around a click that belong to it."""
+    """Radius in pixels of a click's seed."""
 
     def begin(self, image: NDArray[np.generic]) -> None:
-        """See :class:`Clicker`."""
+        """See :class:`InteractiveModel`."""
         gray = to_rgb(image).mean(axis=-1) / 255
         self._gray = gaussian(gray, 1.0)
         self._edges = sobel(self._gray)
 
     def begin_object(self) -> None:
-        """See :class:`Clicker`; nothing is kept of an object."""
+        """See :class:`InteractiveModel`; nothing is kept of an object."""
         return
 
     def click(
         self, points: NDArray[np.float64], labels: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-        """See :class:`Clicker`."""
+        """See :class:`InteractiveModel`."""
         seeds = np.zeros(self._gray.shape, np.int32)
         seeds[[0, -1]] = 2
         seeds[:, [0, -1]] = 2
@@ -120,32 +120,32 @@ class _Classical(ABC):
 
     @abstractmethod
     def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
-        """Labels of the whole plane from 1 (object) and 2 (not) where there are seeds."""
+        """Return labels of the whole plane, grown from the seeds 1 (object) and 2 (background)."""
 
 
-class WatershedClicker(_Classical):
-    """Watershed of the gradient from the clicks."""
+class WatershedModel(_SeededModel):
+    """Watershed of the gradient, seeded by the clicks."""
 
     name = "watershed"
 
     def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
-        """See :class:`_Classical`."""
+        """See :class:`_SeededModel`."""
         grown: NDArray[np.integer] = watershed(self._edges, seeds)
         return grown
 
 
-class RandomWalkerClicker(_Classical):
-    """Random walker (Grady, 2006) from the clicks; slow on large planes."""
+class RandomWalkerModel(_SeededModel):
+    """Random walker (Grady, 2006), seeded by the clicks; slow on large planes."""
 
     name = "random_walker"
 
     def grow(self, seeds: NDArray[np.int32]) -> NDArray[np.integer]:
-        """See :class:`_Classical`."""
+        """See :class:`_SeededModel`."""
         grown: NDArray[np.integer] = random_walker(
             self._gray, seeds, beta=1000, mode="cg_j", tol=1e-4, prob_tol=0.1
         )
         return grown
 
 
-BASELINES = {each.name: each for each in (WatershedClicker, RandomWalkerClicker)}
-"""By name."""
+BASELINES = {each.name: each for each in (WatershedModel, RandomWalkerModel)}
+"""Classical interactive models by name."""

@@ -1,4 +1,4 @@
-"""Curves of an evaluation, and its worst examples, as pictures."""
+"""Plots of an evaluation's curves, and images of its worst examples."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,18 +10,18 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from napari_segany.errors import InputError
-from napari_segany.evaluation.boundary_metrics import curve
-from napari_segany.evaluation.summary import Summary
+from napari_segany.evaluation.boundary_metrics import precision_recall_curve
+from napari_segany.evaluation.summary import EvaluationSummary
 from napari_segany.io.overlay import COLOURS
 
 SIDE = 220
-"""Pixels of each example."""
+"""Pixels along the side of each example."""
 
 ACROSS = 6
 """Examples in a row of the sheet."""
 
 TRUE, ANSWERED = tuple(COLOURS[3].tolist()), tuple(COLOURS[0].tolist())
-"""Colours of the true outline and of the answer's."""
+"""Colours of the true outline and of the predicted one."""
 
 
 def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
@@ -36,46 +36,48 @@ def _axes(title: str, x: str, y: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def plot_clicks(summaries: Mapping[str, Summary], path: Path) -> None:
-    """Mean IoU over clicks: what each predictor means, and the best of what it offers."""
+def plot_clicks(summaries: Mapping[str, EvaluationSummary], path: Path) -> None:
+    """Plot mean IoU over clicks, of the confident mask and of the best mask."""
     figure, axes = _axes("Clicks", "clicks", "mean IoU")
-    for number, (who, summary) in enumerate(summaries.items()):
+    for number, (predictor, summary) in enumerate(summaries.items()):
         if not len(summary.confident):
             continue
         clicks = np.arange(1, summary.confident.shape[1] + 1)
         colour = COLOURS[number % len(COLOURS)] / 255
-        axes.plot(clicks, summary.confident.mean(axis=0), color=colour, marker="o", label=who)
-        axes.plot(clicks, summary.oracle.mean(axis=0), color=colour, ls=":", label=f"{who}, oracle")
+        axes.plot(clicks, summary.confident.mean(axis=0), color=colour, marker="o", label=predictor)
+        axes.plot(
+            clicks, summary.oracle.mean(axis=0), color=colour, ls=":", label=f"{predictor}, oracle"
+        )
     axes.legend()
     figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
 
 
-def plot_precision(summaries: Mapping[str, Summary], path: Path) -> None:
-    """Precision over recall at an IoU of 0.5, over the ranking of all masks."""
+def plot_precision(summaries: Mapping[str, EvaluationSummary], path: Path) -> None:
+    """Plot precision over recall at an IoU of 0.5, over the ranking of all masks."""
     figure, axes = _axes("Everything", "recall", "precision")
-    for number, (who, summary) in enumerate(summaries.items()):
+    for number, (predictor, summary) in enumerate(summaries.items()):
         recall, precision = summary.detections.curve()
-        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=who)
+        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=predictor)
     axes.set_xlim(0, 1)
     axes.legend()
     figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
 
 
-def plot_boundaries(summaries: Mapping[str, Summary], path: Path) -> None:
-    """Precision over recall of edges, a point a threshold."""
+def plot_boundaries(summaries: Mapping[str, EvaluationSummary], path: Path) -> None:
+    """Plot precision over recall of edges, a point per threshold."""
     figure, axes = _axes("Edges", "recall", "precision")
-    for number, (who, summary) in enumerate(summaries.items()):
-        precision, recall = curve(summary.boundaries)
-        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=who)
+    for number, (predictor, summary) in enumerate(summaries.items()):
+        precision, recall = precision_recall_curve(summary.boundaries)
+        axes.plot(recall, precision, color=COLOURS[number % len(COLOURS)] / 255, label=predictor)
     axes.set_xlim(0, 1)
     axes.legend()
     figure.savefig(path, dpi=120, format="png", metadata={"Software": None})
 
 
-def edge_row(
+def draw_edge_row(
     rgb: NDArray[np.uint8], maps: Mapping[str, NDArray[np.floating]], text: str
 ) -> list[Image.Image]:
-    """A row of the sheet of edges: the image, and what everybody drew, 0..1."""
+    """Draw a row of the sheet of edges: the image, and the edge maps in 0..1."""
     pictures = [(text, Image.fromarray(np.ascontiguousarray(rgb)))]
     for name, strength in maps.items():
         # Lines as wide as a pixel would vanish in a smaller picture.
@@ -91,14 +93,14 @@ def edge_row(
     return out
 
 
-def example(
+def draw_example(
     rgb: NDArray[np.uint8],
     truth: NDArray[np.bool_],
     answer: NDArray[np.bool_],
     point: tuple[float, float],
     text: str,
 ) -> Image.Image:
-    """A cut-out around an object: its true outline, the answer's, the click, and a line of text."""
+    """Draw a crop around an object with its true and predicted outline, the click and a text."""
     rows, cols = np.nonzero(truth)
     reach = int(max(np.ptp(rows), np.ptp(cols)) * 0.8) + 8
     middle = int(rows.mean()), int(cols.mean())
@@ -124,8 +126,8 @@ def example(
     return out
 
 
-def sheet(examples: Sequence[Image.Image], path: Path, across: int = ACROSS) -> None:
-    """All examples on one picture, so many in a row."""
+def save_sheet(examples: Sequence[Image.Image], path: Path, across: int = ACROSS) -> None:
+    """Save all examples on one sheet, a number of them in a row."""
     across = min(across, max(len(examples), 1))
     rows = [examples[n : n + across] for n in range(0, len(examples), across)]
     heights = [max(each.height for each in row) + 4 for row in rows]

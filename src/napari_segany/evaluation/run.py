@@ -1,4 +1,4 @@
-"""Measuring over folders: image after image, kept as they are done."""
+"""Evaluation of folders: image after image, with results kept on disk."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from napari_segany.batch.manifest import FOLDER, hash_content
 from napari_segany.batch.plan import ReadOptions, chosen_layout, sentence
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop, check
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
 from napari_segany.evaluation.tasks import (
+    EvaluatedModel,
     EvaluationSettings,
-    Predictor,
     measure_edges,
     measure_plane,
 )
@@ -33,23 +33,20 @@ from napari_segany.schema import from_json
 logger = logging.getLogger(__name__)
 
 FORMAT = 4
-"""Raised when the same settings would measure something else."""
+"""Version of the results; increased when the same settings would measure something else."""
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
-"""What follows an image's name in the name of its truth."""
-
-Progress = Callable[[str, float, int], None]
-"""Called with the image in work, images done (with a part of that one), and images in all."""
+"""Endings that follow an image's name in the name of its truth."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one predictor did on one plane.
+class PlaneEvaluation:
+    """Measurements of one model on one plane.
 
     Attributes
     ----------
-    who : str
-        The predictor.
+    predictor : str
+        Name of the model.
     image : str
         Name of the image.
     plane : tuple of int
@@ -58,23 +55,23 @@ class Measured:
         See :func:`measure_plane`.
     """
 
-    who: str
+    predictor: str
     image: str
     plane: tuple[int, ...]
     values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Failure:
-    """An image that could not be measured, and why."""
+class EvaluationFailure:
+    """Image that could not be measured, with the reason."""
 
     image: Path
     error: str
 
 
-def pair_up(
+def pair_files(
     images: Sequence[Path] | Mapping[Path, str], truth: Path
-) -> Iterator[tuple[Path, Path] | Failure]:
+) -> Iterator[tuple[Path, Path] | EvaluationFailure]:
     """Find the truth of each image: a file, or one of the same name in a folder.
 
     Images in folders, as :func:`find_inputs` gives them, have theirs in folders of the same names.
@@ -110,108 +107,110 @@ def pair_up(
             yield image, found[0]
         else:
             what = "no file" if not found else f"{len(found)} files"
-            yield Failure(image, f"There is {what} with the truth of {image.name} in {truth}.")
+            yield EvaluationFailure(
+                image, f"There is {what} with the truth of {image.name} in {truth}."
+            )
 
 
-def name_of(who: Predictor) -> str:
-    """What tables call a predictor."""
-    return who.id if isinstance(who, SamModel) else who.name
+def predictor_name(predictor: EvaluatedModel) -> str:
+    """Return the name of a model in tables."""
+    return predictor.id if isinstance(predictor, SamModel) else predictor.name
 
 
-def identity(who: Predictor) -> list[str]:
-    """What a predictor's answers depend on.
+def predictor_identity(predictor: EvaluatedModel) -> list[str]:
+    """Return the values that a model's predictions depend on.
 
     One that is no model may have an ``identity``, a list of text; its name otherwise.
     """
-    if isinstance(who, SamModel):
-        return [who.id, who.weights.sha256, who.precision, who.device.type]
-    return [who.name, *getattr(who, "identity", ())]
+    if isinstance(predictor, SamModel):
+        return [predictor.id, predictor.weights.sha256, predictor.precision, predictor.device.type]
+    return [predictor.name, *getattr(predictor, "identity", ())]
 
 
-def check_names(who: Sequence[Predictor]) -> None:
-    """Raise InputError if two predictors have one name, as tables could not tell them apart."""
-    names = [name_of(each) for each in who]
+def check_names(predictors: Sequence[EvaluatedModel]) -> None:
+    """Raise InputError if two models have one name, as tables could not tell them apart."""
+    names = [predictor_name(each) for each in predictors]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{twice[0]} is to be compared with itself; name others.")
 
 
 def evaluate_folder(
     pairs: Sequence[tuple[Path, Path]],
-    who: Sequence[Predictor],
+    predictors: Sequence[EvaluatedModel],
     settings: EvaluationSettings,
     output: Path,
     *,
-    reading: ReadOptions | None = None,
+    options: ReadOptions | None = None,
     every: int = 1,
     names: Mapping[Path, str] | None = None,
-    progress: Progress | None = None,
+    progress: OnBatchEvent | None = None,
     should_stop: ShouldStop | None = None,
-) -> Iterator[Measured | Failure]:
-    """Measure predictors on images with truth; what was measured before is read and not repeated.
+) -> Iterator[PlaneEvaluation | EvaluationFailure]:
+    """Measure models on images with truth; earlier measurements are read and not repeated.
 
     Parameters
     ----------
     pairs : sequence of (Path, Path)
         Image and truth of the same planes.
-    who : sequence of SamModel, Clicker or EdgeFinder
-        Whom to measure.
+    predictors : sequence of SamModel, InteractiveModel or EdgeDetector
+        Models to measure.
     settings : EvaluationSettings
-        What to measure.
+        Settings of the evaluation.
     output : Path
         Folder; what is done is kept in a folder ``.segany`` in it.
-    reading : ReadOptions, optional
-        How images are to be understood.
+    options : ReadOptions, optional
+        Options of reading images.
     every : int
         Only every so many planes of a stack.
     names : mapping, optional
-        What each image is called; by default its name without ending.
+        Name of each image; by default its file name without ending.
     progress, should_stop : callable, optional
-        Told of images; polled to end early.
+        Called with images done; polled to end early.
 
     Yields
     ------
-    Measured or Failure
-        One for a plane and predictor; an image that cannot be measured is a failure and no error.
+    PlaneEvaluation or EvaluationFailure
+        One per plane and model; an image that cannot be measured is a failure instead of an error.
 
     Raises
     ------
     Cancelled
         If ``should_stop`` returned True; what was measured is kept.
     """
-    check_names(who)
-    kept, reading = output / FOLDER / "evaluation", reading or ReadOptions()
+    check_names(predictors)
+    kept, options = output / FOLDER / "evaluation", options or ReadOptions()
     for number, (image, truth) in enumerate(pairs):
-        found: list[Measured] = []
+        found: list[PlaneEvaluation] = []
         called = shown((names or {}).get(image, stem(image)))
         try:
-            with _Planes(image, truth, settings, reading, kept) as planes:
-                for w, each in enumerate(who):
+            with _PlanePairs(image, truth, settings, options, kept) as planes:
+                for w, each in enumerate(predictors):
 
                     def told(share: float, w: int = w, number: int = number) -> None:
                         if progress is not None:
-                            done = number + (w + share) / len(who)
-                            progress(planes.image.path.name, done, len(pairs))
+                            done = number + (w + share) / len(predictors)
+                            progress(BatchEvent(planes.image.path.name, done, len(pairs)))
 
                     for index, values in planes.measure(each, every, told, should_stop):
-                        found.append(Measured(name_of(each), called, index, values))
+                        found.append(PlaneEvaluation(predictor_name(each), called, index, values))
         except Cancelled:
             raise
         # One bad file must not cost the others.
         except Exception as error:
-            yield Failure(image, sentence(error))
+            yield EvaluationFailure(image, sentence(error))
         else:
             yield from found
         if progress is not None:
-            progress(image.name, number + 1, len(pairs))
+            progress(BatchEvent(image.name, number + 1, len(pairs)))
 
 
-class _Planes:
-    """The planes of one image with their truth, and what was measured of them.
+class _PlanePairs:
+    """Planes of one image with their truth and their earlier measurements.
 
     Raises
     ------
     InputError
-        When it is entered, if one cannot be read or they do not fit.
+        On entry, if an image cannot be read or does not fit its truth.
     """
 
     def __init__(
@@ -219,18 +218,18 @@ class _Planes:
         image: Path,
         truth: Path,
         settings: EvaluationSettings,
-        reading: ReadOptions,
+        options: ReadOptions,
         kept: Path,
     ) -> None:
-        self.settings, self.reading, self.kept = settings, reading, kept
+        self.settings, self.options, self.kept = settings, options, kept
         self.paths = image, truth
 
-    def __enter__(self) -> "_Planes":
+    def __enter__(self) -> "_PlanePairs":
         with ExitStack() as opened:
             image, truth = self.paths
-            self.image = opened.enter_context(open_image(image, axes=self.reading.axes))
+            self.image = opened.enter_context(open_image(image, axes=self.options.axes))
             self.truth = opened.enter_context(open_image(truth, stored=True))
-            self.layout = chosen_layout(self.image, self.reading)
+            self.layout = chosen_layout(self.image, self.options)
             self.annotators = self._check()
             self.content = [hash_content(each.files) for each in (self.image, self.truth)]
             self._opened = opened.pop_all()
@@ -241,16 +240,16 @@ class _Planes:
 
     def measure(
         self,
-        who: Predictor,
+        predictor: EvaluatedModel,
         every: int,
         told: Callable[[float], None],
         should_stop: ShouldStop | None,
     ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
-        """Index and values of every so many planes."""
+        """Iterate over index and measurements of every n-th plane."""
         check(should_stop)
         whole = [
-            *(FORMAT, self.content, identity(who)),
-            *(asdict(self.settings), asdict(self.reading)),
+            *(FORMAT, self.content, predictor_identity(predictor)),
+            *(asdict(self.settings), asdict(self.options)),
         ]
         key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         indices = list(self.layout.chosen())[::every]
@@ -265,13 +264,13 @@ class _Planes:
                 except BlankPlaneError as error:
                     logger.info("%s: %s It is not measured.", shown(self.image.path), error)
                     continue
-                values = self._measured(who, plane, labels, should_stop)
+                values = self._measure_one(predictor, plane, labels, should_stop)
                 with writing(path) as temporary:
                     temporary.write_text(json.dumps(values), "utf-8")
             yield index, values
 
     def _check(self) -> bool:
-        """Whether the truth's planes are annotators; raises InputError if it does not fit."""
+        """Return True if the truth's planes are annotators; raise InputError if it does not fit."""
         truth, wanted = self.truth, self.layout.labels_shape
         edges = "edges" in self.settings.tasks
         annotators = edges and not self.layout.leading and truth.shape[1:] == wanted
@@ -283,20 +282,20 @@ class _Planes:
             )
         return annotators
 
-    def _measured(
+    def _measure_one(
         self,
-        who: Predictor,
+        predictor: EvaluatedModel,
         plane: NDArray[np.generic],
         truth: NDArray[np.integer],
         should_stop: ShouldStop | None,
     ) -> dict[str, Any]:
         started = time.perf_counter()
-        someone: Any = who
+        measured: Any = predictor
         if "edges" in self.settings.tasks:
             boundaries = [each > 0 for each in (truth if self.annotators else [truth])]
-            values = measure_edges(someone, plane, boundaries, should_stop)
+            values = measure_edges(measured, plane, boundaries, should_stop)
         else:
-            values = measure_plane(someone, plane, truth, self.settings, should_stop=should_stop)
+            values = measure_plane(measured, plane, truth, self.settings, should_stop=should_stop)
         return values | {"seconds": round(time.perf_counter() - started, 3)}
 
 

@@ -1,4 +1,4 @@
-"""From what was measured on planes to tables."""
+"""Summaries of measured planes as tables."""
 
 import csv
 import io
@@ -13,42 +13,42 @@ from numpy.typing import NDArray
 
 from napari_segany.evaluation import boundary_metrics
 from napari_segany.evaluation.boundary_metrics import BoundaryCounts
-from napari_segany.evaluation.click_metrics import TARGETS
-from napari_segany.evaluation.detection_metrics import Detections
-from napari_segany.evaluation.instance_metrics import NAMES, InstanceScores, mean_scores
-from napari_segany.evaluation.run import Measured
-from napari_segany.io.rle import Coded
+from napari_segany.evaluation.click_metrics import IOU_TARGETS
+from napari_segany.evaluation.detection_metrics import DetectionScorer
+from napari_segany.evaluation.instance_metrics import SCORE_NAMES, InstanceScores, mean_scores
+from napari_segany.evaluation.run import PlaneEvaluation
+from napari_segany.io.rle import EncodedMask
 from napari_segany.io.table import safe_text
 
 SHOWN = (1, 2, 3, 5, 9)
-"""Clicks after which tables show the mean IoU."""
+"""Numbers of clicks after which tables show the mean IoU."""
 
 
 @dataclass
-class Summary:
-    """Everything measured for one predictor.
+class EvaluationSummary:
+    """All measurements of one model.
 
     Attributes
     ----------
-    who : str
-        The predictor.
+    predictor : str
+        Name of the model.
     planes, objects, asked : int
-        Planes, true objects in them, and those that were clicked at or boxed.
+        Numbers of planes, of true objects, and of those that got clicks or boxes.
     confident, oracle : ndarray
         (N, C) IoU of each object after each click.
     boxes : ndarray
         (N,) IoU of each object from its box.
     instances : list of InstanceScores
-        Of each plane.
-    detections : Detections
-        Of all planes.
-    proposals : Detections
-        The same of proposals.
+        Scores of each plane.
+    detections : DetectionScorer
+        Scored masks of all planes.
+    proposals : DetectionScorer
+        Scored proposals of all planes.
     boundaries : list of BoundaryCounts
-        Of the edges of each plane.
+        Edge counts of each plane.
     """
 
-    who: str
+    predictor: str
     planes: int = 0
     objects: int = 0
     asked: int = 0
@@ -56,31 +56,31 @@ class Summary:
     oracle: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     instances: list[InstanceScores] = field(default_factory=list)
-    detections: Detections = field(default_factory=Detections)
-    proposals: Detections = field(default_factory=Detections)
+    detections: DetectionScorer = field(default_factory=DetectionScorer)
+    proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
 
-    def figures(self) -> dict[str, float]:
-        """All scores by name; those that were not measured are left out."""
+    def scores(self) -> dict[str, float]:
+        """Return all scores by name, without those that were not measured."""
         out: dict[str, float] = {}
         if len(self.confident):
             for n in self.shown:
                 out[f"mIoU@{n}"] = float(self.confident[:, n - 1].mean())
                 out[f"oracle mIoU@{n}"] = float(self.oracle[:, n - 1].mean())
-            for target in TARGETS:
+            for target in IOU_TARGETS:
                 out[f"NoC@{target * 100:.0f}"] = float(np.mean(self.clicks_to(target)))
         if len(self.boxes):
             out["box mIoU"] = float(self.boxes.mean())
         if self.instances:
             mean = mean_scores(self.instances)
-            out |= {name: getattr(mean, name) for name in NAMES}
+            out |= {name: getattr(mean, name) for name in SCORE_NAMES}
             out |= self.detections.score()
         if self.proposals.images:
             found = self.proposals.score()
             out |= {f"proposals {name}": found[name] for name in found if name.startswith("AR")}
         if self.boundaries:
-            scores = asdict(boundary_metrics.score(self.boundaries))
-            spans = boundary_metrics.intervals(self.boundaries)
+            scores = asdict(boundary_metrics.score_boundaries(self.boundaries))
+            spans = boundary_metrics.confidence_intervals(self.boundaries)
             for name, value in scores.items():
                 out[name] = value
                 if name in spans:
@@ -89,24 +89,24 @@ class Summary:
 
     @property
     def shown(self) -> list[int]:
-        """Clicks after which the mean is told."""
+        """Numbers of clicks after which the mean is shown."""
         return [n for n in SHOWN if n <= self.confident.shape[1]]
 
     def clicks_to(self, target: float) -> NDArray[np.int64]:
-        """Clicks that each object takes to an IoU; all of them if it never gets there."""
+        """Return the clicks that each object takes to an IoU; all of them if never reached."""
         reached = self.confident >= target
         most = self.confident.shape[1]
         first: NDArray[np.int64] = reached.argmax(axis=1) + 1
         return np.where(reached.any(axis=1), first, most)
 
 
-def summarise(measured: Iterable[Measured]) -> dict[str, Summary]:
-    """Put planes together, a summary a predictor."""
+def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummary]:
+    """Combine measured planes into a summary per model."""
     rows: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    out: dict[str, Summary] = {}
+    out: dict[str, EvaluationSummary] = {}
     for each in measured:
-        summary = out.setdefault(each.who, Summary(each.who))
-        values, mine = each.values, rows[each.who]
+        summary = out.setdefault(each.predictor, EvaluationSummary(each.predictor))
+        values, mine = each.values, rows[each.predictor]
         summary.planes += 1
         summary.objects += values["objects"]
         summary.asked += values["asked"]
@@ -117,48 +117,48 @@ def summarise(measured: Iterable[Measured]) -> dict[str, Summary]:
         if "automatic" in values:
             found = values["automatic"]
             summary.instances.append(InstanceScores(**found["instances"]))
-            masks, truth = ([_coded(m) for m in found[key]] for key in ("masks", "truth"))
+            masks, truth = ([_encoded_mask(m) for m in found[key]] for key in ("masks", "truth"))
             summary.detections.add(masks, truth)
         if "proposals" in values:
             found = values["proposals"]
-            masks, truth = ([_coded(m) for m in found[key]] for key in ("masks", "truth"))
+            masks, truth = ([_encoded_mask(m) for m in found[key]] for key in ("masks", "truth"))
             summary.proposals.add(masks, truth)
         if "edges" in values:
-            summary.boundaries.append(as_counts(values["edges"]))
-    for who, mine in rows.items():
+            summary.boundaries.append(counts_from_values(values["edges"]))
+    for predictor, mine in rows.items():
         for name in ("confident", "oracle", "boxes"):
             if mine[name]:
-                setattr(out[who], name, np.array(mine[name], np.float64))
+                setattr(out[predictor], name, np.array(mine[name], np.float64))
     return out
 
 
-def as_counts(values: Mapping[str, Sequence[int]]) -> BoundaryCounts:
-    """Counts of edges from plain values."""
+def counts_from_values(values: Mapping[str, Sequence[int]]) -> BoundaryCounts:
+    """Build counts of edges from plain values."""
     return BoundaryCounts(**{name: np.array(numbers) for name, numbers in values.items()})
 
 
-def _coded(values: Mapping[str, Any]) -> Coded:
-    return Coded(
+def _encoded_mask(values: Mapping[str, Any]) -> EncodedMask:
+    return EncodedMask(
         (values["size"][0], values["size"][1]), *[values[k] for k in ("counts", "area", "score")]
     )
 
 
-def as_text(summaries: Mapping[str, Summary]) -> str:
-    """A table with a column a predictor."""
-    figures = {who: summary.figures() for who, summary in summaries.items()}
-    names = list(dict.fromkeys(name for each in figures.values() for name in each))
+def as_text(summaries: Mapping[str, EvaluationSummary]) -> str:
+    """Format a table with a column per model."""
+    scores = {predictor: summary.scores() for predictor, summary in summaries.items()}
+    names = list(dict.fromkeys(name for each in scores.values() for name in each))
     width = max([*(len(name) for name in names), 8])
-    columns = {who: max(len(who), 8) for who in figures}
-    head = " " * width + "".join(f"  {who:>{columns[who]}}" for who in figures)
+    columns = {predictor: max(len(predictor), 8) for predictor in scores}
+    head = " " * width + "".join(f"  {predictor:>{columns[predictor]}}" for predictor in scores)
     lines = [head]
     # Truth of edges has no objects.
     objects = any(summary.objects for summary in summaries.values())
     counts = ("planes", "objects", "asked") if objects else ("planes",)
     for name in counts:
-        cells = [(who, str(getattr(summaries[who], name))) for who in figures]
+        cells = [(predictor, str(getattr(summaries[predictor], name))) for predictor in scores]
         lines.append(f"{name:<{width}}" + "".join(f"  {c:>{columns[w]}}" for w, c in cells))
     for name in names:
-        cells = [(who, _number(figures[who].get(name))) for who in figures]
+        cells = [(predictor, _number(scores[predictor].get(name))) for predictor in scores]
         lines.append(f"{name:<{width}}" + "".join(f"  {c:>{columns[w]}}" for w, c in cells))
     return "\n".join(lines) + "\n"
 
@@ -167,8 +167,8 @@ def _number(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
-def objects_csv(measured: Iterable[Measured]) -> str:
-    """A row an object and predictor: where it was asked, and how good the answers were."""
+def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
+    """Format a CSV table with a row per object and model: prompts and IoU."""
     file = io.StringIO()
     rows: list[dict[str, Any]] = []
     for each in measured:
@@ -177,7 +177,7 @@ def objects_csv(measured: Iterable[Measured]) -> str:
         for label in sorted({*boxes, *clicks}):
             one = clicks.get(label, {})
             row: dict[str, Any] = {
-                "predictor": safe_text(each.who),
+                "predictor": safe_text(each.predictor),
                 "image": safe_text(each.image),
                 "plane": " ".join(map(str, each.plane)),
                 "label": label,

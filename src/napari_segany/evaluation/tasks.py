@@ -1,4 +1,4 @@
-"""What is measured on one plane, as plain values that JSON can hold."""
+"""Measurements of one plane, as plain values that JSON can hold."""
 
 import zlib
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.rasterize import paint
 from napari_segany.errors import InputError
-from napari_segany.evaluation.binary_truth import BinaryTruth, taken_apart
-from napari_segany.evaluation.boundary_metrics import count
+from napari_segany.evaluation.binary_truth import BinaryTruth, prepare_truth
+from napari_segany.evaluation.boundary_metrics import count_boundaries
 from napari_segany.evaluation.click_metrics import (
-    AT_ONCE,
-    Clicker,
+    OBJECTS_PER_BATCH,
+    InteractiveModel,
     chunks,
-    click_through,
     iou,
     jittered_box,
+    simulate_clicks,
 )
-from napari_segany.evaluation.detection_metrics import best_first, masks_of
-from napari_segany.evaluation.edge_detectors import EdgeFinder, SamEdges
-from napari_segany.evaluation.instance_metrics import Comparison, score
-from napari_segany.evaluation.interactive_models import SamClicker
+from napari_segany.evaluation.detection_metrics import encode_best, iter_masks
+from napari_segany.evaluation.edge_detectors import EdgeDetector, SamEdgeDetector
+from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
+from napari_segany.evaluation.interactive_models import SamInteractiveModel
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.io.rle import coded
+from napari_segany.io.rle import encode_masks
 from napari_segany.models.sam.model import SamModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
@@ -41,37 +41,37 @@ Task = Literal["clicks", "boxes", "automatic", "proposals", "edges"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 FILLED = 0.3
-"""Share of pixels in the middle of 3 x 3 others from which boundaries are none."""
+"""Fraction of pixels inside 3 x 3 others above which boundaries are filled objects."""
 
-Predictor = SamModel | Clicker | EdgeFinder
-"""Whoever can do at least one of the tasks."""
+EvaluatedModel = SamModel | InteractiveModel | EdgeDetector
+"""Models that can do at least one of the tasks."""
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is measured, and how.
+    """Settings of an evaluation.
 
     Attributes
     ----------
     tasks : tuple of str
-        Of :data:`TASKS`; "edges" only by itself, as its truth are boundaries and no objects.
+        Tasks of :data:`TASKS`; "edges" only by itself, as its truth is boundaries and no objects.
     clicks : int
         Clicks at each object.
     objects : int or None
-        At most so many objects of a plane are clicked at and boxed, drawn at random but the same
-        every time; None for all.
+        Most objects of a plane that get clicks and boxes, a reproducible random sample; None for
+        all.
     min_pixels : int
-        Smaller objects are not clicked at and not boxed.
+        Smaller objects get no clicks and no boxes.
     jitter : float
-        How far boxes are off, as a fraction of their sides; see :func:`jittered_box`.
+        Jitter of boxes as a fraction of their sides; see :func:`jittered_box`.
     params : AutomaticParams
-        How everything is found.
+        Parameters of automatic segmentation.
     labels : LabelParams
-        How masks become labels.
+        Parameters of painting masks as labels.
     binary_truth : {"tell", "components", "one", "refuse"}
-        What becomes of truth that does not tell objects apart, such as a mask of 0 and 255: it
-        counts as it is and that is told, each separate part is an object (of any truth), it counts
-        as it is, or it is an error.
+        Treatment of truth that does not distinguish objects, such as a mask of 0 and 255: used as
+        it is with a warning, split into connected components (any truth), used as it is, or
+        refused.
     """
 
     tasks: tuple[Task, ...] = ("clicks", "boxes", "automatic")
@@ -100,7 +100,7 @@ class EvaluationSettings:
 
 
 class PlaneObjects(Sequence[tuple[int, NDArray[np.bool_]]]):
-    """Label and mask of some objects; a mask is made when it is asked for, to save room."""
+    """Labels and masks of some objects; masks are made on access to save memory."""
 
     def __init__(self, truth: NDArray[np.integer], labels: Sequence[int]) -> None:
         self.truth, self.labels = truth, labels
@@ -120,10 +120,10 @@ class PlaneObjects(Sequence[tuple[int, NDArray[np.bool_]]]):
         return self.labels[at], self.truth == self.labels[at]
 
 
-def chosen_objects(
+def choose_objects(
     truth: NDArray[np.integer], settings: EvaluationSettings
 ) -> tuple[PlaneObjects, int]:
-    """The objects that are clicked at, and how many there are in all."""
+    """Return the objects that are prompted, and the number of all objects."""
     values, counts = np.unique(truth[truth > 0], return_counts=True)
     large = values[counts >= max(settings.min_pixels, 1)]
     if settings.objects is not None and len(large) > settings.objects:
@@ -133,25 +133,25 @@ def chosen_objects(
 
 
 def measure_plane(
-    who: SamModel | Clicker,
+    predictor: SamModel | InteractiveModel,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
     settings: EvaluationSettings,
     limits: Limits | None = None,
     should_stop: ShouldStop | None = None,
 ) -> dict[str, Any]:
-    """Do all tasks on a plane.
+    """Measure all tasks on a plane.
 
     Parameters
     ----------
-    who : SamModel or Clicker
-        Who is measured; a clicker that is no model does clicks only.
+    predictor : SamModel or InteractiveModel
+        Model to measure; an interactive model that is no SamModel does clicks only.
     image : ndarray
         (H, W) or (H, W, 3).
     truth : ndarray
         (H, W) labels, 0 for background.
     settings : EvaluationSettings
-        What is measured.
+        Settings of the evaluation.
     limits : tuple, optional
         Intensities that become black and white.
     should_stop : callable, optional
@@ -166,42 +166,44 @@ def measure_plane(
     """
     if truth.shape != image.shape[:2]:
         raise InputError(f"Truth of shape {truth.shape} is not that of an image {image.shape}.")
-    truth, noticed = taken_apart(as_ids(truth, "The truth"), settings.binary_truth)
-    objects, in_all = chosen_objects(truth, settings)
+    truth, noticed = prepare_truth(as_ids(truth, "The truth"), settings.binary_truth)
+    objects, in_all = choose_objects(truth, settings)
     out: dict[str, Any] = {"objects": in_all, "asked": len(objects), "pixels": int(truth.size)}
     if noticed:
         out["binary_truth"] = noticed
     if "clicks" in settings.tasks:
-        clicker: Clicker = SamClicker(who, limits) if isinstance(who, SamModel) else who
-        scores = click_through(clicker, image, objects, settings.clicks, should_stop)
+        model: InteractiveModel = (
+            SamInteractiveModel(predictor, limits) if isinstance(predictor, SamModel) else predictor
+        )
+        scores = simulate_clicks(model, image, objects, settings.clicks, should_stop)
         out["clicks"] = [
             asdict(each) | {"confident": each.confident.tolist(), "oracle": each.oracle.tolist()}
             for each in scores
         ]
-    if isinstance(who, SamModel):
+    if isinstance(predictor, SamModel):
         check(should_stop)
         if "boxes" in settings.tasks:
-            out["boxes"] = _boxes(who, image, objects, settings, limits, should_stop)
+            out["boxes"] = _boxes(predictor, image, objects, settings, limits, should_stop)
         if "automatic" in settings.tasks:
-            out["automatic"] = _automatic(who, image, truth, settings, limits, should_stop)
+            out["automatic"] = _automatic(predictor, image, truth, settings, limits, should_stop)
         if "proposals" in settings.tasks:
-            found = propose(who, image, limits=limits, should_stop=should_stop)
+            found = propose(predictor, image, limits=limits, should_stop=should_stop)
             out["proposals"] = _ranked(*found, truth)
     return out
 
 
 def measure_edges(
-    who: SamModel | EdgeFinder,
+    predictor: SamModel | EdgeDetector,
     image: NDArray[np.generic],
     annotators: Sequence[NDArray[np.bool_]],
     should_stop: ShouldStop | None = None,
 ) -> dict[str, Any]:
-    """Draw the edges of a plane and count those that are right.
+    """Detect the edges of a plane and count the matched pixels.
 
     Parameters
     ----------
-    who : SamModel or EdgeFinder
-        Who is measured.
+    predictor : SamModel or EdgeDetector
+        Detector to measure.
     image : ndarray
         (H, W) or (H, W, 3).
     annotators : sequence of ndarray
@@ -223,8 +225,10 @@ def measure_edges(
                 "The truth of edges are lines where objects end, and these are filled objects; "
                 "skimage.segmentation.find_boundaries makes lines of labels."
             )
-    finder = SamEdges(who) if isinstance(who, SamModel) else who
-    counts = count(finder.edges(image, should_stop), annotators, should_stop=should_stop)
+    detector = SamEdgeDetector(predictor) if isinstance(predictor, SamModel) else predictor
+    counts = count_boundaries(
+        detector.edges(image, should_stop), annotators, should_stop=should_stop
+    )
     values = {name: numbers.tolist() for name, numbers in asdict(counts).items()}
     return {"objects": 0, "asked": 0, "pixels": int(annotators[0].size), "edges": values}
 
@@ -238,7 +242,7 @@ def _boxes(
     should_stop: ShouldStop | None,
 ) -> list[dict[str, Any]]:
     embedding, out = model.embed(image, limits=limits), []
-    for part in chunks(objects, AT_ONCE):
+    for part in chunks(objects, OBJECTS_PER_BATCH):
         check(should_stop)
         masks = [mask for _, mask in part]
         # Objects of one label in several images are not all off by the same.
@@ -267,15 +271,15 @@ def _automatic(
         model, image, settings.params, limits=limits, should_stop=should_stop, refilter=False
     )
     labels, _ = paint(masks, **asdict(settings.labels))
-    instances = asdict(score(Comparison.of(truth, labels)))
+    instances = asdict(score_instances(ObjectOverlaps.from_labels(truth, labels)))
     return {"instances": instances, **_ranked(masks, masks.predicted_iou, truth)}
 
 
 def _ranked(
     masks: MaskSet, scores: NDArray[np.floating], truth: NDArray[np.integer]
 ) -> dict[str, Any]:
-    """Masks with what ranks them, and true objects."""
+    """Encode masks with their scores, and true objects."""
     return {
-        "masks": [asdict(each) for each in best_first(masks, scores)],
-        "truth": [asdict(each) for each in coded(masks_of(truth))],
+        "masks": [asdict(each) for each in encode_best(masks, scores)],
+        "truth": [asdict(each) for each in encode_masks(iter_masks(truth))],
     }

@@ -1,1 +1,1 @@
-"""Files: reading images plane by plane, writing labels, tables, pictures and recipes."""
+"""Reading of images plane by plane; writing of labels, tables, overlays and recipes."""

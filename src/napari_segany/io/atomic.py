@@ -1,25 +1,25 @@
-"""Whole files or none: every file that this package writes goes through here."""
+"""Atomic writing: every file of this package appears whole or not at all."""
 
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_segany.errors import InputError, SeganyError
 
 LONGEST = 255
-"""Bytes that the name of a file may have on the usual file systems."""
+"""Bytes that a file name may have on the usual file systems."""
 
 _ADDED = len("..") + 12 + len(".tmp")
-"""Bytes that a name has more while the file is written."""
+"""Bytes by which a temporary name is longer."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``path`` that becomes ``path`` if the block succeeds.
+    """Yield a temporary path in the folder of ``path``; move it to ``path`` on success.
 
     The block makes a file of it, or a folder. Missing parents are made. If the block fails, what
     was at ``path`` stays as it was and nothing else is left behind.
@@ -29,8 +29,15 @@ def writing(path: Path) -> Iterator[Path]:
     SeganyError
         If it cannot be written: no permission, disk full, no such place.
     """
+
+    def not_written(reason: str) -> SeganyError:
+        return SeganyError(
+            f"{path} could not be written ({reason}); what was there is unchanged. Free some space "
+            "or choose another folder."
+        )
+
     temporary = _temporary(path)
-    try:
+    with _explained(not_written):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -38,11 +45,15 @@ def writing(path: Path) -> Iterator[Path]:
             _replace(temporary, path)
         finally:
             remove(temporary)
+
+
+@contextmanager
+def _explained(explain: Callable[[str], SeganyError]) -> Iterator[None]:
+    """Raise a plain error, made from the system's reason, in place of an OSError."""
+    try:
+        yield
     except OSError as error:
-        raise SeganyError(
-            f"{path} could not be written ({error.strerror or error}); what was there is "
-            "unchanged. Free some space or choose another folder."
-        ) from error
+        raise explain(error.strerror or str(error)) from error
 
 
 def remove(path: Path) -> None:
@@ -54,9 +65,9 @@ def remove(path: Path) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Delete what processes that were killed left behind while they wrote ``path``.
+    """Delete the temporary files of ``path`` that killed processes left behind.
 
-    Nobody else may be writing it.
+    No other process may be writing it.
     """
     # No pattern: names may hold stars and brackets.
     beginning, length = f".{path.name}.", len(_temporary(path).name)
@@ -67,7 +78,7 @@ def remove_unfinished(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError, before anything is computed, if no file can be put into a folder.
+    """Raise InputError if no file can be put into a folder; called before computing anything.
 
     The folder itself is not made. Where it is not there, the one counts that it would be made in.
     """
@@ -75,19 +86,23 @@ def check_writable(folder: Path) -> None:
     there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), folder)
     if not there.is_dir():
         raise InputError(f"{there} is a file; -o takes a folder.")
-    try:
-        # Permissions alone do not say it: disks are full or mounted for reading only.
-        with tempfile.NamedTemporaryFile(prefix=".segany.", suffix=".tmp", dir=there):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"Nothing can be written into {folder} ({error.strerror or error}); free some space, "
-            "or choose another folder with -o."
-        ) from error
+
+    def not_writable(reason: str) -> InputError:
+        return InputError(
+            f"Nothing can be written into {folder} ({reason}); free some space, or choose another "
+            "folder with -o."
+        )
+
+    # Permissions are not enough: disks can be full or mounted for reading only.
+    with (
+        _explained(not_writable),
+        tempfile.NamedTemporaryFile(prefix=".segany.", suffix=".tmp", dir=there),
+    ):
+        pass
 
 
 def check_name(path: Path) -> None:
-    """Raise InputError if a file system cannot hold the name of a file while it is written."""
+    """Raise InputError if the temporary name of a file is too long for file systems."""
     length = len(os.fsencode(_temporary(path).name))
     if length > LONGEST:
         raise InputError(
@@ -118,7 +133,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _to_disk(path: Path) -> None:
-    """Without this a power cut after the rename could leave an empty file of that name."""
+    """Flush to disk; without it a power cut after the rename could leave an empty file."""
     for file in [path] if path.is_file() else sorted(path.rglob("*")):
         if file.is_file():
             with file.open("rb+") as opened:

@@ -1,4 +1,4 @@
-"""COCO's JSON: which image is which, and what is said about it.
+"""COCO's JSON: images of a dataset, and annotations or results.
 
 Planes of a stack are images of their own. Each has a name of its own, ``stack_T000_Z012.tif``, the
 name of the file under ``source`` and its index along the stack's axes under ``plane``.
@@ -14,14 +14,20 @@ from napari_segany.errors import InputError
 
 
 def plane_suffix(place: Mapping[str, int]) -> str:
-    """What tells the planes of a stack apart in names, such as "_T000_Z012"."""
+    """Return the suffix that names a plane of a stack, such as "_T000_Z012".
+
+    Examples
+    --------
+    >>> plane_suffix({"T": 0, "Z": 12})
+    '_T000_Z012'
+    """
     return "".join(f"_{axis}{n:03d}" for axis, n in place.items())
 
 
 def image_entry(
     number: int, file: str, place: Mapping[str, int], shape: Sequence[int], only: bool
 ) -> dict[str, Any]:
-    """An image as COCO lists it: one plane.
+    """Return the entry of one plane in COCO's list of images.
 
     Parameters
     ----------
@@ -34,7 +40,7 @@ def image_entry(
     shape : sequence of int
         (H, W).
     only : bool
-        Whether the file has no other plane, so that its own name will do.
+        Whether the file has no other plane, so that its own name is used.
     """
     name, dot, ending = (file, "", "") if only else file.partition(".")
     suffix = "" if only else plane_suffix(place)
@@ -59,7 +65,7 @@ class CocoImage:
     file : str
         Name of its file, without folders.
     place : mapping
-        Which plane of the file it is, if the dataset says.
+        Plane of the file, if the dataset says.
     shape : tuple of int, optional
         (H, W), if the dataset says.
     """
@@ -71,7 +77,7 @@ class CocoImage:
 
 
 @dataclass(frozen=True)
-class Coco:
+class CocoDataset:
     """A dataset, or a list of results.
 
     Attributes
@@ -79,14 +85,14 @@ class Coco:
     images : tuple of CocoImage
         All images; those of a list of results have no names.
     annotations : tuple of mapping
-        Everything that is said about them, not checked any further.
+        Annotations of the images, of which only ``image_id`` is checked.
     """
 
     images: tuple[CocoImage, ...]
     annotations: tuple[Mapping[str, Any], ...]
 
-    def named(self, name: str) -> tuple[CocoImage, ...]:
-        """The images that are planes of a file; without its ending if none has it."""
+    def images_of_file(self, name: str) -> tuple[CocoImage, ...]:
+        """Return the images that are planes of a file, compared without its ending if need be."""
         exact = tuple(each for each in self.images if each.file == name)
         return exact or tuple(each for each in self.images if each.file == _stem(name))
 
@@ -96,7 +102,7 @@ def _stem(name: str) -> str:
     return stem.removesuffix(".ome") or stem
 
 
-def read_coco(path: Path, images_only: bool = False) -> Coco:
+def read_coco(path: Path, images_only: bool = False) -> CocoDataset:
     """Read a dataset or a list of results.
 
     Parameters
@@ -104,7 +110,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     path : Path
         The file.
     images_only : bool
-        Whether annotations are of no interest, and need not be there.
+        Whether annotations are ignored, and may be missing.
 
     Raises
     ------
@@ -120,7 +126,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     if isinstance(content, list) and not images_only:
         annotations = _objects(content, "results", path)
         ids = dict.fromkeys(_id(each, "image_id", path) for each in annotations)
-        return Coco(tuple(CocoImage(number, "") for number in ids), annotations)
+        return CocoDataset(tuple(CocoImage(number, "") for number in ids), annotations)
     if not isinstance(content, dict):
         raise InputError(
             f"{path} is not in COCO's format: it is a {type(content).__name__}. Give a dataset"
@@ -131,7 +137,7 @@ def read_coco(path: Path, images_only: bool = False) -> Coco:
     annotations = _objects(given, "annotations", path)
     for each in annotations:
         _id(each, "image_id", path)
-    return Coco(images, annotations)
+    return CocoDataset(images, annotations)
 
 
 def _objects(value: Any, what: str, path: Path) -> tuple[Mapping[str, Any], ...]:

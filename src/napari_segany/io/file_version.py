@@ -1,4 +1,4 @@
-"""Versions of files, which tell whether one is still the one that was opened."""
+"""File versions, which detect that an open file was changed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +7,16 @@ from napari_segany.errors import InputError
 
 
 @dataclass(frozen=True)
-class Version:
-    """Marks by which a file is known again as the one that was opened; all zero if it is gone."""
+class FileVersion:
+    """Version of a file by size, time and inode; all zero if the file is gone."""
 
     size: int
     changed: int
     inode: int
 
     @classmethod
-    def of(cls, path: Path) -> "Version":
-        """The present one; of a folder, its size says nothing, and its time only a little."""
+    def of(cls, path: Path) -> "FileVersion":
+        """Return the present version; of a folder, its size and time say little."""
         try:
             known = path.stat()
         except OSError:
@@ -24,12 +24,12 @@ class Version:
         return cls(known.st_size, known.st_mtime_ns, known.st_ino)
 
     def check(self, path: Path) -> None:
-        """Raise InputError if the file is another one by now."""
-        now = Version.of(path)
+        """Raise InputError if the file was changed."""
+        now = FileVersion.of(path)
         if now == self:
             return
         became = "was changed"
-        if now == Version(0, 0, 0):
+        if now == FileVersion(0, 0, 0):
             became = "went away"
         elif now.size != self.size:
             became = f"became {'shorter' if now.size < self.size else 'longer'}"

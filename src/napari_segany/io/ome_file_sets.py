@@ -1,11 +1,11 @@
-"""Sets of OME-TIFF files: which files an image is spread over, by its OME-XML."""
+"""OME-TIFF file sets: the files that an image is spread over, by its OME-XML."""
 
 from pathlib import Path
 from xml.etree import ElementTree
 
 
 def ome_files(xml: str) -> list[str]:
-    """Names of the files that an OME-XML text mentions, in its order; empty if it mentions none."""
+    """Return the names of the files in an OME-XML text, in its order; empty if there are none."""
     try:
         elements = ElementTree.fromstring(xml.encode()).iter()
         named = [e.attrib.get("FileName") for e in elements if e.tag.rpartition("}")[2] == "UUID"]
@@ -15,12 +15,12 @@ def ome_files(xml: str) -> list[str]:
 
 
 def missing_files(xml: str, folder: Path) -> list[str]:
-    """Those of them that are not in a folder."""
+    """Return the files of a set that are not in a folder."""
     return [name for name in ome_files(xml) if not (folder / name).exists()]
 
 
 def companion(xml: str) -> str:
-    """The file that holds the description in place of this one; empty if there is none."""
+    """Return the file that holds the description in place of this one; empty if there is none."""
     try:
         elements = list(ElementTree.fromstring(xml.encode()).iter())
     except ElementTree.ParseError:

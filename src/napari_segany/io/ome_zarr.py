@@ -1,4 +1,4 @@
-"""OME-Zarr: images read plane by plane, label images written."""
+"""OME-Zarr: reading of images plane by plane, writing of label images."""
 
 import json
 import os
@@ -17,32 +17,32 @@ MARKS = (".zattrs", "zarr.json", ".zgroup", ".zarray")
 """Files of which a Zarr folder has at least one."""
 
 VERSION = "0.4"
-"""Of the format that is written: the one that most programs read."""
+"""Version of the format that is written: the one that most programs read."""
 
 _ORDER = "TCZYX"
-"""The order of axes that the format asks for."""
+"""Order of axes in the format."""
 
 _TYPES = {"T": "time", "C": "channel"}
 _CHUNK = 1024
 _SMALLEST = 256
-"""Levels are halved until the longer side is no longer than this."""
+"""Length of the longer side down to which levels are halved."""
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is in Zarr's format."""
-    # Unlike methods of paths, these answer for what may not be looked at, too.
+    """Return True if a folder is in Zarr's format."""
+    # Unlike methods of paths, these return False without permission.
     return os.path.isdir(path) and any(os.path.isfile(path / mark) for mark in MARKS)
 
 
-class ZarrPixels:
-    """An array in a Zarr folder: read where it is indexed, and damage is told in words.
+class ZarrArray:
+    """Lazy array in a Zarr folder, with plain errors for damaged chunks.
 
     Parameters
     ----------
     array : zarr.Array
-        Whose pixels.
+        Array whose pixels are read.
     path : Path
-        What to call it in errors.
+        Path named in errors.
     """
 
     def __init__(self, array: Any, path: Path) -> None:
@@ -53,7 +53,7 @@ class ZarrPixels:
         self.chunks: tuple[int, ...] = tuple(array.chunks)
 
     def __getitem__(self, key: Any) -> NDArray[np.generic]:
-        """The pixels asked for; only chunks that hold some of them are read."""
+        """Return the selected pixels; only the chunks that hold them are read."""
         try:
             return np.asarray(self._array[key])
         except IndexError:
@@ -81,7 +81,7 @@ def _zarr() -> Any:
 
 
 def _attributes(path: Path) -> Mapping[str, Any]:
-    """Attributes of a Zarr folder in either version of the format; only OME's, if it has some."""
+    """Return the attributes of a Zarr folder of either version; only OME's, if it has some."""
     found: Any = {}
     for name in (".zattrs", "zarr.json"):
         if (path / name).is_file():
@@ -92,7 +92,7 @@ def _attributes(path: Path) -> Mapping[str, Any]:
 
 
 def list_images(path: Path) -> list[Path]:
-    """Images in a Zarr folder: the fields of a plate or a well, the images of one file, or itself.
+    """List the images in a Zarr folder: fields of a plate or well, images of a file, or itself.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def list_images(path: Path) -> list[Path]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    """Words for whatever metadata led to; what Python says of types says nothing of the file."""
+    """Return the error for damaged metadata; Python's own text says nothing of the file."""
     why = f" ({error})" if isinstance(error, OSError | json.JSONDecodeError) else ""
     return InputError(f"{path} is damaged or no OME-Zarr image{why}.")
 
@@ -140,16 +140,16 @@ def _below(path: Path, name: Any) -> Path:
 
 
 def holds_fields(path: Path) -> bool:
-    """True for a Zarr folder that is a plate or a well of one."""
+    """Return True for a Zarr folder that is a plate or a well of one."""
     try:
         return is_zarr(path) and not {"plate", "well"}.isdisjoint(_attributes(path))
-    # Whoever opens it says what is wrong.
+    # The fault is reported when the file is opened.
     except (OSError, ValueError, AttributeError, TypeError):
         return False
 
 
 def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSize, tuple[str, ...]]:
-    """The full resolution of an image, its axes in capital letters, its pixel size, and notes.
+    """Open the full resolution of an image; return it with axes, pixel size and notes.
 
     Axes are empty for an array that does not name them.
 
@@ -158,7 +158,7 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
     path : Path
         A folder: OME-Zarr 0.1 to 0.5, or a plain array.
     series : int, optional
-        Which one of several images in it, from 0.
+        Number of one of several images, from 0.
 
     Raises
     ------
@@ -181,12 +181,12 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
             data = zarr.open(str(path), mode="r")
             if not hasattr(data, "shape"):
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
-            return ZarrPixels(data, path), "", {}, _missing_chunks(data)
+            return ZarrArray(data, path), "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
         level = scales["datasets"][0]
         data = zarr.open_array(str(_below(path, level["path"])), mode="r")
         about = _axes_and_size(scales, level, data.ndim, path)
-        return ZarrPixels(data, path), *about, _missing_chunks(data)
+        return ZarrArray(data, path), *about, _missing_chunks(data)
     except InputError:
         raise
     # Metadata can be wrong in any way.
@@ -195,7 +195,7 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
 
 
 def _missing_chunks(data: Any) -> tuple[str, ...]:
-    """A note about chunks that are not stored: the format reads them without a word."""
+    """Return a note about chunks that are not stored, which the format reads silently."""
     missing = data.nchunks - data.nchunks_initialized
     if not missing:
         return ()
@@ -253,7 +253,7 @@ def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str
     path : Path
         Folder that is made.
     pixel_size : mapping
-        Of the image the labels belong to.
+        Pixel size of the image that the labels belong to.
     name : str
         Name of the image inside.
     """

@@ -1,4 +1,4 @@
-"""An image file that is open: what is known of it, and its pixels when they are indexed."""
+"""Open image files: metadata, and pixels that are read on access."""
 
 import re
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from napari_segany.io import pixel_size as sizes
-from napari_segany.io.file_version import Version
+from napari_segany.io.file_version import FileVersion
 from napari_segany.io.pixel_size import PixelSize
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedImage:
-    """An image file that is open for reading; use it in a ``with`` statement or close it.
+    """Image file open for reading; a context manager.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class OpenedImage:
     files : tuple of Path
         Every file that its pixels may come from; a folder stands for all that is in it.
     notes : tuple of str
-        What had to be guessed, and what else a person should know, a sentence each. Those about a
+        Guesses, and other remarks for users, a sentence each. Those about a
         guess name the option of the command line that says otherwise.
     """
 
@@ -44,14 +44,14 @@ class OpenedImage:
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     _close: Callable[[], None] = field(default=lambda: None, repr=False)
-    _versions: tuple[Version, ...] = field(init=False, repr=False)
+    _versions: tuple[FileVersion, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_versions", tuple(Version.of(path) for path in self.files))
+        object.__setattr__(self, "_versions", tuple(FileVersion.of(path) for path in self.files))
 
     @property
     def name(self) -> str:
-        """The file's name without ``.tif``, ``.ome.tif`` and so on."""
+        """Name of the file without ``.tif``, ``.ome.tif`` and so on."""
         return stem(self.path)
 
     @property
@@ -67,11 +67,11 @@ class OpenedImage:
 
     @property
     def is_current(self) -> bool:
-        """True while its files are those that were opened."""
-        return self._versions == tuple(Version.of(path) for path in self.files)
+        """True while the files are those that were opened."""
+        return self._versions == tuple(FileVersion.of(path) for path in self.files)
 
     def describe(self, axes: str = "") -> str:
-        """What was understood of the file, on one line.
+        """Describe axes, shape, type and pixel size on one line.
 
         Parameters
         ----------
@@ -96,32 +96,43 @@ class OpenedImage:
         self.close()
 
 
-_ONE_OF = re.compile(r"(.+)\[(\d+)\]")
-"""How one image of a file that holds several is called: ``cells.ome.tif[1]``."""
+_SERIES_PATH = re.compile(r"(.+)\[(\d+)\]")
+"""Path of one image in a file of several: ``cells.ome.tif[1]``."""
 
 
-def one_of(path: Path, number: int) -> Path:
-    """The path by which one image of a file that holds several is known."""
+def series_path(path: Path, number: int) -> Path:
+    """Return the path of one image in a file that holds several."""
     return path.with_name(f"{path.name}[{number}]")
 
 
-def split_path(path: Path) -> tuple[Path, int | None]:
-    """The file, and which image of it is meant; None if the path says nothing about it."""
-    found = _ONE_OF.fullmatch(path.name)
+def split_series(path: Path) -> tuple[Path, int | None]:
+    """Split a path into the file and the number of an image in it; None without a number.
+
+    Examples
+    --------
+    >>> split_series(Path("cells.ome.tif[1]"))[1]
+    1
+    """
+    found = _SERIES_PATH.fullmatch(path.name)
     if found is None or path.exists():
         return path, None
     return path.with_name(found[1]), int(found[2])
 
 
 def stem(path: Path) -> str:
-    """Name of an image file without its suffix, ``.ome`` included.
+    """Return the name of an image file without its suffix, ``.ome`` included.
 
     An image inside another is called after both: ``plate.zarr/A/1/0`` is ``plate_A_1_0``, and
     ``cells.ome.tif[1]`` is ``cells_s1``.
+
+    Examples
+    --------
+    >>> stem(Path("cells.ome.tif")), stem(Path("cells.ome.tif[1]")), stem(Path("plate.zarr/A/1/0"))
+    ('cells', 'cells_s1', 'plate_A_1_0')
     """
     for outer in path.parents:
         if outer.suffix.lower() == ".zarr":
             return "_".join([stem(outer), *path.relative_to(outer).parts])
-    file, number = split_path(path)
+    file, number = split_series(path)
     name = file.stem.removesuffix(".ome") or file.stem
     return name if number is None else f"{name}_s{number}"

@@ -1,4 +1,4 @@
-"""A picture to look at: the plane as the model saw it, with every object outlined."""
+"""Overlays: an image as the model saw it, with every object outlined."""
 
 import math
 from itertools import product
@@ -23,23 +23,25 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
-"""Distinct for people with any kind of colour vision: Okabe & Ito, "Color Universal Design" (2008),
-without black."""
+"""Colours that are distinct in any kind of colour vision, without black.
+
+Okabe & Ito, "Color Universal Design" (2008).
+"""
 
 SMALLEST_SIDE, LARGEST_SIDE = 800, 2048
-"""Pictures are enlarged or reduced so that their long side lies within these pixels."""
+"""Range in pixels of the long side of overlays; images are scaled to be inside."""
 
 FILL = 0.25
-"""Share of its colour inside an object."""
+"""Opacity of the colour inside an object."""
 
 OUTLINES_ACROSS = 500
-"""An outline is this fraction of the long side wide, at least one pixel."""
+"""Width of an outline as a fraction of the long side, at least one pixel."""
 
 NEAR = 5
-"""Objects within so many pixels of each other get different colours where there are enough."""
+"""Pixels within which neighbours get different colours, if there are enough."""
 
 TILE = 512
-"""Pixels along each side that neighbours are looked for in at once; bounds memory."""
+"""Pixels along each side of a tile in the search for neighbours; bounds memory."""
 
 
 def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -56,20 +58,27 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
     -------
     ndarray
         (height, width, 3) uint8, scaled to be legible at any size of the image.
+
+    Examples
+    --------
+    >>> labels = np.zeros((40, 60), int)
+    >>> labels[10:30, 10:40] = 1
+    >>> draw_overlay(np.zeros((40, 60, 3), np.uint8), labels).shape
+    (560, 840, 3)
     """
     colours = np.zeros((int(labels.max(initial=0)) + 1, 3), np.uint8)
     colours[1:] = COLOURS[choose_colours(labels)]
-    picture, shown = _fit(rgb, labels)
+    image, shown = _fit(rgb, labels)
     thickness = max(1, round(max(shown.shape) / OUTLINES_ACROSS))
     window = 2 * thickness + 1
     # An edge runs along the inside of each object, so touching objects keep one each.
     edge = ndimage.minimum_filter(shown, window) != ndimage.maximum_filter(shown, window)
     inside = shown > 0
-    out = picture.copy()
+    out = image.copy()
     # One colour at a time, which takes a third of the memory.
     for i in range(3):
         colour = colours[:, i][shown[inside]]
-        mixed = (picture[..., i][inside] * (1 - FILL) + colour * FILL).round()
+        mixed = (image[..., i][inside] * (1 - FILL) + colour * FILL).round()
         out[..., i][inside] = np.where(edge[inside], colour, mixed.astype(np.uint8))
     return out
 
@@ -77,7 +86,7 @@ def draw_overlay(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray
 def _fit(
     rgb: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
-    """Scale both: small images by a whole factor so that pixels stay pixels, large ones down."""
+    """Scale both: small images by a whole factor so that pixels stay square, large ones down."""
     side = max(labels.shape)
     factor = -(-SMALLEST_SIDE // side)
     if factor > 1:
@@ -88,14 +97,14 @@ def _fit(
     if side <= LARGEST_SIDE:
         return rgb, labels
     height, width = (max(1, round(n * LARGEST_SIDE / side)) for n in labels.shape)
-    picture = resize(rgb, (height, width), Image.Resampling.BOX)
+    image = resize(rgb, (height, width), Image.Resampling.BOX)
     rows = (np.arange(height) + 0.5) * labels.shape[0] / height
     cols = (np.arange(width) + 0.5) * labels.shape[1] / width
-    return picture, labels[np.ix_(rows.astype(int), cols.astype(int))]
+    return image, labels[np.ix_(rows.astype(int), cols.astype(int))]
 
 
 def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
-    """One index into :data:`COLOURS` for each id from 1 on, different between neighbours.
+    """Return an index into :data:`COLOURS` for each id from 1 on, different between neighbours.
 
     Objects choose in order: the colour that the fewest neighbours have, then the one used least.
     """
@@ -115,7 +124,7 @@ def choose_colours(labels: NDArray[np.integer]) -> NDArray[np.intp]:
 
 
 def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
-    """(N, 2) pairs of different objects at most about NEAR pixels apart."""
+    """Return (N, 2) pairs of different objects at most about NEAR pixels apart."""
     reach = NEAR / 2 + 0.5
     # Pixels beyond it change nothing inside a tile; one more is looked at from the tile before.
     margin = math.ceil(reach) + 1
@@ -134,8 +143,8 @@ def _near_pairs(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     return np.unique(np.concatenate(found), axis=0)
 
 
-def write_picture(path: Path, picture: NDArray[np.uint8], description: str) -> None:
+def write_png(path: Path, image: NDArray[np.uint8], description: str) -> None:
     """Write a PNG with a line of text in its metadata."""
     text = PngImagePlugin.PngInfo()
     text.add_text("Description", description)
-    Image.fromarray(picture).save(path, format="PNG", pnginfo=text)
+    Image.fromarray(image).save(path, format="PNG", pnginfo=text)

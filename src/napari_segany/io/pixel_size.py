@@ -1,4 +1,4 @@
-"""Pixel size: how TIFF dialects state it, in one form, and back."""
+"""Pixel sizes: conversion from and to the statements of file formats."""
 
 import math
 import re
@@ -16,7 +16,7 @@ PixelSize = Mapping[str, tuple[float, str]]
 
 @dataclass(frozen=True)
 class _Unit:
-    """A unit as files spell it: OME's symbol, OME-Zarr's name, and what else is understood."""
+    """Spellings of a unit: OME's symbol, OME-Zarr's name, and others that are accepted."""
 
     symbol: str
     name: str
@@ -47,19 +47,19 @@ _SPELLINGS = {
 }
 
 ACCEPTED_UNITS = ", ".join([*_UNITS, "inch"])
-"""Units that are understood, in the spelling that this package writes."""
+"""Accepted units, in the spelling that this package writes."""
 
 _INCHES = ("inch", "inches", "in")
 _UM_PER_INCH = 25_400.0
 
 PRINTER_DPI = (72, 96, 100, 150, 200, 300, 600)
-"""Dots an inch that programs write when they do not know the pixel size."""
+"""Dots per inch that programs write when they do not know the pixel size."""
 
 _INCH, _CENTIMETRE = 2, 3
 
 
 def _unit(text: Any) -> tuple[str, float] | None:
-    """The unit that a text means, and how many of them it is; None if it means none."""
+    """Return the unit that a text means, and its factor; None if it means none."""
     # ImageJ writes letters that are not ASCII as escapes.
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(text))
     plain = plain.strip().lower()
@@ -70,7 +70,7 @@ def _unit(text: Any) -> tuple[str, float] | None:
 
 
 def _size(value: Any, unit: Any) -> tuple[float, str] | None:
-    """A usable size, or None if it is unknown, zero or of an unknown unit."""
+    """Return a usable size, or None if it is unknown, zero or of an unknown unit."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -82,12 +82,17 @@ def _size(value: Any, unit: Any) -> tuple[float, str] | None:
 
 
 def check_sizes(sizes: PixelSize) -> PixelSize:
-    """Sizes that a person gave, in the units that this package writes.
+    """Return the sizes that a user gave, in the units that this package writes.
 
     Raises
     ------
     InputError
         If one is no length or time above 0.
+
+    Examples
+    --------
+    >>> check_sizes({"Y": (100, "nanometer"), "X": (0.1, "micron")})
+    {'Y': (100.0, 'nm'), 'X': (0.1, 'um')}
     """
     if not isinstance(sizes, Mapping):
         raise InputError(f'Pixel sizes are such as {{"Y": (0.1, "um")}}, got {sizes!r}.')
@@ -106,7 +111,7 @@ def check_sizes(sizes: PixelSize) -> PixelSize:
 
 
 def _fits(axis: str, size: tuple[float, str]) -> bool:
-    """True for a time along T, or a length along an axis of space."""
+    """Return True for a time along T, or a length along an axis of space."""
     return axis in tuple("TZYX") and size[1] in (TIMES if axis == "T" else LENGTHS)
 
 
@@ -115,12 +120,12 @@ def _known_only(sizes: Mapping[str, tuple[float, str] | None]) -> PixelSize:
 
 
 def keep_known(stated: Mapping[str, tuple[Any, Any]]) -> PixelSize:
-    """Of values and units that a file states along axes, those that are sizes."""
+    """Return those of the stated values and units along axes that are sizes."""
     return _known_only({axis: _size(value, unit) for axis, (value, unit) in stated.items()})
 
 
 def from_ome(xml: str, number: int = 0) -> PixelSize:
-    """``PhysicalSizeX`` and so on of one image of an OME-XML text, by its number from 0."""
+    """Return ``PhysicalSizeX`` and so on of one image of an OME-XML text, by its number from 0."""
     try:
         elements = ElementTree.fromstring(xml.encode()).iter()
         pixels = [e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"][number]
@@ -136,7 +141,7 @@ def from_ome(xml: str, number: int = 0) -> PixelSize:
 
 
 def _per_unit(tag: Any) -> float | None:
-    """Pixels a unit, from the value of a resolution tag."""
+    """Return pixels per unit, from the value of a resolution tag."""
     try:
         numerator, denominator = tag
         per_unit = float(numerator) / float(denominator)
@@ -146,7 +151,14 @@ def _per_unit(tag: Any) -> float | None:
 
 
 def from_imagej(metadata: Mapping[str, Any], tags: Mapping[str, Any]) -> PixelSize:
-    """ImageJ's units, spacing and frame interval, with the resolution tags in pixels a unit."""
+    """Return sizes from ImageJ's units, spacing and interval, and its resolution tags.
+
+    Examples
+    --------
+    >>> tags = {"XResolution": (10, 1), "YResolution": (10, 1)}
+    >>> from_imagej({"unit": "micron", "spacing": 0.5}, tags)
+    {'Z': (0.5, 'um'), 'Y': (0.1, 'um'), 'X': (0.1, 'um')}
+    """
     unit = metadata.get("unit", "")
     sizes: dict[str, tuple[float, str] | None] = {
         "T": _size(metadata.get("finterval"), metadata.get("tunit", "s")),
@@ -159,12 +171,12 @@ def from_imagej(metadata: Mapping[str, Any], tags: Mapping[str, Any]) -> PixelSi
 
 
 def _absolute(value: Any) -> Any:
-    """ImageJ's spacing is negative in stacks that were reversed."""
+    """Return the absolute spacing; ImageJ's is negative in stacks that were reversed."""
     return abs(value) if isinstance(value, int | float) else None
 
 
 def from_resolution_tags(tags: Mapping[str, Any]) -> PixelSize:
-    """The plain TIFF tags; resolutions that only mean a printer are not believed."""
+    """Return sizes from plain TIFF tags, without resolutions that only mean a printer."""
     um_per_unit = {_INCH: _UM_PER_INCH, _CENTIMETRE: 1e4}.get(int(tags.get("ResolutionUnit", 0)))
     if um_per_unit is None:
         return {}
@@ -178,7 +190,7 @@ def from_resolution_tags(tags: Mapping[str, Any]) -> PixelSize:
 
 
 def to_ome(sizes: PixelSize) -> dict[str, Any]:
-    """Attributes of OME's ``Pixels`` element."""
+    """Return the attributes of OME's ``Pixels`` element."""
     attributes: dict[str, Any] = {}
     for axis, (value, unit) in sizes.items():
         name = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
@@ -188,7 +200,7 @@ def to_ome(sizes: PixelSize) -> dict[str, Any]:
 
 
 def to_resolution(sizes: PixelSize) -> tuple[float, float] | None:
-    """Pixels a centimetre along X and Y for the TIFF tags, or None if unknown or out of reach."""
+    """Return pixels per centimetre along X and Y for TIFF tags; None if unknown or out of range."""
     per_cm = []
     for axis in "XY":
         value, unit = sizes.get(axis, (0.0, ""))
@@ -201,18 +213,24 @@ def to_resolution(sizes: PixelSize) -> tuple[float, float] | None:
 
 
 def to_name(unit: str) -> str | None:
-    """OME-Zarr's name of a unit."""
+    """Return OME-Zarr's name of a unit."""
     return _UNITS[unit].name if unit in _UNITS else None
 
 
 def from_names(steps: Mapping[str, float], units: Mapping[str, str]) -> PixelSize:
-    """Sizes along axes for which a known unit is stated, and one that fits the axis."""
+    """Return the sizes along axes that have a known unit which fits the axis."""
     found = _known_only({axis: _size(steps[axis], unit) for axis, unit in units.items()})
     return {axis: size for axis, size in found.items() if _fits(axis, size)}
 
 
 def describe(sizes: PixelSize) -> str:
-    """In words, such as "pixel 0.5 x 0.1 x 0.1 um (Z, Y, X)"; empty if nothing is known."""
+    """Describe sizes, such as "pixel 0.5 x 0.1 x 0.1 um (Z, Y, X)"; empty if none is known.
+
+    Examples
+    --------
+    >>> describe({"Z": (0.5, "um"), "Y": (0.1, "um"), "X": (0.1, "um"), "T": (2.0, "s")})
+    'pixel 0.5 x 0.1 x 0.1 um (Z, Y, X), every 2 s'
+    """
     axes = [axis for axis in "ZYX" if axis in sizes]
     parts = []
     if axes:

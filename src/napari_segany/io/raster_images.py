@@ -9,12 +9,12 @@ from PIL import Image, UnidentifiedImageError
 
 from napari_segany.errors import InputError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Endings of these files, in lower case."""
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg")
+"""Endings of PNG and JPEG files, in lower case."""
 
 
-def read_picture(path: Path, stored: bool = False) -> NDArray[np.generic]:
-    """The pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
+def read_raster(path: Path, stored: bool = False) -> NDArray[np.generic]:
+    """Return the pixels of a PNG or JPEG file, (Y, X) or (Y, X, 3).
 
     Parameters
     ----------
@@ -47,30 +47,30 @@ def _read(path: Path, stored: bool) -> NDArray[np.generic]:
     with warnings.catch_warnings():
         # Pillow warns from 90 megapixels on, which is nothing unusual here.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
-            if picture.format == "PNG" and _is_deep_colour(path):
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            if image.format == "PNG" and _is_deep_colour(path):
                 # Pillow would cut 16-bit colours to 8 bits.
                 from imagecodecs import png_decode
 
                 deep = np.asarray(png_decode(path.read_bytes()))
                 return deep[..., 0] if deep.shape[-1] == 2 else deep[..., :3]
-            return np.asarray(picture) if stored and picture.mode == "P" else _to_array(picture)
+            return np.asarray(image) if stored and image.mode == "P" else _to_array(image)
 
 
 def _is_deep_colour(path: Path) -> bool:
-    """Whether a PNG has 16 bits a sample and more than one sample, by its header."""
+    """Return True if a PNG has 16 bits per sample and several samples, by its header."""
     with path.open("rb") as file:
         header = file.read(26)
     depth, colour_type = header[24], header[25]
     return depth == 16 and colour_type != 0
 
 
-def _to_array(picture: Image.Image) -> NDArray[np.generic]:
-    mode = picture.mode
+def _to_array(image: Image.Image) -> NDArray[np.generic]:
+    mode = image.mode
     if mode in ("1", "L", "F") or mode.startswith("I"):
-        return np.asarray(picture)
+        return np.asarray(image)
     if mode in ("LA", "La"):
-        return np.asarray(picture.convert("L"))
-    rgb = np.asarray(picture.convert("RGB"))
+        return np.asarray(image.convert("L"))
+    rgb = np.asarray(image.convert("RGB"))
     gray_palette = mode in ("P", "PA") and (rgb == rgb[..., :1]).all()
     return rgb[..., 0] if gray_palette else rgb

@@ -1,4 +1,4 @@
-"""Opening images: what the axes are, how large a pixel is, and the planes when they are needed."""
+"""Opening of images: axes, pixel size, and planes that are read when needed."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import tiff
 from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
-from napari_segany.io.opened_image import OpenedImage, one_of, split_path, stem
-from napari_segany.io.raster_images import PICTURE_SUFFIXES, read_picture
-from napari_segany.io.tiff_meaning import to_known_axes
+from napari_segany.io.opened_image import OpenedImage, series_path, split_series, stem
+from napari_segany.io.raster_images import RASTER_SUFFIXES, read_raster
+from napari_segany.io.tiff_interpretation import to_known_axes
 
 __all__ = [
     "ACCEPTED",
@@ -28,33 +28,33 @@ __all__ = [
     "stem",
 ]
 
-SUFFIXES = (*tiff.TIFF_SUFFIXES, *tiff.DIALECT_SUFFIXES, *PICTURE_SUFFIXES)
-"""Names of files that can be read, in lower case."""
+SUFFIXES = (*tiff.TIFF_SUFFIXES, *tiff.DIALECT_SUFFIXES, *RASTER_SUFFIXES)
+"""Endings of files that can be read, in lower case."""
 
 ACCEPTED = "TIFF (also OME-TIFF, ImageJ, LSM, STK and slides), OME-Zarr, PNG and JPEG"
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
-"""How an address begins, also where a path made one slash of two; a drive has but one letter."""
+"""Beginning of an address, also where a path made one slash of two; a drive has one letter."""
 
 
 def expand_containers(path: Path) -> list[Path]:
-    """The images that a path stands for: the fields of an OME-Zarr plate, else the path itself."""
+    """Return the images of a path: the fields of an OME-Zarr plate, else the path itself."""
     try:
         return (list_images(path) if holds_fields(path) else []) or [path]
     except InputError:
-        # Whoever opens it says what is wrong.
+        # The fault is reported when the file is opened.
         return [path]
 
 
 def choose_series(paths: Iterable[Path], asked: int | Literal["all"] | None) -> list[Path]:
-    """The images that are meant of files that hold several.
+    """Return the selected images of files that hold several.
 
     Parameters
     ----------
     paths : iterable of Path
         Image files.
     asked : int or "all", optional
-        Which image of each, from 0, or each one; by default what the paths say.
+        Number of the image in each file, from 0, or each image; by default what the paths say.
 
     Returns
     -------
@@ -73,24 +73,24 @@ def _series_of(path: Path, asked: int | Literal["all"]) -> list[Path]:
             images = list_images(path)
         else:
             count = tiff.count_images(path) if _first_bytes(path) in tiff.MAGIC else 1
-            images = [one_of(path, n) for n in range(count)] if count > 1 else [path]
+            images = [series_path(path, n) for n in range(count)] if count > 1 else [path]
     except InputError:
-        # Whoever opens it says what is wrong.
+        # The fault is reported when the file is opened.
         return [path]
     if asked == "all":
         return images
-    return [images[asked] if asked < len(images) else one_of(path, asked)]
+    return [images[asked] if asked < len(images) else series_path(path, asked)]
 
 
 def members(path: Path) -> tuple[Path, ...]:
-    """Every file of the set that an image is spread over, the path itself first.
+    """Return every file of the set that an image is spread over, the path itself first.
 
     Cheap for files that are no member of a set, which are not opened any further.
     """
     try:
         is_tiff = os.path.isfile(path) and _first_bytes(path) in tiff.MAGIC
     except InputError:
-        # Whoever opens it says what is wrong.
+        # The fault is reported when the file is opened.
         is_tiff = False
     return tiff.members(path) if is_tiff else (path,)
 
@@ -111,7 +111,7 @@ def open_image(
         TIFF, OME-TIFF, ImageJ hyperstack, the TIFF dialects of microscopes and slide scanners,
         OME-Zarr, PNG or JPEG; told by content, not by name.
     series : int, optional
-        Which image of a file that holds several, from 0; the first one by default, with a note
+        Number of the image in a file of several, from 0; the first one by default, with a note
         that lists them. A path can say so, too: ``cells.ome.tif[1]``.
     axes : str, optional
         The axes that it will be taken by. They decide only about palettes: with S these are
@@ -143,7 +143,7 @@ def open_image(
             "mount it as a folder."
         )
     given = Path(path)
-    path, number = split_path(given)
+    path, number = split_series(given)
     series = number if series is None else series
     if is_zarr(path):
         opened = _open_zarr(path, series)
@@ -152,7 +152,7 @@ def open_image(
     elif series:
         raise InputError(f"There is no image {series} in {path}; it holds one, image 0.")
     else:
-        opened = _open_picture(path, stored)
+        opened = _open_raster(path, stored)
     opened = replace(opened, path=given)
     try:
         _check_pixels(opened)
@@ -198,9 +198,9 @@ def _open_zarr(path: Path, series: int | None) -> OpenedImage:
     return OpenedImage(path, data, known, pixel_size, files=(path,), notes=notes)
 
 
-def _open_picture(path: Path, stored: bool) -> OpenedImage:
+def _open_raster(path: Path, stored: bool) -> OpenedImage:
     try:
-        pixels = read_picture(path, stored)
+        pixels = read_raster(path, stored)
     except UnidentifiedImageError as error:
         known = path.suffix.lower() in SUFFIXES
         kind = "is not what its name says: no image" if known else "is no image that can be read"

@@ -1,4 +1,4 @@
-"""Recipes from files, and what they say done to an image: the command line's labels in Python."""
+"""Recipe files, and segmentation of an image by a recipe: the command line's labels in Python."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from napari_segany.segmentation import label_everything
 
 
 def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """A recipe from its file.
+    """Read a recipe from its file.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 
 def device_of(recipe: Recipe) -> str:
-    """A device of the recipe's kind, or "auto" where there is none."""
+    """Return a device of the recipe's kind, or "auto" if there is none."""
     try:
         return str(choose_device(recipe.device_kind))
     except InputError:
@@ -54,36 +54,34 @@ def run_recipe(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
-    """Do to an image what a recipe says: the labels of ``napari-segany segment --recipe``.
+    """Segment an image by a recipe, as ``napari-segany segment --recipe`` does.
 
     Parameters
     ----------
     recipe : Recipe or path
-        Of labels; a file such as the ``NAME_recipe.json`` beside every result.
+        Recipe of labels, or its file, such as the ``NAME_recipe.json`` beside every result.
     image : array_like or path
         An image file, or an array: numpy, dask or zarr, read plane by plane. An iterable of planes
         is put together.
     axes : str, optional
-        One letter a dimension. By default the recipe's, where they fit; else the file's own, and
-        those that the shape suggests for an array.
+        One letter per dimension. By default the recipe's, if they fit; else the file's own, or for
+        an array those guessed from its shape.
     model : SamModel, optional
-        Saves loading it; must have the weights of the recipe.
-    region : array_like, optional
-        (Y, X), or of the shape of the result; points are asked only where it is not zero.
-    progress, should_stop : callable, optional
-        Called with points done and in all; polled to end early.
+        A loaded model with the recipe's weights, to save loading it.
+    region, progress, should_stop : optional
+        As for :func:`napari_segany.segment_everything`.
 
     Returns
     -------
     ndarray
-        As of :func:`napari_segany.segment_everything`; :func:`napari_segany.save_labels` writes it
-        to the file that the command line writes.
+        Labels as of :func:`napari_segany.segment_everything`; :func:`napari_segany.save_labels`
+        writes them to the file that the command line writes.
 
     Raises
     ------
     InputError
-        If the recipe is none, is about something else than labels or needs other weights, or the
-        image cannot be used.
+        If the recipe is invalid, is not one of labels or needs other weights, or the image cannot
+        be used.
 
     Examples
     --------
@@ -92,15 +90,15 @@ def run_recipe(
     settled = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     settled.check_product("labels")
 
-    def do(data: Any, own: str) -> NDArray[np.int32]:
-        usual = settled.axes if axes_fit(settled.axes, own) else own
+    def label(data: Any, own_axes: str) -> NDArray[np.int32]:
+        usual = settled.axes if axes_fit(settled.axes, own_axes) else own_axes
         precision: Any = settled.precision
-        who = model or load_model(settled.model, device=device_of(settled), precision=precision)
-        settled.check_weights(who.id, who.weights.sha256)
+        used = model or load_model(settled.model, device=device_of(settled), precision=precision)
+        settled.check_weights(used.id, used.weights.sha256)
         return label_everything(
             data,
             settled,
-            who,
+            used,
             axes=axes or usual,
             region=region,
             progress=progress,
@@ -109,6 +107,6 @@ def run_recipe(
 
     if isinstance(image, (str, os.PathLike)):
         with open_image(Path(image)) as opened:
-            return do(opened.data, opened.axes)
+            return label(opened.data, opened.axes)
     array = as_array(image)
-    return do(array, guess_axes(tuple(int(n) for n in array.shape)))
+    return label(array, guess_axes(tuple(int(n) for n in array.shape)))

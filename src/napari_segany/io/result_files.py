@@ -1,4 +1,4 @@
-"""The files that one image's result consists of, written together or not at all."""
+"""Result files of one image, written together or not at all."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -16,27 +16,27 @@ from napari_segany.core.measure import Columns, measure_plane, spread
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS, Export, Exported, ResultPlane
+from napari_segany.io.exports import EXPORTS, Export, ExportedImage, ResultPlane
 from napari_segany.io.ome_zarr import write_labels
-from napari_segany.io.overlay import draw_overlay, write_picture
+from napari_segany.io.overlay import draw_overlay, write_png
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.safe_names import shown
 from napari_segany.io.table import TABLES, Table
 from napari_segany.io.write_tiff import LabelStack
 
 LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
-"""Kinds of label images, with the ending of their names."""
+"""Kinds of label images, with the endings of their names."""
 
 PROMPTS = "prompts"
-"""How the provenance of answers to prompts is called."""
+"""Name of the provenance of prompted results."""
 
 ReadPlane = Callable[[], NDArray[np.generic]]
-"""Gives a plane as it was read."""
+"""Callable that returns a plane as it was read."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which files are wanted.
+    """Formats of the result files.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Where the results of one image go.
+    """Paths of the results of one image.
 
     Attributes
     ----------
@@ -79,11 +79,11 @@ class ResultFiles:
     provenance : Path
         JSON: the recipe, or the prompts.
     outputs : Outputs
-        What kinds they are.
+        Formats of the files.
     exports : mapping
         Files for other programs.
     name : str
-        What they are called after: the image, with slashes if it lies in a folder of the inputs.
+        Name that files begin with: the image, with slashes if it lies in a folder of the inputs.
     """
 
     labels: Path
@@ -102,7 +102,7 @@ class ResultFiles:
         provenance: str = "recipe",
         outputs: Outputs | None = None,
     ) -> "ResultFiles":
-        """The files for an image called ``name``."""
+        """Return the files of an image called ``name``."""
         outputs = outputs or Outputs()
         return cls(
             folder / f"{name}{LABELS[outputs.labels]}",
@@ -115,17 +115,17 @@ class ResultFiles:
         )
 
     def all(self) -> tuple[Path, ...]:
-        """Every file, the provenance last."""
+        """Return every file, the provenance last."""
         return self.labels, self.table, self.overlay, *self.exports.values(), self.provenance
 
     def kinds(self) -> Mapping[str, Any]:
-        """What kinds of files they are, as plain values."""
+        """Return the formats of the files as plain values."""
         return asdict(self.outputs)
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPlane:
-    """What is kept of one plane that was segmented.
+    """Labels, masks and measurements of one plane.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class MeasuredPlane:
     columns: Columns
 
 
-def measured(
+def measure_result(
     index: tuple[int, ...],
     image: NDArray[np.generic],
     labels: NDArray[np.integer],
@@ -168,22 +168,22 @@ def measured(
 
 
 class ResultWriter:
-    """Takes one plane after the other and writes everything at the end.
+    """Writer of result files; planes are added one after the other, and saved at the end.
 
     Planes of a stack that are not given are empty in the label image.
 
     Parameters
     ----------
     files : ResultFiles
-        Where everything goes.
+        Paths of the files.
     name : str
         Name of the image in the files.
     layout : StackLayout
-        Of the image.
+        Layout of the image.
     pixel_size : mapping
-        Of the image.
+        Pixel size of the image.
     limits : tuple, optional
-        Intensity limits of pictures; by default each plane's own.
+        Intensity limits of overlays; by default each plane's own.
     file : str, optional
         Name of the image's file with its ending, where files for other programs name it.
     """
@@ -207,26 +207,26 @@ class ResultWriter:
         self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
         table = TABLES[files.outputs.table][1]()
         self._table: Table = self._open.enter_context(closing(table))
-        about = Exported(name, file or name, layout, limits)
+        about = ExportedImage(name, file or name, layout, limits)
         self._exports: dict[str, Export] = {
             kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
             for kind in files.exports
         }
         # The plane with the most objects so far.
-        self._pictured: tuple[int, ...] = ()
-        self._picture: tuple[ReadPlane, NDArray[np.integer]] | None = None
-        self._most = -1
+        self._overlay_index: tuple[int, ...] = ()
+        self._overlay_source: tuple[ReadPlane, NDArray[np.integer]] | None = None
+        self._most_objects = -1
         self._written = 0
 
     def add(self, plane: MeasuredPlane, image: ReadPlane) -> None:
-        """Take the next plane, in the order of the stack.
+        """Add the next plane, in the order of the stack.
 
         Parameters
         ----------
         plane : MeasuredPlane
             Its ids are shifted to be unique over the stack.
         image : callable
-            Gives the plane as it was read; called where pictures are made, at the latest by
+            Gives the plane as it was read; called where overlays are drawn, at the latest by
             :meth:`save`.
         """
         self._fill_up_to(self._layout.number(plane.index))
@@ -241,9 +241,9 @@ class ResultWriter:
             given = ResultPlane(place, image, plane.labels, self.object_count + 1, plane.masks)
             for export in self._exports.values():
                 export.add(given)
-        if count > self._most:
-            self._most = count
-            self._pictured, self._picture = plane.index, (image, plane.labels)
+        if count > self._most_objects:
+            self._most_objects = count
+            self._overlay_index, self._overlay_source = plane.index, (image, plane.labels)
         self.object_count += count
 
     def _fill_up_to(self, number: int) -> None:
@@ -252,7 +252,7 @@ class ResultWriter:
             self._written += 1
 
     def _place(self, index: tuple[int, ...], count: int) -> Columns:
-        """For stacks: the number of the plane and its index along each leading axis."""
+        """Return the number of the plane and its index along leading axes, for stacks."""
         if not index:
             return {}
         number = self._layout.number(index)
@@ -261,8 +261,8 @@ class ResultWriter:
 
     @property
     def pictured(self) -> str:
-        """Which plane the picture shows, such as "T 0, Z 12"; empty for a single plane."""
-        places = zip(self._layout.leading, self._pictured, strict=False)
+        """Plane that the overlay shows, such as "T 0, Z 12"; empty for a single plane."""
+        places = zip(self._layout.leading, self._overlay_index, strict=False)
         return ", ".join(f"{a} {i}" for a, i in places)
 
     def save(self, provenance: str | Callable[[Mapping[Path, Path]], str]) -> None:
@@ -287,7 +287,7 @@ class ResultWriter:
                 path: together.enter_context(writing(path)) for path in reversed(files.all())
             }
             # First, because after that no labels are kept in memory beside those being written.
-            self._save_picture(temporary[files.overlay])
+            self._save_overlay(temporary[files.overlay])
             self._save_labels(temporary[files.labels])
             self._table.save(temporary[files.table])
             for kind, export in self._exports.items():
@@ -296,14 +296,14 @@ class ResultWriter:
                 provenance = provenance({path: temporary[path] for path in files.all()[:-1]})
             temporary[files.provenance].write_text(provenance, encoding="utf-8")
 
-    def _save_picture(self, path: Path) -> None:
-        if self._picture is None:
+    def _save_overlay(self, path: Path) -> None:
+        if self._overlay_source is None:
             return
-        image, labels = self._picture
-        about = f"{self._name}: {self._most} objects"
+        image, labels = self._overlay_source
+        about = f"{self._name}: {self._most_objects} objects"
         about += f" on plane {self.pictured}" if self.pictured else ""
-        write_picture(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
-        self._picture = None
+        write_png(path, draw_overlay(to_rgb(image(), self._limits), labels), about)
+        self._overlay_source = None
 
     def _save_labels(self, path: Path) -> None:
         save: Any = write_labels if self._files.outputs.labels == "zarr" else LabelStack.save

@@ -1,4 +1,4 @@
-"""Masks as run lengths in COCO's compressed form, by pycocotools."""
+"""Run-length encoding of masks in COCO's compressed form, by pycocotools."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from napari_segany.errors import InputError
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A mask as run lengths, as pycocotools and COCO's files compress them.
+class EncodedMask:
+    """Run-length encoded mask, as pycocotools and COCO's files compress it.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Coded:
     area : int
         Pixels.
     score : float
-        What ranks it; 1 for true objects.
+        Score for ranking; 1 for true objects.
     """
 
     size: tuple[int, int]
@@ -33,31 +33,33 @@ class Coded:
     score: float = 1.0
 
     def box(self) -> list[int]:
-        """x, y, width and height of the bounding box, in pixels."""
+        """Return x, y, width and height of the bounding box, in pixels."""
         runs = {"size": list(self.size), "counts": self.counts.encode()}
-        return [int(n) for n in coding().toBbox(runs)]
+        return [int(n) for n in mask_codec().toBbox(runs)]
 
 
-def coded(masks: Iterable[NDArray[np.bool_]], scores: Iterable[float] | None = None) -> list[Coded]:
-    """(H, W) masks as run lengths, with what ranks them.
+def encode_masks(
+    masks: Iterable[NDArray[np.bool_]], scores: Iterable[float] | None = None
+) -> list[EncodedMask]:
+    """Encode (H, W) masks as run lengths, with their scores.
 
     Raises
     ------
     InputError
         If pycocotools is not installed.
     """
-    encode = coding().encode
+    encode = mask_codec().encode
     out = []
     # Without scores they are true objects, of which each counts as much.
     for mask, score in zip(masks, repeat(1.0) if scores is None else scores, strict=False):
         runs = encode(np.asfortranarray(mask, np.uint8))
         shape = (int(mask.shape[0]), int(mask.shape[1]))
-        out.append(Coded(shape, runs["counts"].decode(), int(mask.sum()), float(score)))
+        out.append(EncodedMask(shape, runs["counts"].decode(), int(mask.sum()), float(score)))
     return out
 
 
-def coding() -> Any:
-    """The module of pycocotools that codes masks.
+def mask_codec() -> Any:
+    """Return the module of pycocotools that encodes masks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names of files as people see them: nothing in a name can steer a terminal or end a run."""
+"""Safe display of file names: no name can control a terminal or end a run."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def shown(text: object) -> str:
-    r"""A text with a name of a file in it, on one line and free of control characters.
+    r"""Return a text with a file name on one line and free of control characters.
 
     Bytes that are no UTF-8 become ``\xNN``, other characters that cannot be seen ``\uNNNN``. What
     a terminal or a file cannot hold beyond that is a matter of its encoding.
@@ -29,14 +29,14 @@ _STORED = 0x10FE00
 
 
 def storable(name: str) -> str:
-    """A name as JSON can hold it for other programs; :func:`restored` gives it back."""
+    """Return a name as JSON can hold it; :func:`restored` is the inverse."""
     return "".join(
         chr(_STORED + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name
     )
 
 
 def restored(text: str) -> str:
-    """A name from what :func:`storable` made of it."""
+    """Return a name from the form of :func:`storable`."""
     first, last = _STORED + 0x80, _STORED + 0xFF
     return "".join(chr(ord(c) - _STORED + 0xDC00) if first <= ord(c) <= last else c for c in text)
 

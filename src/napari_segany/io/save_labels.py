@@ -1,4 +1,4 @@
-"""Label images to and from files, the same bytes from every face."""
+"""Saving of label images, with the same bytes from every interface."""
 
 import warnings
 from pathlib import Path
@@ -21,7 +21,13 @@ _ENDING = "_labels"
 
 
 def image_name(path: Path) -> str:
-    """Name of the image that a file of labels belongs to."""
+    """Return the name of the image that a file of labels belongs to.
+
+    Examples
+    --------
+    >>> image_name(Path("cells_labels.ome.tif"))
+    'cells'
+    """
     return stem(path).removesuffix(_ENDING)
 
 
@@ -31,7 +37,7 @@ def save_labels(
     axes: str | None = None,
     pixel_size: PixelSize | None = None,
 ) -> Path:
-    """Write labels as OME-TIFF or OME-Zarr: the file that the command line writes.
+    """Write labels as OME-TIFF or OME-Zarr, the same file that the command line writes.
 
     Parameters
     ----------
@@ -40,7 +46,7 @@ def save_labels(
         read plane by plane. Ids stay as they are. Negative ones are no objects and become 0, with
         a warning. An iterable of planes is put together.
     path : str or Path
-        Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; what is there is replaced.
+        Ends in ``.ome.tif`` (or ``.tif``) or in ``.ome.zarr``; an existing file is replaced.
     axes : str, optional
         One letter a dimension, ending in "YX"; guessed from the shape by default.
     pixel_size : mapping, optional
@@ -50,7 +56,7 @@ def save_labels(
     Returns
     -------
     Path
-        Where it was written.
+        The file written.
 
     Raises
     ------
@@ -58,6 +64,19 @@ def save_labels(
         If labels, axes, the name or a size cannot be used.
     SeganyError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_segany.io.read import open_image
+    >>> labels = np.zeros((32, 48), int)
+    >>> labels[4:12, 6:20] = 1
+    >>> sizes = {"Y": (0.5, "um"), "X": (0.5, "um")}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_labels(labels, Path(folder) / "cells_labels.ome.tif", pixel_size=sizes)
+    ...     with open_image(path) as image:
+    ...         print(image.describe())
+    YX 32 x 48 uint16, pixel 0.5 x 0.5 um
     """
     path, labels = Path(path), as_array(labels)
     zarr = path.suffix.lower() == ".zarr"

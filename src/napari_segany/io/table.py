@@ -1,4 +1,4 @@
-"""The table of objects, one row each: CSV, or Parquet."""
+"""Object tables, one row per object: CSV or Parquet."""
 
 import csv
 import re
@@ -17,34 +17,34 @@ _IN_MEMORY = 16 * 2**20
 """Characters kept before the rest goes to a temporary file."""
 
 _ROWS_IN_GROUP = 65_536
-"""Rows that Parquet keeps together."""
+"""Rows in a row group of Parquet."""
 
 
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a formula begins with, in spreadsheets of any language."""
+"""First characters of a formula, in spreadsheets of any language."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class Table(Protocol):
-    """Takes rows plane by plane, and writes one file."""
+    """Protocol of tables: rows are added plane by plane, and saved at the end."""
 
     def add(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
         """Append rows; the first call decides the columns and may bring none."""
         ...
 
     def save(self, path: Path) -> None:
-        """Write everything to ``path``."""
+        """Write all rows to ``path``."""
         ...
 
     def close(self) -> None:
-        """Let go of temporary files."""
+        """Delete temporary files."""
         ...
 
 
 class CsvTable:
-    """Rows on their way into one CSV file; memory stays bounded by spilling them to disk.
+    """CSV table under construction; memory stays bounded by spilling to disk.
 
     Real numbers are written with six significant digits, NaN as an empty cell; texts are none that
     a spreadsheet would compute.
@@ -66,7 +66,7 @@ class CsvTable:
         self._writer.writerows(zip(*cells, strict=True))
 
     def save(self, path: Path) -> None:
-        """Write everything to ``path``."""
+        """Write all rows to ``path``."""
         self._spool.seek(0)
         with path.open("w", encoding="utf-8", newline="") as file:
             shutil.copyfileobj(self._spool, file)
@@ -77,7 +77,7 @@ class CsvTable:
 
 
 class ParquetTable:
-    """The same as a Parquet file, with numbers in full; needs the package pyarrow.
+    """Parquet table under construction, with numbers in full precision; needs pyarrow.
 
     Raises
     ------
@@ -114,7 +114,7 @@ class ParquetTable:
             self._waiting = []
 
     def save(self, path: Path) -> None:
-        """Write everything to ``path``."""
+        """Write all rows to ``path``."""
         self._flush()
         if self._writer is not None:
             self._writer.close()
@@ -131,15 +131,20 @@ TABLES: dict[str, tuple[str, Callable[[], Table]]] = {
     "csv": ("_table.csv", CsvTable),
     "parquet": ("_table.parquet", ParquetTable),
 }
-"""Ending of the file, and who writes it."""
+"""Ending and class of each kind of table."""
 
 
 def safe_text(text: str) -> str:
-    """A text for a cell of CSV: on one line, and no formula to any spreadsheet.
+    """Return a text for a cell of CSV: on one line, and no formula to any spreadsheet.
 
     Names of images and ids of objects come from other people. An apostrophe before what
     spreadsheets compute makes it text to them; numbers stay as they are. Control characters, which
     break lines and terminals, become spaces.
+
+    Examples
+    --------
+    >>> safe_text("=SUM(A1)"), safe_text("-3.5")
+    ("'=SUM(A1)", '-3.5')
     """
     text = _CONTROL.sub(" ", text)
     starts = text.lstrip(" ").startswith(FORMULA_STARTS)

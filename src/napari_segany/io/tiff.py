@@ -1,4 +1,4 @@
-"""TIFF files in all their dialects: which image of a file, and which files of an image."""
+"""TIFF files of all dialects: images in a file, and files of an image."""
 
 import logging
 import os
@@ -14,8 +14,8 @@ import tifffile
 from napari_segany.errors import InputError
 from napari_segany.io.ome_file_sets import companion, missing_files, ome_files
 from napari_segany.io.opened_image import OpenedImage
-from napari_segany.io.tiff_meaning import Meaning, understand
-from napari_segany.io.tiff_pages import DecodedPages, StoredPages, TiffPages, last_byte
+from napari_segany.io.tiff_interpretation import PixelInterpretation, interpret_series
+from napari_segany.io.tiff_pages import ContiguousPages, DecodedPages, TiffPages, last_byte
 from napari_segany.io.tiff_sizes import pixel_size_of
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -28,21 +28,21 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of a TIFF file."""
 
 _BESIDE = ("label", "macro", "thumbnail", "map", "overview", "preview", "probability")
-"""What slide scanners call pictures beside the image."""
+"""Names that slide scanners give to pictures beside the image."""
 
 _LISTED = 24
 """Images of a file that are listed in words, at most."""
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What tifffile logs meanwhile in this thread; it reads on where we had rather stop."""
-    said: list[str] = []
+def _captured_warnings() -> Iterator[list[str]]:
+    """Collect tifffile's warnings in this thread; it reads on where an error is better."""
+    described: list[str] = []
     here = threading.get_ident()
 
     def keep(record: logging.LogRecord) -> bool:
         if record.thread == here:
-            said.append(record.getMessage())
+            described.append(record.getMessage())
         return record.thread != here
 
     logger = logging.getLogger("tifffile")
@@ -50,7 +50,7 @@ def _complaints() -> Iterator[list[str]]:
     logger.addFilter(keep)
     logger.setLevel(min(level or logging.WARNING, logging.WARNING))
     try:
-        yield said
+        yield described
     finally:
         logger.removeFilter(keep)
         logger.setLevel(level)
@@ -60,14 +60,14 @@ def open_tiff(
     path: Path, series: int | None = None, axes: str = "", stored: bool = False
 ) -> OpenedImage:
     """Open one image of a TIFF file; see :func:`napari_segany.io.read.open_image`."""
-    with _complaints() as complaints:
+    with _captured_warnings() as warnings:
         try:
             tiff = tifffile.TiffFile(path)
         except Exception as error:
             raise _damaged(path, error) from error
         try:
-            chosen, notes = _take(tiff, path, series, complaints)
-            meaning = understand(tiff, chosen, path, axes, stored)
+            chosen, notes = _select_series(tiff, path, series, warnings)
+            meaning = interpret_series(tiff, chosen, path, axes, stored)
             return OpenedImage(
                 path=path,
                 data=_pixels(tiff, chosen, path, meaning),
@@ -88,31 +88,31 @@ def open_tiff(
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    """Words for whatever reading a file ran into; Python's own say nothing of the file."""
+    """Return the error for a damaged file; Python's own text says nothing of the file."""
     told = isinstance(error, tifffile.TiffFileError | OSError | SyntaxError)
     why = f" ({error})" if told else ""
     return InputError(f"{path} is a damaged or truncated TIFF file{why}; copy or save it again.")
 
 
-def _take(
-    tiff: tifffile.TiffFile, path: Path, asked: int | None, complaints: list[str]
+def _select_series(
+    tiff: tifffile.TiffFile, path: Path, asked: int | None, warnings: list[str]
 ) -> tuple[Any, list[str]]:
-    """The series that is meant, and what to say of the choice and of what is missing."""
+    """Return the selected series, with notes about the choice and about missing parts."""
     images = images_of(tiff)
     if not images:
         raise InputError(f"{path} is a TIFF file without pages, so there is no image in it.")
-    if any("invalid page offset" in text for text in complaints):
+    if any("invalid page offset" in text for text in warnings):
         raise InputError(
             f"{path} is truncated: its list of pages is cut off after page {len(tiff.pages)}. "
             "Copy it again."
         )
-    series, notes = _chosen(images, asked, path)
+    series, notes = _pick_image(images, asked, path)
     xml = (tiff.ome_metadata or "") if tiff.is_ome else ""
-    return series, notes + _left_over(tiff) + _complete(series, path, xml)
+    return series, notes + _uncounted_pages(tiff) + _check_complete(series, path, xml)
 
 
-def _left_over(tiff: tifffile.TiffFile) -> list[str]:
-    """A note about pages that a description of planes does not count."""
+def _uncounted_pages(tiff: tifffile.TiffFile) -> list[str]:
+    """Return a note about pages that a description of planes does not count."""
     if not {each.kind for each in tiff.series} <= {"imagej", "ome"}:
         return []
     levels = [level for each in tiff.series for level in each.levels]
@@ -133,7 +133,7 @@ def _left_over(tiff: tifffile.TiffFile) -> list[str]:
 
 
 def images_of(tiff: tifffile.TiffFile) -> list[Any]:
-    """Series of a file that are images of their own: no thumbnails, labels or levels of another."""
+    """Return the series that are images: no thumbnails, labels or levels of another."""
     if not len(tiff.pages):
         return []
     kept: list[Any] = []
@@ -145,8 +145,8 @@ def images_of(tiff: tifffile.TiffFile) -> list[Any]:
 
 
 def count_images(path: Path) -> int:
-    """The number of images in a TIFF file; 1 if it cannot be read, which whoever opens it says."""
-    with _complaints():
+    """Return the number of images in a TIFF file; 1 if it cannot be read."""
+    with _captured_warnings():
         try:
             with tifffile.TiffFile(path) as tiff:
                 return max(len(images_of(tiff)), 1)
@@ -155,7 +155,7 @@ def count_images(path: Path) -> int:
 
 
 def _is_level(series: Any, before: list[Any]) -> bool:
-    """True if a nameless series is another one at 1/2, 1/4 and so on of its size."""
+    """Return True if a nameless series is the previous one at 1/2, 1/4 and so on of its size."""
     whole = before[-1]
     if series.kind not in ("generic", "uniform") or series.axes != whole.axes:
         return False
@@ -170,29 +170,29 @@ def _is_level(series: Any, before: list[Any]) -> bool:
     return not factors and smooth and all(abs(large / factor - n) <= 1 for large, n in sizes)
 
 
-def _chosen(images: list[Any], asked: int | None, path: Path) -> tuple[Any, list[str]]:
+def _pick_image(images: list[Any], asked: int | None, path: Path) -> tuple[Any, list[str]]:
     if asked is not None and not 0 <= asked < len(images):
-        raise InputError(f"There is no image {asked} in {path}; it holds {_listed(images)}.")
+        raise InputError(f"There is no image {asked} in {path}; it holds {_list_images(images)}.")
     if asked is not None or len(images) == 1:
         return images[asked or 0], []
     return images[0], [
         f"It holds {len(images)} images, and the first is taken; --series N takes another, "
-        f"--series all takes each: {_listed(images)}."
+        f"--series all takes each: {_list_images(images)}."
     ]
 
 
-def _listed(images: list[Any]) -> str:
-    said = []
+def _list_images(images: list[Any]) -> str:
+    described = []
     for number, each in enumerate(images[:_LISTED]):
         size = " x ".join(str(n) for n in each.shape)
-        # What a file says may hold anything, and goes to a terminal.
+        # Names in a file may hold control characters, and go to a terminal.
         known = "".join(c for c in str(each.name) if c.isprintable()).strip()
         name = f" ({known})" if known else ""
-        said.append(f"{number}{name}: {each.axes} {size} {np.dtype(each.dtype).name}")
-    return "; ".join(said) + ("; ..." if len(images) > _LISTED else "")
+        described.append(f"{number}{name}: {each.axes} {size} {np.dtype(each.dtype).name}")
+    return "; ".join(described) + ("; ..." if len(images) > _LISTED else "")
 
 
-def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: Meaning) -> Any:
+def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: PixelInterpretation) -> Any:
     page, leading = tuple(int(n) for n in series.keyframe.shape), _leading(series)
     convert: Callable[[Any], Any] = meaning.convert or (lambda pixels: pixels)
     offset = series.dataoffset
@@ -201,7 +201,7 @@ def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: Meaning) 
         within = min(series.axes.index("Y"), series.axes.index("X"))
         shape = tuple(int(n) for n in series.shape)
         dtype = series.dtype.newbyteorder(tiff.byteorder)
-        stored = StoredPages(path, offset, shape[within:], dtype)
+        stored = ContiguousPages(path, offset, shape[within:], dtype)
         lazy = TiffPages(shape, dtype, len(shape) - within, stored, outlives=True)
     elif leading is not None:
         lazy = TiffPages(series.shape, series.dtype, len(page), DecodedPages(series, tiff))
@@ -214,7 +214,7 @@ def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: Meaning) 
 
 
 def _leading(series: Any) -> tuple[int, ...] | None:
-    """Lengths of the axes that count pages; None if pages are not the other axes."""
+    """Return lengths of the axes that count pages; None if pages are not the other axes."""
     page = tuple(series.keyframe.shape)
     leading = tuple(series.shape[: len(series.shape) - len(page)])
     fits = tuple(series.shape[len(leading) :]) == page
@@ -222,29 +222,29 @@ def _leading(series: Any) -> tuple[int, ...] | None:
 
 
 def files_of(path: Path, series: Any) -> tuple[Path, ...]:
-    """Every file that the pages of a series lie in, the path itself first."""
+    """Return every file that the pages of a series lie in, the path itself first."""
     names = {page.parent.filehandle.path for page in series.pages if page is not None}
     real = Path(os.path.realpath(path))
     return (path, *sorted({Path(name) for name in names} - {path, path.absolute(), real}))
 
 
 def members(path: Path) -> tuple[Path, ...]:
-    """Every file of the set that a TIFF image is spread over, the path itself first.
+    """Return every file of the set that a TIFF image is spread over, the path itself first.
 
     Cheap for files that are no member of a set, which are not opened any further.
     """
-    with _complaints():
+    with _captured_warnings():
         try:
             with tifffile.TiffFile(path) as tiff:
                 spread = tiff.is_ndtiff or len(ome_files(tiff.ome_metadata or "")) > 1
                 return files_of(path, tiff.series[0]) if spread else (path,)
-        # Whoever opens it says what is wrong.
+        # The fault is reported when the file is opened.
         except Exception:
             return (path,)
 
 
-def _complete(series: Any, path: Path, xml: str) -> list[str]:
-    """Notes about what is missing of a file or a set, now rather than at its last plane.
+def _check_complete(series: Any, path: Path, xml: str) -> list[str]:
+    """Return notes about missing parts of a file or a set, before its planes are read.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def _complete(series: Any, path: Path, xml: str) -> list[str]:
         notes.append(
             f"{absent} of its {len(series.pages)} planes are not in the file; they are read as 0."
         )
-    ends = _ends(series)
+    ends = _page_ends(series)
     cut = [number for number, (file, end) in enumerate(ends) if end > file.size]
     if cut and len(cut) == len(ends):
         file, end = ends[0]
@@ -284,8 +284,8 @@ def _complete(series: Any, path: Path, xml: str) -> list[str]:
     return notes
 
 
-def _ends(series: Any) -> list[tuple[Any, int]]:
-    """The place where the data of each page should end, and its file."""
+def _page_ends(series: Any) -> list[tuple[Any, int]]:
+    """Return the file and the end of the data of each page."""
     offset = series.dataoffset
     if offset is None:
         return [(p.parent.filehandle, last_byte(p)) for p in series.pages if p is not None]

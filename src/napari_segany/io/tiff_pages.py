@@ -1,4 +1,4 @@
-"""A TIFF series as an array that reads no more pages than it is asked for."""
+"""Lazy arrays over TIFF series, which read only the pages that are indexed."""
 
 import threading
 from collections.abc import Callable
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
-from napari_segany.io.file_version import Version
+from napari_segany.io.file_version import FileVersion
 
 Pixels = NDArray[np.generic]
 
 
 class TiffPages:
-    """A lazy array over the pages of one series of a TIFF file.
+    """Lazy array over the pages of one series of a TIFF file.
 
     Indexing takes integers and slices and gives arrays. Files are read and not mapped into memory:
     a mapped file that becomes shorter ends the whole process.
@@ -24,15 +24,15 @@ class TiffPages:
     Parameters
     ----------
     shape : tuple of int
-        Of the whole; the leading axes count pages.
+        Shape of the whole; the leading axes count pages.
     dtype : dtype
-        Of the pixels that ``read`` gives.
+        Type of the pixels that ``read`` returns.
     within : int
-        How many of the axes lie within a page.
+        Number of axes within a page.
     read : callable
         Gives the pixels of a page by its number.
     outlives : bool
-        Whether ``read`` still does when the image was closed.
+        Whether ``read`` still works after the image was closed.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class TiffPages:
     def converted(
         self, convert: Callable[[Pixels], Pixels], dtype: DTypeLike, added: tuple[int, ...]
     ) -> "TiffPages":
-        """The same with every page converted to another type, with axes added at the end."""
+        """Return an array with every page converted to another type, with axes added at the end."""
         within, read = self.ndim - self._leading + len(added), self._read
         shape = self.shape + added
         return TiffPages(shape, dtype, within, lambda n: convert(read(n)), self.outlives)
 
     def along(self, axis: int, index: int) -> "TiffPages":
-        """One index along an axis, as lazy as the whole."""
+        """Return the lazy array at one index along an axis."""
         rest = self.shape[:axis] + self.shape[axis + 1 :]
         within, leading, read = self.ndim - self._leading, self.shape[: self._leading], self._read
 
@@ -76,7 +76,7 @@ class TiffPages:
         return TiffPages(rest, self.dtype, within - (axis >= len(leading)), page, self.outlives)
 
     def __getitem__(self, key: Any) -> Pixels:
-        """The pixels asked for; only pages that hold some of them are read."""
+        """Return the selected pixels; only the pages that hold them are read."""
         keys = list(key) if isinstance(key, tuple) else [key]
         if any(each is Ellipsis for each in keys):
             at = next(n for n, each in enumerate(keys) if each is Ellipsis)
@@ -100,28 +100,28 @@ class TiffPages:
         return self._read(int(np.ravel_multi_index(index, lengths)) if index else 0)
 
 
-class StoredPages:
-    """Reads pages that lie one after the other in a file, as they are in memory.
+class ContiguousPages:
+    """Reader of uncompressed pages that lie one after the other in a file.
 
     Parameters
     ----------
     path : Path
         The file.
     offset : int
-        Where the first page begins.
+        Position of the first page in the file.
     shape, dtype : tuple of int, dtype
-        Of a page.
+        Shape and type of a page.
     """
 
     def __init__(
         self, path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self._path, self._offset, self._shape, self._dtype = path, offset, shape, dtype
-        self._version = Version.of(path)
+        self._version = FileVersion.of(path)
         self.nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
     def __call__(self, number: int) -> Pixels:
-        """The pixels of a page.
+        """Return the pixels of a page.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class StoredPages:
 
 
 def beyond(path: Path, number: int, end: int) -> str:
-    """The error for a page that a file does not hold to its end."""
+    """Return the error for a page that a truncated file does not hold to its end."""
     return (
         f"{path}: page {number + 1} should go on to byte {end}, and the file ends before; it is "
         "truncated. Copy it again."
@@ -157,12 +157,12 @@ def beyond(path: Path, number: int, end: int) -> str:
 
 
 class DecodedPages:
-    """Reads pages of any kind by tifffile: compressed, tiled, scattered, or in other files.
+    """Reader of any pages by tifffile: compressed, tiled, scattered, or in other files.
 
     Parameters
     ----------
     series : tifffile.TiffPageSeries
-        Whose pages.
+        Series whose pages are read.
     tiff : tifffile.TiffFile
         The file that is open; others of a set are opened for each page, as there may be thousands.
     """
@@ -173,10 +173,10 @@ class DecodedPages:
         # A file of a set has one position, and is closed between.
         self._turns = threading.Lock()
         files = {page.parent.filehandle.path for page in series.pages if page is not None}
-        self._versions = {name: Version.of(Path(name)) for name in files}
+        self._versions = {name: FileVersion.of(Path(name)) for name in files}
 
     def __call__(self, number: int) -> Pixels:
-        """The pixels of a page; of one that was never taken, zeros.
+        """Return the pixels of a page; zeros for one that was never acquired.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class DecodedPages:
                 raise InputError(beyond(path, number, end))
             listed, parts = len(page.dataoffsets), int(np.prod(page.chunked))
             if listed < parts and not page.is_contiguous:
-                # Those that are not listed would be read as 0, without a word.
+                # Tiles that are not listed would silently be read as 0.
                 raise InputError(
                     f"{path}: page {number + 1} lists {listed} of its {parts} strips or tiles; the "
                     "file is damaged. Copy it again."
@@ -229,6 +229,6 @@ class DecodedPages:
 
 
 def last_byte(page: Any) -> int:
-    """The place where the data of a page end in its file."""
+    """Return the position after a page's data in its file."""
     ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     return max(ends, default=0)

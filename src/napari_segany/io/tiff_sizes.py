@@ -1,4 +1,4 @@
-"""Pixel sizes of TIFF files, each from where its dialect keeps them."""
+"""Pixel sizes of TIFF files, by dialect."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _FLUOVIEW_AXES = {"X": "X", "Y": "Y", "Z": "Z", "T": "T", "TIME": "T"}
 
 
 def pixel_size_of(tiff: tifffile.TiffFile, series: Any) -> PixelSize:
-    """Pixel size of a series; empty where the file does not state it."""
+    """Return the pixel size of a series; empty if the file does not state it."""
     for kind, read in DIALECTS.items():
         if getattr(tiff, f"is_{kind}"):
             try:
@@ -104,7 +104,7 @@ def _micromanager(tiff: tifffile.TiffFile, series: Any) -> PixelSize:
 
 
 def _number(value: Any) -> float:
-    """A number, or the ratio of a pair of them, as old tags have it."""
+    """Return a number, or the ratio of a pair of them, as in old tags."""
     if np.size(value) == 2:
         numerator, denominator = (float(n) for n in value)
         return numerator / denominator if denominator else 0.0
@@ -122,4 +122,4 @@ DIALECTS = {
     "sis": _sis,
     "micromanager": _micromanager,
 }
-"""What tifffile calls dialects that keep sizes in places of their own, the surest first."""
+"""Readers of the dialects that keep sizes in places of their own, the most certain first."""

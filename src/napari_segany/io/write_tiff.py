@@ -1,4 +1,4 @@
-"""Labels and maps as OME-TIFF, with axes and pixel size: the same bytes for the same pixels."""
+"""Labels and maps as OME-TIFF with axes and pixel size: the same bytes for the same pixels."""
 
 import hashlib
 import tempfile
@@ -74,18 +74,18 @@ class LabelStack:
             self._spool.write(packed)
 
     def _blocks(self) -> list[slice]:
-        """Rows of a plane that are kept together."""
+        """Return the rows of a plane that are kept together."""
         height, width = self.shape[-2:]
         step = max(1, _BLOCK // width)
         return [slice(start, start + step) for start in range(0, height, step)]
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """What the ids so far need."""
+        """Smallest type for the ids so far."""
         return np.dtype(np.uint16 if self._largest < 2**16 else np.uint32)
 
     def planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
-        """All planes in order, as they are written."""
+        """Iterate over all planes in order, as they are written."""
         self._spool.seek(0)
         blocks, width = self._blocks(), self.shape[-1]
         for start in range(0, len(self._sizes), len(blocks)):
@@ -104,9 +104,9 @@ class LabelStack:
         Parameters
         ----------
         path : Path
-            Where to write.
+            File to write.
         pixel_size : mapping
-            Of the image the labels belong to.
+            Pixel size of the image that the labels belong to.
         name : str
             Name of the image inside the file.
         """
@@ -137,15 +137,15 @@ def save_planes(
     Parameters
     ----------
     path : Path
-        Where to write.
+        File to write.
     planes : iterator of ndarray
         (Y, X) each, of the given type.
     axes, shape : str, tuple of int
-        Of the whole.
+        Axes and shape of all planes together.
     dtype : dtype
-        Of the file.
+        Type of the pixels in the file.
     pixel_size : mapping
-        Of the image the planes belong to.
+        Pixel size of the image that the planes belong to.
     name : str
         Name of the image inside the file.
     digest : bytes
@@ -184,12 +184,17 @@ def save_planes(
 
 
 def ome_axes(axes: str) -> str:
-    """Axes that OME knows: unnamed ones become Z, T or C, whichever is free.
+    """Return axes that OME knows: unnamed ones become Z, T or C, whichever is free.
 
     Raises
     ------
     InputError
         If OME-TIFF has no place for so many axes.
+
+    Examples
+    --------
+    >>> ome_axes("QYX")
+    'ZYX'
     """
     free = [letter for letter in "ZTC" if letter not in axes]
     out = []

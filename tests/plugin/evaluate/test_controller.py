@@ -8,8 +8,8 @@ import pytest
 from napari.layers import Labels
 
 from napari_segany.errors import InputError
-from napari_segany.evaluation.comparison import VALUES
-from napari_segany.evaluation.instance_metrics import Comparison, score
+from napari_segany.evaluation.comparison import ERROR_VALUES
+from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.plugin.evaluate.controller import EvaluateController
 from napari_segany.plugin.evaluate.errors_layer import COLOURS, NAME, OLD_NAME, is_errors
 
@@ -71,7 +71,7 @@ def test_the_plane_in_view_every_plane_and_the_stack(
     ready.compare("stack")
     jobs.run()
     assert kinds(ready) == ["correct", "missed", "false"]
-    assert ready.result.mean == score(Comparison.of(*arrays))
+    assert ready.result.mean == score_instances(ObjectOverlaps.from_labels(*arrays))
     with pytest.raises(InputError, match="over must be"):
         ready.compare("volume")
 
@@ -138,16 +138,16 @@ def test_errors_in_colours_in_one_layer(ready: Any, viewer: Any, jobs: Any, arra
     jobs.run()
     truth, prediction = arrays
     assert (layer.name, layer.data.dtype, layer.editable) == (NAME, np.uint8, False)
-    assert (layer.data[truth == 1] == VALUES["correct"]).all()
-    assert (layer.data[truth == 2] == VALUES["missed"]).all()
-    assert (layer.data[prediction == 12] == VALUES["false"]).all()
+    assert (layer.data[truth == 1] == ERROR_VALUES["correct"]).all()
+    assert (layer.data[truth == 2] == ERROR_VALUES["missed"]).all()
+    assert (layer.data[prediction == 12] == ERROR_VALUES["false"]).all()
     assert np.count_nonzero(layer.data) == 4 * 36 + 36 + 40
     for name in ("scale", "translate", "units", "axis_labels"):
         np.testing.assert_array_equal(getattr(layer, name), getattr(ready.truth, name))
-    colour = layer.get_color(VALUES["missed"])
+    colour = layer.get_color(ERROR_VALUES["missed"])
     assert [round(255 * x) for x in colour] == [0xD5, 0x5E, 0x00, 0xFF]
-    assert layer.get_color(VALUES["correct"])[3] < 0.5
-    assert set(COLOURS) == set(VALUES)
+    assert layer.get_color(ERROR_VALUES["correct"])[3] < 0.5
+    assert set(COLOURS) == set(ERROR_VALUES)
     np.testing.assert_array_equal(ready.truth.data, truth)
     np.testing.assert_array_equal(ready.prediction.data, prediction)
 

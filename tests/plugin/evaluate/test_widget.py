@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from tests.plugin.windows import needs_a_display, until
 
 from napari_segany.errors import Cancelled, InputError, SeganyError
-from napari_segany.evaluation.comparison import VALUES, ObjectComparison, compare
+from napari_segany.evaluation.comparison import ERROR_VALUES, ObjectComparison, compare
 from napari_segany.plugin.evaluate.errors_layer import is_errors
 from napari_segany.plugin.evaluate.object_table import COLUMNS, ObjectTableModel
 
@@ -22,10 +21,8 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
-    return viewer
+def viewer(window: Any) -> Any:
+    return window
 
 
 @pytest.fixture
@@ -116,7 +113,7 @@ def test_from_layers_to_an_object_and_its_errors_by_clicks(
     qtbot.mouseClick(widget.errors_button, left)
     until(qtbot, lambda: not widget.jobs.busy)
     (errors,) = (layer for layer in viewer.layers if is_errors(layer))
-    assert np.count_nonzero(errors.data == VALUES["missed"]) == 100
+    assert np.count_nonzero(errors.data == ERROR_VALUES["missed"]) == 100
     viewer.dims.set_current_step(0, 3)
     for layer in layers:
         layer.visible = False
@@ -289,19 +286,14 @@ def many_objects() -> ObjectComparison:
     return compare(lambda side, _: (truth, found)[side], [(None, None)])
 
 
-def test_thousands_of_rows_are_shown_sorted_and_filtered_at_once() -> None:
+def test_thousands_of_rows_are_shown_sorted_and_filtered() -> None:
     found, model = many_objects(), ObjectTableModel()
     assert len(found.objects) == 128 * 128
-    times = []
     for act in (
         lambda: model.show_result(found),
         *(lambda k=k: model.sort(k, Qt.SortOrder.DescendingOrder) for k in range(len(COLUMNS))),
         lambda: model.show_kinds({"missed"}),
     ):
-        began = time.perf_counter()
         act()
         [model.data(model.index(row, k)) for row in range(30) for k in range(len(COLUMNS))]
-        times.append(time.perf_counter() - began)
     assert model.rowCount() == 128 * 128 // 3
-    # Far more than it takes, so that a busy machine does not fail; benchmarks say how long it is.
-    assert np.median(times) < 1

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
+from tests.effort import choose_count
 
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.image_view import LayerView
@@ -101,7 +102,7 @@ numbers = st.floats(0.05, 20)
 offsets = st.floats(-500, 500)
 
 
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@settings(max_examples=choose_count(60, 20), derandomize=True, database=None, deadline=None)
 @given(
     st.lists(numbers, min_size=3, max_size=3),
     st.lists(offsets, min_size=3, max_size=3),

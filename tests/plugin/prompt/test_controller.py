@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from tests.effort import choose_count
 from tests.journal_files import JournalFiles
 
 from napari_segany import Prompt
@@ -325,10 +327,12 @@ def test_thousands_of_objects_are_one_step_and_never_drawn_all_at_once(
     begin: Any, jobs: Any, stack: Any, model: Any
 ) -> None:
     controller = begin(np.zeros((400, 500), np.uint8))
-    prompts = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 390, 8) for c in range(0, 480, 8)]
+    step = choose_count(8, 16)
+    places = itertools.product(range(0, 390, step), range(0, 480, step))
+    prompts = [Prompt(box=[r, c, r + 3, c + 3]) for r, c in places]
     controller.add_prompts(prompts)
     jobs.run()
-    assert len(controller.session.state.open) == len(prompts) == 2940
+    assert len(controller.session.state.open) == len(prompts) == choose_count(2940, 750)
     assert len(controller.shapes.data) == 1
     assert controller.preview_layer.data.astype(bool).sum() == 16 * len(prompts)
     first = controller.commit()

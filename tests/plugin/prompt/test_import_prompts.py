@@ -8,7 +8,7 @@ import pytest
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.errors import InputError
-from napari_segany.io.detections import Choices
+from napari_segany.io.detections import TableOptions
 from napari_segany.plugin.layers.labels_to_prompts import masks_of
 from napari_segany.plugin.prompt import import_prompts
 
@@ -192,7 +192,7 @@ def test_tables_of_other_programs_are_understood_and_say_so(
         "ImageJ results: boxes from BX, BY, Width, Height in um; planes from Slice, counted from 1"
     )
     assert found.skipped == ("row 2 (line 3): its box has no area",)
-    import_prompts.import_table(controller, table, Choices(first_plane=0, units="pixels"))
+    import_prompts.import_table(controller, table, TableOptions(first_plane=0, units="pixels"))
     each = controller.session.state.open[-1]
     assert (each.prompt.box.tolist(), each.plane[0]) == ([2.5, 5.5, 8.5, 9.5], 3)
 

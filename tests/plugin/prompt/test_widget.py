@@ -22,17 +22,15 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any, tmp_path: Path, monkeypatch: Any) -> Any:
+def viewer(window: Any, tmp_path: Path, monkeypatch: Any) -> Any:
     """A napari window; sessions are written down in a folder of the test."""
     monkeypatch.setattr(
         "napari_segany.plugin.prompt.widget.journals_folder", lambda: tmp_path / "sessions"
     )
-    made = make_napari_viewer(show=True)
-    made.window.resize(1200, 800)
     coins = data.coins()[:160, :200]
-    made.add_image(coins, name="cells")
-    made.add_image(np.stack([coins] * 3), name="plate", visible=False)
-    return made
+    window.add_image(coins, name="cells")
+    window.add_image(np.stack([coins] * 3), name="plate", visible=False)
+    return window
 
 
 @pytest.fixture
@@ -56,18 +54,15 @@ def loading(monkeypatch: Any, tiny_model: Any) -> Callable[..., threading.Event]
 
 
 @pytest.fixture
-def open_widget(viewer: Any) -> Any:
-    opened = []
+def open_widget(open_widget: Any) -> Any:
+    """Opens a dock that asks nothing when it closes."""
 
     def make(name: str = "Prompt") -> Any:
-        _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
-        opened.append(widget)
+        widget = open_widget(name)
         widget.asks_on_close = False
         return widget
 
-    yield make
-    for widget in opened:
-        widget.close()
+    return make
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 
 @pytest.mark.parametrize("name", ["Prompt", "Everything", "Batch", "Evaluate", "Models"])
 def test_a_panel_fits_a_small_screen_and_nothing_is_cut_off(
-    make_napari_viewer: Any, name: str, qtbot: Any
+    window: Any, name: str, qtbot: Any
 ) -> None:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1366, 768)
-    _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
+    window.window.resize(1366, 768)
+    _, widget = window.window.add_plugin_dock_widget("napari-segany", name)
     for fold in widget.findChildren(QCollapsible):
         fold.expand(animate=False)
     areas = widget.findChildren(ScrollPanel)
@@ -27,5 +26,5 @@ def test_a_panel_fits_a_small_screen_and_nothing_is_cut_off(
             area.viewport().width() >= area.widget().minimumSizeHint().width() for area in areas
         ),
     )
-    assert viewer.window._qt_window.height() <= 768
+    assert window.window._qt_window.height() <= 768
     widget.close()

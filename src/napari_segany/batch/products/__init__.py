@@ -1,1 +1,1 @@
-"""What a batch makes of each image: labels, edge maps or proposals."""
+"""The products of a batch: labels, edge maps, proposals."""

@@ -1,43 +1,33 @@
-"""Edge maps of everything, plane by plane, and then as one file an image."""
+"""The product of edge maps: one plane at a time, then one file for each image."""
 
 import hashlib
 import io
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.batch.inputs import EDGES
-from napari_segany.batch.manifest import (
-    Fingerprint,
-    PlaneCheckpoint,
-    Record,
-    Summary,
-    describe_output,
-    where,
-)
-from napari_segany.batch.plan import Item, MapFiles
-from napari_segany.batch.result_metadata import recipe_with_result
+from napari_segany.batch.manifest import Record
+from napari_segany.batch.plan import MapFiles
+from napari_segany.batch.products.single_file import write_single_file
+from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import SeganyError
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.io.atomic import writing
-from napari_segany.io.read import OpenedImage, open_image
+from napari_segany.io.read import OpenedImage
 from napari_segany.io.write_tiff import save_planes
 from napari_segany.models.sam.model import SamModel
-from napari_segany.recipe import Recipe
-from napari_segany.segmentation import resolve_stack
 from napari_segany.zero_shot.edges import EDGE_NMS, EDGE_POINTS, find_edges
 
 Map = NDArray[np.float32]
 
 
 def edge_params(points_per_side: int = EDGE_POINTS) -> AutomaticParams:
-    """What a recipe says of an edge map."""
+    """Return the parameters that the recipe of an edge map holds."""
     return AutomaticParams(
         points_per_side=points_per_side,
         pred_iou_thresh=0.0,
@@ -50,38 +40,34 @@ def edge_params(points_per_side: int = EDGE_POINTS) -> AutomaticParams:
 
 
 def edge_files(folder: Path, name: str, thin: bool) -> MapFiles:
-    """Where the edge map of an image called ``name`` goes: OME-TIFF, float32, 0..1."""
+    """Return the files of an edge map: OME-TIFF, float32, 0..1, and its recipe."""
     main, provenance = folder / f"{name}{EDGES}", folder / f"{name}_edges_recipe.json"
     return MapFiles(main, provenance, name, (("thin", thin),))
 
 
 @dataclass(frozen=True)
 class EdgesProduct:
-    """An edge map of every image; see :class:`Product`."""
+    """The product that makes an edge map of each image."""
 
     thin: bool = True
     name: str = "edges"
     noun: str = ""
 
-    def compute(
+    def compute_plane(
         self,
-        image: OpenedImage,
-        layout: StackLayout,
-        recipe: Recipe,
+        plane: PlaneInput,
         model: SamModel,
-        index: tuple[int, ...],
         *,
-        region: Any = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> bytes:
-        """The map of one plane, compressed."""
+        """Compute the edge map of one plane; return it compressed."""
         found = find_edges(
             model,
-            layout.read(image.data, index),
-            points_per_side=recipe.params.points_per_side,
+            plane.read(),
+            points_per_side=plane.recipe.params.points_per_side,
             thin=self.thin,
-            limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
+            limits=plane.limits,
             progress=progress,
             should_stop=should_stop,
         )
@@ -90,7 +76,7 @@ class EdgesProduct:
         return file.getvalue()
 
     def decode(self, content: bytes) -> Map:
-        """See :class:`Product`."""
+        """Decode the edge map of one plane."""
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 found: Map = arrays["edges"]
@@ -101,52 +87,32 @@ class EdgesProduct:
                 f"A finished plane cannot be read ({error}); it is done again."
             ) from error
 
-    def finish(
-        self,
-        item: Item,
-        recipe: Recipe,
-        work: PlaneCheckpoint[Map],
-        content: str,
-        empty: Container[int],
-    ) -> Record:
-        """See :class:`Product`; planes that were not asked for are black."""
-        files = item.files
-        assert isinstance(files, MapFiles)
-        with open_image(item.path, axes=recipe.axes) as image:
-            stamp = Fingerprint.of(image.files)
-            layout, _ = resolve_stack(image.data, recipe)
+    def finish(self, image: FinishedImage[Map]) -> Record:
+        """Write the edge map of an image; planes that are not selected are black."""
+
+        def write(path: Path, opened: OpenedImage, layout: StackLayout) -> int:
             chosen = set(layout.chosen())
 
             def planes() -> Iterator[Map]:
                 for index in layout.indices():
-                    number = layout.number(index)
-                    if index in chosen and number not in empty:
-                        yield work.load(number)
-                    else:
-                        yield np.zeros(layout.labels_shape[-2:], np.float32)
+                    found = image.load(layout.number(index)) if index in chosen else None
+                    if found is None:
+                        found = np.zeros(layout.labels_shape[-2:], np.float32)
+                    yield found
 
             total = hashlib.sha256()
             for plane in planes():
                 total.update(plane.tobytes())
-            with writing(files.main) as edges, writing(files.provenance) as provenance:
-                save_planes(
-                    edges,
-                    planes(),
-                    layout.labels_axes,
-                    layout.labels_shape,
-                    np.dtype(np.float32),
-                    image.pixel_size,
-                    image.name,
-                    total.digest(),
-                )
-                outputs = {files.main.name: describe_output(edges)}
-                text = recipe_with_result(recipe, item.path, content, outputs)
-                provenance.write_text(text, "utf-8")
-            understood = image.describe(layout.axes)
-        return Record(
-            image=where(item.path),
-            content=content,
-            stamp=stamp,
-            outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
-            summary=Summary(understood=understood, planes=layout.chosen_count),
-        )
+            save_planes(
+                path,
+                planes(),
+                layout.labels_axes,
+                layout.labels_shape,
+                np.dtype(np.float32),
+                opened.pixel_size,
+                opened.name,
+                total.digest(),
+            )
+            return 0
+
+        return write_single_file(image, write)

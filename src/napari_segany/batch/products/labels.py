@@ -1,13 +1,12 @@
-"""Labels of everything: plane by plane, then files, and what the report says of them."""
+"""The product of labels: one plane at a time, then the result files and their summary."""
 
 import base64
 import io
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,94 +14,76 @@ from PIL import Image
 from napari_segany.batch.manifest import (
     Fingerprint,
     Output,
-    PlaneCheckpoint,
     Record,
     Summary,
     describe_output,
-    where,
+    image_location,
 )
-from napari_segany.batch.plan import Item
 from napari_segany.batch.plane_codec import from_bytes, to_bytes
+from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.core.planes import StackLayout
-from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measured
+from napari_segany.io.read import open_image
+from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measure_result
 from napari_segany.models.sam.model import SamModel
-from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack, segment_plane
 
 THUMBNAIL = 320
-"""Pixels of a thumbnail's longer side."""
+"""Length of a thumbnail's longer side in pixels."""
 
 SCORE_BIN = 0.02
+"""Width of the bins of predicted IoU in the report."""
 
 
 @dataclass(frozen=True)
 class LabelsProduct:
-    """Label image, table, picture and recipe of every image; see :class:`Product`."""
+    """The product that makes a label image, table, overlay and recipe of each image."""
 
     name: str = ""
     noun: str = "object"
 
-    def compute(
+    def compute_plane(
         self,
-        image: OpenedImage,
-        layout: StackLayout,
-        recipe: Recipe,
+        plane: PlaneInput,
         model: SamModel,
-        index: tuple[int, ...],
         *,
-        region: Any = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> bytes:
-        """Segment and measure one plane; :mod:`napari_segany.batch.plane_codec` has the bytes."""
+        """Segment and measure one plane; return it as :mod:`.plane_codec` encodes it."""
+        image, layout = plane.image, plane.layout
         found = segment_plane(
             image.data,
             layout,
-            recipe,
+            plane.recipe,
             model,
-            index,
-            region=region,
+            plane.index,
+            region=plane.region,
             progress=progress,
             should_stop=should_stop,
         )
         planes = found.index, found.image, found.labels, found.masks
-        kept = measured(*planes, image.pixel_size, layout.channels)
+        kept = measure_result(*planes, image.pixel_size, layout.channels)
         # The image is not needed any more, and packing the rest takes as much memory.
         del found, planes
         return to_bytes(kept)
 
     def decode(self, content: bytes) -> MeasuredPlane:
-        """See :class:`Product`."""
+        """Decode one measured plane."""
         return from_bytes(content)
 
-    def finish(
-        self,
-        item: Item,
-        recipe: Recipe,
-        work: PlaneCheckpoint[MeasuredPlane],
-        content: str,
-        empty: Container[int],
-    ) -> Record:
-        """See :class:`Product`; planes are read one at a time, so memory does not grow."""
-        files = item.files
-        assert isinstance(files, ResultFiles)
-        return _finish(item, files, recipe, work, content, empty)
+    def finish(self, image: FinishedImage[MeasuredPlane]) -> Record:
+        """Write the results of an image; planes are read one at a time to limit memory."""
+        return _finish(image)
 
 
 LABELS_PRODUCT = LabelsProduct()
 
 
-def _finish(
-    item: Item,
-    files: ResultFiles,
-    recipe: Recipe,
-    work: PlaneCheckpoint[MeasuredPlane],
-    content: str,
-    empty: Container[int],
-) -> Record:
+def _finish(finished: FinishedImage[MeasuredPlane]) -> Record:
+    item, recipe, content = finished.item, finished.recipe, finished.content
+    files = item.files
+    assert isinstance(files, ResultFiles)
     areas: Counter[int] = Counter()
     scores: Counter[int] = Counter()
     per_plane = []
@@ -114,17 +95,16 @@ def _finish(
         return recipe_with_result(recipe, item.path, content, outputs)
 
     with open_image(item.path, axes=recipe.axes) as image:
-        stamp = Fingerprint.of(image.files)
+        fingerprint = Fingerprint.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         about = image.name, layout, image.pixel_size, limits, image.path.name
         with ResultWriter(files, *about) as writer:
             for index in layout.chosen():
-                number = layout.number(index)
-                if number in empty:
+                plane = finished.load(layout.number(index))
+                if plane is None:
                     per_plane.append(0)
                     continue
-                plane = work.load(number)
                 writer.add(plane, partial(layout.plane, image.data, index))
                 _count(plane, areas, scores)
                 per_plane.append(len(plane.masks))
@@ -141,9 +121,9 @@ def _finish(
             per_plane=per_plane,
         )
     return Record(
-        image=where(item.path),
+        image=image_location(item.path),
         content=content,
-        stamp=stamp,
+        stamp=fingerprint,
         outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
         summary=summary,
         thumbnail=_thumbnail(files.overlay),

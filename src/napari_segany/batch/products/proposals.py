@@ -1,44 +1,36 @@
-"""Object proposals, plane by plane, and then as COCO's results."""
+"""The product of object proposals: one plane at a time, then COCO results."""
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.manifest import (
-    Fingerprint,
-    PlaneCheckpoint,
-    Record,
-    Summary,
-    describe_output,
-    where,
-)
-from napari_segany.batch.plan import Item, MapFiles
-from napari_segany.batch.result_metadata import recipe_with_result
+from napari_segany.batch.manifest import Record
+from napari_segany.batch.plan import MapFiles
+from napari_segany.batch.products.single_file import write_single_file
+from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import writing
 from napari_segany.io.coco import image_entry, plane_suffix, read_coco
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.io.rle import coded
+from napari_segany.io.rle import encode_masks
 from napari_segany.models.sam.model import SamModel
-from napari_segany.recipe import Recipe
 from napari_segany.schema import from_json
-from napari_segany.segmentation import resolve_stack
 from napari_segany.zero_shot.proposals import MOST_PROPOSALS, propose
 
 RESULTS, IMAGES = "proposals.json", "proposals_images.json"
 
 Found = list[dict[str, Any]]
-"""COCO's results of one plane, without the image's id."""
+"""COCO results of one plane, without the id of the image."""
 
 
 def proposal_files(folder: Path, name: str, most: int = MOST_PROPOSALS) -> MapFiles:
-    """Where the proposals of an image called ``name`` go.
+    """Return the files of the proposals of an image.
 
-    JSON: a list of planes, each with its index, its size and COCO's results.
+    JSON: a list of planes, each with its index, its size and COCO results.
     """
     main, provenance = (folder / f"{name}_{end}.json" for end in ("proposals", "proposals_recipe"))
     return MapFiles(main, provenance, name, (("most", most),))
@@ -46,35 +38,31 @@ def proposal_files(folder: Path, name: str, most: int = MOST_PROPOSALS) -> MapFi
 
 @dataclass(frozen=True)
 class ProposalsProduct:
-    """Ranked masks of every image; see :class:`Product`."""
+    """The product that makes ranked masks of each image."""
 
     most: int = MOST_PROPOSALS
     name: str = "proposals"
     noun: str = "proposal"
 
-    def compute(
+    def compute_plane(
         self,
-        image: OpenedImage,
-        layout: StackLayout,
-        recipe: Recipe,
+        plane: PlaneInput,
         model: SamModel,
-        index: tuple[int, ...],
         *,
-        region: Any = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> bytes:
-        """COCO's results of one plane, as JSON."""
+        """Compute the proposals of one plane; return COCO results as JSON."""
         masks, scores = propose(
             model,
-            layout.read(image.data, index),
-            recipe.params,
+            plane.read(),
+            plane.recipe.params,
             most=self.most,
-            limits=None if isinstance(recipe.normalise, str) else recipe.normalise,
+            limits=plane.limits,
             progress=progress,
             should_stop=should_stop,
         )
-        runs = coded((masks.mask(i) for i in range(len(masks))), scores.tolist())
+        runs = encode_masks((masks.mask(i) for i in range(len(masks))), scores.tolist())
         found: Found = [
             {
                 "category_id": 1,
@@ -87,55 +75,35 @@ class ProposalsProduct:
         return json.dumps(found).encode()
 
     def decode(self, content: bytes) -> Found:
-        """See :class:`Product`."""
+        """Decode the proposals of one plane."""
         try:
             return from_json(Found, content, "A finished plane")
         except InputError as error:
             raise SeganyError(f"{error} It is done again.") from error
 
-    def finish(
-        self,
-        item: Item,
-        recipe: Recipe,
-        work: PlaneCheckpoint[Found],
-        content: str,
-        empty: Container[int],
-    ) -> Record:
-        """See :class:`Product`."""
-        files = item.files
-        assert isinstance(files, MapFiles)
-        count = 0
-        with open_image(item.path, axes=recipe.axes) as image:
-            stamp = Fingerprint.of(image.files)
-            layout, _ = resolve_stack(image.data, recipe)
+    def finish(self, image: FinishedImage[Found]) -> Record:
+        """Write the proposals of an image as JSON, plane after plane."""
+
+        def write(path: Path, _: OpenedImage, layout: StackLayout) -> int:
             height, width = layout.labels_shape[-2:]
-            with writing(files.main) as proposals, writing(files.provenance) as provenance:
-                with proposals.open("w", encoding="utf-8", newline="\n") as file:
-                    file.write("[")
-                    for place, index in enumerate(layout.chosen()):
-                        number = layout.number(index)
-                        found = [] if number in empty else work.load(number)
-                        count += len(found)
-                        plane = {
-                            "file_name": item.path.name,
-                            "plane": dict(zip(layout.leading, index, strict=True)),
-                            "height": height,
-                            "width": width,
-                            "results": found,
-                        }
-                        file.write(("," if place else "") + "\n" + json.dumps(plane))
-                    file.write("\n]\n")
-                outputs = {files.main.name: describe_output(proposals)}
-                text = recipe_with_result(recipe, item.path, content, outputs)
-                provenance.write_text(text, "utf-8")
-            understood = image.describe(layout.axes)
-        return Record(
-            image=where(item.path),
-            content=content,
-            stamp=stamp,
-            outputs=outputs | {files.provenance.name: describe_output(files.provenance)},
-            summary=Summary(understood=understood, objects=count, planes=layout.chosen_count),
-        )
+            count = 0
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                file.write("[")
+                for place, index in enumerate(layout.chosen()):
+                    found = image.load(layout.number(index)) or []
+                    count += len(found)
+                    plane = {
+                        "file_name": image.item.path.name,
+                        "plane": dict(zip(layout.leading, index, strict=True)),
+                        "height": height,
+                        "width": width,
+                        "results": found,
+                    }
+                    file.write(("," if place else "") + "\n" + json.dumps(plane))
+                file.write("\n]\n")
+            return count
+
+        return write_single_file(image, write)
 
 
 Key = tuple[str, frozenset[tuple[str, int]]]
@@ -147,12 +115,12 @@ def _key(file: str, place: Mapping[str, int]) -> Key:
 
 
 def read_ids(annotations: Path) -> dict[Key, int]:
-    """Ids of images, by file and plane, from a file of COCO annotations.
+    """Read the ids of images, by file and plane, from a file of COCO annotations.
 
     Raises
     ------
     InputError
-        If it is none, or two images of it are one.
+        If the file is no COCO file, or lists an image twice.
     """
     ids: dict[Key, int] = {}
     for each in read_coco(annotations, images_only=True).images:
@@ -177,7 +145,7 @@ def check_ids(images: Iterable[Path], ids: Mapping[Key, int]) -> None:
         try:
             with open_image(path) as image:
                 layout = StackLayout(image.axes, image.shape)
-        # What cannot be opened fails by itself.
+        # An image that cannot be opened fails in the batch.
         except Exception:
             continue
         for index in layout.indices():
@@ -193,7 +161,7 @@ def check_ids(images: Iterable[Path], ids: Mapping[Key, int]) -> None:
 def id_of(
     ids: Mapping[Key, int], file: str, place: Mapping[str, int], only: bool = False
 ) -> int | None:
-    """The id of a plane; that of the file if it is its only one."""
+    """Return the id of a plane; that of the file if the plane is its only one."""
     found = ids.get(_key(file, place))
     return ids.get(_key(file, {})) if found is None and only else found
 
@@ -201,26 +169,26 @@ def id_of(
 def collect(
     files: Iterable[Path], output: Path, ids: Mapping[Key, int] | None = None
 ) -> tuple[Path, Path]:
-    """Put the proposals of all images into one file of COCO's results.
+    """Collect the proposals of all images in one file of COCO results.
 
     Parameters
     ----------
     files : iterable of Path
-        As :class:`ProposalsProduct` wrote them.
+        The files that :class:`ProposalsProduct` wrote.
     output : Path
-        Folder of the two files.
+        The folder for the two files.
     ids : mapping, optional
-        Ids of planes, see :func:`read_ids`; they are numbered from 1 on by default.
+        Ids of planes, see :func:`read_ids`; by default they are numbered from 1.
 
     Returns
     -------
     results, images : Path
-        COCO's results, and COCO's list of images, which says which id is which plane.
+        COCO results, and a COCO list of images, which gives the plane of each id.
 
     Raises
     ------
     InputError
-        If one of the files is none of these any more.
+        If one of the files was changed and cannot be read.
     """
     results, images = output / RESULTS, output / IMAGES
     listed: list[dict[str, Any]] = []

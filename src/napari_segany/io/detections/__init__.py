@@ -1,10 +1,10 @@
-"""Boxes and points that other programs found, as prompts.
+"""Boxes and points from other programs, as prompts.
 
 Tables of ImageJ, napari, scikit-image, TrackMate, QuPath, CellProfiler and this package, plain
 tables, COCO's JSON and YOLO's text.
 """
 
 from napari_segany.io.detections.reader import DIALECTS, read_detections
-from napari_segany.io.detections.types import Choices, Detection, Detections, TableImage
+from napari_segany.io.detections.types import Detection, Detections, TableImage, TableOptions
 
-__all__ = ["DIALECTS", "Choices", "Detection", "Detections", "TableImage", "read_detections"]
+__all__ = ["DIALECTS", "Detection", "Detections", "TableImage", "TableOptions", "read_detections"]

@@ -8,27 +8,29 @@ from typing import Any
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
 from napari_segany.io.coco import CocoImage, read_coco
-from napari_segany.io.detections.fitting import box_of_size
+from napari_segany.io.detections.placement import box_of_size
 from napari_segany.io.detections.types import (
-    Choices,
-    Entry,
-    Place,
+    ParsedTable,
+    PlanePosition,
     RowError,
+    TableEntry,
     TableImage,
-    Understood,
+    TableOptions,
 )
 
 
-def read(path: Path, image: TableImage, choices: Choices) -> Understood:
+def read(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     dataset = read_coco(path)
-    chosen = dataset.named(image.name) if image.name else dataset.images
+    chosen = dataset.images_of_file(image.name) if image.name else dataset.images
     if not chosen and len(dataset.images) == 1:
         chosen = dataset.images
-    several = len(chosen) > 1 and len({tuple(each.place.items()) for each in chosen}) < len(chosen)
-    if not chosen or several:
+    ambiguous = len(chosen) > 1 and len({tuple(each.place.items()) for each in chosen}) < len(
+        chosen
+    )
+    if not chosen or ambiguous:
         if not dataset.images:
-            return Understood(("COCO: no images",), [])
+            return ParsedTable(("COCO: no images",), [])
         which = f"{len(chosen)} of which are" if chosen else "none of which is"
         raise InputError(
             f"{path} is about {len(dataset.images)} images, {which} {image.name or 'known'}; it "
@@ -44,23 +46,23 @@ def read(path: Path, image: TableImage, choices: Choices) -> Understood:
     ours = {each.id: each for each in chosen}
     annotations = [each for each in dataset.annotations if each["image_id"] in ours]
     entries = [_entry(n, each, ours[each["image_id"]]) for n, each in enumerate(annotations, 1)]
-    said = "COCO: boxes from bbox"
+    description = "COCO: boxes from bbox"
     if len(dataset.images) > len(chosen):
-        said += f", of {len(chosen)} of {len(dataset.images)} images"
-    elif chosen[0].file and image.name and not dataset.named(image.name):
-        said += f", of the only image, {chosen[0].file}"
+        description += f", of {len(chosen)} of {len(dataset.images)} images"
+    elif chosen[0].file and image.name and not dataset.images_of_file(image.name):
+        description += f", of the only image, {chosen[0].file}"
     planes = {axis: axis for each in chosen for axis in each.place}
-    return Understood((said,), entries, planes)
+    return ParsedTable((description,), entries, planes)
 
 
-def _entry(number: int, each: Mapping[str, Any], image: CocoImage) -> Entry:
-    """One annotation; its number counts those of the same file."""
+def _entry(number: int, each: Mapping[str, Any], image: CocoImage) -> TableEntry:
+    """Return the entry of one annotation; its number counts those of the same image."""
     name = str(each["id"]) if type(each.get("id")) in (int, str) else ""
     where = f"annotation {name or number}"
-    return Entry(number, where, name, partial(_make, each, image))
+    return TableEntry(number, where, name, partial(_make, each, image))
 
 
-def _make(each: Mapping[str, Any], image: CocoImage) -> Sequence[tuple[ShapePrompt, Place]]:
+def _make(each: Mapping[str, Any], image: CocoImage) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
     if each.get("iscrowd"):
         raise RowError("it is a crowd and no single object")
     box = each.get("bbox")
@@ -69,12 +71,12 @@ def _make(each: Mapping[str, Any], image: CocoImage) -> Sequence[tuple[ShapeProm
             raise RowError(f"its bbox is {ascii(box)[:40]}, not 4 numbers")
         x, y, width, height = (float(n) for n in box)
     else:
-        x, y, width, height = _around(each.get("segmentation"))
+        x, y, width, height = _polygon_box(each.get("segmentation"))
     return [(box_of_size(y, x, height, width), image.place)]
 
 
-def _around(outlines: Any) -> tuple[float, float, float, float]:
-    """The box around polygons."""
+def _polygon_box(outlines: Any) -> tuple[float, float, float, float]:
+    """Return the bounding box of polygons."""
     parts = outlines if isinstance(outlines, list) else []
     if not parts or not all(_are_numbers(p) and len(p) % 2 == 0 and len(p) > 5 for p in parts):
         raise RowError("it has no bbox and no polygons")

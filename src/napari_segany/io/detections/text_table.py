@@ -1,4 +1,4 @@
-"""Text files as tables: encodings, separators, decimal commas, and cells by the column's name."""
+"""Text tables: encodings, separators, decimal commas, and cells by the column's name."""
 
 import csv
 import io
@@ -22,14 +22,14 @@ _MARKS = (
     (b"\xfe\xff", "utf-16"),
 )
 SEPARATORS = ("\t", ";", ",")
-"""What stands between cells, the surest first."""
+"""Separators of cells, the most certain first."""
 
 HEADERS = 4
-"""Lines among which the header is looked for."""
+"""Number of first lines among which the header is searched."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in whatever encoding programs write tables.
+    """Return the text of a file in any encoding that programs write tables in.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Row:
     cells : mapping
         Text by the column's name in lower case.
     fault : str
-        What is wrong with the row as a whole; empty if nothing is.
+        Fault of the row as a whole; empty without one.
     comma : bool
         Whether numbers have decimal commas.
     """
@@ -79,15 +79,15 @@ class Row:
 
     @property
     def where(self) -> str:
-        """The row in words."""
+        """Description of the row."""
         return f"row {self.number} (line {self.line})"
 
     def text(self, column: str) -> str:
-        """A cell as it is written, empty if there is none."""
+        """Return a cell as it is written, empty if there is none."""
         return self.cells.get(column.lower(), "")
 
     def value(self, column: str) -> float:
-        """A cell as a number; raises :class:`RowError` if it is none."""
+        """Return a cell as a number; raise :class:`RowError` if it is none."""
         if self.fault:
             raise RowError(self.fault)
         text = self.text(column)
@@ -97,13 +97,13 @@ class Row:
         return number
 
     def values(self, columns: Sequence[str]) -> list[float]:
-        """Several cells as numbers."""
+        """Return several cells as numbers."""
         return [self.value(column) for column in columns]
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table with a header.
+    """Table with a header.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Sheet:
     names : tuple of str
         The header's cells.
     rows : tuple of Row
-        What stands below it.
+        Rows below the header.
     decimal_comma : bool
         Whether numbers have decimal commas.
     """
@@ -128,22 +128,22 @@ class Sheet:
         return frozenset(name.lower() for name in self.names)
 
     def has(self, *columns: str) -> bool:
-        """True if all these columns are there, in whatever case."""
+        """Return True if all these columns exist, in any case."""
         return self.columns.issuperset(column.lower() for column in columns)
 
-    def first_of(self, columns: Iterable[str]) -> str | None:
-        """The first of some columns that is there and not empty throughout, as it is written."""
+    def first_filled(self, columns: Iterable[str]) -> str | None:
+        """Return the first of some columns that exists and has values, as it is spelled."""
         for column in columns:
             if self.has(column) and any(row.text(column) for row in self.rows):
-                return self.written(column)
+                return self.spelling(column)
         return None
 
-    def written(self, column: str) -> str:
-        """A column's name as it stands in the header."""
+    def spelling(self, column: str) -> str:
+        """Return a column's name as it is spelled in the header."""
         return next(name for name in self.names if name.lower() == column.lower())
 
-    def need(self, columns: Sequence[str], what: str) -> None:
-        """Raise InputError unless all columns are there, once each."""
+    def require(self, columns: Sequence[str], what: str) -> None:
+        """Raise InputError unless all columns exist exactly once."""
         missing = [column for column in columns if not self.has(column)]
         if missing:
             raise InputError(
@@ -160,18 +160,18 @@ class Sheet:
 
     @property
     def described(self) -> str:
-        """Names of the columns, not too many."""
+        """Names of the first columns, as text."""
         shown = ", ".join(repr(name) if name != name.strip() or not name else name
                           for name in self.names[:20])  # fmt: skip
         return shown + (f" and {len(self.names) - 20} more" if len(self.names) > 20 else "")
 
     def numbers(self, column: str) -> list[float]:
-        """All cells of a column that are numbers."""
+        """Return all cells of a column that are numbers."""
         values = (to_number(row.text(column), self.decimal_comma) for row in self.rows)
         return [value for value in values if value is not None]
 
-    def below(self, count: int) -> "Sheet":
-        """The same without its first rows, which are no data; rows are counted anew."""
+    def without_first(self, count: int) -> "Sheet":
+        """Return the table without its first rows; the others are numbered anew."""
         rows = tuple(
             Row(row.number - count, row.line, row.cells, row.fault, row.comma)
             for row in self.rows[count:]
@@ -180,7 +180,13 @@ class Sheet:
 
 
 def to_number(text: str, comma: bool = False) -> float | None:
-    """A finite number that is written out, or None."""
+    """Return the finite number that a text spells, or None.
+
+    Examples
+    --------
+    >>> to_number("1.5e3"), to_number("2,5", comma=True), to_number("n/a")
+    (1500.0, 2.5, None)
+    """
     text = text.strip().replace("\N{MINUS SIGN}", "-")
     text = text.replace(",", ".") if comma else text
     if not NUMBER.fullmatch(text):
@@ -191,7 +197,7 @@ def to_number(text: str, comma: bool = False) -> float | None:
 
 @dataclass(frozen=True)
 class Records:
-    """A file's lines as lists of cells, blank ones included.
+    """Lines of a file as lists of cells, blank ones included.
 
     Attributes
     ----------
@@ -200,7 +206,7 @@ class Records:
     lines : list
         All lines.
     separator : str
-        What stands between cells.
+        Separator of cells.
     """
 
     path: Path
@@ -217,7 +223,7 @@ class Records:
             If a cell is beyond all bounds.
         """
         first = text.lstrip("\r\n").split("\n", 1)[0].rstrip("\r")
-        if _is_separator_note([first]):
+        if _is_separator_hint([first]):
             separator = first[-1]
         else:
             bare = re.sub(r'"[^"]*"', "", first)
@@ -229,16 +235,16 @@ class Records:
         return cls(path, lines, separator)
 
     def headers(self) -> list[int]:
-        """Lines that may be the header: some programs write a line or two above it."""
+        """Return the lines that may be the header: some programs write a line or two above it."""
         filled = [
             number
             for number, line in enumerate(self.lines)
-            if any(map(str.strip, line)) and not _is_separator_note([self.separator.join(line)])
+            if any(map(str.strip, line)) and not _is_separator_hint([self.separator.join(line)])
         ]
         return filled[:HEADERS]
 
     def sheet(self, header: int) -> Sheet:
-        """The table whose header is the line of that index.
+        """Return the table whose header is the line of that index.
 
         Raises
         ------
@@ -246,8 +252,8 @@ class Records:
             If it is not clear whether commas are decimal ones.
         """
         names = tuple(name if name == " " else name.strip() for name in self.lines[header])
-        below = enumerate(self.lines[header + 1 :], header + 2)
-        body = [(number, line) for number, line in below if any(map(str.strip, line))]
+        without_first = enumerate(self.lines[header + 1 :], header + 2)
+        body = [(number, line) for number, line in without_first if any(map(str.strip, line))]
         comma = self._has_decimal_commas([line for _, line in body])
         rows = []
         for number, (position, line) in enumerate(body, start=1):
@@ -267,7 +273,7 @@ class Records:
         commas = [c for c in cells if c.count(",") == 1 and NUMBER.fullmatch(c.replace(",", "."))]
         points = [cell for cell in cells if "." in cell and NUMBER.fullmatch(cell)]
         if self.separator == "," and points:
-            # Whoever writes points and separates by commas has some other text there.
+            # With decimal points and separating commas, the other cells are text.
             return False
         # Between commas a quoted 1,234 is as likely a thousand.
         thousands = self.separator == "," and all(map(_THOUSANDS.fullmatch, commas))
@@ -280,6 +286,6 @@ class Records:
         return bool(commas)
 
 
-def _is_separator_note(line: Sequence[str]) -> bool:
-    """True for what some programs tell spreadsheets: sep=; for example."""
+def _is_separator_hint(line: Sequence[str]) -> bool:
+    """Return True for a separator hint to spreadsheets, such as ``sep=;``."""
     return len(line[0].strip()) == 5 and line[0].lower().startswith("sep=")

@@ -1,4 +1,4 @@
-"""A table's image, choices that people make beforehand, and the rows that are found in it."""
+"""Types of imported tables: the image, options, rows, and the objects found."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize
 
 Units = Literal["pixels", "calibrated"]
-Place = Mapping[str, int]
+PlanePosition = Mapping[str, int]
 """Index along axes by their letters."""
 
-SHOWN = 10
-"""Rows that a line names one by one."""
+MAX_LISTED = 10
+"""Rows that a remark names one by one."""
 
 
 @dataclass(frozen=True)
 class TableImage:
-    """The image that a table is about.
+    """Image that a table is about.
 
     Attributes
     ----------
@@ -42,20 +42,20 @@ class TableImage:
 
     @property
     def leading(self) -> dict[str, int]:
-        """The axes that count planes."""
+        """Lengths of the axes that count planes."""
         return {axis: length for axis, length in self.axes.items() if axis not in "CS"}
 
 
 @dataclass(frozen=True)
-class Choices:
-    """Choices that are not left to the table.
+class TableOptions:
+    """Options of reading a table, which override its own statements.
 
     Attributes
     ----------
     dialect : str, optional
-        Which program wrote it, by the names of :data:`napari_segany.io.detections.DIALECTS`.
+        Dialect of the table, by the names of :data:`napari_segany.io.detections.DIALECTS`.
     first_plane : {0, 1}, optional
-        What the table calls the first plane.
+        Number of the first plane in the table.
     units : {"pixels", "calibrated"}, optional
         Whether lengths are in pixels or in the unit of the image's pixel size.
     """
@@ -73,98 +73,98 @@ class Choices:
 
 @dataclass
 class Detection(ShapePrompt):
-    """One object to be asked for.
+    """One object of a table, as a prompt.
 
     Attributes
     ----------
     number : int
-        Which row of the table it comes from, counted from 1 below the header; where several rows
-        make an object, which object it is.
+        Row of the table, counted from 1 below the header; number of the object if several rows
+        make one.
     where : str
-        The same in words, such as "row 2 (line 3)"; lines count as a spreadsheet does.
+        Description of the row, such as "row 2 (line 3)"; lines count as a spreadsheet does.
     id : str
-        What the table calls it, exactly as it is written there; empty without a name.
+        Name in the table, exactly as it is written; empty without a name.
     place : mapping
-        Index of the plane along the image's axes, as far as the table says.
+        Index of the plane along the image's axes that the table states.
     """
 
     number: int = 0
     where: str = ""
     id: str = ""
-    place: Place = field(default_factory=dict)
+    place: PlanePosition = field(default_factory=dict)
 
-    def lies_in(self, plane: Place) -> bool:
-        """True if it may be asked for in a plane of the image."""
+    def lies_in(self, plane: PlanePosition) -> bool:
+        """Return True if the object can be in a plane of the image."""
         return all(plane[axis] == n for axis, n in self.place.items())
 
 
 class RowError(ValueError):
-    """A fault of one row, which is left out then."""
+    """Fault of one row, which is skipped."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A row, or rows that belong together, before anything in them is believed.
+class TableEntry:
+    """One object of a table, from one row or several, before its values are checked.
 
     Attributes
     ----------
     number, where, id
         See :class:`Detection`.
     make : callable
-        What the rows ask for, on one plane or several; places are by the table's own names. Raises
-        :class:`RowError` if there is something wrong with them.
+        Returns the prompts, on one plane or several; positions are by the table's own axes. Raises
+        :class:`RowError` if a value is wrong.
     """
 
     number: int
     where: str
     id: str
-    make: Callable[[], Sequence[tuple[ShapePrompt, Place]]]
+    make: Callable[[], Sequence[tuple[ShapePrompt, PlanePosition]]]
 
 
 @dataclass(frozen=True)
-class Understood:
-    """A table as one dialect understands it.
+class ParsedTable:
+    """Table as one dialect parses it.
 
     Attributes
     ----------
-    said : tuple of str
-        How the table was understood, part by part.
-    entries : sequence of Entry
+    descriptions : tuple of str
+        Description of the interpretation, part by part.
+    entries : sequence of TableEntry
         All rows.
     planes : mapping
         Names of the columns that say the plane, by axis; "" is the last axis.
     first_plane : int
-        What the table calls the first plane.
-    first_is_sure : bool
-        Whether the program always counts so.
+        Number of the first plane in the table.
+    first_is_known : bool
+        Whether the program always counts from there.
     overrides : tuple of str
-        Fields of :class:`Choices` that would have changed something.
+        Fields of :class:`TableOptions` that would have changed something.
     """
 
-    said: tuple[str, ...]
-    entries: Sequence[Entry]
+    descriptions: tuple[str, ...]
+    entries: Sequence[TableEntry]
     planes: Mapping[str, str] = field(default_factory=dict)
     first_plane: int = 0
-    first_is_sure: bool = True
+    first_is_known: bool = True
     overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The objects of a table, and what was made of the rest of it.
+    """Objects of a table, with remarks about the rows left out.
 
     Attributes
     ----------
     found : tuple of Detection
         In the order of the table.
     understood : str
-        How the table was understood, on one line.
+        Description of the interpretation, on one line.
     overrides : tuple of str
-        Fields of :class:`Choices` that would have changed that.
+        Fields of :class:`TableOptions` that would have changed that.
     count : int
-        How many rows, or groups of rows, are about this image.
+        Number of rows, or groups of rows, about this image.
     ids : tuple of str
-        What the table calls its rows, from the first to the last.
+        Names of the rows in the table, from the first to the last.
     skipped : tuple of str
         Rows that were left out, each with the reason.
     notes : tuple of str
@@ -186,16 +186,18 @@ class Detections:
         return iter(self.found)
 
     def remarks(self) -> list[str]:
-        """Remarks about single rows, on two lines at most."""
+        """Return remarks about single rows, on two lines at most."""
         lines = []
         if self.skipped:
-            lines.append(f"{len(self.skipped)} of {self.count} skipped: {several(self.skipped)}.")
+            lines.append(
+                f"{len(self.skipped)} of {self.count} skipped: {join_first(self.skipped)}."
+            )
         if self.notes:
-            lines.append(f"{several(self.notes)[:1].upper()}{several(self.notes)[1:]}.")
+            lines.append(f"{join_first(self.notes)[:1].upper()}{join_first(self.notes)[1:]}.")
         return lines
 
 
-def several(texts: Sequence[str]) -> str:
-    """The first few of many texts, and how many there are besides."""
-    rest = len(texts) - SHOWN
-    return "; ".join(texts[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+def join_first(texts: Sequence[str]) -> str:
+    """Join the first few of many texts, and the number of the others."""
+    rest = len(texts) - MAX_LISTED
+    return "; ".join(texts[:MAX_LISTED]) + (f"; and {rest} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""Lengths in tables: whether they are pixels, and how many pixels they are else."""
+"""Units of lengths in tables: pixels, or calibrated lengths with their scale."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,16 +8,16 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections.types import TableImage, Units
 
 Scale = tuple[float, float]
-"""Pixels along rows and columns (Y, X) that one unit of the table is."""
+"""Pixels along rows and columns (Y, X) in one unit of the table."""
 
 IN_PIXELS: Scale = (1.0, 1.0)
 
 _PRINTED = 0.0006
-"""By how much a number with three decimals, as programs print it, is off."""
+"""Rounding error of a number with three decimals, as programs print it."""
 
 
 def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = False) -> Scale:
-    """The scale of lengths in the image's unit (that of its columns), or in micrometres.
+    """Return the scale of lengths in the image's unit (that of its columns), or in micrometres.
 
     Raises
     ------
@@ -39,29 +39,29 @@ def calibrated(path: Path, image: TableImage, what: str, micrometres: bool = Fal
     return factors[0], factors[1]
 
 
-def scale_if_said(path: Path, image: TableImage, chosen: Units | None) -> Scale:
-    """The scale of a table that is in pixels unless somebody says that it is not."""
+def chosen_scale(path: Path, image: TableImage, chosen: Units | None) -> Scale:
+    """Return the scale of a table that is in pixels unless the options say calibrated."""
     return calibrated(path, image, "Lengths") if chosen == "calibrated" else IN_PIXELS
 
 
 def is_sized(image: TableImage) -> bool:
-    """True if the image says how large its pixels are."""
+    """Return True if the image states its pixel size."""
     return {"Y", "X"} <= set(image.pixel_size)
 
 
 def unit_of(image: TableImage) -> str:
-    """The unit of the image's pixel size."""
+    """Return the unit of the image's pixel size."""
     return image.pixel_size["X"][1] if "X" in image.pixel_size else "pixels"
 
 
-def scale_by_evidence(
+def inferred_scale(
     path: Path,
     image: TableImage,
     chosen: Units | None,
     lengths: Sequence[tuple[float, str]],
     areas: Sequence[float],
 ) -> Scale:
-    """The scale of a table by a program that knows pixel sizes, and may have used the image's.
+    """Return the scale of a table whose program knows pixel sizes, by its whole numbers.
 
     Boxes and areas of pixels are whole numbers of pixels, so they tell.
 
@@ -72,7 +72,7 @@ def scale_by_evidence(
     image : TableImage
         The image.
     chosen : {"pixels", "calibrated"}, optional
-        What was said beforehand.
+        Units chosen in the options.
     lengths : sequence
         Numbers that are whole in pixels, with their axis, "Y" or "X".
     areas : sequence of float

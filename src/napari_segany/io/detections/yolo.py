@@ -6,34 +6,34 @@ from pathlib import Path
 
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
-from napari_segany.io.detections.fitting import box_of_size
+from napari_segany.io.detections.placement import box_of_size
 from napari_segany.io.detections.text_table import to_number
 from napari_segany.io.detections.types import (
-    Choices,
-    Entry,
-    Place,
+    ParsedTable,
+    PlanePosition,
     RowError,
+    TableEntry,
     TableImage,
-    Understood,
+    TableOptions,
 )
 
 LEAST = 5
-"""Numbers on a line: class, middle and size."""
+"""Least numbers on a line: class, centre and size."""
 
 
-def fits(text: str) -> bool:
-    """True if the first line is one of YOLO's: numbers with spaces between and no header."""
+def matches(text: str) -> bool:
+    """Return True if the first line is one of YOLO's: numbers separated by spaces, no header."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     return (
         bool(lines) and len(lines[0]) >= LEAST and all(to_number(n) is not None for n in lines[0])
     )
 
 
-def read(path: Path, text: str, image: TableImage, choices: Choices) -> Understood:
+def read(path: Path, text: str, image: TableImage, options: TableOptions) -> ParsedTable:
     """See :data:`napari_segany.io.detections.reader.DIALECTS`."""
     lines = [(n, line.split()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     entries = [
-        Entry(row, f"row {row} (line {n})", "", partial(_make, words, image.shape))
+        TableEntry(row, f"row {row} (line {n})", "", partial(_make, words, image.shape))
         for row, (n, words) in enumerate(lines, start=1)
     ]
     values = [to_number(word) for _, words in lines for word in words[1:5]]
@@ -42,12 +42,14 @@ def read(path: Path, text: str, image: TableImage, choices: Choices) -> Understo
             f"{path} holds numbers above 1 only, so they are no fractions of the image as YOLO "
             "writes them. Save it as CSV, with a header such as x_center,y_center,width,height."
         )
-    return Understood(
+    return ParsedTable(
         ("YOLO: boxes, and boxes around polygons, as fractions of the image",), entries
     )
 
 
-def _make(words: Sequence[str], shape: tuple[int, int]) -> Sequence[tuple[ShapePrompt, Place]]:
+def _make(
+    words: Sequence[str], shape: tuple[int, int]
+) -> Sequence[tuple[ShapePrompt, PlanePosition]]:
     height, width = shape
     numbers = []
     for word in words[1:]:

@@ -1,4 +1,4 @@
-"""COCO's JSON of instances."""
+"""Export to COCO's instance JSON."""
 
 import json
 import tempfile
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.io.coco import image_entry
-from napari_segany.io.exports.plane import IN_MEMORY, Exported, ResultPlane
+from napari_segany.io.exports.plane import IN_MEMORY, ExportedImage, ResultPlane
 
 
 class CocoExport:
-    """COCO's instance format: an image a plane, masks as run lengths, overlaps kept.
+    """COCO's instance format: an image per plane, masks as run lengths, overlaps kept.
 
     Ids of annotations are those in the label image; see :mod:`napari_segany.io.coco` for the names
     of planes.
     """
 
-    def __init__(self, about: Exported) -> None:
+    def __init__(self, about: ExportedImage) -> None:
         self._file, self._is_single = about.file, about.layout.plane_count == 1
         self._spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115
             max_size=IN_MEMORY, mode="w+", encoding="utf-8"

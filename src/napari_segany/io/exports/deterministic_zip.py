@@ -1,4 +1,4 @@
-"""Zip files that are the same bytes whenever they are written."""
+"""Zip files with the same bytes for the same content."""
 
 import tempfile
 import zipfile
@@ -7,11 +7,11 @@ from pathlib import Path
 from napari_segany.io.exports.plane import IN_MEMORY
 
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip file can hold."""
+"""Earliest time that a zip file can hold."""
 
 
 class DeterministicZip:
-    """Entries on their way into a zip file; memory stays bounded by spilling to disk."""
+    """Zip file under construction; memory stays bounded by spilling to disk."""
 
     def __init__(self) -> None:
         self._spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
@@ -26,7 +26,7 @@ class DeterministicZip:
         self._zip.writestr(entry, content)
 
     def save(self, path: Path) -> None:
-        """Write everything; no more can be added."""
+        """Write all entries to a file; no more can be added."""
         self._zip.close()
         self._spool.seek(0)
         with path.open("wb") as file:
@@ -34,6 +34,6 @@ class DeterministicZip:
                 file.write(chunk)
 
     def close(self) -> None:
-        """Let go of the temporary file."""
+        """Delete the temporary file."""
         self._zip.close()
         self._spool.close()

@@ -1,4 +1,4 @@
-"""Stacks to look at: every plane outlined, and every mask by itself."""
+"""Export to TIFF stacks: an overlay per plane, or a page per mask."""
 
 import shutil
 import tempfile
@@ -10,17 +10,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_segany.core.intensity import to_rgb
-from napari_segany.io.exports.plane import Exported, ResultPlane
+from napari_segany.io.exports.plane import ExportedImage, ResultPlane
 from napari_segany.io.overlay import draw_overlay
 
 
-class _Pages:
-    """Pages of one size on their way into a TIFF file."""
+class _PageWriter:
+    """TIFF file under construction, with pages of one size."""
 
     def __init__(self) -> None:
         # tifffile wants a file with a name.
         self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115
-        # How many pages there will be is not known, so no size is too large.
+        # The number of pages is not known beforehand, so any size must be possible.
         self._tiff = tifffile.TiffWriter(self._file.file, bigtiff=True)
 
     def write(self, page: NDArray[np.uint8], **tags: Any) -> None:
@@ -41,10 +41,10 @@ class _Pages:
         self._file.close()
 
 
-class OverlayExport(_Pages):
-    """A TIFF stack of pictures, one a plane, with every object outlined."""
+class OverlayExport(_PageWriter):
+    """TIFF stack of overlays, one per plane, with every object outlined."""
 
-    def __init__(self, about: Exported) -> None:
+    def __init__(self, about: ExportedImage) -> None:
         super().__init__()
         self._limits = about.limits
 
@@ -54,13 +54,13 @@ class OverlayExport(_Pages):
         self.write(draw_overlay(rgb, plane.labels), photometric="rgb", predictor=True)
 
 
-class MaskExport(_Pages):
-    """A TIFF stack with a page an object, in the order of ids, 255 where its mask is.
+class MaskExport(_PageWriter):
+    """TIFF stack with a page per object, in the order of ids, 255 inside its mask.
 
     Masks are whole here, also where another object lies over them in the labels.
     """
 
-    def __init__(self, about: Exported) -> None:
+    def __init__(self, about: ExportedImage) -> None:
         super().__init__()
         self._shape = about.layout.labels_shape[-2:]
         self._count = 0

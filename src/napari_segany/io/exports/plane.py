@@ -1,4 +1,4 @@
-"""What an export is given: one plane of a result at a time."""
+"""Export protocol, and the planes that exports receive one at a time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ IN_MEMORY = 16 * 2**20
 
 
 @dataclass(frozen=True)
-class Exported:
-    """The image that a result belongs to.
+class ExportedImage:
+    """Image that a result belongs to.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Exported:
     layout : StackLayout
         Its planes.
     limits : tuple or None
-        Intensity limits of pictures; None for each plane's own.
+        Intensity limits of overlays; None for each plane's own.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ResultPlane:
     labels : ndarray
         (Y, X), ids from 1 on.
     first : int
-        What id 1 is in the whole stack.
+        Id in the whole stack of the plane's id 1.
     masks : MaskSet
         The mask of each id, in order; they may overlap.
     """
@@ -65,21 +65,21 @@ class ResultPlane:
 
     @property
     def suffix(self) -> str:
-        """What tells the planes of a stack apart in names, such as "_T000_Z012"."""
+        """Suffix of the plane in names, such as "_T000_Z012"."""
         return plane_suffix(self.place)
 
 
 class Export(Protocol):
-    """Takes one plane after the other and writes a file at the end."""
+    """Protocol of exports: planes are added one after the other, and saved at the end."""
 
     def add(self, plane: ResultPlane) -> None:
-        """Take the next plane."""
+        """Add the next plane."""
         ...
 
     def save(self, path: Path) -> None:
-        """Write everything."""
+        """Write all planes to a file."""
         ...
 
     def close(self) -> None:
-        """Let go of temporary files."""
+        """Delete temporary files."""
         ...

@@ -1,4 +1,4 @@
-"""ROIs for ImageJ and Fiji."""
+"""Export to ROIs of ImageJ and Fiji."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ from roifile import ImagejRoi
 
 from napari_segany.io.exports.deterministic_zip import DeterministicZip
 from napari_segany.io.exports.outline import outline, parts_of
-from napari_segany.io.exports.plane import Exported, ResultPlane
+from napari_segany.io.exports.plane import ExportedImage, ResultPlane
 
 
 class RoiExport:
-    """A zip of ROIs for ImageJ: an outline for each connected part of an object, holes filled.
+    """Zip of ImageJ ROIs: an outline per connected component of an object, holes filled.
 
     An outline goes around the centres of the object's pixels, so that ImageJ makes the same pixels
     of it. It is named by the object's id, with the number of the part if there are several.
     """
 
-    def __init__(self, about: Exported) -> None:
+    def __init__(self, about: ExportedImage) -> None:
         self._zip = DeterministicZip()
 
     def add(self, plane: ResultPlane) -> None:

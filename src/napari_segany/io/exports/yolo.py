@@ -1,4 +1,4 @@
-"""Polygons in YOLO's text format."""
+"""Export to polygons in YOLO's text format."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from napari_segany.io.exports.deterministic_zip import DeterministicZip
 from napari_segany.io.exports.outline import outline, parts_of
-from napari_segany.io.exports.plane import Exported, ResultPlane
+from napari_segany.io.exports.plane import ExportedImage, ResultPlane
 
 
 class YoloExport:
-    """A zip with a text file a plane: for each object, class 0 and a polygon.
+    """Zip with a text file per plane: class 0 and a polygon for each object.
 
     Coordinates are fractions of the image's width and height, x before y, measured from its corner.
     Of an object in several parts the largest is written, for the format holds one polygon a line.
     """
 
-    def __init__(self, about: Exported) -> None:
+    def __init__(self, about: ExportedImage) -> None:
         self._name = about.name
         self._zip = DeterministicZip()
 

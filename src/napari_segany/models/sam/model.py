@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
@@ -24,7 +24,6 @@ from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.decoder.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
 from napari_segany.weights.catalog import ModelDefaults
-from napari_segany.weights.download import FetchProgress
 from napari_segany.weights.resolve import Weights, find, load_weights, resolve
 
 
@@ -256,7 +255,7 @@ def load_model(
     *,
     device: str = "auto",
     precision: Literal["auto"] | Precision = "auto",
-    progress: FetchProgress | None = None,
+    progress: Progress | None = None,
 ) -> SamModel:
     """Load a model, fetching its weights if need be.
 

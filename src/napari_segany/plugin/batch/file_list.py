@@ -1,98 +1,33 @@
-"""A batch as the widget has it: files, what is understood of them, and what became of each."""
+"""The files of the Batch dock: what is read of each file, and the outcome of each."""
 
 import os
-import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.cluster import ModelRequest, connect
-from napari_segany.batch.executor import Executor, LocalExecutor
+from napari_segany.batch.batch_run import BatchRun, load_requested_model
+from napari_segany.batch.command import as_command
 from napari_segany.batch.inputs import find_inputs, name_results
-from napari_segany.batch.plan import FAILED, Batch, Item, Outcome, ReadOptions, inspect, sentence
-from napari_segany.batch.products.labels import LABELS_PRODUCT
-from napari_segany.batch.run import BatchProgress, note_failure, run
-from napari_segany.core.callbacks import ShouldStop
-from napari_segany.core.planes import Range
+from napari_segany.batch.options import BatchOptions
+from napari_segany.batch.plan import FAILED, Outcome, ReadOptions, inspect, sentence
+from napari_segany.batch.protocol import Item
+from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.io.result_files import Outputs
-from napari_segany.models.sam.model import SamModel, load_model
-from napari_segany.recipe import LabelParams, Normalise, Recipe
+from napari_segany.models.sam.model import SamModel
 
 HERE = "here"
+"""The entry of the dock for computing in this process."""
 
-
-@dataclass(frozen=True)
-class BatchSettings:
-    """Everything a batch does but its files.
-
-    Attributes
-    ----------
-    output : Path
-        The folder with the results.
-    params, labels, faithful, axes, channels, normalise, planes
-        As in a recipe; axes "auto" are each file's own.
-    outputs : Outputs
-        Which files are wanted.
-    where : str
-        "here", or what ``--dask`` takes.
-    overwrite : bool
-        Do everything anew.
-    request : ModelRequest
-        Who is asked.
-    recipe : Recipe or None
-        What all of this came from; its weights are asked for.
-    """
-
-    output: Path
-    params: AutomaticParams = field(default_factory=AutomaticParams)
-    labels: LabelParams = field(default_factory=LabelParams)
-    faithful: bool = False
-    axes: str = "auto"
-    channels: tuple[int, ...] = (0,)
-    normalise: Normalise = "plane"
-    planes: tuple[Range, ...] = ()
-    outputs: Outputs = field(default_factory=Outputs)
-    where: str = HERE
-    overwrite: bool = False
-    request: ModelRequest = field(default_factory=ModelRequest)
-    recipe: Recipe | None = None
-
-    def with_recipe(self, recipe: Recipe) -> "BatchSettings":
-        """The same as a recipe does it."""
-        return replace(
-            self,
-            params=recipe.params,
-            labels=recipe.labels,
-            faithful=recipe.faithful,
-            axes=recipe.axes or "auto",
-            channels=recipe.channels,
-            normalise=recipe.normalise,
-            planes=recipe.planes,
-            request=replace(self.request, model=recipe.model, precision=recipe.precision),
-            recipe=recipe,
-        )
-
-    @property
-    def reading(self) -> ReadOptions:
-        """How files are to be understood."""
-        return ReadOptions(self.axes, self.channels, self.planes, usual=self.recipe is not None)
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What makes the recipe, once there is a model."""
-        return {
-            "params": self.params,
-            "labels": self.labels,
-            "faithful": self.faithful,
-            "axes": self.axes,
-            "channels": self.channels,
-            "normalise": self.normalise,
-            "planes": self.planes,
-        }
+STATES = {
+    "done": "done",
+    "partly": "done in part",
+    "same": "done before",
+    "edited": "done before, changed by hand since",
+    "locked": "another process works on it",
+    "failed": "failed",
+}
+"""The words for the state of an outcome."""
 
 
 @dataclass
@@ -104,17 +39,17 @@ class FileRow:
     path : Path
         The image.
     axes : str
-        Axes that a person set; empty for the file's own.
+        Axes that the user set; empty for those of the file.
     understood : str
         Its axes, size, type and pixel size in words, or why it cannot be read.
     state : str
-        What became of it.
+        Its state or outcome in words.
     readable : bool
-        Whether it could be opened.
+        False if it cannot be opened.
     place : str
-        The folder it lies in below the one that was added; its results go to one of that name.
-    taken : str
-        Axes that it goes by because those of the recipe do not fit; known once it was looked at.
+        Its subfolder below the folder that was added; the results get the same subfolder.
+    own_axes : str
+        Axes of the file if those of the recipe do not fit; known once the file was inspected.
     """
 
     path: Path
@@ -123,27 +58,33 @@ class FileRow:
     state: str = ""
     readable: bool = True
     place: str = ""
-    taken: str = ""
+    own_axes: str = ""
 
 
-STATES = {
-    "done": "done",
-    "partly": "done in part",
-    "same": "done before",
-    "edited": "done before, changed by hand since",
-    "elsewhere": "another process is at it",
-    "failed": "failed",
-}
+@dataclass(frozen=True)
+class InspectedFile:
+    """The result of opening one file.
+
+    Attributes
+    ----------
+    path, understood, readable, own_axes
+        See :class:`FileRow`.
+    """
+
+    path: Path
+    understood: str
+    readable: bool = True
+    own_axes: str = ""
 
 
 class FileList:
-    """The files of a batch, and what became of them."""
+    """The files of a batch and their outcomes."""
 
     def __init__(self, rows: Iterable[FileRow] = ()) -> None:
         self.rows: list[FileRow] = list(rows)
 
     def add(self, given: Iterable[str | Path]) -> list[FileRow]:
-        """Add files, the images of folders, and what patterns match; returns those that are new.
+        """Add files, the images of folders, and matches of patterns; return the new rows.
 
         Raises
         ------
@@ -161,194 +102,100 @@ class FileList:
         return new
 
     def remove(self, numbers: Iterable[int]) -> None:
-        """Take files out of the list."""
+        """Remove files from the list."""
         gone = set(numbers)
         self.rows = [row for n, row in enumerate(self.rows) if n not in gone]
 
-    def look(self, reading: ReadOptions) -> list[tuple[Path, str, bool, str]]:
-        """What is understood of each file; opens all of them, so call it in another thread."""
-        paths = {row.path: row.axes for row in self.rows}
-        files: dict[Path, Any] = dict.fromkeys(paths)
-        seen = []
-        for found in inspect(files, reading, paths):
+    def inspect_files(self, options: ReadOptions) -> list[InspectedFile]:
+        """Open all files and describe each; slow, so call it from another thread."""
+        axes_of = {row.path: row.axes for row in self.rows}
+        files: dict[Path, Any] = dict.fromkeys(axes_of)
+        inspected = []
+        for found in inspect(files, options, axes_of):
             if isinstance(found, Item):
-                seen.append(
-                    (found.path, " ".join([found.understood, *found.notes]), True, found.axes)
-                )
+                text = " ".join([found.understood, *found.notes])
+                inspected.append(InspectedFile(found.path, text, own_axes=found.axes))
             else:
-                seen.append((found[0], sentence(found[1]), False, ""))
-        return seen
+                inspected.append(InspectedFile(found[0], sentence(found[1]), readable=False))
+        return inspected
 
-    def show(self, seen: Iterable[tuple[Path, str, bool, str]]) -> None:
-        """Take up what :meth:`look` found."""
-        by_path = {path: (text, good, taken) for path, text, good, taken in seen}
+    def show_inspected(self, inspected: Iterable[InspectedFile]) -> None:
+        """Write the result of :meth:`inspect_files` into the rows."""
+        by_path = {each.path: each for each in inspected}
         for row in self.rows:
-            if row.path in by_path:
-                row.understood, row.readable, row.taken = by_path[row.path]
+            if (found := by_path.get(row.path)) is not None:
+                row.understood, row.readable = found.understood, found.readable
+                row.own_axes = found.own_axes
 
-    def work(
+    def prepare_run(
         self,
-        settings: BatchSettings,
+        options: BatchOptions,
         model: SamModel | None,
-        told: Callable[[Outcome], None],
-        progress: BatchProgress,
+        on_outcome: Callable[[Outcome], None],
+        progress: OnBatchEvent,
     ) -> Callable[[ShouldStop], int]:
-        """How to do the batch; what is returned is called in another thread, gives the failures.
+        """Return a function that runs the batch in another thread and returns the failures.
 
         Parameters
         ----------
-        settings : BatchSettings
-            What to do.
+        options : BatchOptions
+            The options.
         model : SamModel or None
-            Who is asked, None to load it first.
-        told : callable
+            The model; None loads the requested one.
+        on_outcome : callable
             Called with the outcome of each image.
         progress : callable
-            Called with planes done and in all.
+            Called with the planes that are done.
 
         Raises
         ------
         InputError
-            If there are no files, or two would have results of one name.
+            If there are no files, or the results of two would have the same name.
         """
         if not self.rows:
             raise InputError("Add images first: drop them here, or press Add.")
         named = name_results(
-            {row.path: row.place for row in self.rows}, settings.output, "recipe", settings.outputs
+            {row.path: row.place for row in self.rows}, options.output, "recipe", options.outputs
         )
-        own = {row.path: row.axes for row in self.rows}
+        run = BatchRun(
+            options,
+            named,
+            axes_of={row.path: row.axes for row in self.rows},
+            load_model=load_requested_model if model is None else lambda _: model,
+        )
 
-        def do(should_stop: ShouldStop) -> int:
-            items, failures = [], 0
-            for found in inspect(named, settings.reading, own):
-                if isinstance(found, Item):
-                    items.append(found)
-                    continue
-                path, error = found
-                text = sentence(error)
-                text = text if str(path) in text else f"{path}: {text}"
-                note_failure(settings.output, named[path].name, path, text)
-                told(Outcome(path, "failed", error=text))
-                failures += 1
-            if items:
-                with _executor(settings, model) as where:
-                    recipe = where.make_recipe(**settings.given)
-                    _check_weights(recipe, settings.recipe)
-                    overwrite = settings.overwrite
-                    batch = Batch(
-                        tuple(items), settings.output, recipe, LABELS_PRODUCT, overwrite=overwrite
-                    )
-                    for outcome in run(batch, where, progress=progress, should_stop=should_stop):
-                        failures += outcome.state in FAILED
-                        told(outcome)
+        def work(should_stop: ShouldStop) -> int:
+            failures = 0
+            for outcome in run.outcomes(progress, should_stop):
+                failures += outcome.state in FAILED
+                on_outcome(outcome)
             return failures
 
-        return do
+        return work
 
-    def take(self, outcome: Outcome) -> None:
-        """Note what became of a file."""
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Write the outcome of an image into its row."""
         for row in self.rows:
             if row.path == outcome.path:
                 row.state = STATES[outcome.state]
                 if outcome.state == "failed":
                     row.state = "failed: " + outcome.error.removeprefix(f"{row.path}: ")
-                elif outcome.state != "elsewhere":
+                elif outcome.state != "locked":
                     row.state += f", {outcome.objects} objects"
-                    told = (*outcome.failed_planes, *outcome.notes)
-                    row.state += "".join(f"; {each}" for each in told)
+                    remarks = (*outcome.failed_planes, *outcome.notes)
+                    row.state += "".join(f"; {each}" for each in remarks)
 
+    def as_command(self, options: BatchOptions) -> str:
+        """Return the command line of the batch; see :func:`napari_segany.batch.command.as_command`.
 
-def _check_weights(recipe: Recipe, asked: Recipe | None) -> None:
-    """Another model may be chosen for a recipe, but not another one under the same name."""
-    if asked is None or recipe.model != asked.model:
-        return
-    if recipe.weights_sha256 != asked.weights_sha256:
-        raise InputError(
-            f"The recipe was made with other weights of {asked.model} (sha256 "
-            f"{asked.weights_sha256[:12]}...) than those here ({recipe.weights_sha256[:12]}...)."
-        )
-
-
-@contextmanager
-def _executor(settings: BatchSettings, model: SamModel | None) -> Iterator[Executor]:
-    if settings.where != HERE:
-        with connect(settings.where, None, settings.request) as cluster:
-            yield cluster
-        return
-    if model is None:
-        request: Any = settings.request
-        model = load_model(request.model, device=request.device, precision=request.precision)
-    yield LocalExecutor(model)
-
-
-def as_command(files: FileList, settings: BatchSettings) -> str:
-    """The same batch for a terminal or a cluster.
-
-    Raises
-    ------
-    InputError
-        If no command can say it.
-    """
-    if settings.params.point_grids is not None:
-        raise InputError(
-            "Points of one's own do not fit into a command; save the recipe, and give that file "
-            "with --recipe."
-        )
-    request, outputs = settings.request, settings.outputs
-    command = ["napari-segany", "segment", *(_operand(row.path) for row in files.rows)]
-    command += ["-o", str(settings.output), "--model", request.model]
-    for flag, value in (("--device", request.device), ("--precision", request.precision)):
-        command += [] if value == "auto" else [flag, value]
-    command += _parameters(settings.params, settings.labels)
-    if settings.faithful:
-        command.append("--faithful")
-    command += _axes(files, settings)
-    command += ["--channel", ",".join(map(str, settings.channels))]
-    if settings.planes:
-        parts = [f"{axis}={a}:{b}" if axis else f"{a}:{b}" for axis, a, b in settings.planes]
-        command += ["--planes", ",".join(parts)]
-    if isinstance(settings.normalise, str):
-        command += ["--normalise", settings.normalise]
-    else:
-        numbers = [n for pair in settings.normalise for n in pair]
-        command.append("--normalise=" + ",".join(f"{n:.17g}" for n in numbers))
-    command += ["--labels", outputs.labels, "--table-format", outputs.table]
-    if outputs.exports:
-        command += ["--export", *outputs.exports]
-    if settings.where != HERE:
-        command += ["--dask", settings.where]
-    if settings.overwrite:
-        command.append("--overwrite")
-    return shlex.join(command)
-
-
-def _operand(path: Path) -> str:
-    """A file's name, which no option may look like."""
-    return f"./{path}" if str(path).startswith("-") else str(path)
-
-
-def _parameters(params: AutomaticParams, labels: LabelParams) -> list[str]:
-    """Options for parameters that are not the usual ones."""
-    words: list[str] = []
-    for given, usual in ((params, AutomaticParams()), (labels, LabelParams())):
-        for each in fields(given):
-            value, flag = getattr(given, each.name), "--" + each.name.replace("_", "-")
-            if given is labels and each.name == "min_area":
-                # An option of that name is for masks, and sets this, too.
-                if value != (params.min_area or 0):
-                    words += ["--min-object-area", str(value)]
-            elif value not in (None, getattr(usual, each.name)):
-                words += [flag] if value is True else [flag, str(value)]
-    return words
-
-
-def _axes(files: FileList, settings: BatchSettings) -> list[str]:
-    """Options for axes: of all files, or of those that have others."""
-    own = {row.axes for row in files.rows}
-    if len(own) == 1 and own != {""}:
-        return ["--axes", *own]
-    words = [] if settings.axes == "auto" else ["--axes", settings.axes]
-    for row in files.rows:
-        axes = row.axes or row.taken
-        words += ["--axes-of", _operand(row.path), axes] if axes else []
-    return words
+        Raises
+        ------
+        InputError
+            If no command can express the options.
+        """
+        paths = [row.path for row in self.rows]
+        set_by_user = {row.axes for row in self.rows}
+        if len(set_by_user) == 1 and set_by_user != {""}:
+            return as_command(paths, replace(options, axes=set_by_user.pop()))
+        axes_of = {row.path: row.axes or row.own_axes for row in self.rows}
+        return as_command(paths, options, axes_of)

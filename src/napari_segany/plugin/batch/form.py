@@ -44,7 +44,7 @@ class BatchForm(QWidget):
         self.search = GeneratorForm()
         self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
         self.channels_line = with_tip(
-            QLineEdit("0"), "Channel to look at, from 0, or two or three seen as colours: 0,1,2"
+            QLineEdit("0"), "Channel to use, from 0, or two or three shown as colours: 0,1,2"
         )
         self.output_line = with_tip(QLineEdit("results"), "The folder for the results")
         self.where = with_tip(
@@ -61,7 +61,7 @@ class BatchForm(QWidget):
         }
         self.overwrite = with_tip(
             QCheckBox("do everything anew"),
-            "Replace files that are there, whoever made or changed them",
+            "Replace existing files, also those changed by hand",
         )
         recipe = form((("Recipe", row(load, save)), ("", self.recipe_line), ("Model", picker)))
         results = form(
@@ -118,9 +118,10 @@ class BatchForm(QWidget):
         )
 
     @property
-    def executor(self) -> str:
-        """Executor of the batch: "here", or the value of ``--dask``."""
-        return self.where.currentText().strip() or HERE
+    def cluster(self) -> str | None:
+        """Value of ``--dask``, None to compute in this process."""
+        address: str = self.where.currentText().strip()
+        return None if address in ("", HERE) else address
 
 
 def described(recipe: Recipe) -> str:

@@ -9,13 +9,14 @@ from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_segany.batch.cluster import ModelRequest
+from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
+from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.sam.model import SamModel
-from napari_segany.plugin.batch.file_list import HERE, BatchSettings, FileList, as_command
+from napari_segany.plugin.batch.file_list import FileList, InspectedFile
 from napari_segany.plugin.batch.file_table import FileTable
 from napari_segany.plugin.batch.form import BatchForm, described, duration
 from napari_segany.plugin.batch.result_layers import result_layers
@@ -63,14 +64,14 @@ class BatchWidget(ModelDock):
     """
 
     _told = Signal(object)
-    _moved = Signal(str, float, int)
+    _moved = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.files = FileList()
         self.outcomes: list[Outcome] = []
         self.running = False
-        self._base = BatchSettings(Path("results"))
+        self._base = BatchOptions(Path("results"))
         # Value set by a recipe; until the control is moved it stands for that of the recipe.
         self._smallest_put = 0.0
         self.connect_model(PendingModel())
@@ -99,21 +100,21 @@ class BatchWidget(ModelDock):
         self.form.channels = channels
 
     @property
-    def settings(self) -> BatchSettings:
-        """Settings that the controls show."""
+    def options(self) -> BatchOptions:
+        """The options that the controls hold."""
         labels = self._base.labels
         if self.form.min_area.value() != self._smallest_put:
             labels = replace(labels, min_area=int(self.form.min_area.value()))
+        # Another model may be chosen for a recipe, but not other weights of the same model.
         return replace(
-            self._base,
+            self._base.with_model(self._request),
             output=self.output,
             params=self.form.search.params,
             labels=labels,
             channels=self.channels,
             outputs=self.form.outputs,
-            where=self.form.executor,
+            cluster=self.form.cluster,
             overwrite=self.form.overwrite.isChecked(),
-            request=self._request,
         )
 
     @property
@@ -173,11 +174,9 @@ class BatchWidget(ModelDock):
         """Show the recipe in use, and whether the controls differ from it."""
         recipe = self._base.recipe
         if recipe is not None:
-            now = self.settings
-            same = (now.params, now.labels, now.channels) == (
-                *(recipe.params, recipe.labels),
-                recipe.channels,
-            )
+            now = self.options
+            followed = recipe.params, recipe.labels, recipe.channels
+            same = (now.params, now.labels, now.channels) == followed
             self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
@@ -198,7 +197,7 @@ class BatchWidget(ModelDock):
         return target
 
     def _write_recipe(self, model: SamModel, path: Path) -> None:
-        write_recipe(make_recipe(model, **self.settings.given), path)
+        write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
     def start(self, wait: bool = False) -> list[Outcome]:
@@ -216,23 +215,23 @@ class BatchWidget(ModelDock):
         """
         if self.running:
             raise InputError("A batch is running; stop it first.")
-        settings = self.settings
-        # Impossible settings are refused before the model is loaded.
-        self._work(settings, None)
+        options = self.options
+        # Impossible options are refused before the model is loaded.
+        self._work(options, None)
 
         def begin() -> None:
-            if settings.where == HERE:
-                self._pending.with_model(lambda model: self._run(settings, model))
+            if options.is_local:
+                self._pending.with_model(lambda model: self._run(options, model))
             else:
-                self._run(settings, None)
+                self._run(options, None)
 
         self.run_when_ready(begin, wait)
         return self.outcomes
 
-    def _work(self, settings: BatchSettings, model: SamModel | None) -> Work:
-        return self.files.work(settings, model, self._told.emit, self._moved.emit)
+    def _work(self, options: BatchOptions, model: SamModel | None) -> Work:
+        return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
-    def _run(self, settings: BatchSettings, model: SamModel | None) -> None:
+    def _run(self, options: BatchOptions, model: SamModel | None) -> None:
         if self.running:
             # Start was pressed twice before the model was loaded.
             return
@@ -242,7 +241,7 @@ class BatchWidget(ModelDock):
             each.state = "waiting"
         self.say("Running ...")
         self.jobs.submit(
-            "batch", Priority.VIEW, self._work(settings, model), self._on_done, self._on_failed
+            "batch", Priority.VIEW, self._work(options, model), self._on_done, self._on_failed
         )
         self._refresh()
 
@@ -273,7 +272,7 @@ class BatchWidget(ModelDock):
 
     def copy_command(self) -> str:
         """Copy a command line for the same batch to the clipboard, and return it."""
-        command = as_command(self.files, self.settings)
+        command = self.files.as_command(self.options)
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(command)
@@ -335,18 +334,18 @@ class BatchWidget(ModelDock):
     # Showing --------------------------------------------------------------------------------
 
     def _inspect_files(self) -> None:
-        reading = self.settings.reading
+        options = self.options.read_options
         self.jobs.submit(
             "look",
             Priority.REQUEST,
-            lambda _: self.files.look(reading),
+            lambda _: self.files.inspect_files(options),
             self._on_inspected,
             self.message.say_error,
         )
         self._refresh()
 
-    def _on_inspected(self, seen: Any) -> None:
-        self.files.show(seen)
+    def _on_inspected(self, inspected: list[InspectedFile]) -> None:
+        self.files.show_inspected(inspected)
         self._refresh()
 
     def _on_channels(self) -> None:
@@ -362,16 +361,17 @@ class BatchWidget(ModelDock):
 
     def _on_told(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self.files.take(outcome)
+        self.files.show_outcome(outcome)
         self._refresh()
 
-    def _on_moved(self, name: str, done: float, total: int) -> None:
+    def _on_moved(self, event: BatchEvent) -> None:
         if not self.running:
             return
         self.say("")
+        done, total = event.done, event.total
         left = duration(self.progress.seconds_left(done, total))
         more = "" if done < 0.02 * total else f", {left} left"
-        text = f"{name}: {int(done)} of {total} planes{more}"
+        text = f"{event.name}: {int(done)} of {total} planes{more}"
         # The bar also moves within a plane.
         self.progress.show_progress(done, total, text, steps=1000)
 

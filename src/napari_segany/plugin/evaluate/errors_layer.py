@@ -7,7 +7,7 @@ from typing import Any
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_segany.evaluation.comparison import VALUES
+from napari_segany.evaluation.comparison import ERROR_VALUES
 from napari_segany.plugin.layers.transforms import place, placement_of
 
 NAME, OLD_NAME = "errors", "errors (out of date)"
@@ -58,7 +58,7 @@ class ErrorsLayer:
         Parameters
         ----------
         data : array
-            uint8, of the truth's shape, see :data:`~napari_segany.evaluation.comparison.VALUES`.
+            uint8, of the truth's shape, see :data:`~.comparison.ERROR_VALUES`.
         truth : napari.layers.Labels
             Layer whose transform, units and axis labels are used.
         """
@@ -70,7 +70,7 @@ class ErrorsLayer:
             layer = Labels(data, name=NAME, colormap=_colormap(), **placement_of(truth))
             layer.metadata[MARK] = True
             # The status bar shows the verdict under the mouse.
-            layer.features = {"index": list(VALUES.values()), "verdict": list(VALUES)}
+            layer.features = {"index": list(ERROR_VALUES.values()), "verdict": list(ERROR_VALUES)}
             layer.editable = False
             active = self.viewer.layers.selection.active
             self.viewer.add_layer(layer)
@@ -98,6 +98,6 @@ class ErrorsLayer:
 
 def _colormap() -> Any:
     colours: dict[int | None, str] = {None: "#00000000", 0: "#00000000"}
-    for kind, value in VALUES.items():
+    for kind, value in ERROR_VALUES.items():
         colours[value] = COLOURS[kind] + (FAINT if kind == "correct" else "ff")
     return DirectLabelColormap(color_dict=colours)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.image_source import plane_slices
-from napari_segany.evaluation.binary_truth import components, noticed
+from napari_segany.evaluation.binary_truth import describe_binary, split_components
 from napari_segany.evaluation.comparison import PlaneIndex
 
 TRUTH, PREDICTION = 0, 1
@@ -40,17 +40,17 @@ class LabelPair:
         if role not in self._separated:
             return np.asarray(self._data[role][plane_slices(plane)])
         if not self._together:
-            return components(np.asarray(self._data[role][plane_slices(plane)]))
+            return split_components(np.asarray(self._data[role][plane_slices(plane)]))
         if role not in self._whole:
             # Connected parts extend through planes, too.
-            self._whole[role] = components(np.asarray(self._data[role]))
+            self._whole[role] = split_components(np.asarray(self._data[role]))
         return self._whole[role][plane_slices(plane)]
 
     def read_and_inspect(self, role: int, plane: PlaneIndex) -> NDArray[np.integer]:
         """Return the labels of a plane, and note if they look binary."""
         found = self(role, plane)
         if role not in self._separated:
-            if role not in self._reasons and (text := noticed(found)):
+            if role not in self._reasons and (text := describe_binary(found)):
                 self._reasons[role] = text
             if self._together:
                 self._ids.setdefault(role, set()).update(np.unique(found[found > 0]).tolist())

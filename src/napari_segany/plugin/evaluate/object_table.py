@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QGridLayout, QTableView
 from qtpy.QtWidgets import QWidget as Widget
 
 from napari_segany.evaluation.comparison import ObjectComparison
-from napari_segany.evaluation.instance_metrics import KINDS
+from napari_segany.evaluation.instance_metrics import ERROR_KINDS
 from napari_segany.plugin.evaluate.errors_layer import COLOURS
 
 COLUMNS = ("Verdict", "Truth", "Prediction", "Plane", "IoU", "Area")
@@ -34,7 +34,7 @@ class ObjectTableModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self.result: ObjectComparison | None = None
-        self.kinds = set(KINDS)
+        self.kinds = set(ERROR_KINDS)
         self.rows: NDArray[np.intp] = NOTHING
         self._column, self._descending = -1, False
         self._icons: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class ObjectTableModel(QAbstractTableModel):
         self.beginResetModel()
         self.rows = NOTHING
         if self.result is not None:
-            shown = [n for n, kind in enumerate(KINDS) if kind in self.kinds]
+            shown = [n for n, kind in enumerate(ERROR_KINDS) if kind in self.kinds]
             rows = np.flatnonzero(np.isin(self.result.objects.kind, shown))
             if self._column >= 0:
                 key = self._key(self.result)[rows]
@@ -95,13 +95,13 @@ class ObjectTableModel(QAbstractTableModel):
         if self.result is None:
             return None
         row, column = int(self.rows[index.row()]), index.column()
-        kind = list(KINDS)[self.result.objects.kind[row]]
+        kind = list(ERROR_KINDS)[self.result.objects.kind[row]]
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(self.result, row, kind, column)
         if role == Qt.ItemDataRole.DecorationRole and column == 0:
             return self._icons.setdefault(kind, swatch(kind))
         if role == Qt.ItemDataRole.ToolTipRole and column == 0:
-            return KINDS[kind]
+            return ERROR_KINDS[kind]
         if role == Qt.ItemDataRole.TextAlignmentRole and column > 0:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -145,7 +145,7 @@ class ObjectTable(Widget):
         column.setContentsMargins(0, 0, 0, 0)
         legend = QGridLayout()
         self.boxes: dict[str, Any] = {}
-        for n, (kind, meaning) in enumerate(KINDS.items()):
+        for n, (kind, meaning) in enumerate(ERROR_KINDS.items()):
             box = self.boxes[kind] = QCheckBox(kind)
             box.setIcon(swatch(kind))
             box.setToolTip(f"{meaning.capitalize()}. Untick to leave these out of the table")

@@ -8,7 +8,7 @@ from napari.layers import Labels, Points, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
-from napari_segany.io.detections import DIALECTS, Choices
+from napari_segany.io.detections import DIALECTS, TableOptions
 from napari_segany.plugin.shared.controls import button, column, combo_box, row, with_tip
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
@@ -89,9 +89,9 @@ class ImportPanel(QWidget):
         self.layer_requested.emit(self.layers.layer)
 
     @property
-    def choices(self) -> Choices:
-        """Choices that override the interpretation of the next table."""
-        return Choices(
+    def choices(self) -> TableOptions:
+        """Options that override the interpretation of the next table."""
+        return TableOptions(
             self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane, plane_shape
 from napari_segany.errors import InputError
-from napari_segany.io.detections import Choices, Detections, TableImage, read_detections
+from napari_segany.io.detections import Detections, TableImage, TableOptions, read_detections
 from napari_segany.io.pixel_size import PixelSize, from_names
 from napari_segany.plugin.layers.labels_to_prompts import How, objects_of
 from napari_segany.plugin.prompt.bulk_steps import NewObject
@@ -67,7 +67,7 @@ def import_layer(controller: PromptController, layer: Any) -> None:
 
 
 def import_table(
-    controller: PromptController, path: str | Path, choices: Choices | None = None
+    controller: PromptController, path: str | Path, choices: TableOptions | None = None
 ) -> Detections:
     """Begin an object for each box or point of a file; see :func:`read_detections`.
 

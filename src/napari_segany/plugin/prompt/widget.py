@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.io.detections import Choices
+from napari_segany.io.detections import TableOptions
 from napari_segany.models.sam.model import SamModel
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt import export_code, import_prompts
@@ -184,7 +184,10 @@ class PromptWidget(ImageDock):
         return self._count_open(wait)
 
     def take_table(
-        self, path: str | Path | None = None, wait: bool = False, choices: Choices | None = None
+        self,
+        path: str | Path | None = None,
+        wait: bool = False,
+        choices: TableOptions | None = None,
     ) -> int:
         """Segment the objects that boxes or points of a file mark; return the open objects.
 
@@ -194,7 +197,7 @@ class PromptWidget(ImageDock):
             The file; without it a file dialog is shown.
         wait : bool
             Return when the objects are segmented.
-        choices : Choices, optional
+        choices : TableOptions, optional
             Interpretation of the file; by default that of the controls.
         """
         if path is None:

@@ -89,7 +89,7 @@ class Dock(QWidget):
             Part that gets the spare height; without it spare height stays empty.
         """
         around = QVBoxLayout(self)
-        parts = list(scrolling)
+        parts, below = list(scrolling), list(fixed)
         if parts:
             inside = QWidget()
             column = controls.column(*parts, tall=tall)
@@ -98,7 +98,7 @@ class Dock(QWidget):
                 column.addStretch()
             inside.setLayout(column)
             around.addWidget(ScrollPanel(inside), 1)
-        around.addLayout(controls.column(*fixed, tall=tall))
+        around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
 
     # Life cycle -----------------------------------------------------------------------------
 
@@ -189,31 +189,12 @@ class ModelDock(Dock):
         return self.model
 
     def fetch_model(self, wait: bool = False) -> SamModel | None:
-        """Fetch the weights of the chosen model and load it.
-
-        Parameters
-        ----------
-        wait : bool
-            Return when the model is loaded.
-        """
+        """Fetch the weights of the chosen model and load it; see :meth:`load_model`."""
         self.picker.fetch()
         if wait:
             self.jobs.wait()
         return self.model
 
     def run_when_ready(self, act: Callable[[], object], wait: bool = False) -> None:
-        """Call a function that needs the model, and load the model if the function waits for it.
-
-        Parameters
-        ----------
-        act : callable
-            Starts work now, or leaves it to :meth:`PendingModel.with_model`.
-        wait : bool
-            Return when all work is done.
-
-        Raises
-        ------
-        SeganyError
-            If the work cannot be started, or its model cannot be loaded.
-        """
+        """Start work that needs the model, and load the model; see :class:`RunWhenReady`."""
         self._starter.begin(act, wait)

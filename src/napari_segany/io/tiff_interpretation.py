@@ -1,4 +1,4 @@
-"""The meaning of a TIFF series' pixels: colours, channels, planes, and which way is bright.
+"""Interpretation of a TIFF series' pixels: colours, channels, planes, and inverted grey.
 
 The format leaves much of it open, and programs fill in what suits them. What is stated is believed;
 what is guessed comes with a note that names the option to say otherwise.
@@ -46,23 +46,23 @@ _INTENSITY_KINDS = ("lsm", "fluoview", "stk")
 """Dialects of microscopes whose palettes are for display."""
 
 _FALLS = 0.05
-"""Of its whole range, so much may a palette become darker and still be one for intensities."""
+"""Fraction of its range by which a palette of intensities may become darker."""
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """A series as it is to be taken.
+class PixelInterpretation:
+    """Axes and pixel conversion of a series.
 
     Attributes
     ----------
     axes : str
         One letter a dimension, of those that this package knows.
     notes : tuple of str
-        What was guessed, a sentence each.
+        Notes about guesses, a sentence each.
     convert : callable, optional
         Makes intensities or colours of stored pixels.
     dtype : dtype
-        What it makes.
+        Type of the pixels after conversion.
     added : tuple of int
         Lengths of axes that it adds at the end.
     """
@@ -74,29 +74,29 @@ class Meaning:
     added: tuple[int, ...] = ()
 
 
-def understand(
+def interpret_series(
     tiff: tifffile.TiffFile, series: Any, path: Path, axes: str = "", stored: bool = False
-) -> Meaning:
-    """Axes, colours and brightness of a series.
+) -> PixelInterpretation:
+    """Find axes, colours and brightness of a series.
 
     Parameters
     ----------
     tiff : tifffile.TiffFile
         The file.
     series : tifffile.TiffPageSeries
-        Of that file.
+        Series of the file.
     path : Path
-        What to call it in errors.
+        Path named in errors.
     axes : str, optional
-        Those that a person gave: nothing is said of others then, and where a palette can be taken
-        in two ways, they decide.
+        Axes that the user stated: they replace notes about guesses, and decide between the values
+        and the colours of a palette.
     stored : bool
         Whether values stay as they are, as those of labels do.
 
     Raises
     ------
     InputError
-        If the colours are none that can be understood.
+        If the colour space is not supported.
     """
     page = series.keyframe
     _refuse(page, path)
@@ -112,17 +112,17 @@ def understand(
         if axis in "QI" and length > 1 and "C" not in known
     ]
     if len(axes) == len(known):
-        # A person said what would be guessed.
+        # The user stated the axes, so nothing is guessed.
         notes = []
     dtype = np.dtype(series.dtype)
     if stored:
-        return Meaning(known, tuple(notes), dtype)
+        return PixelInterpretation(known, tuple(notes), dtype)
     if page.photometric == PHOTOMETRIC.PALETTE and "S" not in known:
         return _palette(series, known, notes, axes)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         notes += ["White is stored as 0, so the values are inverted: bright is high."]
-        return Meaning(known, tuple(notes), dtype, _inverter(page), ())
-    return Meaning(known, tuple(notes), dtype)
+        return PixelInterpretation(known, tuple(notes), dtype, _inverter(page), ())
+    return PixelInterpretation(known, tuple(notes), dtype)
 
 
 def _refuse(page: Any, path: Path) -> None:
@@ -141,7 +141,7 @@ def _names_its_axes(tiff: tifffile.TiffFile, series: Any) -> bool:
 
 
 def _samples(series: Any, named: bool) -> tuple[str, list[str]]:
-    """Axes in which S is colour, and nothing else is called so."""
+    """Return axes in which S is colour, and nothing else is called so; with notes."""
     axes, page = str(series.axes), series.keyframe
     if "S" not in axes:
         return axes, []
@@ -179,7 +179,7 @@ def _as_channels(axes: str) -> str:
 
 
 def _unnamed_colours(axes: str, shape: tuple[int, ...]) -> tuple[str, list[str]]:
-    """A stack of unnamed axes that looks like colours, as if an (Y, X, 3) array was saved so."""
+    """Return axes of unnamed stacks that look like colours, as of a saved (Y, X, 3) array."""
     if not set(axes) <= set("QIYX") or len(axes) < 3 or guess_axes(shape[-3:]) != "YXS":
         return axes, []
     colours, channels = axes[:-3] + "YXS", axes[:-3] + "YXC"
@@ -193,7 +193,7 @@ def _unnamed_colours(axes: str, shape: tuple[int, ...]) -> tuple[str, list[str]]
 
 
 def to_known_axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Axes as tifffile names them, in the letters that this package knows.
+    """Return tifffile's axes in the letters that this package knows.
 
     Samples that are no colours are channels; axes without a known name of their own (lifetime,
     angle, phase, ...) become Q, I, Z or T, whichever is free.
@@ -202,6 +202,11 @@ def to_known_axes(axes: str, shape: tuple[int, ...]) -> str:
     ------
     InputError
         If there are more axes than letters.
+
+    Examples
+    --------
+    >>> to_known_axes("HYX", (16, 512, 512))
+    'QYX'
     """
     out: list[str] = []
     for letter, length in zip(axes, shape, strict=True):
@@ -222,7 +227,7 @@ def to_known_axes(axes: str, shape: tuple[int, ...]) -> str:
 
 
 def _inverter(page: Any) -> Callable[[Pixels], Pixels]:
-    """A function that makes high values of those that are stored low for white."""
+    """Return a function that inverts pixels whose white is stored as 0."""
     dtype = np.dtype(page.dtype)
     if dtype.kind == "u" and page.bitspersample < 8 * dtype.itemsize:
         white = dtype.type(2**page.bitspersample - 1)
@@ -231,21 +236,21 @@ def _inverter(page: Any) -> Callable[[Pixels], Pixels]:
     return np.negative if dtype.kind == "f" else np.invert
 
 
-def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
+def _palette(series: Any, axes: str, notes: list[str], asked: str) -> PixelInterpretation:
     page = series.keyframe
     dtype = np.dtype(series.dtype)
     table = np.asarray(page.colormap)
     used = np.zeros((2**page.bitspersample, 3), np.uint8)
     readable = dtype.kind in "bu" and table.ndim == 2 and len(table) == 3
     if series.kind in _INTENSITY_KINDS or not readable:
-        return Meaning(axes, tuple(notes), dtype)
+        return PixelInterpretation(axes, tuple(notes), dtype)
     # The tag holds 16 bits, but some programs write only 8 into them.
     table = table >> 8 if table.max(initial=0) > 255 else table
     used[: table.shape[1]] = table.T[: len(used)]
     gray = bool((used == used[:, :1]).all())
     bright = _grows_brighter(used)
     if gray and not bright:
-        return Meaning(
+        return PixelInterpretation(
             axes,
             (*notes, "Its palette of grays is applied."),
             np.dtype(np.uint8),
@@ -256,18 +261,18 @@ def _palette(series: Any, axes: str, notes: list[str], asked: str) -> Meaning:
             "Its palette grows brighter with the values, so the values are taken as intensities; "
             f"--axes {axes}S takes the colours.",
         )  # fmt: skip
-        return Meaning(axes, (*notes, *said), dtype)
+        return PixelInterpretation(axes, (*notes, *said), dtype)
 
     def colours(pixels: Pixels) -> Pixels:
         # As many as there are; of one bit they are booleans, which would choose and not count.
         return used[pixels.astype(np.intp)]
 
     said = (f"The colours of its palette are taken; --axes {axes} takes the values.",)
-    return Meaning(axes + "S", (*notes, *said), np.dtype(np.uint8), colours, (3,))
+    return PixelInterpretation(axes + "S", (*notes, *said), np.dtype(np.uint8), colours, (3,))
 
 
 def _grows_brighter(colours: NDArray[np.uint8]) -> bool:
-    """True for a palette that shows intensities: the higher a value, the brighter its colour."""
+    """Return True for a palette of intensities: the higher a value, the brighter its colour."""
     # The first and the last colour often mark values outside of the range.
     luminance = colours[1:-1] @ np.array([0.299, 0.587, 0.114])
     steps = np.diff(luminance)

@@ -1,0 +1,150 @@
+"""A whole batch, as the command line and the dock run it: inspect, load the model, compute."""
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from napari_segany.batch.cluster import connect
+from napari_segany.batch.executor import Executor, LocalExecutor
+from napari_segany.batch.options import BatchOptions, ModelRequest
+from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_notes
+from napari_segany.batch.products.labels import LABELS_PRODUCT
+from napari_segany.batch.protocol import Files, Item, Product
+from napari_segany.batch.report import write_report
+from napari_segany.batch.run import OnError, note_failure, run
+from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.models.sam.model import SamModel
+from napari_segany.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+LoadModel = Callable[[ModelRequest], SamModel]
+
+
+def load_requested_model(request: ModelRequest) -> SamModel:
+    """Load a model.
+
+    Raises
+    ------
+    SeganyError
+        If it cannot be loaded.
+    """
+    from napari_segany.models.sam.model import load_model
+
+    precision: Any = request.precision
+    return load_model(request.model, device=request.device, precision=precision)
+
+
+class BatchRun:
+    """One run of a batch.
+
+    Parameters
+    ----------
+    options : BatchOptions
+        The options.
+    results : mapping of Path to Files
+        The images, and the result files of each.
+    product : Product
+        The kind of result.
+    axes_of : mapping of Path to str, optional
+        Axes of single images, where they differ from those of the options.
+    load_model : callable, optional
+        Loads the model that computes in this process, or returns one that is loaded.
+    on_error : callable, optional
+        Called with every exception behind a failure.
+    """
+
+    def __init__(
+        self,
+        options: BatchOptions,
+        results: Mapping[Path, Files],
+        product: Product = LABELS_PRODUCT,
+        *,
+        axes_of: Mapping[Path, str] | None = None,
+        load_model: LoadModel = load_requested_model,
+        on_error: OnError | None = None,
+    ) -> None:
+        self.options, self.results, self.product = options, results, product
+        self.axes_of = axes_of or {}
+        self._load_model, self._on_error = load_model, on_error
+
+    def outcomes(
+        self, progress: OnBatchEvent | None = None, should_stop: ShouldStop | None = None
+    ) -> Generator[Outcome]:
+        """Run the batch; see :func:`napari_segany.batch.run.run`.
+
+        Parameters
+        ----------
+        progress, should_stop : callable, optional
+            Called with the planes that are done; polled to end early.
+
+        Yields
+        ------
+        Outcome
+            One for each image, first those that cannot be read.
+
+        Raises
+        ------
+        SeganyError
+            If the model or the cluster is not available, or the model has other weights than the
+            recipe.
+        Cancelled
+            If ``should_stop`` returned True; finished planes are kept.
+        """
+        options, items = self.options, []
+        for found in inspect(self.results, options.read_options, self.axes_of):
+            if isinstance(found, Item):
+                items.append(found)
+                log_notes(found.path, found.notes)
+            else:
+                yield self._unreadable(*found)
+        if not items:
+            if not self.product.name:
+                write_report(options.output)
+            return
+        with self._executor() as executor:
+            recipe = self._recipe(executor)
+            batch = Batch(
+                tuple(items),
+                options.output,
+                recipe,
+                self.product,
+                options.region,
+                options.overwrite,
+            )
+            yield from run(
+                batch, executor, progress=progress, should_stop=should_stop, on_error=self._on_error
+            )
+
+    def _unreadable(self, path: Path, error: Exception) -> Outcome:
+        """Record that an image cannot be read."""
+        if self._on_error is not None:
+            self._on_error(error)
+        text = error_of(path, error)
+        output, name = self.options.output, self.results[path].name
+        note_failure(output, name, path, text, self.product.name)
+        return Outcome(path, "failed", error=text)
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        """Provide the executor; the model is loaded here, or on the workers."""
+        options = self.options
+        if options.is_local:
+            yield LocalExecutor(self._load_model(options.request))
+            return
+        with connect(options.cluster, options.scheduler_file, options.request) as cluster:
+            yield cluster
+            for note in cluster.notes:
+                logger.info("note: on a worker %s; masks may differ in the last bits", note)
+
+    def _recipe(self, executor: Executor) -> Recipe:
+        """Return the recipe for the executor; log its differences from the recipe followed."""
+        recipe = executor.make_recipe(**self.options.recipe_values)
+        followed = self.options.recipe
+        if followed is not None:
+            followed.check_weights(recipe.model, recipe.weights_sha256)
+            for difference in followed.differences_here(recipe.device_kind):
+                logger.info("note: %s; masks may differ in the last bits", difference)
+        return recipe

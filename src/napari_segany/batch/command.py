@@ -1,0 +1,102 @@
+"""The command line that runs a batch with given options."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from napari_segany.batch.options import BatchOptions
+from napari_segany.errors import InputError
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.recipe import LabelParams
+
+
+def as_command(
+    images: Iterable[Path], options: BatchOptions, axes_of: Mapping[Path, str] | None = None
+) -> str:
+    """Return the command that runs the same batch in a terminal or on a cluster.
+
+    Parameters
+    ----------
+    images : iterable of Path
+        The images.
+    options : BatchOptions
+        The options; of a recipe that they follow only its values are written.
+    axes_of : mapping of Path to str, optional
+        Axes of single images.
+
+    Raises
+    ------
+    InputError
+        If no command can express the options.
+    """
+    if options.params.point_grids is not None:
+        raise InputError(
+            "Points of one's own do not fit into a command; save the recipe, and give that file "
+            "with --recipe."
+        )
+    words = ["napari-segany", "segment", *map(_operand, images), "-o", str(options.output)]
+    words += _model(options)
+    words += _parameters(options.params, options.labels)
+    words += ["--faithful"] if options.faithful else []
+    words += _image(options, axes_of or {})
+    words += _files(options)
+    return shlex.join(words)
+
+
+def _operand(path: Path) -> str:
+    """Return the name of a file so that it does not look like an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def _model(options: BatchOptions) -> list[str]:
+    """Return the options for the model, and for the processes that it runs in."""
+    request = options.request
+    words = ["--model", request.model]
+    for flag, value in (("--device", request.device), ("--precision", request.precision)):
+        words += [] if value == "auto" else [flag, value]
+    words += ["--dask", options.cluster] if options.cluster else []
+    words += ["--scheduler-file", options.scheduler_file] if options.scheduler_file else []
+    return words
+
+
+def _parameters(params: AutomaticParams, labels: LabelParams) -> list[str]:
+    """Return the options for parameters that differ from their defaults."""
+    words: list[str] = []
+    for given, usual in ((params, AutomaticParams()), (labels, LabelParams())):
+        for each in fields(given):
+            value, flag = getattr(given, each.name), "--" + each.name.replace("_", "-")
+            if given is labels and each.name == "min_area":
+                # An option of that name is for masks, and sets this, too.
+                if value != (params.min_area or 0):
+                    words += ["--min-object-area", str(value)]
+            elif value not in (None, getattr(usual, each.name)):
+                words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def _image(options: BatchOptions, axes_of: Mapping[Path, str]) -> list[str]:
+    """Return the options for reading the images."""
+    words = [] if options.axes == "auto" else ["--axes", options.axes]
+    for path, axes in axes_of.items():
+        words += ["--axes-of", _operand(path), axes] if axes else []
+    words += ["--channel", ",".join(map(str, options.channels))]
+    if options.planes:
+        parts = [f"{axis}={a}:{b}" if axis else f"{a}:{b}" for axis, a, b in options.planes]
+        words += ["--planes", ",".join(parts)]
+    if isinstance(options.normalise, str):
+        words += ["--normalise", options.normalise]
+    else:
+        numbers = [n for pair in options.normalise for n in pair]
+        words.append("--normalise=" + ",".join(f"{n:.17g}" for n in numbers))
+    words += ["--region", _operand(options.region)] if options.region else []
+    return words
+
+
+def _files(options: BatchOptions) -> list[str]:
+    """Return the options for the result files."""
+    outputs = options.outputs
+    words = ["--labels", outputs.labels, "--table-format", outputs.table]
+    words += ["--export", *outputs.exports] if outputs.exports else []
+    words += ["--overwrite"] if options.overwrite else []
+    return words

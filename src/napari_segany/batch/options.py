@@ -1,0 +1,120 @@
+"""The options of a batch, which the command line and the dock gather alike."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from napari_segany.batch.plan import ReadOptions
+from napari_segany.core.planes import Range
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.io.result_files import Outputs
+from napari_segany.recipe import LabelParams, Normalise, Recipe
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """The model that each process loads once.
+
+    Attributes
+    ----------
+    model, device, precision : str
+        As for :func:`napari_segany.load_model`.
+    threads : int or None
+        Threads of torch in each worker; None leaves torch's default.
+    """
+
+    model: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """All options of a batch except its image files.
+
+    Attributes
+    ----------
+    output : Path
+        The folder for the results.
+    params, labels, faithful, axes, channels, normalise, planes
+        As in a recipe; axes "auto" are those of each file.
+    region : Path or None
+        Image that is nonzero where objects are searched.
+    outputs : Outputs
+        The kinds of result files.
+    request : ModelRequest
+        The model.
+    cluster : str or None
+        The workers, as ``--dask`` takes them; None computes in this process.
+    scheduler_file : str or None
+        The file in which a dask scheduler wrote its address, in place of ``cluster``.
+    overwrite : bool
+        Compute everything again, and replace existing files.
+    recipe : Recipe or None
+        The recipe that the options follow; the model must have its weights.
+    axes_from_recipe : bool
+        True if ``axes`` are those of the recipe; a file that they do not fit is read with its own.
+    """
+
+    output: Path
+    params: AutomaticParams = field(default_factory=AutomaticParams)
+    labels: LabelParams = field(default_factory=LabelParams)
+    faithful: bool = False
+    axes: str = "auto"
+    channels: tuple[int, ...] = (0,)
+    normalise: Normalise = "plane"
+    planes: tuple[Range, ...] = ()
+    region: Path | None = None
+    outputs: Outputs = field(default_factory=Outputs)
+    request: ModelRequest = field(default_factory=ModelRequest)
+    cluster: str | None = None
+    scheduler_file: str | None = None
+    overwrite: bool = False
+    recipe: Recipe | None = None
+    axes_from_recipe: bool = False
+
+    def with_recipe(self, recipe: Recipe) -> "BatchOptions":
+        """Return the options with everything that a recipe decides taken from it."""
+        return replace(
+            self,
+            params=recipe.params,
+            labels=recipe.labels,
+            faithful=recipe.faithful,
+            axes=recipe.axes or "auto",
+            channels=recipe.channels,
+            normalise=recipe.normalise,
+            planes=recipe.planes,
+            request=replace(self.request, model=recipe.model, precision=recipe.precision),
+            recipe=recipe,
+            axes_from_recipe=True,
+        )
+
+    def with_model(self, request: ModelRequest) -> "BatchOptions":
+        """Return the options for a model; a recipe of another model is not followed any more."""
+        recipe = self.recipe
+        followed = recipe if recipe is not None and recipe.model == request.model else None
+        return replace(self, request=request, recipe=followed)
+
+    @property
+    def is_local(self) -> bool:
+        """True if planes are computed in this process."""
+        return self.cluster is None and self.scheduler_file is None
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """The options for reading the image files."""
+        return ReadOptions(self.axes, self.channels, self.planes, usual=self.axes_from_recipe)
+
+    @property
+    def recipe_values(self) -> dict[str, Any]:
+        """The values that make a recipe together with a model."""
+        return {
+            "params": self.params,
+            "labels": self.labels,
+            "faithful": self.faithful,
+            "axes": self.axes,
+            "channels": self.channels,
+            "normalise": self.normalise,
+            "planes": self.planes,
+        }

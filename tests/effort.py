@@ -1,0 +1,13 @@
+"""The number of random examples and steps: fewer by default, all of them with ``--full``."""
+
+import os
+
+VARIABLE = "SEGANY_FULL_TESTS"
+"""Environment variable that ``--full`` sets, so that worker processes know of it."""
+
+FULL = bool(os.environ.get(VARIABLE))
+
+
+def choose_count(full: int, quick: int) -> int:
+    """Return the number of examples or steps of this run."""
+    return full if FULL else quick
