@@ -15,6 +15,13 @@ from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.layer_features import NEGATIVE
 
 
+def open_again(controller: Any, jobs: Any, viewer: Any) -> None:
+    """End the session and begin another one on the same image."""
+    controller.close_session()
+    controller.open_image(viewer.layers["image"])
+    jobs.run()
+
+
 def click(controller: Any, jobs: Any, *position: float) -> None:
     controller.points.add(np.array(position))
     jobs.run()
@@ -280,9 +287,7 @@ def test_an_earlier_session_is_offered_and_restored(
     controller.commit()
     click(controller, jobs, 2, 30, 30)
     labels = controller.labels.data.copy()
-    controller.close_session()
-    controller.open_image(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     (saved,) = controller.saved_sessions
     controller.restore(saved)
     jobs.run()
@@ -666,9 +671,7 @@ def test_labels_that_were_left_come_back_even_if_nothing_else_happened(
     controller.commit()
     first = controller.labels
     controller.commit_into(None)
-    controller.close_session()
-    controller.open_image(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     before = set(viewer.layers)
     controller.restore(controller.saved_sessions[0])
     (left,) = set(viewer.layers) - before
@@ -713,9 +716,7 @@ def test_restoring_in_a_session_in_use_ends_it_first(
         click(controller, jobs, 2, row, 20)
         controller.commit()
     large = controller.labels.data.copy()
-    controller.close_session()
-    controller.open_image(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     small = controller.session
     small.on_overlap = "replace"
     click(controller, jobs, 2, 10, 40)
@@ -752,9 +753,7 @@ def test_a_session_that_is_not_written_down_is_not_ended_for_another(
     files = JournalFiles()
     controller = begin(stack, open_journal=files.open_journal)
     click(controller, jobs, 2, 10, 20)
-    controller.close_session()
-    controller.open_image(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     (saved,) = controller.saved_sessions
     session = controller.session
     files.full = True
@@ -772,9 +771,7 @@ def test_a_saved_session_of_another_shape_changes_nothing(
 ) -> None:
     controller = begin(stack)
     click(controller, jobs, 2, 10, 20)
-    controller.close_session()
-    controller.open_image(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     (saved,) = controller.saved_sessions
     controller.image.data = stack[:, :30]
     jobs.run()
