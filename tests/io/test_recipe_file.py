@@ -19,7 +19,7 @@ FAST = ("--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-t
 
 @pytest.fixture
 def tiny(tiny_model: SamModel, monkeypatch: Any) -> SamModel:
-    """Found by whoever loads a model."""
+    """Return the model that loading any model gives."""
     for place in ("models.registry", "io.recipe_file"):
         name = f"napari_segany.{place}.load_model"
         monkeypatch.setattr(name, lambda *_, **__: tiny_model)

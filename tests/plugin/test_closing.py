@@ -42,7 +42,7 @@ if when == "loading":
     widget.image_layer = image
 elif when == "working":
     widget.jobs.submit("work", 0, compute, print, print)
-    widget.jobs.beside(compute, print, print)
+    widget.jobs.run_beside(compute, print, print)
 else:
     widget.model = tiny
     widget.image_layer = image
@@ -82,7 +82,7 @@ def test_the_process_ends_as_it_was_told(
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert "at work" in done.stdout, done.stderr

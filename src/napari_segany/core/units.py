@@ -42,7 +42,7 @@ def convert(value: float, unit: str, other: str) -> float | None:
 
 
 def larger(unit: str, other: str) -> str:
-    """Return the larger of two units; the first one where that means nothing.
+    """Return the larger of two units; the first one if they do not compare.
 
     Examples
     --------
