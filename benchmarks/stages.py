@@ -16,7 +16,7 @@ import torch
 
 from napari_segany import MaskSet
 from napari_segany import segmentation as everything
-from napari_segany.generators import grid as automatic
+from napari_segany.generators import point_search as automatic
 from napari_segany.generators.candidates import Candidates
 from napari_segany.models.sam.model import SamModel
 from napari_segany.models.screening import SparseEstimate
