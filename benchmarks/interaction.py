@@ -24,7 +24,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 from skimage import data, transform
 
-from napari_segany.plugin.jobs.queue import QtJobQueue
+from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.widget import PromptWidget
 

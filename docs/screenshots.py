@@ -188,7 +188,7 @@ def evaluate(folder: Path) -> None:
     widget.prediction, widget.truth = found, truth
     widget.compare(wait=True)
     widget.show_errors(wait=True)
-    widget.verdicts.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    widget.object_table.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     for layer in (found, truth):
         layer.visible = False
     viewer.reset_view()
@@ -235,7 +235,7 @@ def batch() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
     widget.search.points_per_side.setValue(16)
-    widget.label_form.controls["min_area"].setValue(300)
+    widget.form.label_form.controls["min_area"].setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)
     widget.open_results()

@@ -16,6 +16,7 @@ import torch
 from hypothesis import settings
 from tests.effort import VARIABLE
 from tests.scheduling import group_tests
+from tests.stub import StubModel
 from tests.tiny import build_tiny_model
 from torch import Tensor
 from torch.nn.functional import interpolate

@@ -26,16 +26,16 @@ class PatientJobs:
     def submit(
         self,
         key: Hashable,
-        urgency: int,
+        priority: int,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.waiting = [job for job in self.waiting if job[2] != key]
         self.count += 1
-        self.waiting.append((urgency, self.count, key, work, done, failed))
+        self.waiting.append((priority, self.count, key, work, done, failed))
 
-    def beside(
+    def run_beside(
         self,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
@@ -43,15 +43,15 @@ class PatientJobs:
     ) -> None:
         self.submit(("beside", self.count), -1, work, done, failed)
 
-    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+    def call_later(self, key: Hashable, act: Callable[[], object]) -> None:
         self.submit(key, -1, lambda _: None, lambda _: act(), self.fail)
 
     @staticmethod
     def fail(error: Exception) -> None:
         raise error
 
-    def stop(self, urgency: int = 0) -> None:
-        self.waiting = [job for job in self.waiting if job[0] < urgency]
+    def cancel(self, priority: int = 0) -> None:
+        self.waiting = [job for job in self.waiting if job[0] < priority]
 
     @property
     def busy(self) -> bool:
@@ -69,6 +69,21 @@ class PatientJobs:
                 failed(error)
                 continue
             done(result)
+
+
+@pytest.fixture(autouse=True)
+def no_error_is_hidden(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which a dock or its jobs caught an unexpected error.
+
+    Docks show and log such errors; a test that wants one clears the log afterwards.
+    """
+    yield
+    hidden = [
+        record
+        for record in caplog.get_records("call")
+        if record.name.startswith("napari_segany.plugin") and record.exc_info
+    ]
+    assert not hidden, [str(record.exc_info[1]) for record in hidden if record.exc_info]
 
 
 @pytest.fixture

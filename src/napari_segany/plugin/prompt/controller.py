@@ -15,11 +15,11 @@ from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.jobs.chunked import PORTION
-from napari_segany.plugin.jobs.queue import ASK, JobQueue
+from napari_segany.plugin.jobs.chunked import CHUNK
+from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import show_plane
 from napari_segany.plugin.prompt import layer_features
-from napari_segany.plugin.prompt.labels_layer import METADATA
 from napari_segany.plugin.prompt.layer_sync import LayerSync
 from napari_segany.session import Session
 from napari_segany.session.journal import SavedSession
@@ -123,7 +123,7 @@ class PromptController(LayerSync):
             elif session is self.session:
                 self.status.emit(" ".join(["There is no object there.", *notes]))
 
-        self.jobs.submit("find", ASK, find, add, self._refuse)
+        self.jobs.submit("find", Priority.REQUEST, find, add, self._refuse)
 
     def go_to(self, number: int) -> None:
         """Look at an object, and make it the active one if it is open."""
@@ -226,7 +226,7 @@ class PromptController(LayerSync):
                 if session.state is not before:
                     ours = session.state
 
-        self._portions.act(key, items, part, done or self._settle, self._refuse)
+        self._portions.for_each(key, items, part, done or self._settle, self._refuse)
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)
@@ -294,7 +294,7 @@ class PromptController(LayerSync):
 
         def some() -> bool:
             if session is self.session and (session.is_between_steps or not able):
-                able.append(move(PORTION))
+                able.append(move(CHUNK))
             return session is self.session and session.is_between_steps
 
         self._portions.repeat("undo", some, self._settle, self._refuse)
@@ -379,7 +379,7 @@ class PromptController(LayerSync):
             def work(should_stop: ShouldStop) -> Any:
                 return replay(record, source, model, should_stop)
 
-            self.jobs.submit("replay", ASK, work, show, self._refuse)
+            self.jobs.submit("replay", Priority.REQUEST, work, show, self._refuse)
 
         self.with_model(begin)
 

@@ -102,7 +102,7 @@ class JournalStore:
                 self._failed(error)
 
         # Neither the model's work nor "stop" may keep it from being known.
-        self.jobs.beside(find, done, failed)
+        self.jobs.run_beside(find, done, failed)
 
     def _is_news(self, session: Session) -> bool:
         """Whether an answer is of the present session; one that is out of date is asked anew."""

@@ -10,17 +10,14 @@ from napari.layers import Labels
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.metadata import EARLIER, METADATA
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import lies_like
 from napari_segany.plugin.prompt.layer_target import LayerTarget, check_writable
 from napari_segany.session import Session
 from napari_segany.session.history import written
 from napari_segany.session.replay import provenance, steps_since, table
 from napari_segany.session.state import State, Step
-
-METADATA = "napari_segany"
-EARLIER = "napari_segany_earlier"
-"""Records of sessions that wrote into the layer before."""
 
 
 class LabelsLayer:
@@ -54,7 +51,7 @@ class LabelsLayer:
     @staticmethod
     def new_layer(picture: LayerView) -> Any:
         """An empty layer for the objects of a picture."""
-        data = empty(picture.shape, np.int32)
+        data = zeros(picture.shape, np.int32)
         return Labels(data, name=f"{picture.name} objects", **picture.placement())
 
     def written_again(self, picture: LayerView, steps: Sequence[Step]) -> Any:
@@ -86,7 +83,7 @@ class LabelsLayer:
                 "units differ. Give it those of the image, or choose other labels."
             )
         target = LayerTarget(
-            layer, 0 if new else None, lambda: self.jobs.later("labels drawn", layer.refresh)
+            layer, 0 if new else None, lambda: self.jobs.call_later("labels drawn", layer.refresh)
         )
         self.leave()
         self.layer, self._target, self._described = layer, target, 0

@@ -14,7 +14,7 @@ from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
 from napari_segany.plugin.jobs.chunked import ChunkedTasks
-from napari_segany.plugin.jobs.failures import in_words
+from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transform_sync import TransformSync
@@ -207,10 +207,10 @@ class LayerSync(PendingModel):
 
     def stop(self) -> None:
         """Stop what is being computed, begun or committed."""
-        self.jobs.stop()
+        self.jobs.cancel()
         self.give_up()
         self._scheduler.forget()
-        self._portions.stop()
+        self._portions.cancel()
 
     # What layers and viewer tell ------------------------------------------------------------
 
@@ -225,7 +225,7 @@ class LayerSync(PendingModel):
             return
         if self._plane is None and self.tools is not None:
             # In 3-D napari takes the tool away, and brings it back in its own time.
-            self.jobs.later("tool", self.tools.take_up)
+            self.jobs.call_later("tool", self.tools.take_up)
             self.possible.emit()
         if plane != self._plane:
             self._plane = self.session.plane = plane
@@ -298,7 +298,7 @@ class LayerSync(PendingModel):
 
     def _refuse(self, error: Exception) -> None:
         """Say what went wrong."""
-        text = in_words(error)
+        text = describe_error(error)
         self.status.emit(text)
         self.refused.emit(text)
 
@@ -306,7 +306,7 @@ class LayerSync(PendingModel):
         if after is not before:
             self._keeping.follow()
         self._show()
-        if self._portions.at_work:
+        if self._portions.running:
             # The rest follows when all of many objects are done.
             self.results.record(self._open_session())
         else:
@@ -337,7 +337,7 @@ class LayerSync(PendingModel):
             # Not at once: a window that closes removes all layers, the image after the labels,
             # and then the commits shall be found in the journal.
             session = self.session
-            self.jobs.later("labels", lambda: self._on_labels_gone(session))
+            self.jobs.call_later("labels", lambda: self._on_labels_gone(session))
             self.results.leave()
         elif self.tools is not None:
             self.tools.forget(layer)
@@ -383,7 +383,7 @@ class LayerSync(PendingModel):
         preview = None if self.tools is None else self.tools.preview
         if preview is not None and self.session is not None and preview.show(self.session):
             # Drawing a large layer takes its time, so it has a turn of its own.
-            self.jobs.later("preview", preview.refresh)
+            self.jobs.call_later("preview", preview.refresh)
 
     def _open_session(self) -> Session:
         if self.session is None:

@@ -8,14 +8,12 @@ from napari.layers import Labels, Points, Shapes
 
 from napari_segany.core.image_source import Plane
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import place
 from napari_segany.plugin.prompt import layer_features
 from napari_segany.plugin.prompt.preview import Preview
 from napari_segany.session.state import State
-
-POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
-NAMES = (POINTS, BOXES, PREVIEW)
 
 DRAWN = 200
 """Open objects whose prompts are drawn at once; napari is slow with thousands of shapes."""
@@ -74,7 +72,7 @@ class PromptLayers:
         side = max(self.picture.shape)
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
-            layer = Labels(empty(self.picture.shape, np.uint8), name=PREVIEW, **placed)
+            layer = Labels(zeros(self.picture.shape, np.uint8), name=PREVIEW, **placed)
             layer.editable = False
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)

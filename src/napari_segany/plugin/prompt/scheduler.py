@@ -7,8 +7,8 @@ from typing import Any
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane, plane_name
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.jobs.failures import in_plane
-from napari_segany.plugin.jobs.queue import AHEAD, ASK, EMBED, JobQueue
+from napari_segany.plugin.jobs.failures import plane_error
+from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.session.inference import Predictor, Request
 from napari_segany.session.session import Session
 from napari_segany.session.state import SegmentedObject
@@ -99,11 +99,11 @@ class Scheduler:
 
         def failed(error: Exception) -> None:
             self._asked.pop(key, None)
-            self.failed(in_plane(question.plane, error))
+            self.failed(plane_error(question.plane, error))
 
-        self.jobs.submit(key, ASK, question.ask, done, failed)
+        self.jobs.submit(key, Priority.REQUEST, question.ask, done, failed)
 
-    def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
+    def embed(self, session: Session, plane: Plane, urgency: int = Priority.VIEW) -> None:
         """Have a plane embedded; if that fails, the line about the plane in view says why."""
         asker = session.asker
         if self._why(session, plane) is not None:
@@ -125,7 +125,7 @@ class Scheduler:
         """Where we are, and whether clicks are answered at once."""
         trouble = self._why(session, plane)
         if trouble is not None:
-            return str(in_plane(plane, trouble))
+            return str(plane_error(plane, trouble))
         state = "ready" if session.is_embedded(plane) else "embedding ..."
         if session.model is None:
             state = "waiting for the model ..."
@@ -159,7 +159,7 @@ class Scheduler:
             for index in (at + step, at - step):
                 near = (*plane[:axis], index, *plane[axis + 1 :])
                 if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
-                    self.embed(session, near, AHEAD)
+                    self.embed(session, near, Priority.AHEAD)
                     return
 
 

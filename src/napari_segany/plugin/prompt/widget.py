@@ -10,7 +10,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.jobs.queue import QtJobQueue
+from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.prompt import export_code, import_prompts
 from napari_segany.plugin.prompt.controller import PromptController
@@ -82,8 +82,8 @@ class PromptWidget(PromptForm):
         self.picker.released.connect(lambda: self._on_model(None))
         self.jobs.busy_changed.connect(self.busy.setVisible)
         self.controller.status.connect(self.say)
-        self.controller.refused.connect(self.message.complain)
-        self.controller.possible.connect(self.message.settle)
+        self.controller.refused.connect(lambda text: self.message.say(text, "error"))
+        self.controller.possible.connect(self.message.clear_error)
         self.controller.where.connect(lambda text: self.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         self.reset_choices()
@@ -339,7 +339,7 @@ class PromptWidget(PromptForm):
             self._closed = True
             self._unfinished.set(0)
             self.controller.end()
-            self.jobs.end()
+            self.jobs.shut_down()
 
     def closeEvent(self, event: Any) -> None:
         """End the session."""
@@ -396,4 +396,4 @@ class PromptWidget(PromptForm):
         if state is not self._shown:
             # Something was done that could be done.
             self._shown = state
-            self.message.settle()
+            self.message.clear_error()
