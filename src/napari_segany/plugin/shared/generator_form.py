@@ -4,10 +4,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.presets import PRESETS
+from napari_segany.plugin.shared.controls import column, combo_box
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 
 OWN = "own"
@@ -34,16 +35,16 @@ class GeneratorForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.preset = QComboBox()
-        self.preset.setToolTip("Sets the controls below; thresholds stay the model's own")
-        for name in (*PRESETS, OWN):
-            self.preset.addItem(name, name)
+        self.preset = combo_box(
+            {name: name for name in (*PRESETS, OWN)},
+            "Sets the controls below; thresholds stay the model's own",
+        )
         self._form = ParameterForm(AutomaticParams(), "Advanced: finding objects")
         self._form.rows.insertRow(0, "Preset", self.preset)
         self.controls = self._form.controls
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._form)
+        around = column(self._form)
+        around.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(around)
         self.preset.activated.connect(lambda _: self._on_preset())
         self._form.changed.connect(self._on_change)
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_segany.core.parameter_info import parameters_of
+from napari_segany.plugin.shared.controls import column, folded, panel
 from napari_segany.plugin.shared.parameter_controls import Control, make_control
 
 
@@ -38,20 +38,16 @@ class ParameterForm(QWidget):
         self._base = params
         self.controls: dict[str, Control] = {}
         self.rows = QFormLayout()
-        inside = QWidget()
-        advanced = QFormLayout(inside)
-        advanced.setContentsMargins(0, 0, 0, 0)
+        advanced = QFormLayout()
         for name, info in parameters_of(type(params)).items():
             control = make_control(info)
             (advanced if info.advanced else self.rows).addRow(info.label, control)
             control.edited.connect(self.changed)
             self.controls[name] = control
-        self.fold = QCollapsible(fold)
-        self.fold.addWidget(inside)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(self.rows)
-        column.addWidget(self.fold)
+        self.fold = folded(fold, panel(advanced))
+        around = column(self.rows, self.fold)
+        around.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(around)
         self.set_params(params)
 
     @property
