@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_segany.plugin.batch.file_list import FileRow
 
-COLUMNS = ("Image", "State", "Axes", "Understood")
+COLUMNS = ("Image", "State", "Axes", "Content")
 WIDTHS = (90, 110, 50)
 AXES = 2
 
