@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from data import add_data_option, data_folder, pairs
 from napari_segany import MaskSet, Prompt, SamModel, load_model
-from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.protocol import Embedding
 
 MIN_PIXELS = 30
 """Smaller objects are left out."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_segany import AutomaticParams
 from napari_segany.generators.generate import generate_masks
-from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.model import SamModel
 from stages import DECODING, DRAWING, Stopwatch
 

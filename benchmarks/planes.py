@@ -41,7 +41,7 @@ def work(step: str, path: Path, out: Path, model: str) -> None:
             sys.exit(code)
         return
     from napari_segany.core.intensity import to_rgb
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
 
     loaded = load_model(model)
     plane = np.array(tifffile.memmap(path, mode="r"))

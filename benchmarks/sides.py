@@ -17,7 +17,7 @@ from napari_segany import (
     segment_everything,
     segmentation,
 )
-from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.sam.embedded_plane import SamEmbedding
 from napari_segany.models.sam.model import SamModel
 from napari_segany.weights.resolve import load_weights, resolve
 from peer import load_peer, peer_generate, peer_predictor
@@ -75,14 +75,14 @@ def load_ours(device: torch.device, precision: str) -> SamModel:
 
 
 def answer(
-    model: SamModel, embedding: Embedding, prompts: list[Prompt], low_res_logits: bool = True
+    model: SamModel, embedding: SamEmbedding, prompts: list[Prompt], low_res_logits: bool = True
 ) -> list[np.ndarray]:
     """All masks of some prompts at image size, as the published predictor returns them."""
     sets = model.predict(embedding, prompts, low_res_logits=low_res_logits)
     return [found.mask(i) for found in sets for i in range(len(found))]
 
 
-def unasked(embedding: Embedding) -> Embedding:
+def unasked(embedding: SamEmbedding) -> SamEmbedding:
     """The same embedding, but of which the model remembers nothing."""
     return dataclasses.replace(embedding)
 

@@ -235,7 +235,7 @@ def batch() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
     widget.search.points_per_side.setValue(16)
-    widget.form.min_area.setValue(300)
+    widget.form.label_form.controls["min_area"].setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)
     widget.open_results()

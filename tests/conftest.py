@@ -3,29 +3,24 @@
 import gc
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 # Test processes run beside each other: one thread each, which does not spin while it waits. OpenMP
 # reads this when torch is loaded. Tests that need more threads set their number themselves.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 from tests.effort import VARIABLE
 from tests.scheduling import group_tests
+from tests.stub import StubModel
 from tests.tiny import build_tiny_model
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from napari_segany import MaskSet, Prompt
-from napari_segany.core.callbacks import check
 from napari_segany.core.geometry import Frame
 from napari_segany.errors import FetchError
 from napari_segany.models.sam.model import SamModel
@@ -135,53 +130,6 @@ def enlarge() -> Callable[[Frame, Tensor], Tensor]:
         return x.reshape(*lead, *frame.shape)
 
     return whole
-
-
-@dataclass
-class StubModel:
-    """Answers a point with three squares around it, and a box or a mask with itself."""
-
-    planes: list[Any] = field(default_factory=list)
-    asked: list[Prompt] = field(default_factory=list)
-    precision: str = "exact"
-    weights: Any = field(default_factory=lambda: SimpleNamespace(id="stub", sha256="0" * 64))
-    device: Any = field(default_factory=lambda: torch.device("cpu"))
-
-    def embed(self, plane: Any, *, limits: Any = None, should_stop: Any = None) -> Any:
-        check(should_stop)
-        self.planes.append((plane.copy(), limits))
-        return SimpleNamespace(features=torch.zeros(1024), shape=plane.shape[:2])
-
-    def predict(
-        self, embedding: Any, prompts: Sequence[Prompt], *, should_stop: Any = None
-    ) -> list[MaskSet]:
-        check(should_stop)
-        self.asked += prompts
-        return [self.answer(embedding.shape, prompt) for prompt in prompts]
-
-    @staticmethod
-    def answer(shape: tuple[int, int], prompt: Prompt) -> MaskSet:
-        masks = np.zeros((3 if prompt.is_ambiguous else 1, *shape), bool)
-        for i, mask in enumerate(masks):
-            if prompt.mask is not None:
-                mask |= prompt.mask
-            elif prompt.box is not None:
-                # A box of somebody else's session may lie anywhere.
-                a, b, c, d = np.rint(np.clip(prompt.box, -1, 10**6)).astype(int)
-                mask[max(a, 0) : c + 1, max(b, 0) : d + 1] = True
-            for (row, col), on in (
-                zip(prompt.points, prompt.labels, strict=True)
-                if (prompt.points is not None and prompt.labels is not None)
-                else ()
-            ):
-                reach = 2 + 2 * i if on else 1
-                a, b = round(row) - reach, round(col) - reach
-                size = 2 * reach + 1
-                mask[max(a, 0) : a + size, max(b, 0) : b + size] = bool(on)
-        scores = np.linspace(0.9, 0.7, len(masks))
-        # Which candidate is refined can be told from its logits.
-        logits = np.broadcast_to(np.arange(len(masks))[:, None, None], (len(masks), 2, 2))
-        return MaskSet.from_masks(masks, scores, scores, low_res_logits=logits.astype(np.float32))
 
 
 @pytest.fixture

@@ -105,6 +105,58 @@ def test_imports_point_one_way(path: Path) -> None:
             assert first in OUTSIDE.get(here, {first}), f"{here} must not import {first}"
 
 
+def test_only_the_public_names_know_a_family_of_models() -> None:
+    """All other rooms use models through :mod:`napari_segany.models.protocol`."""
+    families = [f"napari_segany.models.{p.name}." for p in PACKAGE.glob("models/*/")]
+    known = {
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if room(path) != "models"
+        for name in imported(path)
+        if name.startswith(tuple(families))
+    }
+    assert known == {"__init__.py"}
+
+
+def imports_at_module_level() -> dict[str, set[str]]:
+    """Modules that each module imports when it is imported, or for its types."""
+    names = {module_name(path): path for path in modules()}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        graph[name] = set()
+        todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+        while todo:
+            for node in ast.iter_child_nodes(todo.pop()):
+                if isinstance(node, ast.ImportFrom) and node.module is not None:
+                    for alias in node.names:
+                        inner = f"{node.module}.{alias.name}"
+                        graph[name] |= {inner if inner in names else node.module} & set(names)
+                elif isinstance(node, ast.Import):
+                    graph[name] |= {alias.name for alias in node.names} & set(names)
+                elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                    todo.append(node)
+    # A package's public names are loaded when they are used, and most packages import nothing.
+    return {name: found - {"napari_segany", name} for name, found in graph.items()}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports for types count, too: a circle of types is a circle of ideas."""
+    graph = imports_at_module_level()
+    before = 0
+    while before != len(graph):
+        before = len(graph)
+        used = set().union(*graph.values())
+        # Modules that import nothing here, or that nothing here imports, are in no circle.
+        graph = {name: found & set(graph) for name, found in graph.items() if name in used}
+        graph = {name: found for name, found in graph.items() if found}
+    assert not graph, "these import each other"
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_modules_are_short(path: Path) -> None:
     """One that grows beyond this has two ideas; the second gets a module of its own."""

@@ -36,11 +36,11 @@ class PatchEncoder(nn.Module):
 
 def use_tiny_model() -> None:
     """Whatever model is asked for in this process, it is the tiny one."""
-    from napari_segany.models.sam import model
+    from napari_segany.models import registry
 
     torch.set_num_threads(1)
     tiny = build_tiny_model()
-    model.load_model = lambda *_, **__: tiny
+    registry.load_model = lambda *_, **__: tiny
 
 
 def build_tiny_model() -> SamModel:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.models.iterative import refine
-    from napari_segany.models.sam.embedded_plane import Embedding
-    from napari_segany.models.sam.model import SamModel, load_model
+    from napari_segany.models.protocol import Embedding
+    from napari_segany.models.sam.model import SamModel
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
     from napari_segany.session.active import current_session
@@ -35,6 +35,7 @@ __all__ = [
     "LabelParams",
     "MaskSet",
     "Prompt",
+    "PromptableModel",
     "Recipe",
     "SamModel",
     "Session",
@@ -53,10 +54,11 @@ __all__ = [
 
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
-    "Embedding": "napari_segany.models.sam.embedded_plane",
+    "Embedding": "napari_segany.models.protocol",
     "LabelParams": "napari_segany.recipe",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
+    "PromptableModel": "napari_segany.models.protocol",
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
@@ -65,7 +67,7 @@ _HOMES = {
     "generate_masks": "napari_segany.generators.generate",
     "find_edges": "napari_segany.zero_shot.edges",
     "propose": "napari_segany.zero_shot.proposals",
-    "load_model": "napari_segany.models.sam.model",
+    "load_model": "napari_segany.models.registry",
     "run_recipe": "napari_segany.io.recipe_file",
     "save_labels": "napari_segany.io.save_labels",
     "refine": "napari_segany.models.iterative",

@@ -1,74 +1,120 @@
-"""Recipe: everything that decides a result, as one frozen object that reads and writes JSON."""
+"""Recipes: everything that decides a result, as one frozen object that reads and writes JSON."""
 
 import json
 import platform
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from numbers import Integral, Real
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from napari_segany.core.overlap import Overlap
+from napari_segany.core.parameter_info import (
+    check_parameters,
+    choice,
+    integer,
+    number,
+    with_parameter_docs,
+)
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.registry import find_entry
 from napari_segany.schema import from_json
 
 FORMAT = 1
 """Version of the JSON; raised when old recipes would be read differently."""
 
 RESULT = "result"
-"""Entry of a recipe's file that says what lies beside it; no part of the recipe."""
+"""Entry of a recipe's file about the files beside it; no part of the recipe."""
+
+TAG = "strategy"
+"""Entry of a recipe's ``params`` that names the generator they belong to."""
+
+DEFAULT_TAG = "grid"
+"""The generator of a recipe whose parameters name none."""
 
 PRODUCTS = ("labels", "edges", "proposals")
-"""What recipes are about."""
+"""Kinds of results that recipes describe."""
 
 Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
 
+@with_parameter_docs
 @dataclass(frozen=True)
 class LabelParams:
-    """How masks become labels; see :func:`napari_segany.core.rasterize.paint`.
+    """Parameters of painting masks into labels; see :func:`napari_segany.core.rasterize.paint`.
 
-    Attributes
-    ----------
-    overlap : {"small_on_top", "large_on_top", "best_on_top"}
-        Who owns a pixel that several masks claim.
-    min_area : int
-        Leave out objects with fewer pixels.
-    fill_holes : int
-        Fill holes of single masks below this many pixels.
-    drop_specks : int
-        Drop specks of single masks below this many pixels.
-    min_visible : float
-        Leave out objects of which less than this fraction stays visible, 0..1: the rim of a
-        mask that means several neighbours together is no object.
+    The metadata of a field holds its label, help, range and unit, as for :class:`AutomaticParams`.
+    The order of the fields is that of the entries of recipes.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
     """
 
-    overlap: Overlap = "small_on_top"
-    min_area: int = 0
-    fill_holes: int = 0
-    drop_specks: int = 0
-    min_visible: float = 0.1
+    overlap: Overlap = field(
+        default="small_on_top",
+        metadata=choice(
+            "On overlap",
+            "Mask that owns a pixel which several masks cover.",
+            {
+                "small_on_top": "small objects on top",
+                "large_on_top": "large objects on top",
+                "best_on_top": "best objects on top",
+            },
+        ),
+    )
+    min_area: int = field(
+        default=0,
+        metadata=integer(
+            "Smallest object",
+            "Leave out masks with fewer pixels, and objects that keep fewer once all are painted.",
+            (0, inf),
+            "pixels",
+        ),
+    )
+    fill_holes: int = field(
+        default=0,
+        metadata=integer(
+            "Fill holes",
+            "Fill holes of single masks below this many pixels.",
+            (0, inf),
+            "pixels",
+            advanced=True,
+        ),
+    )
+    drop_specks: int = field(
+        default=0,
+        metadata=integer(
+            "Drop specks",
+            "Drop specks of single masks below this many pixels.",
+            (0, inf),
+            "pixels",
+            advanced=True,
+        ),
+    )
+    min_visible: float = field(
+        default=0.1,
+        metadata=number(
+            "Visible part",
+            "Leave out objects of which less than this fraction stays visible. The rim of a mask "
+            "that spans several neighbours is no object.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
 
     def __post_init__(self) -> None:
-        if self.overlap not in get_args(Overlap):
-            raise InputError(
-                f"overlap must be one of {', '.join(get_args(Overlap))}, got {self.overlap!r}."
-            )
-        for name in ("min_area", "fill_holes", "drop_specks"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-                raise InputError(f"{name} must be a whole number of pixels, got {value!r}.")
-            object.__setattr__(self, name, int(value))
-        visible = self.min_visible
-        if isinstance(visible, bool) or not isinstance(visible, Real) or not 0 <= visible <= 1:
-            raise InputError(f"min_visible must be a fraction in 0..1, got {visible!r}.")
-        object.__setattr__(self, "min_visible", float(visible))
+        check_parameters(self)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What was done, in enough detail to do it again.
+    """A segmentation, described in enough detail to repeat it.
 
     The same recipe on the same data gives the same labels, byte for byte, for the same device
     kind, processor instruction set, torch version and platform; elsewhere the last bits of the
@@ -80,32 +126,33 @@ class Recipe:
         Name of the model.
     weights_sha256 : str
         Hash of its weights.
-    params : AutomaticParams
-        With every threshold filled in.
+    params : AutomaticParams or other GeneratorParams
+        Parameters of the generator, with every threshold filled in. They are a tagged union: in
+        JSON, ``params.strategy`` names the generator and so their type.
     labels : LabelParams
-        How masks became labels.
+        Rules by which masks became labels.
     faithful : bool
-        Whether the reference generator's set of masks was asked for.
+        True for the reference generator's set of masks.
     axes : str
         Axes of the data, empty if they were guessed from it.
     channels : tuple of int
-        Channels looked at.
+        Channels that were segmented.
     normalise : str or tuple
         "plane" or "stack" (percentiles over one or all planes), or (low, high) for each channel.
     planes : tuple
-        (axis, first, end) for axes of which only a part was looked at; the axis is empty for the
+        (axis, first, end) for axes of which only a part was segmented; the axis is empty for the
         last one that counts planes, before it is known.
     precision, device_kind : str
         Resolved precision and kind of device.
     torch_version, instruction_set, processor, platform : str
-        What else the last bits depend on. The number of threads is not among them.
+        The rest of what the last bits depend on. The number of threads is not among them.
     product : str
-        What is made of the images: "labels", or "edges" or "proposals".
+        Kind of the result: "labels", "edges" or "proposals".
     """
 
     model: str
     weights_sha256: str
-    params: AutomaticParams = field(default_factory=AutomaticParams)
+    params: GeneratorParams = field(default_factory=AutomaticParams)
     labels: LabelParams = field(default_factory=LabelParams)
     faithful: bool = False
     axes: str = ""
@@ -136,12 +183,12 @@ class Recipe:
         object.__setattr__(self, "planes", _check_planes(self.planes))
 
     def to_json(self) -> str:
-        """The recipe as indented JSON, with a final newline."""
+        """Return the recipe as indented JSON, with a final newline."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Recipe":
-        """Read a recipe; what its file says of the results beside it is left out.
+        """Read a recipe; the entry of its file about the results beside it is left out.
 
         Raises
         ------
@@ -159,17 +206,40 @@ class Recipe:
             )
         # What a result says of itself is not about how it was made.
         values.pop(RESULT, None)
+        kind = _params_type(values.get("params"))
         for what, known, given in (
             ("The recipe has unknown entries", cls, values),
-            ("Unknown automatic parameters", AutomaticParams, values.get("params")),
+            ("Unknown automatic parameters", kind, values.get("params")),
         ):
             names = set(given) if isinstance(given, dict) else set()
             if unknown := names - {f.name for f in fields(known)}:
                 raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
+        # Read apart from the rest, because their type depends on the tag.
+        params = {name: values.pop(name) for name in ("params",) if name in values}
+        known_params = from_json(
+            dict[str, kind],  # type: ignore[valid-type]
+            json.dumps(params),
+            "The recipe",
+        )
         limits = values.get("normalise")
         if isinstance(limits, list) and all(isinstance(each, (int, float)) for each in limits):
             values["normalise"] = [limits]
-        return from_json(cls, json.dumps(values), "The recipe")
+        return replace(from_json(cls, json.dumps(values), "The recipe"), **known_params)
+
+    def point_params(self) -> AutomaticParams:
+        """Return the parameters, which must be those of a point generator.
+
+        Raises
+        ------
+        InputError
+            If the recipe names another generator.
+        """
+        if not isinstance(self.params, AutomaticParams):
+            raise InputError(
+                f"The recipe's generator is {self.params.strategy!r}; only recipes of the point "
+                "generators (grid, adaptive) can be used here."
+            )
+        return self.params
 
     def check_product(self, product: str) -> None:
         """Raise InputError if the recipe is about something else than ``product``."""
@@ -190,12 +260,12 @@ class Recipe:
             )
 
     def differences_here(self, device_kind: str = "") -> list[str]:
-        """What differs between this machine and the recipe's, in plain words.
+        """Return the differences between this machine and the recipe's, as plain sentences.
 
         Parameters
         ----------
         device_kind : str, optional
-            The kind of device that is used here, if that is to be compared, too.
+            The kind of device that is used here, if it is to be compared, too.
         """
         here = machine() | ({"device_kind": device_kind} if device_kind else {})
         return [
@@ -206,8 +276,15 @@ class Recipe:
         ]
 
 
+def _params_type(params: Any) -> type[GeneratorParams]:
+    """Return the type of a recipe's parameters, found by their tag."""
+    tag = params.get(TAG, DEFAULT_TAG) if isinstance(params, dict) else DEFAULT_TAG
+    # A tag that is no text is refused with the rest of the parameters.
+    return find_entry(tag if isinstance(tag, str) else DEFAULT_TAG).params
+
+
 def _check_normalise(value: Any) -> Normalise:
-    """ "plane", "stack", or (low, high) pairs of numbers; a single pair is taken as one of them."""
+    """Return "plane", "stack" or (low, high) pairs of numbers; a single pair counts as one."""
     if isinstance(value, str):
         if value not in ("plane", "stack"):
             raise InputError(
@@ -238,7 +315,7 @@ _MATRIX_UNITS = ("avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "amx_int8
 
 
 def _processor() -> str:
-    """Maker and matrix units of the processor, as far as torch can tell; it can from 2.12 on."""
+    """Return maker and matrix units of the processor, which torch knows from 2.12 on."""
     import torch
 
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -248,7 +325,7 @@ def _processor() -> str:
 
 
 def machine() -> dict[str, str]:
-    """What the last bits of a result depend on beside the recipe."""
+    """Return the properties of this machine that the last bits of a result depend on."""
     import torch
 
     return {

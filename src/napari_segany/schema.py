@@ -1,4 +1,4 @@
-"""Files that somebody else may have written, checked against the types that they must have.
+"""Checked reading of JSON files that others may have written.
 
 Records of batches, recipes, sessions and journals come from other people's folders, so nothing in
 them is trusted: every value is checked before it is used.
@@ -34,11 +34,11 @@ def from_json(kind: type[T], text: str | bytes, what: str) -> T:
     Parameters
     ----------
     kind : type
-        What the JSON must be. Lists stand for tuples.
+        Type of the result. Lists stand for tuples.
     text : str or bytes
         The JSON, UTF-8; a byte order mark is skipped.
     what : str
-        What the text is, for errors, for example "The recipe cells_recipe.json".
+        Name of the text in errors, for example "The recipe cells_recipe.json".
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Automatic segmentation of planes and stacks: the one path that every face takes."""
+"""Automatic segmentation of planes and stacks, for Python, command line and docks alike."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
 from napari_segany.core.sequences import as_array, listed
 from napari_segany.errors import BlankPlaneError, InputError
-from napari_segany.generators.generate import generate_masks, resolve_params
-from napari_segany.generators.grid import count_points
-from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.generators.generate import choose_generator, generate_masks, resolve_params
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class PlaneResult:
-    """What was found in one plane.
+    """The segmentation of one plane.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class PlaneResult:
 
 
 def make_recipe(
-    model: SamModel,
-    params: AutomaticParams | None = None,
+    model: PromptableModel,
+    params: GeneratorParams | None = None,
     labels: LabelParams | None = None,
     *,
     faithful: bool = False,
@@ -59,7 +59,7 @@ def make_recipe(
     normalise: Normalise = "plane",
     planes: tuple[Range, ...] = (),
 ) -> Recipe:
-    """A recipe with everything resolved for ``model`` on this machine."""
+    """Make a recipe with everything resolved for ``model`` on this machine."""
     return Recipe(
         model=model.id,
         weights_sha256=model.weights.sha256,
@@ -100,7 +100,7 @@ def segment_planes(
     data: Any,
     layout: StackLayout,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     *,
     region: NDArray[np.generic] | None = None,
     progress: Progress | None = None,
@@ -111,7 +111,7 @@ def segment_planes(
     Parameters
     ----------
     data, layout, recipe
-        The stack, and what :func:`resolve_stack` made of it.
+        The stack, and the results of :func:`resolve_stack`.
     region : ndarray, optional
         (Y, X), or of the shape of the labels; points are asked only where it is above zero.
     progress : callable, optional
@@ -125,7 +125,7 @@ def segment_planes(
         Empty, with a warning in the log, for a plane of a stack that is blank.
     """
     check_region(region, layout)
-    report = _over_stack(progress, layout, recipe.params, region)
+    report = _over_stack(progress, layout, recipe, region)
     for number, index in enumerate(layout.chosen()):
         try:
             yield segment_plane(
@@ -151,7 +151,7 @@ def segment_plane(
     data: Any,
     layout: StackLayout,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     index: tuple[int, ...],
     *,
     region: NDArray[np.generic] | None = None,
@@ -209,17 +209,18 @@ def _region_of(
 def _over_stack(
     progress: Progress | None,
     layout: StackLayout,
-    params: AutomaticParams,
+    recipe: Recipe,
     region: NDArray[np.generic] | None,
 ) -> list[Progress] | None:
-    """One callable a plane, which tells points over the whole stack; regions differ in points."""
+    """Return one callable a plane that reports steps of the whole stack."""
     if progress is None:
         return None
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    generator = choose_generator(recipe.params, recipe.faithful)
     if region is None or region.ndim == 2:
-        counts = [count_points(shape, params, _region_of(region, ()))] * layout.chosen_count
+        counts = [generator.count_steps(shape, _region_of(region, ()))] * layout.chosen_count
     else:
-        counts = [count_points(shape, params, _region_of(region, i)) for i in layout.chosen()]
+        counts = [generator.count_steps(shape, _region_of(region, i)) for i in layout.chosen()]
     before = np.cumsum([0, *counts]).tolist()
 
     def from_plane(start: int) -> Progress:
@@ -231,8 +232,8 @@ def _over_stack(
 def segment_everything(
     image: ArrayLike,
     axes: str | None = None,
-    model: SamModel | str | os.PathLike[str] = "auto",
-    params: AutomaticParams | None = None,
+    model: PromptableModel | str | os.PathLike[str] = "auto",
+    params: GeneratorParams | None = None,
     *,
     labels: LabelParams | None = None,
     channels: int | tuple[int, ...] = 0,
@@ -251,16 +252,16 @@ def segment_everything(
     axes : str, optional
         One letter a dimension of T, Z, C, Y, X and S (colour), for example "TYX". By default
         guessed from the shape: (Y, X), (Y, X, colour), (Z, Y, X), ...
-    model : SamModel, str or path
+    model : PromptableModel, str or path
         A loaded model or what :func:`load_model` takes.
-    params : AutomaticParams, optional
-        How to find objects.
+    params : AutomaticParams or other GeneratorParams, optional
+        The generator and how it finds objects.
     labels : LabelParams, optional
-        How masks become labels.
+        Rules for painting masks as labels.
     channels : int or tuple of int
         The channel to look at, or two or three to be seen as red, green and blue.
     normalise : "plane", "stack" or tuple
-        Where intensity limits come from, or the limits themselves, one (low, high) a channel.
+        Source of intensity limits, or the limits themselves, one (low, high) a channel.
     region : array_like, optional
         (Y, X), or of the shape of the result; points are asked only where it is not zero.
     faithful : bool
@@ -285,7 +286,7 @@ def segment_everything(
     --------
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
-    loaded = model if isinstance(model, SamModel) else load_model(model)
+    loaded = load_model(model) if isinstance(model, (str, os.PathLike)) else model
     asked = make_recipe(
         loaded,
         params,
@@ -303,21 +304,21 @@ def segment_everything(
 def label_everything(
     data: Any,
     recipe: Recipe,
-    model: SamModel,
+    model: PromptableModel,
     *,
     axes: str | None = None,
     region: ArrayLike | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
-    """Labels of everything as a recipe says, whoever made it.
+    """Segment everything with the parameters of a recipe, and return the labels.
 
     Parameters
     ----------
     data, region, progress, should_stop
         As for :func:`segment_everything`.
     recipe, model
-        What is done, and who is asked.
+        The parameters, and the model with their weights.
     axes : str, optional
         In place of the recipe's.
     """

@@ -148,7 +148,7 @@ def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
         used.append(model.precision)
         return b""
 
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", load)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", load)
     monkeypatch.setattr("distributed.get_worker", lambda: SimpleNamespace(name="0"))
     monkeypatch.setattr(on_cluster, "compute_plane", compute)
     monkeypatch.setattr(on_cluster, "_loaded", {})

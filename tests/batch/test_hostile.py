@@ -21,7 +21,7 @@ FAST = ("--points-per-side", "1", "--pred-iou-thresh", "0", "--stability-score-t
 def test_no_traceback_and_the_good_ones_are_done(
     tiny_model: SamModel, tmp_path: Path, capsys: Any, monkeypatch: Any
 ):
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

@@ -26,7 +26,7 @@ FAST = ("--points-per-side", "2", "--pred-iou-thresh", "0", "--stability-score-t
 @pytest.fixture
 def segment(tiny_model: Any, monkeypatch: Any, capsys: Any) -> Callable[..., tuple[int, str]]:
     """Run the command line with a small random model; gives the exit code and what was said."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
 
     def run(*arguments: Any) -> tuple[int, str]:
         code = main(["segment", *map(str, arguments), *FAST])

@@ -66,7 +66,7 @@ def test_a_large_plane_is_segmented_and_written_in_few_times_its_bytes(
     tiny_model, monkeypatch, tmp_path: Path, dtype: str, times: float
 ):
     """Labels, of four bytes a pixel, are the most of it where pixels are small."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     side, path = 2600, tmp_path / "a.tif"
     rows, cols = np.mgrid[:side, :side]
     tifffile.imwrite(path, (40 * (np.hypot(rows % 128 - 64, cols % 128 - 64) < 40)).astype(dtype))

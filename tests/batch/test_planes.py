@@ -27,7 +27,7 @@ MAIN = {
 
 @pytest.fixture
 def run(tiny_model: Any, monkeypatch: Any, capsys: Any) -> Callable[..., tuple[int, str]]:
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
 
     def running(command: str, *arguments: Any) -> tuple[int, str]:
         options = ("--points-per-side", "2", *OPTIONS[command])

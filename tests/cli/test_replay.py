@@ -17,7 +17,7 @@ STACK = np.random.default_rng(0).integers(0, 255, (2, 60, 70)).astype(np.uint8)
 @pytest.fixture
 def saved(tmp_path: Path, tiny_model: Any, monkeypatch: Any) -> tuple[Path, Path, Any]:
     """An image, a session on it, and the session's labels."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     session = Session(ArraySource(STACK), tiny_model)
     for z, row, col in ((0, 20, 30), (1, 40, 40)):
         session.plane = (z, None, None)

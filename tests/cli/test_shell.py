@@ -202,7 +202,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_the_model_is_loa
     def loaded(*_: Any, **__: Any) -> Any:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", loaded)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", loaded)
     image = stack(tmp_path / "a.tif", 1)
     arguments = [each.format(image) for each in command]
 

@@ -73,7 +73,7 @@ def test_arrays_are_warned_of_counted_apart_or_refused(coins: Any, tiny_model: A
 def test_the_command_says_so_and_counts_parts(
     coins: Any, tiny_model: Any, monkeypatch: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     image, mask = coins[0][:100, :150], coins[1][:100, :150]
     parts = int(measure.label(mask).max())
     tifffile.imwrite(tmp_path / "a.tif", image)

@@ -50,7 +50,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def tiny(tiny_model: SamModel, monkeypatch: Any) -> SamModel:
     """The command line finds the tiny model, on one thread."""
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     return tiny_model
 

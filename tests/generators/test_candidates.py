@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from napari_segany import AutomaticParams, Embedding, MaskSet, SamModel
 from napari_segany.core.geometry import Frame
 from napari_segany.errors import InputError
 from napari_segany.generators.candidates import Candidates
-from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.grid import PointCandidates, generate
+from napari_segany.generators.generate import choose_generator, generate_masks
+from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.screening import Screen, SparseEstimate, sampled_tokens
 
 SHAPE = (96, 128)
@@ -93,7 +94,7 @@ class Discs:
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         raise AssertionError("asked by the strategy adaptive only")
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
@@ -107,15 +108,15 @@ class Discs:
         each = np.repeat(points, 3, axis=0)
         wanted = (iou > screen.pred_iou).numpy()
         iou, logits, each = iou[wanted], logits[wanted], each[wanted]
-        glimpse = SparseEstimate.nothing(len(each))
-        if screen.glimpse:
+        estimate = SparseEstimate.nothing(len(each))
+        if screen.sparse:
             # Sixteen pixels for each of 32 x 32 tokens.
             tokens = logits.view(-1, 32, 4, 32, 4).permute(0, 2, 4, 1, 3).reshape(-1, 16, 32 * 32)
             sampled = tokens[:, :, sampled_tokens(self.frame, 32)]
-            glimpse = SparseEstimate.of(sampled, screen.offset)
-        able = glimpse.passes(screen.stability, screen.max_area)
+            estimate = SparseEstimate.of(sampled, screen.offset)
+        able = estimate.passes(screen.stability, screen.max_area)
         yield finish(
-            PointCandidates(len(points), each[able], iou[able], glimpse[able], logits[able])
+            PointCandidates(len(points), each[able], iou[able], estimate[able], logits[able])
         )
 
     def answer(self, point: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
@@ -147,10 +148,12 @@ def find(
     shape: tuple[int, int] = SHAPE,
     **rest: Any,
 ) -> MaskSet:
-    def embed(crop: NDArray[np.uint8]) -> Discs:
+    def embed(crop: NDArray[np.uint8], should_stop: Any = None) -> Discs:
         return Discs((crop.shape[0], crop.shape[1]), [] if asked is None else asked)
 
-    return generate(np.zeros((*shape, 3), np.uint8), embed, params, **rest)
+    model: Any = SimpleNamespace(embed=embed, prepare=lambda embedding: embedding)
+    generator = choose_generator(params, rest.pop("faithful", False))
+    return generator.find(model, np.zeros((*shape, 3), np.uint8), **rest)
 
 
 @pytest.fixture(scope="module")
@@ -250,9 +253,9 @@ def test_without_thresholds_everything_is_kept() -> None:
 def test_what_a_glimpse_would_have_left_out_is_left_out_later_too() -> None:
     masks = np.zeros((3, 10, 10), bool)
     masks[0, :2], masks[1, 4:6], masks[2, 8:] = True, True, True
-    glimpse = SparseEstimate(np.array([0.9, np.inf, 0.96], "f4"), np.array([0.0, 0.5, 0.0], "f4"))
+    estimate = SparseEstimate(np.array([0.9, np.inf, 0.96], "f4"), np.array([0.0, 0.5, 0.0], "f4"))
     stored = Screen(0.8, 0.85, 0.95, 1.0)
-    few = Candidates.of(MaskSet.from_masks(masks), glimpse, PARAMS, stored).select()
+    few = Candidates.of(MaskSet.from_masks(masks), estimate, PARAMS, stored).select()
     assert few.boxes[:, 0].tolist() == [4, 8]
     assert few.filter(stability_score_thresh=0.9).boxes[:, 0].tolist() == [0, 4, 8]
     assert few.filter(max_area=40).boxes[:, 0].tolist() == [8]

@@ -13,8 +13,10 @@ from torch import Tensor
 from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.generators.grid import PointCandidates, count_points, generate
+from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.point_grids import count_points
+from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.screening import Screen, SparseEstimate
 
 Plane = NDArray[np.uint8]
@@ -33,9 +35,12 @@ class Oracle:
     crops: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     asked: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
 
-    def __call__(self, crop: Plane) -> "SeenCrop":
+    def embed(self, crop: Plane, *, should_stop: Any = None) -> "SeenCrop":
         self.crops.append(crop.shape[:2])
         return SeenCrop(self, crop[..., 0])
+
+    def prepare(self, embedding: "SeenCrop") -> "SeenCrop":
+        return embedding
 
 
 @dataclasses.dataclass
@@ -48,7 +53,7 @@ class SeenCrop:
         # As large as the crop, so that enlarging changes nothing.
         return Frame((self.gray.shape[0], self.gray.shape[1]), max(self.gray.shape))
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
@@ -73,9 +78,9 @@ class SeenCrop:
                 scores.append(score)
                 maps.append(torch.from_numpy(framed))
         logits = torch.stack(maps) if maps else torch.zeros(0, side, side)
-        glimpse = SparseEstimate.nothing(len(used))
+        estimate = SparseEstimate.nothing(len(used))
         at = np.reshape(used, (-1, 2))
-        return PointCandidates(len(points), at, torch.tensor(scores), glimpse, logits)
+        return PointCandidates(len(points), at, torch.tensor(scores), estimate, logits)
 
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """Objects look alike, and so does the background."""
@@ -97,7 +102,8 @@ def seen(gray: Plane) -> Plane:
 
 
 def find(gray: Plane, params: AutomaticParams = PARAMS, oracle: Any = None, **rest: Any) -> MaskSet:
-    return generate(seen(gray), oracle or Oracle(), params, **rest)
+    generator = choose_generator(params, rest.pop("faithful", False))
+    return generator.find(oracle or Oracle(), seen(gray), **rest)
 
 
 def plane(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (96, 128)) -> Plane:
@@ -366,8 +372,11 @@ def test_a_small_object_is_enlarged_alone_and_not_with_its_plane() -> None:
         def frame(self) -> Frame:
             return Watched((96, 128), 128)
 
-    gray = plane((10, 10, 40, 50))
-    found = generate(seen(gray), lambda crop: WatchedCrop(Oracle(), crop[..., 0]), PARAMS)
+    class WatchedOracle(Oracle):
+        def embed(self, crop: Plane, *, should_stop: Any = None) -> SeenCrop:
+            return WatchedCrop(self, crop[..., 0])
+
+    found = find(plane((10, 10, 40, 50)), oracle=WatchedOracle())
     assert found.area.tolist() == [30 * 40]
     assert max(pixels) <= 34 * 44
 

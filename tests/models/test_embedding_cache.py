@@ -1,13 +1,11 @@
 from types import SimpleNamespace
 from typing import Any
 
-import torch
-
 from napari_segany.models.embedding_cache import EmbeddingCache
 
 
 def embedding(count: int) -> Any:
-    return SimpleNamespace(features=torch.zeros(count))
+    return SimpleNamespace(nbytes=4 * count)
 
 
 def test_what_was_not_used_for_longest_makes_room() -> None:

@@ -340,9 +340,7 @@ def test_another_journal_is_told_everything_and_the_one_before_ends(
     assert same(after.state, session.state)
 
 
-def test_a_saved_session_knows_its_time_and_its_size(
-    model: Any, tmp_path: Path
-) -> None:
+def test_a_saved_session_knows_its_time_and_its_size(model: Any, tmp_path: Path) -> None:
     now = datetime.now()
     session = begin(model, tmp_path)
     commit_at(session, (5, 5), (20, 20), (30, 30))

@@ -15,15 +15,15 @@ from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.batch.run import OnError, note_failure, run
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
-LoadModel = Callable[[ModelRequest], SamModel]
+LoadModel = Callable[[ModelRequest], PromptableModel]
 
 
-def load_requested_model(request: ModelRequest) -> SamModel:
+def load_requested_model(request: ModelRequest) -> PromptableModel:
     """Load a model.
 
     Raises
@@ -31,7 +31,7 @@ def load_requested_model(request: ModelRequest) -> SamModel:
     SeganyError
         If it cannot be loaded.
     """
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
 
     precision: Any = request.precision
     return load_model(request.model, device=request.device, precision=precision)

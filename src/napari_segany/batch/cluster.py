@@ -12,7 +12,7 @@ from napari_segany.batch.executor import OpenImages, PlaneJob, compute_plane
 from napari_segany.batch.options import ModelRequest
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
 WAITING_PER_WORKER = 2
@@ -31,7 +31,7 @@ ADDRESSES = (
 
 # On the workers ------------------------------------------------------------------------------
 
-_loaded: dict[ModelRequest, SamModel] = {}
+_loaded: dict[ModelRequest, PromptableModel] = {}
 _images = OpenImages()
 _one_at_a_time = threading.Lock()
 
@@ -44,13 +44,13 @@ def _device(requested: str, worker: str | int, count: int) -> str:
     return f"cuda:{int(number) % count}"
 
 
-def _model(request: ModelRequest) -> SamModel:
+def _model(request: ModelRequest) -> PromptableModel:
     """Return the model of this worker, loaded once for each requested precision."""
     if request not in _loaded:
         import torch
         from distributed import get_worker
 
-        from napari_segany.models.sam.model import load_model
+        from napari_segany.models.registry import load_model
 
         if request.threads:
             torch.set_num_threads(request.threads)

@@ -30,14 +30,15 @@ def as_command(
     InputError
         If no command can express the options.
     """
-    if options.params.point_grids is not None:
+    params = options.params
+    if not isinstance(params, AutomaticParams) or params.point_grids is not None:
         raise InputError(
-            "Points of one's own do not fit into a command; save the recipe, and give that file "
-            "with --recipe."
+            "These parameters do not fit into a command; save the recipe, and give that file with "
+            "--recipe."
         )
     words = ["napari-segany", "segment", *map(_operand, images), "-o", str(options.output)]
     words += _model(options)
-    words += _parameters(options.params, options.labels)
+    words += _parameters(params, options.labels)
     words += ["--faithful"] if options.faithful else []
     words += _image(options, axes_of or {})
     words += _files(options)

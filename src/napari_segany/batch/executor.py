@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from napari_segany.batch.protocol import PlaneInput, Product
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, Progress, ShouldStop, check
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import check_region, resolve_stack
 
@@ -69,7 +69,7 @@ class OpenImages:
 
 def compute_plane(
     job: PlaneJob,
-    model: SamModel,
+    model: PromptableModel,
     images: OpenImages,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -127,11 +127,11 @@ class LocalExecutor:
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         The model.
     """
 
-    def __init__(self, model: SamModel) -> None:
+    def __init__(self, model: PromptableModel) -> None:
         self.model = model
 
     def make_recipe(self, **given: Any) -> Recipe:

@@ -7,6 +7,7 @@ from typing import Any
 from napari_segany.batch.plan import ReadOptions
 from napari_segany.core.planes import Range
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.recipe import LabelParams, Normalise, Recipe
 
@@ -58,7 +59,7 @@ class BatchOptions:
     """
 
     output: Path
-    params: AutomaticParams = field(default_factory=AutomaticParams)
+    params: GeneratorParams = field(default_factory=AutomaticParams)
     labels: LabelParams = field(default_factory=LabelParams)
     faithful: bool = False
     axes: str = "auto"

@@ -11,7 +11,7 @@ from napari_segany.batch.manifest import PlaneCheckpoint, Record
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
 from napari_segany.io.read import OpenedImage
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
 
@@ -145,7 +145,7 @@ class Product(Protocol):
     def compute_plane(
         self,
         plane: PlaneInput,
-        model: SamModel,
+        model: PromptableModel,
         *,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,

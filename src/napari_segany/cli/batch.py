@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_segany.batch.options import BatchOptions, ModelRequest
     from napari_segany.batch.protocol import Files, Product
     from napari_segany.cli.report import Report
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import PromptableModel
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -213,7 +213,7 @@ def model_request(args: argparse.Namespace, base: Recipe | None = None) -> "Mode
     )
 
 
-def load(request: "ModelRequest", quiet: bool = False) -> "SamModel":
+def load(request: "ModelRequest", quiet: bool = False) -> "PromptableModel":
     """Load a model, with a progress bar while its weights are fetched.
 
     Raises
@@ -221,7 +221,7 @@ def load(request: "ModelRequest", quiet: bool = False) -> "SamModel":
     SeganyError
         If the model cannot be loaded.
     """
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
 
     precision: Any = request.precision
     with progress_bar("fetching the model", quiet) as progress:

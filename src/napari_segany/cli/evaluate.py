@@ -250,10 +250,12 @@ def write_examples(
     from napari_segany.evaluation.edge_detectors import SamEdgeDetector
     from napari_segany.evaluation.export_evaluation import write_edges, write_worst
     from napari_segany.evaluation.interactive_models import SamInteractiveModel
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import PromptableModel
 
-    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, SamModel) else w for w in who]
-    clickers: list[Any] = [SamInteractiveModel(w) if isinstance(w, SamModel) else w for w in who]
+    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, PromptableModel) else w for w in who]
+    clickers: list[Any] = [
+        SamInteractiveModel(w) if isinstance(w, PromptableModel) else w for w in who
+    ]
     sheets = (
         write_worst(output, measured, pairs, clickers[0], options, settings, names),
         write_edges(output, measured, pairs, finders, options, names),

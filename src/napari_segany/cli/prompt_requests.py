@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from napari_segany.core.prompts import Prompt
     from napari_segany.io.detections import Detections
     from napari_segany.io.pixel_size import PixelSize
-    from napari_segany.models.sam.embedded_plane import Embedding
-    from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.protocol import Embedding, PromptableModel
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ def from_table(
 
 
 def predict(
-    candidate: str, model: "SamModel", embedding: "Embedding", prompts: "list[Prompt]"
+    candidate: str, model: "PromptableModel", embedding: "Embedding", prompts: "list[Prompt]"
 ) -> "list[MaskSet]":
     """Return the candidates of all prompts; several points of one object are refined in turn."""
     from napari_segany.models.iterative import refine

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.io.atomic import check_writable, writing
     from napari_segany.io.read import open_image
     from napari_segany.io.write_tiff import LabelStack
-    from napari_segany.models.sam.model import load_model
+    from napari_segany.models.registry import load_model
     from napari_segany.session.replay import replay
     from napari_segany.session.session_file import read_session
 

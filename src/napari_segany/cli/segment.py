@@ -9,6 +9,7 @@ from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, given
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.recipe import LabelParams, Recipe
 
 if TYPE_CHECKING:
@@ -102,8 +103,10 @@ def chosen_outputs(args: argparse.Namespace) -> "Outputs":
 
 def chosen_parameters(
     args: argparse.Namespace, base: Recipe | None
-) -> tuple[AutomaticParams, LabelParams]:
+) -> tuple[GeneratorParams, LabelParams]:
     """Return the given parameters, completed from the recipe or the defaults."""
-    params = replace(base.params if base else AutomaticParams(), **given(args, AutomaticParams))
+    params: GeneratorParams = base.params if base else AutomaticParams()
+    if changed := given(args, AutomaticParams):
+        params = replace(base.point_params() if base else AutomaticParams(), **changed)
     labels = replace(base.labels if base else LabelParams(), **given(args, LabelParams))
     return params, labels

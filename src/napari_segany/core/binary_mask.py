@@ -14,7 +14,7 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Half-open (row_min, col_min, row_max, col_max) of a mask, zeros if it is empty."""
+    """Return the half-open (row_min, col_min, row_max, col_max) of a mask, zeros if empty."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return 0, 0, 0, 0
@@ -23,7 +23,7 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """COCO's uncompressed run lengths: column by column, starting with the zeros."""
+    """Return COCO's uncompressed run lengths: column by column, starting with the zeros."""
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     edges = np.concatenate([[0], changes, [flat.size]])
@@ -54,7 +54,7 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
 
 
 def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
-    """Bits of a mask whose first column is column ``left`` of the plane."""
+    """Pack the bits of a mask whose first column is column ``left`` of the plane."""
     before = left % 8
     padded = np.zeros((mask.shape[0], before + mask.shape[1]), bool)
     padded[:, before:] = mask
@@ -62,7 +62,7 @@ def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
 
 
 def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
-    """The mask, boolean, whose columns are ``left`` to ``right`` of the plane."""
+    """Return the boolean mask whose columns are ``left`` to ``right`` of the plane."""
     pixels = np.unpackbits(bits, axis=1).view(bool)
     return pixels[:, left % 8 : left % 8 + right - left]
 
@@ -73,7 +73,7 @@ def shared(
     other_bits: NDArray[np.uint8],
     other_box: Sequence[int],
 ) -> int:
-    """Pixels that two masks have in common; boxes are row_min, col_min, row_max, col_max."""
+    """Count the pixels that two masks share; boxes are row_min, col_min, row_max, col_max."""
     (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = box, other_box
     top, bottom = max(top1, top2), min(bottom1, bottom2)
     # In bytes; those at the sides hold zeros beyond each mask's own box.

@@ -1,4 +1,4 @@
-"""Edges from masks: where the masks that a plane falls into end, and how surely."""
+"""Edge maps from masks: the strength of their outlines, stretched and thinned."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ SOFT = 1.0
 def mask_edges(
     logits: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Strength of one mask's outline: Sobel of its probabilities, on its outer border.
+    """Return the strength of one mask's outline: Sobel of its probabilities, on its outer border.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def mask_edges(
 
 
 def normalised(edges: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Stretched to 0..1; a plane without an edge stays 0."""
+    """Stretch an edge map to 0..1; a plane without an edge stays 0."""
     low, high = float(edges.min()), float(edges.max())
     if high <= low:
         return np.zeros_like(edges)
@@ -47,7 +47,7 @@ def normalised(edges: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Only the crest of each edge, as wide as a pixel (Canny, 1986).
+    """Thin each edge to its crest, one pixel wide (Canny, 1986).
 
     The map is smoothed a little, which closes gaps of a pixel; then a pixel stays if it is at least
     as strong as what lies a pixel to either side, across the edge.

@@ -1,12 +1,14 @@
-"""The only place that knows the model's frame: (row, column) planes <-> (x, y) in a square.
+"""Frames of models: (row, column) of a plane to and from the coordinates of a model.
 
-A plane is scaled so that its long side fills the frame and padded below and right. Points map
-by ``p * scale``, as in the published code; the half pixel is added inside the prompt encoder.
+:class:`Frame` is SAM's, a square: a plane is scaled so that its long side fills the frame and
+padded below and right. Points map by ``p * scale``, as in the published code; the half pixel is
+added inside the prompt encoder. Code outside of ``models/sam`` needs a :class:`PlaneFrame` only.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MASK_EPSILON = 1e-3
-"""A binary mask prompt becomes logits of this probability and its complement: +-6.9."""
+"""Probability, and its complement, that a binary mask prompt has as logits: +-6.9."""
 
 
 PIXELS_AT_ONCE = 256
@@ -38,6 +40,44 @@ def resize(
         for i in range(1 if gray else 3)
     ]
     return np.stack(scaled * 3 if gray else scaled, axis=-1)
+
+
+class PlaneFrame(Protocol):
+    """The relation between a plane's pixels and the cells of a model's low-resolution logits.
+
+    Masks are enlarged and outlined through these members, so another family of models may place
+    planes in its own way: with another aspect ratio, padding or number of cells.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the plane in pixels."""
+        ...
+
+    @property
+    def mask_side(self) -> int:
+        """Side of the low-resolution logits, in cells."""
+        ...
+
+    def cells_used(self, cells: int) -> tuple[int, int]:
+        """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
+        ...
+
+    def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
+        """Return the rows and columns of pixels that a box of ``side`` cells contributes to."""
+        ...
+
+    def strips_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the enlarged logits of those pixels as strips of columns."""
+        ...
+
+    def enlarge_within(
+        self, logits: Tensor, cells: tuple[int, int, int, int]
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """Return the enlarged logits of those pixels and the row and column of the first."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +103,7 @@ class _Resizing:
     @staticmethod
     @lru_cache(maxsize=16)
     def make(cells: int, side: int, scaled: int, size: int) -> "_Resizing":
-        """From ``cells`` to the frame's ``side``, of which ``scaled`` become ``size`` pixels."""
+        """Return the steps from ``cells`` to ``side``; ``scaled`` of it become ``size`` pixels."""
         each_cell = torch.eye(cells)[None]
         x = F.interpolate(each_cell, side, mode="linear", align_corners=False)
         x = F.interpolate(x[..., :scaled], size, mode="linear", align_corners=False)
@@ -78,25 +118,25 @@ class _Resizing:
         )
 
     def pixels(self, start: int, stop: int) -> slice:
-        """Pixels that cells ``start`` to ``stop`` contribute to."""
+        """Return the pixels that cells ``start`` to ``stop`` contribute to."""
         if start >= stop:
             return slice(0, 0)
         first = int(self.first_pixel[start:stop].min())
         return slice(first, max(first, int(self.last_pixel[start:stop].max()) + 1))
 
     def cells(self, pixels: slice) -> slice:
-        """Cells that contribute to some pixels."""
+        """Return the cells that contribute to some pixels."""
         first = int(self.first_cell[pixels].min())
         return slice(first, int(self.last_cell[pixels].max()) + 1)
 
     def weights_of(self, pixels: slice, like: Tensor) -> Tensor:
-        """(pixels, cells) of those pixels and the cells that contribute to them."""
+        """Return the (pixels, cells) weights of pixels and the cells that contribute to them."""
         return self.weights[pixels, self.cells(pixels)].to(like.device)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How one plane lies in the model's square frame.
+    """The place of one plane in SAM's square frame, a :class:`PlaneFrame`.
 
     Attributes
     ----------
@@ -185,7 +225,7 @@ class Frame:
         return out, (rows.start, cols.start)
 
     def pixels_of(self, cells: tuple[int, int, int, int], side: int) -> tuple[slice, slice]:
-        """Rows and columns of the plane that any of a box of ``side`` cells contributes to."""
+        """Return the rows and columns of pixels that a box of ``side`` cells contributes to."""
         by_row, by_col = self._resizings(side)
         rows, cols = by_row.pixels(cells[0], cells[2]), by_col.pixels(cells[1], cells[3])
         # No cells, or cells that a plane of fewer pixels than cells leaves out.
@@ -195,7 +235,7 @@ class Frame:
     def strips_within(
         self, logits: Tensor, cells: tuple[int, int, int, int]
     ) -> Iterator[tuple[slice, Tensor]]:
-        """The same as :meth:`enlarge_within`, as strips of columns that take little memory.
+        """Enlarge as :meth:`enlarge_within` does, in strips of columns that take little memory.
 
         Yields
         ------
@@ -220,7 +260,7 @@ class Frame:
             yield part, narrow[:, inside] @ weights.T
 
     def cells_used(self, cells: int) -> tuple[int, int]:
-        """Of ``cells`` x ``cells`` logits, the rows and columns that the plane depends on."""
+        """Return the rows and columns that the plane depends on, of ``cells`` x ``cells``."""
         by_row, by_col = self._resizings(cells)
         return int(by_row.last_cell[-1]) + 1, int(by_col.last_cell[-1]) + 1
 

@@ -1,4 +1,4 @@
-"""From the intensities of any plane to the 8-bit RGB that the models were trained on."""
+"""Conversion of any plane's intensities to the 8-bit RGB that the models were trained on."""
 
 import logging
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def check_plane(plane: ArrayLike) -> NDArray[np.generic]:
 
 
 def _blocks(array: NDArray[np.generic]) -> Iterator[slice]:
-    """Rows of an array, some at a time, so that what is computed of them stays small."""
+    """Yield the rows of an array in blocks, so that intermediate values stay small."""
     step = max(1, PIXELS_AT_ONCE * len(array) // array.size)
     return (slice(start, start + step) for start in range(0, len(array), step))
 
@@ -58,7 +58,7 @@ def _count_finite(array: NDArray[np.generic]) -> int:
 
 
 def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.generic]:
-    """The values that would be at ``ranks`` if the pixels were sorted, without sorting them."""
+    """Return the order statistics at ``ranks`` of the pixels, without sorting them."""
     if channel.dtype.kind in "iu" and channel.dtype.itemsize <= 2:
         least = int(np.iinfo(channel.dtype.str).min)
         counts = np.zeros(2 ** (8 * channel.dtype.itemsize), np.int64)
@@ -75,7 +75,7 @@ def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.gene
 def find_limits(
     channel: NDArray[np.generic], percentiles: tuple[float, float] = PERCENTILES
 ) -> tuple[float, float]:
-    """The 1 and 99.8 percentiles of the finite pixels of one channel, or of a sample of them.
+    """Return the 1 and 99.8 percentiles of the finite pixels of a channel, or of a sample.
 
     A constant channel gives equal limits. Structures that fill less than the percentiles leave
     (a dark plane with few bright pixels) fall back on minimum and maximum.
@@ -109,7 +109,7 @@ def find_limits(
 
 
 def check_limits(limits: Limits, channels: int) -> tuple[tuple[float, float], ...]:
-    """One (low, high) pair a channel, from one pair or from ``channels`` pairs."""
+    """Return one (low, high) pair a channel, from one pair or from ``channels`` pairs."""
     try:
         pairs = np.asarray(limits, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -10,14 +10,14 @@ LARGEST_ID = 2**63 - 1
 
 
 def whole_numbers(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer]:
-    """Labels of any type as whole numbers: exactly those, or an error.
+    """Convert labels of any type to the whole numbers that they hold, or raise an error.
 
     Parameters
     ----------
     labels : array_like
         Of any type; numbers with a decimal point are taken if they are whole.
     what : str
-        What they are, for errors.
+        Their name in errors.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def whole_numbers(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer
 
 
 def as_ids(labels: ArrayLike, what: str = "Labels") -> NDArray[np.integer]:
-    """Ids of objects, 0 for none: :func:`whole_numbers`, of which negative ones are no objects."""
+    """Return ids of objects, 0 for none: :func:`whole_numbers` with negative ones as 0."""
     array = whole_numbers(labels, what)
     return np.maximum(array, 0) if array.dtype.kind == "i" else array
 
@@ -64,7 +64,7 @@ def check_largest(label: int, largest: int, what: str = "Labels") -> None:
 
 
 def shift_ids(labels: NDArray[np.integer], last: int) -> NDArray[np.integer]:
-    """Number objects on from ``last``, so that ids stay unique over the planes of a stack.
+    """Add ``last`` to the ids of objects, so that ids stay unique over the planes of a stack.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class RecomputedLogits:
-    """Logits of some masks, computed each time that somebody looks at them.
+    """Logits of some masks, computed again each time that they are read.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class RecomputedLogits:
         return RecomputedLogits(self.compute, self.chosen[index])
 
     def now(self) -> NDArray[np.float32]:
-        """(N, m, m) logits."""
+        """Compute the (N, m, m) logits."""
         return self.compute()[self.chosen]
 
     def __reduce__(self) -> Any:
@@ -40,7 +40,7 @@ Logits = NDArray[np.float32] | RecomputedLogits
 
 
 def join_logits(parts: Sequence[Logits | None]) -> Logits | None:
-    """Logits of several sets, in order; none if one of them has none."""
+    """Join the logits of several sets, in order; none if one of them has none."""
     there = [part for part in parts if part is not None]
     if len(there) < len(parts):
         return None

@@ -11,7 +11,7 @@ _KEPT = ("boxes", "area", "predicted_iou", "stability_score", "points", "crop_bo
 
 
 def pack(masks: MaskSet) -> dict[str, NDArray[np.generic]]:
-    """Arrays from which :func:`unpack` makes the same masks with the same scores.
+    """Return arrays from which :func:`unpack` makes the same masks with the same scores.
 
     Logits and the candidates that a filter could bring back are left out.
     """
@@ -25,7 +25,7 @@ def pack(masks: MaskSet) -> dict[str, NDArray[np.generic]]:
 
 
 def unpack(arrays: Mapping[str, NDArray[np.generic]]) -> MaskSet:
-    """The mask set that :func:`pack` took apart."""
+    """Restore the mask set that :func:`pack` took apart."""
     rows, cols = (int(n) for n in arrays["shape"])
     boxes = np.asarray(arrays["boxes"], np.int64)
     crops, start = [], 0

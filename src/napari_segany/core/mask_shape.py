@@ -1,4 +1,4 @@
-"""The shapes of masks: how convex they are, and whether they touch the border."""
+"""Shapes of masks: solidity, and contact with the border of the plane."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from napari_segany.core.masks import MaskSet
 
 
 def solidity(mask: NDArray[np.bool_]) -> float:
-    """Pixels of a mask over the area of its convex hull, 0..1; 1 for an empty mask.
+    """Return the pixels of a mask over the area of its convex hull, 0..1; 1 if it is empty.
 
     The hull is that of the pixels as squares, so that a single pixel, a line and a rectangle have
     solidity 1.
@@ -30,7 +30,7 @@ def solidity(mask: NDArray[np.bool_]) -> float:
 
 
 def touches_border(boxes: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(N,) whether masks with (N, 4) half-open boxes reach the first or last row or column."""
+    """Return (N,) true for half-open (N, 4) boxes that reach the first or last row or column."""
     there = np.any(boxes[:, :2] <= 0, axis=1) | np.any(boxes[:, 2:] >= shape, axis=1)
     found: NDArray[np.bool_] = there & np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     return found
@@ -44,7 +44,7 @@ class Solidities:
         self._known = np.full(len(masks), np.nan)
 
     def of(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
-        """(K,) of the masks at ``index``."""
+        """Return the (K,) solidity of the masks at ``index``."""
         for i in index[np.isnan(self._known[index])].tolist():
             self._known[i] = solidity(self._masks.crop(i))
         found: NDArray[np.float64] = self._known[index]

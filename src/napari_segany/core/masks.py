@@ -1,4 +1,4 @@
-"""MaskSet: many scored, possibly overlapping masks of one plane, kept as cropped bits."""
+"""Sets of scored, possibly overlapping masks of one plane, kept as cropped bits."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,10 +40,10 @@ class MaskSet:
         (N, m, m) float32 logits in the model's frame; only ``predict`` gives them. Those of a call
         with many prompts are computed anew, to the same bytes, each time that they are read.
     candidate : ndarray
-        (N,) int64: which of all candidates each mask is, in sets that ``generate`` returned; it
+        (N,) int64 index of each mask among all candidates, in sets from a generator; it
         stays the same whatever a filter lets through. Elsewhere 0, 1, 2 ...
     prompts_asked : int
-        How many prompts the model was asked to find these masks.
+        Number of prompts that were given to the model to find these masks.
     """
 
     shape: tuple[int, int]
@@ -62,7 +62,7 @@ class MaskSet:
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> "MaskSet":
-        """A set of no masks on a plane of ``shape`` (H, W)."""
+        """Return a set of no masks on a plane of ``shape`` (H, W)."""
         return cls.from_masks(np.zeros((0, *shape), bool))
 
     @classmethod
@@ -166,7 +166,7 @@ class MaskSet:
     def __getitem__(
         self, index: int | slice | NDArray[np.bool_] | NDArray[np.integer]
     ) -> "MaskSet":
-        """The chosen masks as a set, in the order asked for."""
+        """Return the chosen masks as a set, in the given order."""
         chosen = np.atleast_1d(np.arange(len(self))[listed(index)])
         return replace(
             self,
@@ -182,17 +182,21 @@ class MaskSet:
         return self._logits.now() if isinstance(self._logits, RecomputedLogits) else self._logits
 
     def without_logits(self) -> "MaskSet":
-        """The same without the logits."""
+        """Return the set without its logits."""
         return replace(self, _logits=None)
+
+    def with_candidates(self, candidates: "Refilterable[MaskSet]") -> "MaskSet":
+        """Return these masks as a choice among candidates, which can be filtered again."""
+        return replace(self, _candidates=candidates)
 
     @property
     def all_candidates(self) -> "MaskSet":
-        """Everything that was found down to the loosest bounds, in sets from ``generate``."""
+        """Every candidate down to the loosest bounds, in sets from a generator."""
         return self if self._candidates is None else self._candidates.masks
 
     @property
     def loosest(self) -> tuple[float, float]:
-        """Predicted IoU and stability below which :meth:`filter` has nothing to bring back."""
+        """Predicted IoU and stability below which no candidate was kept for :meth:`filter`."""
         if self._candidates is None:
             return 0.0, 0.0
         return self._candidates.loosest
@@ -201,28 +205,28 @@ class MaskSet:
         return (self[i] for i in range(len(self)))
 
     def crop(self, i: int) -> NDArray[np.bool_]:
-        """Mask ``i`` within its box, boolean."""
+        """Return mask ``i`` within its box, boolean."""
         _, left, _, right = (int(v) for v in self.boxes[i])
         return binary_mask.unpack(self._bits[i], left, right)
 
     def shared_pixels(self, i: int, j: int) -> int:
-        """Pixels that masks ``i`` and ``j`` have in common."""
+        """Count the pixels that masks ``i`` and ``j`` share."""
         one, two = self.boxes[[i, j]].tolist()
         return binary_mask.shared(self._bits[i], one, self._bits[j], two)
 
     def mask(self, i: int) -> NDArray[np.bool_]:
-        """Mask ``i`` as a boolean (H, W) image."""
+        """Return mask ``i`` as a boolean (H, W) image."""
         full = np.zeros(self.shape, bool)
         a, b, c, d = self.boxes[i]
         full[a:c, b:d] = self.crop(i)
         return full
 
     def with_masks(self, other: "MaskSet") -> "MaskSet":
-        """These scores and points with the pixels of ``other``, mask by mask."""
+        """Return the set with the pixels of ``other``, mask by mask."""
         return replace(self, boxes=other.boxes, area=other.area, _bits=other._bits)
 
     def with_columns(self, columns: Mapping[str, NDArray[Any]], prompts_asked: int) -> "MaskSet":
-        """These masks with other scores and points; each column has an entry a mask."""
+        """Return the set with other scores and points; each column has an entry a mask."""
         kept: dict[str, Any] = {name: columns[name] for name in _COLUMNS}
         return replace(self, **kept, prompts_asked=prompts_asked)
 
@@ -232,7 +236,7 @@ class MaskSet:
         kind: Nms = "mask",
         scores: NDArray[np.floating] | None = None,
     ) -> "MaskSet":
-        """Of masks that overlap by more than ``threshold`` IoU keep the best; best first.
+        """Suppress masks that overlap a better one by more than ``threshold`` IoU; best first.
 
         Parameters
         ----------
@@ -271,9 +275,9 @@ class MaskSet:
         min_solidity: float | None = None,
         exclude_border: bool | None = None,
     ) -> "MaskSet":
-        """The masks that pass every bound, without the model.
+        """Return the masks that pass every bound, without the model.
 
-        A set from ``generate`` is chosen anew from all candidates that were found, so that looser
+        A set from a generator is chosen anew from all candidates that were found, so that looser
         bounds bring masks back; what is not given stays as it was. With the strategy "grid" the
         result is that of a new run with these bounds. Other sets can only lose masks.
 
@@ -345,7 +349,7 @@ class MaskSet:
         return labels.astype(np.int32)
 
     def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
-        """COCO annotations with uncompressed run lengths; boxes are x, y, width, height."""
+        """Return COCO annotations with uncompressed run lengths; boxes are x, y, width, height."""
         annotations = []
         for i in range(len(self)):
             a, b, c, d = (int(v) for v in self.boxes[i])
@@ -369,7 +373,7 @@ class MaskSet:
         return annotations
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
-        """One row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
+        """Return one row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
         columns: dict[str, NDArray[np.generic]] = {
             "area": self.area,
             "predicted_iou": self.predicted_iou,

@@ -27,7 +27,7 @@ _SHAPE = {
     "perimeter": "perimeter",
     "solidity": "solidity",
 }
-"""Properties of scikit-image and what they are called here."""
+"""Names of scikit-image's properties and of the columns that hold them."""
 
 
 def measure_plane(
@@ -90,7 +90,7 @@ def measure_plane(
 
 
 def spread(columns: Columns, count: int) -> Columns:
-    """The same columns with an entry for each label from 1 to ``count``.
+    """Return the same columns with an entry for each label from 1 to ``count``.
 
     Labels without a pixel have an area of 0, and nothing else is known of them.
     """
@@ -122,7 +122,7 @@ def _physical_area(
 def _intensities(
     labels: NDArray[np.integer], columns: Columns, channel: NDArray[np.generic], suffix: str
 ) -> Columns:
-    """Mean, least and greatest intensity of each object, NaN where none is finite."""
+    """Return mean, least and greatest intensity of each object, NaN where none is finite."""
     sides = [columns[name].tolist() for name in ("row_min", "row_max", "col_min", "col_max")]
     rows = []
     # Object by object within its box, so that the plane is never copied.

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of answers that mean the same object, keep the best."""
+"""Non-maximum suppression: keep the best of masks that mean the same object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Intersection over union of one box with N others.
+    """Return the intersection over union of one box with N others.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def box_nms(
     scores: NDArray[np.floating],
     threshold: float,
 ) -> NDArray[np.intp]:
-    """Greedy suppression by IoU of bounding boxes, as in the reference generator.
+    """Suppress greedily by IoU of bounding boxes, as in the reference generator.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Overlaps:
         self._place = np.full(len(self.areas), -1, np.intp)
 
     def above(self, i: int, others: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:
-        """Whether masks ``others`` (K,) overlap mask ``i`` by more than ``threshold`` IoU."""
+        """Return (K,) true for ``others`` that overlap mask ``i`` by more than ``threshold``."""
         near, bound, both, iou = self._neighbours(i)
         result = np.zeros(len(others), bool)
         self._place[others] = np.arange(len(others))
@@ -140,7 +140,7 @@ def mask_nms(
     threshold: float,
     among: NDArray[np.intp] | None = None,
 ) -> NDArray[np.intp]:
-    """Greedy suppression by exact IoU of the masks themselves.
+    """Suppress greedily by exact IoU of the masks themselves.
 
     Touching cells have overlapping boxes but not overlapping masks, so this keeps true
     neighbours that :func:`box_nms` deletes.

@@ -1,4 +1,4 @@
-"""Stacks as planes: which axis is what, and one (Y, X) or (Y, X, 3) array at a time.
+"""Stacks as planes: the meaning of each axis, and one (Y, X) or (Y, X, 3) array at a time.
 
 Nothing here reads more than one plane at once, so dask and zarr arrays stay lazy.
 """
@@ -29,7 +29,7 @@ Range = tuple[str, int, int]
 
 
 def guess_axes(shape: Sequence[int]) -> str:
-    """Axes of an array that comes without names: (Y, X), (Y, X, colour) or a stack of planes.
+    """Guess the axes of an unnamed array: (Y, X), (Y, X, colour) or a stack of planes.
 
     A last axis of 3 or 4 behind two longer ones is colour; leading axes are called T, Z, C as
     napari's users expect for 3-D to 5-D data.
@@ -55,7 +55,7 @@ def guess_axes(shape: Sequence[int]) -> str:
 
 
 def axes_fit(axes: str, own: str) -> bool:
-    """True if axes meant for other images can be those of one with axes of its own.
+    """Tell if axes meant for other images can be those of one with axes of its own.
 
     Their number must be the same, and colour is colour in every file. "auto" names none.
 
@@ -68,7 +68,7 @@ def axes_fit(axes: str, own: str) -> bool:
 
 
 def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    """(Y, X, 3) from two or three (Y, X) channels; the third colour of two is empty.
+    """Stack two or three (Y, X) channels as (Y, X, 3); the third colour of two is empty.
 
     8-bit channels come as uint16, which is stretched like any other intensity: 8-bit RGB goes to
     the model as it is, but fluorescence is as dim as it was recorded.
@@ -79,7 +79,7 @@ def as_colours(channels: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
 
 @dataclass(frozen=True)
 class StackLayout:
-    """What the axes of an array mean and which planes it is made of.
+    """The meaning of an array's axes, and the planes that it is made of.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class StackLayout:
         return 1 if len(self.channels) == 1 else 3
 
     def restricted(self, ranges: Sequence[Range]) -> "StackLayout":
-        """The same with only some planes wanted; an axis without a name is the last leading one."""
+        """Return a layout of some planes only; an axis without a name is the last leading one."""
         last = self.leading[-1:]
         return replace(self, ranges=tuple((a or last, first, end) for a, first, end in ranges))
 
@@ -207,7 +207,7 @@ class StackLayout:
         return int(np.prod([parts.get(axis, n) for axis, n in lengths], dtype=np.int64))
 
     def number(self, index: tuple[int, ...]) -> int:
-        """Which plane that is, from 0, counted over the whole stack."""
+        """Return the number of a plane, from 0, counted over the whole stack."""
         return int(np.ravel_multi_index(index, self.leading_shape)) if index else 0
 
     def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
@@ -217,12 +217,12 @@ class StackLayout:
         return read[0] if len(read) == 1 else as_colours(read)
 
     def beginning(self, index: tuple[int, ...]) -> str:
-        """The beginning of errors about a plane, such as "Plane T 0, Z 3: "; empty without axes."""
+        """Return the start of a plane's errors, such as "Plane T 0, Z 3: "; empty without axes."""
         place = ", ".join(f"{a} {i}" for a, i in zip(self.leading, index, strict=True))
         return f"Plane {place}: " if place else ""
 
     def read(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
-        """The plane, if there is something on it that can be segmented.
+        """Read a plane that has something on it that can be segmented.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class StackLayout:
     def limits(
         self, data: Any, percentiles: tuple[float, float]
     ) -> tuple[tuple[float, float], ...]:
-        """Intensity limits over all planes, one pair a channel or colour.
+        """Return intensity limits over all planes, one pair a channel or colour.
 
         Every plane gives an evenly spaced sample, read one plane at a time. The upper limit of a
         constant stack is set just above the lower one.

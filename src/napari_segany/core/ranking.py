@@ -1,4 +1,4 @@
-"""Which of the readings of an ambiguous prompt comes first."""
+"""Order of the candidates of an ambiguous prompt."""
 
 from typing import Literal, get_args
 
@@ -11,11 +11,11 @@ from napari_segany.errors import InputError
 Ranking = Literal["plausible", "predicted_iou"]
 
 LARGE_FRACTION = 0.5
-"""Readings that cover more than this fraction of the plane are seldom what was meant."""
+"""Fraction of the plane above which a candidate is seldom the intended object."""
 
 
 def rank(candidates: MaskSet, ranking: Ranking = "plausible") -> NDArray[np.intp]:
-    """Order of the candidates of one prompt, best first.
+    """Return the order of the candidates of one prompt, best first.
 
     The models score "the whole image" above everything else, so "plausible" puts readings that
     cover more than half of the plane last and otherwise goes by predicted IoU.

@@ -1,4 +1,4 @@
-"""Paint overlapping masks into one label image."""
+"""Rasterization of overlapping masks into one label image."""
 
 from typing import Protocol, get_args
 
@@ -45,7 +45,7 @@ class Paintable(Protocol):
 
 
 def _paint_order(masks: Paintable, overlap: str) -> NDArray[np.intp]:
-    """Indices from the bottom to the top; ties go to the earlier mask."""
+    """Return indices from the bottom to the top; ties go to the earlier mask."""
     if overlap not in get_args(Overlap):
         raise InputError(f"overlap must be one of {', '.join(get_args(Overlap))}, got {overlap!r}.")
     heights: dict[str, NDArray[np.float64]] = {
@@ -117,7 +117,7 @@ def paint(
     masks : MaskSet
         The masks, which may overlap.
     overlap : {"small_on_top", "large_on_top", "best_on_top"}
-        Who owns a pixel that several masks claim.
+        Owner of a pixel that several masks claim.
     min_area : int
         Masks with fewer pixels, and objects that keep fewer once painted, are left out.
     fill_holes, drop_specks : int

@@ -1,4 +1,4 @@
-"""Refilterable: what a mask set keeps of a generator's run, so that it can be filtered again."""
+"""Protocol of the candidates that a mask set keeps of a generator's run, for filtering again."""
 
 from typing import Any, Protocol, TypeVar
 

@@ -9,7 +9,7 @@ from napari_segany.errors import InputError
 
 
 def listed(values: Any) -> Any:
-    """Generators, maps, sets, views and the like as a list; everything else as it is."""
+    """Return generators, maps, sets, views and the like as a list, and the rest unchanged."""
     if not isinstance(values, Iterable) or hasattr(values, "__getitem__"):
         return values
     return values if hasattr(values, "__array__") else list(values)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_segany.core.geometry import Frame
+from napari_segany.core.geometry import PlaneFrame
 
 SMALL = 256
 """Low-resolution cells below which stability at low resolution says too little."""
@@ -63,7 +63,7 @@ def stability(logits: Tensor, offset: float) -> Tensor:
 
 def draw(
     logits: Tensor,
-    frame: Frame,
+    frame: PlaneFrame,
     offset: float,
     at_least: float = float("-inf"),
     screened: bool = False,
@@ -78,8 +78,8 @@ def draw(
     ----------
     logits : Tensor
         (K, m, m) float32 in the model's frame.
-    frame : Frame
-        How the plane lies in it.
+    frame : PlaneFrame
+        The place of the plane in it.
     offset : float
         Logits either side of the mask's threshold that stability compares.
     at_least : float

@@ -13,13 +13,13 @@ from napari_segany.evaluation.click_metrics import InteractiveModel
 from napari_segany.evaluation.run import PlaneEvaluation, check_names, predictor_name
 from napari_segany.evaluation.summary import EvaluationSummary, summarise
 from napari_segany.evaluation.tasks import EvaluationSettings, measure_plane
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 
 def evaluate(
     images: Iterable[ArrayLike],
     truth: Iterable[ArrayLike],
-    predictors: SamModel | InteractiveModel | Iterable[SamModel | InteractiveModel],
+    predictors: PromptableModel | InteractiveModel | Iterable[PromptableModel | InteractiveModel],
     settings: EvaluationSettings | None = None,
     *,
     limits: Limits | None = None,
@@ -35,8 +35,8 @@ def evaluate(
     truth : iterable of array_like
         (H, W) labels of each, 0 for background. One that does not tell objects apart, such as a
         mask of 0 and 255, is warned of; see ``settings.binary_truth``.
-    predictors : SamModel or InteractiveModel, or an iterable of them
-        Models to measure. An interactive model that is no SamModel does clicks only.
+    predictors : PromptableModel or InteractiveModel, or an iterable of them
+        Models to measure. An interactive model that is no PromptableModel does clicks only.
     settings : EvaluationSettings, optional
         Settings; clicks, boxes and automatic segmentation by default.
     limits : tuple, optional

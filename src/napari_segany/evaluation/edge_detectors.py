@@ -13,7 +13,7 @@ from skimage.filters import gaussian, sobel
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.edges import normalised, thinned
 from napari_segany.core.intensity import Limits, to_rgb
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.zero_shot.edges import find_edges
 
 SIGMA = 2.0
@@ -46,13 +46,13 @@ class SamEdgeDetector:
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Model whose edges are detected.
     limits : tuple, optional
         Intensities that become black and white.
     """
 
-    def __init__(self, model: SamModel, limits: Limits | None = None) -> None:
+    def __init__(self, model: PromptableModel, limits: Limits | None = None) -> None:
         self.model, self.limits = model, limits
         self.name = model.id
 

@@ -12,7 +12,7 @@ from skimage.segmentation import random_walker, watershed
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 
 class SamInteractiveModel:
@@ -23,7 +23,7 @@ class SamInteractiveModel:
 
     Parameters
     ----------
-    model : SamModel
+    model : PromptableModel
         Model that answers the clicks.
     limits : tuple, optional
         Intensities that become black and white.
@@ -33,7 +33,10 @@ class SamInteractiveModel:
     """
 
     def __init__(
-        self, model: SamModel, limits: Limits | None = None, ranking: Ranking = "predicted_iou"
+        self,
+        model: PromptableModel,
+        limits: Limits | None = None,
+        ranking: Ranking = "predicted_iou",
     ) -> None:
         self.model, self.limits, self.ranking = model, limits, ranking
         self.name = model.id if ranking == "predicted_iou" else f"{model.id}, {ranking}"

@@ -27,7 +27,7 @@ from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.io.safe_names import shown
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def pair_files(
 
 def predictor_name(predictor: EvaluatedModel) -> str:
     """Return the name of a model in tables."""
-    return predictor.id if isinstance(predictor, SamModel) else predictor.name
+    return predictor.id if isinstance(predictor, PromptableModel) else predictor.name
 
 
 def predictor_identity(predictor: EvaluatedModel) -> list[str]:
@@ -122,7 +122,7 @@ def predictor_identity(predictor: EvaluatedModel) -> list[str]:
 
     One that is no model may have an ``identity``, a list of text; its name otherwise.
     """
-    if isinstance(predictor, SamModel):
+    if isinstance(predictor, PromptableModel):
         return [predictor.id, predictor.weights.sha256, predictor.precision, predictor.device.type]
     return [predictor.name, *getattr(predictor, "identity", ())]
 
@@ -152,7 +152,7 @@ def evaluate_folder(
     ----------
     pairs : sequence of (Path, Path)
         Image and truth of the same planes.
-    predictors : sequence of SamModel, InteractiveModel or EdgeDetector
+    predictors : sequence of PromptableModel, InteractiveModel or EdgeDetector
         Models to measure.
     settings : EvaluationSettings
         Settings of the evaluation.

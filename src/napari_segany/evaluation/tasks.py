@@ -33,7 +33,7 @@ from napari_segany.evaluation.interactive_models import SamInteractiveModel
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.rle import encode_masks
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
@@ -43,7 +43,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 FILLED = 0.3
 """Fraction of pixels inside 3 x 3 others above which boundaries are filled objects."""
 
-EvaluatedModel = SamModel | InteractiveModel | EdgeDetector
+EvaluatedModel = PromptableModel | InteractiveModel | EdgeDetector
 """Models that can do at least one of the tasks."""
 
 
@@ -133,7 +133,7 @@ def choose_objects(
 
 
 def measure_plane(
-    predictor: SamModel | InteractiveModel,
+    predictor: PromptableModel | InteractiveModel,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
     settings: EvaluationSettings,
@@ -144,8 +144,8 @@ def measure_plane(
 
     Parameters
     ----------
-    predictor : SamModel or InteractiveModel
-        Model to measure; an interactive model that is no SamModel does clicks only.
+    predictor : PromptableModel or InteractiveModel
+        Model to measure; an interactive model that is no PromptableModel does clicks only.
     image : ndarray
         (H, W) or (H, W, 3).
     truth : ndarray
@@ -173,14 +173,16 @@ def measure_plane(
         out["binary_truth"] = noticed
     if "clicks" in settings.tasks:
         model: InteractiveModel = (
-            SamInteractiveModel(predictor, limits) if isinstance(predictor, SamModel) else predictor
+            SamInteractiveModel(predictor, limits)
+            if isinstance(predictor, PromptableModel)
+            else predictor
         )
         scores = simulate_clicks(model, image, objects, settings.clicks, should_stop)
         out["clicks"] = [
             asdict(each) | {"confident": each.confident.tolist(), "oracle": each.oracle.tolist()}
             for each in scores
         ]
-    if isinstance(predictor, SamModel):
+    if isinstance(predictor, PromptableModel):
         check(should_stop)
         if "boxes" in settings.tasks:
             out["boxes"] = _boxes(predictor, image, objects, settings, limits, should_stop)
@@ -193,7 +195,7 @@ def measure_plane(
 
 
 def measure_edges(
-    predictor: SamModel | EdgeDetector,
+    predictor: PromptableModel | EdgeDetector,
     image: NDArray[np.generic],
     annotators: Sequence[NDArray[np.bool_]],
     should_stop: ShouldStop | None = None,
@@ -202,7 +204,7 @@ def measure_edges(
 
     Parameters
     ----------
-    predictor : SamModel or EdgeDetector
+    predictor : PromptableModel or EdgeDetector
         Detector to measure.
     image : ndarray
         (H, W) or (H, W, 3).
@@ -225,7 +227,7 @@ def measure_edges(
                 "The truth of edges are lines where objects end, and these are filled objects; "
                 "skimage.segmentation.find_boundaries makes lines of labels."
             )
-    detector = SamEdgeDetector(predictor) if isinstance(predictor, SamModel) else predictor
+    detector = SamEdgeDetector(predictor) if isinstance(predictor, PromptableModel) else predictor
     counts = count_boundaries(
         detector.edges(image, should_stop), annotators, should_stop=should_stop
     )
@@ -234,7 +236,7 @@ def measure_edges(
 
 
 def _boxes(
-    model: SamModel,
+    model: PromptableModel,
     image: NDArray[np.generic],
     objects: Sequence[tuple[int, NDArray[np.bool_]]],
     settings: EvaluationSettings,
@@ -260,7 +262,7 @@ def _boxes(
 
 
 def _automatic(
-    model: SamModel,
+    model: PromptableModel,
     image: NDArray[np.generic],
     truth: NDArray[np.integer],
     settings: EvaluationSettings,

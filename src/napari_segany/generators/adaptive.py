@@ -1,31 +1,34 @@
-"""Which points of a grid are worth asking, told from those that have been asked.
+"""The adaptive generator: prompt part of a grid, then the points that resemble successful ones.
 
-A grid dense enough for the smallest objects asks mostly in places where nothing is. Every second
-point of every second row is asked first. Another point is asked only if it looks, to the image
-encoder, like one that found something small; large objects are hit by the first points anyway.
+A grid dense enough for the smallest objects mostly prompts places where nothing is. Every second
+point of every second row is prompted first. Another point is prompted only if its image features
+resemble those of a point that found something small; large objects are hit by the first points
+anyway.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.generators.point_search import CropPrompter, FoundCandidates, PointGenerator
+from napari_segany.models.screening import Screen
 
 NEIGHBOURS = 5
-"""Points that look most alike; one of them that found something small is enough."""
+"""Number of most similar points of which one has to have found something small."""
 
 SMALL = 0.01
 """Fraction of a crop below which a mask is small: the first points, a quarter of 32 x 32, hit
 anything larger two or three times."""
 
-
 DENSE = 16
-"""Points a side below which all are asked: a quarter of fewer would miss too much to learn from."""
+"""Points a side below which all are prompted: a quarter of fewer would miss too much."""
 
 
 def coarse(per_side: int) -> NDArray[np.bool_]:
-    """(per_side**2,) the points of a grid that are asked first, row by row."""
+    """Return a (per_side**2,) mask of the points of a grid that are prompted first, row by row."""
     if per_side < DENSE:
         return np.ones(per_side**2, bool)
     second = np.arange(per_side) % 2 == 1
@@ -34,7 +37,7 @@ def coarse(per_side: int) -> NDArray[np.bool_]:
 
 
 def found_small(found: MaskSet, points: NDArray[np.float64], area: int) -> NDArray[np.bool_]:
-    """Which of (P, 2) points found a mask below ``SMALL`` of ``area`` pixels.
+    """Return a (P,) mask of the points that found a mask below ``SMALL`` of ``area`` pixels.
 
     ``found`` holds the masks that steer, with the points that found them.
     """
@@ -49,16 +52,16 @@ def select_points(
     found: NDArray[np.bool_],
     rest: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Which of the remaining points look like points that found something.
+    """Select the remaining points whose image features resemble those of successful points.
 
     Parameters
     ----------
     features_at : callable
         Returns the (P, C) embedding at (P, 2) points.
     asked, rest : ndarray
-        (A, 2) and (R, 2) points that have, and have not been asked.
+        (A, 2) and (R, 2) points that have, and have not been prompted.
     found : ndarray
-        (A,) whether a point found something small.
+        (A,) boolean, true for points that found something small.
 
     Returns
     -------
@@ -75,3 +78,35 @@ def select_points(
     alike = np.round(features[len(asked) :] @ features[: len(asked)].T, 9)
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :NEIGHBOURS]
     return np.asarray(found[nearest].any(axis=1))
+
+
+@dataclass(frozen=True)
+class AdaptiveGenerator(PointGenerator):
+    """Generator that prompts a quarter of the points, and then those that promise something."""
+
+    def screen(self, refilter: bool) -> Screen:
+        """Return bounds that also keep every mask that steers the search."""
+        screen = super().screen(refilter)
+        return replace(
+            screen,
+            pred_iou=min(screen.pred_iou, self.params.steering_pred_iou or float("-inf")),
+            stability=min(screen.stability, self.params.steering_stability or float("-inf")),
+        )
+
+    def search_crop(self, prompter: CropPrompter) -> FoundCandidates:
+        """Return the candidates of the first points of a crop and of those selected by them."""
+        crop, params = prompter.crop, self.params
+        is_first = coarse(crop.per_side)[crop.numbers]
+        first, rest = crop.points[is_first], crop.points[~is_first]
+        found = prompter.prompt_points(first)
+        if not len(rest):
+            return found
+        steering = found.masks.filter(
+            pred_iou_thresh=params.steering_pred_iou,
+            stability_score_thresh=params.steering_stability,
+        )
+        hits = found_small(steering, first + np.array(crop.box[:2]), crop.area)
+        worth = select_points(prompter.embedded.features_at, first, hits, rest)
+        more = prompter.prompt_points(rest[worth])
+        prompter.skip_points(int(np.count_nonzero(~worth)))
+        return FoundCandidates.concatenate([found, more])

@@ -1,4 +1,4 @@
-"""Everything that was found in a plane above loose bounds, and the choice among it.
+"""Candidates of a plane above loose bounds, and the choice among them.
 
 The choice needs no model, so it can be made again with other bounds in milliseconds.
 """
@@ -19,7 +19,7 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.models.screening import Screen, SparseEstimate
 
 SAME = 1e-9
-"""Bounds that differ by less than this share of them are one, written in other ways."""
+"""Relative difference below which two bounds count as the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,20 +30,20 @@ class Candidates:
     ----------
     masks : MaskSet
         All that passed ``stored``, in the order in which they were found.
-    glimpse : SparseEstimate
-        What was known before they were computed.
+    estimate : SparseEstimate
+        Bounds that were known before the masks were computed.
     params : AutomaticParams
-        With thresholds filled in; what :meth:`select` goes by.
+        With thresholds filled in; the rules of :meth:`select`.
     stored : Screen
-        The loosest bounds that can be asked for.
+        The loosest bounds that can be chosen.
     overlaps : Overlaps
-        Of the masks, remembered from one choice to the next.
+        IoU of the masks, remembered from one choice to the next.
     solidities : Solidities
-        The same.
+        Solidity of the masks, remembered as well.
     """
 
     masks: MaskSet
-    glimpse: SparseEstimate
+    estimate: SparseEstimate
     params: AutomaticParams
     stored: Screen
     overlaps: Overlaps
@@ -51,11 +51,11 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, masks: MaskSet, glimpse: SparseEstimate, params: AutomaticParams, stored: Screen
+        cls, masks: MaskSet, estimate: SparseEstimate, params: AutomaticParams, stored: Screen
     ) -> "Candidates":
-        """Candidates of which no two have been compared yet."""
+        """Return candidates of which no two have been compared yet."""
         overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
-        return cls(masks, glimpse, params, stored, overlaps, Solidities(masks))
+        return cls(masks, estimate, params, stored, overlaps, Solidities(masks))
 
     @property
     def _pixels(self) -> int:
@@ -100,7 +100,7 @@ class Candidates:
             )
 
     def select(self) -> MaskSet:
-        """The masks that ``params`` lets through, best first within a crop, smaller crops first."""
+        """Return the masks that pass ``params``, best first within a crop, smaller crops first."""
         params, masks = self.params, self.masks
         max_area = params.largest(self._pixels)
         sides = masks.crop_boxes[:, 2:] - masks.crop_boxes[:, :2]
@@ -108,7 +108,7 @@ class Candidates:
         passing = (
             (masks.predicted_iou > params.pred_iou_floor)
             & (masks.stability_score >= params.stability_floor)
-            & self.glimpse.passes(params.stability_floor, in_crop)
+            & self.estimate.passes(params.stability_floor, in_crop)
             & (masks.area <= max_area)
         )
         if params.exclude_border:
@@ -132,7 +132,7 @@ class Candidates:
             found = _clean_regions(found, params)
         # Without thresholds a mask can be empty; nobody wants those.
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
-        return replace(found[keep], _candidates=self)
+        return found[keep].with_candidates(self)
 
     def _nms(
         self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float

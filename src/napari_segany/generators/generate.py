@@ -1,23 +1,27 @@
 """Find every object of a plane with a model: the one entry to the generators."""
 
+from typing import TypeVar, overload
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.generators.grid import generate
+from napari_segany.generators.grid import GridGenerator
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.protocol import EmbeddedCrop
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
+from napari_segany.generators.registry import make_generator
+from napari_segany.models.protocol import Embedding, PromptableModel
+
+Params = TypeVar("Params", bound=GeneratorParams)
 
 
 def generate_masks(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
-    params: AutomaticParams | None = None,
+    params: GeneratorParams | None = None,
     *,
     faithful: bool = False,
     limits: Limits | None = None,
@@ -31,21 +35,22 @@ def generate_masks(
 
     Parameters
     ----------
-    model : SamModel
-        Which model finds the masks.
+    model : PromptableModel
+        The model that answers prompts.
     plane : array_like
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
-    params : AutomaticParams, optional
-        What is left to None in them is taken from the model's own defaults.
+    params : AutomaticParams or other GeneratorParams, optional
+        Their ``strategy`` names the generator. Values of None are taken from the model's own
+        defaults.
     faithful : bool
         Reproduce the reference generator's set of masks: suppression by boxes, and none of
-        the filters that the reference does not have.
+        the filters that the reference does not have. Only with the point generators.
     limits : tuple, optional
         Intensities that become black and white; see :func:`core.intensity.to_rgb`.
     region : array_like, optional
-        (H, W); points are asked only where it is not zero.
+        (H, W); objects are searched for only where it is not zero.
     embedding : Embedding, optional
-        This plane's embedding if there is one already; crops are always embedded anew.
+        The plane's embedding if it exists already; crops are always embedded anew.
     progress : callable, optional
         Called with points done and points in all.
     should_stop : callable, optional
@@ -74,29 +79,51 @@ def generate_masks(
                 f"The embedding is of a plane of shape {embedding.shape}, "
                 f"this plane has shape {rgb.shape[:2]}."
             )
-    chosen = resolve_params(model, params)
-    if faithful:
-        chosen = chosen.as_reference()
-
-    def embed(crop: NDArray[np.uint8]) -> EmbeddedCrop:
-        whole = embedding is not None and crop.shape == rgb.shape
-        known = embedding if whole else None
-        return model.prepare(known or model.embed(crop, should_stop=should_stop))
-
-    return generate(
+    generator = choose_generator(resolve_params(model, params), faithful)
+    return generator.find(
+        model,
         rgb,
-        embed,
-        chosen,
         region=None if region is None else np.asarray(region).astype(bool),
+        embedding=embedding,
         progress=progress,
         should_stop=should_stop,
         refilter=refilter,
-        faithful=faithful,
     )
 
 
-def resolve_params(model: SamModel, params: AutomaticParams | None = None) -> AutomaticParams:
-    """Automatic parameters with the model's own defaults filled in."""
+def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGenerator:
+    """Return the generator of resolved parameters; ``faithful`` makes it the reference's.
+
+    Raises
+    ------
+    InputError
+        If ``faithful`` is given with another than a point generator.
+    """
+    if not faithful:
+        return make_generator(params)
+    if not isinstance(params, AutomaticParams):
+        raise InputError(
+            f"Only the point generators can be faithful to the reference, not {params.strategy}."
+        )
+    return GridGenerator(params.as_reference(), faithful=True)
+
+
+@overload
+def resolve_params(model: PromptableModel, params: None = None) -> AutomaticParams: ...
+
+
+@overload
+def resolve_params(model: PromptableModel, params: Params) -> Params: ...
+
+
+@overload
+def resolve_params(model: PromptableModel, params: Params | None) -> Params | AutomaticParams: ...
+
+
+def resolve_params(
+    model: PromptableModel, params: GeneratorParams | None = None
+) -> GeneratorParams:
+    """Return a generator's parameters with the model's own defaults filled in."""
     own = model.defaults
     return (params or AutomaticParams()).resolved(
         own.pred_iou_thresh, own.stability_score_thresh, own.min_area

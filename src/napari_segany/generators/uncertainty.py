@@ -1,4 +1,4 @@
-"""Which objects a person should look at first."""
+"""Uncertainty of masks, for reviewing the most doubtful objects first."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,14 +7,14 @@ from napari_segany.core.mask_shape import touches_border
 from napari_segany.core.masks import MaskSet
 
 SPREADS = 6.0
-"""Sizes so many spreads (of the logarithm of area) off the median are as odd as can be."""
+"""Spreads of the logarithm of area, off the median, that count as fully unusual."""
 
 AT_BORDER = 0.25
-"""Doubt about an object that is cut by the border."""
+"""Uncertainty of an object that is cut by the border."""
 
 
 def uncertainty(masks: MaskSet) -> NDArray[np.float64]:
-    """How doubtful each mask of a plane is.
+    """Return the uncertainty of each mask of a plane.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def uncertainty(masks: MaskSet) -> NDArray[np.float64]:
     Returns
     -------
     ndarray
-        (N,) in 0..1: one minus the product of what speaks for an object, which are its predicted
+        (N,) in 0..1: one minus the product of the evidence for an object, which is its predicted
         IoU, its stability, a size like that of the others (median and median absolute deviation of
         the logarithm of area), pixels that no other object claims, and not being cut by the border.
     """

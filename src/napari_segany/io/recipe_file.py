@@ -13,7 +13,8 @@ from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
 from napari_segany.io.read import open_image
 from napari_segany.models.device import choose_device
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import label_everything
 
@@ -49,7 +50,7 @@ def run_recipe(
     image: ArrayLike | str | os.PathLike[str],
     *,
     axes: str | None = None,
-    model: SamModel | None = None,
+    model: PromptableModel | None = None,
     region: ArrayLike | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -66,7 +67,7 @@ def run_recipe(
     axes : str, optional
         One letter per dimension. By default the recipe's, if they fit; else the file's own, or for
         an array those guessed from its shape.
-    model : SamModel, optional
+    model : PromptableModel, optional
         A loaded model with the recipe's weights, to save loading it.
     region, progress, should_stop : optional
         As for :func:`napari_segany.segment_everything`.

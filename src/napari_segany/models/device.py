@@ -1,4 +1,4 @@
-"""Where and how exactly a model computes."""
+"""Devices and precisions of models."""
 
 from typing import Literal, cast, get_args
 
@@ -7,7 +7,7 @@ import torch
 from napari_segany.errors import InputError
 
 Precision = Literal["exact", "bfloat16"]
-"""float32 throughout, or bfloat16 where most arithmetic and least harm is."""
+"""float32 throughout, or bfloat16 where it saves the most time and changes the least."""
 
 
 def choose_device(name: str = "auto") -> torch.device:

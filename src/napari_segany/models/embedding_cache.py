@@ -1,27 +1,22 @@
-"""Embeddings kept in memory, at most so many bytes of them."""
+"""Cache of embeddings in memory, with a limit in bytes."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from napari_segany.models.sam.embedded_plane import Embedding
+from napari_segany.models.protocol import Embedding
 
 DEFAULT_BYTES = 1 << 30
 """256 planes of the usual 4 MiB."""
 
 
-def size_of(embedding: Embedding) -> int:
-    """Bytes of an embedding."""
-    return embedding.features.numel() * embedding.features.element_size()
-
-
 class EmbeddingCache:
-    """The embeddings used last, within a budget of memory; safe to use from several threads.
+    """The most recently used embeddings, within a budget of memory; safe to use from threads.
 
     Parameters
     ----------
     max_bytes : int
-        At most so much is kept, but always the one put last.
+        Limit in bytes; the last stored embedding is always kept.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES) -> None:
@@ -31,7 +26,7 @@ class EmbeddingCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Embedding | None:
-        """The embedding of a key, which is thereby the last used one."""
+        """Return the embedding of a key and mark it as used last."""
         with self._lock:
             found = self._held.get(key)
             if found is not None:
@@ -39,17 +34,17 @@ class EmbeddingCache:
             return found
 
     def put(self, key: Hashable, embedding: Embedding) -> None:
-        """Keep an embedding; those not used for longest make room."""
+        """Store an embedding and drop the least recently used ones beyond the limit."""
         with self._lock:
             previous = self._held.pop(key, None)
-            self._bytes += size_of(embedding) - (size_of(previous) if previous else 0)
+            self._bytes += embedding.nbytes - (previous.nbytes if previous else 0)
             self._held[key] = embedding
             while self._bytes > self.max_bytes and len(self._held) > 1:
                 _, oldest = self._held.popitem(last=False)
-                self._bytes -= size_of(oldest)
+                self._bytes -= oldest.nbytes
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all embeddings."""
         with self._lock:
             self._held.clear()
             self._bytes = 0

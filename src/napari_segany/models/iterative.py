@@ -1,4 +1,4 @@
-"""One click after the other: each answer refines the one before."""
+"""Iterative prompting: each click refines the candidate of the click before."""
 
 from collections.abc import Iterable
 
@@ -6,34 +6,33 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import Embedding, PromptableModel
 
 
 def refine(
-    model: SamModel,
+    model: PromptableModel,
     embedding: Embedding,
     prompt: Prompt,
     choices: Iterable[int] = (),
     *,
     should_stop: ShouldStop | None = None,
 ) -> MaskSet:
-    """Ask with the first point, then with one point more at a time, as a person clicks.
+    """Predict with the first point, then with one point more at a time, as a person clicks.
 
-    Every step gives the model the logits of the candidate that was meant before, as in the paper's
+    Every step gives the model the logits of the chosen candidate before, as in the paper's
     training. Several points at once, without that, often make an answer worse (see the
     documentation's page on accuracy).
 
     Parameters
     ----------
-    model : SamModel
-        Who is asked.
+    model : PromptableModel
+        The model that answers prompts.
     embedding : Embedding
         From ``model.embed``.
     prompt : Prompt
         Points in the order of clicks; a box or mask belongs to the first step.
     choices : iterable of int
-        Which candidate was meant after each step, 0 (the best) where nothing is said.
+        Index of the chosen candidate after each step; 0 (the best) for steps without an entry.
     should_stop : callable, optional
         Polled between steps.
 

@@ -1,18 +1,32 @@
-"""What a promptable model offers: the protocols that generators, sessions and batches rely on."""
+"""Protocols of promptable models: the model, its embeddings and embedded crops of planes.
 
-from collections.abc import Callable, Generator
+Generators, sessions, batches and docks use models through these protocols only. A new family of
+models is a package that implements them, and an entry in :mod:`napari_segany.models.registry`.
+"""
+
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, overload, runtime_checkable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from napari_segany.core.geometry import Frame
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.geometry import PlaneFrame
+from napari_segany.core.intensity import Limits
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.core.ranking import Ranking
+from napari_segany.models.device import Precision
 from napari_segany.models.screening import Screen, SparseEstimate
+from napari_segany.weights.catalog import ModelDefaults
 
 Result = TypeVar("Result")
+
+Multimask = bool | Literal["auto", "both"]
+"""Several candidates, or the single-mask answer; "auto" goes by the prompt, "both" gives both."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +38,11 @@ class PointCandidates:
     asked : int
         Number of points in the group.
     points : ndarray
-        (K, 2) row, column in the crop of the point each answers.
+        (K, 2) row, column in the crop of the point that each candidate answers.
     predicted_iou : Tensor
         (K,) float32.
-    glimpse : SparseEstimate
-        What was known of them before they were computed.
+    estimate : SparseEstimate
+        Bounds on stability and area, estimated before the candidates were computed.
     logits : Tensor
         (K, m, m) float32.
     """
@@ -36,12 +50,12 @@ class PointCandidates:
     asked: int
     points: NDArray[np.float64]
     predicted_iou: Tensor
-    glimpse: SparseEstimate
+    estimate: SparseEstimate
     logits: Tensor
 
     @classmethod
     def nothing(cls, asked: int, side: int, device: torch.device) -> "PointCandidates":
-        """No candidate."""
+        """Return an empty group: no candidate for ``asked`` points."""
         none = torch.zeros(0, device=device)
         return cls(
             asked, np.zeros((0, 2)), none, SparseEstimate.nothing(0), none.view(0, side, side)
@@ -49,27 +63,176 @@ class PointCandidates:
 
 
 class EmbeddedCrop(Protocol):
-    """One crop of the plane that has been through the image encoder."""
+    """An embedded crop of a plane, prepared to answer many points."""
 
     @property
-    def frame(self) -> Frame:
-        """How the crop lies in the model's frame."""
+    def frame(self) -> PlaneFrame:
+        """The relation between the crop's pixels and the cells of low-resolution logits."""
         ...
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
         screen: Screen,
         finish: Callable[[PointCandidates], Result],
     ) -> Generator[Result]:
-        """Ask at (P, 2) row, column in the crop, in groups of at most ``at_once``.
+        """Yield the candidates of (P, 2) row, column in the crop, in groups of ``at_once`` or less.
 
         ``finish`` is given the candidates of each group that pass the screen, maybe in several
-        threads; what it returns comes in the order of the points.
+        threads; its results come in the order of the points. Which candidates a screen lets
+        through must not change the others.
         """
         ...
 
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The (P, C) embedding at (P, 2) row, column in the crop."""
+        """Return the (P, C) image features at (P, 2) row, column in the crop."""
+        ...
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """The image encoder's output for one plane, from :meth:`PromptableModel.embed`.
+
+    Its tensors belong to the model's family; other code keeps it, counts its bytes and gives it
+    back to the model.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the plane."""
+        ...
+
+    @property
+    def frame(self) -> PlaneFrame:
+        """The relation between the plane's pixels and the cells of low-resolution logits."""
+        ...
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights that made it; models with other weights refuse it."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        ...
+
+
+class WeightsIdentity(Protocol):
+    """The name and hash of a model's weights."""
+
+    @property
+    def id(self) -> str:
+        """Name or path that resolves to the weights."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 hash of the weights' file."""
+        ...
+
+
+@runtime_checkable
+class PromptableModel(Protocol):
+    """A model that embeds a plane once and then answers prompts about it.
+
+    Methods may be called from any one thread at a time. The same prompt on the same embedding
+    gives the same bytes, alone or among others.
+    """
+
+    @property
+    def id(self) -> str:
+        """The model's name in the catalogue, or the name it was imported under."""
+        ...
+
+    @property
+    def weights(self) -> WeightsIdentity:
+        """The weights' name and hash, as recipes record them."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of its arithmetic, "auto" resolved."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """The device on which it computes."""
+        ...
+
+    @property
+    def defaults(self) -> ModelDefaults:
+        """Thresholds of automatic segmentation that its authors use."""
+        ...
+
+    def embed(
+        self,
+        plane: ArrayLike,
+        *,
+        limits: Limits | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Embedding:
+        """Run the image encoder on a (Y, X) or (Y, X, 3) plane.
+
+        Raises
+        ------
+        InputError
+            If ``plane`` holds no image.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        ...
+
+    @overload
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Prompt,
+        *,
+        multimask: Multimask = ...,
+        ranking: Ranking = ...,
+        low_res_logits: bool = ...,
+        should_stop: ShouldStop | None = ...,
+    ) -> MaskSet: ...
+
+    @overload
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Iterable[Prompt],
+        *,
+        multimask: Multimask = ...,
+        ranking: Ranking = ...,
+        low_res_logits: bool = ...,
+        should_stop: ShouldStop | None = ...,
+    ) -> list[MaskSet]: ...
+
+    def predict(
+        self,
+        embedding: Embedding,
+        prompts: Prompt | Iterable[Prompt],
+        *,
+        multimask: Multimask = "auto",
+        ranking: Ranking = "plausible",
+        low_res_logits: bool = True,
+        should_stop: ShouldStop | None = None,
+    ) -> MaskSet | list[MaskSet]:
+        """Return the candidates of each prompt, best first.
+
+        Raises
+        ------
+        InputError
+            If a prompt does not fit the plane, or the embedding is another model's.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        ...
+
+    def prepare(self, embedding: Embedding) -> EmbeddedCrop:
+        """Return an embedding in the form that answers many points."""
+        ...
+
+    def check_embedding(self, embedding: Embedding) -> None:
+        """Raise InputError unless an embedding was made with the model's weights."""
         ...

@@ -1,7 +1,7 @@
-"""Which candidates are worth computing in full, told from one pixel in thirteen.
+"""Screening of candidates by a sparse estimate, before their masks are computed in full.
 
-Most answers of a grid of points are unstable, or mean the whole plane. A glimpse bounds stability
-and area closely enough to leave those out before their masks are made.
+Most candidates of a grid of points are unstable, or cover the whole plane. One image token in
+thirteen bounds stability and area closely enough to leave those out before their masks are made.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from torch import Tensor
 from napari_segany.core.geometry import Frame
 
 MARGINS = ((120, 0.18), (250, 0.07), (1000, 0.04))
-"""From so many glimpsed pixels on, stability is within so much of the estimate.
+"""Pairs of (sampled pixels, margin): from so many on, stability is so close to the estimate.
 
 Half again the largest error that masks of stability 0.85 or more showed on nuclei, cells, tissue
 and photographs; smaller masks are not judged.
 """
 
 AREA_MARGIN = 0.03
-"""The same for the fraction of the plane that a mask covers; tokens at its border lie half out."""
+"""Margin of the fraction of the plane that a mask covers; tokens at its border lie half out."""
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a candidate has to pass to be computed in full.
+    """Bounds that a candidate has to pass to be computed in full.
 
     Attributes
     ----------
@@ -39,20 +39,20 @@ class Screen:
         Fraction of the crop that it must be able to stay within.
     offset : float
         Distance in logits of the two thresholds that stability compares.
-    glimpse : bool
-        Whether anything but the predicted IoU is looked at.
+    sparse : bool
+        True to estimate stability and area too; false to test the predicted IoU only.
     """
 
     pred_iou: float
     stability: float
     max_area: float
     offset: float
-    glimpse: bool = True
+    sparse: bool = True
 
 
 @dataclass(frozen=True)
 class SparseEstimate:
-    """Bounds on K candidates.
+    """Bounds on stability and area of K candidates, from a sparse sample of pixels.
 
     Attributes
     ----------
@@ -67,12 +67,12 @@ class SparseEstimate:
 
     @classmethod
     def nothing(cls, count: int) -> "SparseEstimate":
-        """Bounds that say nothing."""
+        """Return bounds that exclude nothing."""
         return cls(np.full(count, np.inf, np.float32), np.full(count, -np.inf, np.float32))
 
     @classmethod
     def of(cls, logits: Tensor, offset: float) -> "SparseEstimate":
-        """From (K, 16, n) logits at :func:`sampled_tokens`."""
+        """Estimate from (K, 16, n) logits at :func:`sampled_tokens`."""
         count = logits.shape[1] * logits.shape[2]
         outer = (logits > -offset).sum(dim=(1, 2), dtype=torch.int32).cpu().numpy()
         inner = (logits > offset).sum(dim=(1, 2), dtype=torch.int32).cpu().numpy()
@@ -84,11 +84,11 @@ class SparseEstimate:
         return cls(at_most, (area - AREA_MARGIN).astype(np.float32))
 
     def and_stability(self, at_most: NDArray[np.float32]) -> "SparseEstimate":
-        """With another (K,) upper bound on stability."""
+        """Return the estimate with another (K,) upper bound on stability."""
         return SparseEstimate(np.minimum(self.stability_at_most, at_most), self.area_at_least)
 
     def passes(self, stability: float, max_area: float) -> NDArray[np.bool_]:
-        """(K,) whether a mask can be as stable and as small as that."""
+        """Return (K,) true for masks that can be as stable and as small as that."""
         able: NDArray[np.bool_] = (self.stability_at_most >= stability) & (
             self.area_at_least <= max_area
         )
@@ -99,29 +99,28 @@ class SparseEstimate:
 
 
 FEWEST = 64
-"""Glimpsed tokens below which all are looked at: narrow planes have few, and margins would not
-hold."""
+"""Sampled tokens below which all are used: narrow planes have few, and margins would not hold."""
 
 REACH = 4
-"""Tokens around what was glimpsed of a mask that may belong to it, too; the lattice's holes are
+"""Tokens around the sampled part of a mask that may belong to it, too; the lattice's holes are
 three tokens wide."""
 
 BESIDE = 0.25
-"""Fraction of a box's side by which what it means may stick out, beside a token."""
+"""Fraction of a box's side by which its object may extend beyond it, beside a token."""
 
 LOCAL = 0.4
-"""Fraction of all tokens from which on a mask is computed everywhere."""
+"""Fraction of all tokens above which a mask is computed everywhere."""
 
 
 def regions(
     logits: Tensor, tokens: Tensor, grid: int, offset: float
 ) -> list[tuple[int, int, int, int] | None]:
-    """Where in the (grid, grid) tokens each mask lies, half-open boxes; None for anywhere.
+    """Return the half-open box of (grid, grid) tokens in which each mask lies; None for anywhere.
 
     Parameters
     ----------
     logits : Tensor
-        (K, 16, n) glimpsed at ``tokens`` (n,).
+        (K, 16, n) at the sampled ``tokens`` (n,).
     """
     above = (logits > -offset).any(dim=1).cpu().numpy()
     row, col = tokens.cpu().numpy() // grid, tokens.cpu().numpy() % grid
@@ -141,7 +140,7 @@ def regions(
 def around(
     boxes: NDArray[np.floating], side: int, grid: int
 ) -> list[tuple[int, int, int, int] | None]:
-    """Where in the (grid, grid) tokens what (K, 4) boxes mean lies; None for anywhere.
+    """Return the box of (grid, grid) tokens for the object of each (K, 4) box; None for anywhere.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def around(
 
 
 def leaves(logits: Tensor, box: tuple[int, int, int, int], grid: int, offset: float) -> bool:
-    """Whether a mask reaches the border of its region, and so maybe beyond.
+    """Tell if a mask reaches the border of its region, and so maybe beyond.
 
     ``logits`` (h, w) are those of the region ``box``, at four cells a token.
     """
@@ -180,7 +179,7 @@ def leaves(logits: Tensor, box: tuple[int, int, int, int], grid: int, offset: fl
 
 @lru_cache(maxsize=16)
 def sampled_tokens(frame: Frame, grid: int) -> Tensor:
-    """(n,) int64 every thirteenth token of a (grid, grid) embedding, of those that see the plane.
+    """Return (n,) int64 every thirteenth token of a (grid, grid) embedding that sees the plane.
 
     They lie on a slanted lattice, so that no row, column or diagonal of tokens is left out.
     """

@@ -30,13 +30,14 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W)."""
         centred = x - x.mean(dim=1, keepdim=True)
         variance = centred.square().mean(dim=1, keepdim=True)
         normed = centred / torch.sqrt(variance + self.eps)
         return normed * self.weight[:, None, None] + self.bias[:, None, None]
 
     def last(self, x: Tensor) -> Tensor:
-        """The same where channels lie last."""
+        """Normalise a tensor whose channels lie last."""
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
@@ -48,6 +49,7 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply all layers to (..., C)."""
         for layer in self.layers[:-1]:
             x = F.relu(layer(x))
         out: Tensor = self.layers[-1](x)
@@ -55,7 +57,7 @@ class MLP(nn.Module):
 
 
 class Neck(nn.Sequential):
-    """From encoder width to embedding width, as all SAM encoders end.
+    """Projection from encoder width to embedding width, the end of all SAM encoders.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ class Neck(nn.Sequential):
         )
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, g, g, C) of any floating type -> (B, C', g, g) float32."""
+        """Project (B, g, g, C) of any floating type to (B, C', g, g) float32."""
         first, second = (self.get_parameter(f"{n}.weight") for n in (0, 2))
         norms = [each for each in self if isinstance(each, LayerNorm2d)]
 
@@ -86,7 +88,7 @@ class Neck(nn.Sequential):
 
 
 def trunk_dtype(blocks: nn.Module) -> torch.dtype:
-    """What an encoder's blocks compute in."""
+    """Return the type in which an encoder's blocks compute."""
     return next(blocks.parameters()).dtype
 
 

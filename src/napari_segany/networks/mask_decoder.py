@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from napari_segany.networks.layers import MLP, LayerNorm2d
 
 CANDIDATES = 3
-"""Readings of an ambiguous prompt: roughly whole, part and subpart."""
+"""Candidates of an ambiguous prompt: roughly whole, part and subpart."""
 
 
 class Attention(nn.Module):
@@ -28,6 +28,7 @@ class Attention(nn.Module):
         return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend from (B, n, C) queries to (B, m, C) keys and values: (B, n, C)."""
         q, k, v = (
             self._split(self.q_proj(q)),
             self._split(self.k_proj(k)),
@@ -48,12 +49,13 @@ class TokenMLP(nn.Module):
         self.lin2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the perceptron to (..., C) tokens."""
         out: Tensor = self.lin2(F.relu(self.lin1(x)))
         return out
 
 
 class TwoWayBlock(nn.Module):
-    """Tokens look at each other, then at the image; then the image looks at the tokens."""
+    """Self-attention of tokens, cross-attention to the image, and from the image to the tokens."""
 
     def __init__(self, width: int, heads: int, hidden: int, first: bool) -> None:
         super().__init__()
@@ -68,7 +70,7 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(width, heads, width // 2)
 
     def tokens_among_themselves(self, tokens: Tensor, token_code: Tensor) -> Tensor:
-        """Self-attention of the tokens, normalised."""
+        """Apply self-attention among the tokens, normalised."""
         # The first block replaces the tokens: they are their own position code at that point.
         if self.first:
             looked = self.self_attn(tokens, tokens, tokens)
@@ -80,7 +82,7 @@ class TwoWayBlock(nn.Module):
 
 
 class TwoWayTransformer(nn.Module):
-    """Two blocks, and a last look of the tokens at the image."""
+    """Two blocks, and a final attention of the tokens to the image."""
 
     def __init__(self, width: int, heads: int, hidden: int, depth: int = 2) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class TwoWayTransformer(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """What turns prompt tokens and an image embedding into masks and their predicted IoU.
+    """Parameters that turn prompt tokens and an image embedding into masks and predicted IoU.
 
     Parameters
     ----------

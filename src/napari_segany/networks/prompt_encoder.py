@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from napari_segany.networks.layers import LayerNorm2d
 
 NOT_A_POINT = -1
-"""Label of the point that stands in where a box could be."""
+"""Label of the padding point that takes the place of a box."""
 
 
 class RandomFourierPosition(nn.Module):
@@ -63,7 +63,7 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, width)
 
     def dense_position(self) -> Tensor:
-        """Position code of every cell of the image embedding, (1, C, g, g)."""
+        """Return the position code of every cell of the image embedding, (1, C, g, g)."""
         device = self.no_mask_embed.weight.device
         centre = (torch.arange(self.grid, device=device, dtype=torch.float32) + 0.5) / self.grid
         y, x = torch.meshgrid(centre, centre, indexing="ij")

@@ -50,7 +50,7 @@ class Sam(nn.Module):
         return self
 
     def normalise(self, rgb: Tensor) -> Tensor:
-        """(B, 3, h, w) in 0..255, h and w at most ``frame`` -> normalised, zero-padded square."""
+        """Normalise (B, 3, h, w) in 0..255 and pad it with zeros to a square of side ``frame``."""
         x = (rgb - self.pixel_mean) / self.pixel_std
         return F.pad(x, (0, self.frame - x.shape[-1], 0, self.frame - x.shape[-2]))
 
@@ -66,7 +66,7 @@ ARCHITECTURES: MappingProxyType[str, Callable[[], TinyViT | ViT]] = MappingProxy
 
 
 def build_sam(architecture: str) -> Sam:
-    """A model with random weights, in evaluation mode.
+    """Build a model with random weights, in evaluation mode.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class ConvNorm(nn.Module):
         return self.c.stride[0]
 
     def forward(self, x: Tensor, above: int = 0, below: int = 0) -> Tensor:
-        """(B, rows, W, C) -> (B, rows', W', C'); zeros are added at the border."""
+        """Map (B, rows, W, C) to (B, rows', W', C'); zeros are added at the border."""
         c = self.c
         if c.kernel_size == (1, 1):
             # Faster than the same as a convolution, and the same bytes on several threads.
@@ -80,7 +80,7 @@ class PatchEmbed(nn.Module):
         )
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, 3, S, S) -> (B, S / 4, S / 4, C)."""
+        """Map (B, 3, S, S) to (B, S / 4, S / 4, C)."""
         image = x.permute(0, 2, 3, 1)
         height = image.shape[1]
 
@@ -105,7 +105,7 @@ class MBConv(nn.Module):
         self.conv3 = ConvNorm(hidden, width)
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, H, W, C) -> (B, H, W, C)."""
+        """Map (B, H, W, C) to (B, H, W, C)."""
 
         def rows(piece: Piece) -> Tensor:
             wider, above, below = input_rows(piece, x.shape[1])
@@ -126,7 +126,7 @@ class Downsample(nn.Module):
         self.conv3 = ConvNorm(outputs, outputs)
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, H, W, C) -> (B, H / stride, W / stride, C')."""
+        """Map (B, H, W, C) to (B, H / stride, W / stride, C')."""
         height, stride = x.shape[1], self.conv2.stride
 
         def rows(piece: Piece) -> Tensor:
@@ -139,7 +139,7 @@ class Downsample(nn.Module):
 
 
 def attention_offsets(window: int) -> Tensor:
-    """Index into the learned biases for every pair of cells of a window.
+    """Return the index into the learned biases for every pair of cells of a window.
 
     Pairs share a bias when their absolute (row, column) distance is the same; distances are
     numbered in the order in which they first occur, which is how the checkpoints were written.
@@ -175,6 +175,7 @@ class WindowAttention(nn.Module):
         self.register_buffer("attention_bias_idxs", attention_offsets(window), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Attend within (B, n, C) windows."""
         b, n, c = x.shape
         # Each head's query, key and value stand side by side in the published weights.
         qkv = self.qkv(self.norm(x)).view(b, n, self.heads, 3, c // self.heads)
@@ -196,6 +197,7 @@ class FeedForward(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the perceptron to (B, n, C) tokens."""
         out: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
         return out
 
@@ -211,7 +213,7 @@ class TinyViTBlock(nn.Module):
         self.mlp = FeedForward(width, 4 * width)
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, H, W, C) -> (B, H, W, C)."""
+        """Map (B, H, W, C) to (B, H, W, C)."""
         windows, padded = split_windows(x, self.window)
         seen = map_pieces(self.attn, windows.flatten(1, 2), spread).view_as(windows)
         seen = join_windows(seen, self.window, padded, (x.shape[1], x.shape[2]))
@@ -239,6 +241,7 @@ class Stage(nn.Module):
         on_block: BlockCallback | None = None,
         spread: Spread = one_by_one,
     ) -> Tensor:
+        """Apply the blocks and the change to the next stage."""
         for block in self.blocks:
             if on_block is not None:
                 on_block()

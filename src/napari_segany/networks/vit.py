@@ -28,7 +28,7 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, kernel_size=patch, stride=patch)
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, 3, S, S) -> (B, S / patch, S / patch, C)."""
+        """Map (B, 3, S, S) to (B, S / patch, S / patch, C)."""
         patch = self.proj.kernel_size[0]
 
         def rows(piece: Piece) -> Tensor:
@@ -71,7 +71,7 @@ def attention_in_pieces(
     by_col: Tensor,
     spread: Spread = one_by_one,
 ) -> Tensor:
-    """Attention whose score has a term for the key's row and one for its column, in little memory.
+    """Compute attention with score terms for the key's row and column, in little memory.
 
     The terms of a few heads and a few rows of queries are added up at a time; the matrix of all
     queries and keys, gigabytes for a few planes, never exists.
@@ -116,7 +116,7 @@ def attention_in_pieces(
 
 
 def attention_by_codes(q: Tensor, k: Tensor, v: Tensor, by_row: Tensor, by_col: Tensor) -> Tensor:
-    """The same as :func:`attention_in_pieces`, as one dot product without any added term.
+    """Compute :func:`attention_in_pieces` as one dot product without any added term.
 
     Every key also carries its row and its column as one-hot codes and every query its terms for
     all rows and columns, so that kernels which keep no scores in memory can run. Such a kernel
@@ -147,12 +147,12 @@ class RelativeAttention(nn.Module):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * size - 1, width // heads))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, h, w, C) -> (B, h, w, C)."""
+        """Map (B, h, w, C) to (B, h, w, C)."""
         out: Tensor = self.proj(self.attend(self.qkv(x), one_by_one))
         return out
 
     def attend(self, qkv: Tensor, spread: Spread) -> Tensor:
-        """(B, h, w, 3 C) -> what every head sees, (B, h, w, C)."""
+        """Attend with (B, h, w, 3 C) queries, keys and values; returns (B, h, w, C)."""
         b, h, w, c = qkv.shape
         split = qkv.view(b, h * w, 3, self.heads, c // 3 // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)
@@ -180,6 +180,7 @@ class FeedForward(nn.Module):
         self.lin2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the perceptron to (B, h, w, C)."""
         out: Tensor = self.lin2(F.gelu(self.lin1(x)))
         return out
 
@@ -196,7 +197,7 @@ class Block(nn.Module):
         self.mlp = FeedForward(width, hidden)
 
     def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """(B, h, w, C) -> (B, h, w, C)."""
+        """Map (B, h, w, C) to (B, h, w, C)."""
         height, device = x.shape[1], x.device
         if self.window:
             normed = stack_rows(lambda piece: self.norm1(x[:, piece]), height, device, spread)

@@ -1,4 +1,4 @@
-"""Fixed pieces of work: what is summed in which order does not depend on the number of threads.
+"""Fixed pieces of work, so that sums do not depend on the number of threads.
 
 A matrix library that spreads one operation over its threads may cut a sum differently for one
 thread than for two, and the last bits differ. Here an encoder's layers are cut into pieces whose
@@ -20,11 +20,11 @@ Spread = Callable[[Callable[[Piece], None], Sequence[Piece]], None]
 """Calls a function once for each piece, in any order or at once, and returns when all are done."""
 
 PIECES = 16
-"""Into so many pieces an axis is cut. More would mean more borders to compute twice, fewer would
-leave cores without work."""
+"""Number of pieces that an axis is cut into. More would mean more borders to
+compute twice, fewer would leave cores without work."""
 
 TOKENS = 256
-"""Pixels or tokens that a piece has at least; fewer cost more to hand out than to compute."""
+"""Least number of pixels or tokens of a piece; fewer cost more to hand out than to compute."""
 
 
 def one_by_one(function: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
@@ -45,7 +45,7 @@ def cut(length: int, tokens: int, device: torch.device) -> list[Piece]:
     tokens : int
         Pixels or tokens of each entry.
     device : torch.device
-        Where the pieces are computed.
+        Function that computes the pieces.
     """
     step = length
     if device.type == "cpu":
@@ -56,7 +56,7 @@ def cut(length: int, tokens: int, device: torch.device) -> list[Piece]:
 def run(
     function: Callable[[Piece], Tensor], pieces: Sequence[Piece], spread: Spread
 ) -> list[Tensor]:
-    """Results of a function for each piece, in order."""
+    """Return the results of a function for each piece, in order."""
     results: dict[int, Tensor] = {}
 
     def keep(piece: Piece) -> None:
@@ -78,7 +78,7 @@ def stack_rows(
     height : int
         Rows of the result, which is taken to be square.
     device : torch.device
-        Where it is computed.
+        Function that computes the pieces.
     spread : callable
         Computes the pieces.
 
@@ -114,7 +114,7 @@ def map_pieces(function: Callable[[Tensor], Tensor], x: Tensor, spread: Spread) 
 
 
 def input_rows(piece: Piece, height: int, stride: int = 1) -> tuple[slice, int, int]:
-    """The rows that a 3 x 3 convolution with a border of one needs for some rows of its output.
+    """Return the input rows that some output rows of a 3 x 3 convolution with border 1 need.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def conv_rows(
     stride: int = 1,
     groups: int = 1,
 ) -> Tensor:
-    """A 3 x 3 convolution of some rows of an image whose channels lie last.
+    """Compute a 3 x 3 convolution of some rows of an image whose channels lie last.
 
     Parameters
     ----------

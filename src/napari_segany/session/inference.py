@@ -14,8 +14,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.embedded_plane import Embedding
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
 CANDIDATES_KEPT = 200
@@ -65,7 +64,7 @@ class Predictor:
     ----------
     source : ImageSource
         The image.
-    model : SamModel
+    model : PromptableModel
         The model.
     embeddings : EmbeddingCache
         Embeddings of this image.
@@ -82,7 +81,7 @@ class Predictor:
     def __init__(
         self,
         source: ImageSource,
-        model: SamModel,
+        model: PromptableModel,
         embeddings: EmbeddingCache,
         logits: LogitsCache | None = None,
     ) -> None:
@@ -106,7 +105,7 @@ class Predictor:
         """Return True if the embedding of a plane is cached."""
         return self._key(plane) in self.embeddings
 
-    def uses(self, model: SamModel | None, embeddings: EmbeddingCache) -> bool:
+    def uses(self, model: PromptableModel | None, embeddings: EmbeddingCache) -> bool:
         """Return True if the predictor works with this model and this cache of embeddings."""
         return self.model is model and self.embeddings is embeddings
 
@@ -222,7 +221,7 @@ class Inference:
     ----------
     source : ImageSource
         The image.
-    model : SamModel, optional
+    model : PromptableModel, optional
         The model; can be set later.
     embeddings : EmbeddingCache, optional
         Embeddings of the image's planes.
@@ -231,7 +230,7 @@ class Inference:
     def __init__(
         self,
         source: ImageSource,
-        model: SamModel | None = None,
+        model: PromptableModel | None = None,
         embeddings: EmbeddingCache | None = None,
     ) -> None:
         self.source, self.model = source, model

@@ -18,7 +18,7 @@ from napari_segany.core.image_source import ImageSource
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import machine
 from napari_segany.session.inference import Predictor
 from napari_segany.session.labels_target import ArrayTarget, LabelCompositor
@@ -115,7 +115,7 @@ def object_table(state: State, area: Callable[[int], int]) -> dict[str, NDArray[
 def replay(
     kept: Any,
     source: ImageSource,
-    model: SamModel,
+    model: PromptableModel,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.integer]:
     """Compute the labels of a session again.
@@ -126,7 +126,7 @@ def replay(
         Record from :func:`provenance`, or its JSON.
     source : ImageSource
         The same image.
-    model : SamModel
+    model : PromptableModel
         A model with the same weights.
     should_stop : callable, optional
         Polled between objects; True stops.

@@ -14,7 +14,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.session import prompt_updates
 from napari_segany.session.history import History
 from napari_segany.session.inference import Inference, Predictor, Request
@@ -34,7 +34,7 @@ class Session:
     ----------
     source : ImageSource
         The image.
-    model : SamModel, optional
+    model : PromptableModel, optional
         The model; can be set later.
     target : LabelsTarget, optional
         Labels to commit into; an array of zeros, int32, by default.
@@ -62,7 +62,7 @@ class Session:
     def __init__(
         self,
         source: ImageSource,
-        model: SamModel | None = None,
+        model: PromptableModel | None = None,
         target: LabelsTarget | None = None,
         journal: Path | None = None,
         cache: EmbeddingCache | None = None,
@@ -89,12 +89,12 @@ class Session:
         return self._inference.source
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model. Changing it clears embeddings and candidates; objects are kept."""
         return self._inference.model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         if model is not self._inference.model:
             self._inference.model = model
             self.forget_image()

@@ -1,4 +1,4 @@
-"""Where model files lie, how they are verified, and the register of imported models.
+"""Cache of model files: folders, verification by hash, and the register of imported models.
 
 Torch-free, so that listing and fetching stay quick. Layout of the folder::
 
@@ -50,7 +50,7 @@ class Hashes:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """What is known of a model that is not in the catalogue."""
+    """Register entry of a model that is not in the catalogue."""
 
     id: str
     architecture: str
@@ -60,7 +60,7 @@ class ImportedModel:
 
     @property
     def path(self) -> Path:
-        """Where its weights lie."""
+        """Path of the weights."""
         return models_folder() / self.file
 
 
@@ -74,14 +74,14 @@ def use_folder(folder: str) -> None:
 
 
 def cache_folder() -> Path:
-    """The cache: ``SEGANY_CACHE``, else :func:`use_folder`'s, else the place for user caches."""
+    """Return the cache: ``SEGANY_CACHE``, else :func:`use_folder`'s, else the user cache."""
     if folder := os.environ.get(CACHE_VARIABLE) or _preferred:
         return Path(folder).expanduser()
     return platformdirs.user_cache_path("napari-segany", appauthor=False)
 
 
 def models_folder() -> Path:
-    """Where weights lie inside the cache; it may not exist yet."""
+    """Return the folder of weights inside the cache; it may not exist yet."""
     return cache_folder() / "models"
 
 
@@ -105,18 +105,18 @@ def make_models_folder() -> Path:
 
 
 def model_path(spec: ModelSpec) -> Path:
-    """Where that published model's file lies once it is cached."""
+    """Return the path of a published model's file once it is cached."""
     return models_folder() / f"{spec.id}{spec.suffix}"
 
 
 def is_cached(spec: ModelSpec) -> bool:
-    """Whether the file is there; it is verified when it is used."""
+    """Return whether the file exists; it is verified when it is used."""
     return model_path(spec).is_file()
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path beside ``target`` that becomes ``target`` if the block succeeds."""
+    """Yield a temporary path beside ``target`` that becomes ``target`` if the block succeeds."""
     # Not mkstemp: its files are readable by their owner alone, and caches are shared.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -181,7 +181,7 @@ def _hash_unchanged(path: Path, size: int, mtime_ns: int) -> Hashes:
 
 
 def hashes_of(path: Path, fresh: bool = False) -> Hashes:
-    """Hashes of a file, from its stamp if it has not changed since.
+    """Return the hashes of a file, from its stamp if it has not changed since.
 
     Parameters
     ----------
@@ -200,21 +200,21 @@ def hashes_of(path: Path, fresh: bool = False) -> Hashes:
 
 
 def matches(spec: ModelSpec, hashes: Hashes) -> bool:
-    """Whether a file with these hashes is the published one."""
+    """Return whether a file with these hashes is the published one."""
     if spec.sha256 is not None:
         return hashes.sha256 == spec.sha256
     return hashes.xxh128 == spec.xxh128
 
 
 def mismatch(spec: ModelSpec, hashes: Hashes) -> str:
-    """Which hash was found and which is published."""
+    """Name the hash that was found and the published one, for an error."""
     if spec.sha256 is not None:
         return f"its sha256 is {hashes.sha256}, published is {spec.sha256}"
     return f"its xxh128 is {hashes.xxh128}, published is {spec.xxh128}"
 
 
 def not_cached(name: str) -> WeightsError:
-    """What is said of a model that was not fetched yet."""
+    """Return the error for a model that was not fetched yet."""
     return WeightsError(
         f"{name} is not in the cache ({models_folder()}). "
         f"Fetch it with: napari-segany models fetch {name}"
@@ -284,7 +284,7 @@ def check_id(name: str) -> None:
 
 
 def imported_models() -> dict[str, ImportedModel]:
-    """Imported models by id; broken register entries are left out with a warning."""
+    """Return imported models by id; broken register entries are left out with a warning."""
     found: dict[str, ImportedModel] = {}
     for path in sorted(models_folder().glob("*.json")):
         try:

@@ -1,4 +1,4 @@
-"""What can be fetched: a frozen table of published models, their hashes, licences and defaults.
+"""Catalogue of published models: a frozen table of hashes, licences and defaults.
 
 Apart from the rest of the room because listing models must not load torch.
 """
@@ -33,12 +33,12 @@ class ModelDefaults:
 
 @dataclass(frozen=True)
 class PropagationDefaults:
-    """How an object is followed from plane to plane.
+    """Parameters for following an object from plane to plane.
 
     Attributes
     ----------
     prompt : {"box", "point"}
-        What the mask of one plane becomes as the prompt of the next.
+        Prompt of the next plane, made from the mask of one.
     iou_stop : float
         Following ends where the overlap (intersection over union) with the previous plane's mask
         falls below this, 0..1.
@@ -66,7 +66,7 @@ class NpmPackage:
 
     @property
     def request(self) -> str:
-        """What npm is asked for: ``name@version``."""
+        """Package specifier for npm: ``name@version``."""
         return f"{self.name}@{self.version}"
 
 
@@ -77,9 +77,9 @@ class ModelSpec:
     Attributes
     ----------
     id, title : str
-        Its name here, and what it is in a few words.
+        Its name in the catalogue, and a short description.
     architecture : {"vit_t", "vit_b", "vit_l", "vit_h"}
-        Which networks the weights belong to.
+        Networks that the weights belong to.
     licence, source : str
         Terms of the weights, and who publishes them.
     suffix : str
@@ -89,7 +89,7 @@ class ModelSpec:
     size : int or None
         Bytes of the cached file.
     url : str or None
-        Where the file is downloaded from, or
+        Address of the file, or
     npm : NpmPackage or None
         the package that it is converted from.
     defaults : ModelDefaults
@@ -247,7 +247,7 @@ CATALOG: MappingProxyType[str, ModelSpec] = MappingProxyType({spec.id: spec for 
 
 
 def unknown_model(name: str, extra: Iterable[str] = ()) -> InputError:
-    """The error for a name that is no model; ``extra`` are known ids besides the catalogue's."""
+    """Return the error for an unknown model; ``extra`` are known ids besides the catalogue's."""
     known = [*CATALOG, *extra]
     close = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -255,7 +255,7 @@ def unknown_model(name: str, extra: Iterable[str] = ()) -> InputError:
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The catalogue's entry of that id.
+    """Return the catalogue's entry of an id.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def get_spec(name: str) -> ModelSpec:
 
 
 def recognise(sha256: str, xxh128: str) -> ModelSpec | None:
-    """The published model whose file has one of these hashes, if any."""
+    """Return the published model whose file has one of these hashes, if any."""
     for spec in CATALOG.values():
         if sha256 == spec.sha256 or xxh128 == spec.xxh128:
             return spec

@@ -36,14 +36,14 @@ OTHER_LAYOUTS = {
     "image_encoder.trunk.": "a SAM 2 checkpoint",
     "detector.": "a SAM 3 checkpoint",
 }
-"""How keys begin in files that people take for these checkpoints."""
+"""Prefixes of keys in files that are often mistaken for these checkpoints."""
 
 LISTED = 4
 """Names shown of each kind in an error."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Tensors of a checkpoint file by their published names.
+    """Read the tensors of a checkpoint file by their published names.
 
     Reads torch's format without running anything the file asks for, and safetensors. Wrappers
     (``model``, ``state_dict``, ``model_state``) and prefixes (``sam.``, ``module.``) are taken
@@ -157,7 +157,7 @@ def _some(names: list[str]) -> str:
 
 
 def identify_architecture(state: Mapping[str, Tensor]) -> str:
-    """Which networks these weights belong to, by the shape of the first layer.
+    """Return the architecture that weights belong to, by the shape of the first layer.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def _check_values(state: Mapping[str, Tensor]) -> None:
 
 
 def load_strict(architecture: str, state: Mapping[str, Tensor]) -> Sam:
-    """A model with exactly these weights.
+    """Build a model with exactly these weights.
 
     Parameters
     ----------

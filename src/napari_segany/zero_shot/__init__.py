@@ -1,1 +1,1 @@
-"""The paper's zero-shot tasks: edges and object proposals, with a model that was taught neither."""
+"""Zero-shot tasks of the paper: edges and object proposals, from a model trained for neither."""

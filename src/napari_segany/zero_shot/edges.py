@@ -1,4 +1,4 @@
-"""Edge maps from the outlines of everything that the model sees."""
+"""Edge maps from the outlines of the masks on a grid of points."""
 
 import math
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.edges import mask_edges, normalised, thinned
-from napari_segany.core.geometry import Frame
+from napari_segany.core.geometry import PlaneFrame
 from napari_segany.core.intensity import Limits
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.generators.point_grids import point_grid
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 EDGE_POINTS = 16
 """Points a side, as in the paper."""
@@ -32,11 +32,11 @@ BORDER = 2
 """Cells along the plane's border without edges: masks end there because the plane does."""
 
 AT_ONCE = 64
-"""Points asked together; bounds the memory for their masks."""
+"""Points that are prompted together; bounds the memory for their masks."""
 
 
 def find_edges(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
     *,
     points_per_side: int = EDGE_POINTS,
@@ -45,7 +45,7 @@ def find_edges(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.float32]:
-    """An edge map of a plane, from the outlines of all masks on a grid of points.
+    """Draw an edge map of a plane, from the outlines of all masks on a grid of points.
 
     No mask is filtered out; of masks with nearly the same box the best-scored stays. Each gives the
     slope of its probability on its border, the strongest wins, and what is left is stretched to
@@ -54,8 +54,8 @@ def find_edges(
 
     Parameters
     ----------
-    model : SamModel
-        Who is asked.
+    model : PromptableModel
+        The model that answers prompts.
     plane : array_like
         (H, W) or (H, W, 3).
     points_per_side : int
@@ -111,14 +111,14 @@ def find_edges(
     return normalised(thinned(edges)) if thin else edges
 
 
-def _border(frame: Frame) -> int:
-    """Pixels along the border that may have no edges; in narrow planes not all of them."""
+def _border(frame: PlaneFrame) -> int:
+    """Return the number of pixels along the border without edges; less in narrow planes."""
     return min(math.ceil(BORDER * max(frame.shape) / frame.mask_side), min(frame.shape) // 8)
 
 
 @dataclass(frozen=True, eq=False)
 class _Outlined:
-    """What is kept of a mask until it is known whether it is redundant: the logits around it.
+    """The logits around a mask, kept until redundant masks are suppressed.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class _Outlined:
     at: tuple[int, int]
     cells: tuple[int, int, int, int]
 
-    def draw(self, frame: Frame, edges: NDArray[np.float32]) -> None:
+    def draw(self, frame: PlaneFrame, edges: NDArray[np.float32]) -> None:
         """Draw the outline where it is stronger than what is there."""
         whole = torch.zeros(frame.mask_side, frame.mask_side)
         rows, cols = (slice(a, a + n) for a, n in zip(self.at, self.logits.shape, strict=True))
@@ -151,8 +151,8 @@ class _Outlined:
         np.maximum(part, strength, out=part)
 
 
-def _outlined(found: MaskSet, frame: Frame) -> Iterator[_Outlined]:
-    """The masks of an answer; those that lie in the padding only are left out."""
+def _outlined(found: MaskSet, frame: PlaneFrame) -> Iterator[_Outlined]:
+    """Yield the masks of an answer; those that lie in the padding only are left out."""
     assert found.low_res_logits is not None
     height, width = frame.cells_used(frame.mask_side)
     # Pixels depend on their own cell and on its neighbours, which are many if pixels are large.

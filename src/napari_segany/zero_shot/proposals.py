@@ -1,4 +1,4 @@
-"""Masks that may be objects, ranked: what detectors begin with."""
+"""Object proposals: ranked masks that may be objects."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +9,8 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.models.protocol import PromptableModel
 
 PROPOSALS = AutomaticParams(
     points_per_side=64,
@@ -20,36 +21,36 @@ PROPOSALS = AutomaticParams(
     min_area=0,
     max_area_fraction=1.0,
 )
-"""How proposals are found: many points, no filter, little suppression, as in the paper."""
+"""Parameters of proposals: many points, no filter, little suppression, as in the paper."""
 
 MOST_PROPOSALS = 1000
 
 
 def propose(
-    model: SamModel,
+    model: PromptableModel,
     plane: ArrayLike,
-    params: AutomaticParams = PROPOSALS,
+    params: GeneratorParams = PROPOSALS,
     *,
     most: int = MOST_PROPOSALS,
     limits: Limits | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> tuple[MaskSet, NDArray[np.float32]]:
-    """Masks that may be objects, the likeliest first.
+    """Find masks that may be objects, the likeliest first.
 
     They are ranked by the mean of predicted IoU and stability (Kirillov et al., "Segment Anything",
     2023, D.3).
 
     Parameters
     ----------
-    model : SamModel
-        Who is asked.
+    model : PromptableModel
+        The model that answers prompts.
     plane : array_like
         (H, W) or (H, W, 3).
-    params : AutomaticParams
-        How they are found.
+    params : AutomaticParams or other GeneratorParams
+        The generator and how it finds masks.
     most : int
-        How many are returned at most.
+        Number of masks that are returned, at most.
     limits, progress, should_stop
         As for :func:`napari_segany.generate_masks`.
 

@@ -187,7 +187,7 @@ def test_channels_anywhere_are_seen_as_colours(axes: str, tiny_model: Any, tmp_p
 def test_axes_of_one_file_are_followed_by_the_command(
     folder: Path, tiny_model: Any, tmp_path: Path, monkeypatch: Any
 ):
-    monkeypatch.setattr("napari_segany.models.sam.model.load_model", lambda *_, **__: tiny_model)
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
     files = FileList()
     files.add([folder / "a0.tif", folder / "a1.tif"])
     files.rows[1].axes = "TYX"

@@ -75,12 +75,12 @@ def test_presets_set_the_controls(open_widget: Any) -> None:
     form.preset.setCurrentIndex(form.preset.findData("tiny objects in large images"))
     form.preset.activated.emit(form.preset.currentIndex())
     assert form.params == PRESETS["tiny objects in large images"]
-    form.crop_n_layers.setValue(0)
+    form.controls["crop_n_layers"].setValue(0)
     assert form.preset.currentText() == "own"
-    form.downscale.setValue(1)
+    form.controls["crop_n_points_downscale_factor"].setValue(1)
     assert form.preset.currentText() == "usual"
     assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"
-    form.fractions["crop_overlap_ratio"].setValue(0.5)
+    form.controls["crop_overlap_ratio"].setValue(0.5)
     assert form.params.crop_overlap_ratio == 0.5
 
 

@@ -20,7 +20,7 @@ from napari_segany.errors import SeganyError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.io.read import OpenedImage
 from napari_segany.io.write_tiff import save_planes
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.zero_shot.edges import EDGE_NMS, EDGE_POINTS, find_edges
 
 Map = NDArray[np.float32]
@@ -56,7 +56,7 @@ class EdgesProduct:
     def compute_plane(
         self,
         plane: PlaneInput,
-        model: SamModel,
+        model: PromptableModel,
         *,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
@@ -65,7 +65,7 @@ class EdgesProduct:
         found = find_edges(
             model,
             plane.read(),
-            points_per_side=plane.recipe.params.points_per_side,
+            points_per_side=plane.recipe.point_params().points_per_side,
             thin=self.thin,
             limits=plane.limits,
             progress=progress,

@@ -25,7 +25,7 @@ from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.io.read import open_image
 from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measure_result
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.segmentation import resolve_stack, segment_plane
 
 THUMBNAIL = 320
@@ -45,7 +45,7 @@ class LabelsProduct:
     def compute_plane(
         self,
         plane: PlaneInput,
-        model: SamModel,
+        model: PromptableModel,
         *,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,

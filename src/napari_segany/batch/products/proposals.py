@@ -17,7 +17,7 @@ from napari_segany.io.atomic import writing
 from napari_segany.io.coco import image_entry, plane_suffix, read_coco
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.rle import encode_masks
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.schema import from_json
 from napari_segany.zero_shot.proposals import MOST_PROPOSALS, propose
 
@@ -47,7 +47,7 @@ class ProposalsProduct:
     def compute_plane(
         self,
         plane: PlaneInput,
-        model: SamModel,
+        model: PromptableModel,
         *,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,

@@ -1,10 +1,10 @@
-"""Prompts of a plane as the networks take them, and an embedded plane that answers them."""
+"""Embedded planes of the SAM family, and their prompts in the form of the networks."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
-from napari_segany.models.protocol import PointCandidates
+from napari_segany.models.protocol import Multimask, PointCandidates
 from napari_segany.models.sam.thread_pool import share_out, spread
 from napari_segany.models.screening import (
     Screen,
@@ -32,26 +32,23 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 
 Result = TypeVar("Result")
 
-Multimask = bool | Literal["auto", "both"]
-"""Three candidates, or the single-mask answer; "auto" goes by the prompt, "both" gives all four."""
-
 SINGLE, MULTIPLE, BOTH = range(1), range(1, CANDIDATES + 1), range(CANDIDATES + 1)
-"""The decoder's masks that these mean."""
+"""Indices of the decoder's masks of each kind of answer."""
 
 ELSEWHERE = -20.0
-"""Logits where a mask was not computed because it does not reach there."""
+"""Logits of cells that a mask does not reach, which are not computed."""
 
 
 @dataclass(frozen=True, eq=False)
-class Embedding:
-    """The image encoder's output for one plane; everything else about a prompt is cheap.
+class SamEmbedding:
+    """The image encoder's output for one plane, an :class:`napari_segany.Embedding`.
 
     Attributes
     ----------
     features : Tensor
         (C, g, g) float32, on the model's device.
     frame : Frame
-        How the plane lies in the model's frame.
+        The place of the plane in the model's frame.
     weights_sha256 : str
         Hash of the weights that made it; other weights cannot use it.
     """
@@ -64,6 +61,11 @@ class Embedding:
     def shape(self) -> tuple[int, int]:
         """(H, W) of the plane."""
         return self.frame.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the features."""
+        return self.features.numel() * self.features.element_size()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class ModelPrompts:
         )
 
     def filled(self, count: int) -> "ModelPrompts":
-        """With the last prompt repeated until there are ``count``."""
+        """Return the prompts with the last one repeated until there are ``count``."""
         return ModelPrompts(
             *(
                 None if value is None else torch.cat([value, *[value[-1:]] * (count - len(value))])
@@ -105,14 +107,14 @@ class ModelPrompts:
         )
 
     def to(self, device: torch.device) -> "ModelPrompts":
-        """The same on a device."""
+        """Return the prompts on a device."""
         return ModelPrompts(
             *(None if value is None else value.to(device) for value in vars(self).values())
         )
 
 
 def outputs_of(multimask: Multimask, ambiguous: bool) -> range:
-    """Which of the decoder's masks are wanted."""
+    """Return the indices of the decoder's masks that an answer consists of."""
     if multimask == "both":
         return BOTH
     many = ambiguous if multimask == "auto" else multimask
@@ -125,22 +127,22 @@ class EmbeddedPlane:
 
     Attributes
     ----------
-    embedding : Embedding
+    embedding : SamEmbedding
         Of the plane.
     shared : SharedImage
-        What all its prompts share.
+        The image's projections, which all its prompts share.
     prompt_encoder, decoder
         Of the model that made it.
     """
 
-    embedding: Embedding
+    embedding: SamEmbedding
     shared: SharedImage
     prompt_encoder: PromptEncoder
     decoder: PromptDecoder
 
     @property
     def frame(self) -> Frame:
-        """How the plane lies in the model's frame."""
+        """The place of the plane in the model's frame."""
         return self.embedding.frame
 
     @property
@@ -150,24 +152,24 @@ class EmbeddedPlane:
 
     @property
     def device(self) -> torch.device:
-        """Where the plane is."""
+        """The device of the embedding."""
         return self.embedding.features.device
 
-    def ask(
+    def predict_alike(
         self,
         prompts: Sequence[Prompt],
         outputs: range,
         finish: Callable[[int, Tensor, Tensor], Result],
         local: float | None = None,
     ) -> Generator[Result]:
-        """Answer prompts of equal shape.
+        """Predict for prompts of equal shape.
 
         Parameters
         ----------
         prompts : sequence of Prompt
             At least one.
         outputs : range
-            Which masks: ``SINGLE``, ``MULTIPLE`` or ``BOTH``.
+            Masks of each answer: ``SINGLE``, ``MULTIPLE`` or ``BOTH``.
         finish : callable
             Called, by several threads, with the number of each prompt, its low-resolution logits
             (k, m, m) and predicted IoU (k), for k outputs.
@@ -178,10 +180,10 @@ class EmbeddedPlane:
         Yields
         ------
         object
-            What ``finish`` returned, prompt by prompt.
+            The result of ``finish``, prompt by prompt.
         """
         # A mask changes the image that a prompt sees, so it has no group.
-        step = 1 if prompts[0].has_mask else self.decoder.asked_at_once
+        step = 1 if prompts[0].has_mask else self.decoder.prompts_at_once
 
         def answer(start: int) -> list[Result]:
             some = ModelPrompts.of(prompts[start : start + step], self.frame).to(self.device)
@@ -204,28 +206,28 @@ class EmbeddedPlane:
             for part in parts:
                 yield from part
 
-    def ask_points(
+    def predict_points(
         self,
         points: NDArray[np.float64],
         at_once: int,
         screen: Screen,
         finish: Callable[[PointCandidates], Result],
     ) -> Generator[Result]:
-        """Candidates for (P, 2) row, column that pass a screen.
+        """Yield the candidates of (P, 2) row, column that pass a screen.
 
-        Points are decoded in groups of at most ``at_once``. Yields what ``finish`` makes of the
-        answers of each group, in order; it is called by several threads.
+        Points are decoded in groups of at most ``at_once``. Yields the result of ``finish`` for
+        each group, in order; it is called by several threads.
         """
         step = min(self.decoder.at_once, at_once)
 
         def answer(start: int) -> Result:
-            return finish(self._ask_group(points[start : start + step], step, screen))
+            return finish(self._predict_group(points[start : start + step], step, screen))
 
         yield from spread(answer, range(0, len(points), step), self.device)
 
     @cached_property
     def _sample(self) -> Sample:
-        """The image tokens that glimpses look at."""
+        """The image tokens at which estimates are sampled."""
         return self._sample_of(self.shared)
 
     def _sample_of(self, shared: SharedImage) -> Sample:
@@ -234,7 +236,7 @@ class EmbeddedPlane:
 
     @torch.inference_mode()
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The (P, C) embedding at (P, 2) row, column."""
+        """Return the (P, C) image features at (P, 2) row, column."""
         xy = torch.from_numpy(self.frame.to_xy(points)).float().to(self.device)
         # Within the centres of the outermost tokens, so that no padding is ever needed: Apple's
         # GPUs have none at the border.
@@ -244,7 +246,9 @@ class EmbeddedPlane:
         at_points: NDArray[np.float32] = features[0, :, 0].T.cpu().numpy()
         return at_points
 
-    def _ask_group(self, points: NDArray[np.float64], step: int, screen: Screen) -> PointCandidates:
+    def _predict_group(
+        self, points: NDArray[np.float64], step: int, screen: Screen
+    ) -> PointCandidates:
         count = len(points)
         full = np.concatenate([points, np.repeat(points[-1:], step - count, axis=0)])
         xy = torch.from_numpy(self.frame.to_xy(full)).float()[:, None].to(self.device)
@@ -257,28 +261,28 @@ class EmbeddedPlane:
         if not wanted.any():
             return PointCandidates.nothing(count, 4 * self.grid, self.device)
         prompts, candidates = torch.nonzero(wanted, as_tuple=True)
-        glimpse, places = SparseEstimate.nothing(len(prompts)), None
-        if screen.glimpse:
+        estimate, places = SparseEstimate.nothing(len(prompts)), None
+        if screen.sparse:
             asked = torch.nonzero(wanted.any(dim=1)).flatten()
             weights = decoded.weights[asked]
             sampled = self.decoder.fine_logits(decoded, asked, weights, self._sample)
             sampled = sampled[wanted[asked]]
-            glimpse = SparseEstimate.of(sampled, screen.offset)
-        able = glimpse.passes(screen.stability, screen.max_area)
+            estimate = SparseEstimate.of(sampled, screen.offset)
+        able = estimate.passes(screen.stability, screen.max_area)
         chosen = torch.from_numpy(np.flatnonzero(able)).to(self.device)
         prompts, candidates = prompts[chosen], candidates[chosen]
-        if screen.glimpse:
+        if screen.sparse:
             places = regions(sampled[chosen], self._sample.tokens, self.grid, screen.offset)
         return PointCandidates(
             asked=count,
             points=points[prompts.cpu().numpy()],
             predicted_iou=scores[prompts, candidates],
-            glimpse=glimpse[able],
+            estimate=estimate[able],
             logits=self._low_res(decoded, prompts, candidates, places, screen.offset),
         )
 
     def _in_parts(self, decoded: Decoded, count: int) -> Tensor:
-        """(count, k, m, m) logits of all masks asked for.
+        """Compute (count, k, m, m) logits of all masks of an answer.
 
         Those of a prompt are made in two halves, so that a single click is answered by two cores.
         """
@@ -297,9 +301,9 @@ class EmbeddedPlane:
     def _local_masks(
         self, decoded: Decoded, count: int, offset: float, boxes: Tensor | None
     ) -> Tensor:
-        """(count, k, m, m) logits of all masks asked for, each computed where it lies.
+        """Compute (count, k, m, m) logits of all masks of an answer, each in its own region.
 
-        That is around a box, if boxes are what was asked with, and else where a glimpse sees it.
+        The region is around a box, if the prompts are boxes, and else where an estimate sees it.
         """
         many = decoded.weights.shape[1]
         everyone = torch.arange(count, device=self.device)
@@ -323,7 +327,7 @@ class EmbeddedPlane:
         places: list[tuple[int, int, int, int] | None] | None,
         offset: float,
     ) -> Tensor:
-        """(K, m, m) logits; masks whose place is known are computed there only."""
+        """Compute (K, m, m) logits; masks whose place is known are computed there only."""
         weights = decoded.weights
         logits = weights.new_full((len(prompts), 4 * self.grid, 4 * self.grid), ELSEWHERE)
         everywhere = torch.ones(len(prompts), dtype=torch.bool, device=self.device)

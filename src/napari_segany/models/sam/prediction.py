@@ -1,4 +1,4 @@
-"""Answering prompts about an embedded plane: candidates as masks, with their scores and logits."""
+"""Prediction on an embedded plane: candidates as masks, with their scores and logits."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -17,15 +17,16 @@ from napari_segany.core.prompts import Prompt, group_alike
 from napari_segany.core.ranking import Ranking, rank
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import InputError
-from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, Multimask, outputs_of
+from napari_segany.models.protocol import Multimask
+from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, outputs_of
 from napari_segany.models.sam.thread_pool import share_out
 
 LOGITS_KEPT = 1000
 """Masks of one call whose logits are kept, a quarter of a megabyte each; more are computed again
-when they are read, which takes as long as asking did."""
+when they are read, which takes as long as the prediction did."""
 
 STABILITY_OFFSET = 1.0
-"""Logits either side of the mask's threshold that the stability of an answer compares."""
+"""Distance in logits of the two thresholds that stability compares, either side of 0."""
 
 _Keep = Literal["kept", "later", "none"]
 
@@ -39,14 +40,14 @@ def answer(
     low_res_logits: bool,
     should_stop: ShouldStop | None = None,
 ) -> list[MaskSet]:
-    """Answer prompts of one plane, those of equal shape together.
+    """Predict for prompts of one plane, those of equal shape together.
 
     Parameters
     ----------
     ready : callable
-        Makes the plane ready to be asked; called again when logits that were not kept are read.
+        Prepares the plane for prompts; called again when logits that were not kept are read.
     frame : Frame
-        How the plane lies in the model's frame.
+        The place of the plane in the model's frame.
     prompts, multimask, ranking, low_res_logits, should_stop
         See :meth:`napari_segany.SamModel.predict`.
 
@@ -111,19 +112,19 @@ def _answer_alike(
         return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
 
     local = STABILITY_OFFSET if logits == "none" else None
-    return asked.ask(prompts, outputs, finish, local)
+    return asked.predict_alike(prompts, outputs, finish, local)
 
 
 def _logits_of(
     ready: Callable[[], EmbeddedPlane], prompt: Prompt, outputs: range
 ) -> NDArray[np.float32]:
-    """(k, m, m) logits of one prompt, in the order of the decoder."""
+    """Compute the (k, m, m) logits of one prompt, in the order of the decoder."""
 
     def finish(_: int, low: Tensor, __: Tensor) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = low.cpu().numpy()
         return logits
 
-    (logits,) = ready().ask([prompt], outputs, finish)
+    (logits,) = ready().predict_alike([prompt], outputs, finish)
     return logits
 
 

@@ -1,4 +1,4 @@
-"""Threads of one core each: whole groups of prompts and pieces of layers are shared among them.
+"""Pool of threads of one core each, for groups of prompts and pieces of layers.
 
 A decoder's operations are too small to share among cores. What a group or a piece gives does not
 depend on how many threads there are.
@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 
 @lru_cache(maxsize=1)
 def _pool(count: int, process: int) -> ThreadPoolExecutor:
-    """As many threads as asked for; ``process`` makes a forked process start its own."""
+    """Return a pool of ``count`` threads; ``process`` makes a forked process start its own."""
     del process
     ready = threading.Barrier(count + 1)
 
@@ -59,7 +59,7 @@ def _pool(count: int, process: int) -> ThreadPoolExecutor:
 
 @contextmanager
 def _one_core_each() -> Iterator[int]:
-    """Give every operation one core; yields how many torch used before.
+    """Give every operation one core; yields the number that torch used before.
 
     torch keeps part of this setting per thread and part of it (its matrix library's) per process,
     so it has to be switched for as long as the threads compute, by one caller at a time.
@@ -76,7 +76,7 @@ def _one_core_each() -> Iterator[int]:
 def _all(
     pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Generator[Result]:
-    """Results in order; what has not begun when the iterator is closed is left out."""
+    """Yield results in order; items not begun when the iterator is closed are left out."""
 
     def call(item: Item) -> Result:
         _here.pool = pool
@@ -100,7 +100,7 @@ def _all(
 def spread(
     function: Callable[[Item], Result], items: Iterable[Item], device: torch.device
 ) -> Generator[Result]:
-    """Results of a function for each item, in order, computed without gradients.
+    """Yield the results of a function for each item, in order, computed without gradients.
 
     On a CPU as many items at once as torch uses threads, each in a thread of its own; elsewhere
     one after the other in this thread. If the iterator is closed early, items not yet begun are
@@ -121,7 +121,7 @@ def spread(
 
 @contextmanager
 def spreading_pieces(device: torch.device) -> Iterator[Spread]:
-    """Give what computes the pieces of an encoder: on a CPU several at once, one core each."""
+    """Yield a function that computes pieces of an encoder: on a CPU several at once."""
     if device.type != "cpu":
         yield one_by_one
         return
@@ -136,7 +136,7 @@ def spreading_pieces(device: torch.device) -> Iterator[Spread]:
 
 
 def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Results of a function for each item, computed inside of a function given to :func:`spread`.
+    """Return a function's results for each item, from within a function given to :func:`spread`.
 
     Threads that have nothing to do take some of the items.
     """

@@ -1,27 +1,27 @@
-"""Attention heads as matrices: taking channels apart by head, and putting them together."""
+"""Attention heads as matrices: channels split by head and joined again."""
 
 from torch import Tensor
 
 
 def by_head(x: Tensor, heads: int) -> Tensor:
-    """(heads * d, ...) -> (heads, d, ...)."""
+    """Split (heads * d, ...) into (heads, d, ...)."""
     apart: Tensor = x.unflatten(0, (heads, -1))
     return apart
 
 
 def split(x: Tensor, heads: int) -> Tensor:
-    """(P, k, heads * d) -> (heads, P, k, d)."""
+    """Split (P, k, heads * d) into (heads, P, k, d)."""
     apart: Tensor = x.unflatten(2, (heads, -1)).permute(2, 0, 1, 3)
     return apart
 
 
 def joined(x: Tensor) -> Tensor:
-    """(P, heads, k, d) -> (P, k, heads * d)."""
+    """Join (P, heads, k, d) to (P, k, heads * d)."""
     return x.transpose(1, 2).flatten(2)
 
 
 def absorbed_by(x: Tensor, weight: Tensor) -> Tensor:
-    """(heads, P, k, d) by (heads, d, C) -> (P, heads * k, C)."""
+    """Multiply (heads, P, k, d) by (heads, d, C) to (P, heads * k, C)."""
     heads, count, k, d = x.shape
     rows = x.reshape(heads, count * k, d) @ weight
     return rows.view(heads, count, k, -1).transpose(0, 1).flatten(1, 2)

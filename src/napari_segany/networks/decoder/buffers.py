@@ -1,4 +1,4 @@
-"""Memory that is used again: fresh pages and cold caches would cost as much as the arithmetic."""
+"""Reused memory: fresh pages and cold caches would cost as much as the arithmetic."""
 
 import math
 
@@ -14,15 +14,17 @@ spends a tenth of its time looking up addresses."""
 class Buffers:
     """Named memory of one thread on one device.
 
-    What :meth:`take` returns is overwritten by the next use of the same name.
+    The result of :meth:`array` is overwritten by the next use of the same name.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._held: dict[tuple[str, torch.dtype], Tensor] = {}
 
-    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
-        """Contiguous memory of a shape, with whatever it holds."""
+    def array(
+        self, name: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Return contiguous memory of a shape; its content is undefined."""
         count = math.prod(shape)
         held = self._held.get((name, dtype))
         if held is None or len(held) < count:
@@ -31,7 +33,7 @@ class Buffers:
 
 
 def in_large_pages(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(count,) memory; on a CPU it begins with a page if it is as large as one."""
+    """Allocate (count,) memory; on a CPU it begins with a page if it is as large as one."""
     size = count * dtype.itemsize
     if device.type != "cpu" or size < PAGE:
         return torch.empty(count, dtype=dtype, device=device)

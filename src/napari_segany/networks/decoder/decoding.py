@@ -31,9 +31,9 @@ from napari_segany.networks.decoder.attention_heads import absorbed_by, by_head,
 from napari_segany.networks.decoder.buffers import Buffers
 from napari_segany.networks.decoder.image_attention import (
     ImageUpdates,
-    first_look,
-    last_look,
-    second_look,
+    final_cross_attention,
+    first_cross_attention,
+    second_cross_attention,
     update_image,
     within,
 )
@@ -48,7 +48,7 @@ from napari_segany.networks.mask_decoder import MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
 DECODED_AT_ONCE = {"cuda": 64, "mps": 16}
-"""Prompts decoded together; on a CPU 8, enough for the tokens' perceptrons."""
+"""Prompts that are decoded together; on a CPU 8, enough for the tokens' perceptrons."""
 
 ASKED_AT_ONCE = {"cuda": 16, "mps": 8}
 """The same for prompts that may come one by one; on a CPU 4, so that one click waits little for the
@@ -76,7 +76,7 @@ class Decoded:
     shared : SharedImage
         The image they were asked on.
     updates : ImageUpdates
-        What they made of it.
+        The prompts' updates of it.
     """
 
     predicted_iou: Tensor
@@ -135,7 +135,7 @@ class PromptDecoder:
 
     @property
     def buffers(self) -> Buffers:
-        """This thread's memory."""
+        """Memory of the current thread."""
         if not hasattr(self._local, "buffers"):
             self._local.buffers = Buffers(self.own_tokens.device)
         held: Buffers = self._local.buffers
@@ -143,12 +143,12 @@ class PromptDecoder:
 
     @property
     def at_once(self) -> int:
-        """Prompts that are best decoded together on this device."""
+        """Number of prompts that are best decoded together on the device."""
         return DECODED_AT_ONCE.get(self.own_tokens.device.type, 8)
 
     @property
-    def asked_at_once(self) -> int:
-        """The same for prompts that may come one by one."""
+    def prompts_at_once(self) -> int:
+        """Number of prompts that are decoded together if they may come one by one."""
         return ASKED_AT_ONCE.get(self.own_tokens.device.type, 4)
 
     def share(self, features: Tensor, dense: Tensor | None = None) -> SharedImage:
@@ -188,7 +188,7 @@ class PromptDecoder:
         tokens, updates = self._second_layer(shared, tokens, code, images)
         # The predicted IoU's token, then those of the masks.
         last = [0, *(i + 1 for i in outputs)]
-        tokens = self._last_look(shared, tokens[:, last], code[:, last], updates, images)
+        tokens = self._final_attention(shared, tokens[:, last], code[:, last], updates, images)
         networks = self.decoder.output_hypernetworks_mlps
         weights = [networks[i](tokens[:, k]) for k, i in enumerate(outputs, start=1)]
         scores = self.decoder.iou_prediction_head(tokens[:, 0])
@@ -196,17 +196,18 @@ class PromptDecoder:
         return Decoded(scores, vectors, torch.stack(weights, dim=1), shared, updates)
 
     def _first_layer(self, shared: SharedImage, code: Tensor, images: list[slice]) -> Tensor:
-        """Tokens (P, t, C) after the first layer; ``images`` are the prompts worked on."""
+        """Return the tokens (P, t, C) after the first layer; ``images`` are slices of prompts."""
         block = self.layers[0]
         tokens = block.tokens_among_themselves(code, code)
         asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
-        looks = [first_look(shared, asks[:, some], self.buffers) for some in images]
-        return self._after_look(block, tokens, filled(looks, len(code)), self.value_biases[0])
+        attended = [first_cross_attention(shared, asks[:, some], self.buffers) for some in images]
+        seen = filled(attended, len(code))
+        return self._after_attention(block, tokens, seen, self.value_biases[0])
 
     def _second_layer(
         self, shared: SharedImage, tokens: Tensor, code: Tensor, images: list[slice]
     ) -> tuple[Tensor, ImageUpdates]:
-        """Tokens (P, t, C) after the second layer, and what became of the image."""
+        """Return the tokens (P, t, C) after the second layer, and the updates of the image."""
         keys, values = self._keys_and_values(0, tokens, code)
         vectors = absorbed_by(values, self.columns[0])
         block = self.layers[1]
@@ -215,16 +216,16 @@ class PromptDecoder:
         left = torch.stack([keys, values, asks, asks])
         gram = vectors @ vectors.mT / vectors.shape[2]
         mixing = absorbed_by(asks, self.key_weight) @ vectors.mT
-        updates = ImageUpdates.room(vectors, shared.first_keys, self.buffers)
-        looks = [
-            second_look(
+        updates = ImageUpdates.allocate(vectors, shared.first_keys, self.buffers)
+        attended = [
+            second_cross_attention(
                 shared, left[:, :, some], gram[some], mixing[some], updates[some], self.buffers
             )
             for some in images
         ]
-        seen, weights = (filled(parts, len(code)) for parts in zip(*looks, strict=True))
+        seen, weights = (filled(parts, len(code)) for parts in zip(*attended, strict=True))
         seen = seen + self._values(weights, vectors, self.value_weight)
-        tokens = self._after_look(block, tokens, seen, self.value_biases[1])
+        tokens = self._after_attention(block, tokens, seen, self.value_biases[1])
 
         keys, more = self._keys_and_values(1, tokens, code)
         mixing = absorbed_by(keys, self.query_weight) @ vectors.mT
@@ -246,7 +247,7 @@ class PromptDecoder:
             )
         return tokens, updates
 
-    def _last_look(
+    def _final_attention(
         self,
         shared: SharedImage,
         tokens: Tensor,
@@ -254,20 +255,20 @@ class PromptDecoder:
         updates: ImageUpdates,
         images: list[slice],
     ) -> Tensor:
-        """Tokens (P, k, C) after their last look at the image."""
+        """Return the tokens (P, k, C) after the final attention to the image."""
         transformer = self.decoder.transformer
         layer = transformer.final_attn_token_to_image
         asks = split(layer.q_proj(tokens + code), self.heads)
         absorbed = absorbed_by(asks, self.last_key_weight)
         mixing = absorbed @ updates.vectors.mT
         constant = absorbed @ self.projector.constant[:, None]
-        looks = [
-            last_look(
+        attended = [
+            final_cross_attention(
                 shared, asks[:, some], mixing[some], constant[some], updates[some], self.buffers
             )
             for some in images
         ]
-        seen, weights, total = (filled(each, len(code)) for each in zip(*looks, strict=True))
+        seen, weights, total = (filled(each, len(code)) for each in zip(*attended, strict=True))
         seen = seen + self._values(weights, updates.vectors, self.last_value_weight)
         fixed = self.projector.constant.expand(len(tokens), 1, -1)
         seen = seen + self._values(total, fixed, self.last_value_weight)
@@ -278,7 +279,7 @@ class PromptDecoder:
     def fine_logits(
         self, decoded: Decoded, prompts: Tensor, weights: Tensor, sample: Sample | None = None
     ) -> Tensor:
-        """Logits of m masks of each prompt, image token by image token.
+        """Compute logits of m masks of each prompt, image token by image token.
 
         Parameters
         ----------
@@ -310,7 +311,7 @@ class PromptDecoder:
     def local_logits(
         self, decoded: Decoded, prompt: int, masks: slice, box: tuple[int, int, int, int]
     ) -> Tensor:
-        """Logits (m, 4 h, 4 w) of masks of one prompt in a half-open box of h x w image tokens."""
+        """Compute logits (m, 4 h, 4 w) of one prompt's masks in a half-open box of h x w tokens."""
         grid, one = self.upscaler.side // 4, slice(prompt, prompt + 1)
         fine = self.upscaler.logits(
             within(decoded.shared.upscaled, box, grid),
@@ -322,11 +323,11 @@ class PromptDecoder:
         return self.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1]).float()
 
     def placed(self, fine: Tensor) -> Tensor:
-        """(K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
+        """Return (K, 16, N) logits of :meth:`fine_logits` as (K, 4 g, 4 g) images."""
         return self.upscaler.placed(fine)
 
     def masks(self, decoded: Decoded, count: int | None = None) -> Tensor:
-        """Low-resolution logits (count, m, 4 g, 4 g) of all masks of the first prompts, float32."""
+        """Compute logits (count, m, 4 g, 4 g) of all masks of the first prompts, float32."""
         number = len(decoded.weights) if count is None else count
         first = torch.arange(number, device=decoded.weights.device)
         fine = self.fine_logits(decoded, first, decoded.weights[:number])
@@ -334,24 +335,26 @@ class PromptDecoder:
         return masks
 
     def _batches(self, count: int) -> list[slice]:
-        """Slices of prompts whose image tokens are worked on together."""
+        """Return slices of prompts whose image tokens are worked on together."""
         step = IMAGES_AT_ONCE.get(self.own_tokens.device.type, 1)
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def _keys_and_values(self, layer: int, tokens: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
-        """What the image sees of the tokens, (heads, P, t, d) each."""
+        """Return keys and values of the tokens for the image, (heads, P, t, d) each."""
         attention = self.layers[layer].cross_attn_image_to_token
         keys, values = attention.k_proj(tokens + code), attention.v_proj(tokens)
         return split(keys, self.heads), split(values, self.heads)
 
     def _values(self, weights: Tensor, vectors: Tensor, layer: Tensor) -> Tensor:
-        """Values (P, heads, k, d) of (P, K, C) vectors, mixed by (P, heads * k, K) weights."""
+        """Return values (P, heads, k, d) of (P, K, C) vectors under (P, heads * k, K) weights."""
         values = (vectors @ layer.T).unflatten(2, (self.heads, -1)).transpose(1, 2)
         mixed: Tensor = weights.unflatten(1, (self.heads, -1)) @ values
         return mixed
 
-    def _after_look(self, block: TwoWayBlock, tokens: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
-        """Tokens (P, t, C) after what they have seen (P, heads, t, d) and their perceptron."""
+    def _after_attention(
+        self, block: TwoWayBlock, tokens: Tensor, seen: Tensor, bias: Tensor
+    ) -> Tensor:
+        """Return the tokens (P, t, C) after their attention (P, heads, t, d) and perceptron."""
         out = block.cross_attn_token_to_image.out_proj(joined(seen) + bias)
         tokens = block.norm2(tokens + out)
         normed: Tensor = block.norm3(tokens + block.mlp(tokens))
@@ -359,7 +362,7 @@ class PromptDecoder:
 
 
 def filled(parts: Sequence[Tensor], count: int) -> Tensor:
-    """Parts joined, with zeros at the end until there are ``count``."""
+    """Join parts, with zeros at the end until there are ``count``."""
     joint = torch.cat(list(parts))
     if len(joint) == count:
         return joint

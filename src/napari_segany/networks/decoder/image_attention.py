@@ -1,4 +1,4 @@
-"""The decoder's work on N image tokens, for p prompts at once; `decoding` has the algebra.
+"""Attention to and from N image tokens, for p prompts at once; `decoding` has the algebra.
 
 Everything here is as wide as the image: rows of N. What comes in from the tokens' side is small.
 There are H = heads * t rows a prompt. All of it is float32: it is bound by memory and by softmax,
@@ -16,7 +16,7 @@ from napari_segany.networks.decoder.image_projections import SharedImage
 
 @dataclass(frozen=True)
 class ImageUpdates:
-    """What P prompts made of the image tokens, in factored form.
+    """The updates of the image tokens by P prompts, in factored form.
 
     Before the last norm's gain and bias, image token n of a prompt is
     ``scale2_n (scale1_n M_n + constant + sum_k rows_kn vectors_k)``.
@@ -37,15 +37,15 @@ class ImageUpdates:
     scale2: Tensor
 
     @classmethod
-    def room(cls, vectors: Tensor, like: Tensor, buffers: Buffers) -> "ImageUpdates":
-        """Memory for the updates of P prompts with first vectors (P, H, C) on an image."""
+    def allocate(cls, vectors: Tensor, like: Tensor, buffers: Buffers) -> "ImageUpdates":
+        """Allocate the updates of P prompts with first vectors (P, H, C) on an image."""
         count, h, channels = vectors.shape
         n = like.shape[-1]
         return cls(
-            buffers.take("rows", (count, 2 * h, n)),
-            buffers.take("vectors", (count, 2 * h, channels)),
-            buffers.take("scale1", (count, 1, n)),
-            buffers.take("scale2", (count, 1, n)),
+            buffers.array("rows", (count, 2 * h, n)),
+            buffers.array("vectors", (count, 2 * h, channels)),
+            buffers.array("scale1", (count, 1, n)),
+            buffers.array("scale2", (count, 1, n)),
         )
 
     def __getitem__(self, index: slice | Tensor) -> "ImageUpdates":
@@ -54,7 +54,7 @@ class ImageUpdates:
         )
 
     def at(self, tokens: Tensor) -> "ImageUpdates":
-        """Those of some image tokens only."""
+        """Return the updates of some image tokens only."""
         return ImageUpdates(
             self.rows.index_select(2, tokens),
             self.vectors,
@@ -63,7 +63,7 @@ class ImageUpdates:
         )
 
     def within(self, box: tuple[int, int, int, int], grid: int) -> "ImageUpdates":
-        """Those of a half-open box of the (grid, grid) image tokens only."""
+        """Return the updates of a half-open box of the (grid, grid) image tokens only."""
         return ImageUpdates(
             within(self.rows, box, grid),
             self.vectors,
@@ -72,7 +72,7 @@ class ImageUpdates:
         )
 
     def of(self, prompts: Tensor) -> "ImageUpdates":
-        """Those of (k,) prompts; a single one is not copied."""
+        """Return the updates of (k,) prompts; a single one is not copied."""
         if len(prompts) == 1:
             first = int(prompts[0])
             return self[first : first + 1]
@@ -80,25 +80,25 @@ class ImageUpdates:
 
 
 def within(rows: Tensor, box: tuple[int, int, int, int], grid: int) -> Tensor:
-    """Of (..., grid * grid) image tokens those in a half-open box, (..., h * w)."""
+    """Select the tokens of a half-open box, (..., grid * grid) -> (..., h * w)."""
     a, b, c, d = box
     inside: Tensor = rows.unflatten(-1, (grid, grid))[..., a:c, b:d].flatten(-2)
     return inside
 
 
 def products(name: str, left: Tensor, right: Tensor, buffers: Buffers) -> Tensor:
-    """Every head's own product with the image: (k, heads, p, t, d), (k heads, d, N) -> (p, k H, N).
+    """Multiply every head with the image: (k, heads, p, t, d), (k heads, d, N) -> (p, k H, N).
 
     For one prompt the result is not copied.
     """
     k, heads, p, t, d = left.shape
-    out = buffers.take(name, (k * heads, p * t, right.shape[-1]))
+    out = buffers.array(name, (k * heads, p * t, right.shape[-1]))
     torch.bmm(left.reshape(k * heads, p * t, d), right, out=out)
     return out.view(k * heads, p, t, -1).transpose(0, 1).reshape(p, k * heads * t, -1)
 
 
 def values_seen(attention: Tensor, values: Tensor) -> Tensor:
-    """(p, H, N) attention to (heads, d, N) values: (p, heads, t, d)."""
+    """Apply (p, H, N) attention to (heads, d, N) values: (p, heads, t, d)."""
     heads = len(values)
     p, rows, n = attention.shape
     by_head = attention.view(p, heads, -1, n).transpose(0, 1).reshape(heads, -1, n)
@@ -107,24 +107,24 @@ def values_seen(attention: Tensor, values: Tensor) -> Tensor:
 
 
 def over_tokens(scores: Tensor, heads: int, out: Tensor) -> Tensor:
-    """Softmax of (p, H, N) scores over the tokens of each head, written into ``out``."""
+    """Write the softmax of (p, H, N) scores over the tokens of each head into ``out``."""
     by_head = scores.unflatten(1, (heads, -1))
     torch.softmax(by_head, 2, out=out.unflatten(1, (heads, -1)))
     return out
 
 
 def over_image(scores: Tensor) -> Tensor:
-    """Softmax over the image, in place."""
+    """Compute the softmax over the image, in place."""
     return torch.softmax(scores, -1, out=scores)
 
 
-def first_look(shared: SharedImage, asks: Tensor, buffers: Buffers) -> Tensor:
-    """The first layer's tokens look at the image: (heads, p, t, d) -> (p, heads, t, d)."""
+def first_cross_attention(shared: SharedImage, asks: Tensor, buffers: Buffers) -> Tensor:
+    """Attend from the first layer's tokens to the image: (heads, p, t, d) -> (p, heads, t, d)."""
     scores = products("asked", asks[None], shared.first_keys, buffers)
     return values_seen(over_image(scores), shared.first_values)
 
 
-def second_look(
+def second_cross_attention(
     shared: SharedImage,
     left: Tensor,
     gram: Tensor,
@@ -132,7 +132,7 @@ def second_look(
     updates: ImageUpdates,
     buffers: Buffers,
 ) -> tuple[Tensor, Tensor]:
-    """The image looks at the first layer's tokens, then the second layer's look at the image.
+    """Attend from the image to the first layer's tokens, then from the second layer's to it.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def update_image(
     updates: ImageUpdates,
     buffers: Buffers,
 ) -> None:
-    """The image looks at the second layer's tokens; second rows and ``scale2`` are written.
+    """Attend from the image to the second layer's tokens; write second rows and ``scale2``.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def update_image(
     updates.scale2.copy_(power.rsqrt_())
 
 
-def last_look(
+def final_cross_attention(
     shared: SharedImage,
     asks: Tensor,
     mixing: Tensor,
@@ -222,7 +222,7 @@ def last_look(
     updates: ImageUpdates,
     buffers: Buffers,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Some tokens look at the image once more.
+    """Attend from some tokens to the image once more.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def last_look(
         (p, heads k, 2 H) and (p, heads k, 1) products of the queries with all vectors and with the
         constant.
     updates : ImageUpdates
-        What the prompts made of the image.
+        The prompts' updates of the image.
     buffers : Buffers
         Of this thread.
 

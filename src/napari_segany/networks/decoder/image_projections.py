@@ -1,4 +1,4 @@
-"""What all prompts on one image share: every projection of the image that the decoder asks for.
+"""Projections of one image that all its prompts share.
 
 The image tokens of a prompt are never written down; `decoding` explains the algebra. Here are the
 matrices that depend on the image alone, computed once, and their weights, computed once a model.
@@ -63,18 +63,18 @@ class SharedImage:
 
 
 def centred(x: Tensor, dim: int) -> Tensor:
-    """``x`` less its mean along ``dim``, the linear half of a layer norm."""
+    """Return ``x`` less its mean along ``dim``, the linear half of a layer norm."""
     return x - x.mean(dim=dim, keepdim=True)
 
 
 def output_columns(layer: Attention) -> Tensor:
-    """(heads * d, C): what each channel of a head adds to a token."""
+    """Return (heads * d, C), the contribution of each channel of a head to a token."""
     columns: Tensor = layer.out_proj.weight.T
     return columns
 
 
 class ImageProjector:
-    """Projects images with the weights of one model.
+    """Projector of images with the weights of one model.
 
     Parameters
     ----------
@@ -178,24 +178,24 @@ class ImageProjector:
             cross_power=2 * (m * self.constant[:, None]).mean(dim=0),
             last=self._stack("last", [parts[2], self.last_position], room),
             last_values=self._stack("last values", [parts[3]], room),
-            upscaled=room.take("upscaled once", parts[4].shape, self.dtype).copy_(parts[4]),
+            upscaled=room.array("upscaled once", parts[4].shape, self.dtype).copy_(parts[4]),
         )
 
     def _stack(self, name: str, matrices: Sequence[Tensor], room: Buffers) -> Tensor:
-        """Matrices (heads * d, N) as one (len * heads, d, N)."""
+        """Stack matrices (heads * d, N) as one (len * heads, d, N)."""
         first = matrices[0]
         shape = (len(matrices) * len(first), first.shape[1])
-        out = room.take(f"{name} once", shape, first.dtype)
+        out = room.array(f"{name} once", shape, first.dtype)
         return by_head(torch.cat(list(matrices), out=out), len(matrices) * self.heads)
 
 
 def _product(name: str, left: Tensor, right: Tensor, room: Buffers) -> Tensor:
     shape = (left.shape[0], right.shape[1])
-    return torch.matmul(left, right, out=room.take(f"{name} once", shape, right.dtype))
+    return torch.matmul(left, right, out=room.array(f"{name} once", shape, right.dtype))
 
 
 def upscaling_weight(decoder: MaskDecoder) -> Tensor:
-    """(4 * C / 4, C): the first transposed convolution as a map of tokens.
+    """Return (4 * C / 4, C), the first transposed convolution as a map of tokens.
 
     The outputs are subpixel by subpixel, each subpixel's channels centred, which is the linear half
     of the norm that follows.
@@ -205,12 +205,12 @@ def upscaling_weight(decoder: MaskDecoder) -> Tensor:
 
 
 def upscaling_bias(decoder: MaskDecoder) -> Tensor:
-    """(4 * C / 4,): the bias that goes with :func:`upscaling_weight`."""
+    """Return (4 * C / 4,), the bias that goes with :func:`upscaling_weight`."""
     bias = cast(nn.ConvTranspose2d, decoder.output_upscaling[0]).bias
     assert bias is not None
     return centred(bias, 0).repeat(4)
 
 
 def upscaling_norm(decoder: MaskDecoder) -> LayerNorm2d:
-    """The norm between the two transposed convolutions."""
+    """Return the norm between the two transposed convolutions."""
     return cast(LayerNorm2d, decoder.output_upscaling[1])

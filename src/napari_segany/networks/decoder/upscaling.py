@@ -1,4 +1,4 @@
-"""From image tokens and hypernetwork weights to low-resolution logits.
+"""Upscaling of image tokens with hypernetwork weights to low-resolution logits.
 
 Both transposed convolutions have stride equal to kernel, so they are linear maps of single tokens.
 The first is applied to the factored image tokens (see `decoding`): a projection of the shared image
@@ -29,7 +29,7 @@ SUBPIXELS = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """Some of an image's tokens, upscaled instead of all of them for a glimpse of a mask.
+    """Some of an image's tokens, upscaled instead of all of them for a sparse estimate of a mask.
 
     Attributes
     ----------
@@ -77,17 +77,17 @@ class Upscaler:
         self.order = _pixel_order(grid, grid).to(weight.device)
 
     def placed(self, fine: Tensor) -> Tensor:
-        """(K, 16, N) logits, token by token, as (K, 4 g, 4 g) images."""
+        """Arrange (K, 16, N) logits, token by token, as (K, 4 g, 4 g) images."""
         return fine.flatten(1).index_select(1, self.order).view(-1, self.side, self.side)
 
     @staticmethod
     def placed_in(fine: Tensor, rows: int, cols: int) -> Tensor:
-        """(K, 16, rows * cols) logits of a box of tokens as (K, 4 rows, 4 cols) images."""
+        """Arrange (K, 16, rows * cols) logits of a box of tokens as (K, 4 rows, 4 cols) images."""
         index = _pixel_order(rows, cols).to(fine.device)
         return fine.flatten(1).index_select(1, index).view(-1, 4 * rows, 4 * cols)
 
     def vectors(self, vectors: Tensor) -> Tensor:
-        """What the first convolution makes of (P, 2 H, C) vectors of updates: (P, C, 2 H + 2).
+        """Apply the first convolution to (P, 2 H, C) vectors of updates: (P, C, 2 H + 2).
 
         The constant and the bias are two more vectors, with rows of their own.
         """
@@ -107,7 +107,7 @@ class Upscaler:
         weights: Tensor,
         buffers: Buffers,
     ) -> Tensor:
-        """Masks of p prompts.
+        """Compute the masks of p prompts.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Upscaler:
         vectors : Tensor
             (p, C, 2 H + 2) from :meth:`vectors`.
         updates : ImageUpdates
-            What the prompts made of them.
+            The prompts' updates of them.
         weights : Tensor
             (p, m, c) the hypernetworks' answers for m masks of each.
         buffers : Buffers
@@ -132,7 +132,7 @@ class Upscaler:
         x = self._first_step(upscaled, vectors, updates, buffers)
         # The same for every subpixel of every prompt.
         steps = p * SUBPIXELS
-        y = buffers.take("second step", (steps, SUBPIXELS * c, n), x.dtype)
+        y = buffers.array("second step", (steps, SUBPIXELS * c, n), x.dtype)
         torch.bmm(self.second.expand(steps, -1, -1), x.view(steps, -1, n), out=y)
         torch.ops.aten.gelu_(y.add_(self.second_bias))
         asked = weights.to(x.dtype)[:, None].expand(-1, fine, -1, -1).reshape(-1, m, c)
@@ -142,19 +142,19 @@ class Upscaler:
     def _first_step(
         self, upscaled: Tensor, vectors: Tensor, updates: ImageUpdates, buffers: Buffers
     ) -> Tensor:
-        """(p, 4, C / 4, n) after the first convolution, its norm and GELU."""
+        """Compute (p, 4, C / 4, n) after the first convolution, its norm and GELU."""
         p, rows, n = updates.rows.shape
         dtype = upscaled.dtype
-        weights = buffers.take("asked", (p, rows + 2, n), dtype)
+        weights = buffers.array("asked", (p, rows + 2, n), dtype)
         # Operations on two types at once would copy the larger operand first.
         scale2 = updates.scale2.to(dtype)
         torch.mul(updates.rows.to(dtype), scale2, out=weights[:, :rows])
         weights[:, rows : rows + 1] = scale2
         weights[:, rows + 1] = 1
-        x = buffers.take("first step", (p, *upscaled.shape), dtype)
+        x = buffers.array("first step", (p, *upscaled.shape), dtype)
         torch.mul(upscaled, (updates.scale1 * updates.scale2).to(dtype), out=x)
         x.baddbmm_(vectors, weights)
-        squares = torch.mul(x, x, out=buffers.take("second step", x.shape, dtype))
+        squares = torch.mul(x, x, out=buffers.array("second step", x.shape, dtype))
         x, squares = (each.view(p, SUBPIXELS, -1, n) for each in (x, squares))
         # Sums are made in float32 in any case, without a copy of the squares in that type.
         power = squares.sum(dim=2, keepdim=True).float() / x.shape[2]
@@ -166,7 +166,7 @@ class Upscaler:
 
 @lru_cache(maxsize=1024)
 def _pixel_order(rows: int, cols: int) -> Tensor:
-    """(16 rows cols,) index of each pixel, row by row, among (16 subpixels, rows cols) values."""
+    """Return the (16 rows cols,) index of pixels, by row, among (16 subpixels, rows cols)."""
     # Subpixels are (a, b, c, d): row and column in the first step's 2 x 2, then in the second's.
     index = torch.arange(SUBPIXELS * SUBPIXELS * rows * cols).view(2, 2, 2, 2, rows, cols)
     return index.permute(4, 0, 2, 5, 1, 3).flatten()

@@ -14,7 +14,7 @@ from napari_segany.batch.plan import FAILED, Outcome, ReadOptions, inspect, sent
 from napari_segany.batch.protocol import Item
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 HERE = "here"
 """The entry of the dock for computing in this process."""
@@ -130,7 +130,7 @@ class FileList:
     def prepare_run(
         self,
         options: BatchOptions,
-        model: SamModel | None,
+        model: PromptableModel | None,
         on_outcome: Callable[[Outcome], None],
         progress: OnBatchEvent,
     ) -> Callable[[ShouldStop], int]:
@@ -140,7 +140,7 @@ class FileList:
         ----------
         options : BatchOptions
             The options.
-        model : SamModel or None
+        model : PromptableModel or None
             The model; None loads the requested one.
         on_outcome : callable
             Called with the outcome of each image.

@@ -20,8 +20,9 @@ from napari_segany.plugin.shared.controls import (
     row,
     with_tip,
 )
-from napari_segany.plugin.shared.generator_form import GeneratorForm, pixels
-from napari_segany.recipe import Recipe
+from napari_segany.plugin.shared.generator_form import GeneratorForm
+from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.recipe import LabelParams, Recipe
 
 
 class BatchForm(QWidget):
@@ -42,7 +43,7 @@ class BatchForm(QWidget):
         self.recipe_line = QLabel("the controls below")
         self.recipe_line.setWordWrap(True)
         self.search = GeneratorForm()
-        self.min_area = pixels("Leave out objects that keep fewer pixels, once they are painted")
+        self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
         self.channels_line = with_tip(
             QLineEdit("0"), "Channel to use, from 0, or two or three shown as colours: 0,1,2"
         )
@@ -66,7 +67,6 @@ class BatchForm(QWidget):
         recipe = form((("Recipe", row(load, save)), ("", self.recipe_line), ("Model", picker)))
         results = form(
             (
-                ("Smallest object", self.min_area),
                 ("Channel", self.channels_line),
                 ("Results in", row(self.output_line, browse, wide=self.output_line)),
                 ("Compute", self.where),
@@ -79,7 +79,9 @@ class BatchForm(QWidget):
                 *(("", box) for box in (*self.exports.values(), self.overwrite)),
             )
         )
-        around = column(recipe, self.search, results, folded("Files", panel(files)))
+        around = column(
+            recipe, self.search, self.label_form, results, folded("Files", panel(files))
+        )
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
 
@@ -126,8 +128,8 @@ class BatchForm(QWidget):
 
 def described(recipe: Recipe) -> str:
     """Return a summary of a recipe in one line."""
-    params = recipe.params
-    return f"{recipe.model}, {params.points_per_side} points a side, {params.strategy}"
+    params = recipe.point_params()
+    return f"{recipe.model}, {params.points_per_side} points per side, {params.strategy}"
 
 
 def duration(seconds: float) -> str:

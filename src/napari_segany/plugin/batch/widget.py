@@ -15,7 +15,7 @@ from napari_segany.batch.report import REPORT
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.recipe_file import read_recipe
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import FileList, InspectedFile
 from napari_segany.plugin.batch.file_table import FileTable
 from napari_segany.plugin.batch.form import BatchForm, described, duration
@@ -72,8 +72,6 @@ class BatchWidget(ModelDock):
         self.outcomes: list[Outcome] = []
         self.running = False
         self._base = BatchOptions(Path("results"))
-        # Value set by a recipe; until the control is moved it stands for that of the recipe.
-        self._smallest_put = 0.0
         self.connect_model(PendingModel())
         self._build()
         self._connect()
@@ -102,15 +100,12 @@ class BatchWidget(ModelDock):
     @property
     def options(self) -> BatchOptions:
         """The options that the controls hold."""
-        labels = self._base.labels
-        if self.form.min_area.value() != self._smallest_put:
-            labels = replace(labels, min_area=int(self.form.min_area.value()))
         # Another model may be chosen for a recipe, but not other weights of the same model.
         return replace(
             self._base.with_model(self._request),
             output=self.output,
             params=self.form.search.params,
-            labels=labels,
+            labels=self.form.label_form.params,
             channels=self.channels,
             outputs=self.form.outputs,
             cluster=self.form.cluster,
@@ -164,9 +159,8 @@ class BatchWidget(ModelDock):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
-        self.form.search.params = recipe.params
-        self.form.min_area.setValue(recipe.labels.min_area)
-        self._smallest_put = self.form.min_area.value()
+        self.form.label_form.set_params(recipe.labels)
+        self.form.search.params = recipe.point_params()
         self.channels = recipe.channels
         return recipe
 
@@ -196,7 +190,7 @@ class BatchWidget(ModelDock):
             )
         return target
 
-    def _write_recipe(self, model: SamModel, path: Path) -> None:
+    def _write_recipe(self, model: PromptableModel, path: Path) -> None:
         write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
@@ -228,10 +222,10 @@ class BatchWidget(ModelDock):
         self.run_when_ready(begin, wait)
         return self.outcomes
 
-    def _work(self, options: BatchOptions, model: SamModel | None) -> Work:
+    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
         return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
-    def _run(self, options: BatchOptions, model: SamModel | None) -> None:
+    def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
             # Start was pressed twice before the model was loaded.
             return
@@ -315,7 +309,7 @@ class BatchWidget(ModelDock):
         self.table.dropped.connect(self.guarded_with(self.add))
         self.table.axes_changed.connect(self.guarded_with(self._on_axes))
         self.search.changed.connect(self.guarded(self._show_recipe))
-        self.form.min_area.valueChanged.connect(self.guarded(self._show_recipe))
+        self.form.label_form.changed.connect(self.guarded(self._show_recipe))
         self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
 
     def _ask_files(self) -> None:

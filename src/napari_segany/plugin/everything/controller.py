@@ -17,7 +17,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.found_layers import labels_layer, mask_stack_layer
 from napari_segany.plugin.everything.found_masks import Filters, FoundMasks
 from napari_segany.plugin.jobs.failures import PlaneFailures
@@ -195,7 +195,7 @@ class EverythingController(PendingModel):
             for each in planes
         }
 
-        def search(model: SamModel) -> None:
+        def search(model: PromptableModel) -> None:
             resolved = resolve_params(model, params)
             self.remaining, self._failures = planes, PlaneFailures()
             for each in planes:
@@ -208,7 +208,7 @@ class EverythingController(PendingModel):
         self,
         found: FoundMasks,
         plane: Plane,
-        model: SamModel,
+        model: PromptableModel,
         params: AutomaticParams,
         region: Callable[[], NDArray[np.generic]] | None,
     ) -> None:

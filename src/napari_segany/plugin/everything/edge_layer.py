@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane, plane_slices
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import Priority
@@ -65,7 +65,7 @@ class EdgeLayer:
         assert view is not None
         assert found is not None
 
-        def draw(model: SamModel) -> None:
+        def draw(model: PromptableModel) -> None:
             self.remaining, self._failures = list(planes), PlaneFailures()
             for plane in planes:
                 self._draw_plane(view, found.source, plane, model, thin)
@@ -74,7 +74,7 @@ class EdgeLayer:
         controller.with_model(draw)
 
     def _draw_plane(
-        self, view: LayerView, source: ImageSource, plane: Plane, model: SamModel, thin: bool
+        self, view: LayerView, source: ImageSource, plane: Plane, model: PromptableModel, thin: bool
     ) -> None:
         controller = self.controller
 

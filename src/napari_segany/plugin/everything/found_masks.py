@@ -15,7 +15,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.uncertainty import uncertainty
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Recipe
 from napari_segany.segmentation import make_recipe
 
@@ -112,7 +112,7 @@ class FoundMasks:
     ----------
     masks : dict
         All masks that the search found, by plane.
-    model : SamModel or None
+    model : PromptableModel or None
         Model of the search.
     params : AutomaticParams or None
         Parameters of the search, thresholds filled in.
@@ -126,7 +126,7 @@ class FoundMasks:
         self.source = source
         self.masks: dict[Plane, MaskSet] = {}
         self.params: AutomaticParams | None = None
-        self.model: SamModel | None = None
+        self.model: PromptableModel | None = None
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
@@ -135,7 +135,7 @@ class FoundMasks:
 
     def search_task(
         self,
-        model: SamModel,
+        model: PromptableModel,
         params: AutomaticParams,
         plane: Plane,
         region: Callable[[], NDArray[np.generic]] | None = None,
@@ -145,7 +145,7 @@ class FoundMasks:
 
         Parameters
         ----------
-        model : SamModel
+        model : PromptableModel
             Model to use.
         params : AutomaticParams
             Parameters of the search.
@@ -175,7 +175,7 @@ class FoundMasks:
         return search
 
     def add_plane(
-        self, plane: Plane, masks: MaskSet, model: SamModel, params: AutomaticParams
+        self, plane: Plane, masks: MaskSet, model: PromptableModel, params: AutomaticParams
     ) -> None:
         """Add the masks of a searched plane.
 
@@ -189,7 +189,7 @@ class FoundMasks:
             Searched plane.
         masks : MaskSet
             Masks found there.
-        model : SamModel
+        model : PromptableModel
             Model of the search.
         params : AutomaticParams
             Parameters of the search.

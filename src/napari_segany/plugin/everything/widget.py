@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import FilterSliders
@@ -243,7 +243,7 @@ class EverythingWidget(ImageDock):
 
     # Showing --------------------------------------------------------------------------------
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         self.progress.start_clock()
         super()._on_model(model)
 

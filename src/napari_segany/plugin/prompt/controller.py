@@ -12,7 +12,7 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
@@ -238,7 +238,7 @@ class PromptController(PendingModel):
     def _with_session(self, act: Callable[[Session], object]) -> None:
         session = self.sync.open_session()
 
-        def run(_: SamModel) -> None:
+        def run(_: PromptableModel) -> None:
             if session is self.session:
                 act(session)
 
@@ -374,7 +374,7 @@ class PromptController(PendingModel):
         def show(labels: Any) -> None:
             self.sync.add_replayed(labels, f"{view.name} again", {METADATA: kept})
 
-        def begin(model: SamModel) -> None:
+        def begin(model: PromptableModel) -> None:
             def work(should_stop: ShouldStop) -> Any:
                 return replay(record, source, model, should_stop)
 

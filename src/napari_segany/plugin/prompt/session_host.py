@@ -8,7 +8,7 @@ from psygnal import Signal
 
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
@@ -57,7 +57,7 @@ class SessionHost:
         Journals of the present session and of earlier ones.
     scheduler : Scheduler
         Scheduler of embedding and inference.
-    model : SamModel or None
+    model : PromptableModel or None
         The model; see :meth:`set_model`.
     live : bool
         Compute candidates after every change of prompts.
@@ -79,7 +79,7 @@ class SessionHost:
         report: Callable[[str, str], object],
     ) -> None:
         self.jobs, self.live = jobs, True
-        self.model: SamModel | None = None
+        self.model: PromptableModel | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._report = report
         self.sync = LayerSync(viewer, jobs, self.refuse)
@@ -93,7 +93,7 @@ class SessionHost:
             jobs, lambda session: session is self.sync.session, self._update, self.refuse
         )
 
-    def set_model(self, model: SamModel | None) -> None:
+    def set_model(self, model: PromptableModel | None) -> None:
         """Use another model, or none."""
         self.model = model
         if self.sync.session is not None:

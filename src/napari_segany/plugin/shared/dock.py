@@ -5,7 +5,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.shared import controls
 from napari_segany.plugin.shared.close_events import CloseEvents
@@ -160,22 +160,22 @@ class ModelDock(Dock):
         pending.status.connect(self.say)
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model in use; None until one is loaded."""
         return self._pending.model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         if model is None:
             self._on_model(None)
         else:
             self.picker.show_model(model)
 
-    def _on_model(self, model: SamModel | None) -> None:
+    def _on_model(self, model: PromptableModel | None) -> None:
         """Use another model, or none."""
         self._pending.model = model
 
-    def load_model(self, wait: bool = False) -> SamModel | None:
+    def load_model(self, wait: bool = False) -> PromptableModel | None:
         """Load the chosen model; if its weights are missing, offer to fetch them.
 
         Parameters
@@ -188,7 +188,7 @@ class ModelDock(Dock):
             self.jobs.wait()
         return self.model
 
-    def fetch_model(self, wait: bool = False) -> SamModel | None:
+    def fetch_model(self, wait: bool = False) -> PromptableModel | None:
         """Fetch the weights of the chosen model and load it; see :meth:`load_model`."""
         self.picker.fetch()
         if wait:

@@ -5,7 +5,8 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.models.sam.model import SamModel, load_model
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.registry import load_model
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.plugin.shared.controls import button, combo_box
@@ -129,7 +130,7 @@ class ModelPicker(QWidget):
         self.line.setText("loading ..." if missing is None else f"fetching {missing} ...")
         name, device, precision = self.name, self.settings.device, self.settings.precision
 
-        def work(should_stop: ShouldStop) -> SamModel:
+        def work(should_stop: ShouldStop) -> PromptableModel:
             if missing is not None:
                 fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
             return load_model(name, device=device, precision=precision)
@@ -143,7 +144,7 @@ class ModelPicker(QWidget):
 
         self.jobs.submit("model", Priority.REQUEST, work, self.show_model, failed)
 
-    def show_model(self, model: SamModel) -> None:
+    def show_model(self, model: PromptableModel) -> None:
         """Show that a model is ready."""
         self.loading = False
         self.fetching.finish()

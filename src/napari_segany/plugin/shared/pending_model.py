@@ -5,7 +5,7 @@ from collections.abc import Callable
 from psygnal import Signal
 
 from napari_segany.errors import SeganyError
-from napari_segany.models.sam.model import SamModel
+from napari_segany.models.protocol import PromptableModel
 
 
 class PendingModel:
@@ -20,16 +20,16 @@ class PendingModel:
     status = Signal(str, str)
 
     def __init__(self) -> None:
-        self._model: SamModel | None = None
+        self._model: PromptableModel | None = None
         self._waiting: list[Callable[[], None]] = []
 
     @property
-    def model(self) -> SamModel | None:
+    def model(self) -> PromptableModel | None:
         """The model; setting it starts the work that waits for it."""
         return self._model
 
     @model.setter
-    def model(self, model: SamModel | None) -> None:
+    def model(self, model: PromptableModel | None) -> None:
         self._model = model
         self._follow_model()
         if model is not None:
@@ -52,7 +52,7 @@ class PendingModel:
         """Discard all work that waits for the model."""
         self._waiting = []
 
-    def with_model(self, act: Callable[[SamModel], None]) -> None:
+    def with_model(self, act: Callable[[PromptableModel], None]) -> None:
         """Call a function with the model, now or when there is one."""
 
         def now() -> None:

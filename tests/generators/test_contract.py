@@ -1,0 +1,106 @@
+"""Every mask generator, tested against the one contract, and the registry."""
+
+import json
+from pkgutil import resolve_name
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.generators.contract import GeneratorContract
+from tests.generators.stub import ENTRY, TileParams
+
+from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
+from napari_segany.errors import InputError
+from napari_segany.generators.generate import choose_generator
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.registry import GENERATORS, find_entry
+from napari_segany.segmentation import label_everything, make_recipe
+
+LOOSE: dict[str, Any] = {
+    "points_per_side": 16,
+    "pred_iou_thresh": 0.0,
+    "stability_score_thresh": 0.0,
+    "min_area": 0,
+    "max_area_fraction": 1.0,
+}
+"""The random weights of the tiny model make masks that usual thresholds would leave out."""
+
+
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> TileParams:
+    """The parameters of a generator that is registered for the test."""
+    monkeypatch.setitem(GENERATORS, "tiles", ENTRY)
+    return TileParams(side=20, thresholds=(0.5, 0.25))
+
+
+class TestGridGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self) -> GeneratorParams:
+        return AutomaticParams(strategy="grid", **LOOSE).resolved(0.5, 0.5, 0)
+
+
+class TestAdaptiveGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self) -> GeneratorParams:
+        return AutomaticParams(strategy="adaptive", **LOOSE).resolved(0.5, 0.5, 0)
+
+
+class TestTileGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self, tiles: TileParams) -> GeneratorParams:
+        return tiles
+
+
+@pytest.mark.parametrize("tag", GENERATORS)
+def test_every_entry_can_be_imported(tag: str) -> None:
+    entry = GENERATORS[tag]
+    assert issubclass(entry.params, GeneratorParams)
+    generator = resolve_name(entry.generator)
+    assert callable(generator.find)
+    assert callable(generator.count_steps)
+
+
+def test_unknown_generators_are_refused() -> None:
+    with pytest.raises(InputError, match=r"knows grid, adaptive\. A newer version may know it"):
+        find_entry("wavelets")
+
+
+def test_a_registered_generator_from_python_to_recipe_and_back(
+    tiles: TileParams, tiny_model: SamModel
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (2, 40, 56)).astype(np.uint8)
+    labels = segment_everything(stack, "ZYX", tiny_model, tiles)
+    assert labels.max() > 1
+
+    text = make_recipe(tiny_model, tiles, axes="ZYX").to_json()
+    assert json.loads(text)["params"] == {
+        "strategy": "tiles",
+        "side": 20,
+        "thresholds": [0.5, 0.25],
+    }
+    recipe = Recipe.from_json(text)
+    assert recipe.params == tiles
+    assert np.array_equal(label_everything(stack, recipe, tiny_model), labels)
+
+
+def test_a_recipe_of_a_registered_generator_is_checked(
+    tiles: TileParams, tiny_model: SamModel
+) -> None:
+    values = json.loads(make_recipe(tiny_model, tiles).to_json())
+    for params, message in (
+        ({"strategy": "tiles", "side": "many"}, "params.side: input should be a valid integer"),
+        ({"strategy": "tiles", "points_per_side": 3}, "Unknown automatic parameters: points_per"),
+        ({"strategy": "tiles", "side": 1}, "side must be 2 or more"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Recipe.from_json(json.dumps(values | {"params": params}))
+
+
+def test_it_cannot_be_faithful_to_the_reference(tiles: TileParams) -> None:
+    with pytest.raises(InputError, match="Only the point generators can be faithful"):
+        choose_generator(tiles, faithful=True)
+
+
+def test_its_recipe_has_no_point_parameters(tiles: TileParams, tiny_model: SamModel) -> None:
+    with pytest.raises(InputError, match="generator is 'tiles'; only recipes of the point"):
+        make_recipe(tiny_model, tiles).point_params()
