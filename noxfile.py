@@ -22,7 +22,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 PIP_ARGS = shlex.split(os.environ.get("PIP_ARGS", ""))
 PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadgroup")
 
-nox.options.sessions = ["tests"]
+nox.options.sessions = ["tests", "lowest", "napari"]
 nox.options.error_on_missing_interpreters = False
 
 

@@ -27,7 +27,7 @@ from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
 from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
-from napari_segany.evaluation.plots import edge_row, sheet
+from napari_segany.evaluation.plots import draw_edge_row, save_sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -203,8 +203,8 @@ def edges() -> None:
     for name in ("coffee", "chelsea", "astronaut"):
         image = getattr(data, name)()
         maps = {finder.name: finder.edges(image) for finder in finders}
-        cells += edge_row(image, maps, name)
-    sheet(cells, FOLDER / "edges.png", across=len(finders) + 1)
+        cells += draw_edge_row(image, maps, name)
+    save_sheet(cells, FOLDER / "edges.png", across=len(finders) + 1)
     viewer = napari.Viewer()
     viewer.window.resize(1300, 900)
     viewer.add_image(data.coffee(), name="coffee")

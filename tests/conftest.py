@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="all random examples and steps, and the tests that take minutes",
+        help=f"all random examples and steps, and slow tests; so does the variable {VARIABLE}",
     )
 
 
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     derandomize = bool(os.environ.get("CI"))
     settings.register_profile("quick", derandomize=derandomize, max_examples=25)
     settings.register_profile("full", derandomize=derandomize, max_examples=100)
-    if config.getoption("--full"):
+    if config.getoption("--full") or os.environ.get(VARIABLE):
         os.environ[VARIABLE] = "1"
         if config.option.markexpr == "not slow":
             config.option.markexpr = ""

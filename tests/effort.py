@@ -3,7 +3,7 @@
 import os
 
 VARIABLE = "SEGANY_FULL_TESTS"
-"""Environment variable that ``--full`` sets, so that worker processes know of it."""
+"""Environment variable with the same meaning as ``--full``, which sets it for other processes."""
 
 FULL = bool(os.environ.get(VARIABLE))
 

@@ -82,7 +82,7 @@ def test_the_process_ends_as_it_was_told(
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert "at work" in done.stdout, done.stderr

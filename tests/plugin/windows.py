@@ -159,7 +159,7 @@ def count_leftovers(viewer: Any) -> dict[str, Any]:
     }
 
 
-def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 20_000) -> None:
+def until(qtbot: Any, condition: Callable[[], Any], timeout: int = 60_000) -> None:
     """Let the window work until something is so."""
     qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication
+from tests.plugin.windows import until
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.jobs import qt_queue
@@ -42,7 +43,7 @@ def test_results_come_back_to_the_gui_thread(jobs: QtJobQueue, qtbot: Any) -> No
         lambda result: seen.append((result, threading.current_thread())),
         seen.append,
     )
-    qtbot.waitUntil(lambda: len(seen) == 1)
+    until(qtbot, lambda: len(seen) == 1)
     worked, delivered = seen[0]
     assert worked is not threading.main_thread()
     assert delivered is threading.main_thread()
@@ -51,7 +52,7 @@ def test_results_come_back_to_the_gui_thread(jobs: QtJobQueue, qtbot: Any) -> No
 def test_errors_come_back_too(jobs: QtJobQueue, qtbot: Any) -> None:
     failed: list[Exception] = []
     jobs.submit(1, Priority.REQUEST, lambda _: 1 / 0, lambda _: None, failed.append)
-    qtbot.waitUntil(lambda: len(failed) == 1)
+    until(qtbot, lambda: len(failed) == 1)
     assert isinstance(failed[0], ZeroDivisionError)
     assert not jobs.busy
 
@@ -71,7 +72,7 @@ def test_the_most_urgent_comes_first_and_what_gave_way_is_done_later(
     question.open.set()
     assert ahead.begun.wait(60)
     ahead.open.set()
-    qtbot.waitUntil(lambda: len(order) == 3)
+    until(qtbot, lambda: len(order) == 3)
     assert order == ["ask", "embed", "ahead"]
 
 
@@ -81,7 +82,7 @@ def test_work_of_the_same_key_replaces_the_earlier(jobs: QtJobQueue, qtbot: Any)
     jobs.submit("same", Priority.REQUEST, first, lambda _: done.append("first"), pytest.fail)
     assert first.begun.wait(60)
     jobs.submit("same", Priority.REQUEST, lambda _: 0, lambda _: done.append("second"), pytest.fail)
-    qtbot.waitUntil(lambda: not jobs.busy, timeout=60_000)
+    until(qtbot, lambda: not jobs.busy)
     assert done == ["second"]
 
 
@@ -92,7 +93,7 @@ def test_what_is_stopped_is_never_heard_of(jobs: QtJobQueue, qtbot: Any) -> None
     assert gate.begun.wait(60)
     jobs.cancel(Priority.VIEW)
     # What was done is told before nothing is to be done any more.
-    qtbot.waitUntil(lambda: not jobs.busy, timeout=60_000)
+    until(qtbot, lambda: not jobs.busy)
 
 
 def test_ending_waits_for_the_thread(qtbot: Any) -> None:
@@ -109,13 +110,13 @@ def test_work_beside_waits_for_nothing_and_is_not_stopped(jobs: QtJobQueue, qtbo
     gate, slow = Gate(), Gate()
     jobs.submit("gate", Priority.REQUEST, gate, pytest.fail, pytest.fail)
     jobs.run_beside(lambda _: threading.current_thread(), seen.append, pytest.fail)
-    qtbot.waitUntil(lambda: len(seen) == 1)
+    until(qtbot, lambda: len(seen) == 1)
     assert seen[0] is not threading.main_thread()
     jobs.run_beside(slow, seen.append, pytest.fail)
     jobs.run_beside(lambda _: 1 / 0, pytest.fail, seen.append)
     jobs.cancel()
     slow.open.set()
-    qtbot.waitUntil(lambda: len(seen) == 3 and not jobs.busy)
+    until(qtbot, lambda: len(seen) == 3 and not jobs.busy)
     assert "through" in seen
 
 
@@ -136,7 +137,7 @@ def test_work_outlives_whom_it_was_for_and_is_told_nowhere(qtbot: Any) -> None:
     jobs.submit("work", Priority.REQUEST, gate, seen.append, seen.append)
     assert gate.begun.wait(60)
     owner.deleteLater()
-    qtbot.waitUntil(lambda: jobs._ended)
+    until(qtbot, lambda: jobs._ended)
     jobs.shut_down(60)
     assert not jobs.busy
     assert seen == []
@@ -169,9 +170,9 @@ def test_errors_of_callbacks_are_told_and_logged(
     told: list[Exception] = []
     jobs.callback_failed.connect(told.append)
     jobs.submit("one", Priority.REQUEST, lambda _: 0, lambda n: 1 / n, pytest.fail)
-    qtbot.waitUntil(lambda: len(told) == 1)
+    until(qtbot, lambda: len(told) == 1)
     jobs.call_later("two", lambda: [][0])
-    qtbot.waitUntil(lambda: len(told) == 2)
+    until(qtbot, lambda: len(told) == 2)
     assert [type(error) for error in told] == [ZeroDivisionError, IndexError]
     assert caplog.text.count("Traceback") == 2
     assert not jobs.busy

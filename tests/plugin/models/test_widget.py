@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.plugin.windows import until
 
 from napari_segany.plugin.models.widget import ModelsWidget
 
@@ -20,6 +21,6 @@ def test_a_model_that_is_not_here_is_not_verified(cache: Path, qtbot: Any) -> No
     assert widget.refresh() == []
     widget.table.selectRow(0)
     widget.verify()
-    qtbot.waitUntil(lambda: not widget.jobs.busy, timeout=20_000)
+    until(qtbot, lambda: not widget.jobs.busy)
     assert "mobile_sam is not in the cache" in widget.message.text()
     widget.close()
