@@ -96,7 +96,7 @@ class StubModel:
     def embed(self, plane: Any, *, limits: Any = None, should_stop: Any = None) -> Any:
         check(should_stop)
         self.planes.append((plane.copy(), limits))
-        return StubEmbedding(plane.shape[:2])
+        return StubEmbedding(plane.shape[:2], weights_sha256=self.weights.sha256)
 
     def predict(
         self,

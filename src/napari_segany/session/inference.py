@@ -64,9 +64,9 @@ class Predictor:
     ----------
     source : ImageSource
         The image.
-        model : PromptableModel
+    model : PromptableModel
         The model.
-        embeddings : EmbeddingCache
+    embeddings : EmbeddingCache
         Embeddings of this image.
     logits : LogitsCache, optional
         Logits of this image and model.

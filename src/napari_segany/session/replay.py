@@ -126,9 +126,9 @@ def replay(
         Record from :func:`provenance`, or its JSON.
     source : ImageSource
         The same image.
-        model : PromptableModel
+    model : PromptableModel
         A model with the same weights.
-        should_stop : callable, optional
+    should_stop : callable, optional
         Polled between objects; True stops.
 
     Returns

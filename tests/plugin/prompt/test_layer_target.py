@@ -28,7 +28,7 @@ def test_labels_are_written_so_that_their_own_undo_knows() -> None:
     assert target.read(box).sum() == 4
     layer.undo()
     assert not layer.data.any()
-    target.note(9)
+    target.note_painted(9)
     assert target.free_label() == 10
 
 
@@ -50,7 +50,7 @@ def test_what_is_written_together_is_undone_together() -> None:
     assert (layer.data == 9).sum() == 4
 
 
-def test_a_write_that_fails_leaves_what_the_ledger_took_back() -> None:
+def test_a_write_that_fails_leaves_what_the_compositor_removed() -> None:
     layer = shown(np.zeros((8, 8), np.int32))
     target = LayerTarget(layer)
     box, where = (slice(0, 2), slice(0, 2)), np.ones((2, 2), bool)

@@ -129,7 +129,7 @@ class PromptWidget(ImageDock):
     def commit(self, wait: bool = False) -> Any:
         """Write all segmented objects into the labels; return their layer.
 
-        Very many objects are written in chunks; ``wait`` returns after the last one.
+        With ``wait``, all chunks of very many objects are written before.
         """
         self.controller.commit()
         if wait:
@@ -170,10 +170,7 @@ class PromptWidget(ImageDock):
     ) -> int:
         """Segment every object of a labels layer, prompted with its mask or its box.
 
-        Returns
-        -------
-        int
-            Number of open objects.
+        The number of open objects is returned.
         """
         import_prompts.import_labels(self.controller, layer, how, every_plane)
         return self._count_open(wait)
@@ -279,7 +276,7 @@ class PromptWidget(ImageDock):
     def settle_open(self) -> int:
         """Ask, before a session ends, whether to commit its open objects.
 
-        The number of objects that could not be committed although the user wanted it is returned.
+        Objects that could not be committed although the user wanted it are counted and returned.
         """
         self.controller.finish()
         count = self._count_open(False)
