@@ -106,7 +106,7 @@ def coins() -> None:
 def tissue() -> None:
     """Colours, and boxes of many objects at once."""
     viewer, widget, _ = begin(sample("tissue"))
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     boxes = [(60, 180, 130, 260), (230, 60, 300, 140), (330, 330, 420, 420)]
     corners = [np.array([[a, b], [a, d], [c, d], [c, b]]) for a, b, c, d in boxes]
     widget.controller.shapes.add_rectangles(corners)
@@ -122,7 +122,7 @@ def nuclei(folder: Path) -> None:
     )
     rough = viewer.add_labels(imread(folder / f"dsb2018/labels/{name}.tif"), name="rough labels")
     rough.visible = False
-    widget.others.labels.choose(rough)
+    widget.form.imports.labels.choose(rough)
     widget.take_labels(rough, "mask", wait=True)
     unfold(widget, "From other layers")
     picture(viewer, "prompt_refine")
@@ -135,7 +135,7 @@ def electrons(folder: Path) -> None:
     viewer.dims.set_current_step(0, 10)
     wait(2)
     truth = imread(next((folder / "em_vnc_mito/labels").iterdir()))[10]
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     draw_boxes(widget, truth, lambda box: [(10, *at) for at in box])
     picture(viewer, "prompt_electrons")
 
@@ -150,7 +150,7 @@ def volume(folder: Path) -> None:
     wait(2)
     viewer.reset_view()
     truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif")[:, middle]
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     draw_boxes(widget, truth, lambda box: [(z, middle, x) for z, x in box])
     picture(viewer, "prompt_side")
 

@@ -204,7 +204,7 @@ class Recipe:
             raise InputError(
                 f"The recipe has format {version}; this version reads format {FORMAT}."
             )
-        # What a result says of itself is not about how it was made.
+        # The entry about the results beside the recipe is no part of it.
         values.pop(RESULT, None)
         kind = _params_type(values.get("params"))
         for what, known, given in (

@@ -12,6 +12,7 @@ from tests.plugin.windows import WindowState, open_window
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.session.journal import Journal, OpenJournal
 from napari_segany.weights.cache import CACHE_VARIABLE
 
 
@@ -140,13 +141,13 @@ def begin(
     """Opens a session on an image in the viewer."""
     begun: list[PromptController] = []
 
-    def make(data: Any, **image: Any) -> PromptController:
-        controller = PromptController(viewer, jobs, tmp_path / "journals")
+    def make(data: Any, open_journal: OpenJournal = Journal, **image: Any) -> PromptController:
+        controller = PromptController(viewer, jobs, tmp_path / "journals", open_journal)
         begun.append(controller)
         layer = Image(data, name="image", **image)
         viewer.add_layer(layer)
         controller.model = model
-        controller.open(layer)
+        controller.open_image(layer)
         jobs.run()
         return controller
 

@@ -170,9 +170,9 @@ def test_errors_of_callbacks_are_told_and_logged(
     told: list[Exception] = []
     jobs.callback_failed.connect(told.append)
     jobs.submit("one", Priority.REQUEST, lambda _: 0, lambda n: 1 / n, pytest.fail)
-    qtbot.waitUntil(lambda: len(told) == 1)
+    until(qtbot, lambda: len(told) == 1)
     jobs.call_later("two", lambda: [][0])
-    qtbot.waitUntil(lambda: len(told) == 2)
+    until(qtbot, lambda: len(told) == 2)
     assert [type(error) for error in told] == [ZeroDivisionError, IndexError]
     assert caplog.text.count("Traceback") == 2
     assert not jobs.busy
