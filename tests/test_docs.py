@@ -72,6 +72,26 @@ def test_snippets_use_names_that_exist(path: Path) -> None:
                 assert module.with_suffix(".py").is_file() or module.is_dir(), node.module
 
 
+def is_there(name: str) -> bool:
+    """True for a path below the repository, the package or one of its rooms."""
+    roots = [ROOT, PACKAGE, PACKAGE / "networks" / "decoder"]
+    return any(list(root.glob(name.rstrip("/"))) for root in roots)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_exist(path: Path) -> None:
+    """Paths of modules, scripts and tests in backticks: at least one folder and a name."""
+    named = re.findall(r"`((?:[\w.*-]+/)+(?:[\w*-]+\.(?:py|md|yml))?)`", text_of(path))
+    ours = {"src", "tests", "docs", "benchmarks", "scripts", "examples", "plugin", "networks"}
+    ours |= {each.name for each in PACKAGE.iterdir() if each.is_dir()}
+    wrong = [
+        name
+        for name in named
+        if name.split("/")[0] in ours and "NAME" not in name and not is_there(name)
+    ]
+    assert not wrong, f"{path.name} names files that do not exist"
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     """Links between files; mkdocs checks those within the documentation again."""
