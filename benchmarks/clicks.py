@@ -2,7 +2,7 @@
 
     python benchmarks/clicks.py --data FOLDER --sets dsb2018 coco --images 8 --objects 4
 
-The first click is the middle of the object, where it is widest, and the best of three readings is
+The first click is the middle of the object, where it is widest, and the best of three candidates is
 chosen, as a person would. Every further click is the middle of the largest error, on the object or
 off it as it falls. Prints the mean IoU after each click.
 """

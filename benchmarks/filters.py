@@ -50,7 +50,8 @@ def main() -> None:
         widget.stop()
         stops.append(wait_until(lambda: not widget.jobs.busy))
     widget.find(wait=True)
-    shown, found = widget.finder.shown, widget.finder.everything.found[widget.finder.plane]
+    controller = widget.controller
+    shown, found = controller.shown, controller.found.masks[controller.plane]
     count = len(found.all_candidates)
     print(f"{len(shown)} shown of {count} found in {SHAPE[0]} x {SHAPE[1]}")
     chosen, drawn = [], []

@@ -2,10 +2,10 @@
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/interaction.py
 
-prints medians of click to preview, next reading and commit for images of several sizes, the longest
-of our own callbacks in the GUI thread, and the longest gap between turns of the event loop, with
-the plugin and without (the same clicks into an ordinary Points layer): medians of five windows
-each, in turns. Then 500 objects at once, from the boxes around those of a labels layer.
+prints medians of click to preview, next candidate and commit for images of several sizes, the
+longest of our own callbacks in the GUI thread, and the longest gap between turns of the event
+loop, with the plugin and without (the same clicks into an ordinary Points layer): medians of five
+windows each, in turns. Then 500 objects at once, from the boxes around those of a labels layer.
 """
 
 import argparse
@@ -24,16 +24,17 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 from skimage import data, transform
 
-from napari_segany.plugin.jobs.queue import QtJobQueue
+from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.prompt.layer_sync import LayerSync
+from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.prompt.widget import PromptWidget
 
 CALLBACKS = (
-    (
-        PromptController,
-        ("_on_view", "_on_prompts", "_on_session", "_on_answer", "_on_labels", "commit"),
-    ),
-    (PromptController, ("_write_prompts", "_show", "_go_on")),
+    (LayerSync, ("_on_view", "_on_prompts", "_on_labels_redrawn")),
+    (LayerSync, ("write_prompts", "show_preview")),
+    (SessionHost, ("_on_session", "_on_candidates", "_schedule")),
+    (PromptController, ("commit",)),
     (PromptWidget, ("_refresh", "say", "reset_choices")),
     # What other threads have done is taken up there, and what has turns of its own.
     (QtJobQueue, ("_deliver", "_turn")),
@@ -146,7 +147,7 @@ def with_plugin(
         )
         began = time.perf_counter()
         widget.next_candidate()
-        times["next reading"].append(time.perf_counter() - began)
+        times["next candidate"].append(time.perf_counter() - began)
         began = time.perf_counter()
         widget.commit()
         times["commit"].append(time.perf_counter() - began)
@@ -176,7 +177,7 @@ def many_objects(watch: Watch) -> dict[str, float]:
     widget.image_layer = layer
     turn_until(lambda: widget.model is not None)
     turn_until(lambda: not widget.jobs.busy)
-    widget.controller.into(None)
+    widget.controller.commit_into(None)
     rest(1)
     found = {}
     for what, act in (

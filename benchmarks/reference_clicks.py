@@ -69,7 +69,7 @@ def main() -> None:
     for name in args.sets:
         _, images, labels = zip(*pairs(data_folder(args), name), strict=True)
         found = evaluate(images, labels, [model, peer], settings)
-        results[name] = {who: summary.figures() for who, summary in found.items()}
+        results[name] = {who: summary.scores() for who, summary in found.items()}
         ours = found[model.id]
         print(f"{name}: {ours.asked} of {ours.objects} objects, {len(images)} images", flush=True)
         for who, figures in results[name].items():

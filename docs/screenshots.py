@@ -27,7 +27,7 @@ from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
 from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
-from napari_segany.evaluation.plots import edge_row, sheet
+from napari_segany.evaluation.plots import draw_edge_row, save_sheet
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -106,7 +106,7 @@ def coins() -> None:
 def tissue() -> None:
     """Colours, and boxes of many objects at once."""
     viewer, widget, _ = begin(sample("tissue"))
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     boxes = [(60, 180, 130, 260), (230, 60, 300, 140), (330, 330, 420, 420)]
     corners = [np.array([[a, b], [a, d], [c, d], [c, b]]) for a, b, c, d in boxes]
     widget.controller.shapes.add_rectangles(corners)
@@ -122,7 +122,7 @@ def nuclei(folder: Path) -> None:
     )
     rough = viewer.add_labels(imread(folder / f"dsb2018/labels/{name}.tif"), name="rough labels")
     rough.visible = False
-    widget.others.labels.choose(rough)
+    widget.form.imports.labels.choose(rough)
     widget.take_labels(rough, "mask", wait=True)
     unfold(widget, "From other layers")
     picture(viewer, "prompt_refine")
@@ -135,7 +135,7 @@ def electrons(folder: Path) -> None:
     viewer.dims.set_current_step(0, 10)
     wait(2)
     truth = imread(next((folder / "em_vnc_mito/labels").iterdir()))[10]
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     draw_boxes(widget, truth, lambda box: [(10, *at) for at in box])
     picture(viewer, "prompt_electrons")
 
@@ -150,7 +150,7 @@ def volume(folder: Path) -> None:
     wait(2)
     viewer.reset_view()
     truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif")[:, middle]
-    widget.many.setChecked(True)
+    widget.form.many.setChecked(True)
     draw_boxes(widget, truth, lambda box: [(z, middle, x) for z, x in box])
     picture(viewer, "prompt_side")
 
@@ -188,7 +188,7 @@ def evaluate(folder: Path) -> None:
     widget.prediction, widget.truth = found, truth
     widget.compare(wait=True)
     widget.show_errors(wait=True)
-    widget.verdicts.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    widget.object_table.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
     for layer in (found, truth):
         layer.visible = False
     viewer.reset_view()
@@ -203,8 +203,8 @@ def edges() -> None:
     for name in ("coffee", "chelsea", "astronaut"):
         image = getattr(data, name)()
         maps = {finder.name: finder.edges(image) for finder in finders}
-        cells += edge_row(image, maps, name)
-    sheet(cells, FOLDER / "edges.png", across=len(finders) + 1)
+        cells += draw_edge_row(image, maps, name)
+    save_sheet(cells, FOLDER / "edges.png", across=len(finders) + 1)
     viewer = napari.Viewer()
     viewer.window.resize(1300, 900)
     viewer.add_image(data.coffee(), name="coffee")
@@ -235,7 +235,7 @@ def batch() -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
     widget.search.points_per_side.setValue(16)
-    widget.min_area.setValue(300)
+    widget.form.label_form.controls["min_area"].setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)
     widget.open_results()

@@ -20,5 +20,5 @@ model = sa.load_model()
 settings = EvaluationSettings(tasks=("clicks", "boxes"), clicks=3, objects=6)
 for name, summary in sa.evaluate([image], [truth], model, settings).items():
     print(name)
-    for score, value in summary.figures().items():
+    for score, value in summary.scores().items():
         print(f"  {score}: {value:.3f}")

@@ -1,43 +1,39 @@
 """Any parameters and recipes that are legal, for hypothesis."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
-from napari_segany.generators.parameters import FROM_MODEL, RANGES
+from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 
 
-def _value(name: str) -> st.SearchStrategy[Any]:
-    kind, low, high = RANGES[name]
-    number: st.SearchStrategy[Any] = st.floats(low, high)
-    if kind == "whole number":
-        number = st.integers(int(low), int(high))
-    return st.none() | number if name in FROM_MODEL else number
+def _value(info: ParameterInfo) -> st.SearchStrategy[Any]:
+    """Return a strategy for every value that a parameter can have."""
+    kinds: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
+        "integer": lambda: st.integers(int(info.low), int(min(info.high, 2**60))),
+        "number": lambda: st.floats(info.low, info.high),
+        "choice": lambda: st.sampled_from(info.values),
+        "flag": st.booleans,
+    }
+    value = kinds[info.kind]()
+    return st.none() | value if info.unset else value
+
+
+def _params(cls: Any) -> st.SearchStrategy[Any]:
+    infos = parameters_of(cls).items()
+    return st.builds(cls, **{name: _value(i) for name, i in infos if i.kind != "structure"})
 
 
 def automatic_params() -> st.SearchStrategy[AutomaticParams]:
     """Any parameters of automatic segmentation, but for points of one's own."""
-    return st.builds(
-        AutomaticParams,
-        **{name: _value(name) for name in RANGES},
-        strategy=st.sampled_from(["grid", "adaptive"]),
-        nms=st.sampled_from(["mask", "box"]),
-        exclude_border=st.booleans(),
-    )
+    return _params(AutomaticParams)
 
 
 def label_params() -> st.SearchStrategy[LabelParams]:
-    """Any way of making labels of masks."""
-    pixels = st.integers(0, 2**40)
-    return st.builds(
-        LabelParams,
-        overlap=st.sampled_from(["small_on_top", "large_on_top", "best_on_top"]),
-        min_area=pixels,
-        fill_holes=pixels,
-        drop_specks=pixels,
-        min_visible=st.floats(0, 1),
-    )
+    """Any parameters of painting masks into labels."""
+    return _params(LabelParams)
 
 
 def recipes(**given: Any) -> st.SearchStrategy[Recipe]:

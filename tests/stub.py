@@ -67,7 +67,7 @@ class StubCrop:
                     scores.append(float(found.predicted_iou[i]))
                     maps.append(torch.from_numpy(logits))
         return PointCandidates(
-            asked=len(points),
+            prompted=len(points),
             points=np.reshape(at, (-1, 2)),
             predicted_iou=torch.tensor(scores),
             estimate=SparseEstimate.nothing(len(at)),

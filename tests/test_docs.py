@@ -79,6 +79,13 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert not [link for link in links if not (path.parent / link).exists()]
 
 
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    shown = re.findall(r"^::: ([\w.]+)$", text_of(ROOT / "docs" / "api.md"), re.M)
+    assert len(shown) == len(set(shown))
+    homes = {f"{home}.{name}" for name, home in napari_segany._HOMES.items()}
+    assert homes <= set(shown)
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/models.md"])
 def test_every_published_model_is_named_with_its_licence(page: str) -> None:
     lines = re.split(r"\n(?=[|-] )|\n(?=- )", text_of(ROOT / page))

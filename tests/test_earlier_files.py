@@ -136,10 +136,10 @@ def test_sessions(tiny_model: Any) -> None:
 
 
 def test_journals(tiny_model: Any) -> None:
-    story = read_journal(EARLIER / "journal.jsonl", STACK.shape)
-    assert (story.damage, story.closed, story.count) == ("", False, 3)
+    saved = read_journal(EARLIER / "journal.jsonl", STACK.shape)
+    assert (saved.damage, saved.closed, saved.count) == ("", False, 3)
     session = Session(ArraySource(STACK), tiny_model)
-    session.restore(story)
+    session.restore(saved)
     data = session.labels.data  # type: ignore[attr-defined]
     assert [np.unique(plane).tolist() for plane in data] == [[0, 1], [0, 2]]
     assert (data == 1).sum() == 535

@@ -179,6 +179,56 @@ def test_the_architecture_names_every_module() -> None:
     assert not missing, "name them in docs/architecture.md"
 
 
+PLUGIN = PACKAGE / "plugin"
+DOCKS = {"prompt", "everything", "batch", "evaluate", "models"}
+PLUGIN_ROOMS: dict[str, set[str]] = {
+    "layers": set(),
+    "jobs": set(),
+    "shared": {"layers", "jobs"},
+    **{dock: {"layers", "jobs", "shared"} for dock in DOCKS},
+}
+"""Rooms of the plugin that each of them may import beside itself."""
+
+
+def dotted(path: Path) -> str:
+    return ".".join(("napari_segany", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+@pytest.mark.parametrize("dock", sorted(PLUGIN_ROOMS))
+def test_no_dock_imports_another(dock: str) -> None:
+    """Docks share what is in ``layers``, ``jobs`` and ``shared``, which import no dock."""
+    allowed = {dock, *PLUGIN_ROOMS[dock]}
+    for path in sorted((PLUGIN / dock).rglob("*.py")):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[:2] == ["napari_segany", "plugin"]:
+                assert parts[2] in allowed, f"{path}: {dock} must not import {parts[2]}"
+
+
+def test_the_plugin_has_no_other_rooms() -> None:
+    there = {path.name for path in PLUGIN.iterdir() if path.is_dir() and list(path.glob("*.py"))}
+    assert there == set(PLUGIN_ROOMS)
+    assert [path.name for path in PLUGIN.glob("*.py")] == ["__init__.py"]
+
+
+def test_controllers_layers_and_jobs_need_no_qt() -> None:
+    """Qt is needed by widgets, by what builds them, and by the queue that delivers results."""
+    free = [
+        path
+        for path in modules()
+        if path.is_relative_to(PLUGIN)
+        and (
+            path.stem == "controller"
+            or path.parent.name == "layers"
+            or (path.parent.name == "jobs" and path.stem != "qt_queue")
+        )
+    ]
+    assert len(free) > 12
+    names = ", ".join(dotted(path) for path in free if path.stem != "__init__")
+    loaded = run(f"import sys, {names}; print(*set(sys.modules) & {{'qtpy', 'superqt'}})")
+    assert loaded == ""
+
+
 def test_the_rooms_are_in_an_order() -> None:
     """No room can be reached from itself."""
 

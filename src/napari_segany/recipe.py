@@ -4,10 +4,18 @@ import json
 import platform
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from numbers import Integral, Real
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from napari_segany.core.overlap import Overlap
+from napari_segany.core.parameter_info import (
+    check_parameters,
+    choice,
+    integer,
+    number,
+    with_parameter_docs,
+)
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
@@ -33,45 +41,75 @@ PRODUCTS = ("labels", "edges", "proposals")
 Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
 
+@with_parameter_docs
 @dataclass(frozen=True)
 class LabelParams:
-    """How masks become labels; see :func:`napari_segany.core.rasterize.paint`.
+    """Parameters of painting masks into labels; see :func:`napari_segany.core.rasterize.paint`.
 
-    Attributes
-    ----------
-    overlap : {"small_on_top", "large_on_top", "best_on_top"}
-        Who owns a pixel that several masks claim.
-    min_area : int
-        Leave out objects with fewer pixels.
-    fill_holes : int
-        Fill holes of single masks below this many pixels.
-    drop_specks : int
-        Drop specks of single masks below this many pixels.
-    min_visible : float
-        Leave out objects of which less than this fraction stays visible, 0..1: the rim of a
-        mask that means several neighbours together is no object.
+    The metadata of a field holds its label, help, range and unit, as for :class:`AutomaticParams`.
+    The order of the fields is that of the entries of recipes.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
     """
 
-    overlap: Overlap = "small_on_top"
-    min_area: int = 0
-    fill_holes: int = 0
-    drop_specks: int = 0
-    min_visible: float = 0.1
+    overlap: Overlap = field(
+        default="small_on_top",
+        metadata=choice(
+            "On overlap",
+            "Mask that owns a pixel which several masks cover.",
+            {
+                "small_on_top": "small objects on top",
+                "large_on_top": "large objects on top",
+                "best_on_top": "best objects on top",
+            },
+        ),
+    )
+    min_area: int = field(
+        default=0,
+        metadata=integer(
+            "Smallest object",
+            "Leave out masks with fewer pixels, and objects that keep fewer once all are painted.",
+            (0, inf),
+            "pixels",
+        ),
+    )
+    fill_holes: int = field(
+        default=0,
+        metadata=integer(
+            "Fill holes",
+            "Fill holes of single masks below this many pixels.",
+            (0, inf),
+            "pixels",
+            advanced=True,
+        ),
+    )
+    drop_specks: int = field(
+        default=0,
+        metadata=integer(
+            "Drop specks",
+            "Drop specks of single masks below this many pixels.",
+            (0, inf),
+            "pixels",
+            advanced=True,
+        ),
+    )
+    min_visible: float = field(
+        default=0.1,
+        metadata=number(
+            "Visible part",
+            "Leave out objects of which less than this fraction stays visible. The rim of a mask "
+            "that spans several neighbours is no object.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
 
     def __post_init__(self) -> None:
-        if self.overlap not in get_args(Overlap):
-            raise InputError(
-                f"overlap must be one of {', '.join(get_args(Overlap))}, got {self.overlap!r}."
-            )
-        for name in ("min_area", "fill_holes", "drop_specks"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-                raise InputError(f"{name} must be a whole number of pixels, got {value!r}.")
-            object.__setattr__(self, name, int(value))
-        visible = self.min_visible
-        if isinstance(visible, bool) or not isinstance(visible, Real) or not 0 <= visible <= 1:
-            raise InputError(f"min_visible must be a fraction in 0..1, got {visible!r}.")
-        object.__setattr__(self, "min_visible", float(visible))
+        check_parameters(self)
 
 
 @dataclass(frozen=True)
@@ -166,7 +204,7 @@ class Recipe:
             raise InputError(
                 f"The recipe has format {version}; this version reads format {FORMAT}."
             )
-        # What a result says of itself is not about how it was made.
+        # The entry about the results beside the recipe is no part of it.
         values.pop(RESULT, None)
         kind = _params_type(values.get("params"))
         for what, known, given in (

@@ -138,7 +138,7 @@ def test_a_worker_computes_in_the_precision_of_the_recipe(monkeypatch):
     """As where "auto" means bfloat16 on one machine and float32 on another."""
     asked, used = [], []
 
-    def load(name: str, *, device: str, precision: str) -> Any:
+    def load(name: str, *, device: str, precision: str, progress: Any) -> Any:
         asked.append(precision)
         resolved = "exact" if precision == "auto" else precision
         weights = SimpleNamespace(sha256="0")

@@ -8,8 +8,9 @@ import pytest
 
 from napari_segany import AutomaticParams, LabelParams
 from napari_segany.cli import arguments, prompt
-from napari_segany.cli.generator_options import add_options, described, given
+from napari_segany.cli.generator_options import add_options, given, option
 from napari_segany.cli.main import build_parser
+from napari_segany.core.parameter_info import parameters_of
 from napari_segany.io.detections import DIALECTS
 
 
@@ -52,20 +53,23 @@ def test_other_values_are_refused_with_the_text(read, text):
         read(text)
 
 
-def test_every_parameter_is_an_option_with_the_help_of_its_docstring():
+def test_every_parameter_is_an_option_with_its_help():
     parser = argparse.ArgumentParser()
     add_options(parser)
-    options = {action.dest: action for action in parser._actions}
+    options = {action.option_strings[0]: action for action in parser._actions}
 
     for cls in (AutomaticParams, LabelParams):
-        texts = described(cls)
-        for field in fields(cls):
-            assert len(texts[field.name]) > 10
-            if (cls, field.name) != (LabelParams, "min_area"):
-                assert options[field.name].help.startswith(texts[field.name].replace("%", "%%"))
-    assert "1..1024" in options["points_per_side"].help
-    assert "default: 32" in options["points_per_side"].help
-    assert "model's own" in options["pred_iou_thresh"].help
+        assert list(parameters_of(cls)) == [field.name for field in fields(cls)]
+        for name, info in parameters_of(cls).items():
+            text = options[option(cls, name)].help
+            assert text.startswith(info.help.replace("%", "%%"))
+            assert info.range in text
+            assert "default: " in text or info.kind == "structure"
+    assert "1..1024" in options["--points-per-side"].help
+    assert "default: 32" in options["--points-per-side"].help
+    assert "model's own" in options["--pred-iou-thresh"].help
+    assert "Also sets --min-object-area." in options["--min-area"].help
+    assert "--min-area, which sets this, too" in options["--min-object-area"].help
 
 
 def test_only_what_was_typed_is_given_and_minimum_area_counts_twice():

@@ -83,7 +83,7 @@ def test_a_mask_is_a_prompt_too(stack, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "Nothing was asked for"),
+        ([], "There is no prompt"),
         (["--point", "1,1"], "give --plane with T 0..1, Z 0..2"),
         (["--point", "1,1", "--plane", "1"], "got --plane 1"),
         (["--point", "1,1", "--plane", "2,0"], "got --plane 2,0"),

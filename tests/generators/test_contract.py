@@ -1,15 +1,18 @@
 """Every mask generator, tested against the one contract, and the registry."""
 
 import json
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from tests.generators.contract import GeneratorContract
 from tests.generators.stub import ENTRY, TileParams
 
 from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
+from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
@@ -104,3 +107,33 @@ def test_it_cannot_be_faithful_to_the_reference(tiles: TileParams) -> None:
 def test_its_recipe_has_no_point_parameters(tiles: TileParams, tiny_model: SamModel) -> None:
     with pytest.raises(InputError, match="generator is 'tiles'; only recipes of the point"):
         make_recipe(tiny_model, tiles).point_params()
+
+
+def test_a_batch_follows_the_recipe_of_a_registered_generator(
+    tiles: TileParams, tiny_model: SamModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
+    stack = np.random.default_rng(0).integers(0, 255, (2, 40, 56)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata={"axes": "TYX"})
+    recipe = tmp_path / "tiles.json"
+    recipe.write_text(make_recipe(tiny_model, tiles, axes="TYX").to_json())
+    image, out = str(tmp_path / "a.tif"), tmp_path / "out"
+
+    assert main(["segment", image, "-o", str(out), "--recipe", str(recipe)]) == 0
+
+    made = Recipe.from_json((out / "a_recipe.json").read_text())
+    assert made.params == tiles
+    labels = segment_everything(stack, "TYX", tiny_model, tiles)
+    assert np.array_equal(tifffile.imread(out / "a_labels.ome.tif"), labels)
+
+
+def test_options_of_points_do_not_go_with_its_recipe(
+    tiles: TileParams, tiny_model: SamModel, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
+    tifffile.imwrite(tmp_path / "a.tif", np.eye(40, dtype=np.uint8))
+    recipe = tmp_path / "tiles.json"
+    recipe.write_text(make_recipe(tiny_model, tiles).to_json())
+    command = ["segment", str(tmp_path / "a.tif"), "-o", str(tmp_path), "--recipe", str(recipe)]
+    assert main([*command, "--points-per-side", "4"]) != 0
+    assert "generator is 'tiles'; only recipes of the point" in capsys.readouterr().err

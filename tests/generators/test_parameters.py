@@ -1,15 +1,23 @@
 import dataclasses
 import json
-from typing import Any
+from math import inf
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
 
+from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import FROM_MODEL, RANGES, AutomaticParams
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.recipe import LabelParams
 
-NUMBERS = [f.name for f in dataclasses.fields(AutomaticParams) if f.name in RANGES]
-WHOLE = [name for name in NUMBERS if RANGES[name][0] == "whole number"]
+PARAMETERS = [
+    pytest.param(cls, name, info, id=f"{cls.__name__}.{name}")
+    for cls in (AutomaticParams, LabelParams)
+    for name, info in parameters_of(cls).items()
+]
+NUMBERS = [each for each in PARAMETERS if each.values[2].kind in ("integer", "number")]
+WHOLE = [each for each in NUMBERS if each.values[2].kind == "integer"]
 
 
 def test_the_references_names_and_defaults() -> None:
@@ -38,36 +46,61 @@ def test_the_references_names_and_defaults() -> None:
     }
 
 
-def test_every_field_is_checked() -> None:
-    fields = {f.name for f in dataclasses.fields(AutomaticParams)}
-    assert fields == {*RANGES, "nms", "point_grids", "strategy", "exclude_border"}
+@pytest.mark.parametrize("cls", [AutomaticParams, LabelParams])
+def test_every_field_is_described_and_in_the_docstring(cls: type) -> None:
+    assert list(parameters_of(cls)) == [f.name for f in dataclasses.fields(cls)]
+    for name, info in parameters_of(cls).items():
+        assert f"\n{name} : " in cls.__doc__
+        assert info.help.split()[0] in cls.__doc__
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_values_out_of_range_name_their_parameter(name: str) -> None:
-    _, low, high = RANGES[name]
-    step = 1 if name in WHOLE else 1e-6
-    for value in (low - step, high + step, float("nan"), float("inf"), "12", True, [1], 1j):
-        with pytest.raises(InputError, match=rf"^{name} must be a .*number in .*, got "):
-            AutomaticParams(**{name: value})
-    if name not in FROM_MODEL:
+@pytest.mark.parametrize(("cls", "name", "info"), PARAMETERS)
+def test_descriptions_are_complete(cls: type, name: str, info: ParameterInfo) -> None:
+    assert info.label[0].isupper()
+    assert len(info.label) <= 20
+    assert info.help[0].isupper()
+    assert info.help.endswith(".")
+    assert len(info.help) < 260
+    kind = get_type_hints(cls)[name]
+    assert (type(None) in get_args(kind)) == bool(info.unset or info.kind == "structure")
+    if info.kind == "choice":
+        assert info.values == get_args(kind)
+
+
+@pytest.mark.parametrize(("cls", "name", "info"), NUMBERS)
+def test_values_out_of_range_name_their_parameter(cls: Any, name: str, info: ParameterInfo) -> None:
+    limits = ", 0 or more" if info.high == inf else rf" in {info.low:g}\.\.\S+"
+    message = rf"^{name} must be a {'whole ' * (info.kind == 'integer')}number{limits}, got "
+    step = 1 if info.kind == "integer" else 1e-6
+    out = [info.low - step, float("nan"), float("inf"), "12", True, [1], 1j]
+    for value in [*out, info.high + step]:
+        with pytest.raises(InputError, match=message):
+            cls(**{name: value})
+    if not info.unset:
         with pytest.raises(InputError, match=f"^{name} must be"):
-            AutomaticParams(**{name: None})
+            cls(**{name: None})
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_both_ends_of_a_range_are_accepted(name: str) -> None:
-    for value in RANGES[name][1:]:
-        grids = ((),) * (int(value) + 1) if name == "crop_n_layers" else None
-        number = int(value) if name in WHOLE else value
-        params = AutomaticParams(**{name: number}, point_grids=grids)
-        assert getattr(params, name) == value
+@pytest.mark.parametrize(("cls", "name", "info"), NUMBERS)
+def test_both_ends_of_a_range_are_accepted(cls: Any, name: str, info: ParameterInfo) -> None:
+    for value in (info.low, min(info.high, 2**70)):
+        grids = {"point_grids": ((),) * (int(value) + 1)} if name == "crop_n_layers" else {}
+        number = int(value) if info.kind == "integer" else value
+        assert getattr(cls(**{name: number}, **grids), name) == value
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_whole_numbers_are_whole(name: str) -> None:
+@pytest.mark.parametrize(("cls", "name", "info"), WHOLE)
+def test_whole_numbers_are_whole(cls: Any, name: str, info: ParameterInfo) -> None:
     with pytest.raises(InputError, match=rf"^{name} must be a whole number"):
-        AutomaticParams(**{name: RANGES[name][1] + 0.5})
+        cls(**{name: info.low + 0.5})
+
+
+@pytest.mark.parametrize(("cls", "name", "info"), PARAMETERS)
+def test_flags_and_choices_take_no_other_values(cls: Any, name: str, info: ParameterInfo) -> None:
+    if info.kind in ("flag", "choice"):
+        for value in (None, 1, "soft", [1]):
+            with pytest.raises(InputError, match=rf"^{name} must be .*, got "):
+                cls(**{name: value})
 
 
 def test_numbers_of_numpy_are_taken_and_can_be_stored() -> None:

@@ -19,8 +19,8 @@ FAST = ("--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-t
 
 @pytest.fixture
 def tiny(tiny_model: SamModel, monkeypatch: Any) -> SamModel:
-    """Found by whoever loads a model."""
-    for place in ("models.sam.model", "io.recipe_file"):
+    """Return the model that loading any model gives."""
+    for place in ("models.registry", "io.recipe_file"):
         name = f"napari_segany.{place}.load_model"
         monkeypatch.setattr(name, lambda *_, **__: tiny_model)
     return tiny_model

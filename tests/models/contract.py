@@ -110,8 +110,8 @@ class ModelContract:
         points = np.array([(r + 0.5, c + 0.5) for r in range(4, 40, 12) for c in range(4, 56, 17)])
         ready = model.prepare(embedding)
         groups = list(ready.predict_points(points, 5, EVERYTHING, lambda found: found))
-        assert sum(each.asked for each in groups) == len(points)
-        assert max(each.asked for each in groups) <= 5
+        assert sum(each.prompted for each in groups) == len(points)
+        assert max(each.prompted for each in groups) <= 5
         found = np.concatenate([each.points for each in groups])
         assert {tuple(point) for point in found.tolist()} <= {tuple(p) for p in points.tolist()}
         for each in groups:

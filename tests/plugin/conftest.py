@@ -12,6 +12,7 @@ from tests.plugin.windows import WindowState, open_window
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.session.journal import Journal, OpenJournal
 from napari_segany.weights.cache import CACHE_VARIABLE
 
 
@@ -26,16 +27,16 @@ class PatientJobs:
     def submit(
         self,
         key: Hashable,
-        urgency: int,
+        priority: int,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.waiting = [job for job in self.waiting if job[2] != key]
         self.count += 1
-        self.waiting.append((urgency, self.count, key, work, done, failed))
+        self.waiting.append((priority, self.count, key, work, done, failed))
 
-    def beside(
+    def run_beside(
         self,
         work: Callable[[Any], Any],
         done: Callable[[Any], None],
@@ -43,15 +44,15 @@ class PatientJobs:
     ) -> None:
         self.submit(("beside", self.count), -1, work, done, failed)
 
-    def later(self, key: Hashable, act: Callable[[], object]) -> None:
+    def call_later(self, key: Hashable, act: Callable[[], object]) -> None:
         self.submit(key, -1, lambda _: None, lambda _: act(), self.fail)
 
     @staticmethod
     def fail(error: Exception) -> None:
         raise error
 
-    def stop(self, urgency: int = 0) -> None:
-        self.waiting = [job for job in self.waiting if job[0] < urgency]
+    def cancel(self, priority: int = 0) -> None:
+        self.waiting = [job for job in self.waiting if job[0] < priority]
 
     @property
     def busy(self) -> bool:
@@ -69,6 +70,21 @@ class PatientJobs:
                 failed(error)
                 continue
             done(result)
+
+
+@pytest.fixture(autouse=True)
+def no_error_is_hidden(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fail a test in which a dock or its jobs caught an unexpected error.
+
+    Docks show and log such errors; a test that wants one clears the log afterwards.
+    """
+    yield
+    hidden = [
+        record
+        for record in caplog.get_records("call")
+        if record.name.startswith("napari_segany.plugin") and record.exc_info
+    ]
+    assert not hidden, [str(record.exc_info[1]) for record in hidden if record.exc_info]
 
 
 @pytest.fixture
@@ -125,13 +141,13 @@ def begin(
     """Opens a session on an image in the viewer."""
     begun: list[PromptController] = []
 
-    def make(data: Any, **image: Any) -> PromptController:
-        controller = PromptController(viewer, jobs, tmp_path / "journals")
+    def make(data: Any, open_journal: OpenJournal = Journal, **image: Any) -> PromptController:
+        controller = PromptController(viewer, jobs, tmp_path / "journals", open_journal)
         begun.append(controller)
         layer = Image(data, name="image", **image)
         viewer.add_layer(layer)
         controller.model = model
-        controller.open(layer)
+        controller.open_image(layer)
         jobs.run()
         return controller
 

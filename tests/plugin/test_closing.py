@@ -42,7 +42,7 @@ if when == "loading":
     widget.image_layer = image
 elif when == "working":
     widget.jobs.submit("work", 0, compute, print, print)
-    widget.jobs.beside(compute, print, print)
+    widget.jobs.run_beside(compute, print, print)
 else:
     widget.model = tiny
     widget.image_layer = image

@@ -131,7 +131,7 @@ def close_and_restore(person: Person, whole_window: bool, make: Any) -> None:
         dock.title.close_button.click()
         assert [layer.name for layer in person.viewer.layers if "segany" in layer.name] == []
     person.open_widget()
-    until(person.qtbot, person.widget.controller.stories, 60_000)
+    until(person.qtbot, lambda: person.widget.controller.saved_sessions, 60_000)
     person.widget.restore()
     now = person.widget.session.state
     assert list(now.objects) == list(before.objects)

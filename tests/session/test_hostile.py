@@ -135,15 +135,15 @@ def test_five_hundred_broken_journals_are_read_up_to_the_broken_line(
         at = int(random.integers(1, len(lines)))
         (value,) = broken(json.loads(lines[at]), int(random.integers(1 << 30)), 1)
         path.write_text("\n".join([*lines[:at], dumped(value), *lines[at + 1 :]]) + "\n")
-        story = read_journal(path, SHAPE)
-        if story.damage:
+        saved = read_journal(path, SHAPE)
+        if saved.damage:
             damaged += 1
             path.write_text("\n".join(lines[:at]) + "\n")
             whole = read_journal(path, SHAPE)
-            assert list(story.state.objects) == list(whole.state.objects)
-            assert len(story.steps) == len(whole.steps)
+            assert list(saved.state.objects) == list(whole.state.objects)
+            assert len(saved.steps) == len(whole.steps)
         session = Session(IMAGE, model)
-        session.restore(story)
+        session.restore(saved)
     assert damaged > 300
 
 

@@ -14,7 +14,7 @@ IMAGE = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
 PLANE = (None, None)
 
 
-def test_the_chosen_reading_is_refined(model: Any) -> None:
+def test_the_chosen_candidate_is_refined(model: Any) -> None:
     session = Session(ArraySource(IMAGE), model)
     session.add_point(10, 20)
     session.ask()
@@ -29,28 +29,28 @@ def test_the_chosen_reading_is_refined(model: Any) -> None:
 
 
 def test_logits_that_are_forgotten_are_computed_again(model: Any) -> None:
-    asker = Predictor(ArraySource(IMAGE), model, EmbeddingCache())
+    predictor = Predictor(ArraySource(IMAGE), model, EmbeddingCache())
     first, second = Prompt([[10, 20]]), Prompt([[10, 20], [5, 5]])
     third = Prompt([[10, 20], [5, 5], [6, 6]])
     chain = PromptHistory(second, 0, PromptHistory(first, 1))
-    asker.candidates(PLANE, [(third, chain)])
+    predictor.candidates(PLANE, [(third, chain)])
     asked = [(len(p.points), p.mask_logits is not None) for p in model.asked]
     assert asked == [(1, False), (2, True), (3, True)]
     assert (model.asked[1].mask_logits == 1).all()
-    asker.candidates(PLANE, [(Prompt([[i, 1]]), None) for i in range(LOGITS_KEPT // 3 + 1)])
+    predictor.candidates(PLANE, [(Prompt([[i, 1]]), None) for i in range(LOGITS_KEPT // 3 + 1)])
     before = len(model.asked)
-    asker.candidates(PLANE, [(third, chain)])
+    predictor.candidates(PLANE, [(third, chain)])
     assert len(model.asked) == before + 3
 
 
-def test_a_reading_that_is_not_there_is_an_error(model: Any) -> None:
-    asker = Predictor(ArraySource(IMAGE), model, EmbeddingCache())
+def test_a_candidate_that_is_not_there_is_an_error(model: Any) -> None:
+    predictor = Predictor(ArraySource(IMAGE), model, EmbeddingCache())
     wrong = PromptHistory(Prompt([[10, 20], [11, 20]]), 2)
     with pytest.raises(InputError, match="no candidate 2"):
-        asker.candidates(PLANE, [(Prompt([[10, 20], [11, 20], [1, 1]]), wrong)])
+        predictor.candidates(PLANE, [(Prompt([[10, 20], [11, 20], [1, 1]]), wrong)])
 
 
-def test_refining_is_another_question_than_asking_anew(tiny_model: Any) -> None:
+def test_refining_is_another_request_than_a_new_prompt(tiny_model: Any) -> None:
     session = Session(ArraySource(IMAGE), tiny_model)
     session.add_point(10, 20)
     session.ask()

@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.journal_files import JournalFiles
 
 from napari_segany import Prompt
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.session import ArraySource, ArrayTarget, Session
-from napari_segany.session.history import written
+from napari_segany.session.history import write_steps
 from napari_segany.session.journal import KEPT, Journal, find_journals, read_journal
 from napari_segany.session.state import State
 
 IMAGE = np.zeros((40, 50), np.uint8)
 
 
-SESSIONS: list[Session] = []
+SESSIONS: dict[Session, JournalFiles] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,15 @@ def closed_in_the_end() -> Iterator[None]:
 
 
 def begin(model: Any, folder: Path | None) -> Session:
-    SESSIONS.append(Session(ArraySource(IMAGE), model, journal=folder))
-    return SESSIONS[-1]
+    session = Session(ArraySource(IMAGE), model)
+    SESSIONS[session] = JournalFiles()
+    if folder is not None:
+        record(session, folder)
+    return session
+
+
+def record(session: Session, folder: Path) -> Journal:
+    return session.begin_journal(folder, SESSIONS[session].open_journal)
 
 
 def the_journal(folder: Path) -> Path:
@@ -77,10 +85,7 @@ def same(state: State, other: State) -> bool:
 
 def crash(session: Session) -> None:
     """Let go of a session's files as the end of its process would."""
-    journal = session._timeline._journal
-    assert journal is not None
-    journal._file.close()
-    journal._lock.release()
+    SESSIONS[session].crash()
 
 
 def test_after_a_crash_everything_is_as_it_was(model: Any, tmp_path: Path) -> None:
@@ -88,11 +93,11 @@ def test_after_a_crash_everything_is_as_it_was(model: Any, tmp_path: Path) -> No
     some_work(session)
     crash(session)
 
-    story = read_journal(the_journal(tmp_path))
-    assert not story.closed
-    assert same(story.state, session.state)
+    saved = read_journal(the_journal(tmp_path))
+    assert not saved.closed
+    assert same(saved.state, session.state)
     again = begin(model, tmp_path)
-    again.restore(story)
+    again.restore(saved)
 
     assert same(again.state, session.state)
     assert np.array_equal(again.labels.data, session.labels.data)  # type: ignore[attr-defined]
@@ -124,8 +129,8 @@ def test_a_line_cut_short_is_ignored(model: Any, tmp_path: Path) -> None:
     lines = whole.splitlines(keepends=True)
     for end in range(len(whole) - len(lines[-1]), len(whole)):
         path.write_bytes(whole[:end])
-        story = read_journal(path)
-        assert len(story.steps) == 4, "nothing but the last line is lost"
+        saved = read_journal(path)
+        assert len(saved.steps) == 4, "nothing but the last line is lost"
 
 
 def test_a_session_in_which_nothing_happened_leaves_no_file(model: Any, tmp_path: Path) -> None:
@@ -139,9 +144,9 @@ def test_a_closed_session_says_so_and_can_still_be_restored(model: Any, tmp_path
     some_work(session)
     session.close()
     session.close()
-    story = read_journal(the_journal(tmp_path))
-    assert story.closed
-    assert same(story.state, session.state)
+    saved = read_journal(the_journal(tmp_path))
+    assert saved.closed
+    assert same(saved.state, session.state)
 
 
 def test_a_session_at_work_is_not_found(model: Any, tmp_path: Path) -> None:
@@ -198,10 +203,10 @@ def test_what_is_before_a_broken_line_is_recovered(model: Any, tmp_path: Path) -
     line = json.loads(lines[3])
     line["objects"]["1"]["commit"]["mask"]["bits"] = "AAAA"
     path.write_text("\n".join([*lines[:3], json.dumps(line), *lines[4:]]) + "\n")
-    story = read_journal(path)
-    assert len(story.state.open) == 1
-    assert not story.steps
-    assert "Object 1 of the session cannot be read" in story.damage
+    saved = read_journal(path)
+    assert len(saved.state.open) == 1
+    assert not saved.steps
+    assert "Object 1 of the session cannot be read" in saved.damage
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -237,24 +242,24 @@ def test_what_was_committed_into_other_labels_is_told_too(
     session.set_target(other_labels())
     commit_at(session, (30, 40))
     if late:
-        session.begin_journal(tmp_path)
+        record(session, tmp_path)
     crash(session)
 
-    story = read_journal(the_journal(tmp_path))
-    (former,) = story.former
-    assert np.array_equal(written(other_labels(), former).target.data, first)  # type: ignore[attr-defined]
+    saved = read_journal(the_journal(tmp_path))
+    (former,) = saved.former
+    assert np.array_equal(write_steps(other_labels(), former).target.data, first)  # type: ignore[attr-defined]
     for _ in range(2):
         # What is restored can be restored again.
         again = begin(model, tmp_path)
-        again.restore(story)
+        again.restore(saved)
         assert same(again.state, session.state)
         assert np.array_equal(labels_of(again), labels_of(session))
-        assert again.steps == story.steps
+        assert again.steps == saved.steps
         assert again.add_point(3, 3) == 4
         again.undo()
         crash(again)
-        story = read_journal(find_journals(tmp_path)[0])
-        assert len(story.former) == 1
+        saved = read_journal(find_journals(tmp_path)[0])
+        assert len(saved.former) == 1
 
 
 def test_nothing_but_labels_that_were_left_is_told_too(model: Any, tmp_path: Path) -> None:
@@ -262,10 +267,10 @@ def test_nothing_but_labels_that_were_left_is_told_too(model: Any, tmp_path: Pat
     commit_at(session, (5, 5))
     session.set_target(other_labels())
     session.close()
-    story = read_journal(the_journal(tmp_path))
-    assert not story.steps
-    assert not story.state.objects
-    assert len(story.former) == 1
+    saved = read_journal(the_journal(tmp_path))
+    assert not saved.steps
+    assert not saved.state.objects
+    assert len(saved.former) == 1
 
 
 def test_labels_that_are_gone_are_not_told(model: Any, tmp_path: Path) -> None:
@@ -273,21 +278,20 @@ def test_labels_that_are_gone_are_not_told(model: Any, tmp_path: Path) -> None:
     commit_at(session, (5, 5), (20, 20))
     session.set_target(other_labels(), reopen=True)
     crash(session)
-    story = read_journal(the_journal(tmp_path))
-    assert not story.former
-    assert not story.steps
-    assert len(story.state.open) == 2
+    saved = read_journal(the_journal(tmp_path))
+    assert not saved.former
+    assert not saved.steps
+    assert len(saved.state.open) == 2
     again = begin(model, tmp_path)
-    again.restore(story)
+    again.restore(saved)
     assert not labels_of(again).any()
 
 
 def test_a_journal_goes_on_in_another_folder(model: Any, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    session = begin(model, here)
+    session = begin(model, None)
+    journal = record(session, here)
     commit_at(session, (5, 5))
-    journal = session._timeline._journal
-    assert journal is not None
     journal.move(there)
     assert list(here.iterdir()) == []
     assert find_journals(there) == [], "it is in use there, too"
@@ -304,10 +308,9 @@ def test_a_journal_goes_on_in_another_folder(model: Any, tmp_path: Path) -> None
 def test_a_journal_that_cannot_be_moved_goes_on_where_it_is(
     model: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    session = begin(model, tmp_path / "here")
+    session = begin(model, None)
+    journal = record(session, tmp_path / "here")
     commit_at(session, (5, 5))
-    journal = session._timeline._journal
-    assert journal is not None
 
     def refuse(self: Path, target: Path) -> None:
         raise PermissionError("in use")
@@ -328,7 +331,7 @@ def test_another_journal_is_told_everything_and_the_one_before_ends(
 ) -> None:
     session = begin(model, tmp_path / "here")
     commit_at(session, (5, 5))
-    session.begin_journal(tmp_path / "there")
+    record(session, tmp_path / "there")
     commit_at(session, (20, 20))
     crash(session)
     before, after = (read_journal(the_journal(tmp_path / name)) for name in ("here", "there"))
@@ -337,7 +340,7 @@ def test_another_journal_is_told_everything_and_the_one_before_ends(
     assert same(after.state, session.state)
 
 
-def test_a_story_knows_when_it_began_and_how_large_it_is(model: Any, tmp_path: Path) -> None:
+def test_a_saved_session_knows_its_time_and_its_size(model: Any, tmp_path: Path) -> None:
     now = datetime.now()
     session = begin(model, tmp_path)
     commit_at(session, (5, 5), (20, 20), (30, 30))
@@ -346,10 +349,10 @@ def test_a_story_knows_when_it_began_and_how_large_it_is(model: Any, tmp_path: P
     commit_at(session, (30, 40))
     session.add_point(3, 3)
     session.close()
-    story = read_journal(the_journal(tmp_path))
-    assert story.count == 4
-    assert abs(story.begun - now) < timedelta(seconds=5)
-    copied = story.path.rename(tmp_path / "a copy.jsonl")
+    saved = read_journal(the_journal(tmp_path))
+    assert saved.count == 4
+    assert abs(saved.begun - now) < timedelta(seconds=5)
+    copied = saved.path.rename(tmp_path / "a copy.jsonl")
     assert abs(read_journal(copied).begun - now) < timedelta(minutes=1)
 
 

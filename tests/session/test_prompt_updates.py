@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from napari_segany import Prompt
-from napari_segany.session.prompt_updates import adds_to, asks_the_same, opened
+from napari_segany.session.prompt_updates import extends, is_same_prompt, with_open_objects
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
 PLANE = (None, None)
@@ -27,14 +27,14 @@ MASK = np.eye(8, dtype=bool)
         (Prompt([[1, 2]]), Prompt(mask=MASK), False),
     ],
 )
-def test_a_prompt_adds_to_one_whose_all_it_has(more: Prompt, less: Prompt, wanted: bool) -> None:
-    assert adds_to(more, less) is wanted
-    assert adds_to(less, more) is asks_the_same(less, more)
-    assert asks_the_same(more, more)
+def test_a_prompt_extends_one_whose_all_it_has(more: Prompt, less: Prompt, wanted: bool) -> None:
+    assert extends(more, less) is wanted
+    assert extends(less, more) is is_same_prompt(less, more)
+    assert is_same_prompt(more, more)
 
 
 def ask(state: State, prompt: Prompt) -> State:
-    return opened(state, {1: (PLANE, prompt)}, 2, {})[0]
+    return with_open_objects(state, {1: (PLANE, prompt)}, 2, {})[0]
 
 
 def test_more_points_refine_and_fewer_go_back() -> None:
@@ -62,8 +62,8 @@ def test_a_moved_object_begins_anew() -> None:
     state = ask(State({1: SegmentedObject(1, PLANE, Prompt([[1, 2]]))}), Prompt([[1, 2], [3, 4]]))
     there: Any = (None, None)
     assert state.objects[1].before is not None
-    moved, _ = opened(state, {1: ((3, None, None), state.objects[1].prompt)}, 2, {})
+    moved, _ = with_open_objects(state, {1: ((3, None, None), state.objects[1].prompt)}, 2, {})
     assert moved.objects[1].before is None
-    same, begun = opened(state, {1: (there, state.objects[1].prompt)}, 2, {})
+    same, begun = with_open_objects(state, {1: (there, state.objects[1].prompt)}, 2, {})
     assert same is state
     assert not begun

@@ -8,7 +8,7 @@ from skimage import data
 from napari_segany import Prompt, SamModel, load_model
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.session import ArraySource, Session
-from napari_segany.session.replay import provenance, replay, steps_since, table
+from napari_segany.session.replay import append_new_steps, object_table, provenance, replay
 from napari_segany.session.state import State
 
 STACK = np.zeros((3, 40, 50), np.uint8)
@@ -70,12 +70,12 @@ def test_a_table_of_what_is_committed(model: Any) -> None:
     session.add_box([20, 20, 24, 29])
     session.ask()
     session.commit()
-    columns = table(session.state, session.area)
+    columns = object_table(session.state, session.area)
     assert columns["index"].tolist() == [1, 2]
     assert columns["area"].tolist() == [25, 50]
     assert columns["points"].tolist() == [1, 0]
     assert columns["predicted_iou"].tolist() == pytest.approx([0.9, 0.9])
-    assert all(len(column) == 0 for column in table(State(), session.area).values())
+    assert all(len(column) == 0 for column in object_table(State(), session.area).values())
 
 
 def test_what_cannot_be_replayed_is_refused(model: Any, make_model: Any) -> None:
@@ -108,7 +108,7 @@ def test_a_session_of_two_models_is_told_and_not_replayed_by_one(
     session.add_box([12, 12, 30, 30])
     session.ask()
     session.commit()
-    assert steps_since(kept, session)
+    assert append_new_steps(kept, session)
     # The header is about the first, whoever is in use now.
     assert kept == provenance(session)
     assert kept["model"] == "stub"

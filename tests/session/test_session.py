@@ -3,12 +3,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.journal_files import JournalFiles
 
 from napari_segany import Prompt
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.session import ArraySource, ArrayTarget, Session
-from napari_segany.session.replay import table
+from napari_segany.session.replay import object_table
 
 STACK = np.arange(3 * 40 * 50, dtype=np.uint16).reshape(3, 40, 50)
 
@@ -150,12 +151,12 @@ def test_pixels_that_change_while_they_are_embedded_leave_nothing_behind(
     session: Session,
 ) -> None:
     session.add_point(10, 20)
-    (question,) = session.questions()
+    (request,) = session.requests()
     session.forget_image()
-    sets = question.ask()
-    assert not session.is_embedded(question.plane)
-    assert not session.answer(question, sets)
-    assert session.questions()
+    sets = request.predict()
+    assert not session.is_embedded(request.plane)
+    assert not session.answer(request, sets)
+    assert session.requests()
 
 
 def test_labels_that_are_chosen_late_leave_earlier_steps_to_undo(session: Session) -> None:
@@ -174,7 +175,7 @@ def test_undoing_needs_no_model(session: Session, model: Any) -> None:
     session.ask()
     session.undo()
     assert session.candidates() is not None
-    assert not session.questions()
+    assert not session.requests()
     assert len(model.asked) == 2
 
 
@@ -233,9 +234,9 @@ def test_an_object_that_others_undid_is_open_again(session: Session) -> None:
 
 def test_answers_that_come_too_late_are_left_out(session: Session) -> None:
     session.add_point(10, 20)
-    (question,) = session.questions()
+    (request,) = session.requests()
     session.add_point(30, 20)
-    assert not session.answer(question, question.ask())
+    assert not session.answer(request, request.predict())
     assert session.candidates() is None
     session.undo()
     assert session.candidates() is not None, "but they are remembered"
@@ -243,10 +244,10 @@ def test_answers_that_come_too_late_are_left_out(session: Session) -> None:
 
 def test_an_answer_of_another_model_is_left_out(session: Session, make_model: Any) -> None:
     session.add_point(10, 20)
-    (question,) = session.questions()
+    (request,) = session.requests()
     session.model = make_model()
-    assert not session.answer(question, question.ask())
-    assert session.questions()
+    assert not session.answer(request, request.predict())
+    assert session.requests()
 
 
 def test_planes_are_embedded_once(session: Session, model: Any) -> None:
@@ -335,24 +336,18 @@ def test_asking_can_be_stopped(session: Session) -> None:
 def test_a_session_goes_on_without_a_journal_that_cannot_be_written(
     model: Any, tmp_path: Path
 ) -> None:
-    session = Session(ArraySource(STACK), model, journal=tmp_path)
+    session, files = Session(ArraySource(STACK), model), JournalFiles()
+    session.begin_journal(tmp_path, files.open_journal)
     said: list[str] = []
     session.trouble.connect(said.append)
-
-    class Full:
-        def write(self, text: str) -> None:
-            raise OSError(28, "No space left on device")
-
-        closed = True
-
-    journal: Any = session._timeline._journal
-    session.close()
-    journal._file = Full()
+    files.full = True
     session.add_point(10, 20)
     session.ask()
     assert session.commit() == [1]
     assert len(said) == 1
     assert "No space left" in said[0]
+    files.full = False
+    session.close()
 
 
 def test_an_object_below_another_is_not_lost(session: Session) -> None:
@@ -448,4 +443,4 @@ def test_a_label_that_goes_through_planes_is_one_object(model: Any) -> None:
     numbers = session.add_many(boxes, planes=planes, labels=[7, 7, 7, 7])
     session.ask()
     assert session.commit(numbers) == [7, 7, 1, 2]
-    assert table(session.state, session.area)["index"].tolist() == [7, 1, 2]
+    assert object_table(session.state, session.area)["index"].tolist() == [7, 1, 2]

@@ -142,9 +142,9 @@ def test_a_commit_in_portions_undone_and_redone_in_portions(
     again = replay(provenance(session), session.source, model)
     assert np.array_equal(again, np.where(done == 77, 0, done))
     session.close()
-    story = read_journal(find_journals(tmp_path)[0], shape)
+    saved = read_journal(find_journals(tmp_path)[0], shape)
     restored = Session(session.source, model)
-    restored.restore(story)
+    restored.restore(saved)
     assert np.array_equal(labels_of(restored), np.where(done == 77, 0, done))
     restored.close()
 

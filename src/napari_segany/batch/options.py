@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
+from napari_segany.core.callbacks import Progress
 from napari_segany.core.planes import Range
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
+from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Normalise, Recipe
 
 
@@ -28,6 +30,29 @@ class ModelRequest:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+
+
+def load_requested_model(
+    request: ModelRequest, progress: Progress | None = None
+) -> PromptableModel:
+    """Load a model.
+
+    Parameters
+    ----------
+    request : ModelRequest
+        The model.
+    progress : callable, optional
+        Called with bytes done and in total while weights are fetched.
+
+    Raises
+    ------
+    SeganyError
+        If it cannot be loaded.
+    """
+    from napari_segany.models.registry import load_model
+
+    precision: Any = request.precision
+    return load_model(request.model, device=request.device, precision=precision, progress=progress)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def own_axes(image: OpenedImage, axes: str) -> str:
     if len(axes) != len(image.shape):
         size = " x ".join(str(n) for n in image.shape)
         raise InputError(
-            f"Axes {axes} were asked for, but {image.path} is {image.axes} {size}; give others, or "
+            f"Axes {axes} were given, but {image.path} is {image.axes} {size}; give others, or "
             "--axes auto to go by the file."
         )
     return axes

@@ -221,10 +221,7 @@ def load(request: "ModelRequest", quiet: bool = False) -> "PromptableModel":
     SeganyError
         If the model cannot be loaded.
     """
-    from napari_segany.models.registry import load_model
+    from napari_segany.batch.options import load_requested_model
 
-    precision: Any = request.precision
     with progress_bar("fetching the model", quiet) as progress:
-        return load_model(
-            request.model, device=request.device, precision=precision, progress=progress
-        )
+        return load_requested_model(request, progress)

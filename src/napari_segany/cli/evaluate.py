@@ -104,7 +104,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="+",
         default=[],
         metavar="WHO",
-        help="further models, plausible (the model with the ranking of the widgets), and the "
+        help="further models, plausible (the model with the ranking of the docks), and the "
         "baselines watershed and random_walker (clicks only); edges are always compared with "
         "Sobel and Canny",
     )
@@ -147,10 +147,12 @@ def run(args: argparse.Namespace) -> int:
     pairs = [each for each in paired if not isinstance(each, EvaluationFailure)]
     for image, _ in pairs:
         note_assumptions(image, options.axes)
-    who = predictors(args) if pairs else []
+    models = predictors(args) if pairs else []
     how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
-        found = list(evaluate_folder(pairs, who, settings, args.output, progress=progress, **how))
+        found = list(
+            evaluate_folder(pairs, models, settings, args.output, progress=progress, **how)
+        )
     measured = [each for each in found if not isinstance(each, EvaluationFailure)]
     failures = [each for each in [*paired, *found] if isinstance(each, EvaluationFailure)]
     for failure in failures:
@@ -164,13 +166,13 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
         return 1
     about = {
-        "predictors": [predictor_identity(each) for each in who],
+        "predictors": [predictor_identity(each) for each in models],
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
     }
     written = write_all(args.output, summaries, measured, settings, about)
-    written += write_examples(args.output, measured, pairs, who, options, settings, names)
+    written += write_examples(args.output, measured, pairs, models, options, settings, names)
     if args.json:
         print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
     else:
@@ -181,11 +183,11 @@ def run(args: argparse.Namespace) -> int:
 
 def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
     """Print a note, once for each image, if its truth does not separate objects."""
-    told: dict[str, str] = {}
+    noted: dict[str, str] = {}
     for each in measured:
         if noticed := each.values.get("binary_truth"):
-            told.setdefault(each.image, noticed)
-    for image, noticed in told.items():
+            noted.setdefault(each.image, noticed)
+    for image, noticed in noted.items():
         print(
             f"note: the truth of {image} holds {noticed}, and each value counts as one object; "
             "--binary-truth components counts each part",
@@ -241,7 +243,7 @@ def write_examples(
     output: Path,
     measured: "Sequence[PlaneEvaluation]",
     pairs: "Sequence[tuple[Path, Path]]",
-    who: "Sequence[EvaluatedModel]",
+    models: "Sequence[EvaluatedModel]",
     options: "ReadOptions",
     settings: "EvaluationSettings",
     names: "Mapping[Path, str]",
@@ -252,12 +254,14 @@ def write_examples(
     from napari_segany.evaluation.interactive_models import SamInteractiveModel
     from napari_segany.models.protocol import PromptableModel
 
-    finders: list[Any] = [SamEdgeDetector(w) if isinstance(w, PromptableModel) else w for w in who]
-    clickers: list[Any] = [
-        SamInteractiveModel(w) if isinstance(w, PromptableModel) else w for w in who
+    detectors: list[Any] = [
+        SamEdgeDetector(m) if isinstance(m, PromptableModel) else m for m in models
+    ]
+    interactive: list[Any] = [
+        SamInteractiveModel(m) if isinstance(m, PromptableModel) else m for m in models
     ]
     sheets = (
-        write_worst(output, measured, pairs, clickers[0], options, settings, names),
-        write_edges(output, measured, pairs, finders, options, names),
+        write_worst(output, measured, pairs, interactive[0], options, settings, names),
+        write_edges(output, measured, pairs, detectors, options, names),
     )
     return [sheet for sheet in sheets if sheet is not None]

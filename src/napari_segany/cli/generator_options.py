@@ -1,40 +1,22 @@
-"""One option for every field of AutomaticParams and LabelParams, made from the dataclasses."""
+"""Options of the command line for every field of AutomaticParams and LabelParams."""
 
 import argparse
-import inspect
 import json
-import re
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import MappingProxyType
+from typing import Any
 
-from napari_segany.core.overlap import Nms, Overlap
+from napari_segany.core.parameter_info import ParameterInfo, defaults_of, parameters_of
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import (
-    FROM_MODEL,
-    RANGES,
-    AutomaticParams,
-    Strategy,
-)
+from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.recipe import LabelParams
 
-CHOICES = {
-    "nms": get_args(Nms),
-    "overlap": get_args(Overlap),
-    "strategy": get_args(Strategy),
-}
+OWN_OPTION: Mapping[str, str] = MappingProxyType({"min_area": "min_object_area"})
+"""Fields of LabelParams whose names AutomaticParams has, too, and their options' names.
 
-
-OWN_OPTION = {"min_area": "min_object_area"}
-"""Fields of LabelParams that AutomaticParams has, too: an option of that name sets both, and one of
-this name the labels' alone."""
-
-
-def described(cls: type) -> dict[str, str]:
-    """What the docstring of a dataclass says about each field, on one line."""
-    text = inspect.cleandoc(cls.__doc__ or "")
-    entries = re.findall(r"^(\w+) : .*\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
-    return {name: " ".join(body.split()) for name, body in entries}
+The option with the field's own name sets both parameters; this option sets the labels' alone.
+"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,68 +24,78 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     finding = parser.add_argument_group("finding objects")
     painting = parser.add_argument_group("from masks to labels")
     for cls, group in ((AutomaticParams, finding), (LabelParams, painting)):
-        texts = described(cls)
-        for field in fields(cls):
-            default = None if field.default is MISSING else field.default
-            name, text = field.name, texts.get(field.name, "")
-            if cls is LabelParams and name in OWN_OPTION:
-                name, default = OWN_OPTION[name], None
-                text += f" Wins over {_flag(field.name)}, which sets this, too."
-            elif name in OWN_OPTION:
-                text += f" Also sets {_flag(OWN_OPTION[name])}."
+        for name, info in parameters_of(cls).items():
             group.add_argument(
-                _flag(name),
-                dest=name,
+                option(cls, name),
+                dest=_dest(cls, name),
                 default=argparse.SUPPRESS,
-                help=_help(name, text, default),
-                **_kind(field.name, default),
+                help=_help(cls, name, info),
+                **_kind(info),
             )
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def option(cls: type, name: str) -> str:
+    """Return the option that sets a field of ``cls``."""
+    return "--" + _dest(cls, name).replace("_", "-")
 
 
-def _kind(name: str, default: Any) -> dict[str, Any]:
-    if isinstance(default, bool):
+def _dest(cls: type, name: str) -> str:
+    return OWN_OPTION.get(name, name) if cls is LabelParams else name
+
+
+def _kind(info: ParameterInfo) -> dict[str, Any]:
+    """Return the arguments of ``add_argument`` that read a parameter's values."""
+    if info.kind == "flag":
         return {"action": argparse.BooleanOptionalAction}
-    if name in CHOICES:
-        return {"choices": CHOICES[name]}
-    if name == "point_grids":
+    if info.kind == "choice":
+        return {"choices": info.values}
+    if info.kind == "structure":
         return {"type": Path, "metavar": "FILE"}
-    whole = RANGES[name][0] == "whole number" if name in RANGES else isinstance(default, int)
-    return {"type": int, "metavar": "N"} if whole else {"type": float, "metavar": "X"}
+    return (
+        {"type": int, "metavar": "N"} if info.kind == "integer" else {"type": float, "metavar": "X"}
+    )
 
 
-def _help(name: str, text: str, default: Any) -> str:
-    notes = []
-    if name in RANGES:
-        _, low, high = RANGES[name]
-        notes.append(f"{low:g}..{high:g}" if high < 2**32 else f"from {low:g} on")
-    if name == "point_grids":
-        notes.append("a JSON file")
-    if default is not None:
-        shown = f"{default:.4g}" if isinstance(default, float) else default
-        notes.append(f"default: {shown}")
-    elif name in FROM_MODEL:
-        notes.append("default: the model's own")
-    whole = f"{text} ({'; '.join(notes)})" if notes else text
-    return whole.replace("%", "%%")
+def _help(cls: type, name: str, info: ParameterInfo) -> str:
+    """Return the help of an option: what the parameter does, its unit, range and default."""
+    sentences = [info.help]
+    default = shown_default(cls, name)
+    if name in OWN_OPTION and cls is LabelParams:
+        both = option(AutomaticParams, name)
+        sentences.append(f"Takes precedence over {both}, which sets this, too.")
+        default += f", or that of {both}"
+    elif name in OWN_OPTION:
+        sentences.append(f"Also sets {option(LabelParams, name)}.")
+    unit = "" if info.unit == "fraction" else info.unit
+    notes = [f"{info.range} {unit}".strip()] if info.range else []
+    notes += ["a JSON file"] if info.kind == "structure" else [f"default: {default}"]
+    return f"{' '.join(sentences)} ({'; '.join(notes)})".replace("%", "%%")
+
+
+def shown_default(cls: type, name: str) -> str:
+    """Return the default of a field of ``cls`` in words."""
+    default = defaults_of(cls)[name]
+    if default is None:
+        return parameters_of(cls)[name].unset or "none"
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return f"{default:.4g}" if isinstance(default, float) else str(default)
 
 
 def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
-    """The fields of ``cls`` that were given on the command line.
+    """Return the fields of ``cls`` that were given on the command line.
 
     Raises
     ------
     InputError
         If the file with point grids cannot be read.
     """
-    names = [f.name for f in fields(cls)]
-    values = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    if cls is LabelParams:
-        own = {name: option for name, option in OWN_OPTION.items() if hasattr(args, option)}
-        values |= {name: getattr(args, option) for name, option in own.items()}
+    values: dict[str, Any] = {}
+    for name in parameters_of(cls):
+        # The labels' own option comes last, so that it wins.
+        for dest in (name, _dest(cls, name)):
+            if hasattr(args, dest):
+                values[name] = getattr(args, dest)
     if "point_grids" in values:
         try:
             values["point_grids"] = json.loads(values["point_grids"].read_text(encoding="utf-8"))

@@ -36,8 +36,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-        # argparse asks this whether what begins with a dash is a value and no option; it knows
-        # -5 by itself, and not -10,5,20,30. No option begins with a digit.
+        # argparse matches words with a dash against this pattern to tell values from options. Its
+        # own pattern matches -5, but not -10,5,20,30. No option begins with a digit.
         self._negative_number_matcher = NEGATIVE
 
     def error(self, message: str) -> NoReturn:

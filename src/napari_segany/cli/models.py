@@ -180,7 +180,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
     names = list(dict.fromkeys(args.names))
     for name in names:
-        # A misspelt name is told before anything is downloaded.
+        # A misspelt name is reported before anything is downloaded.
         catalog.get_spec(name)
 
     def one(name: str) -> str:
@@ -236,7 +236,7 @@ def _verify(args: argparse.Namespace) -> int:
         model = _cached(name)
         sha256 = cache.verify(model, fresh=True).sha256
         if isinstance(model, cache.ImportedModel):
-            # Nobody has published a hash of these, so what they hold is looked at.
+            # There is no published hash of imported models, so their tensors are checked.
             from napari_segany.weights.checkpoint import check_fit, read_checkpoint
 
             check_fit(model.architecture, read_checkpoint(model.path))

@@ -135,7 +135,7 @@ def check_together(args: argparse.Namespace) -> None:
     """Raise InputError if options cannot be combined."""
     others = args.point or args.box or args.mask
     if not (others or args.table):
-        raise InputError("Nothing was asked for; give --point, --box, --mask or --table.")
+        raise InputError("There is no prompt; give --point, --box, --mask or --table.")
     if not args.table:
         options = {
             "--keep-rows": args.keep_rows,

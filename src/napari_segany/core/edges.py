@@ -80,6 +80,6 @@ def thinned(edges: NDArray[np.floating]) -> NDArray[np.float32]:
         ndimage.map_coordinates(soft, grid + sign * across, order=1, mode="nearest")
         for sign in (-1, 1)
     )
-    # Of two that are equally strong one stays.
+    # Of two equally strong neighbours one stays.
     crest = (soft >= before) & (soft > after) & (strength > 0)
     return np.where(crest, strength, 0).astype(np.float32)

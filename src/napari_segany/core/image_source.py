@@ -1,4 +1,4 @@
-"""Where the planes of a session come from."""
+"""Image sources: images that are read plane by plane."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice, product
@@ -19,24 +19,24 @@ IDENTIFYING_PLANES, IDENTIFYING_PIXELS = 3, 1 << 16
 
 
 def plane_slices(plane: Plane) -> tuple[int | slice, ...]:
-    """The index that takes a plane out of an array, its axes in ascending order."""
+    """Return the index of a plane in an array; the plane's axes are in ascending order."""
     return tuple(slice(None) if n is None else n for n in plane)
 
 
 def plane_name(plane: Plane) -> str:
-    """What a person calls a plane, from 0 along each axis."""
+    """Return the name of a plane for messages, with indices from 0."""
     at = ", ".join(str(n) for n in plane if n is not None)
     return f"Plane {at}" if at else "Image"
 
 
 def plane_shape(shape: Sequence[int], plane: Plane) -> tuple[int, int]:
-    """(H, W) of a plane of an image of ``shape``."""
+    """Return (H, W) of a plane of an image of ``shape``."""
     rows, cols = (size for size, n in zip(shape, plane, strict=True) if n is None)
     return rows, cols
 
 
 def check_plane_index(shape: Sequence[int], plane: Plane) -> None:
-    """Raise InputError unless ``plane`` is one of an image of ``shape``."""
+    """Raise InputError unless ``plane`` is a plane of an image of ``shape``."""
     fits = len(plane) == len(shape) and sum(n is None for n in plane) == 2
     if not fits or not all(n is None or 0 <= n < s for n, s in zip(plane, shape, strict=True)):
         raise InputError(
@@ -50,45 +50,45 @@ class ImageSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for messages."""
         ...
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of its labels: without channel and colour axes."""
+        """Shape of the image's labels: without channel and colour axes."""
         ...
 
     @property
     def limits(self) -> Limits | None:
-        """Intensities that become black and white; None for each plane's own percentiles."""
+        """Intensities of black and white; None for each plane's own percentiles."""
         ...
 
     def read(self, plane: Plane) -> NDArray[np.generic]:
-        """(H, W) or (H, W, 3), axes in ascending order; reads no other plane."""
+        """Return (H, W) or (H, W, 3) pixels, axes in ascending order; read no other plane."""
         ...
 
     def identity(self) -> str:
-        """A key of the image's content that is the same when it is opened again."""
+        """Return a key of the content that is the same when the image is opened again."""
         ...
 
 
 class ArraySource:
-    """Planes of an array: numpy, dask, zarr or anything that is indexed like those.
+    """Planes of an array: numpy, dask, zarr or any array that is indexed like them.
 
     Parameters
     ----------
     data : array
-        With two or more axes, and perhaps one of channels or, last, of colours.
+        Array with two or more axes beside an optional axis of channels or, last, colours.
     rgb : bool
-        Whether the last axis is colour (3 or 4 samples).
+        True if the last axis is colour (3 or 4 samples).
     channel_axis : int, optional
         Axis of channels.
     channels : sequence of int
-        One channel to look at, or two or three to be seen as red, green and blue.
+        One channel, or two or three that are shown as red, green and blue.
     limits : tuple, optional
-        Intensities that become black and white; each plane's own percentiles by default.
+        Intensities of black and white; each plane's own percentiles by default.
     name : str
-        What people call it.
+        Name for messages.
 
     Raises
     ------
@@ -114,8 +114,8 @@ class ArraySource:
         self.data, self.rgb, self.name, self.limits = data, rgb, name, limits
         self.channel_axis = None if channel_axis is None else channel_axis % len(shape)
         self.channels = tuple(channels)
-        left_out = len(shape) - 1 if rgb else self.channel_axis
-        self.shape = tuple(n for axis, n in enumerate(shape) if axis != left_out)
+        dropped = len(shape) - 1 if rgb else self.channel_axis
+        self.shape = tuple(n for axis, n in enumerate(shape) if axis != dropped)
         if len(self.shape) < 2 or 0 in shape:
             raise InputError(f"An image of shape {shape} has no planes.")
         if self.channel_axis is not None:
@@ -127,12 +127,12 @@ class ArraySource:
                 )
 
     def read(self, plane: Plane) -> NDArray[np.generic]:
-        """(H, W) or (H, W, 3) pixels of one plane.
+        """Return (H, W) or (H, W, 3) pixels of one plane.
 
         Raises
         ------
         PlaneError
-            If the array does not give them.
+            If the array cannot be read.
         """
         check_plane_index(self.shape, plane)
         index = plane_slices(plane)
@@ -140,7 +140,7 @@ class ArraySource:
             pixels = self._pixels(index)
             return pixels[..., :3] if self.rgb else pixels
         at = self.channel_axis
-        # One after the other: lazy arrays take no lists of indices everywhere.
+        # One by one: not every lazy array accepts lists of indices.
         seen = [self._pixels((*index[:at], c, *index[at:])) for c in self.channels]
         return seen[0] if len(seen) == 1 else as_colours(seen)
 
@@ -148,18 +148,18 @@ class ArraySource:
         try:
             return np.asarray(self.data[index])
         except Exception as error:
-            # Lazy arrays are other people's code: files that are gone, servers that do not answer.
+            # Lazy arrays raise errors of any type: missing files, servers that do not respond.
             raise PlaneError(f"{self.name} cannot be read: {error}") from error
 
     @property
-    def reading(self) -> dict[str, Any]:
-        """How the array is read, as keywords; none for plain planes."""
+    def read_options(self) -> dict[str, Any]:
+        """Keywords for reading the array; empty for plain planes."""
         if self.channel_axis is not None:
             return {"channel_axis": self.channel_axis, "channels": list(self.channels)}
         return {"rgb": True} if self.rgb else {}
 
     def identity(self) -> str:
-        """Hash of shape, type and a few planes, at most 65536 pixels of each."""
+        """Return a hash of shape, type and a few planes, at most 65536 pixels of each."""
         found = xxhash.xxh3_128()
         found.update(repr((self.data.shape, str(self.data.dtype), self.rgb)).encode())
         leading = list(islice(product(*(range(n) for n in self.shape[:-2])), 1 << 16))
@@ -173,12 +173,12 @@ class ArraySource:
 
 
 class CompositeSource:
-    """Two or three gray images of one shape, seen as red, green and blue.
+    """Two or three gray images of one shape, shown as red, green and blue.
 
     Parameters
     ----------
     sources : sequence of ImageSource
-        The first gives the name.
+        The images; the first one gives the name.
 
     Raises
     ------
@@ -196,24 +196,24 @@ class CompositeSource:
 
     @property
     def name(self) -> str:
-        """That of the first."""
+        """Name of the first image."""
         return self.sources[0].name
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """That of every one."""
+        """Shape of every image."""
         return self.sources[0].shape
 
     @property
-    def reading(self) -> dict[str, Any]:
-        """Which images these are."""
+    def read_options(self) -> dict[str, Any]:
+        """Names of the images, as keywords."""
         return {"images": [each.name for each in self.sources]}
 
     def read(self, plane: Plane) -> NDArray[np.generic]:
-        """(H, W, 3) pixels of one plane."""
+        """Return (H, W, 3) pixels of one plane."""
         return as_colours([each.read(plane) for each in self.sources])
 
     def identity(self) -> str:
-        """Hash of what identifies each of them."""
+        """Return a hash of the identities of all images."""
         every = "".join(each.identity() for each in self.sources)
         return xxhash.xxh3_128(every.encode()).hexdigest()

@@ -101,10 +101,10 @@ class Overlaps:
         self.boxes = np.asarray(boxes, dtype=np.int64)
         self.areas = np.asarray(areas, dtype=np.int64)
         self.shared_pixels = shared_pixels
-        # Of each mask that was asked about: masks whose boxes reach into its own, the most pixels
-        # they can share, their joint area, and their IoU, NaN as long as nobody asked.
+        # Of each mask that was compared: masks whose boxes reach into its own, the most pixels
+        # they can share, their joint area, and their IoU, NaN until it is computed.
         self._near: dict[int, tuple[NDArray[Any], ...]] = {}
-        # Where each mask is among those asked about, -1 for the others.
+        # Row of each mask among those that were compared, -1 for the others.
         self._place = np.full(len(self.areas), -1, np.intp)
 
     def above(self, i: int, others: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:

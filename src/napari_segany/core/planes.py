@@ -263,7 +263,7 @@ class StackLayout:
         for index in self.indices():
             try:
                 plane = check_plane(self.read(data, index))
-            # Told when its turn comes to be segmented; the others have limits nevertheless.
+            # Reported when the plane is segmented; the others have limits nevertheless.
             except PlaneError as error:
                 fault = error
                 continue

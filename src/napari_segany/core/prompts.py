@@ -1,4 +1,4 @@
-"""What one object is asked for with."""
+"""Prompts: points, box, mask or logits that describe one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def _is_empty(value: ArrayLike) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """One object, asked for with points, a box, a mask or the previous logits.
+    """A prompt for one object: points, a box, a mask or previous logits.
 
     Coordinates are (row, column) with pixel centres at integers.
 
@@ -54,10 +54,10 @@ class Prompt:
     box : array_like, optional
         (row_min, col_min, row_max, col_max).
     mask : array_like or MaskSet, optional
-        The object's rough place: a binary (H, W) image of the plane's shape, or a set of one mask,
-        which takes no more memory than the object.
+        Approximate mask of the object: a binary (H, W) image of the plane's shape, or a set of
+        one mask, which needs no more memory than the object.
     mask_logits : array_like, optional
-        (256, 256) ``low_res_logits`` of a previous answer, to be refined.
+        (256, 256) ``low_res_logits`` of a previous candidate, to refine it.
 
     Raises
     ------
@@ -107,30 +107,30 @@ class Prompt:
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """(H, W) binary image of the object's rough place."""
+        """The (H, W) binary mask prompt, None if there is none."""
         return None if self.region is None else self.region.mask(0)
 
     def with_point(self, row: float, col: float, positive: bool = True) -> "Prompt":
-        """This prompt and one more point, on the object or off it."""
+        """Return the prompt with one more point, on the object or off it."""
         points = [] if self.points is None else self.points.tolist()
         labels = [] if self.labels is None else self.labels.tolist()
         points, labels = [*points, [row, col]], [*labels, int(positive)]
         return Prompt(points, labels, self.box, self.region, self.mask_logits)
 
     def with_box(self, box: ArrayLike) -> "Prompt":
-        """This prompt with another box."""
+        """Return the prompt with another box."""
         return Prompt(self.points, self.labels, box, self.region, self.mask_logits)
 
     @property
     def has_mask(self) -> bool:
-        """Whether a mask or previous logits are part of the prompt."""
+        """True if a mask or previous logits are part of the prompt."""
         return self.region is not None or self.mask_logits is not None
 
     def completed(self) -> "Prompt":
-        """This prompt, with the bounding box of its mask if the mask is all there is.
+        """Return the prompt, with the bounding box of its mask if it has nothing but a mask.
 
-        The models were trained to refine masks together with points or boxes; a mask alone
-        tells them little.
+        The models were trained to refine masks together with points or boxes. They segment poorly
+        from a mask alone.
         """
         if self.region is None or self.points is not None or self.box is not None:
             return self
@@ -141,13 +141,13 @@ class Prompt:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether one point is all there is, so that whole, part and subpart are all meant."""
+        """True if the prompt is a single point, which may mean the whole, a part or a subpart."""
         single = self.points is not None and len(self.points) == 1
         return single and self.box is None and not self.has_mask
 
     @property
     def first_point(self) -> NDArray[np.float64]:
-        """(2,) the first point on the object, or NaN when there is none."""
+        """The first point on the object, (2,); NaN if there is none."""
         if self.points is not None and self.labels is not None and (self.labels == 1).any():
             point: NDArray[np.float64] = self.points[np.argmax(self.labels == 1)]
             return point
@@ -232,9 +232,10 @@ def _check_mask(mask: ArrayLike | MaskSet) -> MaskSet:
 
 
 def group_alike(prompts: Sequence[Prompt]) -> list[list[int]]:
-    """Indices of prompts that can be decoded together: equal numbers of points, box, mask.
+    """Return groups of indices of prompts that can be decoded together.
 
-    Shorter prompts are never padded to longer ones, because the model sees the padding.
+    Prompts of a group have equal numbers of points, and all or none have a box and a mask. No
+    prompt is padded to the length of another, because padding changes the result.
     """
     groups: dict[tuple[int, bool, bool], list[int]] = {}
     for i, prompt in enumerate(prompts):

@@ -54,7 +54,7 @@ def _paint_order(masks: Paintable, overlap: str) -> NDArray[np.intp]:
         "best_on_top": masks.predicted_iou.astype(np.float64),
     }
     height = heights[overlap]
-    # What is painted last wins, so among equals the earlier mask comes last.
+    # The last painted mask wins, so among equals the earlier mask comes last.
     return len(masks) - 1 - np.argsort(height[::-1], kind="stable")
 
 
@@ -97,7 +97,7 @@ def paint_sources(
         visible[i] = np.count_nonzero(labels[a:c, b:d] == i + 1)
     keep = (visible >= max(min_area, 1)) & (visible >= min_visible * drawn)
     if not keep[order].all():
-        # What is left out must not leave a hole in what lies below it.
+        # Masks that are left out must not leave a hole in the masks below them.
         labels, _ = _painted(masks, [i for i in order if keep[i]], fill_holes, drop_specks)
     return labels, np.flatnonzero(keep)
 

@@ -1,4 +1,4 @@
-"""Drawings around and on objects, as what they ask for: boxes, outlines, scribbles."""
+"""Conversion of drawn shapes to prompts: boxes, outlines, scribbles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 
 SCRIBBLE_POINTS = 8
-"""Points that a line or a path becomes."""
+"""Number of points that a line or a path is sampled at."""
 
 SAME_PLACE = 1e-6
-"""Pixels; layers' transforms round, and nobody moves anything by so little."""
+"""Distance in pixels up to which positions are equal; transforms of layers round."""
 
 
 @dataclass
 class ShapePrompt:
-    """Drawings that ask for one object, in one plane.
+    """Points and shapes drawn for one object in one plane.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ShapePrompt:
         row_min, col_min, row_max, col_max through the centres of the outermost pixels; of a
         rectangle, or around an outline.
     outline : ndarray or None
-        (N, 2) polygon of the object's rough place.
+        (N, 2) polygon around the object.
     """
 
     points: list[list[float]] = field(default_factory=list)
@@ -40,17 +40,17 @@ class ShapePrompt:
     outline: NDArray[np.float64] | None = None
 
     def prompt(self, shape: tuple[int, int], region: MaskSet | None = None) -> Prompt:
-        """The prompt for a plane of ``shape``; ``region`` is used if there is no outline."""
+        """Return the prompt for a plane of ``shape``; ``region`` is its mask without an outline."""
         if self.outline is not None:
             filled = MaskSet.from_masks(drawing.polygon2mask(shape, self.outline)[None])
             region = filled if filled.area[0] else region
         return Prompt(self.points, self.signs or None, self.box, region)
 
-    def settle(self, before: Prompt) -> None:
-        """Take over what is where it was before: the points of then come first, in their order.
+    def keep_order_of(self, before: Prompt) -> None:
+        """Put points that the previous prompt has first, in its order, and keep its box if equal.
 
-        Else a scribble would come after the click that adds to it, because it is a shape, and the
-        answer to it would not be refined.
+        Points of a layer come before those of shapes. Without this order, a click that follows a
+        scribble would come first, and the candidate of the scribble would not be refined.
         """
         if self.box is not None and before.box is not None and _near(self.box, before.box):
             self.box = before.box.tolist()
@@ -66,7 +66,7 @@ class ShapePrompt:
         self.signs = [sign for _, sign in (*known, *left)]
 
     def add(self, other: "ShapePrompt") -> None:
-        """Ask for what another one asks, too; its box takes the place of this one's."""
+        """Add the points of another drawing; its box replaces the present one."""
         self.points += other.points
         self.signs += other.signs
         if other.box is not None:
@@ -74,7 +74,7 @@ class ShapePrompt:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is asked."""
+        """True if there is neither a point nor a box."""
         return not self.points and self.box is None
 
 
@@ -83,7 +83,7 @@ def _near(one: Iterable[float], other: Iterable[float]) -> bool:
 
 
 def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which of (N, 2) positions lie in a plane of ``shape``."""
+    """Return a (N,) mask of the (N, 2) positions that lie in a plane of ``shape``."""
     within = (points >= -0.5) & (points <= np.asarray(shape) - 0.5)
     return np.asarray(within.all(axis=1))
 
@@ -91,12 +91,12 @@ def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bo
 def prompts_of_shape(
     kind: str, spots: NDArray[np.float64], sign: int, shape: tuple[int, int]
 ) -> ShapePrompt:
-    """What a shape asks for.
+    """Return the prompt that a napari shape stands for.
 
     Parameters
     ----------
     kind : str
-        A shape type of napari's.
+        Shape type of napari.
     spots : ndarray
         (N, 2) row and column of its vertices.
     sign : int
@@ -120,7 +120,7 @@ def prompts_of_shape(
 
 
 def _along(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points at equal distances along a path, its ends included."""
+    """Return points at equal distances along a path, including its ends."""
     steps = np.linalg.norm(np.diff(vertices, axis=0), axis=1)
     place = np.concatenate([[0], np.cumsum(steps)])
     if place[-1] == 0:
@@ -130,7 +130,7 @@ def _along(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _upright(vertices: NDArray[np.float64]) -> bool:
-    """Whether four corners are those of a box along the axes."""
+    """Return True if four corners are those of a box along the axes."""
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     slack = 1e-6 * max(float((high - low).max()), 1)
     near = (np.abs(vertices - low) < slack) | (np.abs(vertices - high) < slack)
@@ -138,7 +138,7 @@ def _upright(vertices: NDArray[np.float64]) -> bool:
 
 
 def ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Polygon of the ellipse in a (perhaps rotated) rectangle of four corners."""
+    """Return the polygon of the ellipse in a rectangle of four corners, rotated or not."""
     middle = corners.mean(axis=0)
     one, other = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
@@ -151,10 +151,10 @@ SIGN_WORDS = NEGATIVE_WORDS | {"positive", "+", "1", "1.0", "true", "", "nan"}
 
 
 def sign_of(word: object) -> int:
-    """1 if a word says that a point is on its object, 0 if it says that it is off it."""
+    """Return 1 if a word marks a point as on its object, 0 if as off it."""
     return int(str(word).strip().lower() not in NEGATIVE_WORDS)
 
 
 def are_signs(words: Iterable[object]) -> bool:
-    """True if all entries of a column say on or off; numbers from 0 or 1 on are ids of objects."""
+    """Return True if all entries of a column are signs, and not ids of objects."""
     return {str(word).strip().lower() for word in words} <= SIGN_WORDS

@@ -24,7 +24,7 @@ TIMES = {
 
 
 def convert(value: float, unit: str, other: str) -> float | None:
-    """A length or time in another unit; None if the two do not measure the same.
+    """Convert a length or time to another unit; None if the two do not measure the same.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def convert(value: float, unit: str, other: str) -> float | None:
 
 
 def larger(unit: str, other: str) -> str:
-    """The larger one of two units; the first one where that means nothing.
+    """Return the larger of two units; the first one if they do not compare.
 
     Examples
     --------

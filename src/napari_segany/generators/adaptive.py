@@ -48,7 +48,7 @@ def found_small(found: MaskSet, points: NDArray[np.float64], area: int) -> NDArr
 
 def select_points(
     features_at: Callable[[NDArray[np.float64]], NDArray[np.float32]],
-    asked: NDArray[np.float64],
+    prompted: NDArray[np.float64],
     found: NDArray[np.bool_],
     rest: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
@@ -58,7 +58,7 @@ def select_points(
     ----------
     features_at : callable
         Returns the (P, C) embedding at (P, 2) points.
-    asked, rest : ndarray
+    prompted, rest : ndarray
         (A, 2) and (R, 2) points that have, and have not been prompted.
     found : ndarray
         (A,) boolean, true for points that found something small.
@@ -68,14 +68,14 @@ def select_points(
     ndarray
         (R,) boolean.
     """
-    if len(asked) < NEIGHBOURS or not len(rest):
+    if len(prompted) < NEIGHBOURS or not len(rest):
         return np.ones(len(rest), bool)
-    features = features_at(np.concatenate([asked, rest])).astype(np.float64)
-    # What all of the plane has in common says nothing.
+    features = features_at(np.concatenate([prompted, rest])).astype(np.float64)
+    # The mean, which all of the plane shares, tells no points apart.
     features -= features.mean(axis=0)
     features /= np.linalg.norm(features, axis=1, keepdims=True) + 1e-9
     # Rounded, so that the last bits, which differ from processor to processor, order nothing.
-    alike = np.round(features[len(asked) :] @ features[: len(asked)].T, 9)
+    alike = np.round(features[len(prompted) :] @ features[: len(prompted)].T, 9)
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :NEIGHBOURS]
     return np.asarray(found[nearest].any(axis=1))
 

@@ -85,12 +85,12 @@ class Candidates:
         return replace(self, params=params).select()
 
     def _check_stored(self, params: AutomaticParams) -> None:
-        for name, asked, kept in (
+        for name, wanted, kept in (
             ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou),
             ("stability_score_thresh", params.stability_floor, self.stored.stability),
         ):
-            if asked < kept and not math.isclose(asked, kept, rel_tol=SAME):
-                raise _too_loose(f"{name} {max(asked, 0):.6g} is below {kept:.6g}")
+            if wanted < kept and not math.isclose(wanted, kept, rel_tol=SAME):
+                raise _too_loose(f"{name} {max(wanted, 0):.6g} is below {kept:.6g}")
         # Fractions of other last digits can mean the same pixels.
         area, most = params.largest(self._pixels), int(self.stored.max_area * self._pixels)
         if area > most:
@@ -116,7 +116,7 @@ class Candidates:
         chosen = np.flatnonzero(passing)
         if params.min_solidity > 0:
             chosen = chosen[self.solidities.of(chosen) >= params.min_solidity]
-        # Crops were asked one after another, so their candidates lie together.
+        # Crops were searched one after another, so their candidates lie together.
         borders = 1 + np.flatnonzero((np.diff(masks.crop_boxes[chosen], axis=0) != 0).any(axis=1))
         crops = np.split(chosen, borders)
         kept = [
@@ -130,7 +130,7 @@ class Candidates:
         found = replace(masks[chosen], candidate=chosen.astype(np.int64))
         if params.min_mask_region_area > 0:
             found = _clean_regions(found, params)
-        # Without thresholds a mask can be empty; nobody wants those.
+        # Without thresholds a mask can be empty.
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
         return found[keep].with_candidates(self)
 

@@ -132,9 +132,9 @@ class CropPrompter:
     def _groups(self, points: NDArray[np.float64]) -> Generator[FoundCandidates]:
         yield from self.embedded.predict_points(points, self.at_once, self.screen, self._draw_group)
 
-    def _draw_group(self, answers: PointCandidates) -> FoundCandidates:
+    def _draw_group(self, candidates: PointCandidates) -> FoundCandidates:
         drawn = draw(
-            answers.logits,
+            candidates.logits,
             self.embedded.frame,
             self.screen.offset,
             self.screen.stability,
@@ -145,14 +145,16 @@ class CropPrompter:
             self.shape,
             drawn.masks,
             [(row + box[0], col + box[1]) for row, col in drawn.origins],
-            predicted_iou=answers.predicted_iou.cpu().numpy()[drawn.kept],
+            predicted_iou=candidates.predicted_iou.cpu().numpy()[drawn.kept],
             stability_score=drawn.stability_score,
-            points=answers.points[drawn.kept] + np.array(box[:2]),
+            points=candidates.points[drawn.kept] + np.array(box[:2]),
             crop_box=box,
         )
-        estimate = answers.estimate[drawn.kept].and_stability(drawn.stability_at_most)
+        estimate = candidates.estimate[drawn.kept].and_stability(drawn.stability_at_most)
         whole = ~_touches_crop_only(masks.inclusive_boxes, box, self.shape)
-        return FoundCandidates(replace(masks[whole], prompts_asked=answers.asked), estimate[whole])
+        return FoundCandidates(
+            replace(masks[whole], prompts_asked=candidates.prompted), estimate[whole]
+        )
 
 
 def _touches_crop_only(

@@ -1,4 +1,4 @@
-"""Named ways of finding everything, for those who do not want to think about each parameter."""
+"""Named sets of parameters for common images."""
 
 from types import MappingProxyType
 
@@ -15,8 +15,8 @@ PRESETS: MappingProxyType[str, AutomaticParams] = MappingProxyType(
         ),
     }
 )
-"""The thresholds of each are the model's own.
+"""Presets by name; their thresholds are the model's own.
 
-The last is how the masks of SA-1B were found, with 32 points a side, and 16 and 8 in 2 x 2 and
-4 x 4 crops (Kirillov et al., "Segment Anything", 2023, appendix B).
+The last has the grids with which the masks of SA-1B were found: 32 points per side, and 16 and 8 in
+2 x 2 and 4 x 4 crops (Kirillov et al., "Segment Anything", 2023, appendix B).
 """

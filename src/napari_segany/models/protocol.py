@@ -35,7 +35,7 @@ class PointCandidates:
 
     Attributes
     ----------
-    asked : int
+    prompted : int
         Number of points in the group.
     points : ndarray
         (K, 2) row, column in the crop of the point that each candidate answers.
@@ -47,18 +47,18 @@ class PointCandidates:
         (K, m, m) float32.
     """
 
-    asked: int
+    prompted: int
     points: NDArray[np.float64]
     predicted_iou: Tensor
     estimate: SparseEstimate
     logits: Tensor
 
     @classmethod
-    def nothing(cls, asked: int, side: int, device: torch.device) -> "PointCandidates":
-        """Return an empty group: no candidate for ``asked`` points."""
+    def nothing(cls, prompted: int, side: int, device: torch.device) -> "PointCandidates":
+        """Return an empty group: no candidate for ``prompted`` points."""
         none = torch.zeros(0, device=device)
         return cls(
-            asked, np.zeros((0, 2)), none, SparseEstimate.nothing(0), none.view(0, side, side)
+            prompted, np.zeros((0, 2)), none, SparseEstimate.nothing(0), none.view(0, side, side)
         )
 
 

@@ -1,6 +1,6 @@
-"""One interactive job: objects with prompts, candidates, commits, undo; no Qt, no napari.
+"""Interactive segmentation: objects with prompts, candidates, commits and undo; no Qt, no napari.
 
-``Session`` is all that most scripts need::
+Most scripts need only ``Session``::
 
     session = Session(ArraySource(image), model)
     session.add_point(120, 88)

@@ -1,4 +1,4 @@
-"""The session that was begun last, for a console."""
+"""The active session: the one that a widget began last, for use in a console."""
 
 import weakref
 
@@ -8,11 +8,11 @@ _last: "weakref.ref[Session] | None" = None
 
 
 def remember(session: Session) -> None:
-    """Make a session the current one; it is not kept alive by that."""
+    """Make a session the current one; only a weak reference is kept."""
     global _last
     _last = weakref.ref(session)
 
 
 def current_session() -> Session | None:
-    """The session that a widget began last, None if there is none any more."""
+    """Return the session that a widget began last; None if it no longer exists."""
     return None if _last is None else _last()

@@ -1,7 +1,9 @@
-"""The states of a session in time, and the labels and the journal that follow them."""
+"""The states of a session over time; labels and journal follow them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+
+from psygnal import Signal
 
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.session.journal import Journal, SavedSession
@@ -12,7 +14,7 @@ UNDO_STEPS = 1000
 
 
 class History:
-    """Goes from state to state, forward and back; labels and journal go along.
+    """Undo and redo of session states; labels and journal are kept in step.
 
     Parameters
     ----------
@@ -21,252 +23,295 @@ class History:
 
     Attributes
     ----------
+    changed : Signal
+        Emitted after every step, with the state before and the state after.
+    trouble : Signal
+        Emitted once if the journal cannot be written any more, with the reason.
     state : State
-        The present one.
+        The present state.
     steps : list of tuple
-        All that happened to the labels, in order.
+        All steps that wrote the present labels, in order.
     former : list of list
-        The same for labels that were written into before, and left as they were.
-    trouble : str
-        Why the journal could not be written; empty while it can.
+        The steps of labels that were written into before and left as they were.
     """
+
+    changed = Signal(State, State)
+    trouble = Signal(str)
 
     def __init__(self, target: LabelsTarget) -> None:
         self.state = State()
         self.steps: list[Step] = []
         self.former: list[list[Step]] = []
-        self.trouble = ""
+        self._journal_error = ""
+        self._is_error_reported = False
         self._writing = False
-        # Where an undo or redo began that is on its way.
-        self._left: State | None = None
-        self._ledger = LabelCompositor(target)
+        # The state that an undo or redo in several parts began in.
+        self._origin: State | None = None
+        self._compositor = LabelCompositor(target)
         self._journal: Journal | None = None
         self._past: list[State] = []
         self._future: list[State] = []
 
     @property
     def target(self) -> LabelsTarget:
-        """Labels that committed objects are written into."""
-        return self._ledger.target
+        """The labels that committed objects are written into."""
+        return self._compositor.target
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to undo."""
+        """True if there is a step to undo."""
         return bool(self._past)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is a step to redo."""
+        """True if there is a step to redo."""
         return bool(self._future)
 
     def advance(self, state: State, join: bool = False) -> None:
-        """Take a new step; with ``join`` the step before and this one are undone together."""
+        """Take a new step; with ``join`` one undo reverts it and the step before."""
         before = self.state
         self._go_to(state)
         if not (join and self._past):
             self._past = [*self._past[-UNDO_STEPS + 1 :], before]
         self._future.clear()
+        self._emit_changed(before)
 
-    def undo(self, at_most: int | None = None) -> None:
-        """Go back one step; if more objects than ``at_most`` change, only part of the way."""
-        self._travel(self._past, self._future, at_most)
+    def undo(self, at_most: int | None = None) -> bool:
+        """Undo one step, or a part of it that changes ``at_most`` objects; False without one."""
+        return self._travel(self._past, self._future, at_most)
 
-    def redo(self, at_most: int | None = None) -> None:
-        """Go forward to where undoing came from, or part of the way."""
-        self._travel(self._future, self._past, at_most)
+    def redo(self, at_most: int | None = None) -> bool:
+        """Redo the step that was undone last, or a part of it; False without one."""
+        return self._travel(self._future, self._past, at_most)
 
     @property
     def is_between_steps(self) -> bool:
-        """Whether the last undo or redo went part of its way only."""
-        return self._left is not None
+        """True if the last undo or redo was done in part."""
+        return self._origin is not None
 
-    def _travel(self, there: list[State], behind: list[State], at_most: int | None) -> None:
-        left, self._left = self._left or self.state, None
-        part = nearer(self.state, there[-1], at_most)
+    def _travel(self, ahead: list[State], behind: list[State], at_most: int | None) -> bool:
+        """Go to the last state of a list, or a part of the way, and remember the way back."""
+        if not ahead:
+            return False
+        before = self.state
+        origin, self._origin = self._origin or before, None
+        part = state_towards(before, ahead[-1], at_most)
         self._go_to(part)
-        if part is there[-1]:
-            behind.append(left)
-            there.pop()
+        if part is ahead[-1]:
+            behind.append(origin)
+            ahead.pop()
         else:
-            self._left = left
+            self._origin = origin
+        self._emit_changed(before)
+        return True
 
     def drop_lost(self) -> list[int]:
-        """Follow others who took objects out of the labels; the numbers of these objects.
+        """Find objects that were removed from the labels from outside; return their numbers.
 
-        What was undone is open again. What was painted over is given up, so that no later commit
-        writes it over what somebody painted.
+        Objects whose pixels were reverted are open again. Objects that were painted over are
+        deleted, so that no later commit writes over the paint.
         """
-        # While labels are written they may look as if others had taken something out.
-        lost = {} if self._writing else self._ledger.lost()
-        if lost:
-            state = self.state
+        # While labels are being written, objects may seem to be missing.
+        missing = {} if self._writing else self._compositor.missing()
+        if missing:
+            before = state = self.state
             steps: list[Step] = []
-            for number, how in lost.items():
+            for number, loss in missing.items():
                 each = state.objects[number]
-                # Nothing is left to take back, but it is written down that it is gone.
-                self._ledger.take(number)
+                # No pixel is left to revert, but the removal is recorded.
+                self._compositor.remove(number)
                 steps.append(("take", each))
-                if how == "undone":
+                if loss == "undone":
                     state = state.with_objects(replace(each, commit=None))
                 else:
                     state = state.without({number})
             self._past = [*self._past[-UNDO_STEPS + 1 :], self.state]
             self._future.clear()
-            self._arrive(state, steps)
-        return list(lost)
+            self._set_state(state, steps)
+            self._emit_changed(before)
+        return list(missing)
 
     def area(self, number: int) -> int:
-        """Pixels of a committed object in the labels that no other object lies over."""
-        return self._ledger.area(number)
+        """Return the number of visible pixels of a committed object."""
+        return self._compositor.area(number)
 
-    def without_pixels(self, numbers: Iterable[int]) -> list[int]:
-        """Which of some committed objects have not a single pixel in the labels."""
-        return [n for n in numbers if n in self._ledger and self._ledger.is_empty(n)]
+    def commit(
+        self, committed: Mapping[int, SegmentedObject], join: bool = False
+    ) -> dict[int, SegmentedObject]:
+        """Write committed objects; return those that have a pixel of their own, by number.
 
-    def move_to(self, target: LabelsTarget, reopen: bool = False) -> None:
-        """Write into other labels from now on; there is no way back beyond a commit.
-
-        What is committed stays where it is and is done with, or, with ``reopen``, is open again.
+        The others are open again, as they were before.
         """
-        come = self.state.objects.values() if reopen else self.state.open
-        left = State({each.id: replace(each, commit=None) for each in come}, self.state.active)
-        if self._ledger.objects and not reopen:
+        done = dict(committed)
+        if done:
+            before, state = self.state.objects, self.state.with_objects(*done.values())
+            active = None if state.active in done else state.active
+            self.advance(replace(state, active=active), join)
+            written = [n for n in done if n in self._compositor]
+            if empty := [n for n in written if self._compositor.is_empty(n)]:
+                back = [replace(done.pop(n), label=before[n].label, commit=None) for n in empty]
+                self.advance(self.state.with_objects(*back), join=True)
+        return done
+
+    def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
+        """Write into other labels from now on; no commit before can be undone.
+
+        Committed objects stay in the labels before and leave the state; with ``reopen`` they are
+        open again.
+        """
+        before = self.state
+        kept = before.objects.values() if reopen else before.open
+        state = State({each.id: replace(each, commit=None) for each in kept}, before.active)
+        if self._compositor.objects and not reopen:
             self.former.append(self.steps)
-        self._ledger, self.steps = LabelCompositor(target), []
-        if any(state.committed for state in (self.state, *self._past, *self._future)):
+        self._compositor, self.steps = LabelCompositor(target), []
+        if any(each.committed for each in (before, *self._past, *self._future)):
             self._past.clear()
             self._future.clear()
-        self._arrive(left, [])
+        self._set_state(state, [])
+        self._emit_changed(before)
 
-    def restore(self, story: SavedSession) -> None:
-        """Take up what a journal tells. The labels are written anew.
+    def check_unused(self) -> None:
+        """Raise InputError if any step was taken."""
+        if self.is_begun:
+            raise InputError("Only a session in which nothing has happened can be restored into.")
+
+    def restore(self, saved: SavedSession) -> None:
+        """Restore the state that a journal recorded, and write the labels anew.
 
         Raises
         ------
         InputError
-            If something has happened here already.
+            If any step was taken already.
         """
-        if self.is_begun:
-            raise InputError("Only a session in which nothing has happened can be restored into.")
+        self.check_unused()
+        before = self.state
         self._writing = True
         try:
-            with self._ledger.target.together():
-                self._ledger = written(self._ledger.target, story.steps)
-                self.steps = list(story.steps)
-                state = _settled(story.state, self._ledger.objects)
+            with self.target.together():
+                self._compositor = write_steps(self.target, saved.steps)
+                self.steps = list(saved.steps)
+                state = _with_known_pixels(saved.state, self._compositor.objects)
                 self.state = self._write_labels(state, self.steps)
         finally:
             self._writing = False
-        self.former = list(story.former)
-        self._tell_all()
+        self.former = list(saved.former)
+        self._record_all()
+        self._emit_changed(before)
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything has happened, undone or not."""
+        """True if any step was taken, undone or not."""
         return bool(self.state.objects or self.steps or self.former or self._past or self._future)
 
     def begin_journal(self, journal: Journal) -> Journal:
-        """Write down all that has happened, and from now on every step; a journal before ends."""
+        """Record all steps so far, and every further one; close the journal before."""
         before, self._journal = self._journal, journal
-        self._tell_all()
+        self._record_all()
         if before is not None:
             before.close()
         return journal
 
-    def _tell_all(self) -> None:
-        """Write down how all labels came about, and the present state."""
+    def _record_all(self) -> None:
+        """Record the steps of all labels, and the present state."""
         for steps in self.former:
-            self._tell(steps, State())
-        self._tell(self.steps, self.state)
+            self._record_labels(steps, State())
+        self._record_labels(self.steps, self.state)
 
-    def _tell(self, steps: list[Step], state: State) -> None:
-        """Write down how labels came about, and in which state they were left."""
-        told: dict[int, SegmentedObject] = {}
+    def _record_labels(self, steps: list[Step], state: State) -> None:
+        """Record the steps of some labels, and the state that they were left in."""
+        recorded: dict[int, SegmentedObject] = {}
         for what, each in steps:
             if what == "put":
-                told[each.id] = each
-                self._write(State(), State({each.id: each}), [("put", each)])
+                recorded[each.id] = each
+                self._record(State(), State({each.id: each}), [("put", each)])
             else:
-                self._write(State(), State(), [("take", each)])
-        if told or state.objects:
-            self._write(State(told), state, [])
+                self._record(State(), State(), [("take", each)])
+        if recorded or state.objects:
+            self._record(State(recorded), state, [])
 
     def close(self) -> None:
-        """End the journal properly."""
+        """Close the journal."""
         if self._journal is not None:
             self._journal.close()
 
     def _go_to(self, state: State) -> None:
-        """Make the labels those of another state; if that fails, all stays as it was."""
+        """Bring the labels to another state; on an error, they and the state stay as they were."""
         steps: list[Step] = []
         self._writing = True
         try:
-            with self._ledger.target.together():
+            with self.target.together():
                 state = self._write_labels(state, steps)
         finally:
             self._writing = False
-        self._arrive(state, steps)
+        self._set_state(state, steps)
 
     def _write_labels(self, state: State, steps: list[Step]) -> State:
-        """Take out and put in what another state asks for; on an error all of it is reversed.
+        """Remove and add objects until the labels show another state; on an error, revert it all.
 
         Returns
         -------
         State
-            The state, whose commits know what they wrote.
+            The state, whose commits know the pixels that they wrote.
         """
         begun = len(steps)
         try:
-            for each in reversed(in_order(self._ledger.objects)):
+            for each in reversed(in_commit_order(self._compositor.objects)):
                 other = state.objects.get(each.id)
                 if other is None or other.commit is not each.commit:
-                    self._ledger.take(each.id)
+                    self._compositor.remove(each.id)
                     steps.append(("take", each))
-            for each in in_order(state.objects.values()):
-                if each.id in self._ledger:
+            for each in in_commit_order(state.objects.values()):
+                if each.id in self._compositor:
                     continue
-                put = self._ledger.put(each)
+                put = self._compositor.add(each)
                 # At once, because the next one may fail.
                 steps.append(("put", put))
         except Exception:
             for what, each in reversed(steps[begun:]):
                 if what == "put":
-                    self._ledger.take(each.id)
+                    self._compositor.remove(each.id)
                 else:
-                    self._ledger.put(each)
+                    self._compositor.add(each)
             raise
-        return _settled(state, [each for what, each in steps[begun:] if what == "put"])
+        return _with_known_pixels(state, [each for what, each in steps[begun:] if what == "put"])
 
-    def _arrive(self, state: State, steps: list[Step]) -> None:
-        self._left = None
+    def _set_state(self, state: State, steps: list[Step]) -> None:
+        self._origin = None
         before, self.state = self.state, state
         self.steps += steps
-        self._write(before, state, steps)
+        self._record(before, state, steps)
 
-    def _write(self, before: State, after: State, steps: list[Step]) -> None:
-        """Write down a step. A journal that cannot be written stops nobody from working."""
-        if self._journal is not None and not self.trouble:
+    def _record(self, before: State, after: State, steps: list[Step]) -> None:
+        """Record a step. An error of the journal does not stop the session."""
+        if self._journal is not None and not self._journal_error:
             try:
                 self._journal.record(before, after, steps)
             except SeganyError as error:
-                self.trouble = str(error)
+                self._journal_error = str(error)
+
+    def _emit_changed(self, before: State) -> None:
+        if self._journal_error and not self._is_error_reported:
+            self._is_error_reported = True
+            self.trouble.emit(self._journal_error)
+        self.changed.emit(before, self.state)
 
 
-def written(target: LabelsTarget, steps: Iterable[Step]) -> LabelCompositor:
-    """Do to labels what was done to others."""
-    ledger = LabelCompositor(target)
+def write_steps(target: LabelsTarget, steps: Iterable[Step]) -> LabelCompositor:
+    """Repeat steps of other labels on these."""
+    compositor = LabelCompositor(target)
     with target.together():
         for what, each in steps:
             if what == "put":
-                ledger.put(each)
+                compositor.add(each)
             else:
-                ledger.take(each.id)
-    return ledger
+                compositor.remove(each.id)
+    return compositor
 
 
-def _settled(state: State, put: Iterable[SegmentedObject]) -> State:
-    """A state whose commits know what they wrote, from objects that were put into labels."""
-    known = {each.id: each for each in put}
+def _with_known_pixels(state: State, added: Iterable[SegmentedObject]) -> State:
+    """Return the state with commits that know their pixels, from objects added to labels."""
+    known = {each.id: each for each in added}
     found = [
         now
         for each in state.committed
@@ -279,8 +324,8 @@ def _order(each: SegmentedObject) -> int | None:
     return None if each.commit is None else each.commit.order
 
 
-def nearer(state: State, target: State, at_most: int | None) -> State:
-    """The target, or a state on the way to it that differs in at most so many objects."""
+def state_towards(state: State, target: State, at_most: int | None) -> State:
+    """Return the target, or a state between that differs in at most so many objects."""
     numbers = {**state.objects, **target.objects}
     different = [n for n in numbers if state.objects.get(n) is not target.objects.get(n)]
     if at_most is None or len(different) <= at_most:
@@ -293,7 +338,7 @@ def nearer(state: State, target: State, at_most: int | None) -> State:
     return State(dict(sorted(objects.items())))
 
 
-def in_order(objects: Iterable[SegmentedObject]) -> list[SegmentedObject]:
-    """The committed ones among some objects, in the order of their commits."""
+def in_commit_order(objects: Iterable[SegmentedObject]) -> list[SegmentedObject]:
+    """Return the committed ones among some objects, in the order of their commits."""
     done = [(each.commit.order, each) for each in objects if each.commit is not None]
     return [each for _, each in sorted(done, key=lambda pair: pair[0])]

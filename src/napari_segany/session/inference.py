@@ -1,4 +1,4 @@
-"""Asking the model about objects of a session, in whatever thread, and what it answered."""
+"""Model inference for the objects of a session, and caches of its results."""
 
 import threading
 from collections import OrderedDict
@@ -17,20 +17,20 @@ from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
-ANSWERS_KEPT = 200
-"""Candidates of so many prompts are remembered, so that undoing needs no model."""
+CANDIDATES_KEPT = 200
+"""Prompts whose candidates stay cached, so that undo needs no model."""
 
 LOGITS_KEPT = 100
-"""Masks whose logits are remembered, a quarter of a megabyte each."""
+"""Masks whose logits stay cached, a quarter of a megabyte each."""
 
-ASKED_AT_ONCE = 64
-"""Objects whose masks are computed before their logits are let go, which bounds memory."""
+BATCH = 64
+"""Objects whose masks are computed before their logits are released, which bounds memory."""
 
 
 class LogitsCache:
-    """Low-resolution logits of the latest answers, which further prompts refine.
+    """Low-resolution logits of the latest candidates, which further prompts refine.
 
-    Safe to use from any thread. What is forgotten is computed again from the prompts, to the same
+    Safe to use from any thread. Evicted logits are computed again from the prompts, to the same
     bytes.
     """
 
@@ -38,11 +38,11 @@ class LogitsCache:
         self._known: OrderedDict[tuple[Plane, PromptHistory], NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(
-        self, plane: Plane, prompt: Prompt, before: PromptHistory | None, found: MaskSet
+    def add(
+        self, plane: Plane, prompt: Prompt, before: PromptHistory | None, candidates: MaskSet
     ) -> None:
-        """Remember those of every candidate."""
-        every = found.low_res_logits
+        """Store the logits of every candidate of a prompt."""
+        every = candidates.low_res_logits
         if every is None:
             return
         with self._lock:
@@ -51,25 +51,31 @@ class LogitsCache:
             while len(self._known) > LOGITS_KEPT:
                 self._known.popitem(last=False)
 
-    def get(self, plane: Plane, earlier: PromptHistory) -> NDArray[np.float32] | None:
-        """(m, m) logits, None if they are not known any more."""
+    def get(self, plane: Plane, history: PromptHistory) -> NDArray[np.float32] | None:
+        """Return (m, m) logits of a chosen candidate, None if they are not cached."""
         with self._lock:
-            return self._known.get((plane, earlier))
+            return self._known.get((plane, history))
 
 
 class Predictor:
-    """Embeds planes of an image and asks a model about them; safe to use from any thread.
+    """Embeds planes of an image and predicts masks for prompts; safe to use from any thread.
 
     Parameters
     ----------
     source : ImageSource
         The image.
-    model : PromptableModel
-        Who is asked.
-    embeddings : EmbeddingCache
-        Of this image.
+        model : PromptableModel
+        The model.
+        embeddings : EmbeddingCache
+        Embeddings of this image.
     logits : LogitsCache, optional
-        Of this image and model.
+        Logits of this image and model.
+
+    Attributes
+    ----------
+    identity : tuple of str
+        Name of the model, sha256 of its weights and precision: all that candidates depend on
+        beside image and prompt.
     """
 
     def __init__(
@@ -80,7 +86,6 @@ class Predictor:
         logits: LogitsCache | None = None,
     ) -> None:
         self.source, self.model, self.embeddings = source, model, embeddings
-        # What an answer depends on beside image and prompt.
         self.identity = model.weights.id, model.weights.sha256, model.precision
         self.logits = logits or LogitsCache()
 
@@ -88,7 +93,7 @@ class Predictor:
         return plane, self.model.weights.sha256, self.model.precision
 
     def embedding(self, plane: Plane, should_stop: ShouldStop | None = None) -> Embedding:
-        """The embedding of a plane, computed unless it is remembered."""
+        """Return the embedding of a plane; compute it unless it is cached."""
         found = self.embeddings.get(self._key(plane))
         if found is None:
             pixels = self.source.read(plane)
@@ -97,80 +102,84 @@ class Predictor:
         return found
 
     def is_embedded(self, plane: Plane) -> bool:
-        """Whether a plane's embedding is remembered."""
+        """Return True if the embedding of a plane is cached."""
         return self._key(plane) in self.embeddings
+
+    def uses(self, model: PromptableModel | None, embeddings: EmbeddingCache) -> bool:
+        """Return True if the predictor works with this model and this cache of embeddings."""
+        return self.model is model and self.embeddings is embeddings
 
     def candidates(
         self,
         plane: Plane,
-        asked: Sequence[tuple[Prompt, PromptHistory | None]],
+        prompts: Sequence[tuple[Prompt, PromptHistory | None]],
         should_stop: ShouldStop | None = None,
     ) -> list[MaskSet]:
-        """Candidates for each prompt and what it refines, best first.
+        """Predict candidates for each prompt and the prompt history that it refines, best first.
 
-        How many are asked at once changes no bit.
+        The number of prompts that are predicted together changes no bit of the result.
         """
         embedding = self.embedding(plane, should_stop)
         found: list[MaskSet] = []
-        for start in range(0, len(asked), ASKED_AT_ONCE):
+        for start in range(0, len(prompts), BATCH):
             check(should_stop)
-            some = asked[start : start + ASKED_AT_ONCE]
-            prompts = [self._refining(plane, *each, should_stop) for each in some]
-            sets = self.model.predict(embedding, prompts, should_stop=should_stop)
-            for (prompt, before), each in zip(some, sets, strict=True):
-                self.logits.put(plane, prompt, before, each)
-                found.append(each.without_logits())
+            batch = prompts[start : start + BATCH]
+            refining = [self._with_logits(plane, *each, should_stop) for each in batch]
+            sets = self.model.predict(embedding, refining, should_stop=should_stop)
+            for (prompt, before), candidates in zip(batch, sets, strict=True):
+                self.logits.add(plane, prompt, before, candidates)
+                found.append(candidates.without_logits())
         return found
 
-    def _refining(
+    def _with_logits(
         self,
         plane: Plane,
         prompt: Prompt,
-        before: PromptHistory | None,
+        history: PromptHistory | None,
         should_stop: ShouldStop | None,
     ) -> Prompt:
-        """A prompt with the logits that it refines."""
-        if before is None:
+        """Return the prompt with the logits that it refines."""
+        if history is None:
             return prompt
-        logits = self.logits.get(plane, before)
+        logits = self.logits.get(plane, history)
         if logits is None:
             embedding = self.embedding(plane, should_stop)
-            asked = self._refining(plane, before.prompt, before.before, should_stop)
-            (found,) = self.model.predict(embedding, [asked], should_stop=should_stop)
-            self.logits.put(plane, before.prompt, before.before, found)
-            all_logits = found.low_res_logits
-            if all_logits is None or not before.choice < len(all_logits):
-                raise InputError(f"{before.prompt!r} has no candidate {before.choice}.")
-            logits = all_logits[before.choice]
+            previous = self._with_logits(plane, history.prompt, history.before, should_stop)
+            (candidates,) = self.model.predict(embedding, [previous], should_stop=should_stop)
+            self.logits.add(plane, history.prompt, history.before, candidates)
+            all_logits = candidates.low_res_logits
+            if all_logits is None or not history.choice < len(all_logits):
+                raise InputError(f"{history.prompt!r} has no candidate {history.choice}.")
+            logits = all_logits[history.choice]
         return Prompt(prompt.points, prompt.labels, prompt.box, mask_logits=logits)
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a model is to be asked about some objects of one plane.
+    """Objects of one plane that have no candidates yet, with the predictor for them.
 
     Attributes
     ----------
     plane : tuple
         The plane.
     objects : tuple of SegmentedObject
-        As they were when the question arose.
-    asker : Predictor
-        Who asks.
+        The objects at the moment of the request.
+    predictor : Predictor
+        Predicts their candidates.
     """
 
     plane: Plane
     objects: tuple[SegmentedObject, ...]
-    asker: Predictor
+    predictor: Predictor
 
-    def ask(self, should_stop: ShouldStop | None = None) -> list[MaskSet]:
-        """The candidates of each object. Any thread may call this."""
-        asked = [(each.prompt, each.before) for each in self.objects]
-        return self.asker.candidates(self.plane, asked, should_stop)
+    def predict(self, should_stop: ShouldStop | None = None) -> list[MaskSet]:
+        """Return the candidates of each object. Any thread may call this method."""
+        prompts = [(each.prompt, each.before) for each in self.objects]
+        return self.predictor.candidates(self.plane, prompts, should_stop)
 
 
 class CandidateCache:
-    """Candidates by plane and prompt; those of long ago are forgotten."""
+    """Candidates by plane and prompt; the oldest are evicted."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[Plane, PromptHistory], MaskSet] = OrderedDict()
@@ -179,36 +188,95 @@ class CandidateCache:
     def _key(each: SegmentedObject) -> tuple[Plane, PromptHistory]:
         return each.plane, PromptHistory(each.prompt, 0, each.before)
 
-    def of(self, each: SegmentedObject) -> MaskSet | None:
-        """Candidates for what an object is asked for with, None if not known."""
+    def get(self, each: SegmentedObject) -> MaskSet | None:
+        """Return the candidates for the prompt of an object, None if they are not known."""
         return self._known.get(self._key(each))
 
-    def missing(self, state: State, asker: Predictor) -> list[Request]:
-        """What has to be asked, plane by plane, so that all open objects have candidates."""
+    def missing(self, state: State) -> dict[Plane, list[SegmentedObject]]:
+        """Return the open objects without candidates, by plane."""
         by_plane: dict[Plane, list[SegmentedObject]] = {}
         for each in state.open:
-            if self.of(each) is None:
+            if self.get(each) is None:
                 by_plane.setdefault(each.plane, []).append(each)
-        return [Request(plane, tuple(some), asker) for plane, some in by_plane.items()]
+        return by_plane
 
-    def take(self, question: Request, sets: Sequence[MaskSet], state: State) -> tuple[int, ...]:
-        """Remember answers; the numbers of objects that still ask just that."""
+    def add(self, request: Request, sets: Sequence[MaskSet], state: State) -> tuple[int, ...]:
+        """Store candidates; return the numbers of objects that still have the same prompt."""
         known = []
-        for asked, found in zip(question.objects, sets, strict=True):
-            self._known[self._key(asked)] = found
-            each = state.objects.get(asked.id)
-            if each is not None and self._key(each) == self._key(asked):
-                known.append(asked.id)
-        limit = max(ANSWERS_KEPT, 2 * len(state.open))
+        for requested, candidates in zip(request.objects, sets, strict=True):
+            self._known[self._key(requested)] = candidates
+            each = state.objects.get(requested.id)
+            if each is not None and self._key(each) == self._key(requested):
+                known.append(requested.id)
+        limit = max(CANDIDATES_KEPT, 2 * len(state.open))
         while len(self._known) > limit:
             self._known.popitem(last=False)
         return tuple(known)
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._known.clear()
 
+class Inference:
+    """The model of a session with its caches: embeddings, logits and candidates of one image.
 
-def no_model() -> InputError:
-    """What is said when there is none."""
-    return InputError("There is no model yet; set session.model = load_model().")
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    model : PromptableModel, optional
+        The model; can be set later.
+    embeddings : EmbeddingCache, optional
+        Embeddings of the image's planes.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        model: PromptableModel | None = None,
+        embeddings: EmbeddingCache | None = None,
+    ) -> None:
+        self.source, self.model = source, model
+        # An empty cache is false.
+        self.embeddings = EmbeddingCache() if embeddings is None else embeddings
+        self._candidates, self._logits = CandidateCache(), LogitsCache()
+
+    @property
+    def predictor(self) -> Predictor:
+        """A predictor for the present image and model; InputError if there is no model."""
+        if self.model is None:
+            raise InputError("There is no model yet; set session.model = load_model().")
+        return Predictor(self.source, self.model, self.embeddings, self._logits)
+
+    def is_embedded(self, plane: Plane) -> bool:
+        """Return True if there is a model and the embedding of a plane is cached."""
+        return self.model is not None and self.predictor.is_embedded(plane)
+
+    def clear(self, source: ImageSource | None = None) -> None:
+        """Clear embeddings, logits and candidates; from now on read the image from ``source``."""
+        self.source = self.source if source is None else source
+        # A new cache: an embedding that is being computed still goes into the old one.
+        self.embeddings = EmbeddingCache(self.embeddings.max_bytes)
+        self._candidates, self._logits = CandidateCache(), LogitsCache()
+
+    def candidates(self, each: SegmentedObject) -> MaskSet | None:
+        """Return the candidates of an object, best first; None if they are not known."""
+        return self._candidates.get(each)
+
+    def requests(self, state: State) -> list[Request]:
+        """Return a request for each plane with open objects that have no candidates."""
+        predictor = self.predictor
+        missing = self._candidates.missing(state)
+        return [Request(plane, tuple(some), predictor) for plane, some in missing.items()]
+
+    def add_candidates(
+        self, request: Request, sets: Sequence[MaskSet], state: State
+    ) -> tuple[int, ...]:
+        """Store what :meth:`Request.predict` returned.
+
+        Returns
+        -------
+        tuple of int
+            Numbers of the objects whose candidates are now known. Candidates of another model or
+            of earlier pixels are dropped.
+        """
+        if not request.predictor.uses(self.model, self.embeddings):
+            return ()
+        return self._candidates.add(request, sets, state)

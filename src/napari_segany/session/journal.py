@@ -1,23 +1,23 @@
-"""What happens in a session, written down as it happens, so that a crash loses nothing.
+"""Journals: every step of a session is written to a file at once, so that a crash loses nothing.
 
-A journal is a file of lines, each a JSON value. The first says what image it is about; every other
-one what changed: objects (None for those that are gone), the active object, and which objects were
-written into the labels or taken back, in that order. Objects that are committed no more, although
-they were not taken back, say that from this line on other labels are written into. What follows a
-line that a crash cut short, or that somebody damaged, is ignored.
+A journal is a file of lines, each a JSON value. The first line describes the image. Every other
+line is one change: objects (null for deleted ones), the active object, and the objects that were
+added to the labels or removed from them, in this order. If an object is no longer committed and
+was not removed, other labels are written into from this line on. Everything after a line that is
+cut short or damaged is ignored.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import IO, Annotated, Literal
 
 from annotated_types import MaxLen
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError, SeganyError
@@ -35,10 +35,10 @@ from napari_segany.session.state import SegmentedObject, State, Step
 FORMAT = 1
 ENDING = ".jsonl"
 BEGUN = "%Y-%m-%d-%H%M%S"
-"""How names of journals begin."""
+"""Format of the time that names of journals begin with."""
 
 KEPT = 5
-"""Journals kept of one image; older ones that no one uses are removed."""
+"""Journals kept of one image; older ones that no session uses are removed."""
 
 
 class HeaderRecord(TypedDict):
@@ -58,31 +58,32 @@ class LineRecord(TypedDict):
 
 
 class EndRecord(TypedDict):
-    """The session was closed."""
+    """Last line of a session that was closed."""
 
     closed: Literal[True]
 
 
 @dataclass
 class SavedSession:
-    """What a journal tells.
+    """An earlier session, as its journal recorded it.
 
     Attributes
     ----------
     path : Path
         The journal.
     header : dict
-        What the session was about.
+        Description of the image.
     state : State
-        At its end.
+        The state at the end.
     steps : list of tuple
-        ("put", object) and ("take", object), in order: how the labels came about.
+        ("put", object) and ("take", object): the steps that wrote the labels, in order.
     former : list of list
-        The same for labels that were written into before, and left as they were.
+        The steps of labels that were written into before and left as they were.
     closed : bool
-        Whether it was closed properly.
+        True if the session was closed.
     damage : str
-        Why the rest of it could not be read; empty if all was, or only the last line was cut short.
+        Reason why the rest of the journal could not be read; empty if nothing but an incomplete
+        last line is missing.
     """
 
     path: Path
@@ -95,12 +96,12 @@ class SavedSession:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it tells of nothing."""
+        """True if the journal recorded no object and no step."""
         return not (self.state.objects or self.steps or self.former)
 
     @property
     def begun(self) -> datetime:
-        """When the session began."""
+        """Time at which the session began."""
         try:
             return datetime.strptime(self.path.name[: len(time.strftime(BEGUN))], BEGUN)
         except ValueError:
@@ -108,13 +109,13 @@ class SavedSession:
 
     @property
     def count(self) -> int:
-        """Objects in any of its labels, or open, at its end."""
+        """Number of objects that were open or in any labels at the end."""
         left = sum(1 if what == "put" else -1 for steps in self.former for what, _ in steps)
         return len(self.state.objects) + left
 
     @property
     def last_number(self) -> int:
-        """The largest number of an object, 0 if there was none."""
+        """The largest object number, 0 if there was no object."""
         return max((each.id for each in self._every_object()), default=0)
 
     @property
@@ -129,65 +130,85 @@ class SavedSession:
         yield from self.state.objects.values()
 
     def check_shape(self, shape: Sequence[int]) -> None:
-        """Raise InputError unless it is about an image of ``shape``."""
-        check_same_shape(self.header, shape)
+        """Raise InputError unless the session was on an image of ``shape``."""
+        if self.header["shape"] != list(shape):
+            raise InputError(
+                f"The journal is of an image of shape {self.header['shape']}, "
+                f"this one has shape {list(shape)}."
+            )
+
+
+def open_to_append(path: Path) -> IO[str]:
+    """Open a journal so that lines can be added."""
+    return path.open("a", encoding="utf-8")
 
 
 class Journal:
-    """One session's file, which no other process writes to.
+    """The journal of a running session, locked against other processes.
 
     Parameters
     ----------
     folder : Path
-        Of the journals of this image; made if need be.
+        Folder of the journals of this image; created if it does not exist.
     header : dict
-        What the session is about.
+        Name and shape of the image.
+    open_file : callable
+        Opens the file to append text to.
+    make_lock : callable
+        Returns the lock for a path, not acquired yet.
     """
 
-    def __init__(self, folder: Path, header: Record) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: Record,
+        open_file: Callable[[Path], IO[str]] = open_to_append,
+        make_lock: Callable[[Path], BaseFileLock] = FileLock,
+    ) -> None:
         name = f"{time.strftime(BEGUN)}-{os.getpid()}-{time.monotonic_ns():x}"
         self.path = folder / (name + ENDING)
+        self._open_file, self._make_lock = open_file, make_lock
         try:
-            self._lock = _locked(self.path)
-            self._file = self.path.open("a", encoding="utf-8")
+            self._lock = self._locked(self.path)
+            self._file = open_file(self.path)
         except OSError as error:
             raise _cannot_keep(folder, error) from error
         self._write({"format": FORMAT, **header})
 
     def move(self, folder: Path) -> None:
-        """Go on in another folder; what is written down goes along.
+        """Move the file into another folder and continue there.
 
         Raises
         ------
         SeganyError
-            If that cannot be; it goes on where it was.
+            If the file cannot be moved; the journal continues in the old folder.
         """
         there = folder / self.path.name
         try:
-            lock = _locked(there)
+            lock = self._locked(there)
         except OSError as error:
             raise _cannot_keep(folder, error) from error
         try:
-            # Some systems move no file that is open.
+            # Some systems do not move an open file.
             self._file.close()
             try:
                 self.path.replace(there)
                 self.path, self._lock, lock = there, lock, self._lock
             finally:
                 _release(lock)
-                self._file = self.path.open("a", encoding="utf-8")
+                self._file = self._open_file(self.path)
         except OSError as error:
             raise _cannot_keep(folder, error) from error
 
     def record(self, before: State, after: State, steps: Sequence[Step]) -> None:
-        """Write down how one state became another, and what that did to the labels."""
+        """Record the change from one state to another, and the steps that wrote the labels."""
         changed: dict[str, Record | None] = {
             str(n): object_to_record(each)
             for n, each in after.objects.items()
             if before.objects.get(n) is not each
         }
         changed |= {str(n): None for n in before.objects if n not in after.objects}
-        # What is put is known from the object's latest line, what is taken from an earlier one.
+        # An added object is in this or an earlier line, a removed one in an earlier line.
         self._write(
             {
                 "objects": changed,
@@ -197,7 +218,7 @@ class Journal:
         )
 
     def close(self) -> None:
-        """End it properly; a journal in which nothing happened is removed."""
+        """Write the last line and close the file; a journal without steps is deleted."""
         if self._file.closed:
             return
         self._write({"closed": True})
@@ -206,13 +227,21 @@ class Journal:
             self.path.unlink(missing_ok=True)
         _release(self._lock)
 
+    def _locked(self, path: Path) -> BaseFileLock:
+        """Return the acquired lock of a journal; create its folder, and delete old journals."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_old(path.parent)
+        lock = self._make_lock(_lock_of(path))
+        lock.acquire(timeout=0)
+        return lock
+
     def _write(self, line: Record) -> None:
         try:
             self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-            # Handed to the system, which keeps it if this process is killed.
+            # The operating system keeps the line if this process is killed.
             self._file.flush()
         except (OSError, ValueError) as error:
-            # A ValueError says that it could not be opened again after it was moved.
+            # A closed file raises ValueError: it could not be opened again after a move.
             reason = getattr(error, "strerror", None) or error
             raise SeganyError(
                 f"{self.path} cannot be written ({reason}); what was done is "
@@ -220,109 +249,106 @@ class Journal:
             ) from error
 
 
+OpenJournal = Callable[[Path, Record], Journal]
+"""Opens a journal in a folder, with the header given: :class:`Journal` or a stand-in."""
+
+
 def read_journal(path: Path, shape: Sequence[int] | None = None) -> SavedSession:
-    """What a journal tells, up to its last whole line.
+    """Read a journal up to its last complete line.
 
     Parameters
     ----------
     path : Path
         The journal.
     shape : sequence of int, optional
-        Of the image that it must be about.
+        Shape that the image must have.
 
     Raises
     ------
     InputError
-        If it is none, or one of an image of another shape.
+        If the file is no journal, or one of an image of another shape.
     """
     lines = _lines(path)
     what = f"The journal {path}"
     header = from_json(HeaderRecord, next(lines, b""), f"{path} is no journal of a session: it")
+    saved = SavedSession(path, header)
     if shape is not None:
-        check_same_shape(header, shape)
-    reading = _Reading(SavedSession(path, header))
+        saved.check_shape(shape)
+    reader = _JournalReader(saved)
     for text in lines:
         try:
             if text.startswith(b'{"closed"'):
                 from_json(EndRecord, text, what)
-                reading.story.closed = True
+                saved.closed = True
             else:
-                reading.follow(from_json(LineRecord, text, what))
+                reader.add_line(from_json(LineRecord, text, what))
         except InputError as error:
-            # What a crash cut short is the last line, and has no end.
-            reading.story.damage = str(error) if text.endswith(b"\n") else ""
+            # A crash may cut the last line short; it has no line end then.
+            saved.damage = str(error) if text.endswith(b"\n") else ""
             break
-    return reading.story
+    return saved
 
 
-def check_same_shape(header: HeaderRecord, shape: Sequence[int]) -> None:
-    """Raise InputError unless a journal is about an image of ``shape``."""
-    if header["shape"] != list(shape):
-        raise InputError(
-            f"The journal is of an image of shape {header['shape']}, "
-            f"this one has shape {list(shape)}."
-        )
+class _JournalReader:
+    """Rebuilds a saved session from the lines of its journal, one after the other."""
 
-
-class _Reading:
-    """Follows a journal line by line; a line that cannot be is left out as a whole."""
-
-    def __init__(self, story: SavedSession) -> None:
-        self.story = story
+    def __init__(self, saved: SavedSession) -> None:
+        self.saved = saved
+        # Numbers of objects that are in the labels.
         self._written: set[int] = set()
 
-    def follow(self, line: LineRecord) -> None:
-        """Take up what changed.
+    def add_line(self, line: LineRecord) -> None:
+        """Apply the change that a line records.
 
         Raises
         ------
         InputError
-            If that cannot be; nothing of it is taken up then.
+            If the change is impossible; nothing of it is applied then.
         """
-        earlier = self.story.state.objects
-        objects = dict(earlier)
+        saved = self.saved
+        before = saved.state.objects
+        objects = dict(before)
         for name, record in line["objects"].items():
             if record is None and name.isdecimal():
                 objects.pop(int(name), None)
             elif record is not None and name == str(record["id"]):
-                objects[record["id"]] = object_from_record(record, self.story.header["shape"])
+                objects[record["id"]] = object_from_record(record, saved.header["shape"])
             else:
                 raise InputError(f"An object named {name!a} has another number.")
         if line["active"] is not None and line["active"] not in objects:
             raise InputError(f"Object {line['active']} is active and not there.")
-        steps, written = self._steps(line, earlier, objects)
-        story = self.story
-        story.steps += steps
+        steps, written = self._steps(line, before, objects)
+        saved.steps += steps
         left = {n for n in written if n not in objects or objects[n].commit is None}
         if left:
-            # Those that are open again lost their labels, which somebody removed with the layer.
+            # Objects that are open again lost their labels, because the layer was removed.
             if not left & objects.keys():
-                story.former.append(story.steps)
-            story.steps, written = [], set()
+                saved.former.append(saved.steps)
+            saved.steps, written = [], set()
         self._written = written
-        # Numbers grow, so this is the order in which they were begun.
-        story.state = State(dict(sorted(objects.items())), line["active"])
+        # Numbers increase, so this is the order in which objects were begun.
+        saved.state = State(dict(sorted(objects.items())), line["active"])
 
     def _steps(
         self,
         line: LineRecord,
-        earlier: Mapping[int, SegmentedObject],
+        before: Mapping[int, SegmentedObject],
         objects: Mapping[int, SegmentedObject],
     ) -> tuple[list[Step], set[int]]:
-        """Steps that the labels took, and who is in them afterwards."""
+        """Return the steps of a line, and the numbers of the objects in the labels afterwards."""
         steps: list[Step] = []
         written = set(self._written)
-        for how, number in line["labels"]:
-            each = (objects if how == "put" else earlier).get(number)
-            if each is None or each.commit is None or (how == "put") == (number in written):
+        for step, number in line["labels"]:
+            each = (objects if step == "put" else before).get(number)
+            if each is None or each.commit is None or (step == "put") == (number in written):
                 raise InputError(f"Object {number} cannot be written or taken back there.")
-            steps.append((how, each))
-            (written.add if how == "put" else written.discard)(number)
+            steps.append((step, each))
+            (written.add if step == "put" else written.discard)(number)
         return steps, written
 
 
 def find_journals(folder: Path) -> list[Path]:
-    """Journals in a folder that no running session writes to, newest first."""
+    """Return the journals in a folder that no running session writes to, newest first."""
     return [path for path in _newest_first(folder) if not _in_use(path)]
 
 
@@ -331,7 +357,7 @@ def _newest_first(folder: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Lines of a journal; those with nothing in them are left out."""
+    """Yield the lines of a journal that are not blank."""
     try:
         with path.open("rb") as file:
             yield from (line for line in file if line.strip())
@@ -343,16 +369,7 @@ def _lock_of(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def _locked(path: Path) -> FileLock:
-    """The lock of a journal that is to be in a folder, which is made and cleared of old ones."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_old(path.parent)
-    lock = FileLock(_lock_of(path))
-    lock.acquire(timeout=0)
-    return lock
-
-
-def _release(lock: FileLock) -> None:
+def _release(lock: BaseFileLock) -> None:
     lock.release()
     Path(lock.lock_file).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The labels that objects get when they are committed."""
+"""Assignment of label values to committed objects."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,17 +11,17 @@ from napari_segany.session.state import Commit, OnOverlap, SegmentedObject
 
 
 class LabelIds:
-    """Labels that are given away.
+    """Label values in use, and new ones for further objects.
 
-    No two objects of a plane share a label; in parallel planes the same label means one object that
-    goes through all of them.
+    No two objects of a plane share a label. In parallel planes the same label means one object
+    that extends through all of them.
 
     Parameters
     ----------
     target : LabelsTarget
-        What is committed into.
+        The labels that objects are committed into.
     committed : iterable of SegmentedObject
-        What has a label already.
+        Objects that have a label already.
     """
 
     def __init__(self, target: LabelsTarget, committed: Iterable[SegmentedObject]) -> None:
@@ -32,18 +32,18 @@ class LabelIds:
                 self._taken.setdefault(each.label, []).append(each.plane)
 
     def label_for(self, each: SegmentedObject) -> int:
-        """The label that an object brings along, unless another has it, else a free one.
+        """Return the label of an object if no other one uses it, else a free label.
 
         Raises
         ------
         InputError
-            If it does not fit into the labels' type.
+            If the label does not fit into the type of the labels.
         """
         label = each.label
         if label is None or not all(_parallel(each.plane, p) for p in self._taken.get(label, ())):
             label = self._target.free_label()
             while label in self._taken:
-                # Another object brings it along, and is not in the labels yet.
+                # An object that is not in the labels yet has this label.
                 label = self._target.free_label()
         else:
             self._target.check(label)
@@ -52,23 +52,23 @@ class LabelIds:
 
     def commit(
         self,
-        meant: Iterable[tuple[SegmentedObject, MaskSet | None]],
+        masks: Iterable[tuple[SegmentedObject, MaskSet | None]],
         on_overlap: OnOverlap,
         order: int,
         identity: Callable[[], tuple[str, ...]],
     ) -> dict[int, SegmentedObject]:
-        """Objects as they are committed, by number; those with an empty mask are left out.
+        """Return committed objects by number; objects with an empty mask are left out.
 
         Parameters
         ----------
-        meant : iterable of tuple
-            Open objects, and the mask that each means.
+        masks : iterable of tuple
+            Open objects with their chosen masks.
         on_overlap : {"keep", "replace"}
-            What becomes of pixels that belong to something.
+            Treatment of pixels that belong to another object.
         order : int
-            Of the last commit before these.
+            Number of the last commit before these.
         identity : callable
-            Who answered, asked for only if something is committed.
+            Returns the identity of the model; called only if an object is committed.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class LabelIds:
             If an object has no mask yet, or its label does not fit.
         """
         done: dict[int, SegmentedObject] = {}
-        for each, mask in meant:
+        for each, mask in masks:
             if mask is None:
                 raise InputError("The object is not segmented yet; ask() first.")
             if mask.area[0]:
@@ -87,5 +87,5 @@ class LabelIds:
 
 
 def _parallel(one: Plane, other: Plane) -> bool:
-    """Whether two planes lie beside each other, without a common pixel."""
+    """Return True if two planes are parallel and have no pixel in common."""
     return one != other and [n is None for n in one] == [n is None for n in other]

@@ -1,4 +1,4 @@
-"""Labels that a session writes into, and how what it wrote is taken back."""
+"""Labels that a session writes into, and the compositor that adds and removes objects there."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -19,17 +19,17 @@ Box = tuple[slice, ...]
 """Part of an image: a slice with start and stop for every axis."""
 
 Loss = Literal["undone", "painted over"]
-"""Its pixels are again what they were, or they are something that nobody here wrote."""
+"""Its pixels have the values from before, or values that the session did not write."""
 
 CELL = 128
-"""Side, in pixels, of the cells by which objects are found that may overlap."""
+"""Side in pixels of the cells of the index by which overlapping objects are found."""
 
 
 class LabelsTarget(Protocol):
     """Integer labels of an image, read and written by parts."""
 
     def read(self, box: Box) -> NDArray[np.integer]:
-        """A copy of the labels in a box."""
+        """Return a copy of the labels in a box."""
         ...
 
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
@@ -37,15 +37,15 @@ class LabelsTarget(Protocol):
         ...
 
     def free_label(self) -> int:
-        """A label larger than any that was ever in use."""
+        """Return a label larger than any that was ever used."""
         ...
 
     def check(self, label: int) -> None:
-        """Raise InputError if a label does not fit into the labels' type."""
+        """Raise InputError if a label does not fit into the type of the labels."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Within it, many writes are one for whoever watches the labels."""
+        """Return a context in which many writes are one event for observers of the labels."""
         ...
 
 
@@ -55,7 +55,7 @@ class ArrayTarget:
     Parameters
     ----------
     data : ndarray
-        Of any integer type; written in place.
+        Array of any integer type; written in place.
     """
 
     def __init__(self, data: NDArray[np.integer]) -> None:
@@ -67,7 +67,7 @@ class ArrayTarget:
         self._last = int(data.max(initial=0))
 
     def read(self, box: Box) -> NDArray[np.integer]:
-        """A copy of the labels in a box."""
+        """Return a copy of the labels in a box."""
         found: NDArray[np.integer] = self.data[box].copy()
         return found
 
@@ -77,41 +77,41 @@ class ArrayTarget:
         self._last = max(self._last, int(values.max(initial=0)))
 
     def free_label(self) -> int:
-        """A label larger than any that was ever in use."""
+        """Return a label larger than any that was ever used."""
         self._last += 1
         self.check(self._last)
         return self._last
 
     def check(self, label: int) -> None:
-        """Raise InputError if a label does not fit into the labels' type."""
+        """Raise InputError if a label does not fit into the type of the labels."""
         check_label(label, self.data.dtype)
 
     def together(self) -> AbstractContextManager[None]:
-        """Nobody watches."""
+        """Return an empty context, as an array has no observers."""
         return nullcontext()
 
 
 class NoTarget:
-    """Stands for labels that are not there yet."""
+    """Placeholder for labels that do not exist yet."""
 
     def read(self, box: Box) -> NDArray[np.integer]:
-        """Nothing can be read."""
+        """Raise InputError."""
         raise self._error()
 
     def write(self, box: Box, where: NDArray[np.bool_], values: NDArray[np.integer]) -> None:
-        """Nothing can be written."""
+        """Raise InputError."""
         raise self._error()
 
     def free_label(self) -> int:
-        """There is no label."""
+        """Raise InputError."""
         raise self._error()
 
     def check(self, label: int) -> None:
-        """There is no label."""
+        """Raise InputError."""
         raise self._error()
 
     def together(self) -> AbstractContextManager[None]:
-        """Nobody watches."""
+        """Return an empty context, as an array has no observers."""
         return nullcontext()
 
     @staticmethod
@@ -120,7 +120,7 @@ class NoTarget:
 
 
 def pixels_of(mask: MaskSet, plane: Plane) -> tuple[Box, NDArray[np.bool_]]:
-    """Where the first mask of a set lies in the image, and its pixels there."""
+    """Return the box of the first mask of a set in the image, and its pixels in the box."""
     a, b, c, d = (int(n) for n in mask.boxes[0])
     sides = iter((slice(a, c), slice(b, d)))
     box = tuple(next(sides) if n is None else slice(n, n + 1) for n in plane)
@@ -128,7 +128,7 @@ def pixels_of(mask: MaskSet, plane: Plane) -> tuple[Box, NDArray[np.bool_]]:
 
 
 def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
-    """Raise InputError if ``label`` does not fit into the labels' type."""
+    """Raise InputError if ``label`` does not fit into the type of the labels."""
     largest = min(int(np.iinfo(dtype).max), LARGEST_ID)
     if label > largest:
         raise InputError(
@@ -140,20 +140,20 @@ def check_label(label: int, dtype: np.dtype[np.integer]) -> None:
 
 @dataclass
 class _Patch:
-    """What one object wrote.
+    """Pixels that one object wrote.
 
     Attributes
     ----------
     each : SegmentedObject
         The object.
     order : int
-        When it was committed, as a number that grows.
+        Number of its commit.
     where : ndarray
-        Pixels of the box that are its, seen or below others.
+        Pixels of the object in the box, visible or below others.
     before : ndarray
-        (n,) what is below it there.
-    seen : int
-        How many of its pixels no other object lies over.
+        (n,) labels below these pixels.
+    visible : int
+        Number of its pixels that no other object covers.
     """
 
     each: SegmentedObject
@@ -162,47 +162,47 @@ class _Patch:
     order: int
     where: NDArray[np.bool_]
     before: NDArray[np.integer]
-    seen: int
+    visible: int
 
     def full(self) -> NDArray[np.integer]:
-        """What is below, as an image of the box."""
+        """Return the labels below, as an image of the box."""
         image = np.zeros(self.where.shape, self.before.dtype)
         image[self.where] = self.before
         return image
 
 
 class LabelCompositor:
-    """Writes objects into labels and takes them back.
+    """Adds objects to labels and removes them again.
 
-    For every pixel it knows who lies over whom, in the order of commits. Only pixels that an object
-    wrote and that still carry its label are ever taken back, so that whatever was painted by hand
-    stays; they become what is below them.
+    The compositor knows the stack of objects at every pixel, in the order of commits. Removing an
+    object changes only pixels that it wrote and that still have its label, so that paint by hand
+    stays. These pixels get the label of the object below.
     """
 
     def __init__(self, target: LabelsTarget) -> None:
         self.target = target
         self._patches: dict[int, _Patch] = {}
-        # Which patches reach into which cell of the image, so that neighbours are soon found.
+        # Patches by cell of the image, an index for finding neighbours.
         self._cells: dict[tuple[int, ...], set[int]] = {}
 
     @property
     def objects(self) -> list[SegmentedObject]:
-        """What is in the labels at present."""
+        """The objects that are in the labels."""
         return [patch.each for patch in self._patches.values()]
 
     def __contains__(self, number: int) -> bool:
         return number in self._patches
 
-    def put(self, each: SegmentedObject) -> SegmentedObject:
-        """Write a committed object, below those that were committed later.
+    def add(self, each: SegmentedObject) -> SegmentedObject:
+        """Add a committed object, below the objects that were committed later.
 
-        What was written once is written again to the same pixels, whichever other objects are there
-        by then: only what somebody painted in the meantime keeps them from "keep".
+        An object that is added again gets the same pixels, whichever other objects are present.
+        Only paint by hand in the meantime excludes pixels, with "keep".
 
         Returns
         -------
         SegmentedObject
-            The object, whose commit knows which pixels it left out.
+            The object, whose commit knows the pixels that it left out.
         """
         commit, label = each.commit, each.label
         assert commit is not None
@@ -212,7 +212,7 @@ class LabelCompositor:
         near = sorted(self._overlapping(box), key=lambda p: -p.order)
         later = [p for p in near if p.order > commit.order]
         earlier = near[len(later) :]
-        # For every pixel the lowest of those that lie over it, 0 for none.
+        # For every pixel the lowest patch that covers it, 0 for none.
         cover = np.zeros(wanted.shape, np.intp)
         for k, patch in enumerate(later, start=1):
             _lift(patch, box, below, cover, k)
@@ -225,26 +225,26 @@ class LabelCompositor:
                 bottom = below.copy()
                 for patch in earlier:
                     _lift(patch, box, bottom)
-            # Whatever else brought this label, for example the labels' own undo, is this object.
+            # Pixels with this label, for example from the undo of the labels, are this object.
             where = where & ((bottom == 0) | (bottom == label))
-        seen = where & (cover == 0)
-        self.target.write(box, seen, np.full(int(seen.sum()), label, below.dtype))
+        visible = where & (cover == 0)
+        self.target.write(box, visible, np.full(int(visible.sum()), label, below.dtype))
         for k, patch in enumerate(later, start=1):
             mine, theirs = _common(box, patch.box)
             image = patch.full()
             image[theirs] = np.where(where[mine] & (cover[mine] == k), label, image[theirs])
             patch.before = image[patch.where]
-        _count(earlier, box, seen, below, -1)
+        _count_visible(earlier, box, visible, below, -1)
         if commit.left_out is None:
             each = replace(each, commit=replace(commit, left_out=_rest(commit.mask, where)))
-        count = int(np.count_nonzero(seen))
+        count = int(np.count_nonzero(visible))
         self._patches[each.id] = _Patch(each, box, label, commit.order, where, below[where], count)
         for cell in _cells_of(box):
             self._cells.setdefault(cell, set()).add(each.id)
         return each
 
-    def take(self, number: int) -> None:
-        """Take an object back."""
+    def remove(self, number: int) -> None:
+        """Remove an object; its pixels get the label below."""
         patch = self._patches[number]
         now = self.target.read(patch.box)
         below = patch.full()
@@ -260,27 +260,27 @@ class LabelCompositor:
             on_it = patch.where[mine] & (image[theirs] == patch.label)
             image[theirs] = np.where(on_it, below[mine], image[theirs])
             other.before = image[other.where]
-        _count(others, patch.box, still, below, 1)
+        _count_visible(others, patch.box, still, below, 1)
 
     def area(self, number: int) -> int:
-        """Pixels of an object that no other object lies over."""
-        return self._patches[number].seen
+        """Return the number of pixels of an object that no other object covers."""
+        return self._patches[number].visible
 
-    def lost(self) -> dict[int, Loss]:
-        """Objects that others took out of the labels altogether, and how.
+    def missing(self) -> dict[int, Loss]:
+        """Return the objects that were removed from the labels from outside, and their loss.
 
-        An object that is only hidden below objects committed later is not lost.
+        An object that is only covered by objects committed later is not missing.
         """
         written = [(number, p) for number, p in self._patches.items() if len(p.before)]
         found = {number: self._loss(patch) for number, patch in written}
         return {number: loss for number, loss in found.items() if loss is not None}
 
     def is_empty(self, number: int) -> bool:
-        """Whether an object has not a single pixel in the labels, seen or below others."""
+        """Return True if an object has no pixel in the labels, visible or below others."""
         return not len(self._patches[number].before)
 
     def _loss(self, patch: _Patch) -> Loss | None:
-        if self._shows(patch):
+        if self._is_visible(patch):
             return None
         now = self.target.read(patch.box)
         left = patch.where.copy()
@@ -292,8 +292,8 @@ class LabelCompositor:
             return None
         return "undone" if (now[left] == patch.full()[left]).all() else "painted over"
 
-    def _shows(self, patch: _Patch) -> bool:
-        """Whether any pixel of a patch still carries its label; nearly always its first does."""
+    def _is_visible(self, patch: _Patch) -> bool:
+        """Return True if a pixel of a patch has its label; nearly always the first one has."""
         first = np.unravel_index(int(patch.where.argmax()), patch.where.shape)
         at = [side.start + int(k) for side, k in zip(patch.box, first, strict=True)]
         if self.target.read(tuple(slice(k, k + 1) for k in at)).item() == patch.label:
@@ -301,7 +301,7 @@ class LabelCompositor:
         return bool((self.target.read(patch.box)[patch.where] == patch.label).any())
 
     def _overlapping(self, box: Box) -> Iterator[_Patch]:
-        """Patches whose boxes overlap one."""
+        """Yield the patches whose boxes overlap a box."""
         near = set().union(*(self._cells.get(cell, ()) for cell in _cells_of(box)))
         for number in sorted(near):
             patch = self._patches[number]
@@ -319,7 +319,7 @@ def _lift(
     cover: NDArray[np.intp] | None = None,
     number: int = 0,
 ) -> None:
-    """Replace what a patch shows of labels in a box by what is below it; ``cover`` is numbered."""
+    """Replace visible labels of a patch in a box by those below; write ``number`` to ``cover``."""
     mine, theirs = _common(box, patch.box)
     over = patch.where[theirs] & (labels[mine] == patch.label)
     labels[mine] = np.where(over, patch.full()[theirs], labels[mine])
@@ -327,42 +327,42 @@ def _lift(
         cover[mine] = np.where(over, number, cover[mine])
 
 
-def _count(
+def _count_visible(
     patches: list[_Patch],
     box: Box,
     where: NDArray[np.bool_],
     labels: NDArray[np.integer],
     sign: int,
 ) -> None:
-    """Those ``labels`` of a box come into sight, or go out of it, ``where`` it says."""
+    """Add pixels ``where`` the ``labels`` become visible to the counts, or subtract them."""
     if not labels[where].any():
         return
     for patch in patches:
         mine, theirs = _common(box, patch.box)
         theirs_there = where[mine] & patch.where[theirs] & (labels[mine] == patch.label)
-        patch.seen += sign * int(np.count_nonzero(theirs_there))
+        patch.visible += sign * int(np.count_nonzero(theirs_there))
 
 
 def _left_out(left_out: MaskSet, mask: MaskSet) -> NDArray[np.bool_]:
-    """Pixels that were left out, within the box of the mask."""
+    """Return the pixels that were left out, within the box of the mask."""
     a, b, c, d = mask.boxes[0].tolist()
     return left_out.mask(0)[a:c, b:d]
 
 
 def _rest(mask: MaskSet, where: NDArray[np.bool_]) -> MaskSet:
-    """The pixels of a mask that are not ``where``, an array of its box."""
+    """Return the pixels of a mask that are not ``where``, an array of its box."""
     crop = mask.crop(0)
     a, b = mask.boxes[0, :2].tolist()
     return MaskSet.from_crops(mask.shape, [crop & ~where.reshape(crop.shape)], [(a, b)])
 
 
 def _cells_of(box: Box) -> Iterator[tuple[int, ...]]:
-    """Cells of the image that a box reaches into."""
+    """Yield the cells of the image that a box overlaps."""
     return product(*(range(side.start // CELL, (side.stop - 1) // CELL + 1) for side in box))
 
 
 def _common(box: Box, other: Box) -> tuple[Box, Box]:
-    """Where two overlapping boxes overlap, within each of them."""
+    """Return the intersection of two overlapping boxes, relative to each of them."""
     both = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other, strict=True)]
 
     def within(outer: Box) -> Box:

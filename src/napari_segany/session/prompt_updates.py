@@ -1,44 +1,54 @@
-"""How open objects become what is asked for now."""
+"""Updates of open objects from prompts: pure functions of the session state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from napari_segany.core.image_source import Plane
+from napari_segany.core.image_source import Plane, check_plane_index, plane_shape
 from napari_segany.core.prompts import Prompt
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
-Wanted = Mapping[int, tuple[Plane, Prompt]]
-"""Plane and prompt by object number; numbers that no open object has are new objects."""
+ObjectPrompts = Mapping[int, tuple[Plane, Prompt]]
+"""Plane and prompt by object number; numbers of no open object are new objects."""
 
 
 def open_prompts(state: State) -> dict[int, tuple[Plane, Prompt]]:
-    """Plane and prompt of the open objects, by number."""
+    """Return plane and prompt of the open objects, by number."""
     return {each.id: (each.plane, each.prompt) for each in state.open}
 
 
-def changed_prompts(state: State, wanted: Wanted) -> Iterator[tuple[Plane, Prompt]]:
-    """Those that no open object has yet."""
+def new_objects(
+    prompts: Iterable[Prompt], planes: Iterable[Plane], default: Plane
+) -> dict[int, tuple[Plane, Prompt]]:
+    """Return plane and prompt of new objects, numbered -1, -2, ... in their order."""
+    prompts = tuple(prompts)
+    where = list(planes) or [default] * len(prompts)
+    return {-i: each for i, each in enumerate(zip(where, prompts, strict=True), start=1)}
+
+
+def check_prompts(state: State, wanted: ObjectPrompts, shape: Sequence[int]) -> None:
+    """Raise InputError if a prompt that no open object has yet does not fit the image's shape."""
     for number, (plane, prompt) in wanted.items():
         each = state.objects.get(number)
         if each is None or each.prompt is not prompt or each.plane != plane:
-            yield plane, prompt
+            check_plane_index(shape, plane)
+            prompt.check_inside(plane_shape(shape, plane))
 
 
-def opened(
-    state: State, wanted: Wanted, next_id: int, labels: Mapping[int, int]
+def with_open_objects(
+    state: State, wanted: ObjectPrompts, next_id: int, labels: Mapping[int, int]
 ) -> tuple[State, dict[int, int]]:
-    """Make the open objects just those that are wanted; committed ones stay.
+    """Return the state with exactly the wanted open objects; committed ones stay.
 
     New objects get the ``labels`` that are given for them.
 
     Returns
     -------
     state : State
-        The same if nothing changes.
+        The same object if nothing changes.
     begun : dict
-        Numbers of new objects, ``next_id`` onward, by those that were given.
+        Numbers of new objects, from ``next_id`` on, by the given ones.
     """
     before = {each.id: each for each in state.open}
     changed: list[SegmentedObject] = []
@@ -51,7 +61,7 @@ def opened(
         elif each.plane != plane:
             changed.append(replace(each, plane=plane, prompt=prompt, choice=0, before=None))
         elif each.prompt is not prompt:
-            changed.append(_asked_anew(each, prompt))
+            changed.append(_with_prompt(each, prompt))
     gone = before.keys() - wanted.keys()
     if not gone and not changed:
         return state, begun
@@ -59,29 +69,29 @@ def opened(
     return (replace(state, active=changed[-1].id) if changed else state), begun
 
 
-def _asked_anew(each: SegmentedObject, prompt: Prompt) -> SegmentedObject:
-    """An object with another prompt, which refines what it adds to.
+def _with_prompt(each: SegmentedObject, prompt: Prompt) -> SegmentedObject:
+    """Return the object with another prompt, which refines the prompt that it extends.
 
-    That is the object's prompt, or one of those before it: taking the last point away goes back,
-    and moving it refines the same answer anew.
+    That is the object's prompt or one of its history: removing the last point goes back in the
+    history, and moving it refines the same candidate again.
     """
-    earlier: PromptHistory | None = PromptHistory(each.prompt, each.choice, each.before)
-    while earlier is not None:
-        if asks_the_same(prompt, earlier.prompt):
-            return replace(each, prompt=prompt, choice=earlier.choice, before=earlier.before)
-        if adds_to(prompt, earlier.prompt):
-            return replace(each, prompt=prompt, choice=0, before=earlier)
-        earlier = earlier.before
+    history: PromptHistory | None = PromptHistory(each.prompt, each.choice, each.before)
+    while history is not None:
+        if is_same_prompt(prompt, history.prompt):
+            return replace(each, prompt=prompt, choice=history.choice, before=history.before)
+        if extends(prompt, history.prompt):
+            return replace(each, prompt=prompt, choice=0, before=history)
+        history = history.before
     return replace(each, prompt=prompt, choice=0, before=None)
 
 
-def asks_the_same(prompt: Prompt, other: Prompt) -> bool:
-    """Whether two prompts have the same points, box and mask."""
-    return adds_to(prompt, other) and adds_to(other, prompt)
+def is_same_prompt(prompt: Prompt, other: Prompt) -> bool:
+    """Return True if two prompts have the same points, box and mask."""
+    return extends(prompt, other) and extends(other, prompt)
 
 
-def adds_to(prompt: Prompt, other: Prompt) -> bool:
-    """Whether a prompt has all that another one has: its first points, its box, its mask."""
+def extends(prompt: Prompt, other: Prompt) -> bool:
+    """Return True if a prompt begins with another one's points and has its box and mask."""
     if other.points is not None:
         count = len(other.points)
         if prompt.points is None or prompt.labels is None or len(prompt.points) < count:

@@ -1,8 +1,8 @@
-"""How labels came about, as JSON that can be kept with them and done again.
+"""Provenance of labels as JSON, and its replay.
 
-The labels depend on the order of commits and on what was taken out in between, so that is what is
-kept: every object put into the labels or taken out, with its prompt and the candidate meant. Masks
-are left out; they are computed again. What was painted by hand is not part of it.
+Labels depend on the order of commits and removals. So the record holds every object that was added
+to the labels or removed, with its prompt and the number of the chosen candidate. Masks are not
+part of the record; they are computed again. Paint by hand is not part of it either.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,17 +34,17 @@ from napari_segany.session.state import SegmentedObject, State, Step
 
 
 def provenance(session: Session) -> Record:
-    """What :func:`replay` needs, of plain JSON values.
+    """Return the record that :func:`replay` needs, of plain JSON values.
 
     Raises
     ------
     InputError
         If the session has no model.
     """
-    model, source = session.asker.model, session.source
-    # Who answered first; steps of others say so.
-    answered = (each.commit.model for _, each in session.steps if each.commit and each.commit.model)
-    name, weights, precision = next(answered, session.asker.identity)
+    model, source = session.predictor.model, session.source
+    # The model of the first commit; steps of other models name theirs.
+    models = (each.commit.model for _, each in session.steps if each.commit and each.commit.model)
+    name, weights, precision = next(models, session.predictor.identity)
     return {
         "format": FORMAT,
         "napari_segany": version("napari-segany"),
@@ -57,58 +57,58 @@ def provenance(session: Session) -> Record:
             "name": source.name,
             "shape": list(source.shape),
             "limits": source.limits,
-            "reading": getattr(source, "reading", {}),
+            "reading": getattr(source, "read_options", {}),
         },
-        "steps": _recorded(session.steps),
+        "steps": _steps_to_record(session.steps),
     }
 
 
-def steps_since(kept: Record, session: Session) -> bool:
-    """Add what happened since :func:`provenance` was called, so that it costs no more than that.
+def append_new_steps(record: Record, session: Session) -> bool:
+    """Append the steps since :func:`provenance` was called; cheaper than a new record.
 
     Returns
     -------
     bool
-        Whether ``kept`` is of this session, and now up to date.
+        True if ``record`` is of this session, and is now up to date.
     """
-    steps, count = session.steps, len(kept["steps"])
-    if not 0 < count <= len(steps) or kept["steps"][:1] != _recorded(steps[:1]):
+    steps, count = session.steps, len(record["steps"])
+    if not 0 < count <= len(steps) or record["steps"][:1] != _steps_to_record(steps[:1]):
         return False
-    kept["steps"] += _recorded(steps[count:])
+    record["steps"] += _steps_to_record(steps[count:])
     return True
 
 
-def _recorded(steps: Sequence[Step]) -> list[Any]:
+def _steps_to_record(steps: Sequence[Step]) -> list[Any]:
     return [
         [what, object_to_record(each, with_mask=False) if what == "put" else each.id]
         for what, each in steps
     ]
 
 
-def table(state: State, area: Callable[[int], int]) -> dict[str, NDArray[np.generic]]:
-    """One row a label, as columns: label, scores, area, number of points.
+def object_table(state: State, area: Callable[[int], int]) -> dict[str, NDArray[np.generic]]:
+    """Return columns with one row a label: label, scores, area, number of points.
 
-    Of an object that goes through several planes, scores and points are those of the one that was
-    begun first, and the area is that of all.
+    For objects in several planes with one label, scores and points are those of the object that
+    was begun first; the area is the sum.
 
     Parameters
     ----------
     state : State
-        Which objects there are.
+        The objects.
     area : callable
-        Pixels of an object in the labels, by its number; see :meth:`Session.area`.
+        Returns the pixels of an object in the labels, by its number; see :meth:`Session.area`.
     """
     same: dict[int | None, list[SegmentedObject]] = {}
     for each in state.committed:
         same.setdefault(each.label, []).append(each)
     masks = [some[0].commit.mask for some in same.values() if some[0].commit is not None]
-    asked = [some[0].prompt.points for some in same.values()]
+    points = [some[0].prompt.points for some in same.values()]
     return {
         "index": np.array(list(same), np.int64),
         "predicted_iou": np.array([mask.predicted_iou[0] for mask in masks], np.float32),
         "stability_score": np.array([mask.stability_score[0] for mask in masks], np.float32),
         "area": np.array([sum(area(e.id) for e in some) for some in same.values()], np.int64),
-        "points": np.array([0 if each is None else len(each) for each in asked], np.int64),
+        "points": np.array([0 if each is None else len(each) for each in points], np.int64),
     }
 
 
@@ -118,29 +118,29 @@ def replay(
     model: PromptableModel,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.integer]:
-    """Do again what a session did.
+    """Compute the labels of a session again.
 
     Parameters
     ----------
     kept : dict or str
-        From :func:`provenance`, or its JSON.
+        Record from :func:`provenance`, or its JSON.
     source : ImageSource
         The same image.
-    model : PromptableModel
-        With the same weights.
-    should_stop : callable, optional
-        Polled between objects.
+        model : PromptableModel
+        A model with the same weights.
+        should_stop : callable, optional
+        Polled between objects; True stops.
 
     Returns
     -------
     ndarray
         Labels of the image's shape: int32, or int64 where a label needs it. Pixels that an object
-        left to labels which are not of this session are left out again; those labels are not there.
+        left to labels from outside the session are left out again; those labels are not there.
 
     Raises
     ------
     InputError
-        If ``kept`` is nothing that can be replayed here: another model or several, another shape.
+        If ``kept`` cannot be replayed: another model, several models, another shape.
     Cancelled
         If ``should_stop`` returned True.
     """
@@ -155,54 +155,57 @@ def replay(
             f"shape {list(source.shape)}."
         )
     _check_one_model(record)
-    # All of it is checked before anything is computed.
-    objects = [_asked(given, source) for _, given in record["steps"] if not isinstance(given, int)]
+    # The whole record is checked before any computation.
+    added = (given for _, given in record["steps"] if not isinstance(given, int))
+    objects = [_open_object(given, source) for given in added]
     largest = max((each.label or 0 for each in objects), default=0)
     dtype = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
     labels: NDArray[np.integer] = np.zeros(source.shape, dtype)
-    ledger, asker = LabelCompositor(ArrayTarget(labels)), Predictor(source, model, EmbeddingCache())
-    # What each commit left out when it was made for the first time.
+    compositor = LabelCompositor(ArrayTarget(labels))
+    predictor = Predictor(source, model, EmbeddingCache())
+    # Pixels that each commit left out when it was made for the first time.
     left_out: dict[tuple[int, int], MaskSet | None] = {}
-    asked = iter(objects)
+    opened = iter(objects)
     for _, given in record["steps"]:
         check(should_stop)
         if isinstance(given, int):
-            ledger.take(given)
+            compositor.remove(given)
             continue
         key = given["id"], given["commit"]["order"]
-        put = ledger.put(_computed(next(asked), given, left_out.get(key), asker))
-        assert put.commit is not None
-        left_out[key] = put.commit.left_out
+        computed = _computed(next(opened), given, left_out.get(key), predictor)
+        written = compositor.add(computed)
+        assert written.commit is not None
+        left_out[key] = written.commit.left_out
     return labels
 
 
 def _check_one_model(record: SessionRecord) -> None:
     for _, given in record["steps"]:
-        answered = () if isinstance(given, int) else given["commit"].get("model", ())
-        if answered and answered[1:] != [record["weights_sha256"], record["precision"]]:
+        model = () if isinstance(given, int) else given["commit"].get("model", ())
+        if model and model[1:] != [record["weights_sha256"], record["precision"]]:
             assert not isinstance(given, int)
             raise InputError(
                 f"The session used several models: {record['model']} ({record['precision']}) and, "
-                f"for object {given['id']}, {answered[0]} ({answered[-1]}). It can be replayed "
+                f"for object {given['id']}, {model[0]} ({model[-1]}). It can be replayed "
                 "only if all objects were segmented with one."
             )
 
 
-def _asked(record: ObjectRecord, source: ImageSource) -> SegmentedObject:
-    """An object as it was asked for."""
+def _open_object(record: ObjectRecord, source: ImageSource) -> SegmentedObject:
+    """Return the object of a record as it was before its commit."""
     open_again = record.copy()
     open_again.pop("commit", None)
     return object_from_record(open_again, source.shape)
 
 
 def _computed(
-    each: SegmentedObject, record: ObjectRecord, left_out: MaskSet | None, asker: Predictor
+    each: SegmentedObject, record: ObjectRecord, left_out: MaskSet | None, predictor: Predictor
 ) -> SegmentedObject:
-    """A committed object whose mask is computed from its prompt."""
-    (found,) = asker.candidates(each.plane, [(each.prompt, each.before)])
+    """Return the committed object with a mask that is computed from its prompt."""
+    (found,) = predictor.candidates(each.plane, [(each.prompt, each.before)])
     if not each.choice < len(found):
         raise InputError(f"Object {each.id} has no candidate {each.choice}.")
-    again = object_from_record(record, asker.source.shape, found[each.choice])
+    again = object_from_record(record, predictor.source.shape, found[each.choice])
     if left_out is None or again.commit is None:
         return again
     return replace(again, commit=replace(again.commit, left_out=left_out))

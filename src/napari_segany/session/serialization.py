@@ -1,4 +1,4 @@
-"""Objects of a session as plain JSON values, and back."""
+"""Conversion of session objects to plain JSON values, and back."""
 
 import base64
 import binascii
@@ -19,8 +19,8 @@ from napari_segany.session.state import Commit, OnOverlap, PromptHistory, Segmen
 
 Record = dict[str, Any]
 
-REFINED = 400
-"""Answers that may be refined one after the other; each is computed from the one before."""
+MOST_REFINEMENTS = 400
+"""Longest prompt history of an object; each prompt is computed from the one before."""
 
 Count = Annotated[int, Ge(0), Le(2**53)]
 Number = Annotated[int, Ge(1), Le(2**53)]
@@ -41,7 +41,7 @@ class MaskRecord(TypedDict):
 
 
 class PromptRecord(TypedDict):
-    """What is asked."""
+    """A prompt: points with labels, a box, a mask."""
 
     points: NotRequired[list[Annotated[list[Real], MinLen(2), MaxLen(2)]]]
     labels: NotRequired[list[Annotated[int, Ge(0), Le(1)]]]
@@ -49,15 +49,15 @@ class PromptRecord(TypedDict):
     mask: NotRequired[MaskRecord]
 
 
-class EarlierRecord(TypedDict):
-    """A question that was asked before."""
+class PreviousPromptRecord(TypedDict):
+    """A previous prompt of an object, with the number of its chosen candidate."""
 
     prompt: PromptRecord
     choice: Count
 
 
 class CommitRecord(TypedDict):
-    """The way in which an object was written."""
+    """A commit of an object."""
 
     on_overlap: OnOverlap
     order: Number
@@ -69,28 +69,28 @@ class CommitRecord(TypedDict):
 
 
 class ObjectRecord(TypedDict):
-    """One object."""
+    """An object with its prompts and its commit."""
 
     id: Number
     plane: Annotated[list[Count | None], MinLen(2), MaxLen(32)]
     prompt: PromptRecord
     choice: Count
     label: Label | None
-    before: NotRequired[Annotated[list[EarlierRecord], MaxLen(REFINED)]]
+    before: NotRequired[Annotated[list[PreviousPromptRecord], MaxLen(MOST_REFINEMENTS)]]
     commit: NotRequired[CommitRecord]
 
 
 def _packed(mask: MaskSet) -> MaskRecord:
-    """The first mask of a set."""
+    """Return the record of the first mask of a set."""
     bits = np.packbits(mask.crop(0))
     text = base64.b64encode(zlib.compress(bits.tobytes())).decode()
     return {"shape": list(mask.shape), "box": mask.boxes[0].tolist(), "bits": text}
 
 
 def _unpacked(record: MaskRecord, shape: tuple[int, int]) -> tuple[NDArray[np.bool_], int, int]:
-    """A mask of a plane of ``shape``: within its box, and its first pixel.
+    """Return a mask of a plane of ``shape``: its crop, and row and column of the crop's corner.
 
-    No more is unpacked than the box holds, however much the bits would become.
+    The decompressed size is limited by the box, however large the content would be.
     """
     a, b, c, d = record["box"]
     if record["shape"] != list(shape):
@@ -99,12 +99,12 @@ def _unpacked(record: MaskRecord, shape: tuple[int, int]) -> tuple[NDArray[np.bo
         raise InputError(f"It has a mask with box {record['box']} in a plane of {list(shape)}.")
     count = (c - a) * (d - b)
     size = -(-count // 8)
-    unpacking = zlib.decompressobj()
+    decompressor = zlib.decompressobj()
     try:
-        raw = unpacking.decompress(base64.b64decode(record["bits"], validate=True), size + 1)
+        raw = decompressor.decompress(base64.b64decode(record["bits"], validate=True), size + 1)
     except (binascii.Error, ValueError, zlib.error) as error:
         raise InputError("It has a mask whose bits are damaged.") from error
-    if len(raw) != size or not unpacking.eof:
+    if len(raw) != size or not decompressor.eof:
         raise InputError(f"It has a mask whose bits do not fill its box {record['box']}.")
     bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=count)
     return bits.astype(bool).reshape(c - a, d - b), a, b
@@ -119,7 +119,7 @@ def _mask(
 
 
 def prompt_to_record(prompt: Prompt) -> Record:
-    """Points, labels, box and mask; previous logits are not kept."""
+    """Return points, labels, box and mask of a prompt; previous logits are not recorded."""
     record: Record = {}
     for name in ("points", "labels", "box"):
         value = getattr(prompt, name)
@@ -131,12 +131,12 @@ def prompt_to_record(prompt: Prompt) -> Record:
 
 
 def prompt_from_record(record: PromptRecord, shape: tuple[int, int]) -> Prompt:
-    """The prompt of :func:`prompt_to_record`, in a plane of ``shape``.
+    """Return the prompt of :func:`prompt_to_record`, in a plane of ``shape``.
 
     Raises
     ------
     InputError
-        If it cannot be asked there.
+        If the prompt does not fit the plane.
     """
     mask = _mask(record["mask"], shape) if "mask" in record else None
     prompt = Prompt(record.get("points"), record.get("labels"), record.get("box"), mask)
@@ -144,25 +144,25 @@ def prompt_from_record(record: PromptRecord, shape: tuple[int, int]) -> Prompt:
     return prompt
 
 
-def _earlier_to_record(earlier: PromptHistory) -> list[Record]:
-    """What was asked before, the latest last."""
-    record = {"prompt": prompt_to_record(earlier.prompt), "choice": earlier.choice}
-    return [*(_earlier_to_record(earlier.before) if earlier.before else ()), record]
+def _history_to_record(history: PromptHistory) -> list[Record]:
+    """Return the records of previous prompts, the latest last."""
+    record = {"prompt": prompt_to_record(history.prompt), "choice": history.choice}
+    return [*(_history_to_record(history.before) if history.before else ()), record]
 
 
-def earlier_from_record(
-    records: Sequence[EarlierRecord], shape: tuple[int, int]
+def history_from_record(
+    records: Sequence[PreviousPromptRecord], shape: tuple[int, int]
 ) -> PromptHistory | None:
-    """What was asked before, from a list with the latest last."""
-    earlier = None
+    """Return the history of previous prompts from their records, the latest last."""
+    history = None
     for record in records:
         prompt = prompt_from_record(record["prompt"], shape)
-        earlier = PromptHistory(prompt, record["choice"], earlier)
-    return earlier
+        history = PromptHistory(prompt, record["choice"], history)
+    return history
 
 
 def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
-    """One object; without its committed mask if that is to be computed again."""
+    """Return the record of an object, with or without the mask of its commit."""
     record: Record = {
         "id": each.id,
         "plane": list(each.plane),
@@ -171,7 +171,7 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
         "label": each.label,
     }
     if each.before is not None:
-        record["before"] = _earlier_to_record(each.before)
+        record["before"] = _history_to_record(each.before)
     if each.commit is not None:
         mask = each.commit.mask
         record["commit"] = {
@@ -193,16 +193,16 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
 def object_from_record(
     record: ObjectRecord, image: Sequence[int], mask: MaskSet | None = None
 ) -> SegmentedObject:
-    """The object of :func:`object_to_record`.
+    """Return the object of :func:`object_to_record`.
 
     Parameters
     ----------
     record : dict
-        Of the right types, see :func:`napari_segany.schema.from_json`.
+        Record whose types were checked, see :func:`napari_segany.schema.from_json`.
     image : sequence of int
-        Shape of the image that the object lies in.
+        Shape of the image.
     mask : MaskSet, optional
-        What was committed, if the record does not hold it.
+        Mask of the commit, if the record does not hold it.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def object_from_record(
             choice=record["choice"],
             label=record["label"],
             commit=_commit(record, shape, mask),
-            before=earlier_from_record(record.get("before", ()), shape),
+            before=history_from_record(record.get("before", ()), shape),
         )
     except InputError as error:
         raise InputError(f"Object {record['id']} of the session cannot be read: {error}") from error
@@ -240,5 +240,5 @@ def _commit(record: ObjectRecord, shape: tuple[int, int], mask: MaskSet | None) 
     if not mask.area[0]:
         raise InputError("It is committed and its mask is empty.")
     left_out = _mask(given["left_out"], shape) if "left_out" in given else None
-    answered = tuple(given.get("model", ()))
-    return Commit(mask, given["on_overlap"], given["order"], answered, left_out)
+    model = tuple(given.get("model", ()))
+    return Commit(mask, given["on_overlap"], given["order"], model, left_out)

@@ -1,6 +1,6 @@
-"""Session: the state of one interactive job, and every step that changes it."""
+"""The interactive session: objects, their candidates, and every step that changes them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,36 +8,38 @@ import numpy as np
 from numpy.typing import ArrayLike
 from psygnal import Signal
 
-from napari_segany.core.image_source import ImageSource, Plane, check_plane_index, plane_shape
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.image_source import ImageSource, Plane
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.session import prompt_updates
 from napari_segany.session.history import History
-from napari_segany.session.inquiry import Inquiry
-from napari_segany.session.journal import Journal, SavedSession
+from napari_segany.session.inference import Inference, Predictor, Request
+from napari_segany.session.journal import Journal, OpenJournal, SavedSession
 from napari_segany.session.label_ids import LabelIds
 from napari_segany.session.labels_target import ArrayTarget, LabelsTarget
-from napari_segany.session.prompt_updates import Wanted, changed_prompts, open_prompts, opened
 from napari_segany.session.state import OnOverlap, SegmentedObject, State, Step
 
 
-class Session(Inquiry):
-    """Objects of one image: asked for with prompts, chosen among candidates, committed to labels.
+class Session:
+    """Objects of one image: prompted, segmented, chosen among candidates, committed to labels.
 
-    Every step can be undone. Nothing here blocks but :meth:`ask`, which runs the model; a graphical
-    face asks in a thread of its own (:meth:`questions`, :meth:`answer`).
+    Every step can be undone. Only :meth:`ask` blocks, as it runs the model; a graphical interface
+    runs :meth:`requests` in a thread of its own and returns the results to :meth:`answer`.
 
     Parameters
     ----------
     source : ImageSource
         The image.
     model : PromptableModel, optional
-        Can be set later.
+        The model; can be set later.
     target : LabelsTarget, optional
         Labels to commit into; an array of zeros, int32, by default.
     journal : Path, optional
-        Folder in which what happens is written down, for :meth:`restore`.
+        Folder for the journal of the session, from which :meth:`restore` recovers it.
     cache : EmbeddingCache, optional
         Embeddings of planes.
 
@@ -52,10 +54,10 @@ class Session(Inquiry):
     plane : tuple
         The plane that new objects belong to.
     on_overlap : {"keep", "replace"}
-        What commits do with pixels that belong to something.
+        Treatment of pixels that already belong to an object when another is committed.
     """
 
-    trouble = Signal(str)
+    answered = Signal(tuple)
 
     def __init__(
         self,
@@ -65,75 +67,154 @@ class Session(Inquiry):
         journal: Path | None = None,
         cache: EmbeddingCache | None = None,
     ) -> None:
-        super().__init__(source, model, cache)
+        self._inference = Inference(source, model, cache)
         self.plane: Plane = (*(0 for _ in source.shape[:-2]), None, None)
         self.on_overlap: OnOverlap = "keep"
-        if target is None:
-            target = ArrayTarget(np.zeros(source.shape, np.int32))
-        self._timeline = History(target)
+        target = ArrayTarget(np.zeros(source.shape, np.int32)) if target is None else target
+        self._history = History(target)
+        self.changed, self.trouble = self._history.changed, self._history.trouble
         if journal is not None:
             self.begin_journal(journal)
-        self._troubled = False
         self._next_id = 1
         self._commits = 0
 
     @property
     def state(self) -> State:
         """All objects, frozen."""
-        return self._timeline.state
+        return self._history.state
 
-    # Prompts --------------------------------------------------------------------------------
+    @property
+    def source(self) -> ImageSource:
+        """The image."""
+        return self._inference.source
+
+    @property
+    def model(self) -> PromptableModel | None:
+        """The model. Changing it clears embeddings and candidates; objects are kept."""
+        return self._inference.model
+
+    @model.setter
+    def model(self, model: PromptableModel | None) -> None:
+        if model is not self._inference.model:
+            self._inference.model = model
+            self.forget_image()
+
+    @property
+    def embeddings(self) -> EmbeddingCache:
+        """Cached embeddings of planes."""
+        return self._inference.embeddings
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor for this image and model; InputError if there is no model yet."""
+        return self._inference.predictor
+
+    def is_embedded(self, plane: Plane) -> bool:
+        """Return True if the embedding of a plane is cached."""
+        return self._inference.is_embedded(plane)
+
+    def forget_image(self, source: ImageSource | None = None) -> None:
+        """Clear embeddings and candidates, because the image has other pixels (or a new source)."""
+        self._inference.clear(source)
+        self.changed.emit(self.state, self.state)
+
+    def candidates(self, number: int | None = None) -> MaskSet | None:
+        """Return candidates of an open object (the active one), best first; None if not known."""
+        number = self.state.active if number is None else number
+        each = None if number is None else self.state.objects.get(number)
+        return None if each is None else self._inference.candidates(each)
+
+    def preview(self, number: int | None = None) -> MaskSet | None:
+        """Return the chosen candidate of an open object (the active one); None if not known."""
+        number = self.state.active if number is None else number
+        found = self.candidates(number)
+        if found is None or number is None or not len(found):
+            return None
+        return found[min(self.state.objects[number].choice, len(found) - 1)]
+
+    def requests(self) -> list[Request]:
+        """Return the requests that give every open object its candidates, one a plane."""
+        return self._inference.requests(self.state)
+
+    def answer(self, request: Request, sets: Sequence[MaskSet]) -> bool:
+        """Store what :meth:`Request.predict` returned; return False if all of it is outdated."""
+        known = self._inference.add_candidates(request, sets, self.state)
+        if known:
+            self.answered.emit(known)
+        return bool(known)
+
+    def ask(self, should_stop: ShouldStop | None = None) -> MaskSet | None:
+        """Segment all open objects and wait; return the candidates of the active one."""
+        for request in self.requests():
+            self.answer(request, request.predict(should_stop))
+        return self.candidates()
+
+    def choose(self, choice: int, number: int | None = None) -> None:
+        """Choose a candidate of an open object (the active one), 0 for the best."""
+        each = self.state.find(self.state.active if number is None else number)
+        found = self.candidates(each.id)
+        if each.commit is not None or found is None:
+            raise InputError("There are no candidates to choose from.")
+        if not 0 <= choice < len(found):
+            raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
+        if choice != each.choice:
+            self._history.advance(self.state.with_objects(replace(each, choice=choice)))
+
+    def next_candidate(self, step: int = 1) -> int | None:
+        """Choose the next candidate of the active object; the first follows the last."""
+        found, active = self.candidates(), self.active
+        if found is None or active is None or not len(found):
+            return None
+        choice = (active.choice + step) % len(found)
+        self.choose(choice)
+        return choice
 
     @property
     def active(self) -> SegmentedObject | None:
-        """The object that prompts are added to."""
+        """The object that prompts are added to; None if there is none."""
         return None if self.state.active is None else self.state.find(self.state.active)
 
     def set_prompt(self, prompt: Prompt | None, plane: Plane | None = None) -> int | None:
-        """Ask for the active object with this prompt, or begin one.
+        """Set the prompt of the active object, or begin an object with it; return its number.
 
         Parameters
         ----------
         prompt : Prompt or None
-            None gives up the object.
+            None deletes the object.
         plane : tuple, optional
             By default that of the active object, else the session's. An open object of another
             plane is left as it is, and a new one is begun.
-
-        Returns
-        -------
-        int or None
-            The object's number.
         """
         active = self.active
-        plane = plane or (active.plane if active else self.plane)
-        if prompt is None:
-            if active is not None:
-                self.delete([active.id])
-            return None
+        if prompt is not None:
+            return self._set_prompt(prompt, plane or (active.plane if active else self.plane))
+        if active is not None:
+            self.delete([active.id])
+        return None
+
+    def _set_prompt(self, prompt: Prompt, plane: Plane) -> int:
+        active = self.active
         number = active.id if active is not None and active.plane == plane else -1
-        begun = self.set_open({**open_prompts(self.state), number: (plane, prompt)})
-        return begun.get(number, number)
+        prompts = {**prompt_updates.open_prompts(self.state), number: (plane, prompt)}
+        return self.set_open(prompts).get(number, number)
 
     def add_point(self, row: float, col: float, positive: bool = True) -> int:
-        """Add a point on (or off) the active object of this plane, or begin one with it."""
-        given = self._prompt_here()
-        one = Prompt([[row, col]], [int(positive)])
-        return self._set_prompt_here(one if given is None else given.with_point(row, col, positive))
+        """Add a point on (or off) the active object of this plane, or begin an object with it."""
+        added = Prompt([[row, col]], [int(positive)])
+        given = self._prompt_here
+        prompt = added if given is None else given.with_point(row, col, positive)
+        return self._set_prompt(prompt, self.plane)
 
     def add_box(self, box: ArrayLike) -> int:
-        """Give the active object of this plane a box, or begin one with it."""
-        given = self._prompt_here()
-        return self._set_prompt_here(Prompt(box=box) if given is None else given.with_box(box))
+        """Set the box of the active object of this plane, or begin an object with it."""
+        given = self._prompt_here
+        prompt = Prompt(box=box) if given is None else given.with_box(box)
+        return self._set_prompt(prompt, self.plane)
 
+    @property
     def _prompt_here(self) -> Prompt | None:
         active = self.active
         return active.prompt if active is not None and active.plane == self.plane else None
-
-    def _set_prompt_here(self, prompt: Prompt) -> int:
-        number = self.set_prompt(prompt, self.plane)
-        assert number is not None
-        return number
 
     def add_many(
         self,
@@ -142,258 +223,177 @@ class Session(Inquiry):
         labels: Iterable[int | None] = (),
         join: bool = False,
     ) -> list[int]:
-        """Begin an object for each prompt.
+        """Begin an object for each prompt; return their numbers.
 
         Parameters
         ----------
         prompts : iterable of Prompt
             One object each.
         planes : iterable of tuple, optional
-            The plane of each; all in the session's plane by default.
+            The plane of each; the session's plane by default.
         labels : iterable of int or None, optional
-            The value of each in the labels once it is committed; the next free one by default.
+            The label of each once it is committed; the next free one by default.
         join : bool
-            Make this one step with the step before.
-
-        Returns
-        -------
-        list of int
-            Their numbers.
+            Merge this step with the one before, so that one undo reverts both.
         """
-        prompts = tuple(prompts)
-        where = list(planes) or [self.plane] * len(prompts)
-        new = {-i: each for i, each in enumerate(zip(where, prompts, strict=True), start=1)}
-        labelled = {-i: label for i, label in enumerate(labels, start=1) if label is not None}
-        return list(self.set_open({**open_prompts(self.state), **new}, join, labelled).values())
+        new = prompt_updates.new_objects(prompts, planes, self.plane)
+        known = {-i: label for i, label in enumerate(labels, start=1) if label is not None}
+        wanted = {**prompt_updates.open_prompts(self.state), **new}
+        return list(self.set_open(wanted, join, known).values())
 
     def set_open(
-        self, wanted: Wanted, join: bool = False, labels: Mapping[int, int] | None = None
+        self,
+        wanted: prompt_updates.ObjectPrompts,
+        join: bool = False,
+        labels: Mapping[int, int] | None = None,
     ) -> dict[int, int]:
-        """Make the open objects just these, in one step; committed ones stay.
+        """Replace all open objects in one step; return numbers of new ones by the given ones.
 
         Parameters
         ----------
         wanted : mapping
-            Plane and prompt by object number. Numbers that no open object has are new objects;
-            those with the prompt and plane that they have stay as they are.
+            Plane and prompt by object number. Numbers of no open object begin new objects;
+            objects whose plane and prompt are the same stay as they are.
         join : bool
-            Make this one step with the step before.
+            Merge this step with the one before, so that one undo reverts both.
         labels : mapping, optional
-            Values that new objects shall have in the labels.
-
-        Returns
-        -------
-        dict
-            Numbers of the new objects by those that were given.
+            Label values for new objects.
         """
-        for plane, prompt in changed_prompts(self.state, wanted):
-            check_plane_index(self.source.shape, plane)
-            prompt.check_inside(plane_shape(self.source.shape, plane))
-        state, begun = opened(self.state, wanted, self._next_id, labels or {})
+        prompt_updates.check_prompts(self.state, wanted, self.source.shape)
+        state, begun = prompt_updates.with_open_objects(
+            self.state, wanted, self._next_id, labels or {}
+        )
         self._next_id += len(begun)
         if state is not self.state:
-            self._advance(state, join)
+            self._history.advance(state, join)
         return begun
 
-    # Choosing -------------------------------------------------------------------------------
-
-    def choose(self, choice: int, number: int | None = None) -> None:
-        """Mean another candidate of an open object (the active one), 0 for the best."""
-        each = self.state.find(self.state.active if number is None else number)
-        found = self.candidates(each.id)
-        if each.commit is not None or found is None:
-            raise InputError("There are no candidates to choose from.")
-        if not 0 <= choice < len(found):
-            raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
-        if choice != each.choice:
-            self._advance(self.state.with_objects(replace(each, choice=choice)))
-
-    def next_candidate(self, step: int = 1) -> int | None:
-        """Mean the next candidate of the active object, after the last the first."""
-        found, active = self.candidates(), self.active
-        if found is None or active is None or not len(found):
-            return None
-        choice = (active.choice + step) % len(found)
-        self.choose(choice)
-        return choice
-
-    # Committing -----------------------------------------------------------------------------
-
     def commit(self, numbers: Iterable[int] | None = None, join: bool = False) -> list[int]:
-        """Write objects into the labels: the active one, or those given.
+        """Write objects into the labels.
 
         Parameters
         ----------
         numbers : iterable of int, optional
-            Which objects.
+            Objects to commit; the active one by default.
         join : bool
-            Make this one step with the step before, so that thousands of objects can be
-            committed in parts and are undone at once.
+            Merge this step with the one before, so that thousands of objects can be committed
+            in chunks and one undo reverts all of them.
 
         Returns
         -------
         list of int
-            Their labels. Objects without a pixel of their own, because their masks are empty or
-            others have all of it, stay open.
+            Labels of the committed objects. An object stays open if its mask is empty or all of
+            its pixels belong to others.
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
-        before, labelling = self.state.objects, LabelIds(self.labels, self.state.committed)
+        label_ids = LabelIds(self.labels, self.state.committed)
         chosen = [self.state.find(number) for number in dict.fromkeys(numbers)]
-        meant = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
-        done = labelling.commit(meant, self.on_overlap, self._commits, lambda: self.asker.identity)
+        masks = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
+        done = label_ids.commit(
+            masks, self.on_overlap, self._commits, lambda: self.predictor.identity
+        )
         self._commits += len(done)
-        if done:
-            state = self.state.with_objects(*done.values())
-            active = None if state.active in done else state.active
-            self._advance(replace(state, active=active), join)
-            if empty := self._timeline.without_pixels(done):
-                back = [replace(done.pop(n), label=before[n].label, commit=None) for n in empty]
-                self._advance(self.state.with_objects(*back), join=True)
+        done = self._history.commit(done, join)
         return [each.label for each in done.values() if each.label is not None]
 
     def reopen(self, number: int) -> SegmentedObject:
-        """Take a committed object out of the labels and go on with its prompts."""
-        each = self.state.find(number)
-        if each.commit is not None:
-            opened = replace(each, commit=None)
-            self._advance(replace(self.state.with_objects(opened), active=number))
-        elif self.state.active != number:
-            self._advance(replace(self.state, active=number))
+        """Remove a committed object from the labels; open it again as the active object."""
+        state = self.state.with_reopened(number)
+        if state is not self.state:
+            self._history.advance(state)
         return self.state.objects[number]
 
     def delete(self, numbers: Iterable[int]) -> None:
-        """Give up some objects in one step; committed ones leave the labels."""
+        """Delete objects in one step; committed ones are removed from the labels."""
         gone = {self.state.find(number).id for number in numbers}
-        self._advance(self.state.without(gone))
+        self._history.advance(self.state.without(gone))
 
     def by_label(self, label: int) -> SegmentedObject | None:
-        """The committed object with a label."""
+        """Return the committed object with a label, None if there is none."""
         return next((each for each in self.state.committed if each.label == label), None)
 
     def area(self, number: int) -> int:
-        """Pixels of a committed object in the labels: what it wrote and no other lies over.
-
-        What people painted over it is not counted.
-        """
-        return self._timeline.area(self.state.find(number).id)
+        """Return the pixels of a committed object that no later one covers; paint is ignored."""
+        return self._history.area(self.state.find(number).id)
 
     def check_labels(self) -> list[int]:
-        """Numbers of objects that others took out of the labels; they are open again.
+        """Find objects that were removed from the labels from outside; return their numbers.
 
-        To be called when labels were changed from outside, for example by undoing there.
+        Objects whose commit was undone there are open again; objects that were painted over are
+        deleted. Call this method after the labels were changed from outside.
         """
-        before = self.state
-        lost = self._timeline.drop_lost()
-        if lost:
-            self._moved(before)
-        return lost
+        return self._history.drop_lost()
 
     def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
         """Commit into other labels from now on.
 
-        What was committed before is left as it is there, and its objects are done with, as they can
-        no longer be taken out of those labels. With ``reopen`` they are open again instead, because
-        those labels are gone.
+        Committed objects leave the session, or are open again with ``reopen``.
         """
-        before = self.state
-        self._timeline.move_to(target, reopen)
-        self._moved(before)
-
-    # Going back and forth -------------------------------------------------------------------
+        self._history.set_target(target, reopen)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to undo."""
-        return self._timeline.can_undo
+        """True if there is a step to undo."""
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is a step to redo."""
-        return self._timeline.can_redo
+        """True if there is a step to redo."""
+        return self._history.can_redo
 
     @property
     def is_between_steps(self) -> bool:
-        """Whether the last undo or redo went part of its way only; call it again to go on."""
-        return self._timeline.is_between_steps
+        """True if the last undo or redo was done in part; call it again to continue."""
+        return self._history.is_between_steps
 
     def undo(self, at_most: int | None = None) -> bool:
-        """Undo the last step: a prompt, a choice, a commit, a deletion.
+        """Undo the last step: a prompt, a choice, a commit, a deletion; return False without one.
 
-        Parameters
-        ----------
-        at_most : int, optional
-            Change only so many objects now; see :attr:`is_between_steps`.
-
-        Returns
-        -------
-        bool
-            Whether there was a step.
+        At most ``at_most`` objects are changed by one call; see :attr:`is_between_steps`.
         """
-        return self._go(self._timeline.undo, at_most) if self.can_undo else False
+        return self._history.undo(at_most)
 
     def redo(self, at_most: int | None = None) -> bool:
-        """Do again what was undone last; see :meth:`undo`."""
-        return self._go(self._timeline.redo, at_most) if self.can_redo else False
-
-    def _go(self, way: Callable[[int | None], None], at_most: int | None) -> bool:
-        before = self.state
-        way(at_most)
-        self._moved(before)
-        return True
-
-    def _advance(self, state: State, join: bool = False) -> None:
-        before = self.state
-        self._timeline.advance(state, join)
-        self._moved(before)
-
-    def _moved(self, before: State) -> None:
-        if self._timeline.trouble and not self._troubled:
-            self._troubled = True
-            self.trouble.emit(self._timeline.trouble)
-        self.changed.emit(before, self.state)
-
-    # Keeping --------------------------------------------------------------------------------
+        """Redo the step that was undone last; see :meth:`undo`."""
+        return self._history.redo(at_most)
 
     @property
     def labels(self) -> LabelsTarget:
-        """What is committed into."""
-        return self._timeline.target
+        """The labels that objects are committed into."""
+        return self._history.target
 
     @property
     def steps(self) -> list[Step]:
-        """How the present labels came about: every object put in or taken out, in order."""
-        return list(self._timeline.steps)
+        """All steps that wrote the present labels: objects added or removed, in order."""
+        return list(self._history.steps)
 
-    def begin_journal(self, folder: Path) -> Journal:
-        """Write down in a folder what has happened, and whatever happens from now on."""
-        about = {"image": self.source.name, "shape": list(self.source.shape)}
-        return self._timeline.begin_journal(Journal(folder, about))
+    def begin_journal(self, folder: Path, open_journal: OpenJournal = Journal) -> Journal:
+        """Record all steps so far, and every further one, in a new journal of a folder."""
+        header = {"image": self.source.name, "shape": list(self.source.shape)}
+        return self._history.begin_journal(open_journal(folder, header))
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything has happened, undone or not."""
-        return self._timeline.is_begun
+        """True if any step was taken, undone or not."""
+        return self._history.is_begun
 
-    def restore(self, story: SavedSession) -> None:
-        """Take up what a journal tells; only a session in which nothing has happened can.
-
-        Labels that were written into before the last ones are left out: they were done with.
+    def restore(self, saved: SavedSession) -> None:
+        """Restore the state and the last labels that a journal recorded.
 
         Raises
         ------
         InputError
-            If something has happened, or the journal is of an image of another shape.
+            If a step was taken already, or the journal is of an image of another shape.
         """
-        story.check_shape(self.source.shape)
-        before = self.state
-        self._timeline.restore(story)
-        self._next_id, self._commits = story.last_number + 1, story.last_commit
-        self._moved(before)
+        saved.check_shape(self.source.shape)
+        self._history.check_unused()
+        self._next_id, self._commits = saved.last_number + 1, saved.last_commit
+        self._history.restore(saved)
 
     def close(self) -> None:
-        """End the journal properly."""
-        self._timeline.close()
+        """Close the journal."""
+        self._history.close()
 
     def __repr__(self) -> str:
         done, todo = len(self.state.committed), len(self.state.open)

@@ -1,4 +1,4 @@
-"""Sessions as JSON files, which somebody else may have written."""
+"""Session files in JSON: reading and validation."""
 
 import json
 from pathlib import Path
@@ -16,8 +16,8 @@ FORMAT = 1
 Pair = Annotated[list[Real], MinLen(2), MaxLen(2)]
 
 
-class ReadingRecord(TypedDict, total=False):
-    """The way in which the image was read."""
+class ReadOptionsRecord(TypedDict, total=False):
+    """Options with which the image was read."""
 
     rgb: bool
     channel_axis: Count
@@ -26,16 +26,16 @@ class ReadingRecord(TypedDict, total=False):
 
 
 class ImageRecord(TypedDict):
-    """The image that a session was about."""
+    """The image of a session."""
 
     name: str
     shape: Shape
     limits: NotRequired[Pair | list[Pair] | None]
-    reading: NotRequired[ReadingRecord]
+    reading: NotRequired[ReadOptionsRecord]
 
 
 class SessionRecord(TypedDict):
-    """The way in which labels came about; see :mod:`napari_segany.session.replay`."""
+    """Provenance of labels; see :mod:`napari_segany.session.replay`."""
 
     format: Literal[1]
     napari_segany: NotRequired[str]
@@ -52,7 +52,7 @@ class SessionRecord(TypedDict):
 
 
 def read_session(path: Path) -> SessionRecord:
-    """Read what :func:`provenance` told and somebody saved.
+    """Read a saved record of :func:`provenance`.
 
     Raises
     ------
@@ -67,12 +67,12 @@ def read_session(path: Path) -> SessionRecord:
 
 
 def checked_session(kept: Any) -> SessionRecord:
-    """A session from its JSON, or from values that were read already.
+    """Return a validated session from its JSON, or from values that were read already.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is no session.
     """
     what = "The record of a session"
     if isinstance(kept, str | bytes):
@@ -84,28 +84,28 @@ def checked_session(kept: Any) -> SessionRecord:
 
 
 def session_from_json(text: str | bytes, what: str) -> SessionRecord:
-    """A session whose values have the right types, and whose steps can follow each other.
+    """Parse a session; check the types of its values and the order of its steps.
 
     Raises
     ------
     InputError
-        If it is none.
+        If it is no session.
     """
     kept = from_json(SessionRecord, text, what)
-    there: set[int] = set()
-    for number, (how, given) in enumerate(kept["steps"]):
-        if how == "put" and not isinstance(given, int):
-            if given["id"] in there or "commit" not in given:
+    present: set[int] = set()
+    for number, (step, given) in enumerate(kept["steps"]):
+        if step == "put" and not isinstance(given, int):
+            if given["id"] in present or "commit" not in given:
                 raise InputError(
                     f"{what} cannot be read: step {number} puts object {given['id']} into the "
                     "labels, which is there already or not committed."
                 )
-            there.add(given["id"])
-        elif how == "take" and isinstance(given, int) and given in there:
-            there.remove(given)
+            present.add(given["id"])
+        elif step == "take" and isinstance(given, int) and given in present:
+            present.remove(given)
         else:
             raise InputError(
-                f"{what} cannot be read: step {number} ({how}) names no object that can be put "
+                f"{what} cannot be read: step {number} ({step}) names no object that can be put "
                 "into the labels or taken out."
             )
     return kept

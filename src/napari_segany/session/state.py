@@ -1,4 +1,4 @@
-"""What a session is about, as frozen values: going back in time is taking up an earlier one."""
+"""Immutable session state; undo restores an earlier state."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,26 +10,26 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 
 OnOverlap = Literal["keep", "replace"]
-"""Whether a commit leaves pixels that belong to something, or takes them."""
+"""Treatment of pixels that already belong to an object: a commit keeps or replaces them."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """How an object was written into the labels.
+    """Record of how an object was written into the labels.
 
     Attributes
     ----------
     mask : MaskSet
-        One mask with its scores: all that was wanted.
+        One mask with its scores: the chosen candidate.
     on_overlap : {"keep", "replace"}
-        What happened to pixels that belonged to something.
+        Treatment of pixels that belonged to another object.
     order : int
-        Commits are numbered; later ones lie over earlier ones.
+        Number of the commit; later commits lie over earlier ones.
     model : tuple of str
-        Name, sha256 of the weights and precision of the model that answered; empty if unknown.
+        Name, sha256 of the weights and precision of the model; empty if unknown.
     left_out : MaskSet or None
-        One mask: the pixels that were left to what they belonged to. It is known from the first
-        writing on, so that doing it again writes the same pixels; None before.
+        One mask: pixels that were left to other objects. It is set when the object is written for
+        the first time, so that redo writes the same pixels; None before.
     """
 
     mask: MaskSet
@@ -41,19 +41,19 @@ class Commit:
 
 @dataclass(frozen=True)
 class PromptHistory:
-    """What an object was asked for with before more was added: its answer is refined.
+    """The previous prompt, whose logits the current prompt refines.
 
-    The model is given the logits of the candidate that was meant, as the paper does (section
-    "Interactive", iterative prompts); without them a second click often makes things worse.
+    The model gets the logits of the chosen candidate, as in the paper (section "Interactive",
+    iterative prompts); without them a second click often gives a worse mask.
 
     Attributes
     ----------
     prompt : Prompt
-        What was asked.
+        The previous prompt.
     choice : int
-        Which of the candidates was meant.
+        Its chosen candidate, 0 for the best.
     before : PromptHistory or None
-        What that refined.
+        The prompt that it refined.
     """
 
     prompt: Prompt
@@ -68,19 +68,19 @@ class SegmentedObject:
     Attributes
     ----------
     id : int
-        Number within the session, never used again.
+        Number within the session, never reused.
     plane : tuple
-        Plane it lies in.
+        Its plane.
     prompt : Prompt
-        What it is asked for with.
+        Its prompt.
     choice : int
-        Which of the candidates is meant, 0 for the best.
+        Its chosen candidate, 0 for the best.
     label : int or None
-        Its value in the labels; kept when it is reopened.
+        Its label value; kept when it is reopened.
     commit : Commit or None
-        None while it is open.
+        The commit; None while it is open.
     before : PromptHistory or None
-        What the prompt refines.
+        The prompt history that its prompt refines.
     """
 
     id: int
@@ -93,7 +93,7 @@ class SegmentedObject:
 
 
 Step = tuple[Literal["put", "take"], SegmentedObject]
-"""What happened to the labels."""
+"""A change of the labels: an object was added ("put") or removed ("take")."""
 
 
 @dataclass(frozen=True)
@@ -103,43 +103,50 @@ class State:
     Attributes
     ----------
     objects : mapping
-        By number, in the order they were begun.
+        Objects by number, in the order in which they were begun.
     active : int or None
-        The object that further prompts belong to.
+        Number of the object that prompts are added to.
     """
 
     objects: Mapping[int, SegmentedObject] = field(default_factory=dict)
     active: int | None = None
 
     def find(self, number: int | None) -> SegmentedObject:
-        """The object with a number; InputError if there is none."""
+        """Return the object with a number; raise InputError if there is none."""
         each = None if number is None else self.objects.get(number)
         if each is None:
             raise InputError(f"There is no object {number}.")
         return each
 
     def with_objects(self, *changed: SegmentedObject) -> "State":
-        """With objects added or exchanged."""
+        """Return the state with objects added or replaced."""
         return replace(self, objects={**self.objects, **{each.id: each for each in changed}})
 
+    def with_reopened(self, number: int) -> "State":
+        """Return the state in which an object is open and active."""
+        each = self.find(number)
+        if each.commit is not None:
+            return replace(self.with_objects(replace(each, commit=None)), active=number)
+        return self if self.active == number else replace(self, active=number)
+
     def without(self, numbers: Collection[int]) -> "State":
-        """With some objects left out."""
+        """Return the state without some objects."""
         kept = {n: each for n, each in self.objects.items() if n not in numbers}
         return State(kept, None if self.active in numbers else self.active)
 
     @property
     def open(self) -> list[SegmentedObject]:
-        """Objects that are not committed."""
+        """The objects that are not committed."""
         return [each for each in self.objects.values() if each.commit is None]
 
     @property
     def committed(self) -> list[SegmentedObject]:
-        """Objects that are."""
+        """The committed objects."""
         return [each for each in self.objects.values() if each.commit is not None]
 
 
-def middle(each: SegmentedObject) -> tuple[float, float]:
-    """Row and column of an object: of its mask, box, rough place or points."""
+def object_center(each: SegmentedObject) -> tuple[float, float]:
+    """Return row and column of the center of an object's mask, box, mask prompt or points."""
     if each.commit is not None:
         a, b, c, d = each.commit.mask.boxes[0].tolist()
     elif each.prompt.box is not None:

@@ -165,7 +165,7 @@ def hash_file(path: Path, should_stop: ShouldStop | None = None) -> Hashes:
 def _hash_unchanged(path: Path, size: int, mtime_ns: int) -> Hashes:
     """Hash once a process while size and time stay the same; cached files, once for good."""
     if path.parent != models_folder():
-        # A stamp beside a file from elsewhere could say anything.
+        # Stamps beside files outside of the cache are not trusted.
         return hash_file(path)
     stamp = path.with_name(f"{path.name}.stamp")
     known = {"size": size, "mtime_ns": mtime_ns}

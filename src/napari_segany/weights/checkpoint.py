@@ -100,7 +100,7 @@ def _read_safetensors(path: Path) -> Any:
 def _read_torch(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            # What torch says of odd archives comes back as an error below.
+            # torch's warnings about odd archives become an error below.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

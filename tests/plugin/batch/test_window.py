@@ -44,7 +44,7 @@ def test_a_batch_in_a_window(
     widget.output = tmp_path / "out"
     widget.search.points_per_side.setValue(2)
     assert widget.search.preset.currentText() == "own"
-    widget.exports["coco"].setChecked(True)
+    widget.form.exports["coco"].setChecked(True)
     widget.start_button.click()
     assert not widget.start_button.isEnabled()
     until(qtbot, lambda: not widget.running, 30_000)

@@ -28,7 +28,7 @@ def arrays() -> tuple[Any, Any]:
 
 
 @pytest.fixture
-def comparer(viewer: Any, jobs: Any) -> Any:
+def controller(viewer: Any, jobs: Any) -> Any:
     made = EvaluateController(viewer, jobs)
     made.said = []
     made.status.connect(made.said.append)
@@ -37,19 +37,19 @@ def comparer(viewer: Any, jobs: Any) -> Any:
 
 
 @pytest.fixture
-def ready(comparer: Any, viewer: Any, arrays: Any) -> Any:
+def ready(controller: Any, viewer: Any, arrays: Any) -> Any:
     """Both layers chosen."""
     truth, prediction = (
         viewer.add_layer(Labels(each.copy(), name=name, axis_labels=tuple("zyx"), **PLACES))
         for each, name in zip(arrays, ("truth", "prediction"), strict=True)
     )
     viewer.dims.set_current_step(0, 2)
-    comparer.choose(prediction, truth)
-    return comparer
+    controller.choose_layers(prediction, truth)
+    return controller
 
 
-def kinds(comparer: Any) -> list[str]:
-    return list(comparer.result.columns()["verdict"])
+def kinds(controller: Any) -> list[str]:
+    return list(controller.result.columns()["verdict"])
 
 
 def test_the_plane_in_view_every_plane_and_the_stack(
@@ -91,7 +91,7 @@ def test_planes_of_a_view_from_the_side(ready: Any, viewer: Any, jobs: Any) -> N
 
 
 def test_lazy_layers_are_read_where_they_are_compared(
-    comparer: Any, viewer: Any, jobs: Any, arrays: Any
+    controller: Any, viewer: Any, jobs: Any, arrays: Any
 ) -> None:
     read: list[int] = []
 
@@ -106,35 +106,35 @@ def test_lazy_layers_are_read_where_they_are_compared(
     ]
     truth, prediction = (viewer.add_labels(each, name=str(n)) for n, each in enumerate(lazy))
     viewer.dims.set_current_step(0, 2)
-    comparer.choose(prediction, truth)
+    controller.choose_layers(prediction, truth)
     read.clear()
-    comparer.compare()
+    controller.compare()
     assert read == []
     jobs.run()
     assert set(read) == {2}
-    comparer.draw()
+    controller.draw_errors()
     read.clear()
     jobs.run()
-    assert np.unique(np.nonzero(comparer.errors.layer.data)[0]).tolist() == [2]
+    assert np.unique(np.nonzero(controller.errors.layer.data)[0]).tolist() == [2]
 
 
-def test_levels_of_labels(comparer: Any, viewer: Any, jobs: Any, arrays: Any) -> None:
+def test_levels_of_labels(controller: Any, viewer: Any, jobs: Any, arrays: Any) -> None:
     truth, prediction = (
         viewer.add_labels([each[2], each[2, ::2, ::2]], multiscale=True) for each in arrays
     )
-    comparer.choose(prediction, truth)
-    comparer.compare()
+    controller.choose_layers(prediction, truth)
+    controller.compare()
     jobs.run()
-    assert kinds(comparer) == ["correct", "missed", "false"]
-    assert comparer.draw().data.shape == SHAPE[1:]
+    assert kinds(controller) == ["correct", "missed", "false"]
+    assert controller.draw_errors().data.shape == SHAPE[1:]
 
 
 def test_errors_in_colours_in_one_layer(ready: Any, viewer: Any, jobs: Any, arrays: Any) -> None:
     with pytest.raises(InputError, match="Compare two layers first"):
-        ready.draw()
+        ready.draw_errors()
     ready.compare("stack")
     jobs.run()
-    layer = ready.draw()
+    layer = ready.draw_errors()
     jobs.run()
     truth, prediction = arrays
     assert (layer.name, layer.data.dtype, layer.editable) == (NAME, np.uint8, False)
@@ -159,12 +159,12 @@ def test_errors_in_colours_in_one_layer(ready: Any, viewer: Any, jobs: Any, arra
     ready.truth.fill((0, 20, 20), 5)
     assert layer.name == OLD_NAME
     with pytest.raises(InputError, match="compare them again"):
-        ready.draw()
+        ready.draw_errors()
     other = EvaluateController(viewer, jobs)
-    other.choose(ready.prediction, ready.truth)
+    other.choose_layers(ready.prediction, ready.truth)
     other.compare()
     jobs.run()
-    assert other.draw() is layer
+    assert other.draw_errors() is layer
     jobs.run()
     assert layer.name == NAME
     assert sum(is_errors(each) for each in viewer.layers) == 1
@@ -176,14 +176,14 @@ def test_errors_of_other_axes_and_a_deleted_layer(
 ) -> None:
     ready.compare()
     jobs.run()
-    ready.draw()
+    ready.draw_errors()
     viewer.layers.remove(ready.errors.layer)
     jobs.run()
     assert ready.errors.layer is None
-    ready.draw()
+    ready.draw_errors()
     jobs.run()
     flat = [viewer.add_labels(each[2]) for each in arrays]
-    ready.choose(*flat[::-1])
+    ready.choose_layers(*flat[::-1])
     ready.compare()
     jobs.run()
     (layer,) = (each for each in viewer.layers if is_errors(each))
@@ -279,30 +279,30 @@ def test_an_edit_while_it_is_compared(ready: Any, jobs: Any) -> None:
 def test_an_edit_while_errors_are_drawn(ready: Any, jobs: Any) -> None:
     ready.compare()
     jobs.run()
-    layer = ready.draw()
+    layer = ready.draw_errors()
     ready.truth.paint((2, 25, 5), 3)
     jobs.run()
     assert layer.data.any()
     assert layer.name == OLD_NAME
 
 
-def test_every_plane_of_a_series_of_stacks(comparer: Any, viewer: Any, jobs: Any) -> None:
+def test_every_plane_of_a_series_of_stacks(controller: Any, viewer: Any, jobs: Any) -> None:
     truth, prediction = np.zeros((2, 2, 3, 20, 24), int)
     truth[..., 2:6, 2:6], prediction[..., 2:6, 2:6] = 4, 5
     prediction[1, 2] = 0
     layers = [viewer.add_labels(each) for each in (prediction, truth)]
-    comparer.choose(*layers)
-    comparer.compare("planes")
+    controller.choose_layers(*layers)
+    controller.compare("planes")
     jobs.run()
-    table = comparer.result.columns()
-    assert comparer.result.counts["correct"] == 5
+    table = controller.result.columns()
+    assert controller.result.counts["correct"] == 5
     assert table["plane"].tolist() == ["0, 0", "0, 1", "0, 2", "1, 0", "1, 1", "1, 2"]
-    comparer.go_to(5)
+    controller.go_to(5)
     assert viewer.dims.current_step[:2] == (1, 2)
-    comparer.compare("stack")
+    controller.compare("stack")
     jobs.run()
-    assert comparer.result.objects.area.tolist() == [6 * 16]
-    assert comparer.result.objects.iou.tolist() == [5 / 6]
+    assert controller.result.objects.area.tolist() == [6 * 16]
+    assert controller.result.objects.iou.tolist() == [5 / 6]
 
 
 def test_removing_a_layer_forgets_the_result(ready: Any, viewer: Any, jobs: Any) -> None:
@@ -318,34 +318,34 @@ def test_removing_a_layer_forgets_the_result(ready: Any, viewer: Any, jobs: Any)
     assert not ready.stale
     # While it is compared, too.
     viewer.add_layer(truth)
-    ready.choose(ready.prediction, truth)
+    ready.choose_layers(ready.prediction, truth)
     ready.compare()
     viewer.layers.remove(truth)
     jobs.run()
     assert ready.result is None
 
 
-def test_what_cannot_be_compared_is_said(comparer: Any, viewer: Any, jobs: Any) -> None:
+def test_what_cannot_be_compared_is_said(controller: Any, viewer: Any, jobs: Any) -> None:
     def refuses(message: str) -> None:
         with pytest.raises(InputError, match=message):
-            comparer.compare()
+            controller.compare()
 
     refuses("are no labels layers in the viewer")
     one = viewer.add_labels(np.zeros((5, 6), int), name="one")
     refuses("is only one labels layer")
     other = viewer.add_labels(np.zeros((6, 5), int), name="other")
     refuses("Choose a labels layer as prediction")
-    comparer.choose(one, one)
+    controller.choose_layers(one, one)
     refuses("one is chosen as prediction and as truth")
-    comparer.choose(one, other)
+    controller.choose_layers(one, other)
     refuses(r"one has shape \(5, 6\), other has \(6, 5\)")
     moved = viewer.add_labels(np.zeros((5, 6), int), name="moved", translate=(3, 0))
-    comparer.choose(one, moved)
+    controller.choose_layers(one, moved)
     refuses("lies elsewhere")
     assert not jobs.busy
 
 
-def test_an_error_of_reading_is_said(comparer: Any, viewer: Any, jobs: Any) -> None:
+def test_an_error_of_reading_is_said(controller: Any, viewer: Any, jobs: Any) -> None:
     def fail(block: Any, block_info: Any = None) -> Any:
         if fail.now:  # type: ignore[attr-defined]
             raise OSError("the disk is gone")
@@ -354,16 +354,16 @@ def test_an_error_of_reading_is_said(comparer: Any, viewer: Any, jobs: Any) -> N
     fail.now = False  # type: ignore[attr-defined]
     lazy = dask.array.zeros((5, 6), dtype=int).map_blocks(fail, dtype=int)
     one, other = viewer.add_labels(lazy), viewer.add_labels(np.ones((5, 6), int))
-    comparer.choose(one, other)
-    comparer.compare()
+    controller.choose_layers(one, other)
+    controller.compare()
     fail.now = True  # type: ignore[attr-defined]
     jobs.run()
-    assert "the disk is gone" in comparer.said[-1]
-    assert comparer.result is None
+    assert "the disk is gone" in controller.said[-1]
+    assert controller.result is None
     fail.now = False  # type: ignore[attr-defined]
-    comparer.compare()
+    controller.compare()
     jobs.run()
-    assert comparer.result.counts["missed"] == 1
+    assert controller.result.counts["missed"] == 1
 
 
 def test_stopping(ready: Any, jobs: Any) -> None:
@@ -373,49 +373,49 @@ def test_stopping(ready: Any, jobs: Any) -> None:
     assert ready.result is None
     ready.compare()
     jobs.run()
-    layer = ready.draw()
+    layer = ready.draw_errors()
     ready.stop()
     assert layer.name == OLD_NAME
     assert ready.result is not None
 
 
-def test_a_binary_truth_is_noticed_and_taken_apart(
-    comparer: Any, viewer: Any, jobs: Any, arrays: Any
+def test_a_binary_truth_is_noticed_and_its_parts_separated(
+    controller: Any, viewer: Any, jobs: Any, arrays: Any
 ) -> None:
     labels = np.zeros((2, 30, 40), np.int32)
     labels[:, 2:8, 2:8], labels[:, 20:26, 30:36], labels[1, 12:16, 2:8] = 4, 5, 6
     prediction = viewer.add_layer(Labels(labels, name="found"))
     truth = viewer.add_layer(Labels(np.where(labels, 255, 0), name="mask"))
     viewer.dims.set_current_step(0, 1)
-    comparer.choose(prediction, truth)
+    controller.choose_layers(prediction, truth)
     for over, count in (("plane", 3), ("planes", 5), ("stack", 3)):
-        comparer.take_apart(False, over)
+        controller.separate_parts(False, over)
         jobs.run()
-        assert comparer.said[-1].startswith("mask holds one value, 255, in ")
-        assert comparer.result.mean.f1 < 1
-        comparer.take_apart(True, over)
+        assert controller.said[-1].startswith("mask holds one value, 255, in ")
+        assert controller.result.mean.f1 < 1
+        controller.separate_parts(True, over)
         jobs.run()
-        assert comparer.said[-1] == ""
-        assert comparer.is_apart
-        assert comparer.result.mean.f1 == 1
-        assert comparer.result.counts["correct"] == count
-    comparer.go_to(2)
+        assert controller.said[-1] == ""
+        assert controller.separates_parts
+        assert controller.result.mean.f1 == 1
+        assert controller.result.counts["correct"] == count
+    controller.go_to(2)
     assert (truth.selected_label, prediction.selected_label) == (1, 6)
-    layer = comparer.draw()
+    layer = controller.draw_errors()
     jobs.run()
     assert np.array_equal(layer.data > 0, labels > 0)
-    comparer.choose(truth, prediction)
-    assert not comparer.is_apart
+    controller.choose_layers(truth, prediction)
+    assert not controller.separates_parts
 
 
 def test_one_object_with_parts_in_a_plane_is_not_binary(
-    comparer: Any, viewer: Any, jobs: Any
+    controller: Any, viewer: Any, jobs: Any
 ) -> None:
     labels = np.zeros((2, 30, 40), np.int32)
     labels[0, 2:28, 2:8], labels[1, 2:8, 2:8], labels[1, 20:28, 2:8] = 1, 1, 1
     labels[0, 2:28, 20:28] = 2
     layers = [viewer.add_layer(Labels(labels.copy(), name=n)) for n in "ab"]
-    comparer.choose(*layers)
-    comparer.compare("stack")
+    controller.choose_layers(*layers)
+    controller.compare("stack")
     jobs.run()
-    assert comparer.binary == {}
+    assert controller.binary == {}

@@ -56,14 +56,14 @@ def ready(widget: Any, layers: Any) -> Any:
 
 def press(qtbot: Any, widget: Any, row: int) -> None:
     """Click on a row of the table."""
-    table = widget.verdicts.table
+    table = widget.object_table.table
     table.scrollTo(table.model().index(row, 0))
     at = table.visualRect(table.model().index(row, 1)).center()
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
 
 
 def texts(widget: Any, column: str) -> list[str]:
-    model = widget.verdicts.model
+    model = widget.object_table.model
     return [model.data(model.index(row, COLUMNS.index(column))) for row in range(model.rowCount())]
 
 
@@ -84,11 +84,11 @@ def test_from_layers_to_an_object_and_its_errors_by_clicks(
     assert widget.scores.precision == pytest.approx((4 + 1 / 4) / 5)
     assert widget.score_panel.values["recall"].text() == f"{(4 + 1 / 3) / 5:.3f}"
     assert widget.score_panel.values["objects"].text() == "8 / 7"
-    assert widget.verdicts.boxes["correct"].text() == "correct  5"
+    assert widget.object_table.boxes["correct"].text() == "correct  5"
 
     # Only what is wrong, the largest first.
-    widget.verdicts.boxes["correct"].click()
-    header = widget.verdicts.table.horizontalHeader()
+    widget.object_table.boxes["correct"].click()
+    header = widget.object_table.table.horizontalHeader()
     at = header.sectionViewportPosition(COLUMNS.index("Area")) + 10
     for _ in range(2):
         qtbot.mouseClick(header.viewport(), left, pos=QPoint(at, 8))
@@ -106,7 +106,7 @@ def test_from_layers_to_an_object_and_its_errors_by_clicks(
     assert layers[1].selected_label == 2
     assert viewer.layers.selection.active is layers[1]
     # Further with the keyboard.
-    qtbot.keyClick(widget.verdicts.table, Qt.Key.Key_Down)
+    qtbot.keyClick(widget.object_table.table, Qt.Key.Key_Down)
     assert camera.center[-2:] == pytest.approx((2 * 7.5, 2 * 54.5))
     assert layers[0].selected_label == 7
 
@@ -136,7 +136,7 @@ def test_the_console(ready: Any, layers: Any, viewer: Any) -> None:
     assert only["prediction"].tolist() == [0, 7]
     assert ready.go_to(1) is layers[0]
     assert layers[0].selected_label == 7
-    assert ready.verdicts.table.currentIndex().row() == 1
+    assert ready.object_table.table.currentIndex().row() == 1
     with pytest.raises(InputError, match="no row 2"):
         ready.go_to(2)
     with pytest.raises(InputError, match="Verdicts are"):
@@ -148,7 +148,7 @@ def test_the_console(ready: Any, layers: Any, viewer: Any) -> None:
     ready.over = "stack"
     assert ready.compare(wait=True).truth == 3
     assert ready.score_panel.headline.text() == "Objects through 5 planes:"
-    assert ready.verdicts.table.isColumnHidden(COLUMNS.index("Plane"))
+    assert ready.object_table.table.isColumnHidden(COLUMNS.index("Plane"))
     with pytest.raises(InputError, match="over must be"):
         ready.over = "volume"
     with pytest.raises(InputError, match="no labels layer"):
@@ -220,8 +220,8 @@ def test_progress_and_stop(widget: Any, viewer: Any, qtbot: Any) -> None:
     slow["now"] = True
     widget.compare_button.click()
     assert begun.wait(60)
-    until(qtbot, lambda: widget.progress.isVisible() and widget.progress.value() == 2)
-    assert widget.progress.maximum() == 6
+    until(qtbot, lambda: widget.progress.isVisible() and widget.progress.bar.value() == 2)
+    assert widget.progress.bar.maximum() == 6
     widget.stop_button.click()
     held.set()
     until(qtbot, lambda: not widget.jobs.busy)

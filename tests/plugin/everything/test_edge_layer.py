@@ -20,11 +20,11 @@ def image() -> Any:
 
 @pytest.fixture
 def edges(viewer: Any, jobs: Any, tiny_model: Any, image: Any) -> Iterator[EdgeLayer]:
-    finder = EverythingController(viewer, jobs)
-    finder.model = tiny_model
-    finder.open(viewer.add_layer(Image(image, name="image", scale=(3, 0.5, 0.5))))
-    yield EdgeLayer(finder)
-    finder.end()
+    controller = EverythingController(viewer, jobs)
+    controller.model = tiny_model
+    controller.open_image(viewer.add_layer(Image(image, name="image", scale=(3, 0.5, 0.5))))
+    yield EdgeLayer(controller)
+    controller.end()
 
 
 def test_the_plane_in_view_is_drawn(
@@ -32,9 +32,9 @@ def test_the_plane_in_view_is_drawn(
 ) -> None:
     viewer.dims.set_current_step(0, 2)
     edges.find()
-    assert edges.to_do == [(2, None, None)]
+    assert edges.remaining == [(2, None, None)]
     jobs.run()
-    assert not edges.to_do
+    assert not edges.remaining
     layer = edges.layer
     assert layer in viewer.layers
     assert np.array_equal(layer.scale, (3, 0.5, 0.5))
@@ -66,17 +66,17 @@ def test_a_layer_that_was_removed_comes_anew(edges: EdgeLayer, viewer: Any, jobs
 
 def test_stopping_keeps_the_layers_as_they_are(edges: EdgeLayer, viewer: Any, jobs: Any) -> None:
     edges.find(every_plane=True)
-    edges.finder.stop()
+    edges.controller.stop()
     jobs.run()
     assert edges.layer is None
     assert len(viewer.layers) == 1
 
 
 def test_without_a_model_it_waits_for_it(edges: EdgeLayer, jobs: Any) -> None:
-    model, edges.finder.model = edges.finder.model, None
+    model, edges.controller.model = edges.controller.model, None
     edges.find()
     assert not jobs.busy
-    edges.finder.model = model
+    edges.controller.model = model
     jobs.run()
     assert edges.layer.data.max() > 0
 
@@ -85,7 +85,7 @@ def test_a_plane_that_fails_is_told_at_the_end(
     edges: EdgeLayer, jobs: Any, monkeypatch: Any
 ) -> None:
     said: list[str] = []
-    edges.finder.status.connect(said.append)
+    edges.controller.status.connect(said.append)
     asked: list[Any] = []
 
     def second_fails(*args: Any, **given: Any) -> Any:

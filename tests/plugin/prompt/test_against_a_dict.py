@@ -47,7 +47,7 @@ class AgainstADict(RuleBasedStateMachine):
         image = Image(np.zeros(SHAPE, np.uint8), name="image", scale=SCALE, translate=(5, 0, -3))
         self.viewer.add_layer(image)
         self.controller.model = self.model
-        self.controller.open(image)
+        self.controller.open_image(image)
         self.jobs.run()
         self.piles = Piles(SHAPE)
 
@@ -128,7 +128,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(many=st.booleans())
     def change_mode(self, many: bool) -> None:
-        self.controller.mode = "many" if many else "one"
+        self.controller.sync.mode = "many" if many else "one"
 
     # The plane in view ------------------------------------------------------------------------
 

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from tests.effort import choose_count
+from tests.journal_files import JournalFiles
 
 from napari_segany import Prompt
 from napari_segany.errors import InputError
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.layer_features import NEGATIVE
+
+
+def open_again(controller: Any, jobs: Any, viewer: Any) -> None:
+    """End the session and begin another one on the same image."""
+    controller.close_session()
+    controller.open_image(viewer.layers["image"])
+    jobs.run()
 
 
 def click(controller: Any, jobs: Any, *position: float) -> None:
@@ -101,12 +109,12 @@ def test_outlines_ellipses_and_scribbles(begin: Any, jobs: Any, stack: Any) -> N
 
 def test_many_objects_at_once(begin: Any, jobs: Any, stack: Any, model: Any) -> None:
     controller = begin(stack)
-    controller.mode = "many"
+    controller.sync.mode = "many"
     controller.points.add(np.array([[2, 5, 5], [2, 5, 25], [2, 30, 30]]))
     jobs.run()
     assert len(controller.session.state.open) == 3
     assert controller.commit() == [1, 2, 3]
-    controller.add([Prompt(box=[i, 35, i + 2, 45]) for i in range(0, 30, 4)])
+    controller.add_prompts([Prompt(box=[i, 35, i + 2, 45]) for i in range(0, 30, 4)])
     jobs.run()
     assert len(controller.commit()) == 8
 
@@ -200,14 +208,14 @@ def test_labels_that_are_there_already_are_written_into(
     data[0] = 40
     mine = Labels(data, name="mine")
     viewer.add_layer(mine)
-    controller.into(mine)
+    controller.commit_into(mine)
     click(controller, jobs, 2, 10, 20)
     assert controller.commit() == [41]
     assert (mine.data[0] == 40).all()
     other = Labels(np.zeros((3, 3), int), name="other")
     viewer.add_layer(other)
     with pytest.raises(InputError, match=r"other has shape \(3, 3\)"):
-        controller.into(other)
+        controller.commit_into(other)
 
 
 def test_layers_deleted_behind_its_back(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
@@ -247,7 +255,7 @@ def test_an_answer_of_a_closed_session_is_left_out(
     late = list(jobs.waiting)
     other = Image(stack[0], name="other")
     viewer.add_layer(other)
-    controller.open(other)
+    controller.open_image(other)
     for _, _, _, work, done, _ in late:
         done(work(lambda: False))
     assert not controller.session.state.objects
@@ -274,16 +282,14 @@ def test_an_earlier_session_is_offered_and_restored(
     begin: Any, jobs: Any, stack: Any, viewer: Any, tmp_path: Path
 ) -> None:
     controller = begin(stack)
-    assert controller.stories() == []
+    assert controller.saved_sessions == []
     click(controller, jobs, 2, 10, 20)
     controller.commit()
     click(controller, jobs, 2, 30, 30)
     labels = controller.labels.data.copy()
-    controller.close()
-    controller.open(viewer.layers["image"])
-    jobs.run()
-    (story,) = controller.stories()
-    controller.restore(story)
+    open_again(controller, jobs, viewer)
+    (saved,) = controller.saved_sessions
+    controller.restore(saved)
     jobs.run()
     assert np.array_equal(controller.labels.data, labels)
     assert controller.points.data.tolist() == [[2, 30, 30]]
@@ -294,13 +300,13 @@ def test_our_layers_leave_and_labels_stay(begin: Any, jobs: Any, stack: Any, vie
     controller = begin(stack)
     click(controller, jobs, 2, 10, 20)
     controller.commit()
-    controller.close()
+    controller.close_session()
     assert [layer.name for layer in viewer.layers] == ["image", "image objects"]
 
 
 def test_before_an_image_is_chosen_everything_says_so(begin: Any, stack: Any) -> None:
     controller = begin(stack)
-    controller.close()
+    controller.close_session()
     for act in (controller.commit, controller.undo, controller.clear, controller.flip_sign):
         with pytest.raises(InputError, match="Choose an image first"):
             act()
@@ -329,7 +335,7 @@ def test_thousands_of_objects_are_one_step_and_never_drawn_all_at_once(
     step = choose_count(8, 16)
     places = itertools.product(range(0, 390, step), range(0, 480, step))
     prompts = [Prompt(box=[r, c, r + 3, c + 3]) for r, c in places]
-    controller.add(prompts)
+    controller.add_prompts(prompts)
     jobs.run()
     assert len(controller.session.state.open) == len(prompts) == choose_count(2940, 750)
     assert len(controller.shapes.data) == 1
@@ -360,7 +366,7 @@ def test_thousands_of_objects_are_one_step_and_never_drawn_all_at_once(
 
 def test_a_click_beside_hidden_prompts_leaves_them_alone(begin: Any, jobs: Any, stack: Any) -> None:
     controller = begin(np.zeros((400, 500), np.uint8))
-    controller.add([Prompt(box=[r, 1, r + 1, 9]) for r in range(0, 390)])
+    controller.add_prompts([Prompt(box=[r, 1, r + 1, 9]) for r in range(0, 390)])
     jobs.run()
     controller.session.plane = (None, None)
     controller.points.add(np.array([[50.0, 100.0]]))
@@ -392,7 +398,7 @@ def test_channels_are_no_axis_of_the_labels(
     viewer.add_layer(layer)
     controller = PromptController(viewer, jobs)
     controller.model = model
-    controller.open(layer, channels=(2, 0, 1))
+    controller.open_image(layer, channels=(2, 0, 1))
     viewer.dims.current_step = (1, 4, 0, 0)
     jobs.run()
     assert controller.plane == (4, None, None)
@@ -412,7 +418,7 @@ def test_three_layers_are_seen_as_colours(
 ) -> None:
     controller = begin(stack)
     green = viewer.add_layer(Image((stack // 4).astype(np.uint16), name="green"))
-    controller.open(controller.image, others=[green])
+    controller.open_image(controller.image, others=[green])
     jobs.run()
     seen = model.planes[-1][0]
     assert seen.shape == (40, 50, 3)
@@ -421,9 +427,9 @@ def test_three_layers_are_seen_as_colours(
     viewer.layers.remove(green)
     assert controller.session is None
     with pytest.raises(InputError, match="one shape"):
-        controller.open(viewer.layers["image"], others=[Image(np.zeros((4, 4)))])
+        controller.open_image(viewer.layers["image"], others=[Image(np.zeros((4, 4)))])
     with pytest.raises(InputError, match="no axis of channels"):
-        controller.open(Image(np.zeros((4, 4))), channels=(0,))
+        controller.open_image(Image(np.zeros((4, 4))), channels=(0,))
 
 
 def test_a_saved_session_computes_the_same_labels(
@@ -461,7 +467,7 @@ def test_what_others_wrote_about_labels_stays(begin: Any, jobs: Any, stack: Any)
     layer.metadata["napari_segany"] = {"steps": [], "weights_sha256": "", "precision": ""}
     layer.data[0, 0, 0] = 7
     controller.viewer.add_layer(layer)
-    controller.into(layer)
+    controller.commit_into(layer)
     click(controller, jobs, 2, 10, 20)
     assert controller.commit() == [8]
     rows = layer.features.set_index("index")
@@ -530,7 +536,7 @@ def test_shapes_are_taken_away_by_setting_data(begin: Any, jobs: Any, stack: Any
 def three_hundred(begin: Any, jobs: Any) -> Any:
     controller = begin(np.zeros((400, 500), np.uint8))
     boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 160, 8)]
-    controller.add(boxes)
+    controller.add_prompts(boxes)
     jobs.run()
     assert len(controller.session.state.open) == 300
     return controller
@@ -567,7 +573,7 @@ def test_a_commit_that_is_on_its_way_is_finished_before_something_else(
     if act == "clear":
         controller.clear()
     elif act == "into":
-        controller.into(None)
+        controller.commit_into(None)
         assert controller.labels is not labels
     else:
         with pytest.raises(InputError, match="nothing to commit"):
@@ -608,7 +614,7 @@ def test_closing_finishes_a_commit_and_stop_stops_it(begin: Any, jobs: Any) -> N
     assert len(controller.session.state.open) == 300
     controller.commit()
     labels = controller.labels
-    controller.close()
+    controller.close_session()
     jobs.run()
     assert len(np.unique(labels.data)) == 301
 
@@ -617,7 +623,7 @@ def test_choosing_the_same_labels_again_changes_nothing(begin: Any, jobs: Any, s
     controller = begin(stack)
     click(controller, jobs, 2, 10, 20)
     controller.commit()
-    assert controller.into(controller.labels) is controller.labels
+    assert controller.commit_into(controller.labels) is controller.labels
     assert len(controller.session.state.committed) == 1
     controller.reopen(1)
     controller.undo()
@@ -634,16 +640,16 @@ def test_objects_of_labels_that_were_left_come_back_in_a_layer_of_their_own(
         controller.commit()
     first = controller.labels
     second = viewer.add_layer(Labels(np.zeros(stack.shape, np.int32), name="second"))
-    controller.into(second)
+    controller.commit_into(second)
     click(controller, jobs, 3, 10, 10)
     controller.commit()
     assert len(np.unique(first.data)) == 4
-    controller.close()
+    controller.close_session()
     before = set(viewer.layers)
-    controller.open(viewer.layers["image"])
+    controller.open_image(viewer.layers["image"])
     jobs.run()
-    (story,) = controller.stories()
-    controller.restore(story)
+    (saved,) = controller.saved_sessions
+    controller.restore(saved)
     jobs.run()
     left, taken_up = (
         each
@@ -664,12 +670,10 @@ def test_labels_that_were_left_come_back_even_if_nothing_else_happened(
     click(controller, jobs, 2, 10, 20)
     controller.commit()
     first = controller.labels
-    controller.into(None)
-    controller.close()
-    controller.open(viewer.layers["image"])
-    jobs.run()
+    controller.commit_into(None)
+    open_again(controller, jobs, viewer)
     before = set(viewer.layers)
-    controller.restore(controller.stories()[0])
+    controller.restore(controller.saved_sessions[0])
     (left,) = set(viewer.layers) - before
     assert np.array_equal(left.data, first.data)
     assert controller.labels is None
@@ -696,10 +700,10 @@ def test_labels_that_lie_elsewhere_are_refused(
     given = {"units": ["um"] * 3, **placement}
     layer = controller.viewer.add_layer(Labels(np.zeros(stack.shape, int), name="mine", **given))
     if same:
-        assert controller.into(layer) is controller.labels is layer
+        assert controller.commit_into(layer) is controller.labels is layer
     else:
         with pytest.raises(InputError, match="mine lies elsewhere than image"):
-            controller.into(layer)
+            controller.commit_into(layer)
         assert controller.labels is own
         assert controller.session.state.objects is objects
 
@@ -712,9 +716,7 @@ def test_restoring_in_a_session_in_use_ends_it_first(
         click(controller, jobs, 2, row, 20)
         controller.commit()
     large = controller.labels.data.copy()
-    controller.close()
-    controller.open(viewer.layers["image"])
-    jobs.run()
+    open_again(controller, jobs, viewer)
     small = controller.session
     small.on_overlap = "replace"
     click(controller, jobs, 2, 10, 40)
@@ -722,8 +724,8 @@ def test_restoring_in_a_session_in_use_ends_it_first(
     labels = controller.labels
     click(controller, jobs, 2, 30, 40)
     points, embedded = controller.points, len(controller.model.planes)
-    (story,) = controller.stories()
-    controller.restore(story)
+    (saved,) = controller.saved_sessions
+    controller.restore(saved)
     assert controller.session is not small
     assert controller.session.on_overlap == "replace"
     assert controller.points is points
@@ -735,12 +737,12 @@ def test_restoring_in_a_session_in_use_ends_it_first(
     assert controller.labels is not labels
     assert labels.data.sum() == 25
     # The one that has ended can be restored in its turn, and so can the first one.
-    assert [each.count for each in controller.stories()] == [2, 3]
-    controller.restore(controller.stories()[0])
+    assert [each.count for each in controller.saved_sessions] == [2, 3]
+    controller.restore(controller.saved_sessions[0])
     jobs.run()
     assert np.array_equal(controller.labels.data, labels.data)
     assert points.data.tolist() == [[2, 30, 40]]
-    assert [each.count for each in controller.stories()] == [3, 2, 3]
+    assert [each.count for each in controller.saved_sessions] == [3, 2, 3]
     click(controller, jobs, 2, 15, 15)
     assert len(controller.session.state.open[-1].prompt.points) == 2
 
@@ -748,39 +750,36 @@ def test_restoring_in_a_session_in_use_ends_it_first(
 def test_a_session_that_is_not_written_down_is_not_ended_for_another(
     begin: Any, jobs: Any, stack: Any, viewer: Any
 ) -> None:
-    controller = begin(stack)
+    files = JournalFiles()
+    controller = begin(stack, open_journal=files.open_journal)
     click(controller, jobs, 2, 10, 20)
-    controller.close()
-    controller.open(viewer.layers["image"])
-    jobs.run()
-    (story,) = controller.stories()
+    open_again(controller, jobs, viewer)
+    (saved,) = controller.saved_sessions
     session = controller.session
-    session._timeline._journal._file.close()
+    files.full = True
     click(controller, jobs, 2, 10, 20)
     with pytest.raises(InputError, match="is not written down"):
-        controller.restore(story)
+        controller.restore(saved)
     assert controller.session is session
     assert len(session.state.open) == 1
-    # So that it can be closed in the end.
-    session._timeline._journal._file = session._timeline._journal.path.open("a")
+    # The session can be closed in the end.
+    files.full = False
 
 
-def test_a_story_of_another_shape_changes_nothing(
+def test_a_saved_session_of_another_shape_changes_nothing(
     begin: Any, jobs: Any, stack: Any, viewer: Any
 ) -> None:
     controller = begin(stack)
     click(controller, jobs, 2, 10, 20)
-    controller.close()
-    controller.open(viewer.layers["image"])
-    jobs.run()
-    (story,) = controller.stories()
+    open_again(controller, jobs, viewer)
+    (saved,) = controller.saved_sessions
     controller.image.data = stack[:, :30]
     jobs.run()
     click(controller, jobs, 2, 10, 20)
     controller.commit()
     session, layers = controller.session, list(viewer.layers)
     with pytest.raises(InputError, match="is of an image of shape"):
-        controller.restore(story)
+        controller.restore(saved)
     assert controller.session is session
     assert session.can_undo
     assert list(viewer.layers) == layers
@@ -792,7 +791,7 @@ def test_labels_that_cannot_be_written_are_refused_before_anything_changes(
 ) -> None:
     controller = begin(stack)
     click(controller, jobs, 2, 10, 20)
-    mine = controller.into(None)
+    mine = controller.commit_into(None)
     data: Any = np.zeros(stack.shape, np.int32)
     if kind == "read-only":
         data.flags.writeable = False
@@ -803,7 +802,7 @@ def test_labels_that_cannot_be_written_are_refused_before_anything_changes(
     other = viewer.add_layer(Labels(data, multiscale=kind == "multiscale"))
     state = controller.session.state
     with pytest.raises(InputError, match=f"is {kind}. Choose other labels"):
-        controller.into(other)
+        controller.commit_into(other)
     assert controller.labels is mine
     assert controller.session.state is state
     assert controller.commit() == [1]
@@ -812,7 +811,7 @@ def test_labels_that_cannot_be_written_are_refused_before_anything_changes(
 
 def test_features_say_what_is_in_the_labels(begin: Any, jobs: Any) -> None:
     controller = begin(np.zeros((60, 60), np.uint8))
-    controller.add([Prompt(box=[5, 5, 24, 24]), Prompt(box=[5, 10, 24, 25])])
+    controller.add_prompts([Prompt(box=[5, 5, 24, 24]), Prompt(box=[5, 10, 24, 25])])
     jobs.run()
     controller.commit()
 
@@ -824,7 +823,7 @@ def test_features_say_what_is_in_the_labels(begin: Any, jobs: Any) -> None:
     said, true = said_and_true()
     assert said == true == [400, 20]
     controller.session.on_overlap = "replace"
-    controller.add([Prompt(box=[0, 0, 14, 14])])
+    controller.add_prompts([Prompt(box=[0, 0, 14, 14])])
     jobs.run()
     controller.commit()
     said, true = said_and_true()
@@ -839,7 +838,9 @@ def test_a_commit_that_writes_nothing_says_so(begin: Any, jobs: Any) -> None:
     controller = begin(np.zeros((60, 60), np.uint8))
     said: list[str] = []
     controller.status.connect(said.append)
-    controller.add([Prompt(box=[5, 5, 24, 24]), Prompt(box=[6, 6, 9, 9]), Prompt(box=[7, 7, 9, 9])])
+    controller.add_prompts(
+        [Prompt(box=[5, 5, 24, 24]), Prompt(box=[6, 6, 9, 9]), Prompt(box=[7, 7, 9, 9])]
+    )
     jobs.run()
     assert controller.commit() == [1]
     jobs.run()
@@ -854,7 +855,7 @@ def test_redoing_hundreds_of_objects_gives_the_labels_of_before(begin: Any, jobs
     controller = begin(np.zeros((100, 100), np.uint8))
     random = np.random.default_rng(0)
     corners = random.integers(0, 85, (160, 2))
-    controller.add([Prompt(box=[r, c, r + 12, c + 12]) for r, c in corners])
+    controller.add_prompts([Prompt(box=[r, c, r + 12, c + 12]) for r, c in corners])
     jobs.run()
     controller.commit()
     jobs.run()

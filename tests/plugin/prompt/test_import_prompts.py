@@ -38,8 +38,8 @@ def test_labels_are_refined_with_their_own_numbers(
     controller = begin(stack)
     viewer.dims.current_step = (2, 0, 0)
     layer = viewer.add_layer(Labels(two_objects.astype(np.int32), name="theirs"))
-    controller.into(layer)
-    import_prompts.take_labels(controller, layer)
+    controller.commit_into(layer)
+    import_prompts.import_labels(controller, layer)
     # What is refined is not written into.
     assert controller.labels is not layer
     jobs.run()
@@ -60,7 +60,7 @@ def test_negative_labels_are_no_objects(
     viewer.dims.current_step = (2, 0, 0)
     said: list[str] = []
     controller.status.connect(said.append)
-    import_prompts.take_labels(controller, viewer.add_layer(Labels(two_objects)), how)
+    import_prompts.import_labels(controller, viewer.add_layer(Labels(two_objects)), how)
     jobs.run()
     assert [each.label for each in controller.session.state.open] == [7, 10**9]
     assert [text for text in said if "Negative" in text] == [
@@ -75,14 +75,14 @@ def test_ids_beyond_32_bits_are_kept_or_refused(
     wide[2, 5:15, 10:20], wide[2, 20:30, 30:40] = 2**32 + 1, 2**40 + 1
     controller = begin(stack)
     viewer.dims.current_step = (2, 0, 0)
-    import_prompts.take_labels(controller, viewer.add_layer(Labels(wide)))
+    import_prompts.import_labels(controller, viewer.add_layer(Labels(wide)))
     jobs.run()
     assert [each.label for each in controller.session.state.open] == [2**32 + 1, 2**40 + 1]
     with pytest.raises(InputError, match="type int32, which ends at 2147483647"):
         controller.commit()
     assert len(controller.session.state.open) == 2
     into = viewer.add_layer(Labels(np.zeros(stack.shape, np.uint64)))
-    controller.into(into)
+    controller.commit_into(into)
     controller.commit()
     assert np.array_equal(into.data, wide)
 
@@ -92,7 +92,7 @@ def test_every_plane_of_labels_can_be_asked(
 ) -> None:
     controller = begin(stack)
     layer = viewer.add_layer(Labels(two_objects, name="theirs"))
-    import_prompts.take_labels(controller, layer, "box", every_plane=True)
+    import_prompts.import_labels(controller, layer, "box", every_plane=True)
     jobs.run()
     planes = [each.plane[0] for each in controller.session.state.open]
     assert planes == [2, 2, 3]
@@ -109,7 +109,7 @@ def test_labels_of_another_scale_lie_where_they_lie(
     flat = np.zeros((20, 25), np.int32)
     flat[4:8, 10:15] = 3
     layer = viewer.add_layer(Labels(flat, name="coarse", scale=(1, 1), translate=(2.25, 3.25)))
-    import_prompts.take_labels(controller, layer)
+    import_prompts.import_labels(controller, layer)
     jobs.run()
     (each,) = controller.session.state.open
     wanted = np.zeros((40, 50), bool)
@@ -123,17 +123,17 @@ def test_points_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer:
     places = [[2, 5, 5], [2, 7, 7], [4, 30, 40], [9, 1, 1]]
     theirs = Points(places, features={"label": ["positive", "negative", "positive", "-"]})
     viewer.add_layer(theirs)
-    import_prompts.take_layer(controller, theirs)
+    import_prompts.import_layer(controller, theirs)
     jobs.run()
     first, second = controller.session.state.open
     assert first.prompt.labels.tolist() == [1, 0]
     assert (first.plane[0], second.plane[0]) == (2, 4)
     assert len(theirs.data) == 4
     controller.clear()
-    controller.mode = "many"
+    controller.sync.mode = "many"
     grouped = Points([[5, 5], [7, 7], [9, 9]], features={"object": ["a", "b", "a"]})
     viewer.add_layer(grouped)
-    import_prompts.take_layer(controller, grouped)
+    import_prompts.import_layer(controller, grouped)
     assert sorted(len(e.prompt.points) for e in controller.session.state.open) == [1, 2]
 
 
@@ -141,11 +141,11 @@ def test_a_feature_label_that_holds_ids_is_no_sign(
     begin: Any, jobs: Any, stack: Any, viewer: Any
 ) -> None:
     controller = begin(stack)
-    controller.mode = "many"
+    controller.sync.mode = "many"
     viewer.dims.current_step = (2, 0, 0)
     theirs = Points([[2, 5, 5], [2, 7, 7], [2, 9, 9]], features={"label": [0, 1, 2]})
     viewer.add_layer(theirs)
-    import_prompts.take_layer(controller, theirs)
+    import_prompts.import_layer(controller, theirs)
     assert [e.prompt.labels.tolist() for e in controller.session.state.open] == [[1], [1], [1]]
 
 
@@ -154,7 +154,7 @@ def test_shapes_of_others_are_objects(begin: Any, jobs: Any, stack: Any, viewer:
     square = [[5, 5], [5, 15], [15, 15], [15, 5]]
     theirs = Shapes([square, [[20, 20], [30, 30]]], shape_type=["ellipse", "line"])
     viewer.add_layer(theirs)
-    import_prompts.take_layer(controller, theirs)
+    import_prompts.import_layer(controller, theirs)
     ellipse, line = controller.session.state.open
     assert ellipse.prompt.mask is not None
     assert len(line.prompt.points) == 8
@@ -167,12 +167,12 @@ def test_tables_become_boxes(
     viewer.dims.current_step = (1, 0, 0)
     table = tmp_path / "boxes.csv"
     table.write_text("x1,y1,x2,y2,z\n5,6,15,16,4\n1,2,3,4,\n")
-    import_prompts.take_table(controller, table)
+    import_prompts.import_table(controller, table)
     jobs.run()
     assert [each.plane[0] for each in controller.session.state.open] == [4, 1]
     table.write_text("x1,y1,x2,y2,z\n5,6,15,16,40\n")
     with pytest.raises(InputError, match=r"z 40 is not there: the image has planes 0\.\."):
-        import_prompts.take_table(controller, table)
+        import_prompts.import_table(controller, table)
 
 
 def test_tables_of_other_programs_are_understood_and_say_so(
@@ -185,14 +185,14 @@ def test_tables_of_other_programs_are_understood_and_say_so(
         " ,Area,X,Y,BX,BY,Width,Height,Slice\n"
         "1,24.25,8,6,5.5,2.5,5,7,3\n2,24.25,8,6,5.5,2.5,0,7,3\n"
     )
-    found = import_prompts.take_table(controller, table)
+    found = import_prompts.import_table(controller, table)
     (each,) = controller.session.state.open
     assert (each.prompt.box.tolist(), each.plane[0]) == ([5, 11, 18, 20], 2)
     assert found.understood == (
         "ImageJ results: boxes from BX, BY, Width, Height in um; planes from Slice, counted from 1"
     )
     assert found.skipped == ("row 2 (line 3): its box has no area",)
-    import_prompts.take_table(controller, table, TableOptions(first_plane=0, units="pixels"))
+    import_prompts.import_table(controller, table, TableOptions(first_plane=0, units="pixels"))
     each = controller.session.state.open[-1]
     assert (each.prompt.box.tolist(), each.plane[0]) == ([2.5, 5.5, 8.5, 9.5], 3)
 
@@ -205,26 +205,26 @@ def test_tables_in_rolled_views_are_about_the_rows_and_columns_in_view(
     viewer.dims.current_step = (0, 0, 7)
     table = tmp_path / "points.csv"
     table.write_text("row,col,z\n3,30,9\n")
-    import_prompts.take_table(controller, table)
+    import_prompts.import_table(controller, table)
     (each,) = controller.session.state.open
     assert each.plane == (None, None, 9)
     assert each.prompt.points.tolist() == [[3, 30]]
     table.write_text("index,axis-0,axis-1,axis-2\n0,3,30,9\n")
     with pytest.raises(InputError, match="the view shows others"):
-        import_prompts.take_table(controller, table)
+        import_prompts.import_table(controller, table)
 
 
 def test_what_cannot_be_taken_is_said(begin: Any, jobs: Any, stack: Any, viewer: Any) -> None:
     controller = begin(stack[0])
-    for take in (import_prompts.take_labels, import_prompts.take_layer):
+    for take in (import_prompts.import_labels, import_prompts.import_layer):
         with pytest.raises(InputError, match="Choose"):
             take(controller, None)
     with pytest.raises(InputError, match="more axes"):
-        import_prompts.take_labels(controller, Labels(np.zeros((2, 3, 4), int)))
+        import_prompts.import_labels(controller, Labels(np.zeros((2, 3, 4), int)))
     with pytest.raises(InputError, match="lies in the image"):
-        import_prompts.take_layer(controller, Points([[900, 900]]))
+        import_prompts.import_layer(controller, Points([[900, 900]]))
     said: list[str] = []
     controller.status.connect(said.append)
-    import_prompts.take_labels(controller, viewer.add_layer(Labels(np.zeros((40, 50), int))))
+    import_prompts.import_labels(controller, viewer.add_layer(Labels(np.zeros((40, 50), int))))
     jobs.run()
     assert "no object" in said[-1]

@@ -13,7 +13,7 @@ from napari.layers import Image
 from napari_segany import Prompt
 from napari_segany.core.image_source import ArraySource
 from napari_segany.plugin.prompt.controller import PromptController
-from napari_segany.plugin.prompt.restore_picker import told
+from napari_segany.plugin.prompt.restore_picker import describe_session
 from napari_segany.session.journal import find_journals
 
 PIXELS = np.random.default_rng(0).integers(0, 1000, (40, 50)).astype(np.uint16)
@@ -30,7 +30,7 @@ def start(viewer: ViewerModel, jobs: Any, model: Any, tmp_path: Path) -> Any:
         controller = PromptController(viewer, jobs, folder or tmp_path / "journals")
         begun.append(controller)
         controller.model = model
-        controller.open(viewer.add_layer(Image(data, name=name)))
+        controller.open_image(viewer.add_layer(Image(data, name=name)))
         return controller
 
     yield make
@@ -68,14 +68,14 @@ def test_what_is_done_before_the_image_is_known_survives_a_crash(
         controller.session.add_many([Prompt([place])])
     folder = after_a_crash()
     assert all(name.startswith("like-") for name in folders_in_use(folder))
-    controller.close()
+    controller.close_session()
     viewer.layers.clear()
     again = start(folder=folder)
     jobs.run()
-    (story,) = again.stories()
-    assert not story.closed
-    assert told(story).endswith(", 2 objects, an image of this name")
-    again.restore(story)
+    (saved,) = again.saved_sessions
+    assert not saved.closed
+    assert describe_session(saved).endswith(", 2 objects, an image of this name")
+    again.restore(saved)
     assert len(again.session.state.open) == 2
     # What is of another likeness is not offered.
     for data, name in ((PIXELS.astype(np.int32), "image"), (PIXELS[:30], "image"), (PIXELS, "x")):
@@ -83,7 +83,7 @@ def test_what_is_done_before_the_image_is_known_survives_a_crash(
         other = start(data, folder=folder, name=name)
         other.session.plane = (None, None)
         jobs.run()
-        found = {story.path.parent.name[:5] for story in other.stories()}
+        found = {saved.path.parent.name[:5] for saved in other.saved_sessions}
         assert "like-" not in found
 
 
@@ -96,12 +96,12 @@ def test_once_the_image_is_known_the_journal_lies_in_its_folder(
     controller.session.add_point(6, 6)
     assert folders_in_use(tmp_path / "journals") == {identity(PIXELS)}
     assert [p.name for p in (tmp_path / "journals").iterdir()] == [identity(PIXELS)]
-    controller.close()
-    controller.open(controller.viewer.layers["image"])
+    controller.close_session()
+    controller.open_image(controller.viewer.layers["image"])
     jobs.run()
-    (story,) = controller.stories()
-    assert story.closed
-    assert len(story.state.objects[1].prompt.points) == 2
+    (saved,) = controller.saved_sessions
+    assert saved.closed
+    assert len(saved.state.objects[1].prompt.points) == 2
 
 
 def test_stop_keeps_nothing_from_being_written_down(start: Any, jobs: Any, tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_sessions_in_which_nothing_happened_leave_no_trace(
     start: Any, jobs: Any, tmp_path: Path
 ) -> None:
     controller = start()
-    controller.close()
-    controller.open(controller.viewer.layers["image"])
+    controller.close_session()
+    controller.open_image(controller.viewer.layers["image"])
     jobs.run()
-    controller.close()
+    controller.close_session()
     assert list((tmp_path / "journals").iterdir()) == []
 
 
@@ -141,13 +141,13 @@ def test_with_other_pixels_it_is_another_image(
     controller.session.add_many([Prompt([[20, 20]])])
     assert folders_in_use(tmp_path / "journals") == {identity(other), identity(third)}
     controller.session.add_many([Prompt([[30, 30]])])
-    controller.close()
+    controller.close_session()
     for data, counts in ((other, {2}), (third, {3}), (PIXELS, set())):
         viewer.layers.clear()
         again = start(data)
         jobs.run()
-        assert {len(story.state.objects) for story in again.stories()} == counts
-        again.close()
+        assert {len(saved.state.objects) for saved in again.saved_sessions} == counts
+        again.close_session()
 
 
 def test_an_image_that_cannot_be_read_is_kept_by_its_likeness(
@@ -184,7 +184,7 @@ def test_two_sessions_on_one_image_do_not_offer_each_other(
     first.session.add_point(5, 5)
     second.session.add_point(6, 6)
     jobs.run()
-    assert first.stories() == second.stories() == []
+    assert first.saved_sessions == second.saved_sessions == []
     assert len(list((tmp_path / "journals" / identity(PIXELS)).glob("*.jsonl"))) == 2
-    first.close()
+    first.close_session()
     assert len(find_journals(tmp_path / "journals" / identity(PIXELS))) == 1

@@ -69,7 +69,7 @@ def test_a_mask_from_labels_stays_whatever_is_drawn_for_it(
     mask = np.zeros(stack.shape[1:], bool)
     mask[5:15, 5:15] = True
     controller.session.plane = (2, None, None)
-    controller.add([Prompt(mask=mask)])
+    controller.add_prompts([Prompt(mask=mask)])
     jobs.run()
     whole = controller.session.active.prompt
     click(controller, jobs, 2, 6, 6)
@@ -113,7 +113,7 @@ def test_a_click_refines_a_scribble(
 def test_points_come_in_the_order_in_which_they_were_asked() -> None:
     before = Prompt([[1, 1], [2, 2], [1, 1]], [1, 0, 1], box=[0, 0, 9, 9])
     drawn = ShapePrompt([[5, 5], [2, 2], [1, 1 + 1e-9], [2, 2]], [1, 1, 1, 0], [0, 0, 9, 9 - 1e-9])
-    drawn.settle(before)
+    drawn.keep_order_of(before)
     assert drawn.points == [[1, 1], [2, 2], [5, 5], [2, 2]]
     assert drawn.signs == [1, 0, 1, 1]
     assert drawn.box == [0, 0, 9, 9]
@@ -127,7 +127,7 @@ def test_a_point_off_an_object_of_many_goes_to_the_active_one(
     begin: Any, jobs: Any, stack: Any
 ) -> None:
     controller = begin(stack)
-    controller.mode = "many"
+    controller.sync.mode = "many"
     for at in ((2, 10, 10), (2, 20, 20), (2, 30, 30)):
         click(controller, jobs, *at)
     controller.go_to(1)
@@ -143,7 +143,7 @@ def test_a_point_off_an_object_of_many_goes_to_the_nearest_if_none_is_active_the
     begin: Any, jobs: Any, stack: Any, viewer: Any
 ) -> None:
     controller = begin(stack)
-    controller.mode = "many"
+    controller.sync.mode = "many"
     controller.shapes.add_rectangles(rectangle(2, 5, 5, 15, 15))
     click(controller, jobs, 2, 30, 30)
     viewer.dims.set_current_step(0, 3)
@@ -163,7 +163,7 @@ def test_a_point_off_an_object_never_begins_one_of_many(
     controller = begin(stack)
     said: list[str] = []
     controller.status.connect(said.append)
-    controller.mode = "many"
+    controller.sync.mode = "many"
     click(controller, jobs, 2, 10, 10)
     viewer.dims.set_current_step(0, 3)
     controller.set_sign("negative")

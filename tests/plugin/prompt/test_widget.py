@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from skimage import data
+from tests.journal_files import JournalFiles
 from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany.errors import InputError, SeganyError
@@ -115,15 +116,15 @@ def test_embed_and_segment_wait_for_the_model(
     may_load = loading()
     widget = open_widget()
     widget.image_layer = viewer.layers["cells"]
-    widget.live.setChecked(False)
+    widget.form.live.setChecked(False)
     assert widget.embed() is False
     widget.session.add_point(30, 40)
     assert widget.segment() is None
-    assert widget.plane_line.text() == "Image: waiting for the model ..."
+    assert widget.form.plane_line.text() == "Image: waiting for the model ..."
     assert widget.message.text() == "Waiting for the model ..."
     may_load.set()
     until(qtbot, widget.session.candidates)
-    assert widget.plane_line.text() == "Image: ready"
+    assert widget.form.plane_line.text() == "Image: ready"
 
 
 def test_a_model_that_cannot_be_had_is_an_error_of_who_waits(
@@ -148,25 +149,25 @@ def test_without_weights_who_waits_is_told(
 
 
 def test_nothing_is_ready_when_the_image_is_gone(ready: Any, viewer: Any) -> None:
-    assert ready.plane_line.text() == "Image: ready"
+    assert ready.form.plane_line.text() == "Image: ready"
     viewer.layers.remove("cells")
-    assert ready.plane_line.text() == ""
+    assert ready.form.plane_line.text() == ""
     assert "cells is gone" in ready.message.text()
 
 
 def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: Any) -> None:
-    ready.buttons["box"].click()
+    ready.form.buttons["box"].click()
     assert ready.message.text() == "Next: a box around the object."
     viewer.dims.ndisplay = 3
-    assert "leave the 3-D view" in ready.plane_line.text()
+    assert "leave the 3-D view" in ready.form.plane_line.text()
     viewer.dims.ndisplay = 2
     until(qtbot, lambda: str(ready.controller.shapes.mode) == "add_rectangle")
-    assert ready.plane_line.text() == "Image: ready"
+    assert ready.form.plane_line.text() == "Image: ready"
     viewer.layers.selection.active = ready.controller.shapes
     drag(qtbot, viewer, (40, 40), (80, 90))
     (box,) = ready.session.state.open
     assert np.allclose(box.prompt.box, [40, 40, 80, 90], atol=1)
-    ready.buttons["+ point"].click()
+    ready.form.buttons["+ point"].click()
     viewer.dims.ndisplay = 3
     viewer.dims.ndisplay = 2
     until(qtbot, lambda: not ready.jobs.busy)
@@ -185,12 +186,12 @@ def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: 
     ],
 )
 def test_a_tool_says_what_it_draws(ready: Any, tool: str, said: str) -> None:
-    ready.buttons[tool].click()
+    ready.form.buttons[tool].click()
     assert ready.message.text() == said
 
 
 def test_what_was_refused_is_said_until_something_is_done(ready: Any) -> None:
-    ready.buttons["Commit"].click()
+    ready.form.buttons["Commit"].click()
     assert "nothing to commit" in ready.message.text()
     ready.controller.where.emit("Image: ready")
     assert "nothing to commit" in ready.message.text()
@@ -199,26 +200,24 @@ def test_what_was_refused_is_said_until_something_is_done(ready: Any) -> None:
 
 
 def test_the_notice_of_a_crash_stays_until_another_image_is_chosen(
-    ready: Any, viewer: Any, qtbot: Any, model: Any
+    ready: Any, viewer: Any, qtbot: Any, model: Any, tmp_path: Path
 ) -> None:
-    crashed = Session(ArraySource(viewer.layers["cells"].data, name="cells"), model)
-    folder = ready.controller.session.begin_journal(ready.controller._keeping.folder).path.parent
-    ready.controller.close()
-    journal = crashed.begin_journal(folder / crashed.source.identity())
+    source, files = ArraySource(viewer.layers["cells"].data, name="cells"), JournalFiles()
+    ready.controller.close_session()
+    crashed = Session(source, model)
+    crashed.begin_journal(tmp_path / "sessions" / source.identity(), files.open_journal)
     crashed.add_point(30, 40)
-    # As the end of its process would.
-    journal._file.close()
-    journal._lock.release()
-    assert ready.stories.notice.isHidden()
+    files.crash()
+    assert ready.form.restore.notice.isHidden()
     ready.image_layer = viewer.layers["cells"]
-    until(qtbot, lambda: not ready.stories.notice.isHidden())
+    until(qtbot, lambda: not ready.form.restore.notice.isHidden())
     ready.session.add_point(50, 60)
     ready.segment(wait=True)
-    ready.buttons["box"].click()
-    assert not ready.stories.notice.isHidden()
-    assert "ended without being closed" in ready.stories.notice.text()
+    ready.form.buttons["box"].click()
+    assert not ready.form.restore.notice.isHidden()
+    assert "ended without being closed" in ready.form.restore.notice.text()
     ready.image_layer = viewer.layers["plate"]
-    assert ready.stories.notice.isHidden()
+    assert ready.form.restore.notice.isHidden()
 
 
 @pytest.mark.parametrize("commits", [True, False])
@@ -245,7 +244,7 @@ def test_another_image_is_chosen_only_when_open_objects_are_settled(
     # What was not committed is offered again.
     ready.asks_on_close = False
     ready.image_layer = viewer.layers["cells"]
-    until(qtbot, ready.controller.stories)
+    until(qtbot, lambda: ready.controller.saved_sessions)
     ready.restore()
     assert len(ready.session.state.open) == (0 if commits else 1)
 
@@ -300,7 +299,7 @@ def test_a_model_that_another_one_takes_the_place_of_is_asked_no_more(
     ready.picker.choice.setCurrentIndex(ready.picker.choice.findData("mobile_sam"))
     ready.picker.choice.activated.emit(0)
     ready.session.add_point(30, 40)
-    assert ready.plane_line.text() == "Image: waiting for the model ..."
+    assert ready.form.plane_line.text() == "Image: waiting for the model ..."
     may_load.set()
     until(qtbot, lambda: ready.session.candidates() is not None)
     assert ready.model is other
@@ -326,7 +325,7 @@ def test_what_was_refused_is_not_said_any_more_when_it_is_possible(
 
 def test_a_tool_that_is_taken_can_be_seen(ready: Any, viewer: Any, qtbot: Any) -> None:
     ready.controller.points.visible = False
-    ready.buttons["+ point"].click()
+    ready.form.buttons["+ point"].click()
     click(qtbot, viewer, 60, 70)
     assert len(ready.session.state.open) == 1
 
@@ -343,12 +342,12 @@ def test_a_plane_that_cannot_be_embedded_is_told_where_it_is(
     widget.image_layer = layer
     # Planes beside it are embedded ahead.
     until(qtbot, lambda: not widget.jobs.busy)
-    assert (widget.plane_line.text(), widget.message.text()) == ("Plane 1: ready", "")
+    assert (widget.form.plane_line.text(), widget.message.text()) == ("Plane 1: ready", "")
     viewer.dims.set_current_step(0, 2)
     until(qtbot, lambda: not widget.jobs.busy)
-    assert widget.plane_line.text() == (
+    assert widget.form.plane_line.text() == (
         "Plane 2: No pixel is a finite number, so there is no image."
     )
     assert widget.message.text() == ""
     viewer.dims.set_current_step(0, 3)
-    until(qtbot, lambda: widget.plane_line.text() == "Plane 3: ready")
+    until(qtbot, lambda: widget.form.plane_line.text() == "Plane 3: ready")

@@ -29,7 +29,7 @@ SQUARE = ((60, 40), (60, 70), (75, 72), (95, 70), (95, 40), (60, 40))
 
 
 def draw(ready: Any, viewer: Any, qtbot: Any, tool: str) -> None:
-    ready.buttons[tool].click()
+    ready.form.buttons[tool].click()
     drag(qtbot, viewer, *(SQUARE if tool == "outline" else SQUARE[:4]))
 
 
@@ -42,7 +42,7 @@ def test_a_shape_of_too_few_vertices_is_ignored(
     ready.session.add_point(20, 20)
     for end in ("click", "click", "escape", "box", "+ point", "undo", "escape"):
         before = ready.session.state
-        ready.buttons[tool].click()
+        ready.form.buttons[tool].click()
         click(qtbot, viewer, 100, 130)
         if end == "click":
             click(qtbot, viewer, 101, 130)
@@ -58,12 +58,12 @@ def test_a_shape_of_too_few_vertices_is_ignored(
             assert ready.session.active.prompt.points[1].round().tolist() == [30, 30]
             assert ready.undo()
         else:
-            ready.buttons[end].click()
+            ready.form.buttons[end].click()
         assert ready.session.state is before, end
         assert len(shapes.data) == len(shapes.features) == 1
         assert shapes.features["object"].tolist() == [before.active]
     # Shapes that are long enough are drawn as ever; the box belongs to whom it did.
-    ready.controller.mode = "many"
+    ready.controller.sync.mode = "many"
     for count, name in enumerate([tool, tool, "box"], start=1):
         draw(ready, viewer, qtbot, name)
         assert len(ready.session.state.open) == 1 + count
@@ -101,7 +101,7 @@ def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: 
     assert np.abs(point - [100, 150]).max() < 2
     press(qtbot, viewer, "k")
     assert widget.session.active.choice == 1
-    assert [button.isChecked() for button in widget.readings.buttons] == [False, True, False]
+    assert [button.isChecked() for button in widget.form.candidates.buttons] == [False, True, False]
     press(qtbot, viewer, "q")
     click(qtbot, viewer, 110, 160)
     until(qtbot, lambda: widget.session.active.prompt.labels.tolist() == [1, 0])
@@ -113,7 +113,7 @@ def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: 
     assert not labels.data.any()
     assert widget.redo()
     assert labels.data.any()
-    widget.buttons["Commit"].click()
+    widget.form.buttons["Commit"].click()
     assert "nothing to commit" in widget.message.text()
 
 
@@ -178,8 +178,8 @@ def test_closing_in_the_middle_of_work_loses_nothing(
     again = open_widget("Prompt")
     again.model = model
     again.image_layer = viewer.layers["coins"]
-    until(qtbot, again.controller.stories)
-    assert not again.restore_button.isHidden()
+    until(qtbot, lambda: again.controller.saved_sessions)
+    assert not again.form.restore.button.isHidden()
     again.restore()
     assert len(again.session.state.committed) == 1
     assert len(again.session.state.open) == 1
@@ -188,25 +188,29 @@ def test_closing_in_the_middle_of_work_loses_nothing(
 def test_any_of_the_earlier_sessions_can_be_chosen_at_any_time(
     ready: Any, viewer: Any, qtbot: Any
 ) -> None:
-    assert ready.restore_button.isHidden()
-    assert ready.stories.chosen is None
+    assert ready.form.restore.button.isHidden()
+    assert ready.form.restore.chosen is None
     begin_two(ready)
     for count in (1, 3):
-        ready.controller.close()
+        ready.controller.close_session()
         ready.image_layer = viewer.layers["coins"]
         until(qtbot, lambda: not ready.jobs.busy)
-        ready.controller.add([Prompt([[20 * k, 30]]) for k in range(1, count + 1)])
-    texts = [ready.stories.choice.itemText(k) for k in range(ready.stories.choice.count())]
+        ready.controller.add_prompts([Prompt([[20 * k, 30]]) for k in range(1, count + 1)])
+    texts = [
+        ready.form.restore.choice.itemText(k) for k in range(ready.form.restore.choice.count())
+    ]
     assert [text.split(", ", 1)[1] for text in texts] == ["1 object", "2 objects"]
-    assert not ready.restore_button.isHidden()
-    ready.stories.choice.setCurrentIndex(1)
-    ready.restore_button.click()
+    assert not ready.form.restore.button.isHidden()
+    ready.form.restore.choice.setCurrentIndex(1)
+    ready.form.restore.button.click()
     assert len(ready.session.state.committed) == 2
-    assert ready.labels_choice.layer is ready.controller.labels
+    assert ready.form.labels_choice.layer is ready.controller.labels
     assert "can be restored, too" in ready.message.text()
     press(qtbot, viewer, "u")
     until(qtbot, lambda: not ready.jobs.busy)
-    texts = [ready.stories.choice.itemText(k) for k in range(ready.stories.choice.count())]
+    texts = [
+        ready.form.restore.choice.itemText(k) for k in range(ready.form.restore.choice.count())
+    ]
     assert [text.split(", ", 1)[1] for text in texts] == ["3 objects", "1 object", "2 objects"]
 
 
@@ -232,12 +236,12 @@ def test_the_list_of_objects_goes_there_reopens_and_deletes(
     ready: Any, viewer: Any, qtbot: Any
 ) -> None:
     begin_two(ready)
-    table, model = ready.objects.table, ready.objects.model
+    table, model = ready.form.objects.table, ready.form.objects.model
     assert model.rowCount() == 2
     shown = [model.data(model.index(0, k)) for k in range(model.columnCount())]
     assert shown == ["2", "-", "0.90", "0.90", "25", "1 point"]
     table.selectRow(1)
-    buttons = {b.text(): b for b in ready.objects.findChildren(QPushButton)}
+    buttons = {b.text(): b for b in ready.form.objects.findChildren(QPushButton)}
     buttons["Go there"].click()
     assert viewer.scene.camera.center[-2:] == pytest.approx((100, 150), abs=1)
     buttons["Reopen"].click()
@@ -258,16 +262,16 @@ def test_other_layers_and_tables_are_taken_from_the_widget(
     assert ready.take_labels(layer, wait=True) == 1
     assert ready.commit().data.max() == 4
     points = viewer.add_points([[50, 60], [70, 80]], name="spots")
-    ready.many.setChecked(True)
-    ready.others.layers.choose(points)
-    assert ready.others.layers.layer is points
+    ready.form.many.setChecked(True)
+    ready.form.imports.layers.choose(points)
+    assert ready.form.imports.layers.layer is points
     assert ready.take_layer(points, wait=True) == 2
     path = tmp_path / "boxes.csv"
     path.write_text("x1,y1,x2,y2\n5,6,15,16\n")
     assert ready.take_table(path, wait=True) == 3
-    ready.buttons["Clear"].click()
-    buttons = {b.text(): b for b in ready.others.findChildren(QPushButton)}
-    ready.others.labels.choose(None)
+    ready.form.buttons["Clear"].click()
+    buttons = {b.text(): b for b in ready.form.imports.findChildren(QPushButton)}
+    ready.form.imports.labels.choose(None)
     buttons["Refine"].click()
     assert "Choose a labels layer" in ready.message.text()
 
@@ -279,9 +283,9 @@ def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
     header = " ,Area,X,Y,BX,BY,Width,Height,Slice\n"
     path.write_text(header + "1,9,5,5,5,6,10,10,1\n2,9,5,5,5,6,0,10,1\n")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
-    buttons = {b.text(): b for b in ready.others.findChildren(QPushButton)}
+    buttons = {b.text(): b for b in ready.form.imports.findChildren(QPushButton)}
     buttons["Boxes or points from a table ..."].click()
-    assert ready.others.table_line.text() == (
+    assert ready.form.imports.table_line.text() == (
         "Results.csv: ImageJ results: boxes from BX, BY, Width, Height; planes from Slice, "
         "counted from 1.\n1 of 2 skipped: row 2 (line 3): its box has no area.\n"
         "The choices above override this."
@@ -289,12 +293,12 @@ def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
     (each,) = ready.session.state.open
     assert each.prompt.box.tolist() == [6, 5, 15, 14]
     # What goes wrong is said, and the panel stays as it was.
-    ready.others.first_plane.setCurrentIndex(1)
+    ready.form.imports.first_plane.setCurrentIndex(1)
     buttons["Boxes or points from a table ..."].click()
     assert "Slice 1 is not there: the image has one plane" in ready.message.text()
-    assert ready.others.table_line.text() == ""
+    assert ready.form.imports.table_line.text() == ""
     assert len(ready.session.state.open) == 1
-    assert ready.others.isVisible()
+    assert ready.form.imports.isVisible()
 
 
 def test_a_saved_session_is_done_again_and_copied(
@@ -378,11 +382,11 @@ def test_closing_the_panel_commits_hundreds_of_objects_and_names_those_that_stay
     ready: Any, viewer: Any, monkeypatch: Any
 ) -> None:
     boxes = [Prompt(box=[r, c, r + 3, c + 3]) for r in range(0, 120, 8) for c in range(0, 72, 8)]
-    ready.controller.add(boxes)
+    ready.controller.add_prompts(boxes)
     ready.segment(wait=True)
     assert len(ready.session.state.open) == len(boxes) == 135
     session = ready.session
-    ready.live.setChecked(False)
+    ready.form.live.setChecked(False)
     session.add_many([Prompt([[200, 200]]), Prompt([[220, 220]])])
     told: list[str] = []
     closing = "napari_segany.plugin.shared.close_events"
@@ -414,8 +418,8 @@ def test_napari_knows_of_open_objects_when_its_window_closes(ready: Any, viewer:
 def test_an_object_with_low_scores_stays_open(ready: Any) -> None:
     ready.session.add_point(20, 20)
     ready.segment(wait=True)
-    ready.min_iou.setValue(0.95)
-    ready.buttons["Commit"].click()
+    ready.form.min_iou.setValue(0.95)
+    ready.form.buttons["Commit"].click()
     assert "scores as high" in ready.message.text()
     assert len(ready.session.state.open) == 1
 

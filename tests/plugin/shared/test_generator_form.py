@@ -1,4 +1,4 @@
-"""Recipes through forms: what is not touched stays what it was."""
+"""The form of the generator's parameters: what is not touched stays what it was."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.recipes import automatic_params
 
 from napari_segany import AutomaticParams
-from napari_segany.generators.parameters import RANGES
+from napari_segany.core.parameter_info import parameters_of
 from napari_segany.generators.presets import PRESETS
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.weights.catalog import CATALOG
@@ -21,15 +21,18 @@ def form(qtbot: Any) -> GeneratorForm:
     return made
 
 
+@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", CATALOG)
-def test_every_models_own_parameters_come_back(form: GeneratorForm, name: str) -> None:
-    own = CATALOG[name].defaults
+def test_every_models_own_parameters_come_back(form: GeneratorForm, name: str, preset: str) -> None:
+    own, chosen = CATALOG[name].defaults, PRESETS[preset]
     for params in (
-        AutomaticParams(),
-        AutomaticParams().resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area),
+        chosen,
+        chosen.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area),
     ):
         form.params = params
         assert form.params == params
+    form.params = chosen
+    assert form.preset.currentText() == preset
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -39,40 +42,57 @@ def test_any_parameters_come_back_and_only_what_is_moved_changes(
 ) -> None:
     form.params = params
     assert form.params == params
-    form.min_region.setValue(12)
+    form.controls["min_mask_region_area"].setValue(12)
     assert form.params == dataclasses.replace(params, min_mask_region_area=12)
 
 
+def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorForm) -> None:
+    assert list(form.controls) == [f.name for f in dataclasses.fields(AutomaticParams)]
+    for name, info in parameters_of(AutomaticParams).items():
+        control = form.controls[name]
+        assert info.help.split()[0] in control.toolTip()
+        form_of = control.parentWidget().layout()
+        rows = form_of if info.advanced else form._form.rows
+        assert rows.labelForField(control).text() == info.label
+
+
 def test_controls_reach_as_far_as_the_parameters(form: GeneratorForm) -> None:
-    for end in (1, 2):
+    numbers = {
+        name: info
+        for name, info in parameters_of(AutomaticParams).items()
+        if info.kind in ("integer", "number")
+    }
+    for end in ("low", "high"):
         ends = {
-            name: RANGES[name][end] if RANGES[name][0] == "number" else int(RANGES[name][end])
-            for name in (*form._spins, *form.fractions)
+            name: int(getattr(info, end)) if info.kind == "integer" else getattr(info, end)
+            for name, info in numbers.items()
         }
         form.params = AutomaticParams(**ends)
-        for name, spin in form._spins.items():
-            assert spin.value() == ends[name]
-        for name, box in form.fractions.items():
-            assert box.value() == ends[name]
+        for name, value in ends.items():
+            assert form.controls[name].value() == value
+            assert form.controls[name].text().startswith(f"{value:.15g}")
 
 
 def test_the_smallest_mask_can_be_left_to_the_model(form: GeneratorForm) -> None:
-    assert form.min_mask.text() == "the model's own"
-    form.min_mask.setValue(0)
+    smallest = form.controls["min_area"]
+    assert smallest.text() == "the model's own"
+    smallest.setValue(0)
     assert form.params.min_area == 0
-    form.min_mask.setValue(form.min_mask.minimum())
+    smallest.setValue(smallest.minimum())
     assert form.params.min_area is None
 
 
 def test_points_of_ones_own_are_kept_until_a_preset_is_chosen(form: GeneratorForm) -> None:
     params = AutomaticParams(point_grids=(((0.5, 0.5),), ((0.1, 0.9),)), crop_n_layers=1)
+    assert form.controls["point_grids"].text() == "none"
     form.params = params
-    assert not form.crop_n_layers.isEnabled()
-    assert not form.strategy.isEnabled()
-    form.points_per_batch.setValue(7)
+    assert form.controls["point_grids"].text() == "as in the recipe"
+    assert not form.controls["crop_n_layers"].isEnabled()
+    assert not form.controls["strategy"].isEnabled()
+    form.controls["points_per_batch"].setValue(7)
     assert form.params == dataclasses.replace(params, points_per_batch=7)
     form.preset.setCurrentIndex(0)
     form.preset.activated.emit(0)
-    assert form.crop_n_layers.isEnabled()
+    assert form.controls["crop_n_layers"].isEnabled()
     chosen = PRESETS[form.preset.currentData()]
     assert form.params == dataclasses.replace(chosen, points_per_batch=7)

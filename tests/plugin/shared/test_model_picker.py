@@ -78,10 +78,10 @@ def test_fetching_shows_progress_and_can_be_stopped(
 
     monkeypatch.setattr("napari_segany.plugin.shared.model_picker.fetch", fetch)
     widget.picker.fetch_button.click()
-    until(qtbot, lambda: widget.picker.fetching.value() == 12_000_000 // 1024)
+    until(qtbot, lambda: widget.picker.fetching.bar.value() == 12_000_000 // 1024)
     assert not widget.picker.fetching.isHidden()
     assert begun.wait(60)
-    widget.stop_button.click()
+    widget.form.buttons["stop"].click()
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.picker.fetching.isHidden()
     assert not widget.picker.fetch_button.isHidden()

@@ -263,10 +263,10 @@ class EmbeddedPlane:
         prompts, candidates = torch.nonzero(wanted, as_tuple=True)
         estimate, places = SparseEstimate.nothing(len(prompts)), None
         if screen.sparse:
-            asked = torch.nonzero(wanted.any(dim=1)).flatten()
-            weights = decoded.weights[asked]
-            sampled = self.decoder.fine_logits(decoded, asked, weights, self._sample)
-            sampled = sampled[wanted[asked]]
+            with_candidates = torch.nonzero(wanted.any(dim=1)).flatten()
+            weights = decoded.weights[with_candidates]
+            sampled = self.decoder.fine_logits(decoded, with_candidates, weights, self._sample)
+            sampled = sampled[wanted[with_candidates]]
             estimate = SparseEstimate.of(sampled, screen.offset)
         able = estimate.passes(screen.stability, screen.max_area)
         chosen = torch.from_numpy(np.flatnonzero(able)).to(self.device)
@@ -274,7 +274,7 @@ class EmbeddedPlane:
         if screen.sparse:
             places = regions(sampled[chosen], self._sample.tokens, self.grid, screen.offset)
         return PointCandidates(
-            asked=count,
+            prompted=count,
             points=points[prompts.cpu().numpy()],
             predicted_iou=scores[prompts, candidates],
             estimate=estimate[able],
@@ -342,7 +342,7 @@ class EmbeddedPlane:
                 logits[i, a:c, b:d] = local
                 everywhere[i] = False
         if everywhere.any():
-            asked, number = prompts[everywhere].unique(return_inverse=True)
-            fine = self.decoder.fine_logits(decoded, asked, weights[asked])
+            decoded_prompts, number = prompts[everywhere].unique(return_inverse=True)
+            fine = self.decoder.fine_logits(decoded, decoded_prompts, weights[decoded_prompts])
             logits[everywhere] = self.decoder.placed(fine[number, candidates[everywhere]])
         return logits

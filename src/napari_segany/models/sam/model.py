@@ -20,7 +20,7 @@ from napari_segany.errors import InputError, SeganyError, WeightsError
 from napari_segany.models.device import Precision, choose_device
 from napari_segany.models.protocol import Embedding, Multimask
 from napari_segany.models.sam.embedded_plane import EmbeddedPlane, SamEmbedding
-from napari_segany.models.sam.prediction import answer
+from napari_segany.models.sam.prediction import predict_all
 from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.decoder.decoding import PromptDecoder
 from napari_segany.networks.sam import Sam
@@ -201,7 +201,7 @@ class SamModel:
                 should_stop=should_stop,
             )[0]
         known = self._own(embedding)
-        return answer(
+        return predict_all(
             partial(self.prepare, known),
             known.frame,
             tuple(prompts),
@@ -219,14 +219,14 @@ class SamModel:
             if known.embedding is embedding:
                 return known
         own = self._own(embedding)
-        asked = EmbeddedPlane(
+        prepared = EmbeddedPlane(
             own,
             self._decoder.share(own.features),
             self.network.prompt_encoder,
             self._decoder,
         )
-        self._recent.append(asked)
-        return asked
+        self._recent.append(prepared)
+        return prepared
 
     @cached_property
     def _decoder(self) -> PromptDecoder:

@@ -31,7 +31,7 @@ STABILITY_OFFSET = 1.0
 _Keep = Literal["kept", "later", "none"]
 
 
-def answer(
+def predict_all(
     ready: Callable[[], EmbeddedPlane],
     frame: Frame,
     prompts: Sequence[Prompt],
@@ -70,36 +70,36 @@ def answer(
     logits: _Keep = "none" if not low_res_logits else "kept"
     if low_res_logits and wanted > LOGITS_KEPT:
         logits = "later"
-    answers: dict[int, MaskSet] = {}
-    asked = ready()
+    found_sets: dict[int, MaskSet] = {}
+    plane = ready()
     for group in group_alike(prompts):
         outputs = outputs_of(multimask, prompts[group[0]].is_ambiguous)
         check(should_stop)
         alike = [prompts[i] for i in group]
-        with closing(_answer_alike(ready, asked, alike, outputs, ranking, logits)) as sets:
+        with closing(_predict_alike(ready, plane, alike, outputs, ranking, logits)) as sets:
             for i, found in zip(group, sets, strict=True):
-                answers[i] = found
+                found_sets[i] = found
                 check(should_stop)
-    return [answers[i] for i in range(len(prompts))]
+    return [found_sets[i] for i in range(len(prompts))]
 
 
-def _answer_alike(
+def _predict_alike(
     ready: Callable[[], EmbeddedPlane],
-    asked: EmbeddedPlane,
+    plane: EmbeddedPlane,
     prompts: list[Prompt],
     outputs: range,
     ranking: Ranking,
     logits: _Keep,
 ) -> Generator[MaskSet]:
     def finish(i: int, low: Tensor, iou: Tensor) -> MaskSet:
-        drawn = draw(low, asked.frame, STABILITY_OFFSET, share_out=share_out)
+        drawn = draw(low, plane.frame, STABILITY_OFFSET, share_out=share_out)
         kept: Logits | None = low.cpu().numpy() if logits == "kept" else None
         if logits == "later":
             kept = RecomputedLogits(
                 partial(_logits_of, ready, prompts[i], outputs), np.arange(len(low))
             )
         found = MaskSet.from_crops(
-            asked.frame.shape,
+            plane.frame.shape,
             drawn.masks,
             drawn.origins,
             predicted_iou=iou.cpu().numpy(),
@@ -112,7 +112,7 @@ def _answer_alike(
         return found[np.concatenate([np.arange(first), first + rank(found[first:], ranking)])]
 
     local = STABILITY_OFFSET if logits == "none" else None
-    return asked.predict_alike(prompts, outputs, finish, local)
+    return plane.predict_alike(prompts, outputs, finish, local)
 
 
 def _logits_of(

@@ -153,14 +153,13 @@ def share_out(function: Callable[[Item], Result], items: Sequence[Item]) -> list
     futures = [pool.submit(call, item) for item in items[:-1]]
     try:
         results = [function(item) for item in items[-1:]]
-        # Others begin at the front. What nobody has begun is done here, from the back; waiting for
-        # it could be waiting for oneself.
+        # Other threads begin at the front. Items that none has begun are done here, from the back;
+        # waiting for them could be a deadlock.
         for item, future in zip(reversed(items[:-1]), reversed(futures), strict=True):
             results.append(function(item) if future.cancel() else future.result())
     finally:
         for future in futures:
             future.cancel()
-        # What was cancelled stays in the queue, behind all that was to be spread, and would keep
-        # alive what it was to work on.
+        # Cancelled items stay in the queue behind all others and would keep arguments alive.
         held.clear()
     return results[::-1]

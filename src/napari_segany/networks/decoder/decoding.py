@@ -116,7 +116,7 @@ class PromptDecoder:
         last = decoder.transformer.final_attn_token_to_image
         self.gain = first.norm4.weight
         seen = second.cross_attn_token_to_image.v_proj
-        # Attention sums to one, so biases of values can be added to what was seen.
+        # Attention sums to one, so biases of values can be added to its result.
         self.value_biases = (
             first.cross_attn_token_to_image.v_proj.bias,
             seen.bias + seen.weight @ first.norm4.bias,

@@ -102,7 +102,7 @@ class ImageProjector:
         self.gamma1 = gamma1[:, None]
         self.eps1 = first.norm4.eps
         self.first_bias = first.cross_attn_image_to_token.out_proj.bias[:, None]
-        # What the second layer adds to M for every prompt.
+        # Terms that the second layer adds to M for every prompt.
         self.constant = centred(beta1 + second.cross_attn_image_to_token.out_proj.bias, 0)
         self.first_value_weight = first.cross_attn_token_to_image.v_proj.weight
         looks, answers = first.cross_attn_token_to_image, first.cross_attn_image_to_token
@@ -111,7 +111,7 @@ class ImageProjector:
         channels = len(gamma1)
         looks, answers2 = second.cross_attn_token_to_image, second.cross_attn_image_to_token
         position_keys = looks.k_proj.weight @ self.position * self.scale
-        # With all else that is asked of every token alike.
+        # Including the terms that are the same for every prompt.
         bias2 = answers2.q_proj.bias + answers2.q_proj.weight @ beta1
         position_queries = answers2.q_proj.weight @ self.position + bias2[:, None]
         self.position_keys = position_keys

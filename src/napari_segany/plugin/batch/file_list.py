@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.batch_run import BatchRun, load_requested_model
+from napari_segany.batch.batch_run import BatchRun
 from napari_segany.batch.command import as_command
 from napari_segany.batch.inputs import find_inputs, name_results
-from napari_segany.batch.options import BatchOptions
+from napari_segany.batch.options import BatchOptions, load_requested_model
 from napari_segany.batch.plan import FAILED, Outcome, ReadOptions, inspect, sentence
 from napari_segany.batch.protocol import Item
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop

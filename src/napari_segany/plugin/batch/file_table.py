@@ -1,4 +1,4 @@
-"""The table of a batch's files."""
+"""Table of the files of a batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,13 @@ AXES = 2
 
 
 class FileTable(QTableWidget):
-    """Images, their axes (which can be changed), what is understood of them, and their state."""
+    """Table of images with state, editable axes, and a description of the content."""
 
     dropped = Signal(list)
-    """Emitted with the paths of files and folders that were dropped here."""
+    """Emitted with the paths of files and folders that were dropped on the table."""
 
     axes_changed = Signal(int, str)
-    """Emitted with the number of an image and the axes that a person typed."""
+    """Emitted with the row of an image and the axes that the user entered."""
 
     def __init__(self) -> None:
         super().__init__(0, len(COLUMNS))
@@ -39,7 +39,7 @@ class FileTable(QTableWidget):
         self.cellChanged.connect(self._on_cell)
 
     def show_rows(self, rows: Sequence[FileRow], editable: bool) -> None:
-        """Show these images; axes can be changed while nothing runs."""
+        """Show images; their axes can be edited if ``editable``."""
         self.blockSignals(True)
         self.setRowCount(len(rows))
         for n, row in enumerate(rows):
@@ -58,7 +58,7 @@ class FileTable(QTableWidget):
         self.blockSignals(False)
 
     def selected(self) -> list[int]:
-        """Numbers of the selected images."""
+        """Return the rows of the selected images."""
         return sorted({index.row() for index in self.selectedIndexes()})
 
     def _on_cell(self, row: int, column: int) -> None:
@@ -67,16 +67,16 @@ class FileTable(QTableWidget):
             self.axes_changed.emit(row, item.text())
 
     def dragEnterEvent(self, event: Any) -> None:
-        """Files may be dropped."""
+        """Accept files and folders."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: Any) -> None:
-        """Anywhere."""
+        """Accept them at any position."""
         self.dragEnterEvent(event)
 
     def dropEvent(self, event: Any) -> None:
-        """Take the files that were dropped."""
+        """Emit the paths that were dropped."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()

@@ -1,12 +1,10 @@
-"""The Batch widget: many files with one recipe, here or on a cluster."""
+"""Dock that segments many files with one recipe, here or on a cluster."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QFileDialog
@@ -16,34 +14,46 @@ from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
-from napari_segany.io.atomic import writing
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.batch.file_list import HERE, FileList, InspectedFile
+from napari_segany.plugin.batch.file_list import FileList, InspectedFile
+from napari_segany.plugin.batch.file_table import FileTable
 from napari_segany.plugin.batch.form import BatchForm, described, duration
-from napari_segany.plugin.jobs.failures import in_words
-from napari_segany.plugin.jobs.queue import ASK, EMBED, QtJobQueue, Work
-from napari_segany.plugin.layers.reader_writer import read, read_images
-from napari_segany.plugin.shared.close_events import CloseEvents
-from napari_segany.plugin.shared.model_picker import ModelPicker
+from napari_segany.plugin.batch.result_layers import result_layers
+from napari_segany.plugin.jobs.failures import describe_error
+from napari_segany.plugin.jobs.queue import Priority, Work
+from napari_segany.plugin.shared.controls import row
+from napari_segany.plugin.shared.dock import ModelDock
+from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
-from napari_segany.plugin.shared.run_when_ready import RunWhenReady
-from napari_segany.plugin.shared.settings import read_settings
+from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
-from napari_segany.weights import cache
 
 if TYPE_CHECKING:
     import napari.viewer
 
 
-class BatchWidget(BatchForm):
-    """Segment many files with one recipe; what is done is not done again.
+class BatchWidget(ModelDock):
+    """Segment many files with one recipe; finished files are not computed again.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         The viewer.
+
+    Attributes
+    ----------
+    table : FileTable
+        Table of the files.
+    form : BatchForm
+        Controls that set up the batch.
+    files : FileList
+        Files with their state.
+    outcomes : list of Outcome
+        Outcomes of the files that were processed.
+    running : bool
+        True while a batch runs.
 
     Examples
     --------
@@ -57,65 +67,54 @@ class BatchWidget(BatchForm):
     _moved = Signal(object)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
-        self.preferences = read_settings()
-        cache.use_folder(self.preferences.cache_folder)
-        self.jobs = QtJobQueue(self)
-        self.picker = ModelPicker(self.jobs, self.preferences)
+        super().__init__(viewer)
         self.files = FileList()
         self.outcomes: list[Outcome] = []
         self.running = False
-        self._asker = PendingModel()
-        self._beginning = RunWhenReady(self.picker, self._asker, self.jobs, self.message)
         self._base = BatchOptions(Path("results"))
-        # Where the control was put; until it is moved it means what the recipe says.
-        self._smallest_put = 0.0
-        self._began = 0.0
-        self._closed = False
+        self.connect_model(PendingModel())
+        self._build()
         self._connect()
-        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
-        self._closing = CloseEvents(self, window, self.end, self.end)
-        self._told.connect(self._on_told)
-        self._moved.connect(self._on_moved)
-        self._asker.status.connect(self.say)
-        self.picker.loaded.connect(self._on_model)
-        self.picker.released.connect(lambda: self._on_model(None))
         self._refresh()
 
     # For the console ------------------------------------------------------------------------
 
     @property
-    def model(self) -> PromptableModel | None:
-        """The model in use; None until one is loaded, which starting does."""
-        return self._asker.model
+    def output(self) -> Path:
+        """Folder of the results."""
+        return self.form.output
 
-    @model.setter
-    def model(self, model: PromptableModel) -> None:
-        self.picker.show_model(model)
+    @output.setter
+    def output(self, folder: str | Path) -> None:
+        self.form.output = folder
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels shown to the model: one, or two or three as colours."""
+        return self.form.channels
+
+    @channels.setter
+    def channels(self, channels: Iterable[int]) -> None:
+        self.form.channels = channels
 
     @property
     def options(self) -> BatchOptions:
         """The options that the controls hold."""
-        labels = self._base.labels
-        if self.min_area.value() != self._smallest_put:
-            labels = replace(labels, min_area=int(self.min_area.value()))
-        address = self.where.currentText().strip()
         # Another model may be chosen for a recipe, but not other weights of the same model.
         return replace(
             self._base.with_model(self._request),
             output=self.output,
-            params=self.search.params,
-            labels=labels,
+            params=self.form.search.params,
+            labels=self.form.label_form.params,
             channels=self.channels,
-            outputs=self.outputs,
-            cluster=None if address in ("", HERE) else address,
-            overwrite=self.overwrite.isChecked(),
+            outputs=self.form.outputs,
+            cluster=self.form.cluster,
+            overwrite=self.form.overwrite.isChecked(),
         )
 
     @property
     def _request(self) -> ModelRequest:
-        """The model that is asked: the one that is loaded, or that will be."""
+        """The loaded model, or the one that will be loaded."""
         name: str = self.picker.name
         precision: Any = self.preferences.precision
         recipe = self._base.recipe
@@ -126,21 +125,21 @@ class BatchWidget(BatchForm):
         return ModelRequest(name, self.preferences.device, precision)
 
     def add(self, paths: Iterable[str | Path]) -> list[Path]:
-        """Add files, folders or patterns; returns the images that are new.
+        """Add files, folders or patterns, and return the images that are new.
 
-        What is understood of them appears once they were looked at.
+        Their axes, sizes and types are read in the background.
         """
         new = self.files.add(paths)
-        self._look()
+        self._inspect_files()
         return [row.path for row in new]
 
     def remove(self, numbers: Iterable[int] | None = None) -> None:
-        """Take the selected images, or those with these numbers, out of the list."""
+        """Remove the selected images, or those with the given numbers, from the list."""
         self.files.remove(self.table.selected() if numbers is None else numbers)
         self._refresh()
 
     def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
-        """Do as a recipe says, given or from a file; returns it."""
+        """Use a recipe, given or read from a file, and return it."""
         if recipe is None:
             recipe, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.json)")
         if not recipe:
@@ -160,63 +159,67 @@ class BatchWidget(BatchForm):
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
-        self.search.params = recipe.point_params()
-        self.min_area.setValue(recipe.labels.min_area)
-        self._smallest_put = self.min_area.value()
+        self.form.label_form.set_params(recipe.labels)
+        self.form.search.params = recipe.point_params()
         self.channels = recipe.channels
         return recipe
 
     def _show_recipe(self) -> None:
-        """Say which recipe is followed, and whether it was changed since."""
+        """Show the recipe in use, and whether the controls differ from it."""
         recipe = self._base.recipe
         if recipe is not None:
             now = self.options
             followed = recipe.params, recipe.labels, recipe.channels
             same = (now.params, now.labels, now.channels) == followed
-            self.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
+            self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
-        """Save what ``napari-segany segment --recipe`` takes to do the same; returns where.
+        """Save a recipe for ``napari-segany segment --recipe``, and return its path.
 
-        A recipe names the model's weights: it is written as soon as the model is loaded.
+        The file is written as soon as the model is loaded, because it names the model's weights.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Target file; without it a file dialog is shown.
         """
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(self, "Save", "recipe.json", "Recipes (*.json)")
-        if not path:
-            return None
-        target = Path(path)
-        self._beginning.begin(
-            lambda: self._asker.with_model(lambda model: self._write_recipe(model, target))
-        )
+        target = choose_target(self, path)
+        if target is not None:
+            self.run_when_ready(
+                lambda: self._pending.with_model(lambda model: self._write_recipe(model, target))
+            )
         return target
 
     def _write_recipe(self, model: PromptableModel, path: Path) -> None:
-        text = make_recipe(model, **self.options.recipe_values).to_json()
-        with writing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
     def start(self, wait: bool = False) -> list[Outcome]:
-        """Begin, or go on where it was stopped.
+        """Start the batch, or continue one that was stopped.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when the batch is done.
 
         Returns
         -------
         list of Outcome
-            What became of the images so far; of all of them if ``wait``.
+            Outcomes so far; of all images if ``wait``.
         """
         if self.running:
             raise InputError("A batch is running; stop it first.")
         options = self.options
-        # What cannot be done is told before the model is loaded.
+        # Impossible options are refused before the model is loaded.
         self._work(options, None)
 
         def begin() -> None:
             if options.is_local:
-                self._asker.with_model(lambda model: self._run(options, model))
+                self._pending.with_model(lambda model: self._run(options, model))
             else:
                 self._run(options, None)
 
-        self._beginning.begin(begin, wait)
+        self.run_when_ready(begin, wait)
         return self.outcomes
 
     def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
@@ -224,20 +227,23 @@ class BatchWidget(BatchForm):
 
     def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
-            # It was asked for twice before the model was there.
+            # Start was pressed twice before the model was loaded.
             return
-        self.outcomes, self._began, self.running = [], time.monotonic(), True
-        for row in self.files.rows:
-            row.state = "waiting"
+        self.outcomes, self.running = [], True
+        self.progress.start_clock()
+        for each in self.files.rows:
+            each.state = "waiting"
         self.say("Running ...")
-        self.jobs.submit("batch", EMBED, self._work(options, model), self._on_done, self._on_failed)
+        self.jobs.submit(
+            "batch", Priority.VIEW, self._work(options, model), self._on_done, self._on_failed
+        )
         self._refresh()
 
     def stop(self) -> None:
-        """Stop; planes that are finished are kept, and starting again goes on from them."""
-        waited = self._asker.waiting
-        self.jobs.stop()
-        self._asker.give_up()
+        """Stop; finished planes are kept, and the next start continues after them."""
+        waited = self._pending.waiting
+        self.jobs.cancel()
+        self._pending.give_up()
         self.picker.stopped()
         if waited:
             self.say("Stopped.")
@@ -245,7 +251,7 @@ class BatchWidget(BatchForm):
             self._end_run("Stopped; start again to go on.")
 
     def open_report(self) -> Path:
-        """Open the report in the browser; returns where it is."""
+        """Open the report in the browser, and return its path."""
         path = self.output / REPORT
         if not path.is_file():
             raise InputError(f"There is no report in {self.output} yet.")
@@ -253,20 +259,13 @@ class BatchWidget(BatchForm):
         return path
 
     def open_results(self) -> list[Any]:
-        """Show the selected images with their labels in the viewer; returns the layers."""
-        shown: list[Any] = []
-        for number in self.table.selected():
-            path = self.files.rows[number].path
-            outcome = next((o for o in self.outcomes if o.path == path), None)
-            if outcome is None or outcome.files is None or not outcome.files.all()[0].exists():
-                raise InputError(f"{path.name} has no labels yet.")
-            # Not by napari's own reader, which knows nothing of pixel size.
-            for values, given, kind in (*read_images(path), *read(str(outcome.files.all()[0]))):
-                shown.append(self.viewer.add_layer(Layer.create(values, given, kind)))
-        return shown
+        """Add the selected images with their labels to the viewer, and return the layers."""
+        paths = [self.files.rows[number].path for number in self.table.selected()]
+        layers = [each for path in paths for each in result_layers(path, self.outcomes)]
+        return [self.viewer.add_layer(layer) for layer in layers]
 
     def copy_command(self) -> str:
-        """Put the same batch, for a terminal, on the clipboard; returns it."""
+        """Copy a command line for the same batch to the clipboard, and return it."""
         command = self.files.as_command(self.options)
         clipboard = QApplication.clipboard()
         if clipboard is not None:
@@ -274,42 +273,44 @@ class BatchWidget(BatchForm):
         self.say("Copied.")
         return command
 
-    def end(self) -> None:
-        """Stop; nothing that is finished is lost."""
-        if not self._closed:
-            self._closed = True
-            self.jobs.end()
-
-    def closeEvent(self, event: Any) -> None:
-        """End."""
-        self.end()
-        super().closeEvent(event)
-
     # Building -------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
-        do = self.message.guarded
-        self.table.dropped.connect(lambda paths: do(lambda: self.add(paths))())
-        self.table.axes_changed.connect(self._on_axes)
-        self.search.changed.connect(do(self._show_recipe))
-        self.min_area.valueChanged.connect(do(self._show_recipe))
-        self.channels_line.editingFinished.connect(do(self._on_channels))
-        self.build(
+    def _build(self) -> None:
+        self.table = FileTable()
+        self.form = BatchForm(
             self.picker,
-            {
-                "Add files ...": ("Images and stacks", self._ask_files),
-                "Add folder ...": ("All images of a folder, or an OME-Zarr", self._ask_folder),
-                "Remove": ("Take the selected images out of the list", self.remove),
-                "Load ...": ("A recipe from a file", self.use_recipe),
-                "Save ...": ("For later, or elsewhere", self.save_recipe),
-                "...": ("Choose the folder for the results", self._ask_output),
-                "Start": ("Begin, or go on", self.start),
-                "stop": ("Stop; finished planes are kept", self.stop),
-                "Report": ("All results on one page, in the browser", self.open_report),
-                "Show": ("The selected images with their labels", self.open_results),
-                "Copy as command line": ("For a terminal or a cluster", self.copy_command),
-            },
+            load=self.button("Load ...", self.use_recipe, "Use a recipe from a file"),
+            save=self.button("Save ...", self.save_recipe, "Save the recipe in a file"),
+            browse=self.button("...", self._ask_output, "Choose the folder for the results"),
         )
+        self.search = self.form.search
+        self.start_button = self.button("Start", self.start, "Start, or continue")
+        self.stop_button = self.button("stop", self.stop, "Stop; finished planes are kept")
+        files = row(
+            self.button("Add files ...", self._ask_files, "Images and stacks"),
+            self.button("Add folder ...", self._ask_folder, "Images of a folder, or an OME-Zarr"),
+            self.button("Remove", self.remove, "Remove the selected images from the list"),
+        )
+        results = row(
+            self.button("Report", self.open_report, "All results on one page, in the browser"),
+            self.button("Show", self.open_results, "The selected images with their labels"),
+            self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
+        )
+        start = row(self.start_button, self.stop_button, wide=self.start_button)
+        self.lay_out(
+            (self.table, files, self.form),
+            (start, self.progress, results, self.message),
+            tall=self.table,
+        )
+
+    def _connect(self) -> None:
+        self._told.connect(self._on_told)
+        self._moved.connect(self._on_moved)
+        self.table.dropped.connect(self.guarded_with(self.add))
+        self.table.axes_changed.connect(self.guarded_with(self._on_axes))
+        self.search.changed.connect(self.guarded(self._show_recipe))
+        self.form.label_form.changed.connect(self.guarded(self._show_recipe))
+        self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
 
     def _ask_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Images")
@@ -326,38 +327,31 @@ class BatchWidget(BatchForm):
 
     # Showing --------------------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
-        """Say something in the widget."""
-        self.message.say(text)
-
-    def _look(self) -> None:
+    def _inspect_files(self) -> None:
         options = self.options.read_options
         self.jobs.submit(
             "look",
-            ASK,
+            Priority.REQUEST,
             lambda _: self.files.inspect_files(options),
-            self._on_looked,
-            lambda error: self.say(str(error)),
+            self._on_inspected,
+            self.message.say_error,
         )
         self._refresh()
 
-    def _on_looked(self, inspected: list[InspectedFile]) -> None:
+    def _on_inspected(self, inspected: list[InspectedFile]) -> None:
         self.files.show_inspected(inspected)
         self._refresh()
 
     def _on_channels(self) -> None:
-        # Text that names no channels is told before anything follows it.
-        understood = self.channels
+        # Text that names no channels is refused before it is used.
+        channels = self.channels
         self._show_recipe()
-        if self.files.rows and understood:
-            self._look()
+        if self.files.rows and channels:
+            self._inspect_files()
 
     def _on_axes(self, number: int, axes: str) -> None:
         self.files.rows[number].axes = axes.strip().upper()
-        self._look()
-
-    def _on_model(self, model: PromptableModel | None) -> None:
-        self._asker.model = model
+        self._inspect_files()
 
     def _on_told(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -367,31 +361,29 @@ class BatchWidget(BatchForm):
     def _on_moved(self, event: BatchEvent) -> None:
         if not self.running:
             return
-        self.progress.setVisible(True)
         self.say("")
         done, total = event.done, event.total
-        # In thousandths of a plane, so that it moves within one, too.
-        self.progress.setRange(0, total * 1000)
-        self.progress.setValue(round(done * 1000))
-        left = (time.monotonic() - self._began) * (total - done) / max(done, 1e-6)
-        told = "" if done < 0.02 * total else f", {duration(left)} left"
-        self.progress_line.setText(f"{event.name}: {int(done)} of {total} planes{told}")
+        left = duration(self.progress.seconds_left(done, total))
+        more = "" if done < 0.02 * total else f", {left} left"
+        text = f"{event.name}: {int(done)} of {total} planes{more}"
+        # The bar also moves within a plane.
+        self.progress.show_progress(done, total, text, steps=1000)
 
     def _on_done(self, failures: int) -> None:
         objects = sum(outcome.objects for outcome in self.outcomes)
         text = f"{len(self.outcomes) - failures} of {len(self.outcomes)} images, {objects} objects"
-        self._end_run(text + (f"; {failures} failed" if failures else "") + ".")
+        failed = f"; {failures} failed" if failures else ""
+        self._end_run(f"{text}{failed}.", "warning" if failures else "info")
 
     def _on_failed(self, error: Exception) -> None:
-        self._end_run(in_words(error))
+        self._end_run(describe_error(error), "error")
 
-    def _end_run(self, text: str) -> None:
+    def _end_run(self, text: str, severity: Severity = "info") -> None:
         self.running = False
-        for row in self.files.rows:
-            row.state = "" if row.state == "waiting" else row.state
-        self.progress.setVisible(False)
-        self.progress_line.setText("")
-        self.say(text)
+        for each in self.files.rows:
+            each.state = "" if each.state == "waiting" else each.state
+        self.progress.finish()
+        self.say(text, severity)
         self._refresh()
 
     def _refresh(self) -> None:

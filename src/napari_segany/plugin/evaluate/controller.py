@@ -1,6 +1,6 @@
-"""A prediction beside the truth in a viewer: compared in another thread, shown in layers.
+"""Logic of the Evaluate dock: background comparison of two labels layers, and its error layer.
 
-It needs no Qt and works on a ``ViewerModel``.
+The module needs no Qt and works on a ``ViewerModel``.
 """
 
 from itertools import product
@@ -15,48 +15,52 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.evaluation.comparison import ObjectComparison, PlaneIndex, compare, draw_errors
 from napari_segany.plugin.evaluate.errors_layer import ErrorsLayer, is_errors
-from napari_segany.plugin.evaluate.label_pair import LabelPair
-from napari_segany.plugin.jobs.queue import ASK, JobQueue
+from napari_segany.plugin.evaluate.label_pair import PREDICTION, TRUTH, LabelPair
+from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane, viewed_plane
 
 Scope = Literal["plane", "planes", "stack"]
-"""The plane in view; every plane, each with objects of its own; objects through all planes."""
+"""Scope of a comparison: plane in view; all planes one by one; objects through all planes."""
 
 EDITS = ("data", "paint", "labels_update")
-"""Events of a layer whose labels changed, unless by undo or in place."""
+"""Events of a layer whose labels were edited, except by undo or in place."""
 
 
 class EvaluateController:
-    """Compares two labels layers, and notices when what it found is no longer so.
+    """Compares two labels layers, and marks the result as stale when a layer is edited.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Whose layers are compared.
+        Viewer whose layers are compared.
     jobs : JobQueue
-        Where they are read and compared.
-    report : callable, optional
-        Called from other threads with planes done and planes in all.
+        Queue in which they are read and compared.
+    report : Progress, optional
+        Called from the worker thread with the planes.
 
     Attributes
     ----------
     status : Signal
-        Emitted with a line.
+        Emitted with a message, and with its severity unless that is "info".
     changed : Signal
-        Emitted when there is another result, none any more, or it is out of date.
+        Emitted when the result was replaced, discarded or became stale.
     prediction, truth : napari.layers.Labels or None
-        The layers that were chosen.
+        Chosen layers.
     result : ObjectComparison or None
-        What was found.
+        Result of the comparison.
     stale : bool
-        Whether the layers were edited since.
+        True if a layer was edited after the comparison.
     error : Exception or None
-        Why the latest comparison failed.
+        Error of the latest comparison.
+    errors : ErrorsLayer
+        Layer that shows the errors in colours.
+    binary : dict
+        For each layer of the result that looks binary the reason, by role.
     """
 
-    status = Signal(str)
+    status = Signal(str, str)
     changed = Signal()
 
     def __init__(self, viewer: Any, jobs: JobQueue, report: Progress | None = None) -> None:
@@ -67,101 +71,115 @@ class EvaluateController:
         self.stale = False
         self.error: Exception | None = None
         self.errors = ErrorsLayer(viewer)
-        # What looks binary in the layers of the result, in words, and sides taken apart.
         self.binary: dict[int, str] = {}
-        self._apart: frozenset[int] = frozenset()
-        # Truth and prediction of the result, or of the one that is being found.
+        # Roles of layers whose connected parts are objects.
+        self._separated: frozenset[int] = frozenset()
+        # Truth and prediction of the result, or of the comparison in progress.
         self._layers: tuple[Any, ...] = ()
-        self._read: LabelPair | None = None
-        self._views: dict[int, Any] = {}
+        self._labels: LabelPair | None = None
+        # Display state of each layer, to tell an edit from another view.
+        self._displayed: dict[int, Any] = {}
         self._drawing = False
         viewer.layers.events.removed.connect(self._on_removed)
 
-    def choose(self, prediction: Any, truth: Any) -> None:
-        """Choose layers; a result of others is forgotten."""
+    def choose_layers(self, prediction: Any, truth: Any) -> None:
+        """Choose the layers; the result of other layers is discarded."""
         if prediction is self.prediction and truth is self.truth:
             return
-        self._apart, self.binary = frozenset(), {}
+        self._separated, self.binary = frozenset(), {}
         self.prediction, self.truth = prediction, truth
-        self.forget()
+        self.discard_result()
 
-    def forget(self) -> None:
-        """Stop, and forget the result; a layer with errors stays, named as out of date."""
-        self.jobs.stop()
-        self._leave()
+    def discard_result(self) -> None:
+        """Stop, and discard the result; an error layer stays, named as out of date."""
+        self.jobs.cancel()
+        self._disconnect_layers()
         if self.result is not None:
-            self.errors.outdated()
-        self.result, self.stale, self._read = None, False, None
+            self.errors.mark_outdated()
+        self.result, self.stale, self._labels = None, False, None
         self._drawing = False
         self.changed.emit()
 
     def end(self) -> None:
-        """Stop, and let go of the viewer."""
-        self.jobs.stop()
-        self._leave()
+        """Stop, and disconnect from the viewer."""
+        self.jobs.cancel()
+        self._disconnect_layers()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     # Comparing ------------------------------------------------------------------------------
 
     def compare(self, over: Scope = "plane") -> None:
-        """Compare the layers that were chosen.
+        """Compare the chosen layers.
+
+        Parameters
+        ----------
+        over : {"plane", "planes", "stack"}
+            Scope of the comparison.
 
         Raises
         ------
         InputError
-            If they cannot be compared: none or one chosen, other shapes, other places.
+            If a layer is not chosen, or the layers differ in shape or position.
         """
-        self._check()
+        self._check_layers()
         prediction, truth = self.prediction, self.truth
         planes = self._planes(truth, over)
         together = over == "stack" and truth.ndim > 2
-        self.forget()
-        self._read = read = LabelPair(
-            full_data(truth), full_data(prediction), self._apart, together
+        self.discard_result()
+        self._labels = labels = LabelPair(
+            full_data(truth), full_data(prediction), self._separated, together
         )
-        self._follow(truth, prediction)
+        self._connect_layers(truth, prediction)
         self.error = None
 
         def work(should_stop: ShouldStop) -> ObjectComparison:
-            look, report = read.look, self.report
+            read, report = labels.read_and_inspect, self.report
             return compare(
-                look, planes, together=together, progress=report, should_stop=should_stop
+                read, planes, together=together, progress=report, should_stop=should_stop
             )
 
-        self.jobs.submit("compare", ASK, work, self._on_compared, self._on_failed)
+        self.jobs.submit("compare", Priority.REQUEST, work, self._on_compared, self._on_failed)
         self.status.emit("Comparing ...")
 
-    def take_apart(self, apart: bool, over: Scope = "plane") -> None:
-        """Compare with each separate part of what looks binary as an object, or as it is again."""
-        self._apart = frozenset(self.binary) if apart else frozenset()
+    def separate_parts(self, separate: bool, over: Scope = "plane") -> None:
+        """Compare with each connected part of binary layers as an object, or unchanged again.
+
+        Parameters
+        ----------
+        separate : bool
+            True makes each connected part an object.
+        over : {"plane", "planes", "stack"}
+            Scope of the comparison.
+        """
+        self._separated = frozenset(self.binary) if separate else frozenset()
         self.compare(over)
 
     @property
-    def is_apart(self) -> bool:
-        """True if separate parts are objects."""
-        return bool(self._apart)
+    def separates_parts(self) -> bool:
+        """True if connected parts are objects."""
+        return bool(self._separated)
 
-    def _about_binary(self) -> str:
-        """A line about layers that do not tell objects apart."""
-        if self._apart:
+    def _binary_warning(self) -> str:
+        """Return a message about layers that do not distinguish objects."""
+        if self._separated:
             return ""
-        names = {0: self.truth.name, 1: self.prediction.name}
+        names = {TRUTH: self.truth.name, PREDICTION: self.prediction.name}
         return " ".join(
-            f"{names[side]} holds {text}; each value counts as one object."
-            for side, text in self.binary.items()
+            f"{names[role]} holds {text}; each value counts as one object."
+            for role, text in self.binary.items()
         )
 
     def stop(self) -> None:
-        """Stop comparing and drawing; a result that is there stays."""
-        self.jobs.stop()
+        """Stop comparing and drawing; an existing result stays."""
+        self.jobs.cancel()
         if self.result is None:
-            self._leave()
+            self._disconnect_layers()
         if self._drawing:
             self._drawing = False
-            self.errors.outdated()
+            self.errors.mark_outdated()
         self.status.emit("Stopped.")
 
-    def _check(self) -> None:
+    def _check_layers(self) -> None:
         prediction, truth = self.prediction, self.truth
         if prediction is None or truth is None:
             layers = self.viewer.layers
@@ -192,142 +210,147 @@ class EvaluateController:
     def _planes(self, truth: Any, over: Scope) -> list[PlaneIndex]:
         if over not in ("plane", "planes", "stack"):
             raise InputError(f'over must be "plane", "planes" or "stack", got {over!r}.')
-        picture = LayerView(truth)
+        view = LayerView(truth)
         last_two: PlaneIndex = (*(0,) * (truth.ndim - 2), None, None)
-        # Objects through planes are the same whichever way the planes lie.
-        like = (
-            last_two if over == "stack" or truth.ndim == 2 else viewed_plane(self.viewer, picture)
+        # Objects through planes do not depend on the orientation of the planes.
+        oriented = (
+            last_two if over == "stack" or truth.ndim == 2 else viewed_plane(self.viewer, view)
         )
         if over == "plane" or truth.ndim == 2:
-            return [like]
+            return [oriented]
         choices = (
-            [None] if n is None else range(s) for n, s in zip(like, picture.shape, strict=True)
+            [None] if n is None else range(s) for n, s in zip(oriented, view.shape, strict=True)
         )
         return list(product(*choices))
 
-    def _on_compared(self, found: ObjectComparison) -> None:
-        self.result = found
-        assert self._read is not None
-        if not self._apart:
-            self.binary = self._read.noticed
-        self.status.emit(self._about_binary())
+    def _on_compared(self, result: ObjectComparison) -> None:
+        self.result = result
+        assert self._labels is not None
+        if not self._separated:
+            self.binary = self._labels.binary
+        self.status.emit(self._binary_warning(), "warning")
         self.changed.emit()
         if self.stale:
-            self._tell_stale()
+            self._report_stale()
         elif self.errors.layer is not None:
-            self.draw()
+            self.draw_errors()
 
     def _on_failed(self, error: Exception) -> None:
         self.error = error
-        self._leave()
+        self._disconnect_layers()
         text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        self.status.emit(f"The layers could not be compared: {text}")
+        self.status.emit(f"The layers could not be compared: {text}", "error")
         self.changed.emit()
 
     # Showing --------------------------------------------------------------------------------
 
-    def draw(self) -> Any:
-        """Show the errors in colours, in one layer; returns it.
+    def draw_errors(self) -> Any:
+        """Show the errors in colours in one layer, and return the layer.
 
-        The colours follow when they are drawn.
+        The layer is empty until the errors are drawn in the background.
 
         Raises
         ------
         InputError
-            If there is no result, or it is out of date.
+            If there is no result, or it is stale.
         """
-        result, read = self._known()
+        result, labels = self._compared()
         if self.stale:
             raise InputError("The layers changed since they were compared; compare them again.")
         truth = self._layers[0]
-        data = empty(LayerView(truth).shape, np.uint8)
+        data = zeros(LayerView(truth).shape, np.uint8)
 
         def done(_: None) -> None:
             self._drawing = False
             self.status.emit("")
-            # Somebody may have deleted the layer while it was drawn.
+            # The layer may have been deleted in the meantime.
             if self.errors.layer is not None and self.result is result:
                 self.errors.show(data, truth)
                 if self.stale:
-                    self.errors.outdated()
+                    self.errors.mark_outdated()
 
         def work(should_stop: ShouldStop) -> None:
-            draw_errors(read, result, data, progress=self.report, should_stop=should_stop)
+            draw_errors(labels, result, data, progress=self.report, should_stop=should_stop)
 
         layer = self.errors.layer
         if layer is None or layer.ndim != data.ndim:
-            layer = self.errors.show(empty(data.shape, np.uint8), truth)
+            layer = self.errors.show(zeros(data.shape, np.uint8), truth)
         self._drawing = True
-        self.jobs.submit("errors", ASK, work, done, self._on_failed_to_draw)
+        self.jobs.submit("errors", Priority.REQUEST, work, done, self._on_drawing_failed)
         return layer
 
-    def _on_failed_to_draw(self, error: Exception) -> None:
+    def _on_drawing_failed(self, error: Exception) -> None:
         self._drawing = False
-        self.status.emit(f"The errors could not be drawn ({type(error).__name__}: {error}).")
+        self.status.emit(
+            f"The errors could not be drawn ({type(error).__name__}: {error}).", "error"
+        )
 
     def go_to(self, index: int) -> Any:
-        """Show an object: its plane, itself in the middle, its label selected; returns its layer.
+        """Show an object in the middle of the view, select its label, and return its layer.
 
         Parameters
         ----------
         index : int
-            A row of the result's table.
+            Row of the object in the result's table.
         """
-        result, _ = self._known()
+        result, _ = self._compared()
         table = result.objects
         if not 0 <= index < len(table):
             raise InputError(f"There is no object {index}; the table has {len(table)}.")
         truth, prediction = self._layers
-        about_truth = bool(table.of_truth[index])
-        layer = truth if about_truth else prediction
+        in_truth = bool(table.of_truth[index])
+        layer = truth if in_truth else prediction
         position = table.position[index]
-        # An object through planes is looked at from where one looks.
-        plane = self._seen(layer, position) if result.together else result.planes[table.part[index]]
+        # An object through planes is shown in the orientation of the view.
+        plane = (
+            self._plane_at(layer, position) if result.together else result.planes[table.part[index]]
+        )
         if self.viewer.dims.ndisplay != 2:
             self.viewer.dims.ndisplay = 2
         inside = [axis for axis, n in enumerate(plane) if n is None]
         show_plane(self.viewer, LayerView(layer), plane, position[inside])
         self.viewer.layers.selection.active = layer
-        # Parts of a layer that was taken apart have no label of their own in it.
-        if int(not about_truth) not in self._apart:
+        # Separated parts of a layer have no label of their own in it.
+        if (TRUTH if in_truth else PREDICTION) not in self._separated:
             layer.selected_label = int(table.label[index])
-        if about_truth and table.partner[index] and 1 not in self._apart:
+        if in_truth and table.partner[index] and PREDICTION not in self._separated:
             prediction.selected_label = int(table.partner[index])
         return layer
 
-    def _seen(self, layer: Any, position: NDArray[np.float64]) -> PlaneIndex:
+    def _plane_at(self, layer: Any, position: NDArray[np.float64]) -> PlaneIndex:
+        """Return the plane through a position, oriented like the plane in view."""
         extra = self.viewer.dims.ndim - layer.ndim
         shown = [axis - extra for axis in self.viewer.dims.displayed[-2:]]
         if min(shown) < 0:
             shown = [layer.ndim - 2, layer.ndim - 1]
         return tuple(None if k in shown else round(float(x)) for k, x in enumerate(position))
 
-    def _known(self) -> tuple[ObjectComparison, LabelPair]:
-        if self.result is None or self._read is None:
+    def _compared(self) -> tuple[ObjectComparison, LabelPair]:
+        if self.result is None or self._labels is None:
             raise InputError("Compare two layers first.")
-        return self.result, self._read
+        return self.result, self._labels
 
-    # What the viewer tells ------------------------------------------------------------------
+    # Events of the viewer -------------------------------------------------------------------
 
-    def _follow(self, *layers: Any) -> None:
+    def _connect_layers(self, *layers: Any) -> None:
         self._layers = layers
         for layer in layers:
-            self._views[id(layer)] = self._view(layer)
+            self._displayed[id(layer)] = self._display_state(layer)
             for name in EDITS:
                 getattr(layer.events, name).connect(self._on_edit)
             layer.events.set_data.connect(self._on_redraw)
             layer.events.visible.connect(self._on_visible)
 
-    def _leave(self) -> None:
+    def _disconnect_layers(self) -> None:
         for layer in self._layers:
             for name in EDITS:
                 getattr(layer.events, name).disconnect(self._on_edit)
             layer.events.set_data.disconnect(self._on_redraw)
             layer.events.visible.disconnect(self._on_visible)
-        self._layers, self._views = (), {}
+        self._layers, self._displayed = (), {}
 
-    def _view(self, layer: Any) -> Any:
-        """All that a layer is drawn again for, except its pixels."""
+    def _display_state(self, layer: Any) -> Any:
+        """Return everything that makes napari redraw a layer, except its pixels."""
         dims, extra = self.viewer.dims, self.viewer.dims.ndim - layer.ndim
         return (
             *(dims.point[extra:], tuple(k - extra for k in dims.order if k >= extra)),
@@ -336,33 +359,35 @@ class EvaluateController:
         )
 
     def _on_redraw(self, event: Any) -> None:
-        # Undo, and a refresh after data was edited in place, tell nothing but this.
+        # Undo, and a refresh after an edit in place, emit only this event.
         layer = event.source
-        before, now = self._views.get(id(layer)), self._view(layer)
-        self._views[id(layer)] = now
+        before, now = self._displayed.get(id(layer)), self._display_state(layer)
+        self._displayed[id(layer)] = now
         if before == now:
             self._on_edit()
 
     def _on_visible(self, event: Any) -> None:
-        # It is drawn again when it comes back, just before that is told.
+        # A layer that is shown again is redrawn before this event.
         if not event.source.visible:
-            self._views.pop(id(event.source), None)
+            self._displayed.pop(id(event.source), None)
 
     def _on_edit(self, event: Any = None) -> None:
         if not self.stale:
             self.stale = True
             if self.result is not None:
-                self._tell_stale()
+                self._report_stale()
 
-    def _tell_stale(self) -> None:
-        self.errors.outdated()
-        self.status.emit("The layers changed since they were compared; compare them again.")
+    def _report_stale(self) -> None:
+        self.errors.mark_outdated()
+        self.status.emit(
+            "The layers changed since they were compared; compare them again.", "warning"
+        )
         self.changed.emit()
 
     def _on_removed(self, event: Any) -> None:
         gone = event.value
         if gone is self.prediction or gone is self.truth:
-            self.choose(
+            self.choose_layers(
                 None if gone is self.prediction else self.prediction,
                 None if gone is self.truth else self.truth,
             )

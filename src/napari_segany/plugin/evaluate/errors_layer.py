@@ -1,4 +1,4 @@
-"""The layer that shows what became of every object, in colours."""
+"""Labels layer that shows the verdict on every object in colours."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from napari_segany.plugin.layers.transforms import place, placement_of
 
 NAME, OLD_NAME = "errors", "errors (out of date)"
 MARK = "napari_segany_errors"
-"""In the metadata of such a layer."""
+"""Key in the metadata of an error layer."""
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -24,24 +24,24 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "false": "#56B4E9",
     }
 )
-"""Of Okabe and Ito's palette, which people with any colour vision can tell apart (2008)."""
+"""Colour of each verdict, from Okabe and Ito's palette for any colour vision (2008)."""
 
 FAINT = "40"
-"""Opacity of what is correct, as two hexadecimal digits."""
+"""Opacity of correct objects, as two hexadecimal digits."""
 
 
 def is_errors(layer: Any) -> bool:
-    """Whether a layer is one that this module made."""
+    """Return True if a layer was made by this module."""
     return MARK in getattr(layer, "metadata", {})
 
 
 class ErrorsLayer:
-    """At most one layer of errors in a viewer, that of an earlier widget included.
+    """Error layer of a viewer, of which there is at most one.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Where it is shown.
+        Viewer of the layer.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -49,18 +49,18 @@ class ErrorsLayer:
 
     @property
     def layer(self) -> Any:
-        """The layer, None if there is none."""
+        """The error layer, also that of an earlier dock, None if there is none."""
         return next((each for each in self.viewer.layers if is_errors(each)), None)
 
     def show(self, data: Any, truth: Any) -> Any:
-        """Show a map of errors where the truth lies; returns the layer.
+        """Show an image of errors at the position of the truth, and return the layer.
 
         Parameters
         ----------
         data : array
             uint8, of the truth's shape, see :data:`~.comparison.ERROR_VALUES`.
         truth : napari.layers.Labels
-            Whose transform, units and names of axes it gets.
+            Layer whose transform, units and axis labels are used.
         """
         layer = self.layer
         if layer is not None and layer.ndim != data.ndim:
@@ -69,7 +69,7 @@ class ErrorsLayer:
         if layer is None:
             layer = Labels(data, name=NAME, colormap=_colormap(), **placement_of(truth))
             layer.metadata[MARK] = True
-            # The status bar then says the verdict under the mouse.
+            # The status bar shows the verdict under the mouse.
             layer.features = {"index": list(ERROR_VALUES.values()), "verdict": list(ERROR_VALUES)}
             layer.editable = False
             active = self.viewer.layers.selection.active
@@ -78,20 +78,20 @@ class ErrorsLayer:
                 self.viewer.layers.selection.active = active
             return layer
         layer.data = data
-        # Other data can be edited until that is said again.
+        # New data makes a layer editable again.
         layer.editable = False
         place(layer, placement_of(truth))
-        self._name(layer, OLD_NAME, NAME)
+        self._rename(layer, OLD_NAME, NAME)
         return layer
 
-    def outdated(self) -> None:
-        """Say in the layer's name that it shows something that is no longer so."""
+    def mark_outdated(self) -> None:
+        """Mark the layer as out of date in its name."""
         if self.layer is not None:
-            self._name(self.layer, NAME, OLD_NAME)
+            self._rename(self.layer, NAME, OLD_NAME)
 
     @staticmethod
-    def _name(layer: Any, before: str, after: str) -> None:
-        # Names that people gave stay.
+    def _rename(layer: Any, before: str, after: str) -> None:
+        # Names given by the user stay.
         if layer.name.startswith(before):
             layer.name = after
 

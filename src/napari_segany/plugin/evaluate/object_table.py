@@ -1,4 +1,4 @@
-"""The table of what became of every object, with the verdicts as legend and as filters."""
+"""Table with the verdict on every object, with verdicts as legend and as filters."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_segany.plugin.evaluate.errors_layer import COLOURS
 
 COLUMNS = ("Verdict", "Truth", "Prediction", "Plane", "IoU", "Area")
 TIPS = (
-    "What became of the object",
+    "Verdict on the object",
     "Label of the true object",
     "Label of the predicted object that fits it best, or of one that belongs to no true one",
     "The plane that it lies in",
@@ -29,19 +29,19 @@ NOTHING = np.zeros(0, np.intp)
 
 
 class ObjectTableModel(QAbstractTableModel):
-    """Rows are made when they are seen, sorted and filtered as arrays."""
+    """Model of the table; rows are sorted and filtered as arrays, and made when they are shown."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: ObjectComparison | None = None
+        self.result: ObjectComparison | None = None
         self.kinds = set(ERROR_KINDS)
         self.rows: NDArray[np.intp] = NOTHING
         self._column, self._descending = -1, False
         self._icons: dict[str, Any] = {}
 
-    def show_result(self, found: ObjectComparison | None) -> None:
-        """Show another result, sorted and filtered as before."""
-        self.found = found
+    def show_result(self, result: ObjectComparison | None) -> None:
+        """Show another result with the current filter and order."""
+        self.result = result
         self._arrange()
 
     def show_kinds(self, kinds: set[str]) -> None:
@@ -50,18 +50,18 @@ class ObjectTableModel(QAbstractTableModel):
         self._arrange()
 
     def sort(self, column: int, order: Any = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column; -1 is the order of planes and labels."""
+        """Sort by a column; -1 restores the order of planes and labels."""
         self._column, self._descending = column, order == Qt.SortOrder.DescendingOrder
         self._arrange()
 
     def _arrange(self) -> None:
         self.beginResetModel()
         self.rows = NOTHING
-        if self.found is not None:
+        if self.result is not None:
             shown = [n for n, kind in enumerate(ERROR_KINDS) if kind in self.kinds]
-            rows = np.flatnonzero(np.isin(self.found.objects.kind, shown))
+            rows = np.flatnonzero(np.isin(self.result.objects.kind, shown))
             if self._column >= 0:
-                key = self._key(self.found)[rows]
+                key = self._key(self.result)[rows]
                 rows = rows[np.argsort(-key if self._descending else key, kind="stable")]
             self.rows = rows
         self.endResetModel()
@@ -75,15 +75,15 @@ class ObjectTableModel(QAbstractTableModel):
         return keys[self._column]
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of objects."""
+        """Return the number of objects."""
         return len(self.rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of columns."""
+        """Return the number of columns."""
         return len(COLUMNS)
 
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
-        """Names of columns, and what they mean."""
+        """Return the name or the tooltip of a column."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -91,13 +91,13 @@ class ObjectTableModel(QAbstractTableModel):
         return TIPS[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """One cell."""
-        if self.found is None:
+        """Return the text, icon, tooltip or alignment of a cell."""
+        if self.result is None:
             return None
         row, column = int(self.rows[index.row()]), index.column()
-        kind = list(ERROR_KINDS)[self.found.objects.kind[row]]
+        kind = list(ERROR_KINDS)[self.result.objects.kind[row]]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(self.found, row, kind, column)
+            return self._text(self.result, row, kind, column)
         if role == Qt.ItemDataRole.DecorationRole and column == 0:
             return self._icons.setdefault(kind, swatch(kind))
         if role == Qt.ItemDataRole.ToolTipRole and column == 0:
@@ -122,14 +122,14 @@ class ObjectTableModel(QAbstractTableModel):
 
 
 def swatch(kind: str) -> Any:
-    """A square in the colour of a verdict."""
+    """Return a square icon in the colour of a verdict."""
     pixmap = QPixmap(SWATCH, SWATCH)
     pixmap.fill(QColor(COLOURS[kind]))
     return QIcon(pixmap)
 
 
 class ObjectTable(Widget):
-    """The table under its legend, whose boxes choose what it shows.
+    """Table of objects, below a legend whose boxes filter it.
 
     Attributes
     ----------
@@ -173,12 +173,12 @@ class ObjectTable(Widget):
         self.table.clicked.connect(self._on_row)
         column.addWidget(self.table, 1)
 
-    def show_result(self, found: ObjectComparison | None) -> None:
+    def show_result(self, result: ObjectComparison | None) -> None:
         """Show another result, or none."""
-        self.model.show_result(found)
-        self.table.setColumnHidden(PLANE, found is None or len(found.scores) < 2)
+        self.model.show_result(result)
+        self.table.setColumnHidden(PLANE, result is None or len(result.scores) < 2)
         for kind, box in self.boxes.items():
-            box.setText(kind if found is None else f"{kind}  {found.counts[kind]}")
+            box.setText(kind if result is None else f"{kind}  {result.counts[kind]}")
 
     def show_kinds(self, *kinds: str) -> None:
         """Show only objects with these verdicts, all if none is named."""

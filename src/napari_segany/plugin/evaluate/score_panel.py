@@ -1,4 +1,4 @@
-"""The scores of a comparison, each with its formula as a tooltip."""
+"""Panel with the scores of a comparison; each formula is a tooltip."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PER_ROW = 4
 
 
 class ScorePanel(QWidget):
-    """Names of scores with their values below them."""
+    """Grid with the names of scores and their values below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class ScorePanel(QWidget):
                 grid.addWidget(label, 1 + 2 * (n // PER_ROW) + offset, n % PER_ROW)
 
     def show_result(self, found: ObjectComparison) -> None:
-        """Show the scores of all that was compared."""
+        """Show the scores of a comparison."""
         scores = found.mean
         self.headline.setText(_headline(found))
         for name, label in self.values.items():

@@ -1,4 +1,4 @@
-"""The Evaluate widget: a prediction beside the truth, in numbers, in a table, and in colours."""
+"""Dock that compares labels with ground truth: scores, a table of objects, and an error layer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QProgressBar,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
@@ -26,17 +17,23 @@ from napari_segany.plugin.evaluate.controller import EvaluateController, Scope
 from napari_segany.plugin.evaluate.errors_layer import is_errors
 from napari_segany.plugin.evaluate.object_table import ObjectTable
 from napari_segany.plugin.evaluate.score_panel import ScorePanel
-from napari_segany.plugin.jobs.queue import QtJobQueue
-from napari_segany.plugin.shared.close_events import CloseEvents
+from napari_segany.plugin.shared.controls import combo_box, form, row, with_tip
+from napari_segany.plugin.shared.dock import Dock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
-from napari_segany.plugin.shared.message_line import MessageLine
 
 if TYPE_CHECKING:
     import napari.viewer
 
+SCOPES = {
+    "plane in view": "plane",
+    "every plane, objects in each": "planes",
+    "whole stack, objects through planes": "stack",
+}
+"""Scopes of a comparison, by the text shown."""
 
-class EvaluateWidget(QWidget):
-    """Compare a labels layer with another one that is the truth.
+
+class EvaluateWidget(Dock):
+    """Compare a labels layer with one that holds the ground truth.
 
     Parameters
     ----------
@@ -57,20 +54,12 @@ class EvaluateWidget(QWidget):
     _reported = Signal(int, int)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        # Two ways of opening a widget give two objects for one viewer.
-        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
-        self.jobs = QtJobQueue(self)
-        self.comparer = EvaluateController(self.viewer, self.jobs, self._reported.emit)
-        self._closed = False
-        self.message = MessageLine()
+        super().__init__(viewer)
+        self.controller = EvaluateController(self.viewer, self.jobs, self._reported.emit)
         self._build()
-        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
-        self._closing = CloseEvents(self, window, self.end, self.end)
         self._reported.connect(self._on_report)
-        self.jobs.busy_changed.connect(self._on_busy)
-        self.comparer.status.connect(self.say)
-        self.comparer.changed.connect(self._refresh)
+        self.controller.status.connect(self.say)
+        self.controller.changed.connect(self._refresh)
         self.reset_choices()
         self._refresh()
 
@@ -78,8 +67,8 @@ class EvaluateWidget(QWidget):
 
     @property
     def prediction(self) -> Any:
-        """The labels layer that is judged."""
-        return self.comparer.prediction
+        """The labels layer to evaluate."""
+        return self.controller.prediction
 
     @prediction.setter
     def prediction(self, layer: Any) -> None:
@@ -87,8 +76,8 @@ class EvaluateWidget(QWidget):
 
     @property
     def truth(self) -> Any:
-        """The labels layer that is right by definition."""
-        return self.comparer.truth
+        """The labels layer with the ground truth."""
+        return self.controller.truth
 
     @truth.setter
     def truth(self, layer: Any) -> None:
@@ -96,7 +85,7 @@ class EvaluateWidget(QWidget):
 
     @property
     def over(self) -> Scope:
-        """Of more than two axes: "plane" in view, all "planes", or objects through the "stack"."""
+        """Scope: "plane" in view, all "planes" one by one, or objects through the "stack"."""
         over: Scope = self.over_choice.currentData()
         return over
 
@@ -109,78 +98,85 @@ class EvaluateWidget(QWidget):
 
     @property
     def result(self) -> ObjectComparison | None:
-        """Everything that was found, as arrays."""
-        return self.comparer.result
+        """Result of the comparison as arrays, None if there is none."""
+        return self.controller.result
 
     @property
     def scores(self) -> InstanceScores | None:
-        """Scores of all that was compared; of several planes, their means."""
+        """Scores of the comparison; of several planes, their means."""
         return None if self.result is None else self.result.mean
 
     @property
     def table(self) -> pd.DataFrame:
-        """The objects as the table shows them: filtered and sorted."""
-        found = self.result
-        return pd.DataFrame() if found is None else pd.DataFrame(found.columns(self._rows))
+        """The table of objects as shown, filtered and sorted."""
+        result = self.result
+        return pd.DataFrame() if result is None else pd.DataFrame(result.columns(self._rows))
 
     def compare(self, wait: bool = False) -> InstanceScores | None:
-        """Compare the layers; returns the scores, None if they are still to come.
+        """Compare the layers.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when the comparison is done.
+
+        Returns
+        -------
+        InstanceScores or None
+            Scores, None before the comparison is done.
 
         Raises
         ------
         InputError
             If the layers cannot be compared, with ``wait`` also other errors of reading them.
         """
-        self.comparer.compare(self.over)
+        self.controller.compare(self.over)
         if wait:
             self.jobs.wait()
-            if self.comparer.error is not None:
-                raise self.comparer.error
+            if self.controller.error is not None:
+                raise self.controller.error
         return self.scores
 
-    def take_apart(self, apart: bool = True, wait: bool = False) -> InstanceScores | None:
-        """Compare with each separate part of layers that look binary as an object.
+    def separate_parts(self, separate: bool = True, wait: bool = False) -> InstanceScores | None:
+        """Compare with each connected part of layers that look binary as an object.
 
         Parameters
         ----------
-        apart : bool
-            False takes them as they are again.
+        separate : bool
+            False compares the layers unchanged again.
         wait : bool
-            Return when it is done.
+            Return when the comparison is done.
         """
-        self.comparer.take_apart(apart, self.over)
+        self.controller.separate_parts(separate, self.over)
         if wait:
             self.jobs.wait()
         return self.scores
 
-    def _take_apart(self) -> None:
-        self.take_apart(self.apart.isChecked())
-
     def stop(self) -> None:
         """Stop comparing or drawing."""
-        self.comparer.stop()
+        self.controller.stop()
 
     def show_errors(self, wait: bool = False) -> Any:
-        """Show the errors in colours in a labels layer of their own; returns it."""
-        layer = self.comparer.draw()
+        """Show the errors in colours in a labels layer of their own, and return the layer."""
+        layer = self.controller.draw_errors()
         if wait:
             self.jobs.wait()
         return layer
 
     def go_to(self, row: int) -> Any:
-        """Look at the object in a row of the table, as it is shown; returns its layer."""
+        """Show the object in a row of the table as shown, and return its layer."""
         rows = self._rows
         if not 0 <= row < len(rows):
             raise InputError(f"There is no row {row}; the table shows {len(rows)}.")
-        self.verdicts.table.selectRow(row)
-        return self.comparer.go_to(int(rows[row]))
+        self.object_table.table.selectRow(row)
+        return self.controller.go_to(int(rows[row]))
 
     def show_only(self, *verdicts: str) -> pd.DataFrame:
-        """Filter the table by verdicts such as "missed", all if none is named; returns it."""
-        if unknown := sorted({*verdicts} - {*self.verdicts.boxes}):
-            known = ", ".join(self.verdicts.boxes)
+        """Filter the table by verdicts such as "missed", and return it; no verdict shows all."""
+        if unknown := sorted({*verdicts} - {*self.object_table.boxes}):
+            known = ", ".join(self.object_table.boxes)
             raise InputError(f"Verdicts are {known}; got {unknown[0]!r}.")
-        self.verdicts.show_kinds(*verdicts)
+        self.object_table.show_kinds(*verdicts)
         return self.table
 
     def save(self, path: str | Path | None = None, wait: bool = True) -> Path | None:
@@ -189,24 +185,24 @@ class EvaluateWidget(QWidget):
         Parameters
         ----------
         path : str or Path, optional
-            Asked for in a dialog if it is left out.
+            Target file; without it a file dialog is shown.
         wait : bool
-            Return when it is written; else that is told in the widget.
+            Return when the file is written.
 
         Returns
         -------
         Path or None
-            Where; None if nobody chose a place.
+            Target file, None if the dialog was cancelled.
 
         Raises
         ------
         InputError
-            If nothing was compared, or the path ends in something else.
+            If there is no result, or the path has another ending.
         SeganyError
-            If it cannot be written.
+            If the file cannot be written.
         """
-        found = self.result
-        if found is None:
+        result = self.result
+        if result is None:
             raise InputError("Compare two layers first.")
         if path is None:
             kinds = "Table of objects (*.csv);;Scores (*.json)"
@@ -215,25 +211,25 @@ class EvaluateWidget(QWidget):
             return None
         target = check_ending(Path(path))
         about = {"prediction": self.prediction.name, "truth": self.truth.name}
-        failed: list[Exception] = []
+        failures: list[Exception] = []
 
         def work(should_stop: ShouldStop) -> None:
-            save_comparison(found, target, about)
+            save_comparison(result, target, about)
 
-        def on_failed(error: Exception) -> None:
-            failed.append(error)
-            self.say(str(error))
+        def failed(error: Exception) -> None:
+            failures.append(error)
+            self.message.say_error(error)
 
         # Stopping a comparison must not stop this.
-        self.jobs.beside(work, lambda _: self.say(f"Saved as {target}."), on_failed)
+        self.jobs.run_beside(work, lambda _: self.say(f"Saved as {target}."), failed)
         if wait:
             self.jobs.wait()
-            if failed:
-                raise failed[0]
+            if failures:
+                raise failures[0]
         return target
 
     def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
+        """Update the choices of layers; napari calls this method when its layers change."""
         layers = [layer for layer in self.viewer.layers if not is_errors(layer)]
         for choice, layer in (
             (self.prediction_choice, self.prediction),
@@ -241,101 +237,82 @@ class EvaluateWidget(QWidget):
         ):
             choice.fill(layers)
             choice.choose(layer)
-        self._show_over()
+        self._show_scope()
 
-    def end(self) -> None:
-        """Stop; a layer with errors stays."""
-        if not self._closed:
-            self._closed = True
-            self.comparer.end()
-            self.jobs.end()
-
-    def closeEvent(self, event: Any) -> None:
-        """End."""
-        self.end()
-        super().closeEvent(event)
+    def _release(self) -> None:
+        self.controller.end()
 
     # Building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        self.form = QFormLayout()
-        self.prediction_choice = LayerCombo([Labels], "choose labels", "The labels to judge")
-        self.truth_choice = LayerCombo([Labels], "choose labels", "The labels that are right")
-        self.over_choice = QComboBox()
-        for text, over in (
-            ("plane in view", "plane"),
-            ("every plane, objects in each", "planes"),
-            ("whole stack, objects through planes", "stack"),
-        ):
-            self.over_choice.addItem(text, over)
-        self.over_choice.setToolTip("Scores of every plane are averaged over planes")
+        self.prediction_choice = LayerCombo([Labels], "choose labels", "The labels to evaluate")
+        self.truth_choice = LayerCombo([Labels], "choose labels", "The ground truth")
+        self.over_choice = combo_box(SCOPES, "Scores of every plane are averaged over planes")
         for choice in (self.prediction_choice, self.truth_choice):
-            choice.activated.connect(self.message.guarded(self._take_layers))
-        self.form.addRow("Prediction", self.prediction_choice)
-        self.form.addRow("Truth", self.truth_choice)
-        self.form.addRow("Compare", self.over_choice)
-        column.addLayout(self.form)
-        row = QHBoxLayout()
-        self.compare_button = self.message.button("Compare", self.compare, "Compare the two layers")
-        self.stop_button = self.message.button("stop", self.stop, "Stop what is being computed")
-        self.stop_button.setEnabled(False)
-        row.addWidget(self.compare_button, 1)
-        row.addWidget(self.stop_button)
-        column.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setVisible(False)
-        self.progress.setFormat("%v of %m planes")
-        column.addWidget(self.progress)
-        column.addWidget(self.message)
-        self.apart = QCheckBox("each separate part is an object")
-        self.apart.setToolTip("A mask of 0 and 255 does not tell objects apart, and counts as one")
-        self.apart.clicked.connect(self.message.guarded(self._take_apart))
-        self.apart.setVisible(False)
-        column.addWidget(self.apart)
-        self.score_panel = ScorePanel()
-        column.addWidget(self.score_panel)
-        self.verdicts = ObjectTable()
-        self.verdicts.chosen.connect(
-            lambda index: self.message.guarded(lambda: self.comparer.go_to(index))()
+            choice.activated.connect(self.guarded(self._on_layers_chosen))
+        self.form = form(
+            (
+                ("Prediction", self.prediction_choice),
+                ("Truth", self.truth_choice),
+                ("Compare", self.over_choice),
+            )
         )
-        column.addWidget(self.verdicts, 1)
-        row = QHBoxLayout()
-        self.errors_button = self.message.button(
+        self.compare_button = self.button("Compare", self.compare, "Compare the two layers")
+        self.stop_button = self.button("stop", self.stop, "Stop what is being computed")
+        self.stop_button.setEnabled(False)
+        self.progress.bar.setFormat("%v of %m planes")
+        self.parts_box = with_tip(
+            QCheckBox("each separate part is an object"),
+            "A mask of 0 and 255 does not tell objects apart, and counts as one",
+        )
+        self.parts_box.clicked.connect(
+            self.guarded(lambda: self.separate_parts(self.parts_box.isChecked()))
+        )
+        self.parts_box.setVisible(False)
+        self.score_panel = ScorePanel()
+        self.object_table = ObjectTable()
+        self.object_table.chosen.connect(self.guarded_with(self.controller.go_to))
+        self.errors_button = self.button(
             "Show errors", self.show_errors, "A labels layer with every object in its colour"
         )
-        self.save_button = self.message.button(
+        self.save_button = self.button(
             "Save ...",
             lambda: self.save(wait=False),
             "The table of objects as CSV, or the scores as JSON",
         )
-        row.addWidget(self.errors_button)
-        row.addWidget(self.save_button)
-        column.addLayout(row)
+        self.lay_out(
+            (
+                self.form,
+                row(self.compare_button, self.stop_button, wide=self.compare_button),
+                self.progress,
+                self.parts_box,
+                self.score_panel,
+                self.object_table,
+                row(self.errors_button, self.save_button),
+            ),
+            (self.message,),
+            tall=self.object_table,
+        )
 
     # Showing --------------------------------------------------------------------------------
 
-    def say(self, text: str) -> None:
-        """Say something in the widget."""
-        self.message.say(text)
-
     @property
     def _rows(self) -> Any:
-        return self.verdicts.model.rows
+        return self.object_table.model.rows
 
     def _choose(self, prediction: Any, truth: Any) -> None:
         for layer in (prediction, truth):
             if layer is not None and not isinstance(layer, Labels):
                 raise InputError(f"{layer!r} is no labels layer.")
-        self.comparer.choose(prediction, truth)
+        self.controller.choose_layers(prediction, truth)
         self.reset_choices()
 
-    def _take_layers(self) -> None:
+    def _on_layers_chosen(self) -> None:
         self.say("")
-        self.comparer.choose(self.prediction_choice.layer, self.truth_choice.layer)
-        self._show_over()
+        self.controller.choose_layers(self.prediction_choice.layer, self.truth_choice.layer)
+        self._show_scope()
 
-    def _show_over(self) -> None:
+    def _show_scope(self) -> None:
         chosen = [each for each in (self.prediction, self.truth) if each is not None]
         several = any(each.ndim > 2 for each in chosen)
         for part in (self.over_choice, self.form.labelForField(self.over_choice)):
@@ -343,26 +320,23 @@ class EvaluateWidget(QWidget):
 
     def _on_busy(self, busy: bool) -> None:
         self.stop_button.setEnabled(busy)
-        if not busy:
-            self.progress.setVisible(False)
+        super()._on_busy(busy)
 
     def _on_report(self, done: int, total: int) -> None:
         if self.jobs.busy and total > 1:
-            self.progress.setVisible(True)
-            self.progress.setRange(0, total)
-            self.progress.setValue(done)
+            self.progress.show_progress(done, total)
 
     def _refresh(self) -> None:
-        found, there = self.result, self.result is not None
-        if self.verdicts.model.found is not found:
-            self.verdicts.show_result(found)
-            if found is not None:
-                self.score_panel.show_result(found)
+        result, there = self.result, self.result is not None
+        if self.object_table.model.result is not result:
+            self.object_table.show_result(result)
+            if result is not None:
+                self.score_panel.show_result(result)
         self.score_panel.setVisible(there)
-        self.verdicts.setEnabled(there)
+        self.object_table.setEnabled(there)
         self.save_button.setEnabled(there)
-        self.apart.setVisible(bool(self.comparer.binary))
-        self.apart.setChecked(self.comparer.is_apart)
-        self.errors_button.setEnabled(there and not self.comparer.stale)
-        # What is out of date can still be read, and looks it.
-        self.score_panel.setEnabled(not self.comparer.stale)
+        self.parts_box.setVisible(bool(self.controller.binary))
+        self.parts_box.setChecked(self.controller.separates_parts)
+        self.errors_button.setEnabled(there and not self.controller.stale)
+        # An outdated result can still be read; its scores are grey.
+        self.score_panel.setEnabled(not self.controller.stale)

@@ -1,4 +1,4 @@
-"""Edge maps in a viewer: drawn beside the GUI thread, into an image layer over the picture."""
+"""Image layer of the Everything dock with the edges of all objects."""
 
 from typing import Any
 
@@ -10,78 +10,73 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane, plane_slices
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
-from napari_segany.plugin.jobs.failures import Failures
-from napari_segany.plugin.jobs.queue import EMBED
+from napari_segany.plugin.jobs.failures import PlaneFailures
+from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.zero_shot.edges import find_edges
 
 
 class EdgeLayer:
-    """Draws the edges of what a finder works on.
+    """Layer with the edges of the image that a controller works on.
 
     Parameters
     ----------
-    finder : EverythingController
-        Whose picture, model and threads are used; stopping it stops this, too.
+    controller : EverythingController
+        Controller whose image, model and jobs are used; stopping it stops the drawing, too.
 
     Attributes
     ----------
     layer : napari.layers.Image or None
-        (..., H, W) float32, 0..1, of the picture in work.
-    to_do : list of tuple
-        Planes that are not drawn yet.
+        (..., H, W) float32 edges, 0..1.
+    remaining : list of tuple
+        Planes that are still to be drawn.
     """
 
-    def __init__(self, finder: EverythingController) -> None:
-        self.finder = finder
+    def __init__(self, controller: EverythingController) -> None:
+        self.controller = controller
         self.layer: Any = None
-        self.to_do: list[Plane] = []
-        self._failed = Failures()
-        self._picture: LayerView | None = None
+        self.remaining: list[Plane] = []
+        self._failures = PlaneFailures()
+        self._view: LayerView | None = None
 
     def stop(self) -> None:
-        """Draw nothing more; planes that were drawn stay."""
-        self.to_do = []
+        """Discard the planes that are still to be drawn."""
+        self.remaining = []
 
     def find(self, every_plane: bool = False, thin: bool = False) -> None:
-        """Draw the edges of the plane in view, or of all parallel to it, once there is a model.
+        """Draw the edges of the plane in view, or of all planes parallel to it, with the model.
 
         Parameters
         ----------
         every_plane : bool
-            Draw the whole stack; planes show as they come.
+            Draw the whole stack; each plane is shown when it is done.
         thin : bool
-            One pixel wide, as benchmarks want them; else as wide as outlines are.
+            Draw edges one pixel wide, as benchmarks need them; else outlines of several pixels.
 
         Raises
         ------
         InputError
             If there is no image.
         """
-        finder = self.finder
-        to_do = finder.planes(every_plane)
-        picture, everything = finder.picture, finder.everything
-        assert picture is not None
-        assert everything is not None
+        controller = self.controller
+        planes = controller.planes(every_plane)
+        view, found = controller.view, controller.found
+        assert view is not None
+        assert found is not None
 
         def draw(model: PromptableModel) -> None:
-            self.to_do, self._failed = list(to_do), Failures()
-            for plane in to_do:
-                self._draw(picture, everything.source, plane, model, thin)
-            finder.status.emit("Drawing edges ...")
+            self.remaining, self._failures = list(planes), PlaneFailures()
+            for plane in planes:
+                self._draw_plane(view, found.source, plane, model, thin)
+            controller.status.emit("Drawing edges ...")
 
-        finder.with_model(draw)
+        controller.with_model(draw)
 
-    def _draw(
-        self,
-        picture: LayerView,
-        source: ImageSource,
-        plane: Plane,
-        model: PromptableModel,
-        thin: bool,
+    def _draw_plane(
+        self, view: LayerView, source: ImageSource, plane: Plane, model: PromptableModel, thin: bool
     ) -> None:
-        finder = self.finder
+        controller = self.controller
 
         def work(should_stop: ShouldStop) -> NDArray[np.float32]:
             return find_edges(
@@ -89,40 +84,40 @@ class EdgeLayer:
                 source.read(plane),
                 thin=thin,
                 limits=source.limits,
-                progress=finder.report,
+                progress=controller.report,
                 should_stop=should_stop,
             )
 
-        def ended() -> None:
-            self.to_do = [each for each in self.to_do if each != plane]
-            if not self.to_do:
-                finder.status.emit(str(self._failed))
+        def finish_plane() -> None:
+            self.remaining = [each for each in self.remaining if each != plane]
+            if not self.remaining:
+                controller.status.emit(str(self._failures), "warning")
 
         def done(edges: NDArray[np.float32]) -> None:
-            if picture is finder.picture:
-                layer = self._layer_of(picture)
+            if view is controller.view:
+                layer = self._layer_of(view)
                 layer.data[plane_slices(plane)] = edges
                 layer.refresh(extent=False)
-            ended()
+            finish_plane()
 
         def failed(error: Exception) -> None:
-            self._failed.add(plane, error)
-            ended()
+            self._failures.add(plane, error)
+            finish_plane()
 
-        finder.jobs.submit(("edges", plane), EMBED, work, done, failed)
+        controller.jobs.submit(("edges", plane), Priority.VIEW, work, done, failed)
 
-    def _layer_of(self, picture: LayerView) -> Any:
-        """The layer of a picture; a new one if somebody removed it."""
-        viewer = self.finder.viewer
-        if self.layer is None or self._picture is not picture or self.layer not in viewer.layers:
-            self._picture = picture
+    def _layer_of(self, view: LayerView) -> Any:
+        """Return the layer of an image, a new one if the layer was removed."""
+        viewer = self.controller.viewer
+        if self.layer is None or self._view is not view or self.layer not in viewer.layers:
+            self._view = view
             self.layer = Image(
-                empty(picture.shape, np.float32),
-                name=f"{picture.name} edges",
+                zeros(view.shape, np.float32),
+                name=f"{view.name} edges",
                 colormap="magma",
                 blending="additive",
                 contrast_limits=(0, 1),
-                **picture.placement(),
+                **view.placement(),
             )
             viewer.add_layer(self.layer)
         return self.layer

@@ -1,4 +1,4 @@
-"""Sliders for what is kept of everything that was found, with histograms above them."""
+"""Sliders that filter the masks that were found, with histograms of the candidates."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,18 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, Qt, Signal
 from qtpy.QtGui import QPainter
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledRangeSlider
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.shared.parameter_controls import ChoiceControl
+from napari_segany.recipe import LabelParams
 
 BINS = 40
 
+DECIMALS = 3
+"""Decimals that the sliders show."""
+
 
 class Histogram(QWidget):
-    """How many candidates there are along a slider."""
+    """Histogram of the candidates along a slider."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +32,7 @@ class Histogram(QWidget):
         self.setFixedHeight(18)
 
     def show_values(self, values: NDArray[Any], low: float, high: float) -> None:
-        """Count values between two ends."""
+        """Count the values between two ends, and draw the counts."""
         self.counts = np.histogram(values, BINS, (low, max(high, low + 1e-6)))[0]
         self.update()
 
@@ -42,7 +48,7 @@ class Histogram(QWidget):
 
 
 class FilterSliders(QWidget):
-    """Everything that can be changed without the model."""
+    """Controls of the filters that need no model."""
 
     changed = Signal(object)
     """Emitted with new :class:`Filters`."""
@@ -52,51 +58,49 @@ class FilterSliders(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         self.histograms = {name: Histogram() for name in ("iou", "stability", "area")}
-        self.iou = _slider("Masks with a lower predicted IoU are left out")
-        self.stability = _slider("Less stable masks are left out")
-        self.nms = _slider("Of masks that overlap more than this (IoU) the best is kept")
-        self.solidity = _slider("Masks that fill less of their convex hull are left out")
+        infos = parameters_of(AutomaticParams)
+        self.iou = _slider(infos["pred_iou_thresh"])
+        self.stability = _slider(infos["stability_score_thresh"])
+        self.nms = _slider(infos["box_nms_thresh"])
+        self.solidity = _slider(infos["min_solidity"])
         self.area = QLabeledRangeSlider(Qt.Orientation.Horizontal)
-        self.area.setToolTip("Smaller and larger masks are left out, in pixels")
-        self.border = QCheckBox("leave out what touches the border")
-        self.overlap = QComboBox()
-        self.overlap.setToolTip("Who owns pixels that several masks claim")
-        for text, value in (
-            ("small objects on top", "small_on_top"),
-            ("large objects on top", "large_on_top"),
-            ("best objects on top", "best_on_top"),
-        ):
-            self.overlap.addItem(text, value)
+        self.area.setToolTip("Leave out masks and objects with fewer or more pixels.")
+        self.border = QCheckBox(infos["exclude_border"].label)
+        self.border.setToolTip(infos["exclude_border"].help)
+        self.overlap = ChoiceControl(parameters_of(LabelParams)["overlap"])
         for text, part, histogram in (
-            ("predicted IoU", self.iou, "iou"),
-            ("stability", self.stability, "stability"),
-            ("overlap (NMS)", self.nms, ""),
-            ("area", self.area, "area"),
-            ("solidity", self.solidity, ""),
+            (infos["pred_iou_thresh"].label, self.iou, "iou"),
+            (infos["stability_score_thresh"].label, self.stability, "stability"),
+            (infos["box_nms_thresh"].label, self.nms, ""),
+            ("Area (pixels)", self.area, "area"),
+            (infos["min_solidity"].label, self.solidity, ""),
         ):
             form.addRow(text, _above(self.histograms.get(histogram), part))
             part.valueChanged.connect(self._emit)
         form.addRow("", self.border)
-        form.addRow("On overlap", self.overlap)
+        form.addRow(parameters_of(LabelParams)["overlap"].label, self.overlap)
         self.count = QLabel("")
         form.addRow("", self.count)
         self.border.toggled.connect(self._emit)
-        self.overlap.activated.connect(self._emit)
-        # What each control means while it stands where it was put: None is the bound of the search.
+        self.overlap.edited.connect(self._emit)
+        # For each bound, the position at which its control was put and the value that this
+        # position stands for; None is the bound of the search.
         self._put: dict[str, tuple[Any, Any]] = {}
+        # The bounds of the search, and the bounds that the controls were put at.
         self._of_search: dict[str, Any] = {}
+        self._wanted: dict[str, Any] = {}
         self.setEnabled(False)
 
     def begin(self, found: MaskSet, params: AutomaticParams, filters: Filters) -> None:
-        """Show what was found, the bounds with which it was, and the filters that hold."""
+        """Show the candidates, the bounds with which they were found, and the current filters."""
         pixels = found.shape[0] * found.shape[1]
         every = found.all_candidates
         iou, stability = found.loosest
         largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
         self.blockSignals(True)
         for slider, low in ((self.iou, iou), (self.stability, stability)):
-            # A slider rounds its ends to what its label shows.
-            slider.setRange(min(np.ceil(low * 1000) / 1000, 1.0), 1.0)
+            # A slider rounds its ends to the decimals of its label.
+            slider.setRange(min(np.ceil(low * 10**DECIMALS) / 10**DECIMALS, 1.0), 1.0)
         self.area.setRange(0, largest)
         self.histograms["iou"].show_values(every.predicted_iou, iou, 1)
         self.histograms["stability"].show_values(every.stability_score, stability, 1)
@@ -115,9 +119,9 @@ class FilterSliders(QWidget):
         self.setEnabled(True)
 
     def show_filters(self, filters: Filters) -> None:
-        """Put the controls where filters say.
+        """Move the controls to filters.
 
-        One that is not moved afterwards means what was put, not what a slider can show of it.
+        A control that is not moved afterwards keeps its exact value, also where a slider rounds it.
         """
         meant = asdict(filters)
         overlap = meant.pop("overlap")
@@ -125,51 +129,77 @@ class FilterSliders(QWidget):
             name: self._of_search[name] if value is None else value for name, value in meant.items()
         }
         self.blockSignals(True)
-        self.iou.setValue(wanted["pred_iou_thresh"])
-        self.stability.setValue(wanted["stability_score_thresh"])
-        self.nms.setValue(wanted["box_nms_thresh"])
-        self.solidity.setValue(wanted["min_solidity"])
-        self.area.setValue((wanted["min_area"], wanted["max_area"]))
+        for name, slider in self._sliders.items():
+            # Bounds beyond the candidates are shown, too: they leave out everything.
+            slider.setMaximum(max(slider.maximum(), wanted[name]))
+            slider.setValue(wanted[name])
+        self.area.setMaximum(max(self.area.maximum(), wanted["min_area"]))
+        self.area.setValue((wanted["min_area"], max(wanted["min_area"], wanted["max_area"])))
         self.border.setChecked(wanted["exclude_border"])
-        self.overlap.setCurrentIndex(self.overlap.findData(overlap))
+        self.overlap.set_parameter(overlap)
         self.blockSignals(False)
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
+        self._wanted = wanted
+        self._show_exact()
+
+    def _show_exact(self) -> None:
+        """Name exact bounds in the tooltips of sliders that stand where they round them."""
+        for name, slider in self._sliders.items():
+            put, exact = self._put[name][0], self._wanted[name]
+            more = ""
+            if slider.value() == put and round(exact, DECIMALS) != exact:
+                more = f"<br>Exactly {exact!r} until it is moved."
+            slider.setToolTip(f"<qt>{parameters_of(AutomaticParams)[name].help}{more}</qt>")
+
+    @property
+    def _sliders(self) -> dict[str, Any]:
+        """The sliders of one bound, by the name of their parameter."""
+        return {
+            "pred_iou_thresh": self.iou,
+            "stability_score_thresh": self.stability,
+            "box_nms_thresh": self.nms,
+            "min_solidity": self.solidity,
+        }
 
     def _shown(self) -> dict[str, Any]:
-        """The numbers at which the controls of bounds stand."""
+        """Return the positions of the controls of bounds."""
         low, high = self.area.value()
         return {
-            "pred_iou_thresh": self.iou.value(),
-            "stability_score_thresh": self.stability.value(),
-            "box_nms_thresh": self.nms.value(),
+            **{name: slider.value() for name, slider in self._sliders.items()},
             "min_area": int(low),
             "max_area": int(high),
-            "min_solidity": self.solidity.value(),
             "exclude_border": self.border.isChecked(),
         }
 
     @property
     def filters(self) -> Filters:
-        """What the controls say."""
-        said: dict[str, Any] = {}
+        """The filters at which the controls stand."""
+        bounds: dict[str, Any] = {}
         for name, value in self._shown().items():
             put, meant = self._put.get(name, (None, None))
-            said[name] = meant if value == put else value
-        if self.area.value()[1] >= self.area.maximum():
-            # At its end the slider lets everything through that the search did.
-            said["max_area"] = None
-        return Filters(**said, overlap=self.overlap.currentData())
+            if value == put:
+                bounds[name] = meant
+            elif name == "max_area" and value >= self.area.maximum():
+                # At its end the slider lets everything through that the search did.
+                bounds[name] = None
+            else:
+                bounds[name] = value
+        return Filters(**bounds, overlap=self.overlap.currentData())
 
     def _emit(self, *_: Any) -> None:
-        self.changed.emit(self.filters)
+        # The controls tell of their moves, too, while filters are being shown.
+        if not self.signalsBlocked():
+            self._show_exact()
+            self.changed.emit(self.filters)
 
 
-def _slider(tip: str) -> Any:
+def _slider(info: ParameterInfo) -> Any:
+    """Return a slider over the shares from 0 to 1 that a parameter can be."""
     slider: Any = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-    slider.setRange(0, 1)
-    slider.setDecimals(3)
+    slider.setRange(info.low, min(info.high, 1.0))
+    slider.setDecimals(DECIMALS)
     slider.setSingleStep(0.01)
-    slider.setToolTip(tip)
+    slider.setToolTip(f"<qt>{info.help}</qt>")
     return slider
 
 

@@ -1,4 +1,4 @@
-"""Layers that stay of what was found: labels of a whole stack, and the masks of a plane apart."""
+"""Result layers of the Everything dock: labels of a stack, and the separate masks of a plane."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,66 +12,73 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.metadata import METADATA
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
-from napari_segany.plugin.prompt.labels_layer import METADATA
 
 
-def labels_of(everything: FoundMasks, picture: LayerView) -> Labels:
-    """All planes that were searched, with features and recipe.
+def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
+    """Return a labels layer of all searched planes, with features and recipe.
 
-    Ids are unique over the stack, in the order of planes, as the command line makes them.
+    Labels are unique over the stack, in the order of planes, as those of the command line.
 
     Raises
     ------
     InputError
-        If no plane was.
+        If no plane was searched.
     """
-    if not everything.found:
+    if not found.masks:
         raise InputError("Nothing was searched for yet.")
-    data, last = empty(picture.shape, np.int32), 0
+    data, last = zeros(view.shape, np.int32), 0
     columns: dict[str, list[Any]] = {"index": [], "predicted_iou": [], "stability_score": []}
-    for plane in sorted(everything.found, key=_in_order):
-        labels, masks = everything.labels(plane)
+    for plane in sorted(found.masks, key=_plane_order):
+        labels, masks = found.paint_labels(plane)
         data[plane_slices(plane)] = shift_ids(labels, last)
         columns["index"] += range(last + 1, last + len(masks) + 1)
         columns["predicted_iou"] += masks.predicted_iou.tolist()
         columns["stability_score"] += masks.stability_score.tolist()
         last += len(masks)
-    layer = Labels(data, name=f"{picture.name} labels", **picture.placement())
+    layer = Labels(data, name=f"{view.name} labels", **view.placement())
     layer.features = columns
     layer.metadata[METADATA] = {
-        "recipe": everything.recipe().to_json(),
-        "rejected": {str(p): sorted(n) for p, n in everything.rejected.items() if n},
+        "recipe": found.make_recipe().to_json(),
+        "rejected": {str(p): sorted(n) for p, n in found.rejected.items() if n},
     }
     return layer
 
 
-def stack_of(masks: MaskSet, picture: LayerView, plane: Plane) -> Labels:
-    """Every mask of a plane by itself, also where others overlap.
+def mask_stack_layer(masks: MaskSet, view: LayerView, plane: Plane) -> Labels:
+    """Return an (N, H, W) labels layer with each mask of a plane in an image of its own.
 
-    (N, H, W), along the first axis the masks in the order of their labels.
+    Parameters
+    ----------
+    masks : MaskSet
+        Masks, in the order of their labels.
+    view : LayerView
+        Image of the masks.
+    plane : tuple
+        Plane of the masks.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is no mask.
     """
     if not len(masks):
         raise InputError("There is no mask in this plane to show.")
-    data = empty((len(masks), *masks.shape), np.int32)
+    data = zeros((len(masks), *masks.shape), np.int32)
     for i in range(len(masks)):
         a, b, c, d = masks.boxes[i]
         data[i, a:c, b:d][masks.crop(i)] = i + 1
     axes = [axis for axis, n in enumerate(plane) if n is None]
-    matrix, offset = to_world(picture)
+    matrix, offset = to_world(view)
     at = matrix @ [n or 0 for n in plane] + offset
     affine = np.eye(4)
     affine[1:3, 1:3], affine[1:3, 3] = matrix[np.ix_(axes, axes)], at[axes]
-    # In a stack the masks lie along the axis that counts its planes.
-    first = picture.units[-3] if picture.ndim > 2 else "pixel"
-    units = (first, *(picture.units[axis] for axis in axes))
-    layer = Labels(data, name=f"{picture.name} masks", affine=affine, units=units)
+    # In a stack the masks lie along its last index axis.
+    first = view.units[-3] if view.ndim > 2 else "pixel"
+    units = (first, *(view.units[axis] for axis in axes))
+    layer = Labels(data, name=f"{view.name} masks", affine=affine, units=units)
     layer.features = {
         "index": range(1, len(masks) + 1),
         "predicted_iou": masks.predicted_iou,
@@ -81,5 +88,5 @@ def stack_of(masks: MaskSet, picture: LayerView, plane: Plane) -> Labels:
     return layer
 
 
-def _in_order(plane: Sequence[int | None]) -> tuple[int, ...]:
+def _plane_order(plane: Sequence[int | None]) -> tuple[int, ...]:
     return tuple(-1 if n is None else n for n in plane)

@@ -1,4 +1,4 @@
-"""Everything in planes of a picture: found once, then filtered, reviewed and made into labels."""
+"""Masks of the searched planes of one image, with filters, review decisions and labels."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.overlap import Overlap
@@ -19,12 +19,10 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Recipe
 from napari_segany.segmentation import make_recipe
 
-Report = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Filters:
-    """What of everything found is kept; None leaves a bound as it was when it was found.
+    """Bounds on the masks that are kept; None stands for the bound of the search.
 
     Attributes
     ----------
@@ -33,7 +31,7 @@ class Filters:
     max_area : int or None
         Largest number of pixels.
     overlap : {"small_on_top", "large_on_top", "best_on_top"}
-        Who owns pixels that several masks claim.
+        Owner of pixels that several masks cover.
     """
 
     pred_iou_thresh: float | None = None
@@ -45,17 +43,25 @@ class Filters:
     exclude_border: bool | None = None
     overlap: Overlap = "small_on_top"
 
-    def params(self, found: AutomaticParams, pixels: int) -> AutomaticParams:
-        """Parameters with which a new run finds what these filters keep."""
+    def search_params(self, searched: AutomaticParams, pixels: int) -> AutomaticParams:
+        """Return parameters with which a new search finds the masks that these filters keep.
+
+        Parameters
+        ----------
+        searched : AutomaticParams
+            Parameters of the search that was filtered.
+        pixels : int
+            Pixels of a plane.
+        """
         given = asdict(self)
         del given["overlap"]
         largest = given.pop("max_area")
         changed = {name: value for name, value in given.items() if value is not None}
-        params = replace(found, **changed)
+        params = replace(searched, **changed)
         return params if largest is None else params.with_largest(largest, pixels)
 
-    def choose(self, found: MaskSet) -> MaskSet:
-        """The masks that pass, without the model."""
+    def select_masks(self, found: MaskSet) -> MaskSet:
+        """Return the masks that pass the filters."""
         return found.filter(
             pred_iou_thresh=self.pred_iou_thresh,
             stability_score_thresh=self.stability_score_thresh,
@@ -67,18 +73,18 @@ class Filters:
         )
 
     @property
-    def labels(self) -> LabelParams:
-        """How masks become labels."""
+    def label_params(self) -> LabelParams:
+        """Parameters with which masks are painted into labels."""
         return LabelParams(overlap=self.overlap, min_area=self.min_area or 0)
 
 
 SAME_OBJECT = 0.5
-"""IoU from which a mask of another search means the same object."""
+"""IoU from which masks of two searches are the same object."""
 
 
-def found_again(masks: MaskSet, found: MaskSet) -> set[int]:
-    """The candidates of a search that mean the same objects as some masks do, the best of each."""
-    every, again = found.all_candidates, set()
+def match_candidates(masks: MaskSet, found: MaskSet) -> set[int]:
+    """Return the best candidate of a search for each mask, if their IoU is large enough."""
+    every, matched = found.all_candidates, set()
     both = MaskSet.concatenate([masks, every])
     for i in range(len(masks)):
         near = np.flatnonzero(
@@ -87,54 +93,73 @@ def found_again(masks: MaskSet, found: MaskSet) -> set[int]:
         )
         shared = np.array([both.shared_pixels(i, len(masks) + int(j)) for j in near], np.int64)
         iou = shared / np.maximum(masks.area[i] + every.area[near] - shared, 1)
-        # Of equal masks, that of the same number: a search that is done again finds the same.
+        # Of equal masks the one with the same number, which a repeated search finds again.
         order = np.lexsort((near != masks.candidate[i], -iou))
         if len(order) and iou[order[0]] >= SAME_OBJECT:
-            again.add(int(near[order[0]]))
-    return again
+            matched.add(int(near[order[0]]))
+    return matched
 
 
 class FoundMasks:
-    """What was found in each plane of one picture, and what a person thinks of it.
+    """Masks of each searched plane of one image, with the decisions of a review.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Planes of the image.
 
     Attributes
     ----------
-    source : ImageSource
-        The planes.
-    found : dict
-        All masks of each plane, by plane.
+    masks : dict
+        All masks that the search found, by plane.
+    model : PromptableModel or None
+        Model of the search.
     params : AutomaticParams or None
-        With which they were found, thresholds filled in.
+        Parameters of the search, thresholds filled in.
     filters : Filters
-        What is kept.
+        Bounds on the masks that are kept.
     rejected, accepted : dict
-        Candidates that a person rejected or accepted, by plane.
+        Rejected and accepted candidates, by plane.
     """
 
     def __init__(self, source: ImageSource) -> None:
         self.source = source
-        self.found: dict[Plane, MaskSet] = {}
+        self.masks: dict[Plane, MaskSet] = {}
         self.params: AutomaticParams | None = None
         self.model: PromptableModel | None = None
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
-        # Masks rejected and accepted in an earlier search, by plane.
-        self._before: dict[Plane, tuple[MaskSet, MaskSet]] = {}
+        # Rejected and accepted masks of an earlier search, by plane.
+        self._decided: dict[Plane, tuple[MaskSet, MaskSet]] = {}
 
-    def search(
+    def search_task(
         self,
         model: PromptableModel,
         params: AutomaticParams,
         plane: Plane,
         region: Callable[[], NDArray[np.generic]] | None = None,
-        report: Report | None = None,
+        report: Progress | None = None,
     ) -> Callable[[ShouldStop], MaskSet]:
-        """How to find everything in a plane; another thread may call it."""
+        """Return a function that finds everything in a plane, for another thread.
+
+        Parameters
+        ----------
+        model : PromptableModel
+            Model to use.
+        params : AutomaticParams
+            Parameters of the search.
+        plane : tuple
+            Plane to search.
+        region : callable, optional
+            Function that returns the (H, W) region of the points.
+        report : Progress, optional
+            Called with finished points and all points.
+        """
         source = self.source
 
-        def find(should_stop: ShouldStop) -> MaskSet:
-            found = generate_masks(
+        def search(should_stop: ShouldStop) -> MaskSet:
+            masks = generate_masks(
                 model,
                 source.read(plane),
                 params,
@@ -143,102 +168,115 @@ class FoundMasks:
                 progress=report,
                 should_stop=should_stop,
             )
-            # So that the first slider that is moved needs no waiting for it.
-            found.filter(min_solidity=1e-9)
-            return found
+            # Precompute solidity so the first slider move is instant.
+            masks.filter(min_solidity=1e-9)
+            return masks
 
-        return find
+        return search
 
-    def take(
-        self, plane: Plane, found: MaskSet, model: PromptableModel, params: AutomaticParams
+    def add_plane(
+        self, plane: Plane, masks: MaskSet, model: PromptableModel, params: AutomaticParams
     ) -> None:
-        """Take up what was found.
+        """Add the masks of a searched plane.
 
-        Masks that a person accepted or rejected before stay so, if they were found again. A search
-        with another model or other parameters takes the place of all earlier ones; what was decided
-        in planes that it does not search waits for theirs.
+        Decisions on earlier masks of the plane are transferred to the masks of the same objects.
+        A search with another model or other parameters replaces the masks of all planes; decisions
+        in planes that are not searched yet are kept for their search.
+
+        Parameters
+        ----------
+        plane : tuple
+            Searched plane.
+        masks : MaskSet
+            Masks found there.
+        model : PromptableModel
+            Model of the search.
+        params : AutomaticParams
+            Parameters of the search.
         """
         if (model, params) != (self.model, self.params):
-            for each, masks in self.found.items():
-                self._keep_decided(each, masks)
-            self.found.clear()
+            for each, earlier in self.masks.items():
+                self._keep_decided(each, earlier)
+            self.masks.clear()
             self.rejected.clear()
             self.accepted.clear()
             self.filters = Filters()
-        elif plane in self.found:
-            self._keep_decided(plane, self.found[plane])
+        elif plane in self.masks:
+            self._keep_decided(plane, self.masks[plane])
         self.model, self.params = model, params
-        self.found[plane] = found
-        before = self._before.pop(plane, None)
-        for decided, masks in zip((self.rejected, self.accepted), before or (), strict=False):
-            decided[plane] = found_again(masks, found)
+        self.masks[plane] = masks
+        before = self._decided.pop(plane, None)
+        for decided, earlier in zip((self.rejected, self.accepted), before or (), strict=False):
+            decided[plane] = match_candidates(earlier, masks)
 
-    def _keep_decided(self, plane: Plane, found: MaskSet) -> None:
-        """Note the masks that were decided on, until the plane is searched again."""
+    def _keep_decided(self, plane: Plane, masks: MaskSet) -> None:
+        """Keep the accepted and rejected masks until the plane is searched again."""
         both = self.rejected.get(plane, set()), self.accepted.get(plane, set())
         if any(both):
-            every = found.all_candidates
+            every = masks.all_candidates
             numbers = [np.array(sorted(each), np.int64) for each in both]
             rejected, accepted = (replace(every[n], candidate=n) for n in numbers)
-            self._before[plane] = rejected, accepted
+            self._decided[plane] = rejected, accepted
 
-    def kept(self, plane: Plane) -> MaskSet:
-        """The masks of a plane that pass the filters and were not rejected."""
-        found = self.found.get(plane)
-        if found is None:
+    def kept_masks(self, plane: Plane) -> MaskSet:
+        """Return the masks of a plane that pass the filters and are not rejected."""
+        masks = self.masks.get(plane)
+        if masks is None:
             raise InputError("Nothing was searched for in this plane yet.")
-        chosen = self.filters.choose(found)
+        kept = self.filters.select_masks(masks)
         rejected = self.rejected.get(plane)
         if rejected:
-            chosen = chosen[~np.isin(chosen.candidate, list(rejected))]
-        return chosen
+            kept = kept[~np.isin(kept.candidate, list(rejected))]
+        return kept
 
-    def labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
-        """(H, W) labels 1..n of a plane, and the mask of each."""
-        kept = self.kept(plane)
-        labels, source = paint(kept, **asdict(self.filters.labels))
+    def paint_labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
+        """Return the kept masks of a plane as (H, W) labels 1..n, and the mask of each label."""
+        kept = self.kept_masks(plane)
+        labels, source = paint(kept, **asdict(self.filters.label_params))
         return labels.astype(np.int32), kept[source]
 
-    def coloured(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
-        """The same with labels that stay the same whatever the filters are."""
-        kept = self.kept(plane)
-        labels, source = paint_sources(kept, **asdict(self.filters.labels))
+    def paint_candidates(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
+        """Return the same with candidate numbers + 1 as labels, which filters do not change."""
+        kept = self.kept_masks(plane)
+        labels, source = paint_sources(kept, **asdict(self.filters.label_params))
         names = np.concatenate([[0], kept.candidate + 1]).astype(np.int32)
         return names[labels], kept[source]
 
-    def doubtful(self, plane: Plane) -> list[int]:
-        """Candidates of a plane that nobody accepted yet, the most doubtful first."""
-        if plane not in self.found:
+    def uncertain_candidates(self, plane: Plane) -> list[int]:
+        """Return the candidates of a plane that are not accepted, the most uncertain first."""
+        if plane not in self.masks:
             return []
-        _, masks = self.labels(plane)
+        _, masks = self.paint_labels(plane)
         order = np.argsort(-uncertainty(masks), kind="stable")
-        seen = self.accepted.get(plane, set())
-        return [int(n) for n in masks.candidate[order] if int(n) not in seen]
+        accepted = self.accepted.get(plane, set())
+        return [int(n) for n in masks.candidate[order] if int(n) not in accepted]
 
     def reject(self, plane: Plane, candidate: int) -> None:
-        """Leave an object out."""
+        """Remove a candidate from the kept ones."""
         self.rejected.setdefault(plane, set()).add(candidate)
         self.accepted.get(plane, set()).discard(candidate)
 
     def accept(self, plane: Plane, candidate: int) -> None:
-        """Have seen an object and found it good."""
+        """Mark a candidate as accepted."""
         self.accepted.setdefault(plane, set()).add(candidate)
 
-    def recipe(self) -> Recipe:
-        """With which the command line makes the same labels; rejected objects aside.
+    def make_recipe(self) -> Recipe:
+        """Return a recipe with which the command line makes the same labels.
+
+        The recipe does not contain the rejected candidates.
 
         Raises
         ------
         InputError
-            If nothing was searched for.
+            If no plane was searched.
         """
         if self.model is None or self.params is None:
             raise InputError("Nothing was searched for yet.")
         rows, cols = self.source.shape[-2:]
         return make_recipe(
             self.model,
-            self.filters.params(self.params, rows * cols),
-            self.filters.labels,
+            self.filters.search_params(self.params, rows * cols),
+            self.filters.label_params,
             axes="auto",
             channels=tuple(getattr(self.source, "channels", (0,))),
         )

@@ -1,4 +1,4 @@
-"""Many things done in the GUI thread, a few at a time, so that the window stays alive."""
+"""Long work in the GUI thread, done in chunks so that the window stays responsive."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,105 +8,105 @@ from napari_segany.plugin.jobs.queue import JobQueue
 
 T = TypeVar("T")
 
-PORTION = 50
-"""Objects begun or committed between two turns of the event loop."""
+CHUNK = 50
+"""Items handled in one turn of the event loop."""
 
 
 @dataclass(eq=False)
-class _Work:
-    """What is on its way."""
+class _Task:
+    """Unfinished task."""
 
-    act: Callable[[], bool]
+    step: Callable[[], bool]
     done: Callable[[], object]
     failed: Callable[[Exception], None]
-    stopped: bool = False
+    cancelled: bool = False
 
 
 class ChunkedTasks:
-    """Does something in turns of the event loop, the first at once.
+    """Tasks that run in turns of the event loop, the first turn at once.
 
-    Whatever is begun next finds the one before finished.
+    A new task starts after the unfinished ones before it are finished.
 
     Parameters
     ----------
     jobs : JobQueue
-        Gives the turns.
+        Queue that gives the turns.
 
     Attributes
     ----------
-    at_work : bool
-        Whether a turn is being taken at this moment.
+    running : bool
+        True while a turn is being executed.
     """
 
     def __init__(self, jobs: JobQueue) -> None:
         self.jobs = jobs
-        self.at_work = False
-        self._works: list[_Work] = []
+        self.running = False
+        self._tasks: list[_Task] = []
 
-    def stop(self) -> None:
-        """Do no more than what is done."""
-        for work in self._works:
-            work.stopped = True
+    def cancel(self) -> None:
+        """Cancel the remaining turns of all tasks."""
+        for task in self._tasks:
+            task.cancelled = True
 
     def finish(self) -> None:
-        """Do all that is left, now."""
-        while self._works and not self.at_work:
-            self._try(self._works[0])
+        """Execute all remaining turns now."""
+        while self._tasks and not self.running:
+            self._try_turn(self._tasks[0])
 
     def repeat(
         self,
         key: str,
-        act: Callable[[], bool],
+        step: Callable[[], bool],
         done: Callable[[], object],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Act until there is nothing more to do.
+        """Repeat a step, one turn of the event loop each, until it returns False.
 
         Parameters
         ----------
         key : str
-            What is being done.
-        act : callable
-            Does a part, returns whether there is more to do.
+            Identity of the delayed calls in the job queue.
+        step : callable
+            Does one part; returns True if more is left.
         done : callable
-            Called after the last part, and after an error.
+            Called after the last step, and after an error.
         failed : callable
-            Called with an error of a later part; one of the first is raised.
+            Called with an error of a later step; an error of the first step is raised.
         """
         self.finish()
-        work = _Work(act, done, failed)
+        task = _Task(step, done, failed)
 
-        def later() -> None:
-            # Somebody may have had it finished in the meantime.
-            if work in self._works:
-                self._try(work)
-                go_on()
+        def next_turn() -> None:
+            # finish() may have completed the task in the meantime.
+            if task in self._tasks:
+                self._try_turn(task)
+                schedule()
 
-        def go_on() -> None:
-            if work in self._works:
-                self.jobs.later(key, later)
+        def schedule() -> None:
+            if task in self._tasks:
+                self.jobs.call_later(key, next_turn)
 
-        self._works.append(work)
-        self._turn(work)
-        go_on()
+        self._tasks.append(task)
+        self._execute_turn(task)
+        schedule()
 
-    def _turn(self, work: _Work) -> None:
-        self.at_work, more = True, False
+    def _execute_turn(self, task: _Task) -> None:
+        self.running, more = True, False
         try:
-            more = not work.stopped and work.act()
+            more = not task.cancelled and task.step()
         finally:
-            self.at_work = False
+            self.running = False
             if not more:
-                self._works.remove(work)
-                work.done()
+                self._tasks.remove(task)
+                task.done()
 
-    def _try(self, work: _Work) -> None:
+    def _try_turn(self, task: _Task) -> None:
         try:
-            self._turn(work)
+            self._execute_turn(task)
         except Exception as error:
-            work.failed(error)
+            task.failed(error)
 
-    def act(
+    def for_each(
         self,
         key: str,
         items: Sequence[T],
@@ -114,14 +114,14 @@ class ChunkedTasks:
         done: Callable[[], object],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Act on all items; ``act`` gets some, and whether it goes on with an earlier step."""
+        """Call ``act`` with chunks of the items, and with True from the second chunk on."""
         left = list(items)
 
-        def some() -> bool:
-            going_on = len(left) < len(items)
-            portion = left[:PORTION]
-            del left[:PORTION]
-            act(portion, going_on)
+        def step() -> bool:
+            continues = len(left) < len(items)
+            chunk = left[:CHUNK]
+            del left[:CHUNK]
+            act(chunk, continues)
             return bool(left)
 
-        self.repeat(key, some, done, failed)
+        self.repeat(key, step, done, failed)

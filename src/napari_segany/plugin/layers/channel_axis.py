@@ -1,7 +1,7 @@
-"""Images whose channels lie along any axis, as layers with that axis first.
+"""Views of image layers with the channel axis first.
 
-Napari lines layers up by their last axes. Labels of an image have no axis of channels, so they lie
-beside it only if that axis is the image's first.
+napari aligns layers by their last axes. Labels have no channel axis, so they are aligned with their
+image only if the channel axis is the image's first.
 """
 
 from typing import Any
@@ -14,41 +14,41 @@ from napari_segany.errors import InputError
 from napari_segany.plugin.layers.transforms import to_world
 
 MOVED = "napari_segany_channel_axis"
-"""Metadata: the axis of the channels in the layer that a layer is a view of."""
+"""Metadata key: channel axis in the original layer of a view."""
 
 NAMES = ("c", "channel", "channels")
 
 
 def likely_axis(layer: Any) -> int:
-    """The axis that is named like one of channels, else the first."""
+    """Return the axis that is named like a channel axis, else the first."""
     names = [str(name).lower() for name in layer.axis_labels]
     return next((axis for axis, name in enumerate(names) if name in NAMES), 0)
 
 
 def axis_in_file(layer: Any) -> int:
-    """The axis in its file of the channels of a layer that has them first now."""
+    """Return the channel axis in the file of a layer, which may be a view with that axis first."""
     return int(layer.metadata.get(MOVED, 0))
 
 
 def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
-    """An image layer with its channels along the first axis.
+    """Return an image layer with its channels along the first axis.
 
-    That is the layer itself, or else a view of its pixels, which is added and shown in its place;
-    the layer itself is hidden and not changed.
+    The result is the layer itself, or a view of its pixels that is added to the viewer. The
+    original of a view is hidden and not changed.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Where the layers are.
+        Viewer of the layer.
     layer : napari.layers.Image
         The image.
     axis : int
-        Its axis of channels.
+        Its channel axis.
 
     Raises
     ------
     InputError
-        If the layer has no such axis beside those of its planes.
+        If the layer has no such axis in addition to those of its planes.
     """
     if layer.rgb or layer.ndim < 3 or not -layer.ndim <= axis < layer.ndim:
         raise InputError(f"{layer.name} has no axis of channels beside its planes.")
@@ -76,7 +76,7 @@ def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
     place = viewer.dims.point[-layer.ndim :]
     viewer.layers.insert(viewer.layers.index(layer) + 1, view)
     layer.visible = False
-    # The same plane is seen as before.
+    # Keep the plane in view.
     first = viewer.dims.ndim - layer.ndim
     viewer.dims.set_point([first + n for n in range(layer.ndim)], [place[n] for n in order])
     return view
@@ -84,7 +84,7 @@ def with_channels_first(viewer: Any, layer: Any, axis: int) -> Any:
 
 def _moved(data: Any, axis: int) -> Any:
     if not hasattr(data, "transpose"):
-        # Zarr and the like: read part by part, as napari does.
+        # Zarr and similar arrays are read in parts, as napari does.
         import dask.array
 
         data = dask.array.from_array(data)  # type: ignore[no-untyped-call]

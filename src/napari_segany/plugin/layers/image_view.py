@@ -1,4 +1,4 @@
-"""The image that is segmented: one layer, one channel of it, or up to three as colours."""
+"""Views of image layers as the model sees them: all of a layer, a channel, or up to three."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,28 +13,29 @@ from napari_segany.plugin.layers.channel_axis import axis_in_file
 from napari_segany.plugin.layers.transforms import full_data, placement_of, to_world
 
 COLOURS = 3
-"""Red, green and blue."""
+"""Number of channels of a colour image."""
 
 
 class LayerView:
-    """An image layer as it is segmented, and how its planes lie in the viewer.
+    """View of an image layer without its channel axis, as it is segmented.
 
-    Other modules take it for a layer: it has ``ndim``, ``units``, ``name`` and ``data_to_world``.
+    A view has the attributes ``ndim``, ``units``, ``name`` and ``data_to_world`` of a layer, and
+    can be passed to functions that need only those.
 
     Parameters
     ----------
     layer : napari.layers.Image
         The image.
     channels : sequence of int, optional
-        One to three positions along the layer's first axis, which is then no axis of the labels;
+        One to three positions along the layer's first axis, which is then no axis of the view;
         see :func:`with_channels_first` for other axes.
     others : sequence of napari.layers.Image
-        One or two more layers, seen as green and blue.
+        One or two more layers, shown to the model as green and blue.
 
     Raises
     ------
     InputError
-        If channels or layers cannot be put together.
+        If the channels or layers cannot be combined.
     """
 
     def __init__(
@@ -48,57 +49,57 @@ class LayerView:
             raise InputError("Choose up to three layers, or up to three channels of one.")
         shapes = {tuple(full_data(each).shape) for each in self.layers}
         if len(shapes) > 1 or (self.others and any(each.rgb for each in self.layers)):
-            raise InputError("Layers that are seen as colours must be gray and of one shape.")
+            raise InputError("Layers shown as colours must be grey and of one shape.")
         self.left_out = 0 if self.channels is None else 1
 
     @property
     def layers(self) -> tuple[Any, ...]:
-        """All layers whose pixels matter."""
+        """All layers of the view."""
         return (self.layer, *self.others)
 
     def same_as(self, other: "LayerView | None") -> bool:
-        """Whether another one shows the same channels of the same layers."""
+        """Return True if another view has the same channels of the same layers."""
         if other is None or self.channels != other.channels:
             return False
         return [id(each) for each in self.layers] == [id(each) for each in other.layers]
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name of the layer."""
         return str(self.layer.name)
 
     @property
     def likeness(self) -> str:
-        """What tells it from others before its pixels are read: names, files, shapes, types."""
-        seen = [
+        """Hash of names, files, shapes and types, which identifies the image without its pixels."""
+        described = [
             (each.name, str(each.source.path), full_data(each).shape, str(full_data(each).dtype))
             for each in self.layers
         ]
-        return xxhash.xxh3_128(repr((seen, self.channels)).encode()).hexdigest()
+        return xxhash.xxh3_128(repr((described, self.channels)).encode()).hexdigest()
 
     @property
     def ndim(self) -> int:
-        """Axes of its labels."""
+        """Number of axes of the view and its labels."""
         return int(self.layer.ndim) - self.left_out
 
     @property
     def units(self) -> Any:
-        """Units of these axes."""
+        """Units of the axes."""
         return self.layer.units[self.left_out :]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of its labels."""
+        """Shape of the view and its labels."""
         return tuple(full_data(self.layer).shape)[self.left_out : self.left_out + self.ndim]
 
     def data_to_world(self, position: Any) -> NDArray[np.float64]:
-        """World coordinates of these axes, as a layer's own."""
+        """Return the world coordinates of a position in data coordinates."""
         first = np.zeros(self.left_out)
         found = self.layer.data_to_world([*first, *np.asarray(position)])
         return np.asarray(found, np.float64)[self.left_out :]
 
     def placement(self) -> dict[str, Any]:
-        """What another layer needs to lie exactly where this one does."""
+        """Return arguments that place a new layer of as many axes at the position of the view."""
         if not self.left_out:
             return placement_of(self.layer)
         matrix, offset = to_world(self)
@@ -111,10 +112,10 @@ class LayerView:
         }
 
     def source(self) -> ImageSource:
-        """Its planes, read lazily."""
+        """Return the planes of the view, which are read lazily."""
         data = full_data(self.layer)
         if self.channels is not None:
-            # As in the file, so that the session can be done again on that.
+            # The axis order of the file, so that the session can be replayed on the file.
             axis = axis_in_file(self.layer)
             data = np.moveaxis(data, 0, axis) if axis else data
             return ArraySource(data, channel_axis=axis, channels=self.channels, name=self.name)

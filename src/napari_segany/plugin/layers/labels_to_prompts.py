@@ -1,4 +1,4 @@
-"""Prompts from the objects of a labels layer, wherever it lies."""
+"""Prompts from the objects of a labels layer, with any transform."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -17,31 +17,38 @@ from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transforms import full_data, in_image, in_layer
 
 How = Literal["mask", "box"]
-"""Whether an object is asked for with its mask (to be refined) or only its bounding box."""
-
+"""Kind of prompt made from an object: its mask, which is refined, or its bounding box."""
 
 NEGATIVE_IDS = "Negative labels are no objects."
 
 
 def objects_of(
     viewer: Any,
-    picture: LayerView,
+    view: LayerView,
     layer: Any,
     plane: Plane,
     how: How,
     notes: set[str] | None = None,
 ) -> Callable[[ShouldStop], list[tuple[Prompt, Plane, int | None]]]:
-    """How to find the objects of a labels layer in one plane of a picture.
+    """Return a function that makes prompts from the objects of a labels layer in one plane.
 
-    Transforms are read now; what is returned may be called in another thread, and adds to
-    ``notes`` what has to be said.
+    Transforms are read by this function; the returned function may be called in another thread.
+
+    Parameters
+    ----------
+    viewer, view, layer, plane
+        See :func:`sample_labels`.
+    how : {"mask", "box"}
+        Kind of prompt.
+    notes : set of str, optional
+        The returned function adds messages for the user.
 
     Raises
     ------
     InputError
-        If the layer has more axes than the picture.
+        If the layer has more axes than the image.
     """
-    read = sample_labels(viewer, picture, layer, plane)
+    read = sample_labels(viewer, view, layer, plane)
 
     def find(should_stop: ShouldStop) -> list[tuple[Prompt, Plane, int | None]]:
         labels = read()
@@ -57,21 +64,32 @@ def objects_of(
 
 
 def sample_labels(
-    viewer: Any, picture: LayerView, layer: Any, plane: Plane
+    viewer: Any, view: LayerView, layer: Any, plane: Plane
 ) -> Callable[[], NDArray[np.integer]]:
-    """How to read a labels layer at the pixels of one plane of a picture, (H, W).
+    """Return a function that reads (H, W) labels at the pixels of one plane of an image.
 
-    Transforms are read now; what is returned may be called in another thread.
+    Transforms are read by this function; the returned function may be called in another thread.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Viewer of the layers.
+    view : LayerView
+        The image.
+    layer : napari.layers.Labels
+        Labels to read.
+    plane : tuple
+        Plane of the image.
 
     Raises
     ------
     InputError
-        If the layer has more axes than the picture.
+        If the layer has more axes than the image.
     """
-    if layer.ndim > picture.ndim:
-        raise InputError(f"{layer.name} has more axes than {picture.name}.")
-    shape = plane_shape(picture.shape, plane)
-    matrix, offset = _to_layer(viewer, picture, layer)
+    if layer.ndim > view.ndim:
+        raise InputError(f"{layer.name} has more axes than {view.name}.")
+    shape = plane_shape(view.shape, plane)
+    matrix, offset = _to_layer(viewer, view, layer)
     data = full_data(layer)
 
     def read() -> NDArray[np.integer]:
@@ -83,7 +101,7 @@ def sample_labels(
 
 
 def masks_of(labels: NDArray[np.integer]) -> list[tuple[int, MaskSet]]:
-    """Label and mask of every object of a (H, W) plane, in the order of labels."""
+    """Return label and mask of each object of an (H, W) plane, in the order of labels."""
     values, index = np.unique(as_ids(labels), return_inverse=True)
     index = index.reshape(labels.shape)
     found = []
@@ -98,23 +116,23 @@ def masks_of(labels: NDArray[np.integer]) -> list[tuple[int, MaskSet]]:
 
 
 def _box(mask: MaskSet) -> list[float]:
-    # Through the centres of the outermost pixels, as a box prompt is continuous.
+    # Edges run through the centres of the outermost pixels, because box prompts are continuous.
     a, b, c, d = mask.boxes[0].tolist()
     return [a, b, max(c - 1, a + 0.5), max(d - 1, b + 0.5)]
 
 
 def _to_layer(
-    viewer: Any, picture: LayerView, layer: Any
+    viewer: Any, view: LayerView, layer: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrix and offset from the picture's last axes to the layer's, in data coordinates."""
+    """Return matrix and offset from the image's last axes to the layer's, in data coordinates."""
     corners = np.concatenate([np.zeros((1, layer.ndim)), np.eye(layer.ndim)])
-    there = in_image(viewer, layer, corners, picture)[:, -layer.ndim :]
+    there = in_image(viewer, layer, corners, view)[:, -layer.ndim :]
     inverse = np.linalg.inv((there[1:] - there[0]).T)
     return inverse, -inverse @ there[0]
 
 
 def _sampled(data: Any, positions: NDArray[np.float64]) -> NDArray[np.integer]:
-    """Values at (N, n) positions, 0 outside; no more of the data is read than lies around them."""
+    """Return values at (N, n) positions, 0 outside; only data around the positions is read."""
     index = np.rint(positions).astype(np.intp)
     inside = ((index >= 0) & (index < data.shape)).all(axis=1)
     values = np.zeros(len(index), data.dtype)

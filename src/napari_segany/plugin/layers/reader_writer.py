@@ -1,4 +1,4 @@
-"""What napari opens and saves through this plugin: labels with axes, pixel size and scores."""
+"""Reader and writer of the plugin: labels with axes, pixel size, scores and recipe."""
 
 import csv
 import warnings
@@ -17,22 +17,22 @@ from napari_segany.io.read import open_image
 from napari_segany.io.save_labels import image_name, save_labels
 from napari_segany.io.table import TABLES, CsvTable
 from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import NEGLIGIBLE, PLACEMENT, to_world
-from napari_segany.plugin.prompt.labels_layer import METADATA
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Who opens a label image that this package wrote."""
+    """Return the reader of label images that this package wrote."""
     paths = [path] if isinstance(path, str) else path
     return read if all(Path(p).exists() for p in paths) else None
 
 
 def read(path: str | list[str]) -> list[LayerData]:
-    """Labels layers with the scale, units and axis labels of the files.
+    """Return labels layers with the scale, units and axis labels of the files.
 
-    The table that lies beside a file becomes the layer's features, the recipe its metadata.
+    The table beside a file becomes the layer's features, the recipe its metadata.
     """
     return [_read(Path(p)) for p in ([path] if isinstance(path, str) else path)]
 
@@ -55,19 +55,19 @@ def _read(path: Path) -> LayerData:
     data = whole_numbers(data, path.name)
     limits = np.iinfo(np.int32)
     if limits.min <= data.min(initial=0) and data.max(initial=0) <= limits.max:
-        # What napari paints into quickest.
+        # napari paints into this type fastest.
         data = data.astype(np.int32)
     return data, settings, "labels"
 
 
 def read_images(path: Path) -> list[LayerData]:
-    """Image layers of a file, one a channel, placed as its labels will be."""
+    """Return the image layers of a file, one per channel, placed like its labels."""
     image = open_image(path)
     axes, sizes = image.axes, image.pixel_size
     data = image.data
     lazy = data.outlives if isinstance(data, TiffPages) else hasattr(data, "chunks")
     if not lazy:
-        # The others are read as they are seen, and need no open file for it.
+        # Lazy data is read when it is shown, and does not need the open file.
         data = np.asarray(data)
     image.close()
     colour = axes.endswith("S")
@@ -92,7 +92,7 @@ def read_images(path: Path) -> list[LayerData]:
 
 
 def _features(table: Path) -> dict[str, list[Any]]:
-    """Columns of a table beside labels; none if it is no such table."""
+    """Return the columns of a table beside labels, none if it is another kind of table."""
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not all((row.get("label") or "").isdecimal() for row in rows):
@@ -102,12 +102,12 @@ def _features(table: Path) -> dict[str, list[Any]]:
         for name in rows[0]
         if name and name != "label"
     }
-    # The column by which napari finds the row of a label.
+    # napari finds the row of a label by the column "index".
     return {"index": [int(row["label"]) for row in rows], **columns}
 
 
 def _column(cells: list[str]) -> list[Any]:
-    """Cells as numbers, or as they are if they hold anything else."""
+    """Return cells as numbers, or unchanged if one of them is no number."""
     try:
         return [float(cell) if cell else float("nan") for cell in cells]
     except ValueError:
@@ -117,9 +117,9 @@ def _column(cells: list[str]) -> list[Any]:
 def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     """Save a labels layer with its axes, pixel size and table of features.
 
-    What the file has no place for is warned of: all levels of a pyramid but the finest, and where
-    the layer lies in the world. A table that is there is replaced if the layer has all of its
-    columns; another one is somebody's own and stays.
+    A warning names what the file cannot store: coarser levels of a pyramid, and translation,
+    rotation, shear or mirroring of the layer. An existing table is replaced if the layer has all
+    of its columns; otherwise it is kept.
     """
     layer = _placed(data, settings)
     left_out = []
@@ -134,7 +134,7 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
     axes = "".join(labels) if named else None
     known = axes or "TZYX"[-len(shape) :]
     matrix, origin = to_world(layer)
-    # The length of a pixel's sides, wherever these point to.
+    # Side lengths of a pixel, whatever their directions.
     steps = np.linalg.norm(matrix, axis=0)
     if not np.allclose(matrix, np.diag(steps), atol=NEGLIGIBLE * steps.max()):
         left_out.append("rotation, shear or mirroring")
@@ -160,14 +160,14 @@ def write_labels(path: str, data: Any, settings: dict[str, Any]) -> list[str]:
 
 
 def _placed(data: Any, settings: dict[str, Any]) -> Labels:
-    """The layer that is saved, so that its whole transform can be read; its pixels are not."""
+    """Return the layer to save, to read its transform; its pixels are not read."""
     wanted = {*PLACEMENT, "multiscale", "features"}
     given = {name: value for name, value in settings.items() if name in wanted}
     return Labels(data, **given)
 
 
 def _columns(features: Any) -> dict[str, Any]:
-    """A layer's features as columns of the table beside a file of labels, "label" the first."""
+    """Return a layer's features as columns of the table beside its file, "label" first."""
     # In a table without that column the row's number is the label.
     index = features["index"] if "index" in features else np.arange(len(features))
     rest = {str(name): np.asarray(features[name]) for name in features if name != "index"}
@@ -175,7 +175,7 @@ def _columns(features: Any) -> dict[str, Any]:
 
 
 def _holds_only(table: Path, columns: Collection[str]) -> bool:
-    """Whether a table has no column but these, so that nothing is lost when it is written anew."""
+    """Return True if a table has no other columns, so that nothing is lost by replacing it."""
     with table.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         there = next(csv.reader(file), [])
     return there[:1] == ["label"] and set(there) <= set(columns)

@@ -1,4 +1,4 @@
-"""Where everything is looked for: labels, or shapes drawn around it."""
+"""Regions of a search, from labels or from shapes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,27 +17,33 @@ from napari_segany.plugin.layers.transforms import in_image
 
 
 def sample_region(
-    viewer: Any, picture: LayerView, layer: Any, plane: Plane
+    viewer: Any, view: LayerView, layer: Any, plane: Plane
 ) -> Callable[[], NDArray[np.bool_]]:
-    """A function that reads a region at the pixels of one plane of a picture: (H, W), true inside.
+    """Return a function that reads an (H, W) region in one plane of an image, True inside.
 
-    In labels that is where there is an object: negative ones are none.
+    Positive labels are inside. Shapes with fewer axes than the image apply to all planes; lines
+    enclose nothing. Transforms are read by this function; the returned function may be called in
+    another thread.
 
-    Shapes that have fewer axes than the picture hold for all planes; lines enclose nothing.
-    Transforms are read now; what is returned may be called in another thread.
+    Parameters
+    ----------
+    viewer, view, plane
+        See :func:`sample_labels`.
+    layer : napari.layers.Labels or Shapes
+        Region.
 
     Raises
     ------
     InputError
-        If the layer has more axes than the picture, or no shape encloses anything.
+        If the layer has more axes than the image, or no shape encloses anything.
     """
     if not isinstance(layer, Shapes):
-        seen = sample_labels(viewer, picture, layer, plane)
-        return lambda: seen() > 0
-    if layer.ndim > picture.ndim:
-        raise InputError(f"{layer.name} has more axes than {picture.name}.")
+        labels = sample_labels(viewer, view, layer, plane)
+        return lambda: labels() > 0
+    if layer.ndim > view.ndim:
+        raise InputError(f"{layer.name} has more axes than {view.name}.")
     enclosing = [
-        (kind, in_image(viewer, layer, vertices, picture))
+        (kind, in_image(viewer, layer, vertices, view))
         for kind, vertices in zip(layer.shape_type, layer.data, strict=True)
         if kind not in ("line", "path")
     ]
@@ -49,7 +55,7 @@ def sample_region(
         if _lies_in(plane, positions, layer.ndim)
         for spots in [positions[:, [axis for axis, n in enumerate(plane) if n is None]]]
     ]
-    shape = plane_shape(picture.shape, plane)
+    shape = plane_shape(view.shape, plane)
 
     def read() -> NDArray[np.bool_]:
         inside = np.zeros(shape, bool)
@@ -61,7 +67,7 @@ def sample_region(
 
 
 def _lies_in(plane: Plane, positions: NDArray[np.float64], ndim: int) -> bool:
-    """Whether a shape lies in a plane, along the axes that its layer has."""
+    """Return True if a shape lies in a plane, along the axes of its layer."""
     return all(
         n is None or axis < len(plane) - ndim or round(float(positions[0, axis])) == n
         for axis, n in enumerate(plane)

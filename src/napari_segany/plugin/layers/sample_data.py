@@ -1,4 +1,4 @@
-"""Sample data that opens without a network."""
+"""Sample data that needs no network."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from skimage import data
 
 
 def coins() -> list[tuple[Any, dict[str, Any], str]]:
-    """Coins, (303, 384); it comes with scikit-image."""
+    """Return coins, (303, 384) uint8, from scikit-image."""
     return [(data.coins(), {"name": "coins"}, "image")]
 
 
 def tissue() -> list[tuple[Any, dict[str, Any], str]]:
-    """Stained tissue, (512, 512) RGB; it comes with scikit-image."""
+    """Return stained tissue, (512, 512) RGB, from scikit-image."""
     return [(data.immunohistochemistry(), {"name": "tissue", "rgb": True}, "image")]
 
 
 def cells() -> list[tuple[Any, dict[str, Any], str]]:
-    """Round cells that grow and shrink along z, (12, 256, 256) uint16, anisotropic; synthetic."""
+    """Return a synthetic stack of round cells, (12, 256, 256) uint16, anisotropic."""
     random = np.random.default_rng(0)
     z, y, x = np.mgrid[:12, :256, :256].astype(np.float32)
     stack = np.zeros(z.shape, np.float32)

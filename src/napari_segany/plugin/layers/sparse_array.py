@@ -1,4 +1,4 @@
-"""Arrays as large as an image, which take memory only where they are written."""
+"""Arrays of the size of an image that use memory only where they are written."""
 
 import os
 import tempfile
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 FRACTION = 0.25
-"""Of the machine's memory; what is larger lies in a temporary file without holes filled."""
+"""Fraction of the machine's memory above which an array is stored in a sparse file."""
 
 
-def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
-    """Zeros that can be written in place.
+def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """Return a writable array of zeros.
 
-    Small arrays are in memory. Larger ones are mapped from a sparse temporary file, which is gone
-    when nobody uses them any more.
+    Small arrays are in memory. Larger ones are mapped from a sparse temporary file, which is
+    deleted together with the array.
     """
     size = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
     if size <= FRACTION * memory():
@@ -25,7 +25,7 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
 
 
 def memory() -> int:
-    """Bytes of the machine's memory; 8 GB where that cannot be asked."""
+    """Return the machine's memory in bytes, 8 GiB if it is unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,8 +1,9 @@
-"""The one reader of layers' transforms, dims, colours, levels and units.
+"""Transforms, units, dims and levels of layers; no other module reads them.
 
-World coordinates are the right-aligned axes of the viewer. napari's own ``world_to_data`` takes one
-point at a time and leaves units out, so that a layer in nanometres and one in micrometres at the
-same place would disagree; here every layer's transform is read once, as a matrix, with units.
+World coordinates are the right-aligned axes of the viewer. napari's ``world_to_data`` transforms
+one point at a time and ignores units, so that a layer in nanometres and one in micrometres at the
+same position would disagree. Functions of this module read a transform once, as a matrix, with
+units.
 """
 
 from itertools import product
@@ -15,46 +16,48 @@ from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
 
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""Attributes that place a layer in the world."""
+
 NEGLIGIBLE = 1e-6
-"""A transform's entries below this fraction of the largest mix no axes."""
+"""Fraction of a transform's largest entry below which an entry is taken for zero."""
 
 SAME_PIXEL = 0.5
-"""Within so much of a pixel two pixels lie at the same place."""
+"""Distance in pixels below which two pixels are at the same position."""
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(n, n) matrix and (n,) offset from data to world."""
 
 
 def full_data(layer: Any) -> Any:
-    """A layer's data at full resolution."""
+    """Return a layer's data at full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
-    """What another layer of as many axes needs to lie exactly where this one does."""
+    """Return arguments that place another layer of as many axes at the position of a layer."""
     return {name: getattr(layer, name) for name in PLACEMENT if hasattr(layer, name)}
 
 
 def place(layer: Any, placement: dict[str, Any]) -> None:
-    """Move a layer to a :func:`placement_of` another one."""
+    """Apply the :func:`placement_of` another layer."""
     for name, value in placement.items():
         now, then = (getattr(each, "affine_matrix", each) for each in (getattr(layer, name), value))
         if not np.array_equal(now, then):
-            # Only what differs, because napari draws again after each of them.
+            # Only what differs, because napari redraws after each assignment.
             setattr(layer, name, value)
 
 
 def to_world(layer: Any) -> Affine:
-    """A layer's transform from data to world, in the layer's own units."""
+    """Return a layer's transform from data to world, in the layer's own units."""
     origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), np.float64)
     ends = [np.asarray(layer.data_to_world(unit), np.float64) for unit in np.eye(layer.ndim)]
     return np.stack(ends, axis=1) - origin[:, None], origin
 
 
 def unit_factors(units: Any, others: Any) -> NDArray[np.float64]:
-    """What lengths in ``units`` are multiplied with to be in ``others``, for the last axes.
+    """Return the factors that convert lengths in ``units`` to ``others``, for the last axes.
 
-    All ones if any of them cannot be converted: napari then takes all of them for pixels.
+    The factors are 1 if a unit cannot be converted: napari then treats all units as pixels.
     """
     count = min(len(units), len(others))
     factors = np.ones(count)
@@ -66,7 +69,7 @@ def unit_factors(units: Any, others: Any) -> NDArray[np.float64]:
 
 
 def lies_like(layer: Any, image: Any) -> bool:
-    """Whether pixels of equal index of two layers of one shape lie at the same place."""
+    """Return True if pixels of equal index of two layers of one shape are at the same position."""
     if layer.ndim != image.ndim:
         return False
     corners = np.array(list(product(*((0, n - 1) for n in image.shape))), np.float64)
@@ -77,7 +80,7 @@ def lies_like(layer: Any, image: Any) -> bool:
 
 
 def viewed_point(viewer: Any, layer: Any) -> NDArray[np.float64]:
-    """(n,) where the viewer's sliders are, in the layer's world."""
+    """Return the (n,) position of the viewer's sliders in the layer's world."""
     point = np.asarray(viewer.dims.point, np.float64)[-layer.ndim :]
     factors = np.ones(layer.ndim)
     units = viewer.layers.extent.units
@@ -88,12 +91,12 @@ def viewed_point(viewer: Any, layer: Any) -> NDArray[np.float64]:
 
 
 def viewed_plane(viewer: Any, layer: Any) -> Plane:
-    """The plane of a picture that the viewer shows.
+    """Return the plane of an image that the viewer shows.
 
     Raises
     ------
     InputError
-        If it shows none: in 3-D, a slice that cuts across planes, or a place outside the image.
+        If the view is 3-D, cuts across planes, or is outside the image.
     """
     if viewer.dims.ndim < layer.ndim:
         raise InputError(f"{layer.name} is not in the viewer.")
@@ -120,7 +123,7 @@ def viewed_plane(viewer: Any, layer: Any) -> Plane:
 
 
 def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
-    """Make the viewer show a plane of a picture, its (row, column) ``position`` in the middle."""
+    """Show a plane of an image with a (row, column) position in the middle of the view."""
     extra = viewer.dims.ndim - layer.ndim
     order = [*range(extra), *(extra + axis for axis, n in enumerate(plane) if n is not None)]
     order += [extra + axis for axis, n in enumerate(plane) if n is None]
@@ -140,9 +143,9 @@ def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
 
 
 def in_image(viewer: Any, layer: Any, coordinates: Any, image: Any) -> NDArray[np.float64]:
-    """(N, d) data coordinates of a layer as (N, n) data coordinates of an image.
+    """Convert (N, d) data coordinates of a layer to (N, n) data coordinates of an image.
 
-    Axes that the layer does not have are where the viewer's sliders are.
+    Coordinates along axes that the layer lacks are those of the viewer's sliders.
     """
     given = np.atleast_2d(np.asarray(coordinates, np.float64)).reshape(-1, layer.ndim)
     matrix, offset = to_world(layer)
@@ -157,7 +160,7 @@ def in_image(viewer: Any, layer: Any, coordinates: Any, image: Any) -> NDArray[n
 
 
 def in_layer(plane: Plane, points: Any) -> NDArray[np.float64]:
-    """(N, 2) row and column in a plane as (N, n) data coordinates of the image."""
+    """Convert (N, 2) rows and columns of a plane to (N, n) data coordinates of its image."""
     given = np.asarray(points, np.float64).reshape(-1, 2)
     found = np.zeros((len(given), len(plane)))
     columns = iter(given.T)

@@ -1,29 +1,20 @@
-"""The Models widget: what there is, fetch, verify, import."""
+"""Dock that lists, fetches, verifies and imports model weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QLabel, QTableWidget, QTableWidgetItem
 
-from napari_segany.errors import SeganyError
+from napari_segany.errors import InputError
 from napari_segany.models.device import choose_device
-from napari_segany.plugin.jobs.queue import ASK, QtJobQueue
+from napari_segany.plugin.jobs.queue import Priority, Work
 from napari_segany.plugin.shared import weights_status as weights
-from napari_segany.plugin.shared.message_line import MessageLine
+from napari_segany.plugin.shared.controls import row, with_tip
+from napari_segany.plugin.shared.dock import Dock
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 from napari_segany.weights.resolve import import_file
@@ -31,49 +22,39 @@ from napari_segany.weights.resolve import import_file
 COLUMNS = ("Name", "State", "Size", "Licence", "What it is")
 
 
-class ModelsWidget(QWidget):
-    """Weights on this machine, and those that can be had."""
+class ModelsWidget(Dock):
+    """Weights on this machine, and published weights that can be fetched."""
 
     _fetched = Signal(object, object)
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs = QtJobQueue(self)
-        self.message = MessageLine()
-        column = QVBoxLayout(self)
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
-        column.addWidget(self.table)
-        row = QHBoxLayout()
-        for text, act, tip in (
-            ("Fetch", self.fetch, "Download the selected model's weights"),
-            ("Verify", self.verify, "Read the selected model's file again and check its hash"),
-            ("Import...", self.import_file, "Take up a checkpoint file of your own"),
-            ("Stop", self.stop, "Stop what is being done"),
-        ):
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.clicked.connect(self.message.guarded(act))
-            row.addWidget(button)
-        column.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setVisible(False)
-        column.addWidget(self.progress)
-        self.machine = QLabel("")
-        self.machine.setToolTip("Where models compute, and the memory that is free there")
-        column.addWidget(self.machine)
-        column.addWidget(self.message)
-        self._fetched.connect(self._on_progress)
+        self.machine = with_tip(QLabel(""), "Device that runs models, and its free memory")
+        buttons = row(
+            self.button("Fetch", self.fetch, "Download the selected model's weights"),
+            self.button("Verify", self.verify, "Check the hash of the selected model's file"),
+            self.button("Import...", self.import_file, "Import a checkpoint file of your own"),
+            self.button("Stop", self.stop, "Stop the current task"),
+        )
+        self.lay_out(
+            fixed=(self.table, buttons, self.progress, self.machine, self.message), tall=self.table
+        )
+        self._fetched.connect(self.progress.show_bytes)
         self.refresh()
 
     def refresh(self) -> list[str]:
-        """Read the cache again; returns the names of the models that are there."""
+        """Read the cache again and return the names of the models in it."""
         self.machine.setText(describe_machine())
         rows = [
-            (spec.id, cache.is_cached(spec), _megabytes(spec.size), spec.licence, spec.title)
+            (
+                *(spec.id, cache.is_cached(spec), "" if spec.size is None else weights.size(spec)),
+                *(spec.licence, spec.title),
+            )
             for spec in catalog.CATALOG.values()
         ]
         rows += [
@@ -89,14 +70,14 @@ class ModelsWidget(QWidget):
 
     @property
     def selected(self) -> str:
-        """Name of the selected model, empty if there is none."""
+        """Name of the selected model, empty if none is selected."""
         rows = self.table.selectionModel().selectedRows()
         return self.table.item(rows[0].row(), 0).text() if rows else ""
 
     def fetch(self) -> None:
         """Fetch the selected model."""
-        name = self._required()
-        self._begin(
+        name = self._require_selected()
+        self._submit(
             f"Fetching {name} ...",
             lambda stop: fetch(name, lambda done, total: self._fetched.emit(done, total), stop),
             lambda path: f"{name} is here.",
@@ -104,71 +85,57 @@ class ModelsWidget(QWidget):
 
     def verify(self) -> None:
         """Check the hash of the selected model's file."""
-        name = self._required()
+        name = self._require_selected()
         model = cache.imported_models().get(name) or catalog.get_spec(name)
-        self._begin(
+        self._submit(
             f"Reading {name} ...",
             lambda stop: cache.verify(model, fresh=True),
             lambda hashes: f"{name} is whole: sha256 {hashes.sha256}",
         )
 
     def import_file(self, path: str | Path | None = None) -> None:
-        """Import a checkpoint; without a path a dialog asks for one."""
+        """Import a checkpoint; without a path a file dialog is shown."""
         if path is None:
             path, _ = QFileDialog.getOpenFileName(
                 self, "Import a checkpoint", "", "Checkpoints (*.pt *.pth *.safetensors)"
             )
         if path:
-            self._begin(
+            self._submit(
                 f"Importing {path} ...",
                 lambda stop: import_file(str(path)),
                 lambda weights: f"{weights.id} can be used now.",
             )
 
     def stop(self) -> None:
-        """Stop fetching."""
-        self.jobs.stop()
-        self.progress.setVisible(False)
-        self.message.say("Stopped.")
+        """Stop the current task."""
+        self.jobs.cancel()
+        self.progress.finish()
+        self.say("Stopped.")
 
-    def closeEvent(self, event: Any) -> None:
-        """Stop what is being done."""
-        self.jobs.end()
-        super().closeEvent(event)
-
-    def _required(self) -> str:
+    def _require_selected(self) -> str:
         if not self.selected:
-            raise SeganyError("Select a model in the table first.")
+            raise InputError("Select a model in the table first.")
         return self.selected
 
-    def _begin(self, text: str, work: Any, describe: Any) -> None:
-        self.message.say(text)
-        self.progress.setRange(0, 0)
-        self.progress.setVisible(True)
+    def _submit(self, text: str, work: Work, describe: Callable[[Any], str]) -> None:
+        self.say(text)
+        self.progress.show_busy()
 
-        def ended(text: str) -> None:
-            self.progress.setVisible(False)
-            self.message.say(text)
+        def done(result: Any) -> None:
+            self.progress.finish()
+            self.say(describe(result))
             self.refresh()
 
-        self.jobs.submit(
-            "models",
-            ASK,
-            work,
-            lambda result: ended(describe(result)),
-            lambda error: ended(str(error)),
-        )
+        def failed(error: Exception) -> None:
+            self.progress.finish()
+            self.message.say_error(error)
+            self.refresh()
 
-    def _on_progress(self, done: int, total: int | None) -> None:
-        weights.show_progress(self.progress, done, total)
-
-
-def _megabytes(size: int | None) -> str:
-    return "" if size is None else f"{size / 1e6:.0f} MB"
+        self.jobs.submit("models", Priority.REQUEST, work, done, failed)
 
 
 def describe_machine() -> str:
-    """The device that "auto" takes, and its free memory."""
+    """Return the device that "auto" stands for, and its free memory."""
     device = choose_device()
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""How labels came about, as files, scripts and commands."""
+"""Export of a session's provenance as file, script and command."""
 
 import json
 import shlex
@@ -29,28 +29,28 @@ labels = replay(session, source, model)  # int32, {shape}
 
 
 def save(kept: dict[str, Any], path: Path) -> Path:
-    """Write a session's record as JSON."""
+    """Write the record of a session as JSON."""
     with writing(path) as temporary:
         temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return path
 
 
 def as_python(kept: dict[str, Any], layer: Any) -> str:
-    """A script that computes the labels of a session again."""
+    """Return a script that computes the labels of a session again."""
     path = _path_of(layer)
-    if "images" in kept["image"].get("reading", {}):
+    read_options = kept["image"].get("reading", {})
+    if "images" in read_options:
         raise InputError("Sessions on several layers seen as colours are done again in napari.")
-    reading = kept["image"].get("reading", {})
     return SCRIPT.format(
-        # As in a text of Python: a name may hold quotes.
+        # Escaped as in a Python string, because a name may hold quotes.
         name=json.dumps(kept["image"]["name"])[1:-1],
         load="from napari_segany.io.read import open_image\n" if path else "",
         session=json.dumps(kept),
-        # What napari reads takes values as they are stored.
+        # napari reads values as they are stored.
         image=f"open_image({path!r}, stored=True).data[...]"
         if path
         else "...  # the same array as then",
-        options="".join(f", {name}={value!r}" for name, value in reading.items()),
+        options="".join(f", {name}={value!r}" for name, value in read_options.items()),
         model=kept["model"],
         precision=kept["precision"],
         shape=tuple(kept["image"]["shape"]),
@@ -58,7 +58,7 @@ def as_python(kept: dict[str, Any], layer: Any) -> str:
 
 
 def as_command(saved: Path | None, layer: Any) -> str:
-    """A command that computes the labels of a saved session again."""
+    """Return a command that computes the labels of a saved session again."""
     if saved is None:
         raise InputError("Save the session first; the command reads that file.")
     image = _path_of(layer) or "IMAGE"

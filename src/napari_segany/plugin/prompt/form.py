@@ -1,178 +1,156 @@
-"""The Prompt widget's controls and where they stand; what they do is in ``prompt``."""
+"""Controls of the Prompt dock and their layout; the dock connects them to its methods."""
 
-from collections.abc import Callable
 from typing import Any
 
-from napari.layers import Image, Labels
+from napari.layers import Labels
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QRadioButton,
-    QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_segany.plugin.prompt.candidate_buttons import CandidateButtons
+from napari_segany.plugin.prompt.import_panel import ImportPanel
+from napari_segany.plugin.prompt.object_list import ObjectList
+from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
 from napari_segany.plugin.prompt.restore_picker import RestorePicker
+from napari_segany.plugin.shared.controls import (
+    Part,
+    column,
+    combo_box,
+    folded,
+    form,
+    row,
+    with_tip,
+)
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.message_line import MessageLine
-from napari_segany.plugin.shared.model_picker import ModelPicker
-from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
+from napari_segany.plugin.shared.progress_panel import ProgressPanel
 
-Act = Callable[[], Any]
+TOOLS = {
+    "+ point": "Click on the object (Q flips the sign)",
+    "- point": "Click where it is not",
+    "box": "Drag a box around it",
+    "outline": "Draw around it",
+    "scribble": "Draw along it",
+}
+"""Tooltips of the buttons that select a tool, by their text."""
+
+ACTIONS = {
+    "Commit": "Write into the labels (N)",
+    "Clear": "Delete the open objects",
+    "Undo": "Undo the last step (U)",
+    "Redo": "Redo (Shift-U)",
+}
+"""Tooltips of the buttons below the candidates, by their text."""
 
 
 class PromptForm(QWidget):
-    """Controls as attributes; those of :meth:`build` are in ``buttons``, by their text.
+    """Controls of the Prompt dock.
 
     Parameters
     ----------
-    picker : ModelPicker
-        Where the model is chosen.
+    image : list of tuple
+        Labelled controls that choose image, channels and model.
+    progress : ProgressPanel
+        Bar that shows that work is in progress.
+    message : MessageLine
+        Line for messages.
+
+    Attributes
+    ----------
+    buttons : dict
+        Push buttons by their text.
     """
 
-    def __init__(self, picker: ModelPicker) -> None:
+    def __init__(
+        self, image: list[tuple[str, Part]], progress: ProgressPanel, message: MessageLine
+    ) -> None:
         super().__init__()
-        self.picker = picker
-        self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
-        self.stories = RestorePicker()
-        self.restore_button = self.stories.button
+        self.restore = RestorePicker()
         self.plane_line = QLabel("")
-        self.busy = QProgressBar()
-        self.stop_button = QPushButton("stop")
-        self.stop_button.setToolTip("Stop what is being computed")
-        self.one = QRadioButton("one object")
-        self.many = QRadioButton("many objects")
-        self.live = QCheckBox("live")
+        self.plane_line.setWordWrap(True)
+        self.one = with_tip(
+            QRadioButton("one object"), "Points belong to one object until it is committed"
+        )
+        self.many = with_tip(
+            QRadioButton("many objects"), "Every positive point and every box is an object"
+        )
+        self.live = with_tip(QCheckBox("live"), "Segment after every click; else press G")
+        self.candidates = CandidateButtons()
         self.labels_choice = LayerCombo(
             [Labels], "new labels", "The labels that commits are written into"
         )
-        self.overlap_choice = tipped(QComboBox(), "Pixels that belong to an object already")
-        self.min_iou = _score("Objects whose predicted IoU is lower are not committed")
-        self.min_stability = _score("Objects whose stability is lower are not committed")
-        self.message = MessageLine()
+        self.overlap_choice = combo_box(
+            {"keep existing": "keep", "replace existing": "replace"},
+            "Pixels that belong to an object already",
+        )
+        self.min_iou = _score("Objects with a lower predicted IoU are not committed")
+        self.min_stability = _score("Objects with a lower stability are not committed")
+        self.objects = ObjectList()
+        self.imports = ImportPanel()
+        self.provenance = ProvenancePanel()
         self.buttons: dict[str, QPushButton] = {}
+        layout = column(
+            form(image),
+            self.restore,
+            self._plane_row(progress),
+            row(*(self._button(text, tip) for text, tip in TOOLS.items())),
+            self._mode_row(),
+            self._candidate_row(),
+            self._commit_form(),
+            row(*(self._button(text, tip) for text, tip in ACTIONS.items())),
+            message,
+            folded("Objects", self.objects),
+            folded("From other layers", self.imports),
+            folded("Recipe", self.provenance),
+        )
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
 
-    def build(
-        self,
-        tools: dict[str, tuple[str, Act]],
-        acts: dict[str, tuple[str, Act]],
-        readings: CandidateButtons,
-        channels: QWidget,
-        folded: dict[str, QWidget],
-    ) -> None:
-        """Put everything into its place.
+    def _button(self, text: str, tip: str) -> QPushButton:
+        self.buttons[text] = with_tip(QPushButton(text), tip)
+        return self.buttons[text]
 
-        Parameters
-        ----------
-        tools, acts : dict
-            Tooltip and what is done, by the button's text; ``<`` and ``>`` stand beside the
-            readings.
-        readings, channels : QWidget
-            Parts of their own.
-        folded : dict
-            Parts that are folded away at first, by title.
-        """
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(*MARGINS)
-        form = QFormLayout()
-        form.addRow("Image", self.image_choice)
-        form.addRow("Channels", channels)
-        form.addRow("Model", self.picker)
-        column.addLayout(form)
-        column.addWidget(self.stories)
-        self.busy.setRange(0, 0)
-        self.busy.setTextVisible(False)
-        self.busy.setMaximumHeight(8)
-        self.busy.setVisible(False)
-        self.plane_line.setWordWrap(True)
-        plane = QHBoxLayout()
-        plane.addWidget(self.plane_line, 1)
-        plane.addWidget(self.busy)
-        plane.addWidget(self.stop_button)
-        column.addLayout(plane)
-        column.addLayout(self._row(tools))
-        column.addLayout(self._modes())
-        between = QHBoxLayout()
-        for text in ("<", ">"):
-            self.buttons[text] = self._button(text, *acts.pop(text))
-            self.buttons[text].setMaximumWidth(32)
-        between.addWidget(self.buttons["<"])
-        between.addWidget(readings, 1)
-        between.addWidget(self.buttons[">"])
-        column.addLayout(between)
-        column.addLayout(self._into())
-        column.addLayout(self._row(acts))
-        column.addWidget(self.message)
-        for title, part in folded.items():
-            fold = QCollapsible(title)
-            fold.addWidget(part)
-            column.addWidget(fold)
-        column.addStretch()
-        around = QVBoxLayout(self)
-        around.addWidget(ScrollPanel(inside))
+    def _plane_row(self, progress: ProgressPanel) -> QHBoxLayout:
+        progress.bar.setTextVisible(False)
+        progress.bar.setMaximumHeight(8)
+        stop = self._button("stop", "Stop what is being computed")
+        return row(self.plane_line, progress, stop, wide=self.plane_line)
 
-    def _row(self, acts: dict[str, tuple[str, Act]]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, (tip, act) in acts.items():
-            self.buttons[text] = self._button(text, tip, act)
-            row.addWidget(self.buttons[text])
-        return row
-
-    def _modes(self) -> QHBoxLayout:
-        row = QHBoxLayout()
+    def _mode_row(self) -> QHBoxLayout:
         self.one.setChecked(True)
-        self.one.setToolTip("Points belong to one object until it is committed")
-        self.many.setToolTip("Every positive point and every box is an object of its own")
         self.live.setChecked(True)
-        self.live.setToolTip("Segment after every click; else press G")
         group = QButtonGroup(self)
         for button in (self.one, self.many):
             group.addButton(button)
-            row.addWidget(button)
-        row.addWidget(self.live)
-        return row
+        return row(self.one, self.many, self.live)
 
-    def _into(self) -> QFormLayout:
-        form = QFormLayout()
-        form.addRow("Into", self.labels_choice)
-        self.overlap_choice.addItem("keep existing", "keep")
-        self.overlap_choice.addItem("replace existing", "replace")
-        form.addRow("On overlap", self.overlap_choice)
-        bounds = QHBoxLayout()
-        bounds.addWidget(QLabel("IoU"))
-        bounds.addWidget(self.min_iou)
-        bounds.addWidget(QLabel("stability"))
-        bounds.addWidget(self.min_stability)
-        form.addRow("At least", bounds)
-        return form
+    def _candidate_row(self) -> QHBoxLayout:
+        previous = self._button("<", "Previous candidate (J)")
+        following = self._button(">", "Next candidate (K)")
+        for button in (previous, following):
+            button.setMaximumWidth(32)
+        return row(previous, self.candidates, following, wide=self.candidates)
 
-    @staticmethod
-    def _button(text: str, tip: str, act: Act) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(lambda _=False: act())
-        return button
+    def _commit_form(self) -> QFormLayout:
+        bounds = row(QLabel("IoU"), self.min_iou, QLabel("stability"), self.min_stability)
+        rows: list[tuple[str, Part]] = [
+            ("Into", self.labels_choice),
+            ("On overlap", self.overlap_choice),
+            ("At least", bounds),
+        ]
+        return form(rows)
 
 
-def tipped(widget: Any, tip: str) -> Any:
-    """A widget with a tooltip."""
-    widget.setToolTip(tip)
-    return widget
-
-
-def _score(tip: str) -> QDoubleSpinBox:
-    spin = QDoubleSpinBox()
+def _score(tip: str) -> Any:
+    spin = with_tip(QDoubleSpinBox(), tip)
     spin.setRange(0, 1)
     spin.setSingleStep(0.05)
-    spin.setToolTip(tip)
     return spin

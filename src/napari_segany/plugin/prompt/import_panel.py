@@ -1,109 +1,102 @@
-"""The part of the Prompt widget that takes prompts from other layers and tables."""
+"""Panel that imports prompts from other layers and from tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from napari.layers import Labels, Points, Shapes
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from napari_segany.io.detections import DIALECTS, TableOptions
-from napari_segany.plugin.layers.labels_to_prompts import How
+from napari_segany.plugin.shared.controls import button, column, combo_box, row, with_tip
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
 
 class ImportPanel(QWidget):
-    """Buttons for labels, for points or shapes, and for tables.
+    """Controls for prompts from labels, from points or shapes, and from tables."""
 
-    Parameters
-    ----------
-    take_labels : callable
-        Called with a labels layer, "mask" or "box", and whether every plane is meant.
-    take_layer : callable
-        Called with a points or shapes layer.
-    take_table : callable
-        Called without a path, which it shall ask for.
-    """
+    labels_requested = Signal(object, str, bool)
+    """Emitted with a labels layer, "mask" or "box", and True for every plane."""
 
-    def __init__(
-        self,
-        take_labels: Callable[[Any, How, bool], Any],
-        take_layer: Callable[[Any], Any],
-        take_table: Callable[[], Any],
-    ) -> None:
+    layer_requested = Signal(object)
+    """Emitted with a points or shapes layer."""
+
+    table_requested = Signal()
+    """Emitted to choose a table."""
+
+    def __init__(self) -> None:
         super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        self.labels = LayerCombo([Labels], "labels ...", "Objects that are there already")
-        self.every_plane = QCheckBox("every plane")
-        self.every_plane.setToolTip("Of the whole stack, not only of the plane in view")
+        self.labels = LayerCombo([Labels], "labels ...", "Objects of a labels layer")
+        self.every_plane = with_tip(
+            QCheckBox("every plane"), "Of the whole stack, not only of the plane in view"
+        )
         self.layers = LayerCombo(
             [Points, Shapes],
             "points or shapes ...",
             'A feature "sign" may say "negative"; a feature "object" says what belongs together',
         )
-        self.dialect = _choice("written by ...", {name: name for name in DIALECTS})
-        self.dialect.setToolTip("The program that wrote the table, told by its columns")
-        self.first_plane = _choice("first plane ...", {"first is 0": 0, "first is 1": 1})
-        self.first_plane.setToolTip("What the table calls the first plane of a stack")
-        self.units = _choice("units ...", {"pixels": "pixels", "calibrated": "calibrated"})
-        self.units.setToolTip("Whether lengths are pixels, or in the unit of the image's scale")
+        self.dialect = _choice(
+            {"written by ...": None, **{name: name for name in DIALECTS}},
+            "The program that wrote the table, told by its columns",
+        )
+        self.first_plane = _choice(
+            {"first plane ...": None, "first is 0": 0, "first is 1": 1},
+            "The number of the first plane of a stack in the table",
+        )
+        self.units = _choice(
+            {"units ...": None, "pixels": "pixels", "calibrated": "calibrated"},
+            "Lengths are pixels, or in the unit of the image's scale",
+        )
         self.table_line = QLabel()
         self.table_line.setWordWrap(True)
         self.table_line.hide()
-        for parts in (
-            [self.labels, self.every_plane],
-            [
-                _button(
-                    "Refine",
-                    "Ask for every object again, with its mask",
-                    lambda: take_labels(self.labels.layer, "mask", self.every_plane.isChecked()),
-                ),
-                _button(
-                    "Boxes",
-                    "Ask for every object with the box around it",
-                    lambda: take_labels(self.labels.layer, "box", self.every_plane.isChecked()),
-                ),
-            ],
-            [
-                self.layers,
-                _button(
-                    "Use",
-                    "Ask for what the layer's points or shapes mean; the layer stays",
-                    lambda: take_layer(self.layers.layer),
-                ),
-            ],
-            [
-                _button(
-                    "Boxes or points from a table ...",
-                    "CSV, COCO JSON or YOLO text of any other tool",
-                    take_table,
-                )
-            ],
-            [self.dialect, self.first_plane, self.units],
-            [self.table_line],
-        ):
-            row = QHBoxLayout()
-            for part in parts:
-                row.addWidget(part)
-            column.addLayout(row)
+        refine = button(
+            "Refine",
+            partial(self._request_labels, "mask"),
+            "Segment every object again, prompted with its mask",
+        )
+        boxes = button(
+            "Boxes",
+            partial(self._request_labels, "box"),
+            "Segment every object, prompted with the box around it",
+        )
+        use = button(
+            "Use",
+            self._request_layer,
+            "Segment the objects that the layer's points or shapes mark; the layer stays",
+        )
+        table = button(
+            "Boxes or points from a table ...",
+            self.table_requested.emit,
+            "CSV, COCO JSON or YOLO text of any other tool",
+        )
+        layout = column(
+            row(self.labels, self.every_plane),
+            row(refine, boxes),
+            row(self.layers, use),
+            row(table),
+            row(self.dialect, self.first_plane, self.units),
+            row(self.table_line),
+        )
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+
+    def _request_labels(self, how: str) -> None:
+        self.labels_requested.emit(self.labels.layer, how, self.every_plane.isChecked())
+
+    def _request_layer(self) -> None:
+        self.layer_requested.emit(self.layers.layer)
 
     @property
     def choices(self) -> TableOptions:
-        """Choices that are not left to the next table."""
+        """Options that override the interpretation of the next table."""
         return TableOptions(
             self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
         )
 
     def show_table(self, text: str) -> None:
-        """Say how the last table was understood; it stays until the next one."""
+        """Show how the last table was interpreted; the text stays until the next table."""
         self.table_line.setText(text)
         self.table_line.setVisible(bool(text))
 
@@ -113,20 +106,9 @@ class ImportPanel(QWidget):
         self.layers.fill(layers)
 
 
-def _choice(title: str, options: Mapping[str, Any]) -> QComboBox:
-    """A choice that leaves it to the table by default."""
-    box = QComboBox()
-    # Three of them stand in a row of a narrow panel.
+def _choice(items: dict[str, object], tip: str) -> QComboBox:
+    """Return a combo box that is narrow, because three of them are in one row."""
+    box = combo_box(items, tip)
     box.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
-    box.addItem(title, None)
-    for text, value in options.items():
-        box.addItem(text, value)
     return box
-
-
-def _button(text: str, tip: str, act: Callable[[], Any]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda _=False: act())
-    return button

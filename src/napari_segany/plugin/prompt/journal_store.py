@@ -1,7 +1,7 @@
-"""Journals of sessions on one image: the present one is begun, earlier ones are offered.
+"""Journals of the sessions on an image: the present session is recorded, earlier ones are found.
 
-An image is known by its pixels, which may take a while to be read. Until then the journal lies in
-a folder for images of this likeness: of the same names, files, shapes and types.
+An image is identified by its pixels, which may take long to read. Until then the journal is in a
+folder for images of equal names, files, shapes and types.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,30 +12,38 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.session import Session
-from napari_segany.session.journal import Journal, SavedSession, find_journals, read_journal
+from napari_segany.session.journal import (
+    Journal,
+    OpenJournal,
+    SavedSession,
+    find_journals,
+    read_journal,
+)
 
 LIKE = "like-"
-"""Folders of images whose pixels are not known yet begin so."""
+"""Prefix of folders for images that are not identified yet."""
 
 
 class JournalStore:
-    """Writes down what happens in sessions, and finds what was written down before.
+    """Records sessions in journals, and finds the journals of earlier ones.
 
     Parameters
     ----------
     jobs : JobQueue
-        Images are read, and journals too, in another thread.
+        Queue that reads images and journals in another thread.
     folder : Path or None
-        For journals, one folder an image; None keeps nothing.
+        Parent of one folder an image; None records nothing.
     found : callable
-        Called when earlier sessions are known.
+        Called when the earlier sessions are known.
     failed : callable
-        Called with what went wrong.
+        Called with an error.
+    open_journal : callable
+        Opens a journal in a folder; see :meth:`Session.begin_journal`.
 
     Attributes
     ----------
-    stories : list of SavedSession
-        Earlier sessions on the present image that hold something, the latest first.
+    saved : list of SavedSession
+        Earlier sessions on the present image that are not empty, the latest first.
     """
 
     def __init__(
@@ -44,28 +52,30 @@ class JournalStore:
         folder: Path | None,
         found: Callable[[], object],
         failed: Callable[[Exception], object],
+        open_journal: OpenJournal = Journal,
     ) -> None:
         self.jobs, self.folder = jobs, folder
-        self.stories: list[SavedSession] = []
+        self._open_journal = open_journal
+        self.saved: list[SavedSession] = []
         self._found, self._failed = found, failed
         self._session: Session | None = None
         self._journal: Journal | None = None
-        # Where the present session is kept until its image is known.
+        # Folder of the journal until the image is identified.
         self._like = Path()
-        # Where it is kept after its next step, because the image has other pixels by now.
+        # Folder of a new journal from the next step on, because the image has other pixels.
         self._next: Path | None = None
-        # Whose image is being identified, and whether it has other pixels since that was begun.
+        # Session whose image is being identified; True if its pixels have changed meanwhile.
         self._identifying: Session | None = None
         self._again = False
         self._in_trouble = False
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the present session is written down."""
+    def is_recording(self) -> bool:
+        """True if the present session is recorded."""
         return self._journal is not None and not self._in_trouble
 
     def begin(self, session: Session, likeness: str) -> None:
-        """Write down what happens, and find out which image this is."""
+        """Record a session, and identify its image."""
         self.end()
         self._session = session
         if self.folder is None:
@@ -80,7 +90,7 @@ class JournalStore:
             self._in_trouble = True
 
     def identify(self) -> None:
-        """Find out which image this is, at first and when it has other pixels."""
+        """Identify the image by its pixels, at first and after they have changed."""
         session, folder, like = self._session, self.folder, self._like
         if session is None or folder is None:
             return
@@ -94,18 +104,18 @@ class JournalStore:
             return own, read_saved_sessions(source.shape, own, like)
 
         def done(found: tuple[Path, list[SavedSession]]) -> None:
-            if self._is_news(session):
-                self._take_place(session, *found)
+            if self._is_current(session):
+                self._set_folder(session, *found)
 
         def failed(error: Exception) -> None:
-            if self._is_news(session):
+            if self._is_current(session):
                 self._failed(error)
 
-        # Neither the model's work nor "stop" may keep it from being known.
-        self.jobs.beside(find, done, failed)
+        # Neither inference nor "stop" may delay or prevent it.
+        self.jobs.run_beside(find, done, failed)
 
-    def _is_news(self, session: Session) -> bool:
-        """Whether an answer is of the present session; one that is out of date is asked anew."""
+    def _is_current(self, session: Session) -> bool:
+        """Return True if a result is of the present session; repeat an outdated identification."""
         if session is not self._session:
             return False
         self._identifying, again, self._again = None, self._again, False
@@ -113,35 +123,35 @@ class JournalStore:
             self.identify()
         return not again
 
-    def _take_place(self, session: Session, own: Path, stories: list[SavedSession]) -> None:
-        """The image is known."""
-        self.stories, self._next = stories, None
+    def _set_folder(self, session: Session, own: Path, saved: list[SavedSession]) -> None:
+        """Continue in the folder of the identified image, and offer its earlier sessions."""
+        self.saved, self._next = saved, None
         here = own if self._journal is None else self._journal.path.parent
         if here == self._like or not session.is_begun:
             self._move(own)
         elif here != own:
-            # What was done so far is about the pixels before, and stays with them.
+            # The steps so far belong to the pixels before.
             self._next = own
         self._found()
 
-    def follow(self) -> None:
-        """A step was taken."""
+    def on_step(self) -> None:
+        """Begin a new journal after a step, if the image has other pixels."""
         if self._next is not None:
             folder, self._next = self._next, None
             self._begin_journal(folder)
 
     def end(self) -> None:
-        """The session is over, and its journal closed."""
+        """Forget the session, whose journal is closed."""
         if self._journal is not None:
             _remove_if_empty(self._journal.path.parent)
         self._session = self._identifying = self._journal = self._next = None
-        self.stories = []
+        self.saved = []
         self._again = self._in_trouble = False
 
     def _begin_journal(self, folder: Path) -> None:
         assert self._session is not None
         try:
-            self._journal = self._session.begin_journal(folder)
+            self._journal = self._session.begin_journal(folder, self._open_journal)
         except SeganyError as error:
             self._failed(error)
 
@@ -161,17 +171,17 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def read_saved_sessions(shape: Sequence[int], *folders: Path) -> list[SavedSession]:
-    """Stories that journals in folders tell of an image of ``shape``, the latest first.
+    """Return the sessions on an image of ``shape`` from journals in folders, the latest first.
 
-    Those that tell nothing, or cannot be read, are left out.
+    Empty and unreadable journals are left out.
     """
     found = []
     paths = [path for folder in folders for path in find_journals(folder)]
     for path in sorted(paths, key=lambda path: path.name, reverse=True):
         try:
-            story = read_journal(path, shape)
+            saved = read_journal(path, shape)
         except SeganyError:
             continue
-        if not story.is_empty:
-            found.append(story)
+        if not saved.is_empty:
+            found.append(saved)
     return found

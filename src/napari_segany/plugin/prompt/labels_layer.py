@@ -1,4 +1,4 @@
-"""The labels layer that a session commits into."""
+"""Labels layer that a session commits into, with its features and metadata."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,85 +10,82 @@ from napari.layers import Labels
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.sparse_array import empty
+from napari_segany.plugin.layers.metadata import EARLIER, METADATA
+from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import lies_like
 from napari_segany.plugin.prompt.layer_target import LayerTarget, check_writable
 from napari_segany.session import Session
-from napari_segany.session.history import written
-from napari_segany.session.replay import provenance, steps_since, table
+from napari_segany.session.history import write_steps
+from napari_segany.session.replay import append_new_steps, object_table, provenance
 from napari_segany.session.state import State, Step
-
-METADATA = "napari_segany"
-EARLIER = "napari_segany_earlier"
-"""Records of sessions that wrote into the layer before."""
 
 
 class LabelsLayer:
-    """Follows one labels layer at a time.
+    """Binding of a session to one labels layer at a time.
 
     Parameters
     ----------
     jobs : JobQueue
-        Large layers are drawn in turns of their own.
+        Queue that delays the redraw of large layers.
     on_redraw : callable
-        Called when the labels were drawn again, maybe because somebody undid something there.
+        Called after the labels were redrawn, for example by their own undo.
 
     Attributes
     ----------
     layer : napari.layers.Labels or None
-        What is committed into.
+        Layer that objects are committed into.
     """
 
     def __init__(self, jobs: JobQueue, on_redraw: Callable[[Any], None]) -> None:
         self.jobs = jobs
         self.layer: Any = None
         self._target: LayerTarget | None = None
-        # Steps that are in the layer's features.
+        # Number of steps that the layer's features show.
         self._described = 0
-        # Labels that we described last, and those of them whose rows are only ours.
+        # Labels described last, and those of them whose rows hold no other data.
         self._known: set[int] = set()
         self._added: set[int] = set()
         self._record: Any = None
         self._on_redraw = on_redraw
 
     @staticmethod
-    def new_layer(picture: LayerView) -> Any:
-        """An empty layer for the objects of a picture."""
-        data = empty(picture.shape, np.int32)
-        return Labels(data, name=f"{picture.name} objects", **picture.placement())
+    def new_layer(view: LayerView) -> Any:
+        """Return an empty layer for the objects of an image."""
+        data = zeros(view.shape, np.int32)
+        return Labels(data, name=f"{view.name} objects", **view.placement())
 
-    def written_again(self, picture: LayerView, steps: Sequence[Step]) -> Any:
-        """A layer like one that an earlier session was done with, with its objects and scores."""
-        layer = self.new_layer(picture)
-        ledger = written(LayerTarget(layer, 0), steps)
-        state = State({each.id: each for each in ledger.objects})
-        layer.features = pd.DataFrame(table(state, ledger.area))
+    def restored_layer(self, view: LayerView, steps: Sequence[Step]) -> Any:
+        """Return a new layer with the objects and scores that an earlier session committed."""
+        layer = self.new_layer(view)
+        compositor = write_steps(LayerTarget(layer, 0), steps)
+        state = State({each.id: each for each in compositor.objects})
+        layer.features = pd.DataFrame(object_table(state, compositor.area))
         return layer
 
-    def take(self, layer: Any, picture: LayerView, new: bool = False) -> LayerTarget:
-        """Follow a layer from now on.
+    def bind(self, layer: Any, view: LayerView, new: bool = False) -> LayerTarget:
+        """Bind to a layer, and return the target for commits into it.
 
         Raises
         ------
         InputError
-            If it cannot be written, has another shape than the picture, or lies elsewhere.
+            If the layer cannot be written, or its shape or transform differs from the image's.
         """
         check_writable(layer)
         shape = tuple(layer.data.shape)
-        if shape != picture.shape:
+        if shape != view.shape:
             raise InputError(
-                f"{layer.name} has shape {shape}, {picture.name} has planes of {picture.shape}; "
+                f"{layer.name} has shape {shape}, {view.name} has planes of {view.shape}; "
                 "choose labels of the image's shape."
             )
-        if not lies_like(layer, picture):
+        if not lies_like(layer, view):
             raise InputError(
-                f"{layer.name} lies elsewhere than {picture.name}: scale, translation, rotation or "
+                f"{layer.name} lies elsewhere than {view.name}: scale, translation, rotation or "
                 "units differ. Give it those of the image, or choose other labels."
             )
         target = LayerTarget(
-            layer, 0 if new else None, lambda: self.jobs.later("labels drawn", layer.refresh)
+            layer, 0 if new else None, lambda: self.jobs.call_later("labels drawn", layer.refresh)
         )
-        self.leave()
+        self.unbind()
         self.layer, self._target, self._described = layer, target, 0
         self._known, self._added, self._record = set(), set(), None
         layer.events.data.connect(self._on_data)
@@ -96,8 +93,8 @@ class LabelsLayer:
         layer.events.paint.connect(self._on_paint)
         return target
 
-    def leave(self) -> None:
-        """Follow it no more; it stays as it is."""
+    def unbind(self) -> None:
+        """Release the layer, which stays unchanged."""
         if self.layer is not None:
             self.layer.events.set_data.disconnect(self._on_redraw)
             self.layer.events.paint.disconnect(self._on_paint)
@@ -105,24 +102,24 @@ class LabelsLayer:
         self.layer = self._target = None
 
     def describe(self, session: Session) -> None:
-        """Scores into the layer's features, how they came about into its metadata."""
+        """Write scores to the layer's features, and provenance to its metadata."""
         count = len(session.steps)
         if self.layer is not None and count != self._described:
             self._described = count
-            self.layer.features = self._merged(table(session.state, session.area))
-            self.record(session)
+            self.layer.features = self._merged(object_table(session.state, session.area))
+            self.record_provenance(session)
 
     def _merged(self, ours: dict[str, Any]) -> Any:
-        """The layer's table with our columns and rows; what others wrote there stays."""
+        """Return the layer's table with rows and columns of the session; other data stays."""
         rows = pd.DataFrame(ours).set_index("index")
         theirs = self.layer.features
         if "index" not in theirs:
-            # In a table without that column the row's number is the label.
+            # Without that column the number of a row is its label.
             theirs = theirs.assign(index=range(len(theirs)))
         theirs = theirs.set_index("index")
         theirs = theirs[~theirs.index.duplicated()]
         gone = self._known - set(rows.index)
-        # Of objects that are no more, rows that only we made go.
+        # Rows of deleted objects are removed if they hold no other data.
         theirs = theirs.drop(index=list(self._added & gone), errors="ignore")
         columns = [name for name in rows.columns if name in theirs.columns]
         if gone and columns:
@@ -130,7 +127,7 @@ class LabelsLayer:
         self._added = (self._added - gone) | (set(rows.index) - set(theirs.index))
         self._known = set(rows.index)
         if not len(theirs):
-            # Nothing to keep but the names of columns.
+            # Only the names of columns are kept.
             return rows.assign(**{n: None for n in theirs.columns if n not in rows}).reset_index()
         merged = theirs.reindex(theirs.index.union(rows.index))
         for name in rows.columns:
@@ -141,21 +138,21 @@ class LabelsLayer:
         ordered = [*rows.columns, *(name for name in merged.columns if name not in rows.columns)]
         return merged[ordered].rename_axis("index").reset_index()
 
-    def record(self, session: Session) -> None:
-        """How the labels came about into the layer's metadata."""
+    def record_provenance(self, session: Session) -> None:
+        """Write the provenance of the labels to the layer's metadata."""
         if self.layer is None or session.model is None or not session.steps:
             return
         known = self.layer.metadata.get(METADATA)
-        if known is None or not steps_since(known, session):
+        if known is None or not append_new_steps(known, session):
             if known is not None and known is not self._record:
-                # How somebody else, or an earlier session, made what is in this layer.
+                # Provenance from an earlier session or another tool.
                 self.layer.metadata.setdefault(EARLIER, []).append(known)
             self._record = self.layer.metadata[METADATA] = provenance(session)
 
     def _on_data(self, event: Any = None) -> None:
         if self._target is not None:
-            self._target.replaced()
+            self._target.forget_largest()
 
     def _on_paint(self, event: Any = None) -> None:
         if self._target is not None:
-            self._target.note(int(self.layer.selected_label))
+            self._target.note_painted(int(self.layer.selected_label))

@@ -1,4 +1,4 @@
-"""Prompt layers: points and shapes of the open objects, read into prompts and written back."""
+"""Features of prompt layers, and the rows of points and shapes that open objects have there."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ from napari_segany.session.state import SegmentedObject
 POSITIVE, NEGATIVE = "positive", "negative"
 SYMBOLS = {POSITIVE: "disc", NEGATIVE: "cross"}
 COLOURS = {POSITIVE: "#1b9e77", NEGATIVE: "#d95f02"}
-"""A pair that colour-blind people tell apart; the symbol differs, too."""
+"""Colours that colour-blind people can distinguish; the symbols differ, too."""
 
 SCRIBBLES = ("add_line", "add_path", "add_polyline")
 OUTLINES = {
@@ -21,21 +21,21 @@ OUTLINES = {
     "add_ellipse": "an ellipse",
     "add_polygon_lasso": "an outline",
 }
-"""Modes of napari's shapes."""
+"""Modes of napari's shapes layers."""
 
 NEW = 0
-"""Object number of points and shapes that belong to none yet."""
+"""Object number of points and shapes that belong to no object yet."""
 
 
 def sign_column(features: Any) -> Any:
-    """The feature of another layer that says which points are on their object; None without."""
+    """Return the feature of another layer that holds the signs of points, None without one."""
     if "sign" in features:
         return features["sign"]
     return features["label"] if "label" in features and are_signs(features["label"]) else None
 
 
 def column(layer: Any, name: str, default: Any) -> NDArray[Any]:
-    """A feature of each point or shape of a layer."""
+    """Return a feature of each point or shape of a layer."""
     if name in layer.features and len(layer.features) == len(layer.data):
         values = layer.features[name]
         return np.asarray(values.where(values.notna(), default))
@@ -45,7 +45,7 @@ def column(layer: Any, name: str, default: Any) -> NDArray[Any]:
 def rows_of_points(
     objects: Iterable[SegmentedObject],
 ) -> tuple[NDArray[np.float64] | None, dict[str, list[Any]]]:
-    """Coordinates and features of the points of open objects; None for no point."""
+    """Return coordinates and features of the points of open objects; None without a point."""
     data: list[NDArray[np.float64]] = []
     features: dict[str, list[Any]] = {"object": [], "sign": []}
     for each in objects:
@@ -60,7 +60,7 @@ def rows_of_points(
 def rows_of_boxes(
     objects: Iterable[SegmentedObject],
 ) -> tuple[list[NDArray[np.float64]], dict[str, list[Any]]]:
-    """Corners and features of the boxes of open objects."""
+    """Return corners and features of the boxes of open objects."""
     data: list[NDArray[np.float64]] = []
     features: dict[str, list[Any]] = {"object": [], "sign": []}
     for each in objects:

@@ -1,4 +1,4 @@
-"""What points and shapes of a viewer ask a session for, object by object."""
+"""Reader of prompt layers: from points and shapes to one prompt per object."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ from napari_segany.core.shape_prompts import ShapePrompt, inside, prompts_of_sha
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.transforms import in_image
 from napari_segany.plugin.prompt import layer_features
-from napari_segany.session.prompt_updates import asks_the_same
+from napari_segany.session.prompt_updates import is_same_prompt
 from napari_segany.session.session import Session
-from napari_segany.session.state import middle
+from napari_segany.session.state import object_center
 
 Mode = Literal["one", "many"]
-"""Whether points belong to one object, or each positive point begins another."""
+"""Points belong to one object, or each positive point begins another object."""
 
 
 @dataclass
 class LayerPrompts:
-    """What is asked.
+    """Prompts of two layers, and the object of each row.
 
     Attributes
     ----------
     wanted : dict
-        Plane and prompt of every object; negative numbers are objects yet to begin.
+        Plane and prompt of every object; negative numbers are new objects.
     of_points, of_shapes : list of int
-        The object of each point and shape; ``NEW`` for those that ask for nothing.
+        Object of each point and shape; ``NEW`` for rows that are no prompt.
     """
 
     wanted: dict[int, tuple[Plane, Prompt]] = field(default_factory=dict)
@@ -44,17 +44,17 @@ class LayerReader:
     Parameters
     ----------
     viewer : napari.components.ViewerModel
-        Whose sliders say where layers of fewer axes lie.
-    image : napari.layers.Image
-        The session's image.
+        Viewer, whose sliders place layers of fewer axes.
+    image : LayerView
+        Image of the session.
     session : Session
-        Its open objects keep the points that carry their number.
+        Session, whose open objects keep the points with their number.
     mode : {"one", "many"}
-        To whom new points belong.
+        Assignment of new points to objects.
     view : tuple
         The plane in view.
     hidden : collection of int
-        Open objects whose prompts are not drawn in the layers; they stay as they are.
+        Open objects whose prompts are not drawn in the layers; they stay unchanged.
     """
 
     def __init__(
@@ -69,39 +69,39 @@ class LayerReader:
         self.viewer, self.image, self.session = viewer, image, session
         self.mode, self.view, self.hidden = mode, view, hidden
         self._open = {each.id: each for each in session.state.open}
-        self._drawn: dict[int, tuple[Plane, ShapePrompt]] = {}
+        self._prompts: dict[int, tuple[Plane, ShapePrompt]] = {}
         self._boxed: set[int] = set()
         self._begun = 0
 
     def read(self, points: Any, shapes: Any) -> LayerPrompts:
-        """Everything that two layers ask for."""
-        reading = LayerPrompts()
+        """Return the prompts of a points and a shapes layer."""
+        result = LayerPrompts()
         for number, positions, sign, _ in self._rows(points, points.data):
-            reading.of_points.append(self._point(number, positions[0], sign))
+            result.of_points.append(self._point(number, positions[0], sign))
         for number, positions, sign, kind in self._rows(shapes, shapes.data):
-            reading.of_shapes.append(self._shape(number, positions, sign, kind))
-        for number, (plane, drawn) in self._drawn.items():
-            reading.wanted[number] = plane, self._prompt(number, plane, drawn)
+            result.of_shapes.append(self._shape(number, positions, sign, kind))
+        for number, (plane, drawn) in self._prompts.items():
+            result.wanted[number] = plane, self._prompt(number, plane, drawn)
         for number, each in self._open.items():
             prompt = each.prompt
             if number in self.hidden:
-                reading.wanted[number] = each.plane, prompt
-            elif number not in reading.wanted and prompt.box is None and prompt.has_mask:
-                # Its mask is drawn nowhere, and is left when all points are taken away.
-                left = prompt if prompt.region is None else Prompt(mask=prompt.region)
-                reading.wanted[number] = each.plane, left if prompt.points is not None else prompt
-        return reading
+                result.wanted[number] = each.plane, prompt
+            elif number not in result.wanted and prompt.box is None and prompt.has_mask:
+                # Its mask is not drawn, and remains when all points are removed.
+                rest = prompt if prompt.region is None else Prompt(mask=prompt.region)
+                result.wanted[number] = each.plane, rest if prompt.points is not None else prompt
+        return result
 
     def read_other(self, layer: Any) -> list[tuple[Plane, Prompt]]:
-        """Objects that a points or shapes layer of somebody else's asks for.
+        """Return plane and prompt of each object in a points or shapes layer of another origin.
 
-        Rows with the same value in a feature "object" belong together; points whose feature
-        "sign" is "negative", "-", 0 or False are off their object. So are those of a feature
-        "label" that holds nothing but signs, and no ids.
+        Rows with the same value in a feature "object" belong together. Points whose feature
+        "sign" is "negative", "-", 0 or False are off their object. A feature "label" that holds
+        nothing but signs has the same meaning.
         """
         drawn: dict[tuple[Plane, Any], ShapePrompt] = {}
         kinds = getattr(layer, "shape_type", None)
-        whose, signs = layer.features.get("object"), layer_features.sign_column(layer.features)
+        owners, signs = layer.features.get("object"), layer_features.sign_column(layer.features)
         for i, each in enumerate(layer.data):
             positions = in_image(self.viewer, layer, each, self.image)
             plane, spots = self._place(layer_features.NEW, positions)
@@ -113,8 +113,8 @@ class LayerReader:
             given = prompts_of_shape("line" if kinds is None else str(kinds[i]), spots, sign, shape)
             here = [key for key in drawn if key[0] == plane]
             key: tuple[Plane, Any] = (plane, i)
-            if whose is not None:
-                key = (plane, whose.iloc[i])
+            if owners is not None:
+                key = (plane, owners.iloc[i])
             elif kinds is None and here and (self.mode == "one" or not sign):
                 key = here[-1]
             drawn.setdefault(key, ShapePrompt()).add(given)
@@ -126,20 +126,20 @@ class LayerReader:
         ]
 
     def _prompt(self, number: int, plane: Plane, drawn: ShapePrompt) -> Prompt:
-        """What an object is asked for with; the prompt that it has if nothing is new."""
+        """Return the prompt of an object; the same instance if nothing changed."""
         shape = plane_shape(self.session.source.shape, plane)
         if number not in self._open:
             return drawn.prompt(shape)
         known = self._open[number].prompt
-        drawn.settle(known)
-        # A mask that is not drawn came from labels, or from an outline whose box is drawn: it stays
-        # unless that box went elsewhere.
-        stays = known.box is None or drawn.box == known.box.tolist()
-        prompt = drawn.prompt(shape, known.region if stays else None)
-        return known if asks_the_same(prompt, known) else prompt
+        drawn.keep_order_of(known)
+        # A mask that is not drawn came from labels, or from an outline whose box is drawn. It is
+        # kept unless that box was moved.
+        keeps_mask = known.box is None or drawn.box == known.box.tolist()
+        prompt = drawn.prompt(shape, known.region if keeps_mask else None)
+        return known if is_same_prompt(prompt, known) else prompt
 
     def _rows(self, layer: Any, data: Any) -> Any:
-        """Number, (N, n) positions in the image, sign and kind of each point or shape."""
+        """Yield number, (N, n) positions in the image, sign and kind of each point or shape."""
         numbers = layer_features.column(layer, "object", layer_features.NEW)
         signs = layer_features.column(layer, "sign", layer_features.POSITIVE)
         kinds = getattr(layer, "shape_type", ["point"] * len(data))
@@ -150,7 +150,7 @@ class LayerReader:
     def _place(
         self, number: int, positions: NDArray[np.float64]
     ) -> tuple[Plane, NDArray[np.float64]]:
-        """Plane of positions, and (N, 2) row and column in it."""
+        """Return the plane of positions, and (N, 2) row and column in it."""
         known = self._open.get(number)
         like = self.view if known is None else known.plane
         at = np.rint(positions[0]).astype(int).tolist()
@@ -167,8 +167,8 @@ class LayerReader:
             return layer_features.NEW
         if not inside(spots, plane_shape(self.session.source.shape, plane)).all():
             return layer_features.NEW
-        number = self._whose(number, plane, spots, sign)
-        drawn = self._of(number, plane)
+        number = self._owner_of_points(number, plane, spots, sign)
+        drawn = self._prompt_of(number, plane)
         drawn.points.append(spots[0].tolist())
         drawn.signs.append(sign)
         return number
@@ -182,35 +182,37 @@ class LayerReader:
         if given.empty:
             return layer_features.NEW
         if given.box is None:
-            number = self._whose(number, plane, spots, sign)
+            number = self._owner_of_points(number, plane, spots, sign)
         else:
-            number = self._whose_box(number, plane)
+            number = self._owner_of_box(number, plane)
             self._boxed.add(number)
-        drawn = self._of(number, plane)
+        drawn = self._prompt_of(number, plane)
         drawn.add(given)
         return number
 
-    def _of(self, number: int, plane: Plane) -> ShapePrompt:
-        return self._drawn.setdefault(number, (plane, ShapePrompt()))[1]
+    def _prompt_of(self, number: int, plane: Plane) -> ShapePrompt:
+        return self._prompts.setdefault(number, (plane, ShapePrompt()))[1]
 
-    def _is_there(self, number: int, plane: Plane) -> bool:
+    def _is_open_in(self, number: int, plane: Plane) -> bool:
         return number in self._open and self._open[number].plane == plane
 
     def _active(self, plane: Plane) -> int | None:
         active = self.session.active
-        return active.id if active is not None and self._is_there(active.id, plane) else None
+        return active.id if active is not None and self._is_open_in(active.id, plane) else None
 
-    def _whose(self, number: int, plane: Plane, spots: NDArray[np.float64], sign: int) -> int:
-        """The object of points; those that carry no open object's number are new.
+    def _owner_of_points(
+        self, number: int, plane: Plane, spots: NDArray[np.float64], sign: int
+    ) -> int:
+        """Return the object of points; points without the number of an open object are new.
 
         Raises
         ------
         InputError
-            If they are off an object, of many, and there is none.
+            If they are off an object, with many objects, and no object is open.
         """
-        if self._is_there(number, plane):
+        if self._is_open_in(number, plane):
             return number
-        begun = [n for n, (where, _) in self._drawn.items() if where == plane and n < 0]
+        begun = [n for n, (where, _) in self._prompts.items() if where == plane and n < 0]
         active = self._active(plane)
         if self.mode == "one":
             if active is not None:
@@ -223,21 +225,21 @@ class LayerReader:
         return self._nearest(plane, spots.mean(axis=0)) if active is None else active
 
     def _nearest(self, plane: Plane, spot: NDArray[np.float64]) -> int:
-        """The open object whose middle is nearest in a plane."""
-        here = [n for n in self._open if self._is_there(n, plane) and n not in self.hidden]
+        """Return the open object with the nearest center in a plane."""
+        here = [n for n in self._open if self._is_open_in(n, plane) and n not in self.hidden]
         if not here:
             raise InputError("A point off an object needs an open object in this plane.")
-        away = [np.linalg.norm(np.subtract(middle(self._open[n]), spot)) for n in here]
-        return here[int(np.argmin(away))]
+        distances = [np.linalg.norm(np.subtract(object_center(self._open[n]), spot)) for n in here]
+        return here[int(np.argmin(distances))]
 
-    def _whose_box(self, number: int, plane: Plane) -> int:
-        """The object of a box: the active one if it has none, else another."""
-        if self._is_there(number, plane) and number not in self._boxed:
+    def _owner_of_box(self, number: int, plane: Plane) -> int:
+        """Return the object of a box: the active one if it has no box, else another."""
+        if self._is_open_in(number, plane) and number not in self._boxed:
             return number
         active = self._active(plane) if self.mode == "one" else None
         if active is not None and active not in self._boxed:
             known = self._open[active].prompt
-            drawn = self._drawn.get(active)
+            drawn = self._prompts.get(active)
             if known.box is None and (drawn is None or drawn[1].box is None):
                 return active
         return self._begin()

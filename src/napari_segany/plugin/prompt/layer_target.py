@@ -1,4 +1,4 @@
-"""Labels in a napari layer, as a session writes them."""
+"""Target of a session's commits in a napari labels layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,16 +13,16 @@ from napari_segany.session.labels_target import Box, check_label
 
 
 class LayerTarget:
-    """Labels in a napari layer, written so that the layer's own undo knows of it.
+    """Labels in a napari layer, written through the layer so that its own undo works.
 
     Parameters
     ----------
     layer : napari.layers.Labels
-        With numpy or zarr data.
+        Layer with numpy or zarr data.
     last : int, optional
-        The largest label in it, if that is known; else all of it is read when a label is needed.
+        Largest label of the layer, if known; else the data is read when a label is needed.
     draw_later : callable, optional
-        Called instead of drawing the layer again, which takes its time if it is large.
+        Called instead of redrawing the layer at once, which is slow for a large layer.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class LayerTarget:
         self._gathered: list[tuple[Any, NDArray[np.integer]]] | None = None
 
     def read(self, box: Box) -> NDArray[np.integer]:
-        """A copy of the labels in a box."""
+        """Return a copy of the labels in a box."""
         found: NDArray[np.integer] = np.array(self.layer.data[box])
         return found
 
@@ -46,7 +46,7 @@ class LayerTarget:
         """Set the pixels ``where`` (of the box) to the (n,) ``values``."""
         if not len(values):
             return
-        # Somebody may have given the layer other data.
+        # The layer may have other data by now.
         check_writable(self.layer, self._shape)
         index = tuple(at + side.start for at, side in zip(np.nonzero(where), box, strict=True))
         self._painted = max(self._painted, int(values.max()))
@@ -58,7 +58,7 @@ class LayerTarget:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Within it, many writes are one for the layer: one undo, one drawing."""
+        """Return a context in which many writes are one for the layer: one undo, one redraw."""
         if self._gathered is not None or not isinstance(self.layer.data, np.ndarray):
             yield
             return
@@ -71,7 +71,7 @@ class LayerTarget:
                 self._hand_over(gathered)
 
     def _hand_over(self, gathered: list[tuple[Any, NDArray[np.integer]]]) -> None:
-        """Tell the layer of writes as if they happened now."""
+        """Write gathered pixels through the layer, as one change."""
         index = tuple(
             np.concatenate(axis) for axis in zip(*(at for at, _ in gathered), strict=True)
         )
@@ -86,7 +86,7 @@ class LayerTarget:
             self._draw_later()
 
     def free_label(self) -> int:
-        """A label larger than any that was ever in use."""
+        """Return a label larger than any that was ever used."""
         if self._last is None:
             self._last = largest_label(self.layer.data)
         self._last = max(self._last, self._painted) + 1
@@ -94,33 +94,33 @@ class LayerTarget:
         return self._last
 
     def check(self, label: int) -> None:
-        """Raise InputError if a label does not fit into the labels' type."""
+        """Raise InputError if a label does not fit into the type of the labels."""
         check_label(label, self.layer.data.dtype)
 
-    def replaced(self) -> None:
-        """The layer has other data, with labels that nobody knows yet."""
+    def forget_largest(self) -> None:
+        """Forget the largest label, because the layer has other data."""
         self._last = None
 
-    def note(self, label: int) -> None:
-        """Somebody painted with a label, which is therefore not free."""
+    def note_painted(self, label: int) -> None:
+        """Mark a label as used, because somebody painted with it."""
         self._painted = max(self._painted, label)
 
 
 def check_writable(layer: Any, shape: tuple[int, ...] | None = None) -> None:
     """Raise InputError if a layer's labels cannot be written in place, or have another shape."""
-    data, why = layer.data, ""
+    data, reason = layer.data, ""
     if layer.multiscale:
-        why = "multiscale"
+        reason = "multiscale"
     elif is_dask_collection(data) or not hasattr(data, "__setitem__"):
-        why = "lazy"
+        reason = "lazy"
     elif _is_read_only(data):
-        why = "read-only"
+        reason = "read-only"
     elif shape is not None and tuple(data.shape) != shape:
-        why = f"of another shape now, {tuple(data.shape)} instead of {shape}"
-    if why:
+        reason = f"of another shape now, {tuple(data.shape)} instead of {shape}"
+    if reason:
         raise InputError(
-            f"{layer.name} cannot be written: its data is {why}. Choose other labels, new ones, or "
-            "a copy of these in memory."
+            f"{layer.name} cannot be written: its data is {reason}. Choose other labels, new ones, "
+            "or a copy of these in memory."
         )
 
 
@@ -131,5 +131,5 @@ def _is_read_only(data: Any) -> bool:
 
 
 def largest_label(data: Any) -> int:
-    """The largest label, read along the first axis so that lazy data is never there as a whole."""
+    """Return the largest label; data is read in parts along the first axis."""
     return max((int(np.asarray(part).max(initial=0)) for part in data), default=0)

@@ -1,13 +1,13 @@
-"""The list of a session's objects: what there is, where, how good, and how to go there."""
+"""List of a session's objects with planes, scores and prompts."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QPushButton, QTableView, QVBoxLayout
-from qtpy.QtWidgets import QWidget as Widget
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QTableView, QVBoxLayout, QWidget
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.shared.controls import button, row
 from napari_segany.session.session import Session
 from napari_segany.session.state import SegmentedObject
 
@@ -15,7 +15,7 @@ COLUMNS = ("Label", "Plane", "IoU", "Stability", "Pixels", "Prompt")
 
 
 class ObjectListModel(QAbstractTableModel):
-    """Rows are made when they are seen, so that thousands of objects cost nothing."""
+    """Table model of the objects; rows are made on demand, so thousands cost no time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ObjectListModel(QAbstractTableModel):
         self._session: Session | None = None
 
     def show_session(self, session: Session | None) -> None:
-        """Show these objects, the latest first."""
+        """Show the objects of a session, the latest first."""
         rows = [] if session is None else list(session.state.objects.values())[::-1]
         if rows == self.rows and session is self._session:
             return
@@ -32,22 +32,22 @@ class ObjectListModel(QAbstractTableModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of objects."""
+        """Return the number of objects."""
         return len(self.rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of columns."""
+        """Return the number of columns."""
         return len(COLUMNS)
 
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
-        """Names of columns."""
+        """Return the name of a column."""
         horizontal = orientation == Qt.Orientation.Horizontal
         if role == Qt.ItemDataRole.DisplayRole and horizontal:
             return COLUMNS[section]
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        """One cell."""
+        """Return the text of a cell."""
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         each = self.rows[index.row()]
@@ -68,7 +68,7 @@ class ObjectListModel(QAbstractTableModel):
         )
 
     def _area(self, each: SegmentedObject, mask: MaskSet) -> int:
-        """Pixels that a committed object has in the labels, or that an open one would have."""
+        """Return the pixels of a committed object in the labels, or of an open one's mask."""
         session = self._session
         now = None if session is None else session.state.objects.get(each.id)
         if session is not None and now is each and each.commit is not None:
@@ -76,21 +76,19 @@ class ObjectListModel(QAbstractTableModel):
         return int(mask.area[0])
 
 
-class ObjectList(Widget):
-    """The list with its buttons.
+class ObjectList(QWidget):
+    """The list of objects with buttons for the selected ones."""
 
-    Parameters
-    ----------
-    go_to, reopen, delete : callable
-        Called with the numbers of the selected objects.
-    """
+    go_to_requested = Signal(list)
+    """Emitted with the numbers of the selected objects, to show them."""
 
-    def __init__(
-        self,
-        go_to: Callable[[list[int]], Any],
-        reopen: Callable[[list[int]], Any],
-        delete: Callable[[list[int]], Any],
-    ) -> None:
+    reopen_requested = Signal(list)
+    """Emitted with the numbers of the selected objects, to reopen them."""
+
+    delete_requested = Signal(list)
+    """Emitted with the numbers of the selected objects, to delete them."""
+
+    def __init__(self) -> None:
         super().__init__()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -105,19 +103,27 @@ class ObjectList(Widget):
         for section in range(len(COLUMNS) - 1):
             self.table.setColumnWidth(section, 62)
         self.table.setMinimumHeight(150)
-        self.table.doubleClicked.connect(lambda _: go_to(self.selected))
+        self.table.doubleClicked.connect(partial(self._emit, self.go_to_requested))
         column.addWidget(self.table)
-        row = QHBoxLayout()
-        for text, tip, act in (
-            ("Go there", "Show the object's plane with the object in the middle", go_to),
-            ("Reopen", "Take it out of the labels and bring its prompts back", reopen),
-            ("Delete", "Take it out of the labels and forget it; Undo brings it back", delete),
-        ):
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.clicked.connect(lambda _=False, call=act: call(self.selected))
-            row.addWidget(button)
-        column.addLayout(row)
+        buttons = (
+            (
+                "Go there",
+                "Show the object's plane with the object in the middle",
+                self.go_to_requested,
+            ),
+            (
+                "Reopen",
+                "Remove it from the labels and bring its prompts back",
+                self.reopen_requested,
+            ),
+            ("Delete", "Remove it, also from the labels; Undo reverts it", self.delete_requested),
+        )
+        column.addLayout(
+            row(*(button(text, partial(self._emit, to), tip) for text, tip, to in buttons))
+        )
+
+    def _emit(self, signal: Any, *_: Any) -> None:
+        signal.emit(self.selected)
 
     @property
     def selected(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""The preview layer: what the open objects would become, outlined, in a layer of its own."""
+"""Preview layer: the chosen candidates of open objects, filled and outlined."""
 
 from typing import Any
 
@@ -12,31 +12,31 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.session.session import Session
 
 COLOURS = 49
-"""Neighbouring numbers have colours that differ."""
+"""Number of colours; consecutive objects differ in colour."""
 
 OUTLINE = 64
-"""Added to the value of what is filled."""
+"""Offset from the value of a fill to the value of its outline."""
 
 FILL = 0.35
-"""Opacity of what is within an outline."""
+"""Opacity of a fill."""
 
 SIDE = 600
-"""Outlines are as wide as a pixel, and one more for every so many pixels of the image's side."""
+"""Side of an image, in pixels, per additional pixel of outline width."""
 
 
 def colours() -> DirectLabelColormap:
-    """Each colour twice: a light fill, and an outline."""
-    found: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
+    """Return a colormap with each colour twice: as a light fill and as an outline."""
+    colors: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
     for number, colour in enumerate(label_colormap(COLOURS).colors[1 : COLOURS + 1], start=1):
-        # Dark ones would not be seen on dark images.
+        # Dark colours would be invisible on dark images.
         bright = colour[:3] / max(float(colour[:3].max()), 1e-3)
-        found[number] = [*bright, FILL]
-        found[number + OUTLINE] = [*bright, 1.0]
-    return DirectLabelColormap(color_dict=found)
+        colors[number] = [*bright, FILL]
+        colors[number + OUTLINE] = [*bright, 1.0]
+    return DirectLabelColormap(color_dict=colors)
 
 
 def border(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """Pixels of a mask from which its outside is at most so many pixels up, down, left or right."""
+    """Return the pixels of a mask at most ``width`` pixels from its outside, along an axis."""
     inside = np.zeros_like(mask)
     if min(mask.shape) > 2 * width:
         middle = slice(width, -width)
@@ -49,44 +49,45 @@ def border(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 
 class Preview:
-    """Shows the meant candidates of open objects; nothing here reaches the results.
+    """Layer with the chosen candidates of open objects; no result is computed from it.
 
     Parameters
     ----------
     layer : napari.layers.Labels
-        As large as the image; what is in it is overwritten.
+        Layer of the image's shape; its content is overwritten.
     """
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         layer.colormap = colours()
         self._width = 1 + max(layer.data.shape) // SIDE
-        # What is shown of each object: plane, candidates, and which of them.
+        # Plane, candidates and number of the chosen one, by object.
         self._shown: dict[int, tuple[Plane, MaskSet, int]] = {}
 
     def show(self, session: Session) -> bool:
-        """Show the present state of a session; what did not change is not touched.
+        """Show the present state of a session; pixels of unchanged objects are not written.
 
         Returns
         -------
         bool
-            Whether anything changed, so that :meth:`refresh` must be called.
+            True if anything changed, so that :meth:`refresh` must be called.
         """
         wanted: dict[int, tuple[Plane, MaskSet, int]] = {}
         for each in session.state.open:
-            found = session.candidates(each.id)
-            if found is not None and len(found):
-                wanted[each.id] = each.plane, found, min(each.choice, len(found) - 1)
+            candidates = session.candidates(each.id)
+            if candidates is not None and len(candidates):
+                choice = min(each.choice, len(candidates) - 1)
+                wanted[each.id] = each.plane, candidates, choice
         different = {number for number, _ in wanted.items() ^ self._shown.items()}
         gone = [self._shown[number] for number in different if number in self._shown]
-        for plane, found, choice in gone:
-            a, b, c, d = found.boxes[choice]
+        for plane, candidates, choice in gone:
+            a, b, c, d = candidates.boxes[choice]
             self.layer.data[plane_slices(plane)][a:c, b:d] = 0
         touched = {plane for plane, _, _ in gone}
-        for number, (plane, found, choice) in wanted.items():
-            if number in different or any(_meet(plane, other) for other in touched):
-                a, b, c, d = found.boxes[choice]
-                mask = found.crop(choice)
+        for number, (plane, candidates, choice) in wanted.items():
+            if number in different or any(_intersect(plane, other) for other in touched):
+                a, b, c, d = candidates.boxes[choice]
+                mask = candidates.crop(choice)
                 values = border(mask, self._width) * np.uint8(OUTLINE)
                 values += np.uint8(number % COLOURS + 1)
                 part = self.layer.data[plane_slices(plane)][a:c, b:d]
@@ -95,10 +96,10 @@ class Preview:
         return bool(different)
 
     def refresh(self) -> None:
-        """Draw the layer again."""
+        """Redraw the layer."""
         self.layer.refresh(extent=False, thumbnail=False)
 
 
-def _meet(plane: Plane, other: Plane) -> bool:
-    """Whether two planes have pixels in common: they are the same, or cross."""
+def _intersect(plane: Plane, other: Plane) -> bool:
+    """Return True if two planes have pixels in common: they are equal, or cross."""
     return all(a is None or b is None or a == b for a, b in zip(plane, other, strict=True))

@@ -1,40 +1,43 @@
-"""The part of the Prompt widget that keeps how labels came about, and does it again."""
+"""Panel that saves the provenance of the labels and replays a saved session."""
 
-from collections.abc import Callable
-from typing import Any
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QWidget
 
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from napari_segany.plugin.shared.controls import button
 
 
 class ProvenancePanel(QWidget):
-    """Buttons: save, do again, and copy as text.
+    """Buttons: save, do again, and copy as text."""
 
-    Parameters
-    ----------
-    save, replay, copy_python, copy_command : callable
-        What they do.
-    """
+    save_requested = Signal()
+    """Emitted to save the session as JSON."""
 
-    def __init__(
-        self,
-        save: Callable[[], Any],
-        replay: Callable[[], Any],
-        copy_python: Callable[[], Any],
-        copy_command: Callable[[], Any],
-    ) -> None:
+    replay_requested = Signal()
+    """Emitted to compute the labels of a saved session."""
+
+    python_requested = Signal()
+    """Emitted to copy a script that computes the labels."""
+
+    command_requested = Signal()
+    """Emitted to copy a command that computes the labels."""
+
+    def __init__(self) -> None:
         super().__init__()
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        for place, (text, tip, act) in enumerate(
+        buttons = (
+            ("Save ...", "Every commit with its prompts, as JSON", self.save_requested),
             (
-                ("Save ...", "Every commit with its prompts, as JSON", save),
-                ("Do again ...", "Compute a saved file's labels on this image, in a layer of their "
-                 "own", replay),
-                ("Copy as Python", "A script that computes the same labels", copy_python),
-                ("Copy as command line", "The same for a terminal or a cluster", copy_command),
-            )
-        ):  # fmt: skip
-            button = QPushButton(text)
-            button.setToolTip(tip)
-            button.clicked.connect(lambda _=False, call=act: call())
-            grid.addWidget(button, place // 2, place % 2)
+                "Do again ...",
+                "Compute a saved file's labels on this image, in a layer of their own",
+                self.replay_requested,
+            ),
+            ("Copy as Python", "A script that computes the same labels", self.python_requested),
+            (
+                "Copy as command line",
+                "The same for a terminal or a cluster",
+                self.command_requested,
+            ),
+        )
+        for place, (text, tip, signal) in enumerate(buttons):
+            grid.addWidget(button(text, signal.emit, tip), place // 2, place % 2)

@@ -1,4 +1,4 @@
-"""Earlier sessions on the image, one of which can be restored."""
+"""Choice of an earlier session on the image, to restore it."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from napari_segany.session.journal import SavedSession
 
 
 class RestorePicker(QWidget):
-    """A button and the sessions to choose from, the latest first; nothing if there is none."""
+    """Button and choice of saved sessions, the latest first; hidden if there is none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,11 +20,11 @@ class RestorePicker(QWidget):
         )
         self.choice = QComboBox()
         self.choice.setToolTip("When the session began, and how many objects it has")
-        # Long texts must not make the panel wider.
+        # Long texts must not widen the panel.
         self.choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        # Not in the line of messages, which the next one would take.
+        # Not in the message line, where the next message would replace it.
         self.notice = QLabel("The last session on this image ended without being closed.")
         self.notice.setWordWrap(True)
         grid = QGridLayout(self)
@@ -33,33 +33,33 @@ class RestorePicker(QWidget):
         grid.addWidget(self.button, 1, 0)
         grid.addWidget(self.choice, 1, 1)
         grid.setColumnStretch(1, 1)
-        self._stories: list[SavedSession] = []
-        self._show()
+        self._sessions: list[SavedSession] = []
+        self._fill()
 
     @property
     def chosen(self) -> SavedSession | None:
-        """The session that is chosen, None if there is none."""
+        """The chosen session, None if there is none."""
         at = self.choice.currentIndex()
-        return self._stories[at] if 0 <= at < len(self._stories) else None
+        return self._sessions[at] if 0 <= at < len(self._sessions) else None
 
-    def show_stories(self, stories: Sequence[SavedSession]) -> None:
-        """Offer these; the choice stays if they are the same."""
-        if [id(each) for each in stories] != [id(each) for each in self._stories]:
-            self._stories = list(stories)
-            self._show()
+    def show_sessions(self, sessions: Sequence[SavedSession]) -> None:
+        """Offer these sessions; the choice stays if they are the same."""
+        if [id(each) for each in sessions] != [id(each) for each in self._sessions]:
+            self._sessions = list(sessions)
+            self._fill()
 
-    def _show(self) -> None:
+    def _fill(self) -> None:
         self.choice.clear()
-        self.choice.addItems([told(each) for each in self._stories])
+        self.choice.addItems([describe_session(each) for each in self._sessions])
         for part in (self.button, self.choice):
-            part.setVisible(bool(self._stories))
-        self.notice.setVisible(bool(self._stories) and not self._stories[0].closed)
+            part.setVisible(bool(self._sessions))
+        self.notice.setVisible(bool(self._sessions) and not self._sessions[0].closed)
 
 
-def told(story: SavedSession) -> str:
-    """A session in a line."""
-    count = story.count
-    text = f"{story.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
-    text = f"{text}, its end is damaged" if story.damage else text
-    # It ended before the image's pixels were known.
-    return f"{text}, an image of this name" if story.path.parent.name.startswith(LIKE) else text
+def describe_session(saved: SavedSession) -> str:
+    """Return a line about a session: its time, its number of objects, its state."""
+    count = saved.count
+    text = f"{saved.begun:%Y-%m-%d %H:%M}, {count} object{'s' if count != 1 else ''}"
+    text = f"{text}, its end is damaged" if saved.damage else text
+    # The session ended before the pixels of the image were known.
+    return f"{text}, an image of this name" if saved.path.parent.name.startswith(LIKE) else text

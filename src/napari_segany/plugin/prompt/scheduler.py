@@ -1,4 +1,4 @@
-"""What the model does next: a person's question, the plane in view, planes beside it."""
+"""Scheduler of model work: requests of the user, the plane in view, its neighbours."""
 
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -7,32 +7,32 @@ from typing import Any
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane, plane_name
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.jobs.failures import in_plane
-from napari_segany.plugin.jobs.queue import AHEAD, ASK, EMBED, JobQueue
+from napari_segany.plugin.jobs.failures import plane_error
+from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.session.inference import Predictor, Request
 from napari_segany.session.session import Session
 from napari_segany.session.state import SegmentedObject
 
-ASKED_AT_ONCE = 64
-"""Objects whose answers appear together; so many that a batch is worth it, and soon done."""
+CHUNK = 64
+"""Objects of one job: enough for efficient batches, few enough to be done soon."""
 
 NEIGHBOURS = 2
 """Planes on each side of the one in view that are embedded ahead."""
 
 
 class Scheduler:
-    """Hands work for the model to jobs; nothing here waits.
+    """Submits inference and embedding to the job queue; no method waits.
 
     Parameters
     ----------
     jobs : JobQueue
-        Where it is done.
+        Queue of the jobs.
     show : callable
-        Told where we are, in a line.
+        Called with a line about the plane in view.
     failed : callable
-        Told what went wrong.
+        Called with an error.
     now : callable
-        Returns the session and the plane in view; what comes too late for them is left out.
+        Returns the session and the plane in view; outdated results are dropped.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Scheduler:
         now: Callable[[], tuple[Session | None, Plane | None]],
     ) -> None:
         self.jobs, self.show, self.failed, self.now = jobs, show, failed, now
-        # What is being asked, by the keys of its work; keys whose answers nobody wants any more.
-        self._asked: dict[Hashable, Request] = {}
+        # Running requests by the key of their job; keys of outdated jobs, for reuse.
+        self._running: dict[Hashable, Request] = {}
         self._idle: list[Hashable] = []
         self._count = 0
-        # Why the plane in view could not be embedded.
-        self._trouble: tuple[Session, Plane, Exception] | None = None
+        # Error of the embedding of the plane in view.
+        self._failure: tuple[Session, Plane, Exception] | None = None
 
-    def go_on(self, session: Session, plane: Plane | None, live: bool) -> None:
-        """Have done what there is to do; with ``live`` objects are segmented unasked."""
+    def schedule(self, session: Session, plane: Plane | None, live: bool) -> None:
+        """Schedule all work: embedding, and inference for open objects with ``live``."""
         if live:
-            self.ask(session)
+            self.segment(session)
         if plane is not None:
             if session.is_embedded(plane):
                 self._look_ahead(session, plane)
@@ -61,87 +61,87 @@ class Scheduler:
                 self.embed(session, plane)
             self.show(self.describe(session, plane))
 
-    def ask(self, session: Session) -> None:
-        """Have all open objects segmented whose candidates are not known."""
-        questions = session.questions()
-        asker = questions[0].asker if questions else None
-        wanted = {id(each.prompt) for question in questions for each in question.objects}
-        # What is being asked already is waited for; the slider, or a choice, begins nothing anew.
-        for key, asked in list(self._asked.items()):
-            still = any(id(each.prompt) in wanted for each in asked.objects)
-            if asker is None or not still or not _same_asker(asked, asker):
-                del self._asked[key]
+    def segment(self, session: Session) -> None:
+        """Request candidates for all open objects without candidates."""
+        requests = session.requests()
+        predictor = requests[0].predictor if requests else None
+        wanted = {id(each.prompt) for request in requests for each in request.objects}
+        # Running requests are kept: another plane, or a choice, restarts none of them.
+        for key, running in list(self._running.items()):
+            still = any(id(each.prompt) in wanted for each in running.objects)
+            if predictor is None or not still or not _same_inputs(running, predictor):
+                del self._running[key]
                 self._idle.append(key)
-        in_hand = {_identity(o) for asked in self._asked.values() for o in asked.objects}
-        for question in questions:
-            left = [each for each in question.objects if _identity(each) not in in_hand]
-            for start in range(0, len(left), ASKED_AT_ONCE):
-                some = tuple(left[start : start + ASKED_AT_ONCE])
-                self._submit(session, Request(question.plane, some, question.asker))
+        known = {_identity(o) for running in self._running.values() for o in running.objects}
+        for request in requests:
+            left = [each for each in request.objects if _identity(each) not in known]
+            for start in range(0, len(left), CHUNK):
+                some = tuple(left[start : start + CHUNK])
+                self._submit(session, Request(request.plane, some, request.predictor))
 
     def forget(self) -> None:
-        """Nothing that was asked will be answered, because all of it was stopped."""
-        self._asked.clear()
+        """Forget all requests, because their jobs were cancelled."""
+        self._running.clear()
         self._idle.clear()
 
-    def _submit(self, session: Session, question: Request) -> None:
+    def _submit(self, session: Session, request: Request) -> None:
         if self._idle:
-            # Work of the same key takes the place of what nobody wants to know any more.
+            # A job with the same key replaces the outdated one.
             key = self._idle.pop()
         else:
             self._count += 1
             key = ("ask", self._count)
-        self._asked[key] = question
+        self._running[key] = request
 
         def done(sets: list[MaskSet]) -> None:
-            self._asked.pop(key, None)
-            self._answered(session, question, sets)
+            self._running.pop(key, None)
+            self._on_candidates(session, request, sets)
 
         def failed(error: Exception) -> None:
-            self._asked.pop(key, None)
-            self.failed(in_plane(question.plane, error))
+            self._running.pop(key, None)
+            self.failed(plane_error(request.plane, error))
 
-        self.jobs.submit(key, ASK, question.ask, done, failed)
+        self.jobs.submit(key, Priority.REQUEST, request.predict, done, failed)
 
-    def embed(self, session: Session, plane: Plane, urgency: int = EMBED) -> None:
-        """Have a plane embedded; if that fails, the line about the plane in view says why."""
-        asker = session.asker
-        if self._why(session, plane) is not None:
-            self._trouble = None
+    def embed(self, session: Session, plane: Plane, priority: int = Priority.VIEW) -> None:
+        """Embed a plane; an error is shown in the line about the plane in view."""
+        predictor = session.predictor
+        if self._error_of(session, plane) is not None:
+            self._failure = None
 
         def work(should_stop: ShouldStop) -> None:
-            asker.embedding(plane, should_stop)
+            predictor.embedding(plane, should_stop)
 
         def failed(error: Exception) -> None:
-            # Of planes that may come into view nobody wants to know yet.
+            # Errors of planes that are not in view are not shown.
             if (session, plane) == self.now():
-                self._trouble = session, plane, error
+                self._failure = session, plane, error
                 self.show(self.describe(session, plane))
 
-        done = partial(self._embedded, session)
-        self.jobs.submit(("embed", plane), urgency, work, done, failed)
+        done = partial(self._on_embedded, session)
+        self.jobs.submit(("embed", plane), priority, work, done, failed)
 
     def describe(self, session: Session, plane: Plane) -> str:
-        """Where we are, and whether clicks are answered at once."""
-        trouble = self._why(session, plane)
-        if trouble is not None:
-            return str(in_plane(plane, trouble))
+        """Return a line about a plane: its name, and its embedding or the error."""
+        error = self._error_of(session, plane)
+        if error is not None:
+            return str(plane_error(plane, error))
         state = "ready" if session.is_embedded(plane) else "embedding ..."
         if session.model is None:
             state = "waiting for the model ..."
         return f"{plane_name(plane)}: {state}"
 
-    def _why(self, session: Session, plane: Plane) -> Exception | None:
-        """Why a plane could not be embedded, None if that is not known to fail."""
-        known = self._trouble
+    def _error_of(self, session: Session, plane: Plane) -> Exception | None:
+        """Return the error of the embedding of a plane, None if none is known."""
+        known = self._failure
         return known[2] if known is not None and known[:2] == (session, plane) else None
 
-    def _answered(self, session: Session, question: Request, sets: list[MaskSet]) -> None:
+    def _on_candidates(self, session: Session, request: Request, sets: list[MaskSet]) -> None:
         if session is self.now()[0]:
-            session.answer(question, sets)
-            self._embedded(session)
+            session.answer(request, sets)
+            self._on_embedded(session)
 
-    def _embedded(self, session: Session, _: None = None) -> None:
+    def _on_embedded(self, session: Session, _: None = None) -> None:
         current, plane = self.now()
         if session is current and plane is not None:
             self.show(self.describe(session, plane))
@@ -149,7 +149,7 @@ class Scheduler:
                 self._look_ahead(session, plane)
 
     def _look_ahead(self, session: Session, plane: Plane) -> None:
-        """Embed the next plane beside the one in view that is not embedded yet."""
+        """Embed the next neighbour of the plane in view that is not embedded yet."""
         axes = [axis for axis, n in enumerate(plane) if n is not None]
         at = plane[axes[-1]] if axes else None
         if at is None:
@@ -159,15 +159,14 @@ class Scheduler:
             for index in (at + step, at - step):
                 near = (*plane[:axis], index, *plane[axis + 1 :])
                 if 0 <= index < session.source.shape[axis] and not session.is_embedded(near):
-                    self.embed(session, near, AHEAD)
+                    self.embed(session, near, Priority.AHEAD)
                     return
 
 
 def _identity(each: SegmentedObject) -> tuple[Any, ...]:
-    """What is asked for an object; states that follow one another share these values."""
+    """Return a key of an object's prompt; successive states share the instances."""
     return each.plane, id(each.prompt), id(each.before)
 
 
-def _same_asker(question: Request, asker: Predictor) -> bool:
-    mine = question.asker
-    return mine.model is asker.model and mine.embeddings is asker.embeddings
+def _same_inputs(request: Request, predictor: Predictor) -> bool:
+    return request.predictor.uses(predictor.model, predictor.embeddings)

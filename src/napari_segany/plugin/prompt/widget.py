@@ -1,31 +1,29 @@
-"""The Prompt widget: click, see, choose, commit, undo."""
+"""Prompt dock: click, see candidates, choose, commit, undo."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.jobs.queue import QtJobQueue
-from napari_segany.plugin.layers.channel_axis import with_channels_first
+from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt import export_code, import_prompts
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
-from napari_segany.plugin.prompt.handlers import Handlers
-from napari_segany.plugin.shared.close_events import CloseEvents, ask_to_commit, tell_what_is_left
-from napari_segany.plugin.shared.model_picker import ModelPicker
-from napari_segany.plugin.shared.run_when_ready import RunWhenReady
-from napari_segany.plugin.shared.settings import journals_folder, read_settings
+from napari_segany.plugin.prompt.keys import KEYS, bind_keys
+from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
+from napari_segany.plugin.shared.close_events import ask_to_commit, tell_what_is_left
+from napari_segany.plugin.shared.image_dock import ImageDock
+from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.shared.task_status import TaskStatus
 from napari_segany.session.journal import SavedSession
 from napari_segany.session.session import Session
 from napari_segany.session.session_file import read_session
 from napari_segany.session.state import State
-from napari_segany.weights import cache
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -34,7 +32,7 @@ SESSION_FILES = "Sessions (*.json)"
 TABLE_FILES = "Tables (*.csv *.tsv *.txt *.xls *.json *.CSV *.TXT);;All files (*)"
 
 
-class PromptWidget(PromptForm):
+class PromptWidget(ImageDock):
     """Segment objects by clicks, boxes, outlines and scribbles.
 
     Parameters
@@ -45,8 +43,12 @@ class PromptWidget(PromptForm):
     Attributes
     ----------
     asks_on_close : bool
-        Whether closing the panel, or choosing another image there, with objects that are not
-        committed asks what to do with them; scripts turn it off.
+        Ask what to do with open objects before the panel is closed or another image is chosen
+        there; scripts may turn it off.
+    controller : PromptController
+        The controller, which needs no window.
+    form : PromptForm
+        The controls.
 
     Examples
     --------
@@ -58,34 +60,22 @@ class PromptWidget(PromptForm):
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        settings = read_settings()
-        cache.use_folder(settings.cache_folder)
-        jobs = QtJobQueue()
-        super().__init__(ModelPicker(jobs, settings))
-        self.jobs, self.settings = jobs, settings
-        # Two ways of opening a widget give two objects for one viewer.
-        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        super().__init__(viewer)
         self.asks_on_close = True
         self.controller = PromptController(self.viewer, self.jobs, journals_folder())
-        self._beginning = RunWhenReady(self.picker, self.controller, self.jobs, self.message)
-        self.controller.embeddings_bytes = int(self.settings.embeddings_gb * 2**30)
+        self.controller.host.embeddings_bytes = int(self.preferences.embeddings_gb * 2**30)
         self._shown: State | None = None
         self._saved_as: Path | None = None
-        self._closed = False
-        window = getattr(self.viewer, "window", None)
-        self._unfinished = TaskStatus(window)
-        self._closing = CloseEvents(
-            self, getattr(window, "_qt_window", None), self._on_panel_closed, self.end
-        )
-        self._handlers = Handlers(self)
-        self.picker.loaded.connect(self._on_model)
-        self.picker.released.connect(lambda: self._on_model(None))
-        self.jobs.busy_changed.connect(self.busy.setVisible)
-        self.controller.status.connect(self.say)
-        self.controller.refused.connect(self.message.complain)
-        self.controller.possible.connect(self.message.settle)
-        self.controller.where.connect(lambda text: self.plane_line.setText(text))
+        self._task_status = TaskStatus(getattr(self.viewer, "window", None))
+        image = [("Image", self.image_choice), ("Channels", self.channels), ("Model", self.picker)]
+        self.form = PromptForm(image, self.progress, self.message)
+        self.lay_out([self.form])
+        self.connect_model(self.controller)
+        self._connect_form()
+        self.controller.possible.connect(self.message.clear_error)
+        self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
+        self.controller.sync.prompts_added.connect(self._bind_keys)
         self.reset_choices()
         self._refresh()
 
@@ -97,136 +87,78 @@ class PromptWidget(PromptForm):
         return self.controller.session
 
     @property
-    def image_layer(self) -> Any:
-        """The image in work; setting it begins a session on it."""
-        return self.controller.image
+    def image_view(self) -> LayerView | None:
+        """The image of the session with its channels, None without an image."""
+        return self.controller.view
 
-    @image_layer.setter
-    def image_layer(self, layer: Any) -> None:
-        self.set_image(layer)
-
-    def set_image(
-        self,
-        layer: Any,
-        channels: Sequence[int] | None = None,
-        others: Sequence[Any] = (),
-        channel_axis: int = 0,
+    def _open_image(
+        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
     ) -> Session:
-        """Begin a session on an image, or on channels of it.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            The image.
-        channels : sequence of int, optional
-            One channel of the layer, or two or three seen as red, green and blue.
-        others : sequence of napari.layers.Image
-            One or two more layers, seen as green and blue.
-        channel_axis : int
-            The layer's axis of channels. If it is not the first, a view of the layer that has it
-            first is added and shown in its place.
-        """
-        if channels is not None:
-            layer = with_channels_first(self.viewer, layer, channel_axis)
-        left = self._count_open(False)
-        before = self.controller.picture
-        session = self.controller.open(layer, channels, others)
-        if left and before is not None and before is not self.controller.picture:
+        left, before = self._count_open(False), self.controller.view
+        session = self.controller.open_image(layer, channels, others)
+        if left and before is not None and before is not self.controller.view:
             self.say(
                 f"{left} object{'s' if left > 1 else ''} of {before.name} not committed: choose it "
-                "again and press Restore to go on with them."
+                "again and press Restore to go on with them.",
+                "warning",
             )
-        session.on_overlap = self.overlap_choice.currentData()
-        self.image_choice.choose(layer)
-        self.reset_choices()
-        if self.controller.model is None and not self.picker.loading:
-            self.load_model()
+        session.on_overlap = self.form.overlap_choice.currentData()
         return session
 
-    @property
-    def model(self) -> PromptableModel | None:
-        """The model in use."""
-        return self.controller.model
-
-    @model.setter
-    def model(self, model: PromptableModel | None) -> None:
-        if model is None:
-            self._on_model(None)
-        else:
-            self.picker.show_model(model)
-
-    def _on_model(self, model: PromptableModel | None) -> None:
-        self.controller.model = model
-        self._refresh()
-
-    def load_model(self, wait: bool = False) -> PromptableModel | None:
-        """Load the chosen model; if its weights are not there yet, say what fetching them means."""
-        self.picker.load()
-        if wait:
-            self.jobs.wait()
-        return self.model
-
-    def fetch_model(self, wait: bool = False) -> PromptableModel | None:
-        """Fetch the chosen model's weights and load it; "stop" stops that."""
-        self.picker.fetch()
-        if wait:
-            self.jobs.wait()
-        return self.model
-
     def embed(self, wait: bool = False) -> bool:
-        """Embed the plane in view, as soon as there is a model; returns whether it is embedded."""
+        """Embed the plane in view, as soon as there is a model; return True if it is embedded."""
         session, plane = self.session, self.controller.plane
         if session is None or plane is None:
             raise InputError("Choose an image, and a plane of it to look at.")
-        self._beginning.begin(lambda: self.controller.embed(plane), wait)
+        self.run_when_ready(lambda: self.controller.embed(plane), wait)
         return session.is_embedded(plane)
 
     def segment(self, wait: bool = False) -> MaskSet | None:
-        """Segment all open objects, as soon as there is a model; the active one's candidates."""
-        self._beginning.begin(self.controller.segment, wait)
+        """Segment all open objects; return the candidates of the active one if they are known."""
+        self.run_when_ready(self.controller.segment, wait)
         return None if self.session is None else self.session.candidates()
 
     def next_candidate(self) -> int | None:
-        """Show the next reading; returns which, 0 for the best."""
+        """Choose the next candidate; return its number, 0 for the best."""
         return self.controller.next_candidate(1)
 
     def previous_candidate(self) -> int | None:
-        """Show the previous reading."""
+        """Choose the previous candidate; return its number, 0 for the best."""
         return self.controller.next_candidate(-1)
 
     def commit(self, wait: bool = False) -> Any:
-        """Write what is segmented into the labels; returns their layer.
+        """Write all segmented objects into the labels; return their layer.
 
-        Of very many objects the first are written at once and the others soon; ``wait`` for them.
+        Very many objects are written in chunks; ``wait`` returns after the last one.
         """
         self.controller.commit()
         if wait:
             self.jobs.wait()
-        self.labels_choice.choose(self.controller.labels)
+        self.form.labels_choice.choose(self.controller.labels)
         return self.controller.labels
 
     def clear(self) -> None:
-        """Give up the open objects."""
+        """Delete the open objects."""
         self.controller.clear()
 
     def undo(self) -> bool:
-        """Undo the last step."""
+        """Undo the last step; return False if there was none."""
         return self.controller.undo()
 
     def redo(self) -> bool:
-        """Redo what was undone last."""
+        """Redo the step that was undone last; return False if there was none."""
         return self.controller.redo()
 
     def reopen(self, label: int) -> None:
-        """Take up an object of the labels again, with its prompts."""
+        """Open a committed object again, with its prompts."""
         self.controller.reopen(label)
 
     def flip_sign(self) -> str:
-        """The next point is on the object, or off it; returns which."""
+        """Change the sign of the next point, and return it."""
         return self.controller.flip_sign()
 
     def toggle_preview(self) -> bool:
-        """Hide or show the preview; returns whether it is seen."""
+        """Hide or show the preview; return True if it is visible."""
         return self.controller.toggle_preview()
 
     def take_labels(
@@ -236,19 +168,19 @@ class PromptWidget(PromptForm):
         every_plane: bool = False,
         wait: bool = False,
     ) -> int:
-        """Ask for every object of a labels layer, with its mask or its box.
+        """Segment every object of a labels layer, prompted with its mask or its box.
 
         Returns
         -------
         int
-            How many objects are open.
+            Number of open objects.
         """
-        import_prompts.take_labels(self.controller, layer, how, every_plane)
+        import_prompts.import_labels(self.controller, layer, how, every_plane)
         return self._count_open(wait)
 
     def take_layer(self, layer: Any, wait: bool = False) -> int:
-        """Ask for what a points or shapes layer means; returns how many objects are open."""
-        import_prompts.take_layer(self.controller, layer)
+        """Segment the objects that points or shapes of a layer mark; return the open objects."""
+        import_prompts.import_layer(self.controller, layer)
         return self._count_open(wait)
 
     def take_table(
@@ -257,29 +189,30 @@ class PromptWidget(PromptForm):
         wait: bool = False,
         choices: TableOptions | None = None,
     ) -> int:
-        """Ask for the boxes or points of a file; without a path a dialog asks for one.
+        """Segment the objects that boxes or points of a file mark; return the open objects.
 
         Parameters
         ----------
         path : str or Path, optional
-            The file.
+            The file; without it a file dialog is shown.
         wait : bool
-            Whether to wait until its objects are segmented.
+            Return when the objects are segmented.
         choices : TableOptions, optional
-            What is not left to the file; by default what the widget says.
+            Interpretation of the file; by default that of the controls.
         """
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Boxes or points", "", TABLE_FILES)
         if path:
-            self.others.show_table("")
-            found = import_prompts.take_table(self.controller, path, choices or self.others.choices)
+            panel = self.form.imports
+            panel.show_table("")
+            found = import_prompts.import_table(self.controller, path, choices or panel.choices)
             lines = [f"{Path(path).name}: {found.understood}.", *found.remarks()]
-            self.others.show_table("\n".join([*lines, "The choices above override this."]))
+            panel.show_table("\n".join([*lines, "The choices above override this."]))
             self.say(" ".join(lines))
         return self._count_open(wait)
 
     def save_session(self, path: str | Path | None = None) -> Path | None:
-        """Save how the labels came about; without a path a dialog asks for one."""
+        """Save the provenance of the labels; without a path a file dialog is shown."""
         kept = self.controller.provenance()
         if path is None:
             path, _ = QFileDialog.getSaveFileName(self, "Save", "session.json", SESSION_FILES)
@@ -290,81 +223,70 @@ class PromptWidget(PromptForm):
         return self._saved_as
 
     def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
-        """Compute a saved session's labels on this image, into a layer of their own."""
+        """Compute the labels of a saved session on this image, in a layer of their own."""
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
         if not path:
             return None
         kept = read_session(Path(path))
-        self._beginning.begin(lambda: self.controller.replay(kept), wait)
+        self.run_when_ready(lambda: self.controller.replay(kept), wait)
         return self.viewer.layers[-1] if wait else None
 
     def as_python(self) -> str:
-        """A script that computes the same labels."""
+        """Return a script that computes the same labels."""
         return export_code.as_python(self.controller.provenance(), self.controller.image)
 
     def as_command(self) -> str:
-        """A command that computes the same labels, once the session is saved."""
+        """Return a command that computes the same labels, once the session is saved."""
         return export_code.as_command(self._saved_as, self.controller.image)
 
-    def restore(self, story: SavedSession | None = None) -> None:
-        """Take up an earlier session on this image, the latest by default."""
-        stories = self.controller.stories()
-        if not stories:
+    def restore(self, saved: SavedSession | None = None) -> None:
+        """Restore an earlier session on this image, the latest by default."""
+        sessions = self.controller.saved_sessions
+        if not sessions:
             raise InputError("There is no earlier session on this image.")
-        self.controller.restore(story or stories[0])
-        self.labels_choice.choose(self.controller.labels)
+        self.controller.restore(saved or sessions[0])
+        self.form.labels_choice.choose(self.controller.labels)
 
     def stop(self) -> None:
-        """Stop what is being computed or fetched."""
+        """Cancel all work, downloads included."""
         self.controller.stop()
         self.picker.stopped()
         self.say("Stopped.")
 
     def reset_choices(self, event: Any = None) -> None:
-        """Read the viewer's layers again; napari calls this when they change."""
+        """Update the choices of layers; napari calls this method when its layers change."""
+        super().reset_choices(event)
         layers = list(self.viewer.layers)
-        self.image_choice.fill(layers)
-        self.image_choice.choose(self.controller.image)
-        self.labels_choice.fill(layers)
-        self.labels_choice.choose(self.controller.labels)
-        self.others.fill(layers)
-        self.channels.fill(layers, self.controller.picture)
+        self.form.labels_choice.fill(layers)
+        self.form.labels_choice.choose(self.controller.labels)
+        self.form.imports.fill(layers)
 
     # Closing --------------------------------------------------------------------------------
 
-    def end(self) -> None:
-        """End the session; labels stay in the viewer, and all else can be restored."""
-        if not self._closed:
-            self._closed = True
-            self._unfinished.set(0)
-            self.controller.end()
-            self.jobs.end()
-
-    def closeEvent(self, event: Any) -> None:
-        """End the session."""
-        self.end()
-        super().closeEvent(event)
+    def _release(self) -> None:
+        self._task_status.set(0)
+        self.controller.end()
 
     def _on_panel_closed(self) -> None:
         if left := self.settle_open():
             tell_what_is_left(left)
-        self.end()
+        super()._on_panel_closed()
+
+    def _before_change(self) -> None:
+        self.settle_open()
 
     def settle_open(self) -> int:
-        """Before a session ends, ask what becomes of its open objects.
+        """Ask, before a session ends, whether to commit its open objects.
 
-        Returns
-        -------
-        int
-            How many could not be committed although that was asked for.
+        The number of objects that could not be committed although the user wanted it is returned.
         """
         self.controller.finish()
         count = self._count_open(False)
-        if not count or self._closed or not self.asks_on_close or not ask_to_commit(count):
+        if not count or self._ended or not self.asks_on_close or not ask_to_commit(count):
             return 0
         self.guarded(self.commit)()
-        # All of them now: there is no later turn for the rest.
+        # All objects now: there is no later turn for the rest.
         self.controller.finish()
         return self._count_open(False)
 
@@ -373,27 +295,107 @@ class PromptWidget(PromptForm):
             self.jobs.wait()
         return 0 if self.session is None else len(self.session.state.open)
 
-    def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
-        """What cannot be done is said in the widget, never in a dialog."""
-        return self.message.guarded(act)
+    # Controls -------------------------------------------------------------------------------
 
-    # Showing --------------------------------------------------------------------------------
+    def _connect_form(self) -> None:
+        form, controller = self.form, self.controller
+        for text, act in {
+            "+ point": lambda: controller.select_tool("points", "add", POSITIVE),
+            "- point": lambda: controller.select_tool("points", "add", NEGATIVE),
+            "box": lambda: controller.select_tool("shapes", "add_rectangle", POSITIVE),
+            "outline": lambda: controller.select_tool("shapes", "add_polygon_lasso", POSITIVE),
+            "scribble": lambda: controller.select_tool("shapes", "add_path", POSITIVE),
+            "<": self.previous_candidate,
+            ">": self.next_candidate,
+            "Commit": self.commit,
+            "Clear": self.clear,
+            "Undo": self.undo,
+            "Redo": self.redo,
+            "stop": self.stop,
+        }.items():
+            form.buttons[text].clicked.connect(self.guarded(act))
+        form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
+        form.candidates.chosen.connect(self.guarded_with(self._choose))
+        form.objects.go_to_requested.connect(self.guarded_with(self._go_to))
+        form.objects.reopen_requested.connect(self.guarded_with(self._reopen))
+        form.objects.delete_requested.connect(self.guarded_with(self._delete))
+        form.imports.labels_requested.connect(self.guarded_with(self.take_labels))
+        form.imports.layer_requested.connect(self.guarded_with(self.take_layer))
+        form.imports.table_requested.connect(self.guarded(self.take_table))
+        form.provenance.save_requested.connect(self.guarded(self.save_session))
+        form.provenance.replay_requested.connect(self.guarded(self.replay))
+        form.provenance.python_requested.connect(self.guarded(lambda: self._copy(self.as_python())))
+        form.provenance.command_requested.connect(
+            self.guarded(lambda: self._copy(self.as_command()))
+        )
+        form.labels_choice.activated.connect(self.guarded(self._on_labels))
+        form.overlap_choice.activated.connect(self.guarded(self._on_overlap))
+        form.many.toggled.connect(
+            lambda many: setattr(controller.sync, "mode", "many" if many else "one")
+        )
+        form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
+        form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
+        form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))
 
-    def say(self, text: str) -> None:
-        self.message.say(text)
+    def _bind_keys(self, layer: Any) -> None:
+        bind_keys(layer, {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()})
+
+    def _on_labels(self) -> None:
+        if self.session is not None:
+            try:
+                self.controller.commit_into(self.form.labels_choice.layer)
+            finally:
+                self.reset_choices()
+
+    def _on_overlap(self) -> None:
+        if self.session is not None:
+            self.session.on_overlap = self.form.overlap_choice.currentData()
+
+    def _choose(self, number: int) -> None:
+        if self.session is not None:
+            self.session.choose(number)
+
+    def _go_to(self, numbers: list[int]) -> None:
+        if numbers:
+            self.controller.go_to(numbers[0])
+
+    def _reopen(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self.controller.go_to(number)
+            assert self.session is not None
+            self.session.reopen(number)
+
+    def _delete(self, numbers: list[int]) -> None:
+        if self.session is not None and numbers:
+            self.session.delete(numbers)
+
+    def _copy(self, text: str) -> None:
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(text)
+        self.say("Copied.")
+
+    def _on_busy(self, busy: bool) -> None:
+        if busy:
+            self.progress.show_busy()
+        super()._on_busy(busy)
+
+    def _on_model(self, model: PromptableModel | None) -> None:
+        super()._on_model(model)
+        self._refresh()
 
     def _refresh(self) -> None:
-        session = self.session
-        self.buttons["Undo"].setEnabled(session is not None and session.can_undo)
-        self.buttons["Redo"].setEnabled(session is not None and session.can_redo)
-        self.objects.model.show_session(session)
-        self._unfinished.set(0 if session is None else len(session.state.open))
-        found = None if session is None else session.candidates()
+        session, form = self.session, self.form
+        form.buttons["Undo"].setEnabled(session is not None and session.can_undo)
+        form.buttons["Redo"].setEnabled(session is not None and session.can_redo)
+        form.objects.model.show_session(session)
+        self._task_status.set(self._count_open(False))
+        candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
-        self.readings.show_candidates(found, chosen)
-        self.stories.show_stories(self.controller.stories())
+        form.candidates.show_candidates(candidates, chosen)
+        form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:
-            # Something was done that could be done.
+            # A step succeeded, so an error before is outdated.
             self._shown = state
-            self.message.settle()
+            self.message.clear_error()

@@ -1,4 +1,4 @@
-"""The channels of an image that are seen: as shown, some along an axis, or other layers."""
+"""Control that chooses the channels shown to the model."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 
 AS_SHOWN, ONE, THREE, LAYERS = range(4)
 NONE = -1
-"""No third channel."""
+"""Value of the third channel if there is none."""
 
 
 class ChannelPicker(QWidget):
-    """The choice, with what it needs unfolded below it.
+    """Choice of channels, with the controls that the choice needs below it.
 
     Parameters
     ----------
     choose : callable
-        Called with channels (or None), other layers, and the axis of the channels.
+        Called with channels (or None), other layers, and the channel axis.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class ChannelPicker(QWidget):
         super().__init__()
         self._choose = choose
         self._image: Any = None
-        self._picture: LayerView | None = None
+        self._view: LayerView | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.kind = QComboBox()
         self.kind.addItems(
             ["as shown", "one along an axis", "two or three along an axis", "more layers"]
         )
-        self.kind.setToolTip("What the model sees; channels are seen as red, green and blue")
+        self.kind.setToolTip("Channels shown to the model, as red, green and blue")
         self.kind.currentIndexChanged.connect(self._on_kind)
         column.addWidget(self.kind)
         self._row = QWidget()
@@ -46,16 +46,16 @@ class ChannelPicker(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self.axis = QComboBox()
         self.axis.setToolTip("Axis of the channels, and how many there are")
-        self.axis.currentIndexChanged.connect(self._limit)
+        self.axis.currentIndexChanged.connect(self._limit_numbers)
         row.addWidget(self.axis)
         self.numbers = [QSpinBox() for _ in range(3)]
         for number, spin in enumerate(self.numbers):
-            spin.setToolTip(f"Channel seen as {('red', 'green', 'blue')[number]}, from 0")
+            spin.setToolTip(f"Channel shown as {('red', 'green', 'blue')[number]}, from 0")
             row.addWidget(spin)
         self.numbers[2].setMinimum(NONE)
         self.numbers[2].setSpecialValueText("none")
         self.others = [
-            LayerCombo([Image], "none", f"Layer seen as {colour}") for colour in ("green", "blue")
+            LayerCombo([Image], "none", f"Layer shown as {colour}") for colour in ("green", "blue")
         ]
         for choice in self.others:
             row.addWidget(choice)
@@ -66,12 +66,19 @@ class ChannelPicker(QWidget):
         column.addWidget(self._row)
         self._unfold()
 
-    def fill(self, layers: Sequence[Any], picture: LayerView | None) -> None:
-        """Offer these layers, and the channels of the image in work; show which of them are seen.
+    def fill(self, layers: Sequence[Any], view: LayerView | None) -> None:
+        """Offer layers and the channels of an image, and show its present channels.
 
-        What a person is choosing stays until another image, or other channels of it, are in work.
+        A choice in progress is kept until another image, or other channels of it, are in work.
+
+        Parameters
+        ----------
+        layers : sequence of layer
+            Layers of the viewer.
+        view : LayerView or None
+            Image in work.
         """
-        image: Any = None if picture is None else picture.layer
+        image: Any = None if view is None else view.layer
         for choice in self.others:
             choice.fill([layer for layer in layers if layer is not image])
         if image is not self._image:
@@ -82,19 +89,19 @@ class ChannelPicker(QWidget):
                 self.axis.addItem(f"{image.axis_labels[axis]}: {size}", axis)
             if image is not None:
                 self.axis.setCurrentIndex(likely_axis(image))
-            self._limit()
+            self._limit_numbers()
             for number, spin in enumerate(self.numbers):
                 spin.setValue(number)
             if self.numbers[2].maximum() == 1:
                 self.numbers[2].setValue(NONE)
-        if picture is not self._picture:
-            self._picture = picture
-            self._follow(picture)
+        if view is not self._view:
+            self._view = view
+            self._show_view(view)
 
-    def _follow(self, picture: LayerView | None) -> None:
-        """Show what is seen, whoever chose it."""
-        channels = None if picture is None else picture.channels
-        others = () if picture is None else picture.others
+    def _show_view(self, view: LayerView | None) -> None:
+        """Show the channels of a view, which a script may have chosen."""
+        channels = None if view is None else view.channels
+        others = () if view is None else view.others
         kind = AS_SHOWN
         if channels is not None:
             kind = ONE if len(channels) == 1 else THREE
@@ -113,8 +120,8 @@ class ChannelPicker(QWidget):
         self.kind.blockSignals(False)
         self._unfold()
 
-    def _limit(self, *_: Any) -> None:
-        """There are only so many channels along the axis."""
+    def _limit_numbers(self, *_: Any) -> None:
+        """Limit the channel numbers to the length of the axis."""
         axis = self.axis.currentData()
         count = 0 if axis is None else full_data(self._image).shape[axis]
         for spin in self.numbers:

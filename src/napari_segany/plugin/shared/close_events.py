@@ -1,4 +1,4 @@
-"""What happens when a panel or the window around it is closed."""
+"""Detection of a closing panel or window, and the messages shown then."""
 
 import weakref
 from collections.abc import Callable
@@ -10,16 +10,17 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 
 class CloseEvents(QObject):
-    """Notices that a widget's panel or its window is closed.
+    """Event filter that detects when a widget's panel or its window is closed.
 
-    Napari only takes a widget out of its panel, and a window that closes tells no widget.
+    napari removes the widget from a closed panel without a close event, and a closing window sends
+    no event to its widgets.
 
     Parameters
     ----------
     widget : QWidget
-        In a dock of napari's.
+        Widget in a panel of napari.
     window : QMainWindow or None
-        The window of the viewer.
+        Window of the viewer.
     on_panel, on_window : callable
         Called when the panel, or the window, was closed.
     """
@@ -33,7 +34,7 @@ class CloseEvents(QObject):
     ) -> None:
         super().__init__(widget)
         self._widget: Any = widget
-        # Whoever outlives the window must not keep it alive.
+        # The filter may outlive the window and must not keep it alive.
         self._window = None if window is None else weakref.ref(window)
         self._on_panel, self._on_window = on_panel, on_window
         self._docked = False
@@ -42,14 +43,14 @@ class CloseEvents(QObject):
             window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Look at what happens to widget and window."""
+        """Detect that the widget lost its parent or the window was hidden."""
         kind = None if event is None else event.type()
         if watched is self._widget and kind == QEvent.Type.ParentChange:
             docked = watched is not None and watched.parent() is not None
             before, self._docked = self._docked, docked
             if before and not self._docked:
                 self._on_panel()
-        # A window that is only made an icon is hidden spontaneously.
+        # A minimised window is hidden spontaneously.
         hidden = kind == QEvent.Type.Hide and event is not None and not event.spontaneous()
         if hidden and self._window is not None and watched is self._window():
             self._on_window()
@@ -57,7 +58,7 @@ class CloseEvents(QObject):
 
 
 def ask_to_commit(count: int) -> bool:
-    """Ask whether objects that are not committed shall be, before a panel closes."""
+    """Ask in a dialog if objects that are not committed shall be committed."""
     box = QMessageBox()
     box.setWindowTitle("Objects that are not committed")
     box.setText(
@@ -71,7 +72,7 @@ def ask_to_commit(count: int) -> bool:
 
 
 def tell_what_is_left(count: int) -> None:
-    """Say in the viewer, as the panel is gone, that not everything could be committed."""
+    """Show in the viewer, because the panel is closed, how many objects were not committed."""
     show_info(
         f"{count} object{'s were' if count > 1 else ' was'} not committed: not segmented yet, with "
         "lower scores than asked for, or without a pixel of their own. They are kept, and offered "

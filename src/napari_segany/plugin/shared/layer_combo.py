@@ -1,22 +1,22 @@
-"""A combo box of layers that keeps its choice when layers come and go."""
+"""Combo box of layers that keeps its choice when layers are added or removed."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QComboBox
 
-from napari_segany.plugin.prompt.layers import NAMES
+from napari_segany.plugin.layers.metadata import OWN_NAMES
 
 
 class LayerCombo(QComboBox):
-    """Layers of some types, and one entry for none.
+    """Combo box of layers of some types, with an entry for no layer.
 
     Parameters
     ----------
     kinds : sequence of type
-        Types of layers, exactly.
+        Types of layers; subclasses are excluded.
     none : str
-        What the entry for none says.
+        Text of the entry for no layer.
     tip : str
         Tooltip.
     """
@@ -33,18 +33,18 @@ class LayerCombo(QComboBox):
         return self.currentData()
 
     def fill(self, layers: Sequence[Any]) -> None:
-        """Offer these layers, except our own."""
+        """Offer layers, except those that the plugin adds for its own use."""
         chosen = self.layer
         self.blockSignals(True)
         self.clear()
         self.addItem(self.none, None)
         for layer in layers:
-            if type(layer) in self.kinds and layer.name not in NAMES:
+            if type(layer) in self.kinds and layer.name not in OWN_NAMES:
                 self.addItem(layer.name, layer)
         self.choose(chosen)
         self.blockSignals(False)
 
     def choose(self, layer: Any) -> None:
-        """Choose a layer that is offered, else none."""
+        """Choose a layer; if it is not offered, choose none."""
         found = [i for i in range(self.count()) if self.itemData(i) is layer]
         self.setCurrentIndex(found[0] if found else 0)

@@ -1,28 +1,35 @@
-"""Choosing a model, fetching its weights with progress, and loading it beside the GUI thread."""
+"""Control that chooses a model, fetches its weights and loads it in the background."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
-from napari_segany.plugin.jobs.queue import ASK, JobQueue
+from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.shared import weights_status as weights
+from napari_segany.plugin.shared.controls import button, combo_box
+from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.settings import PluginSettings
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 
 
 class ModelPicker(QWidget):
-    """A choice of models, and one line of truth about the chosen one.
+    """Choice of models, with a line about the state of the chosen one.
 
     Parameters
     ----------
     jobs : JobQueue
-        Where weights are fetched and loaded.
+        Queue in which weights are fetched and loaded.
     settings : PluginSettings
-        Model, device and precision that the person prefers.
+        Preferred model, device and precision.
+
+    Attributes
+    ----------
+    loading : bool
+        True while a model is fetched or loaded.
     """
 
     loaded = Signal(object)
@@ -32,43 +39,40 @@ class ModelPicker(QWidget):
     """Emitted when another model was chosen than the one that is ready."""
 
     failed = Signal(object)
-    """Emitted with the error when a model could not be had."""
+    """Emitted with the error when a model could not be loaded."""
 
     _fetched = Signal(object, object)
 
     def __init__(self, jobs: JobQueue, settings: PluginSettings) -> None:
         super().__init__()
         self.jobs, self.settings = jobs, settings
-        # Whether a model is on its way, and the choice that the ready one came from.
         self.loading = False
+        # Choice from which the ready model was loaded.
         self._ready: str | None = None
-        self.choice = QComboBox()
-        self.choice.setToolTip("Who segments; see the widget Models for licences")
-        for name in ("auto", *catalog.CATALOG, *cache.imported_models()):
-            self.choice.addItem(name, name)
+        names = ("auto", *catalog.CATALOG, *cache.imported_models())
+        self.choice = combo_box(
+            {name: name for name in names}, "Model that segments; licences: see the dock Models"
+        )
         self.choice.setCurrentIndex(max(self.choice.findData(settings.model), 0))
         self.line = QLabel("not loaded")
         self.line.setWordWrap(True)
-        self.fetch_button = QPushButton("Fetch")
-        self.fetch_button.setToolTip("Download the model's weights")
-        self.fetching = QProgressBar()
+        self.fetch_button = button("Fetch", self.fetch, "Download the model's weights")
+        self.fetch_button.setVisible(False)
+        self.fetching = ProgressPanel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         for part in (self.choice, self.line, self.fetch_button, self.fetching):
             column.addWidget(part)
-        self.fetch_button.setVisible(False)
-        self.fetching.setVisible(False)
         self.choice.activated.connect(lambda _: self._on_choice())
-        self.fetch_button.clicked.connect(lambda _=False: self.fetch())
-        self._fetched.connect(self._on_fetched)
+        self._fetched.connect(self.fetching.show_bytes)
 
     @property
     def name(self) -> str:
-        """The chosen model's name."""
+        """Name of the chosen model."""
         return self.choice.currentData() or "auto"
 
     def load(self) -> None:
-        """Load the chosen model; if its weights are not there yet, say what fetching them means."""
+        """Load the chosen model; if its weights are missing, offer to fetch them."""
         wanted = weights.missing(self.name)
         self.fetch_button.setVisible(wanted is not None)
         if wanted is None:
@@ -81,13 +85,13 @@ class ModelPicker(QWidget):
             "import it: widget Models, Import."
         )
 
-    def want(self) -> None:
-        """Have the chosen model loaded soon; one that is on its way is waited for.
+    def ensure_loading(self) -> None:
+        """Load the chosen model unless a model is already being loaded.
 
         Raises
         ------
         InputError
-            If its weights are not there.
+            If its weights are missing.
         """
         if not self.loading:
             self.load()
@@ -95,7 +99,7 @@ class ModelPicker(QWidget):
             raise InputError("The weights are not here yet; fetch them first.")
 
     def forget(self) -> None:
-        """Have no model ready any more, because another one is chosen."""
+        """Release the ready model, because another one is chosen."""
         if self._ready is not None:
             self._ready = None
             self.line.setText("not loaded")
@@ -113,12 +117,12 @@ class ModelPicker(QWidget):
         self._load(None if wanted is None else wanted.id)
 
     def stopped(self) -> None:
-        """Show that fetching or loading was stopped."""
+        """Show that fetching or loading was cancelled."""
         if self.loading:
             self.loading = False
             self.line.setText("not loaded")
         if not self.fetching.isHidden():
-            self.fetching.setVisible(False)
+            self.fetching.finish()
             self.load()
 
     def _load(self, missing: str | None) -> None:
@@ -133,23 +137,20 @@ class ModelPicker(QWidget):
 
         def failed(error: Exception) -> None:
             self.loading = False
-            self.fetching.setVisible(False)
+            self.fetching.finish()
             self.fetch_button.setVisible(weights.missing(name) is not None)
             self.line.setText(str(error))
             self.failed.emit(error)
 
-        self.jobs.submit("model", ASK, work, self.show_model, failed)
+        self.jobs.submit("model", Priority.REQUEST, work, self.show_model, failed)
 
     def show_model(self, model: PromptableModel) -> None:
-        """Say that a model is ready."""
+        """Show that a model is ready."""
         self.loading = False
-        self.fetching.setVisible(False)
+        self.fetching.finish()
         if self.name not in ("auto", model.weights.id):
-            # It came from elsewhere, such as the console.
+            # The model was set by a script.
             self.choice.setCurrentIndex(max(self.choice.findData(model.weights.id), 0))
         self._ready = self.name
         self.line.setText(f"{model.weights.id}: ready, {model.device.type}, {model.precision}")
         self.loaded.emit(model)
-
-    def _on_fetched(self, done: int, total: int | None) -> None:
-        weights.show_progress(self.fetching, done, total)

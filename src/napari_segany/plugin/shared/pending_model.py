@@ -1,4 +1,4 @@
-"""Waiting for a model, however early something is asked for."""
+"""Holder of a model that may still be loading, and of the work that waits for it."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,23 @@ from napari_segany.models.protocol import PromptableModel
 
 
 class PendingModel:
-    """Has a model, or will have one; what is asked for before is begun as soon as it is there.
+    """Model that is loaded now or later; work requested before starts when it is set.
 
     Attributes
     ----------
     status : Signal
-        Emitted with a line.
+        Emitted with a message, and with its severity unless that is "info".
     """
 
-    status = Signal(str)
+    status = Signal(str, str)
 
     def __init__(self) -> None:
         self._model: PromptableModel | None = None
-        # What is to be done as soon as there is a model.
-        self._wishes: list[Callable[[], None]] = []
+        self._waiting: list[Callable[[], None]] = []
 
     @property
     def model(self) -> PromptableModel | None:
-        """The model that is asked; what waited for it is begun when it is set."""
+        """The model; setting it starts the work that waits for it."""
         return self._model
 
     @model.setter
@@ -34,27 +33,27 @@ class PendingModel:
         self._model = model
         self._follow_model()
         if model is not None:
-            wishes, self._wishes = self._wishes, []
-            for act in wishes:
+            waiting, self._waiting = self._waiting, []
+            for act in waiting:
                 try:
                     act()
                 except SeganyError as error:
-                    self.status.emit(str(error))
+                    self.status.emit(str(error), "error")
 
     def _follow_model(self) -> None:
-        """There is another model."""
+        """Adapt to another model; a subclass may override this method."""
 
     @property
     def waiting(self) -> bool:
-        """True if something is begun as soon as there is a model."""
-        return bool(self._wishes)
+        """True if work waits for the model."""
+        return bool(self._waiting)
 
     def give_up(self) -> None:
-        """Wait for no model any more."""
-        self._wishes = []
+        """Discard all work that waits for the model."""
+        self._waiting = []
 
     def with_model(self, act: Callable[[PromptableModel], None]) -> None:
-        """Do something now, or as soon as there is a model."""
+        """Call a function with the model, now or when there is one."""
 
         def now() -> None:
             assert self._model is not None
@@ -63,5 +62,5 @@ class PendingModel:
         if self._model is not None:
             now()
         else:
-            self._wishes.append(now)
+            self._waiting.append(now)
             self.status.emit("Waiting for the model ...")

@@ -1,19 +1,19 @@
-"""A panel that may be taller than the window."""
+"""Scroll area for the controls of a dock."""
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 MARGINS = (0, 0, 4, 0)
-"""Of the layout inside: the panel has its own, and the bar stands apart."""
+"""Margins of the layout inside: the dock has its own, and the scroll bar is set apart."""
 
 
 class ScrollPanel(QScrollArea):
-    """Scrolls up and down where there is too little room, and is as wide as what is inside needs.
+    """Vertical scroll area that is as wide as its content needs.
 
     Parameters
     ----------
     inside : QWidget
-        What is shown, with its layout.
+        Content with its layout.
     """
 
     def __init__(self, inside: QWidget) -> None:
@@ -24,16 +24,16 @@ class ScrollPanel(QScrollArea):
         self.setWidget(inside)
 
     def sizeHint(self) -> QSize:
-        """What is inside, and the bar beside it."""
+        """Return the size of the content and the scroll bar."""
         return self._with_bar(self._inside.sizeHint())
 
     def minimumSizeHint(self) -> QSize:
-        """As wide, and of any height."""
+        """Return the minimum width of the content and the scroll bar; any height is possible."""
         least = self._with_bar(self._inside.minimumSizeHint())
         return QSize(least.width(), super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Follow what is inside: it needs another width once it has a style, or is unfolded."""
+        """Update the geometry when the content changes its size, by a style or by unfolding."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))

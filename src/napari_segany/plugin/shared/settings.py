@@ -1,4 +1,4 @@
-"""What a person has chosen in napari's Preferences."""
+"""Settings of the plugin in napari's Preferences."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from platformdirs import user_state_path
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """Choices, with their defaults."""
+    """Settings with their defaults; see ``configurations`` in ``napari.yaml``."""
 
     model: str = "auto"
     device: str = "auto"
@@ -19,7 +19,7 @@ class PluginSettings:
 
 
 def read_settings() -> PluginSettings:
-    """From napari's Preferences; the defaults where napari has no settings of plugins."""
+    """Return the settings, or defaults if this version of napari has no plugin settings."""
     try:
         from napari.settings import get_plugin_settings
 
@@ -36,5 +36,5 @@ def read_settings() -> PluginSettings:
 
 
 def journals_folder() -> Path:
-    """Where sessions are written down."""
+    """Return the folder of the session journals."""
     return user_state_path("napari-segany", appauthor=False) / "sessions"

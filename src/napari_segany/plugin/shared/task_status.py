@@ -1,15 +1,15 @@
-"""What napari is told about work that is not finished, so that closing its window asks."""
+"""Report of unfinished work to napari, which then asks before its window closes."""
 
 from typing import Any
 
 
 class TaskStatus:
-    """Objects that are not committed, as a task of napari's: closing the window names it.
+    """Task status in napari that counts the objects that are not committed.
 
     Parameters
     ----------
     window : napari.window.Window or None
-        The viewer's window. Versions of napari without such tasks are told nothing.
+        The viewer's window; in versions of napari without task status nothing is reported.
     """
 
     def __init__(self, window: Any) -> None:
@@ -18,7 +18,7 @@ class TaskStatus:
         self._count = 0
 
     def set(self, count: int) -> None:
-        """Say how many objects are not committed."""
+        """Report the number of objects that are not committed."""
         register = getattr(self.window, "_register_task_status", None)
         if register is None or count == self._count:
             return

@@ -1,0 +1,13 @@
+"""Keys of layer metadata, and names of the layers that the plugin adds for its own use."""
+
+METADATA = "napari_segany"
+"""Key of a labels layer's provenance: recipe or session record."""
+
+EARLIER = "napari_segany_earlier"
+"""Key of the records of sessions that wrote into the layer before."""
+
+POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
+"""Names of the prompt layers and of the preview."""
+
+OWN_NAMES = (POINTS, BOXES, PREVIEW)
+"""Names of layers that are not offered as input."""

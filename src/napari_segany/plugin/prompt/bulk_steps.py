@@ -1,0 +1,153 @@
+"""Steps on thousands of objects, done in chunks so that the window stays responsive."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from napari_segany.core.image_source import Plane
+from napari_segany.core.prompts import Prompt
+from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
+from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.session import Session
+from napari_segany.session.state import State
+
+T = TypeVar("T")
+
+NewObject = tuple[Prompt, Plane, int | None]
+"""An object to begin: its prompt, its plane, and its label if that is known."""
+
+
+class BulkSteps:
+    """Steps of a session that are done in chunks; one undo reverts all chunks of a step.
+
+    The first chunk is done at once. A further step starts after the one before is finished.
+
+    Parameters
+    ----------
+    jobs : JobQueue
+        Queue that gives the turns of the event loop.
+    is_current : callable
+        Returns True for the present session; chunks for another one are dropped.
+    done : callable
+        Called after the last chunk of a step.
+    failed : callable
+        Called with the error of a later chunk.
+    """
+
+    def __init__(
+        self,
+        jobs: JobQueue,
+        is_current: Callable[[Session], bool],
+        done: Callable[[], object],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._tasks = ChunkedTasks(jobs)
+        self._is_current, self._done, self._failed = is_current, done, failed
+
+    @property
+    def running(self) -> bool:
+        """True while a chunk is being done."""
+        return self._tasks.running
+
+    def finish(self) -> None:
+        """Do all remaining chunks now."""
+        self._tasks.finish()
+
+    def cancel(self) -> None:
+        """Cancel the remaining chunks."""
+        self._tasks.cancel()
+
+    def add(self, session: Session, objects: Sequence[NewObject]) -> None:
+        """Begin objects; see :meth:`Session.add_many`."""
+
+        def act(chunk: Sequence[NewObject], join: bool) -> None:
+            prompts, planes, labels = zip(*chunk, strict=True)
+            session.add_many(prompts, planes, labels, join=join)
+
+        self._for_each("add", session, objects, act, self._done)
+
+    def commit(
+        self, session: Session, numbers: Sequence[int], done: Callable[[int], object]
+    ) -> list[int]:
+        """Commit objects.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        numbers : sequence of int
+            Objects that have candidates.
+        done : callable
+            Called in the end with the number of objects that stay open, because all of their
+            pixels belong to others.
+
+        Returns
+        -------
+        list of int
+            Labels of the objects of the first chunk.
+        """
+        labels: list[int] = []
+        empty: list[int] = []
+
+        def act(chunk: Sequence[int], join: bool) -> None:
+            # Some objects may have been deleted, or have another prompt by now.
+            ready = [n for n in chunk if session.preview(n) is not None]
+            labels.extend(session.commit(ready, join))
+            objects = session.state.objects
+            empty.extend(n for n in ready if n in objects and objects[n].commit is None)
+
+        def finished() -> None:
+            self._done()
+            if self._is_current(session):
+                done(len(empty))
+
+        self._for_each("commit", session, numbers, act, finished)
+        return labels
+
+    def travel(self, session: Session, move: Callable[[int], bool]) -> bool:
+        """Undo or redo one step.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        move : callable
+            :meth:`Session.undo` or :meth:`Session.redo`.
+
+        Returns
+        -------
+        bool
+            False if there was no step.
+        """
+        moved: list[bool] = []
+
+        def step() -> bool:
+            if self._is_current(session) and (session.is_between_steps or not moved):
+                moved.append(move(CHUNK))
+            return self._is_current(session) and session.is_between_steps
+
+        self._tasks.repeat("undo", step, self._done, self._failed)
+        return moved[0]
+
+    def _for_each(
+        self,
+        key: str,
+        session: Session,
+        items: Sequence[T],
+        act: Callable[[Sequence[T], bool], object],
+        done: Callable[[], object],
+    ) -> None:
+        """Act on chunks of items; ``act`` gets True to join the step before.
+
+        The chunks are not joined if another step came in between.
+        """
+        latest: State | None = None
+
+        def act_on(chunk: Sequence[T], continues: bool) -> None:
+            nonlocal latest
+            if self._is_current(session):
+                before = session.state
+                act(chunk, continues and before is latest)
+                if session.state is not before:
+                    latest = session.state
+
+        self._tasks.for_each(key, items, act_on, done, self._failed)

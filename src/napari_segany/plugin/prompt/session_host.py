@@ -1,0 +1,231 @@
+"""Host of the session on an image: its layers, its journal, and its work in the background."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+
+from napari_segany.errors import InputError
+from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.jobs.failures import describe_error
+from napari_segany.plugin.jobs.queue import JobQueue
+from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.prompt.bulk_steps import BulkSteps
+from napari_segany.plugin.prompt.journal_store import JournalStore
+from napari_segany.plugin.prompt.layer_sync import LayerSync
+from napari_segany.plugin.prompt.scheduler import Scheduler
+from napari_segany.session import Session
+from napari_segany.session.active import remember
+from napari_segany.session.journal import OpenJournal
+from napari_segany.session.labels_target import NoTarget
+from napari_segany.session.state import State
+
+
+class SessionHost:
+    """Opens, runs and closes sessions on image layers, one at a time.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    jobs : JobQueue
+        Queue of embedding and inference.
+    journals : Path or None
+        Folder for journals of sessions; without it nothing is recorded.
+    open_journal : callable
+        Opens a journal in a folder; see :meth:`Session.begin_journal`.
+    report : callable
+        Called with a message and its severity.
+
+    Attributes
+    ----------
+    possible : Signal
+        Emitted when refused actions are possible again, because a plane is in view.
+    where : Signal
+        Emitted with a line about the plane in view; empty without an image.
+    changed : Signal
+        Emitted when objects, candidates or the image have changed.
+    stopped : Signal
+        Emitted when all work was cancelled.
+    sync : LayerSync
+        Synchronization of the session and the layers.
+    steps : BulkSteps
+        Steps of the session that are done in chunks.
+    journals : JournalStore
+        Journals of the present session and of earlier ones.
+    scheduler : Scheduler
+        Scheduler of embedding and inference.
+    model : PromptableModel or None
+        The model; see :meth:`set_model`.
+    live : bool
+        Compute candidates after every change of prompts.
+    embeddings_bytes : int
+        Memory limit for the embeddings of the next image.
+    """
+
+    possible = Signal()
+    where = Signal(str)
+    changed = Signal()
+    stopped = Signal()
+
+    def __init__(
+        self,
+        viewer: Any,
+        jobs: JobQueue,
+        journals: Path | None,
+        open_journal: OpenJournal,
+        report: Callable[[str, str], object],
+    ) -> None:
+        self.jobs, self.live = jobs, True
+        self.model: PromptableModel | None = None
+        self.embeddings_bytes = DEFAULT_BYTES
+        self._report = report
+        self.sync = LayerSync(viewer, jobs, self.refuse)
+        self.sync.plane_changed.connect(self._on_plane)
+        self.sync.image_removed.connect(self._on_image_removed)
+        self.scheduler = Scheduler(
+            jobs, self.where.emit, self.refuse, lambda: (self.sync.session, self.sync.plane)
+        )
+        self.journals = JournalStore(jobs, journals, self.changed.emit, self.refuse, open_journal)
+        self.steps = BulkSteps(
+            jobs, lambda session: session is self.sync.session, self._update, self.refuse
+        )
+
+    def set_model(self, model: PromptableModel | None) -> None:
+        """Use another model, or none."""
+        self.model = model
+        if self.sync.session is not None:
+            self.sync.session.model = model
+        self._schedule()
+
+    def refuse(self, error: Exception) -> None:
+        """Report an error."""
+        self._report(describe_error(error), "error")
+
+    # Life cycle -----------------------------------------------------------------------------
+
+    def open_image(
+        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+    ) -> Session:
+        """Begin a session on an image layer; end the session before, whose labels stay."""
+        view, session = LayerView(image, channels, others), self.sync.session
+        if session is not None and view.same_as(self.sync.view):
+            return session
+        source = view.source()
+        self.close_session()
+        embeddings = EmbeddingCache(self.embeddings_bytes)
+        session = Session(source, self.model, NoTarget(), cache=embeddings)
+        for layer in view.layers:
+            layer.events.data.connect(self._on_pixels)
+        self._connect(session)
+        self.sync.bind(session, view)
+        self.journals.begin(session, view.likeness)
+        self.changed.emit()
+        return session
+
+    def restart_session(self) -> Session:
+        """End the session and begin another one on the same image, with the same layers."""
+        before, view = self.sync.open_session(), self.sync.view
+        assert view is not None
+        self.stop()
+        before.close()
+        session = Session(before.source, before.model, NoTarget(), cache=before.embeddings)
+        session.plane, session.on_overlap = before.plane, before.on_overlap
+        self._connect(session)
+        self.sync.replace_session(session)
+        self.journals.begin(session, view.likeness)
+        self.sync.show_preview()
+        self._update()
+        return session
+
+    def _connect(self, session: Session) -> None:
+        session.changed.connect(self._on_session)
+        session.answered.connect(self._on_candidates)
+        session.trouble.connect(self._on_trouble)
+        remember(session)
+
+    def close_session(self) -> None:
+        """End the session; prompt layers and preview leave the viewer, labels stay.
+
+        A step that is done in chunks is finished before, so that no object is lost.
+        """
+        self.steps.finish()
+        self.stop()
+        if self.sync.session is not None:
+            self.sync.session.close()
+        for layer in () if self.sync.view is None else self.sync.view.layers:
+            layer.events.data.disconnect(self._on_pixels)
+        self.sync.unbind()
+        self.journals.end()
+        self.where.emit("")
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Cancel all jobs, and the remaining chunks of a step."""
+        self.jobs.cancel()
+        self.stopped.emit()
+        self.scheduler.forget()
+        self.steps.cancel()
+
+    # Events ---------------------------------------------------------------------------------
+
+    def _on_plane(self, appeared: bool) -> None:
+        plane = self.sync.plane
+        if plane is None:
+            self.where.emit(self.sync.plane_error)
+            return
+        if appeared:
+            self.possible.emit()
+        self.where.emit(self.scheduler.describe(self.sync.open_session(), plane))
+        self._schedule()
+
+    def _on_image_removed(self, layer: Any) -> None:
+        self.close_session()
+        self.refuse(InputError(f"{layer.name} is gone, so its session ended; choose an image."))
+
+    def _on_pixels(self, event: Any = None) -> None:
+        session, view = self.sync.session, self.sync.view
+        if session is None or view is None:
+            return
+        source = LayerView(view.layer, view.channels, view.others).source()
+        if source.shape != session.source.shape:
+            self.close_session()
+            self.open_image(view.layer, view.channels, view.others)
+            return
+        session.forget_image(source)
+        self.journals.identify()
+        self._schedule()
+
+    def _on_session(self, before: State, after: State) -> None:
+        if after is not before:
+            self.journals.on_step()
+        self.sync.show_preview()
+        if self.steps.running:
+            # The rest is updated after the last chunk.
+            self.sync.labels.record_provenance(self.sync.open_session())
+        else:
+            self._update()
+
+    def _on_candidates(self, numbers: tuple[int, ...]) -> None:
+        self.sync.show_preview()
+        self.changed.emit()
+
+    def _on_trouble(self, text: str) -> None:
+        self._report(text, "warning")
+
+    def _update(self) -> None:
+        """Make layers, jobs and observers follow the session's state."""
+        if self.sync.session is not None:
+            self.sync.update_layers()
+            self._schedule()
+            self.changed.emit()
+
+    def _schedule(self) -> None:
+        """Schedule the embedding of the plane in view, and inference for open objects."""
+        session, plane = self.sync.session, self.sync.plane
+        if session is not None and self.model is not None:
+            self.scheduler.schedule(session, plane, self.live)
+        elif session is not None and plane is not None:
+            self.where.emit(self.scheduler.describe(session, plane))

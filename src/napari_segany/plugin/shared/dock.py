@@ -1,0 +1,200 @@
+"""Base classes of the docks: message line, guarded controls, progress, model and closing."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.jobs.qt_queue import QtJobQueue
+from napari_segany.plugin.shared import controls
+from napari_segany.plugin.shared.close_events import CloseEvents
+from napari_segany.plugin.shared.controls import Part
+from napari_segany.plugin.shared.message_line import MessageLine, Severity
+from napari_segany.plugin.shared.model_picker import ModelPicker
+from napari_segany.plugin.shared.pending_model import PendingModel
+from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.run_when_ready import RunWhenReady
+from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
+from napari_segany.plugin.shared.settings import read_settings
+from napari_segany.weights import cache
+
+
+class Dock(QWidget):
+    """Base of all docks.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer, optional
+        The viewer; its proxy, which napari passes for one way of opening a dock, is unwrapped.
+
+    Attributes
+    ----------
+    viewer : napari.viewer.Viewer or None
+        The viewer.
+    preferences : PluginSettings
+        Choices in napari's Preferences when the dock was opened.
+    jobs : QtJobQueue
+        Background jobs of this dock; they are cancelled when it ends.
+    message : MessageLine
+        Line for messages; use :meth:`say`.
+    progress : ProgressPanel
+        Progress bar, hidden when the jobs become idle.
+    """
+
+    def __init__(self, viewer: Any = None) -> None:
+        super().__init__()
+        self.viewer: Any = getattr(viewer, "__wrapped__", viewer)
+        self.preferences = read_settings()
+        cache.use_folder(self.preferences.cache_folder)
+        self.jobs = QtJobQueue(self)
+        self.message = MessageLine()
+        self.progress = ProgressPanel()
+        self._ended = False
+        self.jobs.busy_changed.connect(self._on_busy)
+        self.jobs.callback_failed.connect(self.message.say_error)
+        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
+        self._close_events = CloseEvents(self, window, self._on_panel_closed, self.end)
+
+    # Messages and controls ------------------------------------------------------------------
+
+    def say(self, text: str, severity: Severity = "info") -> None:
+        """Show a message in the dock; an empty one hides the line."""
+        self.message.say(text, severity)
+
+    def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
+        """Return a slot that ignores the signal's arguments and shows errors as messages."""
+        return self.message.guarded(act)
+
+    def guarded_with(self, act: Callable[..., Any]) -> Callable[..., None]:
+        """Return a slot that passes on the signal's arguments and shows errors as messages."""
+        return self.message.guarded_with(act)
+
+    def button(self, text: str, act: Callable[[], Any], tip: str) -> QPushButton:
+        """Return a button whose errors are shown as messages."""
+        return controls.button(text, self.guarded(act), tip)
+
+    def lay_out(
+        self, scrolling: Iterable[Part] = (), fixed: Iterable[Part] = (), tall: Part | None = None
+    ) -> None:
+        """Arrange the dock.
+
+        Parameters
+        ----------
+        scrolling : iterable of QWidget or QLayout
+            Parts that scroll where the window is too low.
+        fixed : iterable of QWidget or QLayout
+            Parts below them, which are always visible.
+        tall : QWidget or QLayout, optional
+            Part that gets the spare height; without it spare height stays empty.
+        """
+        around = QVBoxLayout(self)
+        parts, below = list(scrolling), list(fixed)
+        if parts:
+            inside = QWidget()
+            column = controls.column(*parts, tall=tall)
+            column.setContentsMargins(*MARGINS)
+            if tall is None:
+                column.addStretch()
+            inside.setLayout(column)
+            around.addWidget(ScrollPanel(inside), 1)
+        around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
+
+    # Life cycle -----------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Cancel all work and release the viewer; later calls do nothing."""
+        if not self._ended:
+            self._ended = True
+            self._release()
+            self.jobs.shut_down()
+
+    def _release(self) -> None:
+        """Release the viewer and other resources; called once, before the jobs are shut down."""
+
+    def closeEvent(self, event: Any) -> None:
+        """End the dock."""
+        self.end()
+        super().closeEvent(event)
+
+    def _on_panel_closed(self) -> None:
+        """End the dock, because its panel was closed in the window."""
+        self.end()
+
+    def _on_busy(self, busy: bool) -> None:
+        """Follow the jobs, which became busy or idle."""
+        if not busy:
+            self.progress.finish()
+
+
+class ModelDock(Dock):
+    """Base of docks whose work needs a model.
+
+    A subclass calls :meth:`connect_model` once, with the object that holds the model.
+
+    Attributes
+    ----------
+    picker : ModelPicker
+        Control that chooses, fetches and loads the model.
+    """
+
+    _pending: PendingModel
+    _starter: RunWhenReady
+
+    def __init__(self, viewer: Any = None) -> None:
+        super().__init__(viewer)
+        self.picker = ModelPicker(self.jobs, self.preferences)
+
+    def connect_model(self, pending: PendingModel) -> None:
+        """Give the model to an object when it is loaded, and show the messages of that object.
+
+        Parameters
+        ----------
+        pending : PendingModel
+            Holder of the model and of what waits for it.
+        """
+        self._pending = pending
+        self._starter = RunWhenReady(self.picker, pending, self.jobs, self.message)
+        self.picker.loaded.connect(self._on_model)
+        self.picker.released.connect(lambda: self._on_model(None))
+        pending.status.connect(self.say)
+
+    @property
+    def model(self) -> PromptableModel | None:
+        """The model in use; None until one is loaded."""
+        return self._pending.model
+
+    @model.setter
+    def model(self, model: PromptableModel | None) -> None:
+        if model is None:
+            self._on_model(None)
+        else:
+            self.picker.show_model(model)
+
+    def _on_model(self, model: PromptableModel | None) -> None:
+        """Use another model, or none."""
+        self._pending.model = model
+
+    def load_model(self, wait: bool = False) -> PromptableModel | None:
+        """Load the chosen model; if its weights are missing, offer to fetch them.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when the model is loaded.
+        """
+        self.picker.load()
+        if wait:
+            self.jobs.wait()
+        return self.model
+
+    def fetch_model(self, wait: bool = False) -> PromptableModel | None:
+        """Fetch the weights of the chosen model and load it; see :meth:`load_model`."""
+        self.picker.fetch()
+        if wait:
+            self.jobs.wait()
+        return self.model
+
+    def run_when_ready(self, act: Callable[[], object], wait: bool = False) -> None:
+        """Start work that needs the model, and load the model; see :class:`RunWhenReady`."""
+        self._starter.begin(act, wait)

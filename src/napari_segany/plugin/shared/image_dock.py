@@ -1,0 +1,103 @@
+"""Base class of docks that work on one image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari.layers import Image
+
+from napari_segany.plugin.layers.channel_axis import with_channels_first
+from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.shared.channel_picker import ChannelPicker
+from napari_segany.plugin.shared.dock import ModelDock
+from napari_segany.plugin.shared.layer_combo import LayerCombo
+
+
+class ImageDock(ModelDock):
+    """Base of docks that work on one image, or on some channels of it.
+
+    A subclass implements :meth:`_open_image` and :attr:`image_view`.
+
+    Attributes
+    ----------
+    image_choice : LayerCombo
+        Control that chooses the image layer.
+    channels : ChannelPicker
+        Control that chooses its channels.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__(viewer)
+        self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
+        self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
+        self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
+
+    @property
+    def image_view(self) -> LayerView | None:
+        """The image in work with its channels, None if there is none."""
+        raise NotImplementedError
+
+    def _open_image(self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]) -> Any:
+        """Start to work on an image; the result is that of :meth:`set_image`."""
+        raise NotImplementedError
+
+    def _before_change(self) -> None:
+        """Prepare for another image or other channels, chosen in the dock."""
+
+    @property
+    def image_layer(self) -> Any:
+        """The image layer in work; setting it has the effect of :meth:`set_image`."""
+        view = self.image_view
+        return None if view is None else view.layer
+
+    @image_layer.setter
+    def image_layer(self, layer: Any) -> None:
+        self.set_image(layer)
+
+    def set_image(
+        self,
+        layer: Any,
+        channels: Sequence[int] | None = None,
+        others: Sequence[Any] = (),
+        channel_axis: int = 0,
+    ) -> Any:
+        """Choose an image, or channels of it.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            The image.
+        channels : sequence of int, optional
+            One channel of the layer, or two or three shown to the model as red, green and blue.
+        others : sequence of napari.layers.Image
+            One or two more layers, shown to the model as green and blue.
+        channel_axis : int
+            The layer's channel axis. If it is not the first, a view of the layer that has it
+            first is added and shown instead.
+        """
+        if channels is not None:
+            layer = with_channels_first(self.viewer, layer, channel_axis)
+        opened = self._open_image(layer, channels, others)
+        self.reset_choices()
+        if self.model is None and not self.picker.loading:
+            self.load_model()
+        return opened
+
+    def reset_choices(self, event: Any = None) -> None:
+        """Update the choices of layers; napari calls this method when its layers change."""
+        layers = list(self.viewer.layers)
+        self.image_choice.fill(layers)
+        self.image_choice.choose(self.image_layer)
+        self.channels.fill(layers, self.image_view)
+
+    def _on_image_chosen(self) -> None:
+        layer = self.image_choice.layer
+        if layer is not None and layer is not self.image_layer:
+            self._before_change()
+            self.set_image(layer)
+
+    def _on_channels_chosen(
+        self, channels: tuple[int, ...] | None, others: tuple[Any, ...], axis: int
+    ) -> None:
+        if self.image_layer is not None:
+            self._before_change()
+            self.set_image(self.image_layer, channels, others, axis)
