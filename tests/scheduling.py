@@ -21,7 +21,8 @@ SHARED_GROUPS = {
 """Groups of more than one file, by the beginning of their paths."""
 
 FIRST = (
-    *(WINDOWS, PROCESSES, "tests/test_segmentation.py", "tests/fuzz/", "tests/plugin/"),
+    *(WINDOWS, PROCESSES, "tests/test_segmentation.py", "tests/test_examples.py"),
+    *("tests/fuzz/", "tests/plugin/", "networks", "tests/test_doc"),
     *("tests/batch/", "tests/evaluation/", "tests/session/", "tests/models/", "tests/cli/"),
 )
 """Beginnings of the longest groups, which go first so that no process waits at the end."""
