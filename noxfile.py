@@ -22,7 +22,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 PIP_ARGS = shlex.split(os.environ.get("PIP_ARGS", ""))
 PARALLEL = (
     *("--numprocesses", "logical", "--maxprocesses", "4"),
-    *("--dist", "loadgroup", "--no-loadscope-reorder"),
+    *("--dist", "loadscope", "--no-loadscope-reorder"),
 )
 
 nox.options.sessions = ["tests", "lowest", "napari"]
