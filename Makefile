@@ -15,7 +15,7 @@ PIP_ARGS ?=
 
 # Test processes: one a core, at most four, since each loads torch; none with PARALLEL= . More
 # options for pytest go into TEST_ARGS, for example TEST_ARGS="tests/io -x".
-PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 TEST_ARGS ?=
 
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)

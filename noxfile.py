@@ -20,19 +20,22 @@ from lowest_versions import lowest_versions
 
 PYTHONS = ("3.11", "3.12", "3.13")
 PIP_ARGS = shlex.split(os.environ.get("PIP_ARGS", ""))
-PARALLEL = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadgroup")
+PARALLEL = (
+    *("--numprocesses", "logical", "--maxprocesses", "4"),
+    *("--dist", "loadscope", "--no-loadscope-reorder"),
+)
 
 nox.options.sessions = ["tests", "lowest", "napari"]
 nox.options.error_on_missing_interpreters = False
 
 
-def run(session: nox.Session, *install: str) -> None:
-    """Install the package with its test group and more, and run the tests."""
+def run(session: nox.Session, *install: str, options: tuple[str, ...] = ()) -> None:
+    """Install the package with its test group and more, and run the tests with these options."""
     session.install("--upgrade", "pip>=25.1")
     session.install(*PIP_ARGS, "--editable", ".", "--group", "test", *install)
     session.run("python", "-m", "pip", "freeze", silent=False)
-    arguments = session.posargs or ()
-    session.run("scripts/run_tests.sh", "python", *PARALLEL, *arguments, external=True)
+    arguments = (*PARALLEL, *options, *session.posargs)
+    session.run("scripts/run_tests.sh", "python", *arguments, external=True)
 
 
 @nox.session(python=PYTHONS)
@@ -46,7 +49,9 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest direct dependencies that pyproject.toml allows."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lowest_versions()) + "\n", encoding="utf-8")
-    run(session, "--constraint", str(constraints))
+    # Old releases of direct dependencies use what new ones of indirect ones have deprecated.
+    options = ("-W", "ignore::DeprecationWarning")
+    run(session, "--constraint", str(constraints), options=options)
 
 
 @nox.session(python=PYTHONS[0])

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Test processes run beside each other: one thread each, which does not spin while it waits. OpenMP
 # reads this when torch is loaded. Tests that need more threads set their number themselves.
@@ -15,7 +16,7 @@ import pytest
 import torch
 from hypothesis import settings
 from tests.effort import VARIABLE
-from tests.scheduling import group_tests
+from tests.scheduling import make_scheduler, sort_tests
 from tests.stub import StubModel
 from tests.tiny import build_tiny_model
 from torch import Tensor
@@ -51,10 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if os.environ.get(VARIABLE) else "quick")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.pluginmanager.hasplugin("xdist"):
-        group_tests(items)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    sort_tests(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return make_scheduler(config, log)
 
 
 def pytest_collection_finish() -> None:

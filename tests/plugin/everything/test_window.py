@@ -33,7 +33,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
     widget.find_button.click()
-    until(qtbot, lambda: widget.controller.shown is not None, 60_000)
+    until(qtbot, lambda: widget.controller.shown is not None, 200_000)
     until(qtbot, lambda: not widget.jobs.busy)
     assert reported[-1] == (64, 64)
     assert widget.progress.isHidden()
@@ -41,7 +41,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     assert widget.sliders.isEnabled()
 
     {b.text(): b for b in widget.findChildren(QPushButton)}["Edges"].click()
-    until(qtbot, lambda: not widget.jobs.busy, 60_000)
+    until(qtbot, lambda: not widget.jobs.busy, 200_000)
     assert viewer.layers["coins edges"].data.max() == 1
 
     widget.sliders.iou.setValue(float(np.median(widget.controller.shown.predicted_iou)))
