@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from data import add_data_option, data_folder, pairs
 from memory import tiled
-from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.everything.filters import Filters
 
 IMAGE = "07fb37aafa66"
 SHAPE = (1040, 1392)

@@ -20,7 +20,7 @@ def child(arguments: list[str]) -> int:
 
 def serve() -> None:
     # Everything that is slow to import, without starting a thread.
-    import napari_segany.batch.run
+    import napari_segany.batch.plane_loop
     import napari_segany.cli.segment
     import napari_segany.models.sam.model  # noqa: F401
 

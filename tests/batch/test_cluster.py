@@ -20,10 +20,10 @@ from napari_segany.batch.executor import Executor, LocalExecutor
 from napari_segany.batch.inputs import find_inputs, name_inputs, name_results
 from napari_segany.batch.options import ModelRequest
 from napari_segany.batch.plan import Batch, ReadOptions, inspect
+from napari_segany.batch.plane_loop import run
 from napari_segany.batch.products.edges import EdgesProduct, edge_files, edge_params
 from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.products.proposals import ProposalsProduct, proposal_files
-from napari_segany.batch.run import run
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.io.result_files import Outputs

@@ -9,10 +9,10 @@ from napari_segany.batch.cluster import connect
 from napari_segany.batch.executor import Executor, LocalExecutor
 from napari_segany.batch.options import BatchOptions, ModelRequest, load_requested_model
 from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_notes
+from napari_segany.batch.plane_loop import OnError, note_failure, run
 from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
-from napari_segany.batch.run import OnError, note_failure, run
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
@@ -58,7 +58,7 @@ class BatchRun:
     def outcomes(
         self, progress: OnBatchEvent | None = None, should_stop: ShouldStop | None = None
     ) -> Generator[Outcome]:
-        """Run the batch; see :func:`napari_segany.batch.run.run`.
+        """Run the batch; see :func:`napari_segany.batch.plane_loop.run`.
 
         Parameters
         ----------

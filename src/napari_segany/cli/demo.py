@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
 
     from napari_segany.batch.executor import LocalExecutor
     from napari_segany.batch.plan import FAILED, Batch
+    from napari_segany.batch.plane_loop import run as run_batch
     from napari_segany.batch.products.labels import LABELS_PRODUCT
     from napari_segany.batch.protocol import Item
     from napari_segany.batch.report import REPORT
-    from napari_segany.batch.run import run as run_batch
     from napari_segany.cli.batch import load, model_request
     from napari_segany.cli.report import counted, seconds
     from napari_segany.generators.parameters import AutomaticParams

@@ -7,7 +7,8 @@ from psygnal import Signal
 
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.session.journal import Journal, SavedSession
-from napari_segany.session.labels_target import LabelCompositor, LabelsTarget
+from napari_segany.session.label_compositor import LabelCompositor
+from napari_segany.session.labels_target import LabelsTarget
 from napari_segany.session.state import SegmentedObject, State, Step
 
 UNDO_STEPS = 1000

@@ -21,7 +21,8 @@ from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import machine
 from napari_segany.session.inference import Predictor
-from napari_segany.session.labels_target import ArrayTarget, LabelCompositor
+from napari_segany.session.label_compositor import LabelCompositor
+from napari_segany.session.labels_target import ArrayTarget
 from napari_segany.session.serialization import (
     ObjectRecord,
     Record,

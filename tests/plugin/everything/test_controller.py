@@ -11,7 +11,8 @@ from napari.layers import Image, Labels
 from napari_segany import AutomaticParams, MaskSet, segment_everything
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
-from napari_segany.plugin.everything.found_masks import Filters, match_candidates
+from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.found_masks import match_candidates
 from napari_segany.recipe import Recipe
 
 LOOSE = AutomaticParams(

@@ -21,7 +21,7 @@ from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.io.tiff_pages import TiffPages
 from napari_segany.plugin.everything.controller import EverythingController
-from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.layers.reader_writer import get_reader, read, read_images, write_labels
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um")}

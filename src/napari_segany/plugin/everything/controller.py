@@ -18,8 +18,9 @@ from napari_segany.errors import InputError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.everything.found_layers import labels_layer, mask_stack_layer
-from napari_segany.plugin.everything.found_masks import Filters, FoundMasks
+from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.result_layers import labels_layer, mask_stack_layer
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView

@@ -1,215 +1,66 @@
-"""Sliders that filter the masks that were found, with histograms of the candidates."""
+"""Filters: bounds on found masks, applied without the model."""
 
-from dataclasses import asdict
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtGui import QPainter
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider, QLabeledRangeSlider
+from dataclasses import asdict, dataclass, replace
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.parameter_info import ParameterInfo, parameters_of
+from napari_segany.core.overlap import Overlap
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.plugin.everything.found_masks import Filters
-from napari_segany.plugin.shared.parameter_controls import ChoiceControl
 from napari_segany.recipe import LabelParams
 
-BINS = 40
 
-DECIMALS = 3
-"""Decimals that the sliders show."""
+@dataclass(frozen=True)
+class Filters:
+    """Bounds on the masks that are kept; None stands for the bound of the search.
 
+    Attributes
+    ----------
+    pred_iou_thresh, stability_score_thresh, box_nms_thresh, min_area, min_solidity, exclude_border
+        As in :class:`AutomaticParams`.
+    max_area : int or None
+        Largest number of pixels.
+    overlap : {"small_on_top", "large_on_top", "best_on_top"}
+        Owner of pixels that several masks cover.
+    """
 
-class Histogram(QWidget):
-    """Histogram of the candidates along a slider."""
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
+    box_nms_thresh: float | None = None
+    min_area: int | None = None
+    max_area: int | None = None
+    min_solidity: float | None = None
+    exclude_border: bool | None = None
+    overlap: Overlap = "small_on_top"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: NDArray[np.integer] = np.zeros(BINS, np.int64)
-        self.setFixedHeight(18)
+    def search_params(self, searched: AutomaticParams, pixels: int) -> AutomaticParams:
+        """Return parameters with which a new search finds the masks that these filters keep.
 
-    def show_values(self, values: NDArray[Any], low: float, high: float) -> None:
-        """Count the values between two ends, and draw the counts."""
-        self.counts = np.histogram(values, BINS, (low, max(high, low + 1e-6)))[0]
-        self.update()
-
-    def paintEvent(self, event: Any) -> None:
-        """Draw the bars."""
-        painter = QPainter(self)
-        colour = self.palette().highlight().color()
-        width, height = self.width() / BINS, self.height()
-        for i, count in enumerate(self.counts / max(int(self.counts.max()), 1)):
-            bar = QRectF(i * width, height * (1 - count), max(width - 1, 1), height * count)
-            painter.fillRect(bar, colour)
-        painter.end()
-
-
-class FilterSliders(QWidget):
-    """Controls of the filters that need no model."""
-
-    changed = Signal(object)
-    """Emitted with new :class:`Filters`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.histograms = {name: Histogram() for name in ("iou", "stability", "area")}
-        infos = parameters_of(AutomaticParams)
-        self.iou = _slider(infos["pred_iou_thresh"])
-        self.stability = _slider(infos["stability_score_thresh"])
-        self.nms = _slider(infos["box_nms_thresh"])
-        self.solidity = _slider(infos["min_solidity"])
-        self.area = QLabeledRangeSlider(Qt.Orientation.Horizontal)
-        self.area.setToolTip("Leave out masks and objects with fewer or more pixels.")
-        self.border = QCheckBox(infos["exclude_border"].label)
-        self.border.setToolTip(infos["exclude_border"].help)
-        self.overlap = ChoiceControl(parameters_of(LabelParams)["overlap"])
-        for text, part, histogram in (
-            (infos["pred_iou_thresh"].label, self.iou, "iou"),
-            (infos["stability_score_thresh"].label, self.stability, "stability"),
-            (infos["box_nms_thresh"].label, self.nms, ""),
-            ("Area (pixels)", self.area, "area"),
-            (infos["min_solidity"].label, self.solidity, ""),
-        ):
-            form.addRow(text, _above(self.histograms.get(histogram), part))
-            part.valueChanged.connect(self._emit)
-        form.addRow("", self.border)
-        form.addRow(parameters_of(LabelParams)["overlap"].label, self.overlap)
-        self.count = QLabel("")
-        form.addRow("", self.count)
-        self.border.toggled.connect(self._emit)
-        self.overlap.edited.connect(self._emit)
-        # For each bound, the position at which its control was put and the value that this
-        # position stands for; None is the bound of the search.
-        self._put: dict[str, tuple[Any, Any]] = {}
-        # The bounds of the search, and the bounds that the controls were put at.
-        self._of_search: dict[str, Any] = {}
-        self._wanted: dict[str, Any] = {}
-        self.setEnabled(False)
-
-    def begin(self, found: MaskSet, params: AutomaticParams, filters: Filters) -> None:
-        """Show the candidates, the bounds with which they were found, and the current filters."""
-        pixels = found.shape[0] * found.shape[1]
-        every = found.all_candidates
-        iou, stability = found.loosest
-        largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
-        self.blockSignals(True)
-        for slider, low in ((self.iou, iou), (self.stability, stability)):
-            # A slider rounds its ends to the decimals of its label.
-            slider.setRange(min(np.ceil(low * 10**DECIMALS) / 10**DECIMALS, 1.0), 1.0)
-        self.area.setRange(0, largest)
-        self.histograms["iou"].show_values(every.predicted_iou, iou, 1)
-        self.histograms["stability"].show_values(every.stability_score, stability, 1)
-        self.histograms["area"].show_values(every.area, 0, largest)
-        self._of_search = {
-            "pred_iou_thresh": params.pred_iou_thresh or 0.0,
-            "stability_score_thresh": params.stability_score_thresh or 0.0,
-            "box_nms_thresh": params.box_nms_thresh,
-            "min_area": params.min_area or 0,
-            "max_area": largest,
-            "min_solidity": params.min_solidity,
-            "exclude_border": params.exclude_border,
-        }
-        self.blockSignals(False)
-        self.show_filters(filters)
-        self.setEnabled(True)
-
-    def show_filters(self, filters: Filters) -> None:
-        """Move the controls to filters.
-
-        A control that is not moved afterwards keeps its exact value, also where a slider rounds it.
+        Parameters
+        ----------
+        searched : AutomaticParams
+            Parameters of the search that was filtered.
+        pixels : int
+            Pixels of a plane.
         """
-        meant = asdict(filters)
-        overlap = meant.pop("overlap")
-        wanted = {
-            name: self._of_search[name] if value is None else value for name, value in meant.items()
-        }
-        self.blockSignals(True)
-        for name, slider in self._sliders.items():
-            # Bounds beyond the candidates are shown, too: they leave out everything.
-            slider.setMaximum(max(slider.maximum(), wanted[name]))
-            slider.setValue(wanted[name])
-        self.area.setMaximum(max(self.area.maximum(), wanted["min_area"]))
-        self.area.setValue((wanted["min_area"], max(wanted["min_area"], wanted["max_area"])))
-        self.border.setChecked(wanted["exclude_border"])
-        self.overlap.set_parameter(overlap)
-        self.blockSignals(False)
-        self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
-        self._wanted = wanted
-        self._show_exact()
+        given = asdict(self)
+        del given["overlap"]
+        largest = given.pop("max_area")
+        changed = {name: value for name, value in given.items() if value is not None}
+        params = replace(searched, **changed)
+        return params if largest is None else params.with_largest(largest, pixels)
 
-    def _show_exact(self) -> None:
-        """Name exact bounds in the tooltips of sliders that stand where they round them."""
-        for name, slider in self._sliders.items():
-            put, exact = self._put[name][0], self._wanted[name]
-            more = ""
-            if slider.value() == put and round(exact, DECIMALS) != exact:
-                more = f"<br>Exactly {exact!r} until it is moved."
-            slider.setToolTip(f"<qt>{parameters_of(AutomaticParams)[name].help}{more}</qt>")
+    def select_masks(self, found: MaskSet) -> MaskSet:
+        """Return the masks that pass the filters."""
+        return found.filter(
+            pred_iou_thresh=self.pred_iou_thresh,
+            stability_score_thresh=self.stability_score_thresh,
+            nms_thresh=self.box_nms_thresh,
+            min_area=self.min_area,
+            max_area=self.max_area,
+            min_solidity=self.min_solidity,
+            exclude_border=self.exclude_border,
+        )
 
     @property
-    def _sliders(self) -> dict[str, Any]:
-        """The sliders of one bound, by the name of their parameter."""
-        return {
-            "pred_iou_thresh": self.iou,
-            "stability_score_thresh": self.stability,
-            "box_nms_thresh": self.nms,
-            "min_solidity": self.solidity,
-        }
-
-    def _shown(self) -> dict[str, Any]:
-        """Return the positions of the controls of bounds."""
-        low, high = self.area.value()
-        return {
-            **{name: slider.value() for name, slider in self._sliders.items()},
-            "min_area": int(low),
-            "max_area": int(high),
-            "exclude_border": self.border.isChecked(),
-        }
-
-    @property
-    def filters(self) -> Filters:
-        """The filters at which the controls stand."""
-        bounds: dict[str, Any] = {}
-        for name, value in self._shown().items():
-            put, meant = self._put.get(name, (None, None))
-            if value == put:
-                bounds[name] = meant
-            elif name == "max_area" and value >= self.area.maximum():
-                # At its end the slider lets everything through that the search did.
-                bounds[name] = None
-            else:
-                bounds[name] = value
-        return Filters(**bounds, overlap=self.overlap.currentData())
-
-    def _emit(self, *_: Any) -> None:
-        # The controls tell of their moves, too, while filters are being shown.
-        if not self.signalsBlocked():
-            self._show_exact()
-            self.changed.emit(self.filters)
-
-
-def _slider(info: ParameterInfo) -> Any:
-    """Return a slider over the shares from 0 to 1 that a parameter can be."""
-    slider: Any = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-    slider.setRange(info.low, min(info.high, 1.0))
-    slider.setDecimals(DECIMALS)
-    slider.setSingleStep(0.01)
-    slider.setToolTip(f"<qt>{info.help}</qt>")
-    return slider
-
-
-def _above(histogram: QWidget | None, part: QWidget) -> QWidget:
-    if histogram is None:
-        return part
-    both = QWidget()
-    column = QVBoxLayout(both)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    column.addWidget(histogram)
-    column.addWidget(part)
-    return both
+    def label_params(self) -> LabelParams:
+        """Parameters with which masks are painted into labels."""
+        return LabelParams(overlap=self.overlap, min_area=self.min_area or 0)

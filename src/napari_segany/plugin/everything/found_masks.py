@@ -1,7 +1,7 @@
 """Masks of the searched planes of one image, with filters, review decisions and labels."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,74 +9,15 @@ from numpy.typing import NDArray
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.overlap import Overlap
 from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.uncertainty import uncertainty
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.recipe import LabelParams, Recipe
+from napari_segany.plugin.everything.filters import Filters
+from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Bounds on the masks that are kept; None stands for the bound of the search.
-
-    Attributes
-    ----------
-    pred_iou_thresh, stability_score_thresh, box_nms_thresh, min_area, min_solidity, exclude_border
-        As in :class:`AutomaticParams`.
-    max_area : int or None
-        Largest number of pixels.
-    overlap : {"small_on_top", "large_on_top", "best_on_top"}
-        Owner of pixels that several masks cover.
-    """
-
-    pred_iou_thresh: float | None = None
-    stability_score_thresh: float | None = None
-    box_nms_thresh: float | None = None
-    min_area: int | None = None
-    max_area: int | None = None
-    min_solidity: float | None = None
-    exclude_border: bool | None = None
-    overlap: Overlap = "small_on_top"
-
-    def search_params(self, searched: AutomaticParams, pixels: int) -> AutomaticParams:
-        """Return parameters with which a new search finds the masks that these filters keep.
-
-        Parameters
-        ----------
-        searched : AutomaticParams
-            Parameters of the search that was filtered.
-        pixels : int
-            Pixels of a plane.
-        """
-        given = asdict(self)
-        del given["overlap"]
-        largest = given.pop("max_area")
-        changed = {name: value for name, value in given.items() if value is not None}
-        params = replace(searched, **changed)
-        return params if largest is None else params.with_largest(largest, pixels)
-
-    def select_masks(self, found: MaskSet) -> MaskSet:
-        """Return the masks that pass the filters."""
-        return found.filter(
-            pred_iou_thresh=self.pred_iou_thresh,
-            stability_score_thresh=self.stability_score_thresh,
-            nms_thresh=self.box_nms_thresh,
-            min_area=self.min_area,
-            max_area=self.max_area,
-            min_solidity=self.min_solidity,
-            exclude_border=self.exclude_border,
-        )
-
-    @property
-    def label_params(self) -> LabelParams:
-        """Parameters with which masks are painted into labels."""
-        return LabelParams(overlap=self.overlap, min_area=self.min_area or 0)
-
 
 SAME_OBJECT = 0.5
 """IoU from which masks of two searches are the same object."""

@@ -14,8 +14,8 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
-from napari_segany.plugin.everything.filters import FilterSliders
-from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.everything.filter_sliders import FilterSliders
+from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import form, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm

@@ -12,8 +12,8 @@ from napari_segany import AutomaticParams, MaskSet
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.presets import PRESETS
 from napari_segany.models.screening import Screen, SparseEstimate
-from napari_segany.plugin.everything.filters import FilterSliders
-from napari_segany.plugin.everything.found_masks import Filters
+from napari_segany.plugin.everything.filter_sliders import FilterSliders
+from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.weights.catalog import CATALOG
 

@@ -14,7 +14,7 @@ import tifffile
 from tests.batch.conftest import results
 
 from napari_segany import AutomaticParams, SamModel
-from napari_segany.batch import run as running
+from napari_segany.batch import plane_loop as running
 from napari_segany.batch.executor import LocalExecutor, PlaneJob
 from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.batch.manifest import PlaneCheckpoint, ResultStore
