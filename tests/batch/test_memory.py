@@ -15,10 +15,16 @@ import tifffile
 from napari_segany.cli.main import main
 
 CHILD = """
-import resource, sys, threading
+import re, resource, sys
+from pathlib import Path
 from napari_segany.cli.main import main
 code = main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+status = Path("/proc/self/status")
+# Linux counts what the parent used at the fork into ru_maxrss, but not into VmHWM.
+peak = re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1] if status.exists() else (
+    resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+)
+print(peak, file=sys.stderr)
 sys.exit(code)
 """
 

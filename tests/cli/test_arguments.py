@@ -12,6 +12,7 @@ from napari_segany.cli.generator_options import add_options, given, option
 from napari_segany.cli.main import build_parser
 from napari_segany.core.parameter_info import parameters_of
 from napari_segany.io.detections import DIALECTS
+from napari_segany.io.exports import EXPORTS
 
 
 @pytest.mark.parametrize(
@@ -149,3 +150,11 @@ def test_the_smallest_object_can_be_another_one_than_the_smallest_mask():
 def test_every_dialect_of_tables_is_a_choice():
     """The command line starts without the readers, so it names them itself."""
     assert prompt.DIALECTS == DIALECTS
+
+
+def test_every_export_is_an_option():
+    parser = argparse.ArgumentParser()
+    arguments.add_export(parser)
+    assert parser.parse_args(["--export", *EXPORTS]).export == list(EXPORTS)
+    shown = " ".join(parser.format_help().split())
+    assert all(f"{name} ({kind.about})" in shown for name, kind in EXPORTS.items())

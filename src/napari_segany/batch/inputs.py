@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 EDGES = "_edges.ome.tif"
 """Suffix of edge maps."""
 
-_RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(ending for ending, _ in EXPORTS.values()))
+_RESULTS = (*LABELS.values(), "_overlay.png", EDGES, *(kind.ending for kind in EXPORTS.values()))
 
 _SAID_BESIDE = ("_recipe.json", f"_{PROMPTS}.json", "_edges_recipe.json")
 """Suffixes of the recipes and records that are written beside results."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from napari_segany.io.exports import EXPORTS
+
 
 def numbers(text: str, *counts: int) -> tuple[float, ...]:
     """Parse numbers with commas between, as many as one of ``counts``."""
@@ -153,12 +155,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--export",
         nargs="+",
-        choices=("coco", "rois", "yolo", "overlays", "masks"),
+        choices=tuple(EXPORTS),
         default=[],
         metavar="KIND",
-        help="also export coco (COCO instances as JSON), rois (ImageJ ROIs), yolo (polygons as "
-        "text), overlays (a TIFF stack of planes with outlines), masks (a TIFF stack of single "
-        "masks)",
+        help="also export " + ", ".join(f"{name} ({kind.about})" for name, kind in EXPORTS.items()),
     )
 
 

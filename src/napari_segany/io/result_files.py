@@ -1,4 +1,8 @@
-"""Result files of one image, written together or not at all."""
+"""Result files of one image.
+
+Every file is complete before the first of them gets its name; the provenance gets its name last. A
+process that is killed in between leaves some of them, and the same command writes all again.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -16,7 +20,8 @@ from napari_segany.core.measure import Columns, measure_plane, spread
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS, Export, ExportedImage, ResultPlane
+from napari_segany.io.exports import EXPORTS
+from napari_segany.io.exports.plane import Export, ExportedImage, ResultPlane
 from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.overlay import draw_overlay, write_png
 from napari_segany.io.pixel_size import PixelSize
@@ -110,7 +115,7 @@ class ResultFiles:
             folder / f"{name}_overlay.png",
             folder / f"{name}_{provenance}.json",
             outputs,
-            {kind: folder / f"{name}{EXPORTS[kind][0]}" for kind in outputs.exports},
+            {kind: folder / f"{name}{EXPORTS[kind].ending}" for kind in outputs.exports},
             name,
         )
 
@@ -209,7 +214,7 @@ class ResultWriter:
         self._table: Table = self._open.enter_context(closing(table))
         about = ExportedImage(name, file or name, layout, limits)
         self._exports: dict[str, Export] = {
-            kind: self._open.enter_context(closing(EXPORTS[kind][1](about)))
+            kind: self._open.enter_context(closing(EXPORTS[kind].begin(about)))
             for kind in files.exports
         }
         # The plane with the most objects so far.

@@ -15,7 +15,8 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
 from napari_segany.io.detections import TableImage, read_detections
-from napari_segany.io.exports import EXPORTS, ExportedImage, ResultPlane
+from napari_segany.io.exports import EXPORTS
+from napari_segany.io.exports.plane import ExportedImage, ResultPlane
 
 SHAPE = (60, 80)
 
@@ -39,7 +40,7 @@ def planes() -> list[tuple[Any, MaskSet]]:
 
 def write(kind: str, planes: Any, path: Path) -> Path:
     layout = StackLayout("TZYX", (1, len(planes), *SHAPE))
-    export, first = EXPORTS[kind][1](ExportedImage("cells", "cells.ome.tif", layout)), 1
+    export, first = EXPORTS[kind].begin(ExportedImage("cells", "cells.ome.tif", layout)), 1
     image = np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE)
     for number, (labels, masks) in enumerate(planes):
         place = {"T": 0, "Z": number}
@@ -70,7 +71,7 @@ def test_coco_reads_every_mask_back(planes: Any, tmp_path: Path) -> None:
 
 def test_coco_of_a_single_image_names_its_file(planes: Any, tmp_path: Path) -> None:
     layout = StackLayout("YX", SHAPE)
-    export = EXPORTS["coco"][1](ExportedImage("coins", "coins.png", layout))
+    export = EXPORTS["coco"].begin(ExportedImage("coins", "coins.png", layout))
     labels, masks = planes[0]
     export.add(ResultPlane({}, partial(np.zeros, SHAPE), labels, 1, masks))
     export.save(tmp_path / "coins_coco.json")

@@ -1,20 +1,58 @@
-"""Export of results to the formats of other programs."""
+"""Export of results to the formats of other programs.
 
-from collections.abc import Callable
+This module is light: the command line reads the names and texts of :data:`EXPORTS`, and the module
+of a kind is imported when an export begins.
+"""
 
-from napari_segany.io.exports.coco import CocoExport
-from napari_segany.io.exports.image_files import MaskExport, OverlayExport
-from napari_segany.io.exports.plane import Export, ExportedImage, ResultPlane
-from napari_segany.io.exports.rois import RoiExport
-from napari_segany.io.exports.yolo import YoloExport
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-__all__ = ["EXPORTS", "Export", "ExportedImage", "ResultPlane"]
+if TYPE_CHECKING:
+    from napari_segany.io.exports.plane import Export, ExportedImage
 
-EXPORTS: dict[str, tuple[str, Callable[[ExportedImage], Export]]] = {
-    "coco": ("_coco.json", CocoExport),
-    "rois": ("_rois.zip", RoiExport),
-    "yolo": ("_yolo.zip", YoloExport),
-    "overlays": ("_overlays.tif", OverlayExport),
-    "masks": ("_masks.tif", MaskExport),
+__all__ = ["EXPORTS", "ExportKind"]
+
+
+@dataclass(frozen=True)
+class ExportKind:
+    """One kind of export.
+
+    Attributes
+    ----------
+    ending : str
+        Ending of the file's name.
+    about : str
+        What the file is: help on the command line, and tip in the Batch dock.
+    export : str
+        The :class:`Export` as "module:class", imported when it is used.
+    """
+
+    ending: str
+    about: str
+    export: str
+
+    def begin(self, image: "ExportedImage") -> "Export":
+        """Return the export of an image, to which planes can be added."""
+        export: Export = resolve_name(self.export)(image)
+        return export
+
+
+EXPORTS: dict[str, ExportKind] = {
+    "coco": ExportKind(
+        "_coco.json", "COCO instances as JSON", "napari_segany.io.exports.coco:CocoExport"
+    ),
+    "rois": ExportKind("_rois.zip", "ImageJ ROIs", "napari_segany.io.exports.rois:RoiExport"),
+    "yolo": ExportKind("_yolo.zip", "polygons as text", "napari_segany.io.exports.yolo:YoloExport"),
+    "overlays": ExportKind(
+        "_overlays.tif",
+        "a TIFF stack of planes with outlines",
+        "napari_segany.io.exports.image_files:OverlayExport",
+    ),
+    "masks": ExportKind(
+        "_masks.tif",
+        "a TIFF stack of single masks",
+        "napari_segany.io.exports.image_files:MaskExport",
+    ),
 }
-"""Endings and classes of exports, by name."""
+"""Every kind of export by its name, in the order in which the faces list them."""

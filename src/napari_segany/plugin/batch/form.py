@@ -57,8 +57,7 @@ class BatchForm(QWidget):
         self.labels_kind = combo_box({kind: kind for kind in LABELS}, "Format of the labels")
         self.table_kind = combo_box({kind: kind for kind in TABLES}, "Format of the tables")
         self.exports = {
-            kind: with_tip(QCheckBox(kind), export.__doc__ or "")
-            for kind, (_, export) in EXPORTS.items()
+            name: with_tip(QCheckBox(name), kind.about) for name, kind in EXPORTS.items()
         }
         self.overwrite = with_tip(
             QCheckBox("do everything anew"),
