@@ -169,7 +169,7 @@ def test_what_was_decided_outlives_another_search(make: Any, jobs: Any, image: A
     assert everything.rejected[0, None, None] == {5}
 
 
-def test_an_object_that_is_not_match_candidates_is_not_decided(image: Any) -> None:
+def test_an_object_that_is_not_found_again_is_not_decided(image: Any) -> None:
     masks = np.zeros((3, 20, 20), bool)
     masks[0, :8, :8], masks[1, 12:, 12:], masks[2, :8, :6] = True, True, True
     every = MaskSet.from_masks(masks)
