@@ -1,4 +1,4 @@
-"""Waiting of OpenMP threads, set before a library with such threads is loaded.
+"""Set how OpenMP threads wait before torch is loaded.
 
 Threads that wait for their next piece of work spin by default, for about a millisecond. On a
 machine whose cores are shared by two programs each spinning thread takes a core from the other

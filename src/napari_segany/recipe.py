@@ -132,7 +132,7 @@ class Recipe:
     labels : LabelParams
         Rules by which masks became labels.
     faithful : bool
-        True for the reference generator's set of masks.
+        True for the published code's set of masks.
     axes : str
         Axes of the data, empty if they were guessed from it.
     channels : tuple of int

@@ -113,7 +113,7 @@ def segment_planes(
     data, layout, recipe
         The stack, and the results of :func:`resolve_stack`.
     region : ndarray, optional
-        (Y, X), or of the shape of the labels; points are asked only where it is above zero.
+        (Y, X), or of the shape of the labels; points are prompted only where it is above zero.
     progress : callable, optional
         Called with points done and points in all, over the whole stack.
     should_stop : callable, optional
@@ -263,9 +263,9 @@ def segment_everything(
     normalise : "plane", "stack" or tuple
         Source of intensity limits, or the limits themselves, one (low, high) a channel.
     region : array_like, optional
-        (Y, X), or of the shape of the result; points are asked only where it is not zero.
+        (Y, X), or of the shape of the result; points are prompted only where it is not zero.
     faithful : bool
-        Reproduce the reference generator's set of masks.
+        Reproduce the published code's set of masks.
     progress, should_stop : callable, optional
         Called with points done and in all; polled to end early.
 
@@ -287,7 +287,7 @@ def segment_everything(
     >>> labels = segment_everything(stack, axes="TYX")  # doctest: +SKIP
     """
     loaded = load_model(model) if isinstance(model, (str, os.PathLike)) else model
-    asked = make_recipe(
+    recipe = make_recipe(
         loaded,
         params,
         labels,
@@ -297,7 +297,7 @@ def segment_everything(
         normalise=normalise,
     )
     return label_everything(
-        as_array(image), asked, loaded, region=region, progress=progress, should_stop=should_stop
+        as_array(image), recipe, loaded, region=region, progress=progress, should_stop=should_stop
     )
 
 

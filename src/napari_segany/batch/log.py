@@ -1,4 +1,7 @@
-"""The log of a batch, with times: the only file that differs from run to run."""
+"""The log of a batch: events with their times.
+
+Besides it only the records in ``.segany``, which hold modification times, differ from run to run.
+"""
 
 import json
 import logging

@@ -1,7 +1,8 @@
-"""The manifest of results, by content and recipe: the folder ``.segany`` beside the results.
+"""Result records, by content and recipe: the folder ``.segany`` beside the results.
 
 It holds a record of each image that is done or failed, and a folder of finished planes of each
-image that is not. Nothing in it decides a result; deleting it costs time only.
+image that is not. Nothing in it decides a result. Deleting it costs the time to compute again, and
+an image that was changed since is then taken for another image and refused.
 """
 
 import base64

@@ -67,14 +67,14 @@ def make_report(records: Mapping[str, Record]) -> str:
 
 
 def _failures(failed: Mapping[str, Record], partly: Mapping[str, Record]) -> str:
-    said = [(name, r, [r.error]) for name, r in failed.items()]
-    said += [(name, r, r.failed_planes) for name, r in partly.items()]
-    if not said:
+    failures = [(name, r, [r.error]) for name, r in failed.items()]
+    failures += [(name, r, r.failed_planes) for name, r in partly.items()]
+    if not failures:
         return ""
     rows = "".join(
         f"<div class='failed'><strong>{escape(called(name, Path(r.image)))}</strong>"
         f"{_paragraphs(texts)}</div>"
-        for name, r, texts in said
+        for name, r, texts in failures
     )
     return f"<h2>Failed</h2>{rows}"
 
@@ -101,16 +101,16 @@ def _totals(done: Sequence[Record]) -> str:
 
 def _card(name: str, record: Record) -> str:
     summary = record.summary
-    said = f"{summary.objects} objects"
+    text = f"{summary.objects} objects"
     if summary.planes > 1:
-        said += f" on {summary.planes} planes"
-    pictured = f" (shown: {summary.pictured})" if summary.pictured else ""
+        text += f" on {summary.planes} planes"
+    pictured = f" (overlay: {summary.pictured})" if summary.pictured else ""
     parts = [
         "<div class='card'>",
         f"<img alt='{escape(shown(name))} with its objects outlined' "
         f"src='data:image/jpeg;base64,{escape(record.thumbnail)}'>",
         f"<h3>{escape(called(name, Path(record.image)))}</h3>",
-        f"<p>{said}{escape(shown(pictured))}</p>",
+        f"<p>{text}{escape(shown(pictured))}</p>",
         f"<p class='quiet'>{escape(shown(summary.understood))}</p>{_paragraphs(record.notes)}",
         _histogram(summary.area_histogram, "Area in pixels", 2, 60),
         _histogram(summary.score_histogram, "Predicted IoU", 0.02, 60),

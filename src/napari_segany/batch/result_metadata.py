@@ -1,4 +1,4 @@
-"""Metadata in the recipe of a result, by which the package knows its results without a record.
+"""Hashes stored in the recipe, by which results are recognised when ``.segany`` is gone.
 
 The recipe beside the results of an image holds, in an entry of its own, the hash of the image's
 content and that of every file. Nothing in it depends on place or time.

@@ -46,8 +46,8 @@ def free_files(args: argparse.Namespace, request: dict[str, Any]) -> ResultFiles
         if _is_result_of(files.provenance, request):
             raise InputError(f"{present[0]} is there already; give --overwrite.")
     if called != name:
-        said = shown(name), shown(called)
-        logger.info("%s has other results already, so these are called %s.", *said)
+        text = "%s has other results already, so these are called %s."
+        logger.info(text, shown(name), shown(called))
     return files
 
 

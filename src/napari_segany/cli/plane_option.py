@@ -21,9 +21,9 @@ def chosen_plane(requested: tuple[int, ...] | None, layout: "StackLayout") -> tu
     given = fitted(requested or (), size)
     if given is None or any(i >= n for i, n in zip(given, size, strict=True)):
         ranges = ", ".join(f"{a} 0..{n - 1}" for a, n in zip(layout.leading, size, strict=True))
-        said = "" if requested is None else f", got --plane {','.join(map(str, requested))}"
+        text = "" if requested is None else f", got --plane {','.join(map(str, requested))}"
         wanted = f"give --plane with {ranges}" if size else "the image is a single plane"
-        raise InputError(f"One plane is prompted at a time: {wanted}{said}.")
+        raise InputError(f"One plane is prompted at a time: {wanted}{text}.")
     return given
 
 

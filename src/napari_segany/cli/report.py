@@ -89,7 +89,7 @@ class Report:
         if outcome.state == "edited":
             text += " (changed by hand since, so left as it is)"
         self._say(
-            text + (f" (picture: {outcome.pictured})" if outcome.pictured else ""),
+            text + (f" (overlay: {outcome.pictured})" if outcome.pictured else ""),
             **values,
             understood=outcome.understood,
             objects=outcome.objects,

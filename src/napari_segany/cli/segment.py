@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--faithful",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="reproduce the set of masks of the reference generator",
+        help="reproduce the set of masks of the published code",
     )
     add_options(parser)
 

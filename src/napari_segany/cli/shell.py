@@ -1,4 +1,4 @@
-"""Signals and standard streams of a command, as shells set them."""
+"""Behave well in a shell: signals, closed pipes, stream encoding."""
 
 import os
 import signal

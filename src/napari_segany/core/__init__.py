@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: no files, no napari, no Qt, no knowledge of any one model."""
+"""Arrays in, arrays out: no files, no napari, no Qt, no model but SAM's frame in ``geometry``."""

@@ -32,7 +32,7 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def fill_small_holes(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
-    """Fill background components below ``area`` pixels (8-connected, as in the reference)."""
+    """Fill background components below ``area`` pixels (8-connected, as in the published code)."""
     components, count = ndimage.label(~mask, EIGHT_NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     small = sizes < area

@@ -243,7 +243,7 @@ class MaskSet:
         threshold : float
             IoU, 0..1.
         kind : {"mask", "box"}
-            Compare the masks, or their boxes as the reference does.
+            Compare the masks, or their boxes as the published code does.
         scores : ndarray, optional
             (N,) what "best" means; the predicted IoU by default.
         """
@@ -259,7 +259,7 @@ class MaskSet:
 
     @property
     def inclusive_boxes(self) -> NDArray[np.int64]:
-        """(N, 4) boxes from first to last pixel, as the reference generator measures them."""
+        """(N, 4) boxes from first to last pixel, as the published code measures them."""
         return self.boxes - np.where(self.area[:, None] > 0, [0, 0, 1, 1], 0)
 
     def filter(
@@ -279,7 +279,8 @@ class MaskSet:
 
         A set from a generator is chosen anew from all candidates that were found, so that looser
         bounds bring masks back; what is not given stays as it was. With the strategy "grid" the
-        result is that of a new run with these bounds. Other sets can only lose masks.
+        result is that of a new run with these bounds, with "adaptive" that of one which also has
+        the same ``steering_pred_iou`` and ``steering_stability``. Other sets can only lose masks.
 
         Parameters
         ----------

@@ -53,7 +53,7 @@ def box_nms(
     scores: NDArray[np.floating],
     threshold: float,
 ) -> NDArray[np.intp]:
-    """Suppress greedily by IoU of bounding boxes, as in the reference generator.
+    """Suppress greedily by IoU of bounding boxes, as in the published code.
 
     Parameters
     ----------

@@ -17,9 +17,9 @@ LARGE_FRACTION = 0.5
 def rank(candidates: MaskSet, ranking: Ranking = "plausible") -> NDArray[np.intp]:
     """Return the order of the candidates of one prompt, best first.
 
-    The models score "the whole image" above everything else, so "plausible" puts readings that
+    The models score "the whole image" above everything else, so "plausible" puts candidates that
     cover more than half of the plane last and otherwise goes by predicted IoU.
-    "predicted_iou" is the order of the reference.
+    "predicted_iou" is the order of the published code.
     """
     if ranking not in get_args(Ranking):
         raise InputError(f"ranking must be one of {', '.join(get_args(Ranking))}, got {ranking!r}.")

@@ -1,4 +1,4 @@
-"""Iterables of any kind, where more than one look at them is needed."""
+"""Turn one-shot iterables into sequences."""
 
 from collections.abc import Iterable
 from typing import Any

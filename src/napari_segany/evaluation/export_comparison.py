@@ -49,8 +49,8 @@ def save_comparison(
         if path.suffix.lower() == TABLE:
             _write_table(found, temporary)
         else:
-            said = {"napari_segany": version("napari-segany"), **(about or {}), **found.to_dict()}
-            temporary.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+            report = {"napari_segany": version("napari-segany"), **(about or {}), **found.to_dict()}
+            temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_table(found: ObjectComparison, path: Path) -> None:

@@ -186,12 +186,12 @@ def evaluate_folder(
             with _PlanePairs(image, truth, settings, options, kept) as planes:
                 for w, each in enumerate(predictors):
 
-                    def told(share: float, w: int = w, number: int = number) -> None:
+                    def report(share: float, w: int = w, number: int = number) -> None:
                         if progress is not None:
                             done = number + (w + share) / len(predictors)
                             progress(BatchEvent(planes.image.path.name, done, len(pairs)))
 
-                    for index, values in planes.measure(each, every, told, should_stop):
+                    for index, values in planes.measure(each, every, report, should_stop):
                         found.append(PlaneEvaluation(predictor_name(each), called, index, values))
         except Cancelled:
             raise
@@ -242,7 +242,7 @@ class _PlanePairs:
         self,
         predictor: EvaluatedModel,
         every: int,
-        told: Callable[[float], None],
+        report: Callable[[float], None],
         should_stop: ShouldStop | None,
     ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
         """Iterate over index and measurements of every n-th plane."""
@@ -254,7 +254,7 @@ class _PlanePairs:
         key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         indices = list(self.layout.chosen())[::every]
         for done, index in enumerate(indices):
-            told(done / len(indices))
+            report(done / len(indices))
             path = self.kept / key / f"plane_{self.layout.number(index):06d}.json"
             values = _read(path)
             if values is None:

@@ -43,8 +43,8 @@ def generate_masks(
         Their ``strategy`` names the generator. Values of None are taken from the model's own
         defaults.
     faithful : bool
-        Reproduce the reference generator's set of masks: suppression by boxes, and none of
-        the filters that the reference does not have. Only with the point generators.
+        Reproduce the published code's set of masks: suppression by boxes, and none of the
+        filters that the published code does not have. Only with the point generators.
     limits : tuple, optional
         Intensities that become black and white; see :func:`core.intensity.to_rgb`.
     region : array_like, optional
@@ -92,7 +92,7 @@ def generate_masks(
 
 
 def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGenerator:
-    """Return the generator of resolved parameters; ``faithful`` makes it the reference's.
+    """Return the generator of resolved parameters; ``faithful`` makes it the published one.
 
     Raises
     ------
@@ -103,7 +103,8 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
         return make_generator(params)
     if not isinstance(params, AutomaticParams):
         raise InputError(
-            f"Only the point generators can be faithful to the reference, not {params.strategy}."
+            "Only the point generators can be faithful to the published code, "
+            f"not {params.strategy}."
         )
     return GridGenerator(params.as_reference(), faithful=True)
 

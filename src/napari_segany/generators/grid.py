@@ -1,4 +1,4 @@
-"""The grid generator: prompt every point of a grid, keep what is confident, stable and new."""
+"""The grid generator: prompt every point of a grid, keep confident, stable masks, no duplicates."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from napari_segany.generators.point_search import CropPrompter, FoundCandidates,
 
 @dataclass(frozen=True)
 class GridGenerator(PointGenerator):
-    """Generator that prompts all points, as the reference implementation does."""
+    """Generator that prompts all points, as the published code does."""
 
     def search_crop(self, prompter: CropPrompter) -> FoundCandidates:
         """Return the candidates of all points of a crop."""

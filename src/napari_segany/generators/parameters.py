@@ -18,7 +18,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
-"""Points that are asked: all points of the grid, or only the promising ones."""
+"""Points that are prompted: all points of the grid, or only the promising ones."""
 
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 """For the plane and for each crop layer, (row, column) points in the unit square."""
@@ -32,7 +32,7 @@ MOST_PIXELS = 2**40
 class AutomaticParams(GeneratorParams):
     """Parameters of automatic segmentation.
 
-    Names and defaults are those of the published generator where it has them. The metadata of a
+    Names and defaults are those of the published code where it has them. The metadata of a
     field holds its label, help, range and unit; the command line, the docks, the page "Parameters"
     of the documentation and the section "Attributes" of this text are made from it. The order of
     the fields is that of the entries of recipes.
@@ -47,7 +47,7 @@ class AutomaticParams(GeneratorParams):
         default="grid",
         metadata=choice(
             "Strategy",
-            "Ask at every point of the grid, or first at a quarter of the points and then only at "
+            "Prompt every point of the grid, or first a quarter of the points and then only "
             "points that resemble, to the image encoder, those that found something small. "
             "Adaptive is about three times faster and loses few objects.",
             {"grid": "grid", "adaptive": "adaptive"},
@@ -159,7 +159,7 @@ class AutomaticParams(GeneratorParams):
         default=None,
         metadata=structure(
             "Point grids",
-            "Points to ask in place of the regular grid: for the plane and for each layer of "
+            "Points to prompt in place of the regular grid: for the plane and for each layer of "
             "crops, (row, column) pairs in the unit square.",
         ),
     )
@@ -177,7 +177,7 @@ class AutomaticParams(GeneratorParams):
         default="mask",
         metadata=choice(
             "NMS compares",
-            "Measure overlap between masks, or between bounding boxes as the published generator "
+            "Measure overlap between masks, or between bounding boxes as the published code "
             "does. Touching objects have overlapping boxes.",
             {"mask": "masks", "box": "boxes"},
             advanced=True,
@@ -226,7 +226,7 @@ class AutomaticParams(GeneratorParams):
         metadata=number(
             "Steering IoU",
             "Predicted IoU that a mask must exceed to steer the adaptive strategy. Recipes hold "
-            "the number, so that other thresholds ask the same points.",
+            "the number, so that other thresholds prompt the same points.",
             (0, 2),
             advanced=True,
             unset="as the threshold",
@@ -286,7 +286,7 @@ class AutomaticParams(GeneratorParams):
         )
 
     def as_reference(self) -> "AutomaticParams":
-        """Return the parameters with only the filters that the published generator has."""
+        """Return the parameters with only the filters that the published code has."""
         return replace(
             self,
             strategy="grid",

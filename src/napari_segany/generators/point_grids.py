@@ -36,7 +36,7 @@ def crop_layers(
     Returns
     -------
     list of (layer, box)
-        Boxes are half-open row_min, col_min, row_max, col_max, in the reference's order:
+        Boxes are half-open row_min, col_min, row_max, col_max, in the published code's order:
         column by column.
     """
     height, width = shape

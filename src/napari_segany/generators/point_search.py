@@ -1,7 +1,7 @@
 """Search for objects at points: crops are embedded, prompted at points, and candidates collected.
 
 Kirillov et al., "Segment Anything" (ICCV 2023), appendix B; parameters and rules are those of
-the reference implementation's automatic mask generator. The point generators differ in which
+the published code's automatic mask generator. The point generators differ in which
 points of a crop they prompt.
 """
 
@@ -183,7 +183,7 @@ class PointGenerator(ABC):
     params : AutomaticParams
         With thresholds filled in (``params.resolved(...)``).
     faithful : bool
-        Compute every candidate in full and in the plane's pixels, as the reference does.
+        Compute every candidate in full and in the plane's pixels, as the published code does.
     """
 
     params: AutomaticParams

@@ -1,4 +1,4 @@
-"""Uncertainty of masks, for reviewing the most doubtful objects first."""
+"""Uncertainty of masks, for reviewing the most uncertain objects first."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Safe display of file names: no name can control a terminal or end a run."""
+"""Escape control characters and undecodable bytes in file names before printing."""
 
 import re
 import unicodedata

@@ -1,7 +1,6 @@
 """Interpretation of a TIFF series' pixels: colours, channels, planes, and inverted grey.
 
-The format leaves much of it open, and programs fill in what suits them. What is stated is believed;
-what is guessed comes with a note that names the option to say otherwise.
+Stated metadata is used; each guess gives a note naming the option that overrides it.
 """
 
 from collections.abc import Callable

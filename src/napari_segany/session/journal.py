@@ -2,9 +2,10 @@
 
 A journal is a file of lines, each a JSON value. The first line describes the image. Every other
 line is one change: objects (null for deleted ones), the active object, and the objects that were
-added to the labels or removed from them, in this order. If an object is no longer committed and
-was not removed, other labels are written into from this line on. Everything after a line that is
-cut short or damaged is ignored.
+added to the labels or removed from them, in this order. A line in which a committed object is open
+again or deleted, but was not removed from the labels, marks a change of the labels target: from
+this line on the session writes into other labels. Everything after a line that is cut short or
+damaged is ignored.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Catalogue of published models: a frozen table of hashes, licences and defaults.
 
-Apart from the rest of the room because listing models must not load torch.
+Kept free of torch, so that listing models is quick.
 """
 
 import difflib

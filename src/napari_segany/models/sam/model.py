@@ -157,40 +157,7 @@ class SamModel:
         low_res_logits: bool = True,
         should_stop: ShouldStop | None = None,
     ) -> MaskSet | list[MaskSet]:
-        """Predict the candidates of one prompt, or of many in batches.
-
-        Parameters
-        ----------
-        embedding : Embedding
-            From :meth:`embed` of this model.
-        prompts : Prompt or iterable of Prompt
-            One object each.
-        multimask : bool, "auto" or "both"
-            Three candidates for each prompt, or the single-mask answer; "auto" gives three to
-            prompts of one point without box or mask, which are ambiguous; "both" gives the
-            single-mask answer first and then the three.
-        ranking : {"plausible", "predicted_iou"}
-            Order of candidates, best first: by predicted IoU, with "plausible" putting those
-            that cover more than half of the plane last.
-        low_res_logits : bool
-            True for sets with logits. Without, masks are computed only where they lie. Logits of
-            more than a thousand masks are not kept but computed again, to the same bytes, each
-            time that they are read.
-        should_stop : callable, optional
-            Polled between prompts.
-
-        Returns
-        -------
-        MaskSet or list of MaskSet
-            The candidates, best first, with their low-resolution logits; one set a prompt.
-
-        Raises
-        ------
-        InputError
-            If a prompt does not fit the plane, or the embedding is another model's.
-        Cancelled
-            If ``should_stop`` returned True.
-        """
+        """Predict the candidates of prompts; see :meth:`PromptableModel.predict`."""
         if isinstance(prompts, Prompt):
             return self.predict(
                 embedding,

@@ -49,7 +49,7 @@ def predict_all(
     frame : Frame
         The place of the plane in the model's frame.
     prompts, multimask, ranking, low_res_logits, should_stop
-        See :meth:`napari_segany.SamModel.predict`.
+        See :meth:`napari_segany.models.protocol.PromptableModel.predict`.
 
     Raises
     ------

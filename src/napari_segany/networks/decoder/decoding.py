@@ -71,10 +71,10 @@ class Decoded:
     vectors : Tensor
         (P, C, 2 H + 2) the updates' vectors after the first transposed convolution.
     weights : Tensor
-        (P, m, c) what makes the m masks asked for of upscaled image tokens: the hypernetworks'
+        (P, m, c) what makes the m requested masks of upscaled image tokens: the hypernetworks'
         answers.
     shared : SharedImage
-        The image they were asked on.
+        The image that was prompted.
     updates : ImageUpdates
         The prompts' updates of it.
     """
@@ -199,8 +199,10 @@ class PromptDecoder:
         """Return the tokens (P, t, C) after the first layer; ``images`` are slices of prompts."""
         block = self.layers[0]
         tokens = block.tokens_among_themselves(code, code)
-        asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
-        attended = [first_cross_attention(shared, asks[:, some], self.buffers) for some in images]
+        queries = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
+        attended = [
+            first_cross_attention(shared, queries[:, some], self.buffers) for some in images
+        ]
         seen = filled(attended, len(code))
         return self._after_attention(block, tokens, seen, self.value_biases[0])
 
@@ -212,10 +214,10 @@ class PromptDecoder:
         vectors = absorbed_by(values, self.columns[0])
         block = self.layers[1]
         tokens = block.tokens_among_themselves(tokens, code)
-        asks = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
-        left = torch.stack([keys, values, asks, asks])
+        queries = split(block.cross_attn_token_to_image.q_proj(tokens + code), self.heads)
+        left = torch.stack([keys, values, queries, queries])
         gram = vectors @ vectors.mT / vectors.shape[2]
-        mixing = absorbed_by(asks, self.key_weight) @ vectors.mT
+        mixing = absorbed_by(queries, self.key_weight) @ vectors.mT
         updates = ImageUpdates.allocate(vectors, shared.first_keys, self.buffers)
         attended = [
             second_cross_attention(
@@ -258,13 +260,13 @@ class PromptDecoder:
         """Return the tokens (P, k, C) after the final attention to the image."""
         transformer = self.decoder.transformer
         layer = transformer.final_attn_token_to_image
-        asks = split(layer.q_proj(tokens + code), self.heads)
-        absorbed = absorbed_by(asks, self.last_key_weight)
+        queries = split(layer.q_proj(tokens + code), self.heads)
+        absorbed = absorbed_by(queries, self.last_key_weight)
         mixing = absorbed @ updates.vectors.mT
         constant = absorbed @ self.projector.constant[:, None]
         attended = [
             final_cross_attention(
-                shared, asks[:, some], mixing[some], constant[some], updates[some], self.buffers
+                shared, queries[:, some], mixing[some], constant[some], updates[some], self.buffers
             )
             for some in images
         ]

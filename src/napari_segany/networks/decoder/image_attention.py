@@ -118,9 +118,9 @@ def over_image(scores: Tensor) -> Tensor:
     return torch.softmax(scores, -1, out=scores)
 
 
-def first_cross_attention(shared: SharedImage, asks: Tensor, buffers: Buffers) -> Tensor:
+def first_cross_attention(shared: SharedImage, queries: Tensor, buffers: Buffers) -> Tensor:
     """Attend from the first layer's tokens to the image: (heads, p, t, d) -> (p, heads, t, d)."""
-    scores = products("asked", asks[None], shared.first_keys, buffers)
+    scores = products("asked", queries[None], shared.first_keys, buffers)
     return values_seen(over_image(scores), shared.first_values)
 
 
@@ -216,7 +216,7 @@ def update_image(
 
 def final_cross_attention(
     shared: SharedImage,
-    asks: Tensor,
+    queries: Tensor,
     mixing: Tensor,
     constant: Tensor,
     updates: ImageUpdates,
@@ -228,7 +228,7 @@ def final_cross_attention(
     ----------
     shared : SharedImage
         The image.
-    asks : Tensor
+    queries : Tensor
         (heads, p, k, d) queries of k tokens.
     mixing, constant : Tensor
         (p, heads k, 2 H) and (p, heads k, 1) products of the queries with all vectors and with the
@@ -246,7 +246,7 @@ def final_cross_attention(
         (p, heads k, 2 H) and (p, heads k, 1) weights of the vectors and of the constant.
     """
     scale1, scale2 = updates.scale1, updates.scale2
-    both = products("asked", torch.stack([asks, asks]), shared.last, buffers)
+    both = products("asked", torch.stack([queries, queries]), shared.last, buffers)
     scores, coded = both.chunk(2, dim=1)
     torch.addcmul(constant, scores, scale1, out=scores)
     scores.baddbmm_(mixing, updates.rows)

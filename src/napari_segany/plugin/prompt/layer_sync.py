@@ -1,6 +1,6 @@
 """Two-way synchronization of a session with the layers of a viewer.
 
-The session is the reference. Layers edited by hand become one step of the session; a step of the
+The session decides. Layers edited by hand become one step of the session; a step of the
 session becomes layers.
 """
 
