@@ -1,4 +1,4 @@
-"""Compare ``generate(faithful=True)`` with the published generator, mask by mask.
+"""Compare ``generate(faithful=True)`` with the published code, mask by mask.
 
     python benchmarks/faithful.py --data FOLDER
 

@@ -1,4 +1,4 @@
-"""The published generator and predictor, as the peer that benchmarks compare with.
+"""The generator and predictor of the published code, as the peer that benchmarks compare with.
 
 The package mobilesam-mirror (Apache-2.0) holds the published segment-anything code with TinyViT.
 It imports torchvision and timm, of which it needs six small functions; stand-ins for those are

@@ -26,14 +26,17 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 Watched = tuple[Any, str, str | Callable[..., str]]
 """Class or module, name in it, and its stage or what tells the stage from the arguments."""
 
-DECODING = ("prompts", "decode", "glimpse", "local masks", "full masks")
+SPARSE = "glimpse"
+"""Key of the sparse estimate in results."""
+
+DECODING = ("prompts", "decode", SPARSE, "local masks", "full masks")
 DRAWING = ("draw", "pack")
 OTHER = "other"
 
 
 def _stage_of_logits(*arguments: Any, sample: Any = None) -> str:
     """Which use of ``PromptDecoder.fine_logits`` this is."""
-    return "glimpse" if sample is not None or len(arguments) > 4 else "full masks"
+    return SPARSE if sample is not None or len(arguments) > 4 else "full masks"
 
 
 OURS: tuple[Watched, ...] = (
@@ -43,7 +46,7 @@ OURS: tuple[Watched, ...] = (
     (PromptDecoder, "decode", "decode"),
     (PromptDecoder, "fine_logits", _stage_of_logits),
     (PromptDecoder, "local_logits", "local masks"),
-    (SparseEstimate, "of", "glimpse"),
+    (SparseEstimate, "of", SPARSE),
     (PromptDecoder, "placed", "full masks"),
     (automatic, "draw", "draw"),
     (MaskSet, "from_crops", "pack"),
@@ -54,7 +57,7 @@ OURS: tuple[Watched, ...] = (
 
 
 def of_reference() -> tuple[Watched, ...]:
-    """The same for the published generator, once its package can be imported."""
+    """The same for the published code, once its package can be imported."""
     from mobile_sam import SamPredictor
     from mobile_sam import automatic_mask_generator as generator
     from mobile_sam.modeling import MaskDecoder, Sam
@@ -162,5 +165,5 @@ class Stopwatch:
 
     def _stages(self) -> list[str]:
         seen = {*self.own, *self.workers}
-        order = ["glimpse" if callable(stage) else stage for _, _, stage in self.watched]
+        order = [SPARSE if callable(stage) else stage for _, _, stage in self.watched]
         return [name for name in dict.fromkeys(order) if name in seen]

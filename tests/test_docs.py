@@ -73,7 +73,7 @@ def test_snippets_use_names_that_exist(path: Path) -> None:
 
 
 def is_there(name: str) -> bool:
-    """True for a path below the repository, the package or one of its rooms."""
+    """True for a path below the repository, the package or one of its packages."""
     roots = [ROOT, PACKAGE, PACKAGE / "networks" / "decoder"]
     return any(list(root.glob(name.rstrip("/"))) for root in roots)
 

@@ -1,4 +1,4 @@
-"""Who may import whom. Rooms and their order are those of ARCHITECTURE in the documentation."""
+"""Who may import whom. Packages and their order are those of ARCHITECTURE in the documentation."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ PACKAGE = Path(napari_segany.__file__).parent
 ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 STANDARD = sys.stdlib_module_names
 
-ROOMS: dict[str, set[str]] = {
+PACKAGES: dict[str, set[str]] = {
     "errors": set(),
     "schema": set(),
     "openmp": set(),
@@ -52,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
         *("session", "io", "evaluation", "openmp"),
     },
 }
-"""Rooms that each room may import beside itself and the errors."""
+"""Packages and single modules that each of them may import beside itself and the errors."""
 
 OUTSIDE: dict[str, set[str]] = {
     "errors": set(),
@@ -63,7 +63,7 @@ OUTSIDE: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": set(),
 }
-"""Packages from outside that the strict rooms may import."""
+"""Packages from outside that the strict ones may import."""
 
 GUI = {"napari", "qtpy", "magicgui", "PyQt5", "PyQt6", "PySide6", "vispy"}
 
@@ -76,7 +76,7 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def package(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -93,25 +93,25 @@ def imported(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path) -> None:
-    here = room(path)
-    assert here in ROOMS, f"{here} is a new room: say here what it may import"
+    here = package(path)
+    assert here in PACKAGES, f"{here} is a new package: say here what it may import"
     for name in imported(path):
         first, _, rest = name.partition(".")
         if first == "napari_segany":
             there = rest.partition(".")[0]
-            assert there in {here, "errors", *ROOMS[here]}, f"{here} must not import {there}"
+            assert there in {here, "errors", *PACKAGES[here]}, f"{here} must not import {there}"
         elif first not in STANDARD:
             assert here == "plugin" or first not in GUI, f"{here} must not import {first}"
             assert first in OUTSIDE.get(here, {first}), f"{here} must not import {first}"
 
 
 def test_only_the_public_names_know_a_family_of_models() -> None:
-    """All other rooms use models through :mod:`napari_segany.models.protocol`."""
+    """All other packages use models through :mod:`napari_segany.models.protocol`."""
     families = [f"napari_segany.models.{p.name}." for p in PACKAGE.glob("models/*/")]
     known = {
         str(path.relative_to(PACKAGE))
         for path in modules()
-        if room(path) != "models"
+        if package(path) != "models"
         for name in imported(path)
         if name.startswith(tuple(families))
     }
@@ -165,7 +165,7 @@ def test_modules_are_short(path: Path) -> None:
 
 @pytest.mark.skipif(not ARCHITECTURE.is_file(), reason="the documentation is not beside the tests")
 def test_the_architecture_names_every_module() -> None:
-    """By its room, or in its room; folders within a room speak for what is in them."""
+    """By its package, or in its package; folders within a package speak for what is in them."""
     rows = re.findall(r"^\| `([\w./]+)` \| (.*) \|$", ARCHITECTURE.read_text("utf-8"), re.M)
     said = {name.removesuffix("/").removesuffix(".py"): text for name, text in rows}
     missing = []
@@ -181,23 +181,23 @@ def test_the_architecture_names_every_module() -> None:
 
 PLUGIN = PACKAGE / "plugin"
 DOCKS = {"prompt", "everything", "batch", "evaluate", "models"}
-PLUGIN_ROOMS: dict[str, set[str]] = {
+PLUGIN_PACKAGES: dict[str, set[str]] = {
     "layers": set(),
     "jobs": set(),
     "shared": {"layers", "jobs"},
     **{dock: {"layers", "jobs", "shared"} for dock in DOCKS},
 }
-"""Rooms of the plugin that each of them may import beside itself."""
+"""Packages of the plugin that each of them may import beside itself."""
 
 
 def dotted(path: Path) -> str:
     return ".".join(("napari_segany", *path.relative_to(PACKAGE).with_suffix("").parts))
 
 
-@pytest.mark.parametrize("dock", sorted(PLUGIN_ROOMS))
+@pytest.mark.parametrize("dock", sorted(PLUGIN_PACKAGES))
 def test_no_dock_imports_another(dock: str) -> None:
     """Docks share what is in ``layers``, ``jobs`` and ``shared``, which import no dock."""
-    allowed = {dock, *PLUGIN_ROOMS[dock]}
+    allowed = {dock, *PLUGIN_PACKAGES[dock]}
     for path in sorted((PLUGIN / dock).rglob("*.py")):
         for name in imported(path):
             parts = name.split(".")
@@ -205,9 +205,9 @@ def test_no_dock_imports_another(dock: str) -> None:
                 assert parts[2] in allowed, f"{path}: {dock} must not import {parts[2]}"
 
 
-def test_the_plugin_has_no_other_rooms() -> None:
+def test_the_plugin_has_no_other_packages() -> None:
     there = {path.name for path in PLUGIN.iterdir() if path.is_dir() and list(path.glob("*.py"))}
-    assert there == set(PLUGIN_ROOMS)
+    assert there == set(PLUGIN_PACKAGES)
     assert [path.name for path in PLUGIN.glob("*.py")] == ["__init__.py"]
 
 
@@ -229,20 +229,20 @@ def test_controllers_layers_and_jobs_need_no_qt() -> None:
     assert loaded == ""
 
 
-def test_the_rooms_are_in_an_order() -> None:
-    """No room can be reached from itself."""
+def test_the_packages_are_in_an_order() -> None:
+    """No package can be reached from itself."""
 
     def reach(start: str) -> set[str]:
         seen: set[str] = set()
-        todo = list(ROOMS[start])
+        todo = list(PACKAGES[start])
         while todo:
             if (name := todo.pop()) not in seen:
                 seen.add(name)
-                todo += ROOMS[name]
+                todo += PACKAGES[name]
         return seen
 
-    assert not [name for name in ROOMS if name in reach(name)]
-    assert not [name for name in ROOMS if "plugin" in reach(name)]
+    assert not [name for name in PACKAGES if name in reach(name)]
+    assert not [name for name in PACKAGES if "plugin" in reach(name)]
 
 
 def run(code: str) -> str:
@@ -279,7 +279,7 @@ def test_the_core_runs_without_files_or_windows() -> None:
     names = [
         f"napari_segany.{'.'.join(p.relative_to(PACKAGE).with_suffix('').parts)}"
         for p in modules()
-        if room(p) == "core" and p.stem != "__init__"
+        if package(p) == "core" and p.stem != "__init__"
     ]
     assert len(names) > 8
     unwanted = {*GUI, "dask", "zarr", "tifffile", "onnx"}

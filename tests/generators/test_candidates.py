@@ -250,7 +250,7 @@ def test_without_thresholds_everything_is_kept() -> None:
     assert is_same(off, everything)
 
 
-def test_what_a_glimpse_would_have_left_out_is_left_out_later_too() -> None:
+def test_what_a_sparse_estimate_would_have_left_out_is_left_out_later_too() -> None:
     masks = np.zeros((3, 10, 10), bool)
     masks[0, :2], masks[1, 4:6], masks[2, 8:] = True, True, True
     estimate = SparseEstimate(np.array([0.9, np.inf, 0.96], "f4"), np.array([0.0, 0.5, 0.0], "f4"))

@@ -18,7 +18,7 @@ def test_what_is_like_the_others_is_beyond_doubt() -> None:
     assert len(uncertainty(MaskSet.empty((5, 6)))) == 0
 
 
-def test_odd_sizes_overlaps_the_border_and_low_scores_are_doubtful() -> None:
+def test_odd_sizes_overlaps_the_border_and_low_scores_are_uncertain() -> None:
     places = [
         (5, 5, 6),
         (20, 20, 7),

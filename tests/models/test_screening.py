@@ -7,7 +7,7 @@ from napari_segany.models import screening
 from napari_segany.models.screening import AREA_MARGIN, MARGINS, SparseEstimate, sampled_tokens
 
 TOKENS = 100
-"""Of sixteen pixels each, so 1600 in a glimpse."""
+"""Of sixteen pixels each, so 1600 in a sparse estimate."""
 
 
 def logits(inner: int, rim: int, below: int = 0) -> torch.Tensor:
@@ -19,12 +19,12 @@ def logits(inner: int, rim: int, below: int = 0) -> torch.Tensor:
     return pixels.view(16, TOKENS)
 
 
-def glimpse(*masks: torch.Tensor, offset: float = 1.0) -> SparseEstimate:
+def estimate_of(*masks: torch.Tensor, offset: float = 1.0) -> SparseEstimate:
     return SparseEstimate.of(torch.stack(masks), offset)
 
 
 def test_stability_is_bounded_by_the_pixels_seen_and_a_margin() -> None:
-    seen = glimpse(logits(600, 100, 500), logits(1200, 0))
+    seen = estimate_of(logits(600, 100, 500), logits(1200, 0))
     assert seen.stability_at_most == pytest.approx([600 / 1200 + 0.04, 1.04])
 
 
@@ -32,27 +32,27 @@ def test_stability_is_bounded_by_the_pixels_seen_and_a_margin() -> None:
     ("pixels", "margin"), [(120, 0.18), (249, 0.18), (250, 0.07), (999, 0.07), (1000, 0.04)]
 )
 def test_the_fewer_pixels_the_wider_the_margin(pixels: int, margin: float) -> None:
-    (at_most,) = glimpse(logits(60, pixels - 60)).stability_at_most
+    (at_most,) = estimate_of(logits(60, pixels - 60)).stability_at_most
     assert at_most == pytest.approx(60 / pixels + margin)
 
 
 @pytest.mark.parametrize("pixels", [0, 1, MARGINS[0][0] - 1])
 def test_small_masks_are_not_judged(pixels: int) -> None:
-    seen = glimpse(logits(0, pixels))
+    seen = estimate_of(logits(0, pixels))
     assert seen.stability_at_most.tolist() == [np.inf]
     assert seen.passes(stability=1.0, max_area=1.0).tolist() == [True]
 
 
 def test_thresholds_lie_the_offset_from_the_masks_own() -> None:
     # 0.5 is above 0.25, and -0.5 is not above -0.25.
-    seen = glimpse(logits(600, 100, 500), offset=0.25)
+    seen = estimate_of(logits(600, 100, 500), offset=0.25)
     assert seen.stability_at_most.tolist() == pytest.approx([1 + 0.07])
     at_threshold = torch.full((1, 16, TOKENS), 1.0)
     assert SparseEstimate.of(at_threshold, 1.0).stability_at_most.tolist() == pytest.approx([0.04])
 
 
 def test_area_is_that_of_the_mask_less_a_margin() -> None:
-    seen = glimpse(logits(300, 100, 800), logits(0, 0), logits(1600, 0))
+    seen = estimate_of(logits(300, 100, 800), logits(0, 0), logits(1600, 0))
     assert seen.area_at_least == pytest.approx([0.25 - AREA_MARGIN, -AREA_MARGIN, 1 - AREA_MARGIN])
 
 
@@ -67,7 +67,7 @@ def test_a_mask_passes_if_it_can_be_stable_and_small_enough() -> None:
     assert seen.passes(0.5, own).tolist() == [True, True, True, False], "one bound for each"  # type: ignore[arg-type]
 
 
-def test_without_a_glimpse_everything_passes() -> None:
+def test_without_a_sparse_estimate_everything_passes() -> None:
     nothing = SparseEstimate.nothing(3)
     assert nothing.passes(1.0, 0.0).tolist() == [True] * 3
     assert SparseEstimate.of(torch.zeros(0, 16, TOKENS), 1.0).passes(1.0, 0.0).tolist() == []
@@ -105,7 +105,7 @@ def test_one_token_in_thirteen_of_those_that_see_the_plane(
     assert len(tokens) == pytest.approx(rows * cols / 13, rel=0.05)
 
 
-def test_a_plane_of_one_pixels_width_is_still_glimpsed() -> None:
+def test_a_plane_of_one_pixels_width_still_has_a_sparse_estimate() -> None:
     tokens = sampled_tokens(Frame((1, 1000)), 64)
     assert len(tokens) >= 4
     assert (tokens < 64).all()

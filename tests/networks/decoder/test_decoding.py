@@ -129,7 +129,7 @@ def points_on_image(sam, seed, count=8):
     return sam.prompt_encoder(points=points, labels=torch.ones(count, 1))[0]
 
 
-def test_a_glimpse_shows_the_masks_at_some_image_tokens(decoding_pair, embedding):
+def test_a_sparse_estimate_shows_the_masks_at_some_image_tokens(decoding_pair, embedding):
     sam, _ = decoding_pair
     decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder)
     shared = decoder.share(embedding)

@@ -323,7 +323,7 @@ def test_another_click_refines_the_reading_that_was_chosen(
     controller.points.selected_data = {1}
     controller.points.remove_selected()
     jobs.run()
-    # Back at one point, and at the reading that was chosen then.
+    # Back at one point, and at the candidate that was chosen then.
     assert controller.session.active.choice == 1
     assert controller.session.active.before is None
 
