@@ -141,7 +141,7 @@ def electrons(folder: Path) -> None:
 
 
 def volume(folder: Path) -> None:
-    """A volume seen from the side: planes along any axis can be asked."""
+    """A volume seen from the side: planes along any axis can be prompted."""
     path = next((folder / "vol_nuclei/images").iterdir())
     viewer, widget, layer = begin(lambda v: v.add_image(imread(path), name="nuclei"))
     middle = layer.data.shape[1] // 2
