@@ -29,12 +29,14 @@ nox.options.sessions = ["tests", "lowest", "napari"]
 nox.options.error_on_missing_interpreters = False
 
 
-def run(session: nox.Session, *install: str, options: tuple[str, ...] = ()) -> None:
+def run(
+    session: nox.Session, *install: str, options: tuple[str, ...] = (), paths: tuple[str, ...] = ()
+) -> None:
     """Install the package with its test group and more, and run the tests with these options."""
     session.install("--upgrade", "pip>=25.1")
     session.install(*PIP_ARGS, "--editable", ".", "--group", "test", *install)
     session.run("python", "-m", "pip", "freeze", silent=False)
-    arguments = (*PARALLEL, *options, *session.posargs)
+    arguments = (*PARALLEL, *options, *(session.posargs or paths))
     session.run("scripts/run_tests.sh", "python", *arguments, external=True)
 
 
@@ -59,5 +61,4 @@ def lowest(session: nox.Session) -> None:
 def napari(session: nox.Session, napari: str) -> None:
     """Run the tests of the plugin with the oldest and the newest napari."""
     wanted = "napari[pyqt6]" if napari == "latest" else f"napari[pyqt6]=={napari}.*"
-    session.posargs[:] = session.posargs or ["tests/plugin"]
-    run(session, wanted)
+    run(session, wanted, paths=("tests/plugin",))

@@ -306,6 +306,22 @@ def test_every_public_name_is_there() -> None:
         assert value.__doc__, f"{name} has no documentation"
 
 
+def test_every_public_name_has_a_type() -> None:
+    """Type checkers do not run ``__getattr__``: they read the imports."""
+    (block,) = (
+        node
+        for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.If)
+    )
+    homes = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert homes == napari_segany._HOMES
+
+
 def test_names_that_do_not_exist() -> None:
     with pytest.raises(AttributeError, match="module 'napari_segany' has no attribute 'segment'"):
         napari_segany.segment  # noqa: B018

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.models.iterative import refine
-    from napari_segany.models.protocol import Embedding
+    from napari_segany.models.protocol import Embedding, PromptableModel
+    from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything

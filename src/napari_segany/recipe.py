@@ -256,7 +256,7 @@ class Recipe:
             raise InputError(
                 f"The recipe was made with the weights of {self.model} (sha256 "
                 f"{self.weights_sha256[:12]}...), and {model} has others (sha256 "
-                f"{sha256[:12]}...); give the same weights with --model."
+                f"{sha256[:12]}...); use the same weights."
             )
 
     def differences_here(self, device_kind: str = "") -> list[str]:

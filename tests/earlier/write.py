@@ -4,7 +4,7 @@ Run it with the version's own ``src`` and ``tests`` on the path, and the folder 
 
     PYTHONPATH=src:. python tests/earlier/write.py tests/earlier/VERSION
 
-It uses public names only, so that it runs in any version since sessions have been replayed.
+It uses public names, and interrupts a batch in the method that runs the image encoder.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 from tests.tiny import build_tiny_model, use_tiny_model
 
-from napari_segany import Prompt, Session
+from napari_segany import Prompt, SamModel, Session
 from napari_segany.cli.main import main
 from napari_segany.session import ArraySource, ArrayTarget, provenance
 
@@ -52,8 +52,6 @@ def write_batches() -> None:
             return embed(*args, **named)
 
         return embedding
-
-    from napari_segany.models.sam.model import SamModel
 
     usual = SamModel._embed_rgb
     SamModel._embed_rgb = interrupt(usual)  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, given
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.recipe import LabelParams, Recipe
 
@@ -83,12 +83,15 @@ def run(args: argparse.Namespace) -> int:
 def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "BatchOptions":
     """Return the options of a batch that makes labels."""
     params, labels = chosen_parameters(args, base)
+    faithful = pick(args.faithful, base, "faithful", False)
+    if faithful:
+        check_faithful(params)
     return batch_options(
         args,
         base,
         params=params,
         labels=labels,
-        faithful=pick(args.faithful, base, "faithful", False),
+        faithful=faithful,
         region=args.region,
         outputs=chosen_outputs(args),
     )

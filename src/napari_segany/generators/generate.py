@@ -10,7 +10,7 @@ from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.grid import GridGenerator
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
 from napari_segany.models.protocol import Embedding, PromptableModel
@@ -101,12 +101,7 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
     """
     if not faithful:
         return make_generator(params)
-    if not isinstance(params, AutomaticParams):
-        raise InputError(
-            "Only the point generators can be faithful to the published code, "
-            f"not {params.strategy}."
-        )
-    return GridGenerator(params.as_reference(), faithful=True)
+    return GridGenerator(check_faithful(params).as_reference(), faithful=True)
 
 
 @overload

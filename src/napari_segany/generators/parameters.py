@@ -318,3 +318,19 @@ class AutomaticParams(GeneratorParams):
     def stability_floor(self) -> float:
         """Stability that masks must reach; minus infinity for a threshold of 0 or None."""
         return self.stability_score_thresh if self.stability_score_thresh else float("-inf")
+
+
+def check_faithful(params: GeneratorParams) -> AutomaticParams:
+    """Return the parameters if their generator can be faithful to the published code.
+
+    Raises
+    ------
+    InputError
+        If they are those of another than a point generator.
+    """
+    if not isinstance(params, AutomaticParams):
+        raise InputError(
+            "Only the point generators can be faithful to the published code, "
+            f"not {params.strategy}."
+        )
+    return params

@@ -35,7 +35,11 @@ GENERATORS: dict[str, GeneratorEntry] = {
         AutomaticParams, "napari_segany.generators.adaptive:AdaptiveGenerator"
     ),
 }
-"""Every generator by its tag, which is ``strategy`` of its parameters."""
+"""Every generator by its tag, which is ``strategy`` of its parameters.
+
+A generator that a script adds here is known in its process only. Workers on other machines know it
+if a module that they import adds it, too.
+"""
 
 
 def find_entry(tag: str) -> GeneratorEntry:
@@ -51,7 +55,7 @@ def find_entry(tag: str) -> GeneratorEntry:
     except KeyError:
         raise InputError(
             f"There is no generator {tag[:60]!r}; this version knows {', '.join(GENERATORS)}. "
-            "A newer version may know it."
+            "A newer version may know it, or a package that is not installed here."
         ) from None
 
 

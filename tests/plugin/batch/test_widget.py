@@ -12,14 +12,16 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from napari.components import ViewerModel
+from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 from tests.recipes import followed, recipes
 
-from napari_segany import AutomaticParams, LabelParams, Recipe
+from napari_segany import AutomaticParams, LabelParams, Recipe, segmentation
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.presets import PRESETS
+from napari_segany.generators.registry import GENERATORS
 from napari_segany.plugin.batch.widget import BatchWidget
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.weights.catalog import CATALOG
@@ -61,6 +63,49 @@ def test_only_what_is_touched_changes(widget: BatchWidget) -> None:
     widget.search.controls["min_area"].setValue(40)
     assert widget.options.params == replace(params, min_area=40)
     assert widget.options.labels == recipe.labels
+
+
+def test_a_recipe_of_another_generator_is_refused_as_a_whole(
+    widget: BatchWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GENERATORS, "tiles", ENTRY)
+    before = widget.options
+    other = Recipe("minisam", "0", TileParams(), LabelParams(fill_holes=7), channels=(1,))
+    with pytest.raises(InputError, match="'tiles'"):
+        widget.use_recipe(other)
+    assert widget.options == before
+
+
+def test_files_that_are_added_do_not_disturb_a_run(
+    widget: BatchWidget, tiny_model: Any, tmp_path: Path, qtbot: Any, monkeypatch: Any
+) -> None:
+    for name in "abc":
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.eye(40, dtype=np.uint8))
+    begun, go_on = threading.Event(), threading.Event()
+    original = segmentation.generate_masks
+
+    def held(*args: Any, **given: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return original(*args, **given)
+
+    monkeypatch.setattr(segmentation, "generate_masks", held)
+    widget.model = tiny_model
+    widget.output = tmp_path / "out"
+    widget.search.points_per_side.setValue(1)
+    widget.add([tmp_path / "a.tif", tmp_path / "b.tif"])
+    until(qtbot, lambda: not widget.jobs.busy)
+    widget.start()
+    until(qtbot, begun.is_set)
+    widget.add([tmp_path / "c.tif"])
+    until(qtbot, lambda: "uint8" in widget.files.rows[2].understood)
+    go_on.set()
+    until(qtbot, lambda: not widget.running)
+    assert [(each.path.name, each.state) for each in widget.outcomes] == [
+        ("a.tif", "done"),
+        ("b.tif", "done"),
+    ]
+    assert "2 of 2 images" in widget.message.text()
 
 
 @pytest.mark.parametrize("preset", PRESETS)

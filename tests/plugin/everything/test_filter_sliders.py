@@ -48,6 +48,11 @@ def sliders(qtbot: Any) -> FilterSliders:
     return made
 
 
+def test_sliders_can_be_moved_before_anything_was_found(sliders: FilterSliders) -> None:
+    sliders.iou.setValue(0.5)
+    assert sliders.iou.value() == 0.5
+
+
 @pytest.mark.parametrize("shape", [(11, 13), (20, 20), (21, 33), (37, 50), (64, 64)])
 def test_every_slider_moves_on_every_shape(
     sliders: FilterSliders, search: Search, shape: tuple[int, int]

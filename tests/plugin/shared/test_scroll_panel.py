@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 from tests.plugin.windows import needs_a_display, until
 
@@ -28,3 +31,42 @@ def test_a_panel_fits_a_small_screen_and_nothing_is_cut_off(
     )
     assert window.window._qt_window.height() <= 768
     widget.close()
+
+
+def turn_wheel(target: QWidget) -> None:
+    """Turn the wheel by one notch over a widget."""
+    at = QPointF(target.rect().center())
+    event = QWheelEvent(
+        at,
+        QPointF(target.mapToGlobal(target.rect().center())),
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(target, event)
+
+
+def test_the_wheel_scrolls_and_changes_only_a_control_that_was_clicked(qtbot: Any) -> None:
+    inside = QWidget()
+    column = QVBoxLayout(inside)
+    spins = [QDoubleSpinBox() for _ in range(40)]
+    for spin in spins:
+        spin.setValue(5)
+        column.addWidget(spin)
+    area = ScrollPanel(inside)
+    qtbot.addWidget(area)
+    area.resize(200, 200)
+    area.show()
+    area.activateWindow()
+    qtbot.waitExposed(area)
+    bar = area.verticalScrollBar()
+    turn_wheel(spins[1])
+    assert spins[1].value() == 5
+    assert bar.value() > 0
+    spins[1].setFocus()
+    until(qtbot, spins[1].hasFocus)
+    turn_wheel(spins[1])
+    assert spins[1].value() == 4

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,7 @@ class BatchWidget(ModelDock):
         self.outcomes: list[Outcome] = []
         self.running = False
         self._base = BatchOptions(Path("results"))
+        self._inspection = 0
         self.connect_model(PendingModel())
         self._build()
         self._connect()
@@ -147,6 +149,8 @@ class BatchWidget(ModelDock):
         if not isinstance(recipe, Recipe):
             recipe = read_recipe(recipe)
         recipe.check_product("labels")
+        # Refused before anything changes if it belongs to another generator.
+        params = recipe.point_params()
         model = self.model
         if (
             model is None
@@ -160,7 +164,7 @@ class BatchWidget(ModelDock):
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
         self.form.label_form.set_params(recipe.labels)
-        self.form.search.params = recipe.point_params()
+        self.form.search.params = params
         self.channels = recipe.channels
         return recipe
 
@@ -234,9 +238,9 @@ class BatchWidget(ModelDock):
         for each in self.files.rows:
             each.state = "waiting"
         self.say("Running ...")
-        self.jobs.submit(
-            "batch", Priority.VIEW, self._work(options, model), self._on_done, self._on_failed
-        )
+        # Nothing else interrupts it: a job that is requeued begins anew.
+        work = self._work(options, model)
+        self.jobs.submit("batch", Priority.REQUEST, work, self._on_done, self._on_failed)
         self._refresh()
 
     def stop(self) -> None:
@@ -329,18 +333,18 @@ class BatchWidget(ModelDock):
 
     def _inspect_files(self) -> None:
         options = self.options.read_options
-        self.jobs.submit(
-            "look",
-            Priority.REQUEST,
-            lambda _: self.files.inspect_files(options),
-            self._on_inspected,
-            self.message.say_error,
-        )
+        self._inspection += 1
+        on_inspected = partial(self._on_inspected, self._inspection)
+        # Beside the queue, because a running batch goes on.
+        work = partial(self.files.inspect_files, options)
+        self.jobs.run_beside(lambda _: work(), on_inspected, self.message.say_error)
         self._refresh()
 
-    def _on_inspected(self, inspected: list[InspectedFile]) -> None:
-        self.files.show_inspected(inspected)
-        self._refresh()
+    def _on_inspected(self, number: int, inspected: list[InspectedFile]) -> None:
+        # Of several inspections only the latest knows the options of now.
+        if number == self._inspection:
+            self.files.show_inspected(inspected)
+            self._refresh()
 
     def _on_channels(self) -> None:
         # Text that names no channels is refused before it is used.

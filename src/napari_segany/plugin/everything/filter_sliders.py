@@ -144,6 +144,8 @@ class FilterSliders(QWidget):
 
     def _show_exact(self) -> None:
         """Name exact bounds in the tooltips of sliders that stand where they round them."""
+        if not self._put:
+            return
         for name, slider in self._sliders.items():
             put, exact = self._put[name][0], self._wanted[name]
             more = ""

@@ -1,7 +1,16 @@
 """Scroll area for the controls of a dock."""
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QFrame,
+    QScrollArea,
+    QScrollBar,
+    QWidget,
+)
 
 MARGINS = (0, 0, 4, 0)
 """Margins of the layout inside: the dock has its own, and the scroll bar is set apart."""
@@ -9,6 +18,8 @@ MARGINS = (0, 0, 4, 0)
 
 class ScrollPanel(QScrollArea):
     """Vertical scroll area that is as wide as its content needs.
+
+    The wheel scrolls; it changes a control only after a click on the control.
 
     Parameters
     ----------
@@ -22,6 +33,12 @@ class ScrollPanel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inside)
+        for control in inside.findChildren(QWidget):
+            if isinstance(control, QAbstractSpinBox | QComboBox | QAbstractSlider) and not (
+                isinstance(control, QScrollBar)
+            ):
+                control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                control.installEventFilter(self)
 
     def sizeHint(self) -> QSize:
         """Return the size of the content and the scroll bar."""
@@ -33,9 +50,19 @@ class ScrollPanel(QScrollArea):
         return QSize(least.width(), super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Update the geometry when the content changes its size, by a style or by unfolding."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+        """Follow the size of the content, and keep the wheel from controls without focus."""
+        if event is None:
+            return False
+        if watched is self.widget():
+            if event.type() == QEvent.Type.LayoutRequest:
+                self.updateGeometry()
+        elif (
+            isinstance(event, QWheelEvent)
+            and isinstance(watched, QWidget)
+            and not watched.hasFocus()
+        ):
+            self.wheelEvent(event)
+            return True
         return bool(super().eventFilter(watched, event))
 
     @property
