@@ -173,8 +173,8 @@ class BatchWidget(ModelDock):
         recipe = self._base.recipe
         if recipe is not None:
             now = self.options
-            followed = recipe.params, recipe.labels, recipe.channels
-            same = (now.params, now.labels, now.channels) == followed
+            followed = recipe, recipe.params, recipe.labels, recipe.channels
+            same = (now.recipe, now.params, now.labels, now.channels) == followed
             self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
@@ -315,6 +315,7 @@ class BatchWidget(ModelDock):
         self.search.changed.connect(self.guarded(self._show_recipe))
         self.form.label_form.changed.connect(self.guarded(self._show_recipe))
         self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
+        self.picker.choice.activated.connect(self.guarded(self._show_recipe))
 
     def _ask_files(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Images")

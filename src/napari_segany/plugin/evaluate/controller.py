@@ -262,7 +262,9 @@ class EvaluateController:
 
         def done(_: None) -> None:
             self._drawing = False
-            self.status.emit("")
+            # The message about progress ends; a warning about the layers stays.
+            current = self.result is result and not self.stale
+            self.status.emit(self._binary_warning() if current else "", "warning")
             # The layer may have been deleted in the meantime.
             if self.errors.layer is not None and self.result is result:
                 self.errors.show(data, truth)

@@ -157,7 +157,9 @@ class EverythingWidget(ImageDock):
         if selected is None:
             raise InputError("Select an object first, for example the most uncertain one.")
         point = self.controller.point_of(selected)
-        _, widget = self.viewer.window.add_plugin_dock_widget("napari-segany", "Prompt")
+        _, widget = self.viewer.window.add_plugin_dock_widget(
+            "napari-segany", "Prompt", tabify=True
+        )
         if self.model is not None:
             widget.model = self.model
         view = self.controller.view

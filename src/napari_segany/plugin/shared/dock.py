@@ -156,6 +156,7 @@ class ModelDock(Dock):
         self._pending = pending
         self._starter = RunWhenReady(self.picker, pending, self.jobs, self.message)
         self.picker.loaded.connect(self._on_model)
+        self.picker.loaded.connect(lambda _: self.message.clear_error())
         self.picker.released.connect(lambda: self._on_model(None))
         pending.status.connect(self.say)
 

@@ -142,7 +142,14 @@ class ModelPicker(QWidget):
             self.line.setText(str(error))
             self.failed.emit(error)
 
-        self.jobs.submit("model", Priority.REQUEST, work, self.show_model, failed)
+        def done(model: PromptableModel) -> None:
+            # Another model was chosen meanwhile, for example by a recipe.
+            if self.name == name:
+                self.show_model(model)
+            else:
+                self.stopped()
+
+        self.jobs.submit("model", Priority.REQUEST, work, done, failed)
 
     def show_model(self, model: PromptableModel) -> None:
         """Show that a model is ready."""
