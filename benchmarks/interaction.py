@@ -37,7 +37,7 @@ CALLBACKS = (
     (PromptController, ("commit",)),
     (PromptWidget, ("_refresh", "say", "reset_choices")),
     # What other threads have done is taken up there, and what has turns of its own.
-    (QtJobQueue, ("_deliver", "_turn")),
+    (QtJobQueue, ("_deliver", "_call_next")),
 )
 CLICKS = ((195, 102), (125, 165), (50, 235), (260, 40), (60, 60))
 """Coins, in the picture's own pixels."""
