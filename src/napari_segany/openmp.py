@@ -2,7 +2,7 @@
 
 Threads that wait for their next piece of work spin by default, for about a millisecond. On a
 machine whose cores are shared by two programs each spinning thread takes a core from the other
-program: the two together then run many times slower than one alone. Threads that wait briefly and
+program: the two together can run many times slower than one alone. Threads that wait briefly and
 sleep then give the same speed alone. ``benchmarks/two_programs.py`` measures both.
 """
 

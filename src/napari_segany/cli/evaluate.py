@@ -56,6 +56,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     arguments.add_output(parser)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    _add_tasks(parser)
+    arguments.add_model(parser)
+    arguments.add_image(parser, brightness=False)
+    add_options(parser)
+
+
+def _add_tasks(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what is measured."""
     measured = parser.add_argument_group("tasks")
     measured.add_argument(
         "--tasks",
@@ -116,9 +124,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(count each value as one object and print a note, the default), components (count each "
         "connected component as an object), one (count each value as one object), or refuse",
     )
-    arguments.add_model(parser)
-    arguments.add_image(parser, brightness=False)
-    add_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
