@@ -19,6 +19,9 @@ from napari_segany.networks.work_pieces import (
 BlockCallback = Callable[[], None]
 """Called between encoder blocks; it may raise to end the computation."""
 
+StageCallback = Callable[[Tensor], None]
+"""Called with the (B, h, w, C) result of a stage of an encoder."""
+
 
 class LayerNorm2d(nn.Module):
     """Layer normalisation over the channels of a (B, C, H, W) tensor."""

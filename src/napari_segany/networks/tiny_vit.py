@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_segany.networks.layers import (
     BlockCallback,
     Neck,
+    StageCallback,
     join_windows,
     split_windows,
     trunk_dtype,
@@ -235,17 +236,21 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample
 
-    def forward(
+    def apply_blocks(
         self,
         x: Tensor,
         on_block: BlockCallback | None = None,
         spread: Spread = one_by_one,
     ) -> Tensor:
-        """Apply the blocks and the change to the next stage."""
+        """Apply the blocks."""
         for block in self.blocks:
             if on_block is not None:
                 on_block()
             x = block(x, spread)
+        return x
+
+    def change_width(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
+        """Apply the change to the next stage, if there is one."""
         return x if self.downsample is None else self.downsample(x, spread)
 
 
@@ -269,6 +274,7 @@ class TinyViT(nn.Module):
         out_channels: int = 256,
     ) -> None:
         super().__init__()
+        self.widths = widths
         self.patch_embed = PatchEmbed(widths[0])
         downsamples: list[Downsample | None] = [
             Downsample(a, b, stride)
@@ -290,6 +296,7 @@ class TinyViT(nn.Module):
         x: Tensor,
         on_block: BlockCallback | None = None,
         spread: Spread = one_by_one,
+        on_stage: StageCallback | None = None,
     ) -> Tensor:
         """Encode.
 
@@ -301,12 +308,22 @@ class TinyViT(nn.Module):
             Called before every block; may raise to stop.
         spread : callable
             Computes the pieces of each layer.
+        on_stage : callable, optional
+            Called with the result of each of the finer stages, see :attr:`finer_stages`.
         """
         x = self.patch_embed(x, spread).to(trunk_dtype(self.layers))
-        for stage in self.layers:
-            x = stage(x, on_block, spread)
+        for number, stage in enumerate(self.layers):
+            x = stage.apply_blocks(x, on_block, spread)
+            if on_stage is not None and number < len(self.finer_stages):
+                on_stage(x)
+            x = stage.change_width(x, spread)
         out: Tensor = self.neck(x, spread)
         return out
+
+    @property
+    def finer_stages(self) -> tuple[tuple[int, int], ...]:
+        """Channels of each stage finer than the embedding, and its cells for each cell of it."""
+        return tuple((width, cells) for width, cells in zip(self.widths, (4, 2), strict=False))
 
     def lower_precision(self, dtype: torch.dtype) -> None:
         """Compute the blocks in ``dtype``; the image and the embedding need float32."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from napari_segany.networks.layers import (
     BlockCallback,
     Neck,
+    StageCallback,
     join_windows,
     split_windows,
     trunk_dtype,
@@ -256,6 +257,7 @@ class ViT(nn.Module):
         hidden_ratio: int = 4,
     ) -> None:
         super().__init__()
+        self.stage_width, self.stage_ends = width, tuple(sorted(global_blocks))[:2]
         self.patch_embed = PatchEmbed(width, patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, width))
         self.blocks = nn.ModuleList(
@@ -269,6 +271,7 @@ class ViT(nn.Module):
         x: Tensor,
         on_block: BlockCallback | None = None,
         spread: Spread = one_by_one,
+        on_stage: StageCallback | None = None,
     ) -> Tensor:
         """Encode.
 
@@ -280,14 +283,26 @@ class ViT(nn.Module):
             Called before every block; may raise to stop.
         spread : callable
             Computes the pieces of each layer.
+        on_stage : callable, optional
+            Called with the results of the first two global blocks, see :attr:`finer_stages`.
         """
         x = (self.patch_embed(x, spread) + self.pos_embed).to(trunk_dtype(self.blocks))
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks):
             if on_block is not None:
                 on_block()
             x = block(x, spread)
+            if on_stage is not None and number in self.stage_ends:
+                on_stage(x)
         out: Tensor = self.neck(x, spread)
         return out
+
+    @property
+    def finer_stages(self) -> tuple[tuple[int, int], ...]:
+        """Channels of each stage that ``on_stage`` is given, and its cells for each embedding cell.
+
+        All blocks of this encoder work on the grid of the embedding; earlier ones see more detail.
+        """
+        return tuple((self.stage_width, 1) for _ in self.stage_ends)
 
     def lower_precision(self, dtype: torch.dtype) -> None:
         """Compute the blocks in ``dtype``; the image and the embedding need float32."""
