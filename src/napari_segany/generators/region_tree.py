@@ -133,14 +133,14 @@ def find_borders(labels: NDArray[np.int32], maps: ObjectMaps) -> Borders:
     count = int(labels.max()) + 1
     keys, values = [], []
     for axis in (0, 1):
-        a, b = _neighbours(labels, axis)
+        a, b = neighbours(labels, axis)
         touching = (a != b) & (a > 0) & (b > 0)
         first, second = (each[touching].astype(np.int64) for each in (a, b))
         keys.append(np.minimum(first, second) * count + np.maximum(first, second))
-        s, t = (each[touching] for each in _neighbours(strength, axis))
-        i, j = (each[touching] for each in _neighbours(maps.interior, axis))
-        u, v = (each[touching] for each in _neighbours(maps.contour, axis))
-        m, n = (each[touching] for each in _neighbours(inside, axis))
+        s, t = (each[touching] for each in neighbours(strength, axis))
+        i, j = (each[touching] for each in neighbours(maps.interior, axis))
+        u, v = (each[touching] for each in neighbours(maps.contour, axis))
+        m, n = (each[touching] for each in neighbours(inside, axis))
         both = m & n
         # The contour is two cells wide between objects; the interior is lowest there.
         here = 0.25 * (s + t) + 0.5 * (1 - np.minimum(i, j))
@@ -151,7 +151,8 @@ def find_borders(labels: NDArray[np.int32], maps: ObjectMaps) -> Borders:
     return Borders(np.stack([unique // count, unique % count], axis=1) - 1, sums)
 
 
-def _neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return an array without its last and without its first row or column: pairs of neighbours."""
     if axis == 0:
         return array[:-1], array[1:]
     return array[:, :-1], array[:, 1:]
@@ -327,9 +328,9 @@ def _perimeters(
     """Return the number of neighbouring cells outside of each region, and the contour there."""
     length, strength = np.zeros(count + 1), np.zeros(count + 1)
     for axis in (0, 1):
-        a, b = _neighbours(region, axis)
+        a, b = neighbours(region, axis)
         differs = a != b
-        u, v = _neighbours(contour, axis)
+        u, v = neighbours(contour, axis)
         between = (0.5 * (u + v))[differs]
         for side in (a, b):
             chosen = side[differs]
