@@ -84,7 +84,7 @@ def _fetch_from_first(
         try:
             get()
         except FetchError as error:
-            log.info("%s could not be fetched from %s: %s", spec.id, source, error)
+            log.debug("%s could not be fetched from %s: %s", spec.id, source, error)
             failures.append(f"from {source}: {error}")
             cause = error
         else:
