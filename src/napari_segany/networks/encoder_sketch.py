@@ -10,11 +10,14 @@ relative difference of the tensors.
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    # Kept sketches are compared without torch, so that lists of models are quick.
+    from torch import Tensor, nn
 
 PROJECTIONS = 4
 """Projections of each tensor."""
@@ -63,7 +66,7 @@ class EncoderSketch:
         return self.distance(other) <= TOLERANCE
 
 
-def sketch_encoder(encoder: nn.Module) -> EncoderSketch:
+def sketch_encoder(encoder: "nn.Module") -> EncoderSketch:
     """Sketch an image encoder.
 
     Parameters
@@ -78,12 +81,11 @@ def sketch_encoder(encoder: nn.Module) -> EncoderSketch:
     return EncoderSketch(layout, tuple(values))
 
 
-def _project(name: str, tensor: Tensor) -> tuple[int, ...]:
-    with torch.inference_mode():
-        flat = tensor.detach().reshape(-1)
-        # An odd step, so that more than a few columns of a matrix are looked at.
-        step = -(-len(flat) // SAMPLED) | 1 if len(flat) > SAMPLED else 1
-        values: NDArray[np.float64] = flat[::step].double().cpu().numpy()
+def _project(name: str, tensor: "Tensor") -> tuple[int, ...]:
+    flat = tensor.detach().reshape(-1)
+    # An odd step, so that more than a few columns of a matrix are looked at.
+    step = -(-len(flat) // SAMPLED) | 1 if len(flat) > SAMPLED else 1
+    values: NDArray[np.float64] = flat[::step].cpu().double().numpy()
     size = len(values)
     # Not numpy's generator, whose numbers may change between releases.
     bits = hashlib.shake_256(name.encode()).digest(-(-PROJECTIONS * size // 8))
