@@ -44,7 +44,8 @@ def jitter_colours(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
         x = _limit_contrast(x, rng)
     if rng.random() < 0.35:
         x = _add_noise(x, 1 if gray else 3, rng)
-    return np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
+    jittered: NDArray[np.uint8] = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
+    return jittered
 
 
 def _colourise(gray: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
@@ -66,8 +67,9 @@ def _mix_channels(x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[
     density = -np.log(np.clip(x, 0.02, 1))
     matrix = np.eye(3, dtype=np.float32) + rng.normal(0, 0.12, (3, 3)).astype(np.float32)
     density = density @ matrix * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32)
-    mixed = np.exp(-np.clip(density, 0, None)) + rng.normal(0, 0.04, 3).astype(np.float32)
-    return mixed[..., rng.permutation(3)] if rng.random() < 0.2 else mixed
+    mixed: NDArray[np.floating] = np.exp(-np.clip(density, 0, None)) + rng.normal(0, 0.04, 3).astype(np.float32)
+    mixed = mixed[..., rng.permutation(3)] if rng.random() < 0.2 else mixed
+    return mixed
 
 
 def _add_noise(
@@ -107,7 +109,8 @@ def _shading(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.flo
     a, b, c = rng.uniform(-0.3, 0.3, 3).astype(np.float32)
     bowl = rows[:, None] ** 2 + cols[None] ** 2
     shading: NDArray[np.floating] = 1 + a * rows[:, None] + b * cols[None] - abs(c) * bowl / 2
-    return np.clip(shading, 0.3, None)
+    shading = np.clip(shading, 0.3, None)
+    return shading
 
 
 def _limit_contrast(x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:

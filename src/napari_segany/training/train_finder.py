@@ -188,7 +188,7 @@ def train_step(state: TrainState, batch: Batch, params: TrainParams) -> dict[str
     decay = min(params.average, (1 + state.step) / (10 + state.step))
     _update_average(state.average, state.network, decay)
     state.step += 1
-    return {name: float(value) for name, value in {**parts, "loss": loss}.items()}
+    return {name: float(value.detach()) for name, value in {**parts, "loss": loss}.items()}
 
 
 def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
