@@ -107,7 +107,11 @@ def test_an_error_of_the_reader_is_raised_in_its_turn() -> None:
 
 
 def test_an_error_of_the_consumer_ends_the_thread() -> None:
-    with pytest.raises(ZeroDivisionError), closing(prefetch(int, range(99))) as items:
-        for each in items:
-            1 / each
+    def consume() -> None:
+        with closing(prefetch(int, range(99))) as items:
+            for each in items:
+                1 / each
+
+    with pytest.raises(ZeroDivisionError):
+        consume()
     assert not prefetching()

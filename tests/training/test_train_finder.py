@@ -12,7 +12,8 @@ from torch import Tensor
 
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.networks.finder import Finder, FinderShape
-from napari_segany.training import batches, train_finder as loop
+from napari_segany.training import batches
+from napari_segany.training import train_finder as loop
 from napari_segany.training.datasets import find_images
 from napari_segany.training.encoder import ViewEncoder
 from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache

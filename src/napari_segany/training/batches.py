@@ -11,16 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_segany.networks.sam import PIXEL_MEAN, PIXEL_STD
 from napari_segany.training.feature_cache import FeatureCache
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
-
-PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
-"""Mean of each colour, in 0..255, as the image encoders are given."""
-
-PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
-"""Standard deviation of each colour."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,13 @@ def read_batch(cache: FeatureCache, numbers: NDArray[np.integer]) -> Batch:
     def read(name: str) -> Tensor:
         return torch.from_numpy(np.stack([arrays[name][n] for n in numbers]))
 
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
     image = read("image").permute(0, 3, 1, 2).float()
     weights = read("weights").float()
     return Batch(
         read("embedding").float(),
         [read(name).float() for name in sorted(arrays) if name.startswith("stage")],
-        (image - PIXEL_MEAN) / PIXEL_STD,
+        (image - mean) / std,
         read("maps").float(),
         weights.abs(),
         weights >= 0,

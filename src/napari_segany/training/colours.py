@@ -67,8 +67,11 @@ def _mix_channels(x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[
     density = -np.log(np.clip(x, 0.02, 1))
     matrix = np.eye(3, dtype=np.float32) + rng.normal(0, 0.12, (3, 3)).astype(np.float32)
     density = density @ matrix * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32)
-    mixed: NDArray[np.floating] = np.exp(-np.clip(density, 0, None)) + rng.normal(0, 0.04, 3).astype(np.float32)
-    mixed = mixed[..., rng.permutation(3)] if rng.random() < 0.2 else mixed
+    mixed: NDArray[np.floating] = np.exp(-np.clip(density, 0, None)) + rng.normal(
+        0, 0.04, 3
+    ).astype(np.float32)
+    if rng.random() < 0.2:
+        mixed = mixed[..., rng.permutation(3)]
     return mixed
 
 
@@ -108,8 +111,8 @@ def _shading(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.flo
     rows, cols = (np.linspace(-1, 1, n, dtype=np.float32) for n in shape)
     a, b, c = rng.uniform(-0.3, 0.3, 3).astype(np.float32)
     bowl = rows[:, None] ** 2 + cols[None] ** 2
-    shading: NDArray[np.floating] = 1 + a * rows[:, None] + b * cols[None] - abs(c) * bowl / 2
-    shading = np.clip(shading, 0.3, None)
+    factor = 1 + a * rows[:, None] + b * cols[None] - abs(c) * bowl / 2
+    shading: NDArray[np.floating] = np.clip(factor, 0.3, None)
     return shading
 
 

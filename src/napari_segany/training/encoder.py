@@ -1,5 +1,7 @@
 """Features of views: the outputs of a model's image encoder that the finder reads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +12,13 @@ from torch import Tensor
 from napari_segany.errors import InputError
 from napari_segany.models.device import Precision
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.networks.finder import FinderShape
+from napari_segany.networks.finder import LEVELS, UNSHUFFLE, FinderShape
 from napari_segany.networks.sam import Sam
 from napari_segany.networks.vit import ViT
 from napari_segany.training.augmentation import ViewSize
+from napari_segany.weights.resolve import Weights
 
-TOKEN = 16
+TOKEN = UNSHUFFLE * 2 ** (LEVELS - 1)
 """Pixels of the frame for each cell of the embedding, a side."""
 
 
@@ -31,11 +34,14 @@ class ViewEncoder:
         Hash of the weights' file.
     precision : {"exact", "bfloat16"}
         Arithmetic of the encoder.
+    architecture : str
+        Architecture of the model, such as "vit_t".
     """
 
     network: Sam
     sha256: str
     precision: Precision
+    architecture: str
 
     @classmethod
     def from_model(cls, model: PromptableModel) -> "ViewEncoder":
@@ -59,7 +65,9 @@ class ViewEncoder:
                 f"Features are made on the CPU, but {model.id} is on {model.device}; load it with "
                 'device="cpu".'
             )
-        return cls(network, model.weights.sha256, model.precision)
+        weights, encoder = model.weights, type(network.image_encoder).__name__
+        architecture = weights.architecture if isinstance(weights, Weights) else encoder
+        return cls(network, weights.sha256, model.precision, architecture)
 
     @property
     def view_size(self) -> ViewSize:
@@ -109,3 +117,17 @@ class ViewEncoder:
         for number, stage in enumerate(stages):
             features[f"stage{number}"] = stage[0].permute(2, 0, 1).float()
         return features
+
+
+@contextmanager
+def computing_threads(count: int) -> Iterator[None]:
+    """Compute with a number of torch's threads while the block runs.
+
+    Sums of the training loop, and so the last bits of its weights, depend on their number.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

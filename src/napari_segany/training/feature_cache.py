@@ -8,10 +8,10 @@ import hashlib
 import json
 import multiprocessing
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,8 +27,11 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import FOREGROUND, MAPS
 from napari_segany.training.augmentation import CELL, random_view
 from napari_segany.training.datasets import LabelledImage
-from napari_segany.training.encoder import ViewEncoder
+from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.weights.cache import replacing
+
+RECORD = "done.json"
+"""Name of the file with the first views of finished blocks."""
 
 BLOCK = 16
 """Views that are made together; progress is written after each block."""
@@ -153,6 +156,24 @@ def check_room(encoder: ViewEncoder, count: int, place: Path) -> None:
         )
 
 
+def is_complete(plan: ViewPlan, encoder: ViewEncoder, folder: Path) -> bool:
+    """Return whether all views of a plan are in its folder below ``folder``."""
+    return not _missing(plan, _read_record(folder / plan.fingerprint(encoder)))
+
+
+def _missing(plan: ViewPlan, done: set[int]) -> list[int]:
+    return [start for start in range(0, plan.count, BLOCK) if start not in done]
+
+
+def _read_record(place: Path) -> set[int]:
+    """Return the first views of the blocks that are finished."""
+    record = place / RECORD
+    try:
+        return set(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else set()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{record} is damaged; delete {place} to make its views anew.") from error
+
+
 class _ViewMaker:
     """The making of views and their writing into the arrays of a folder."""
 
@@ -240,18 +261,16 @@ def build_cache(
     place = folder / plan.fingerprint(encoder)
     check_room(encoder, plan.count, place)
     place.mkdir(parents=True, exist_ok=True)
-    record = place / "done.json"
-    done: set[int] = set(json.loads(record.read_text())) if record.is_file() else set()
+    done = _read_record(place)
     if not done:
         for name, (shape, dtype) in array_types(encoder, plan.count).items():
             np.lib.format.open_memmap(place / f"{name}.npy", "w+", dtype, shape)
-    missing = [start for start in range(0, plan.count, BLOCK) if start not in done]
-    if missing:
+    if missing := _missing(plan, done):
         check(should_stop)
         with closing(_made(plan, model, encoder, place, missing, workers)) as made:
             for start in made:
                 done.add(start)
-                with replacing(record) as temporary:
+                with replacing(place / RECORD) as temporary:
                     temporary.write_text(json.dumps(sorted(done)))
                 if progress is not None:
                     progress(min(len(done) * BLOCK, plan.count), plan.count)
@@ -269,7 +288,7 @@ def _made(
 ) -> Generator[int]:
     """Make blocks and yield the first view of each; closed early, begin no further block."""
     if workers == 1:
-        with _one_thread():
+        with computing_threads(1):
             yield from map(_ViewMaker(plan, encoder, place).make_block, starts)
         return
     context = multiprocessing.get_context("spawn")
@@ -285,14 +304,3 @@ def _made(
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread, as worker processes do."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,6 +28,9 @@ CURVE = "curve.json"
 
 CURVE_EVERY = 25
 """Steps between two points of the curve."""
+
+VALIDATE_EVERY = 250
+"""Steps between two losses on validation views; a multiple of ``CURVE_EVERY``."""
 
 SMOOTHING = 0.98
 """Decay of the running mean of the losses in the curve."""
@@ -98,7 +102,8 @@ class TrainState:
     recent : dict
         Running means of the losses.
     curve : list of dict
-        ``recent`` with its ``step``, every ``CURVE_EVERY`` steps.
+        ``recent`` with its ``step``, every ``CURVE_EVERY`` steps; ``validation`` is the loss of the
+        averaged weights on views of other images.
     """
 
     network: Finder
@@ -125,6 +130,12 @@ class TrainState:
         del settings["checkpoint_every"]
         # As JSON has it, which knows no tuples.
         return cls(network, average, optimiser, json.loads(json.dumps(settings)))
+
+    def note(self, losses: dict[str, float]) -> None:
+        """Add the losses of a step to the running means."""
+        for name, value in losses.items():
+            before = self.recent.get(name, value)
+            self.recent[name] = SMOOTHING * before + (1 - SMOOTHING) * value
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; one that is there is replaced at once."""
@@ -202,6 +213,18 @@ def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tenso
     return finder_loss(raw.float(), batch.maps, batch.weights, batch.sized)
 
 
+@torch.inference_mode()
+def validation_loss(network: Finder, cache: FeatureCache, params: TrainParams) -> float:
+    """Return the mean loss of a network, in evaluation mode, on all views of a cache."""
+    network.eval()
+    total = 0.0
+    for start in range(0, len(cache), params.batch):
+        batch = read_batch(cache, np.arange(start, min(start + params.batch, len(cache))))
+        loss = total_loss(batch_loss(network, batch, params.bfloat16))
+        total += float(loss) * len(batch.image)
+    return total / len(cache)
+
+
 @torch.no_grad()
 def _update_average(average: Finder, network: Finder, decay: float) -> None:
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
@@ -219,6 +242,7 @@ def train_finder(
     log: Callable[[str], None] = print,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    validation: FeatureCache | None = None,
 ) -> Finder:
     """Train a finder on the views of a cache, continuing from a checkpoint in ``folder``.
 
@@ -241,6 +265,8 @@ def train_finder(
         Called with the steps done and in all.
     should_stop : callable, optional
         Polled between steps.
+    validation : FeatureCache, optional
+        Views of other images, whose loss is added to the curve. They change no weight.
 
     Returns
     -------
@@ -264,12 +290,13 @@ def train_finder(
         for batch in batches:
             check(should_stop)
             losses = train_step(state, batch, params)
-            for name, value in losses.items():
-                before = state.recent.get(name, value)
-                state.recent[name] = SMOOTHING * before + (1 - SMOOTHING) * value
+            state.note(losses)
             if state.step % CURVE_EVERY == 0:
-                state.curve.append({"step": state.step, **state.recent})
-                log(f"Step {state.step} of {params.steps}: {_told(state.recent)}.")
+                point = {"step": state.step, **state.recent}
+                if validation is not None and state.step % VALIDATE_EVERY == 0:
+                    point["validation"] = validation_loss(state.average, validation, params)
+                state.curve.append(point)
+                log(_told(point, params.steps))
             if state.step % params.checkpoint_every == 0 or state.step == params.steps:
                 state.save(checkpoint)
                 with replacing(folder / CURVE) as temporary:
@@ -284,6 +311,7 @@ def _read_ahead(cache: FeatureCache, params: TrainParams, start: int) -> Generat
     return prefetch(lambda numbers: read_batch(cache, numbers), order)
 
 
-def _told(losses: dict[str, float]) -> str:
-    """Return losses as a text."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
+def _told(point: dict[str, float], steps: int) -> str:
+    """Return a point of the curve as a sentence."""
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in point.items() if name != "step")
+    return f"Step {point['step']} of {steps}: {losses}."
