@@ -25,8 +25,7 @@ from napari_segany.models.sam.model import SamModel
 from napari_segany.training import pipeline
 from napari_segany.training import train_finder as loop
 from napari_segany.training.curves import plot_curves
-from napari_segany.training.datasets import LabelledImage
-from napari_segany.training.pipeline import Calibration, TrainingOptions, train_from_folder
+from napari_segany.training.pipeline import TrainingOptions, train_from_folder
 from napari_segany.training.train_finder import TrainParams
 from napari_segany.weights.finders import read_finder
 
@@ -52,6 +51,28 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "VALIDATE_EVERY", 2)
 
 
+STAGES = ["images", "features", "validation features", "steps", "calibration"]
+
+QUALITY = {"region": {"weights": [1.5]}}
+
+
+@pytest.fixture(autouse=True)
+def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quality estimate of a finder that knows nothing means nothing, and takes seconds."""
+
+    class Fitted:
+        def to_dict(self) -> dict[str, Any]:
+            return QUALITY
+
+    def calibrate(model: Any, finder: Any, images: Any, seed: int, progress: Progress) -> Fitted:
+        assert finder.card.encoder.name == model.id
+        assert {each.split for each in images} == {"calibrate"}
+        progress(1, 1)
+        return Fitted()
+
+    monkeypatch.setattr(pipeline, "calibrate", calibrate)
+
+
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots take a second."""
@@ -75,9 +96,9 @@ class Run:
         self.stages.append(name)
         yield None
 
-    def __call__(self, calibrate: Any = None) -> Any:
+    def __call__(self) -> Any:
         return train_from_folder(
-            *(self.options, self.model, self.stage, self.said.append, calibrate),
+            *(self.options, self.model, self.stage, self.said.append),
             should_stop=lambda: self.stages[-1] == self.stop_at,
         )
 
@@ -87,7 +108,7 @@ def test_a_run_ends_with_a_finder_that_fits_its_model(
 ) -> None:
     run = Run(model, data, tmp_path)
     file = run()
-    assert run.stages == ["images", "features", "validation features", "steps"]
+    assert run.stages == STAGES
     assert file.path == tmp_path / "finder.safetensors"
     finder = load_finder(model, file.path)
     plane = draw_scene()[0][..., 0]
@@ -112,7 +133,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("no_plots")
-@pytest.mark.parametrize("stop_at", ["images", "features", "validation features", "steps"])
+@pytest.mark.parametrize(
+    "stop_at", ["images", "features", "validation features", "steps", "calibration"]
+)
 def test_a_run_is_resumed_at_every_stage(
     model: SamModel, data: Path, folders: Path, tmp_path: Path, stop_at: str
 ) -> None:
@@ -136,22 +159,21 @@ def test_a_finished_run_computes_nothing(model: SamModel, data: Path, tmp_path: 
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_the_calibration_is_written_and_kept(model: SamModel, data: Path, tmp_path: Path) -> None:
-    seen: list[Any] = []
-
-    def calibrate(finder: Any, model: Any, images: list[LabelledImage], *_: object) -> Calibration:
-        seen.append((finder.card.encoder.name, [each.split for each in images]))
-        return Calibration(0.4, 12, {"weights": [1.5]})
-
+def test_the_calibration_is_kept(model: SamModel, data: Path, tmp_path: Path) -> None:
     run = Run(model, data, tmp_path)
-    card = run(calibrate).card
-    assert (card.pred_iou_thresh, card.min_area, card.quality) == (0.4, 12, {"weights": [1.5]})
-    assert seen == [("vit_t", ["calibrate"])]
+    card = run().card
+    assert card.quality == QUALITY
     assert run.stages[-1] == "calibration"
+    (tmp_path / "finder.safetensors").unlink()
     again = Run(model, data, tmp_path)
-    assert again(calibrate).card == card
-    assert len(seen) == 1
+    assert again().card == card
     assert "calibration" not in again.stages
+    # That of other weights is of no use.
+    record = json.loads((tmp_path / "calibration.json").read_text())
+    (tmp_path / "calibration.json").write_text(json.dumps({**record, "finder": "0"}))
+    third = Run(model, data, tmp_path)
+    assert third().card == card
+    assert third.stages[-1] == "calibration"
 
 
 def test_without_matplotlib_a_sentence_says_so(
@@ -177,17 +199,23 @@ def test_data_without_a_set_that_may_be_used(model: SamModel, tmp_path: Path) ->
         Run(model, tmp_path, tmp_path)()
 
 
-def test_data_without_objects(model: SamModel, tmp_path: Path) -> None:
+def test_data_of_too_few_sources(model: SamModel, tmp_path: Path) -> None:
     write_manifest(tmp_path, own=write_set(tmp_path, "own", 2))
+    with pytest.raises(InputError, match=r"no image left for calibration\. .* three sources"):
+        Run(model, tmp_path, tmp_path)()
+
+
+def test_data_without_objects(model: SamModel, tmp_path: Path) -> None:
+    write_manifest(tmp_path, own=write_set(tmp_path, "own", 3))
     for path in (tmp_path / "own" / "labels").iterdir():
         tifffile.imwrite(path, np.full((180, 240), -1, np.int16))
-    with pytest.raises(InputError, match=r"No label image has an object: .* all 2 "):
+    with pytest.raises(InputError, match=r"No label image has an object: .* all 3 "):
         Run(model, tmp_path, tmp_path / "out")()
     assert not (tmp_path / "out").exists()
 
 
 def test_labels_of_another_shape_are_found_first(model: SamModel, tmp_path: Path) -> None:
-    write_manifest(tmp_path, own=write_set(tmp_path, "own", 2))
+    write_manifest(tmp_path, own=write_set(tmp_path, "own", 3))
     tifffile.imwrite(tmp_path / "own" / "labels" / "image1.tif", np.ones((180, 239), np.int16))
     with pytest.raises(InputError, match=r"image1\.tif has shape \(180, 239\)"):
         Run(model, tmp_path, tmp_path / "out")()

@@ -3,16 +3,17 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError, WeightsError
-from napari_segany.models.finder import FinderModel, load_finder
+from napari_segany.models.finder import load_finder
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import Finder
 from napari_segany.networks.finder_inference import fold
+from napari_segany.training.calibration import calibrate
 from napari_segany.training.curves import plot_curves
 from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
@@ -38,7 +39,10 @@ CURVES = "curves.png"
 """Name of the plot of the losses."""
 
 CALIBRATION = "calibration.json"
-"""Name of the file that keeps a finished calibration."""
+"""Name of the file that keeps the fitted quality estimate."""
+
+PRED_IOU_THRESH = 0.5
+"""Predicted IoU that masks must exceed by default."""
 
 VALIDATION_VIEWS = 96
 """Views of validation images, whose loss is in the curves."""
@@ -88,40 +92,6 @@ class TrainingOptions:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}.")
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Thresholds and score of a finder, fitted on images that it did not learn from.
-
-    Attributes
-    ----------
-    pred_iou_thresh : float
-        Predicted IoU that masks must exceed by default; 0 keeps all.
-    min_area : int
-        Pixels of the smallest mask that is kept by default.
-    quality : dict
-        Parameters of the predicted IoU; plain JSON. Empty if the score is not calibrated.
-    """
-
-    pred_iou_thresh: float = 0.0
-    min_area: int = 0
-    quality: dict[str, Any] = field(default_factory=dict)
-
-
-class Calibrate(Protocol):
-    """A function that calibrates a finder's scores."""
-
-    def __call__(
-        self,
-        finder: FinderModel,
-        model: PromptableModel,
-        images: Sequence[LabelledImage],
-        progress: Progress | None,
-        should_stop: ShouldStop | None,
-    ) -> Calibration:
-        """Return the calibration of a finder on images of the split ``calibrate``."""
-        ...
-
-
 def check_images(
     images: Sequence[LabelledImage],
     progress: Progress | None = None,
@@ -154,7 +124,6 @@ def train_from_folder(
     model: PromptableModel,
     stage: Stage,
     say: Callable[[str], None],
-    calibrate: Calibrate | None = None,
     should_stop: ShouldStop | None = None,
 ) -> FinderFile:
     """Train a finder on a folder of training sets, continuing what ``options.folder`` has of it.
@@ -169,8 +138,6 @@ def train_from_folder(
         Shows the progress of each stage.
     say : callable
         Called with sentences for people.
-    calibrate : callable, optional
-        Fits the score; without it the finder's score is not calibrated.
     should_stop : callable, optional
         Polled often; what is finished is kept.
 
@@ -193,6 +160,12 @@ def train_from_folder(
         raise InputError(
             f"{options.data} has no image for training{more if options.shippable else ''}."
         )
+    kept_back = _of(images, "calibrate")
+    if not kept_back:
+        raise InputError(
+            f"{options.data} has no image left for calibration. At least one kind needs images of "
+            "three sources: one to learn from, one to calibrate on, one to validate on."
+        )
     encoder = ViewEncoder.from_model(model)
     features = options.folder / "features"
     plan = ViewPlan(learned, options.views, options.seed)
@@ -211,8 +184,9 @@ def train_from_folder(
             )
     finder = _learn(options, encoder, cache, validation, stage, say, should_stop)
     card = _card(options, model, encoder)
-    calibration = _calibrated(options, model, finder, card, images, stage, calibrate, should_stop)
-    return _write(options.folder / FINDER, finder, card, calibration)
+    raw = _write(options.folder / UNCALIBRATED, finder, card)
+    quality = _fit_quality(options, model, raw, kept_back, stage, should_stop)
+    return _write(options.folder / FINDER, finder, replace(card, quality=quality))
 
 
 def _of(images: Sequence[LabelledImage], split: Split) -> tuple[LabelledImage, ...]:
@@ -260,41 +234,43 @@ def _card(options: TrainingOptions, model: PromptableModel, encoder: ViewEncoder
         title=f"Finder for {model.id}",
         encoder=encoder_card(model.id, encoder.architecture, sketch),
         shape=shape_card(encoder.shape),
-        pred_iou_thresh=0.0,
+        pred_iou_thresh=PRED_IOU_THRESH,
         facts=facts,
     )
 
 
-def _calibrated(
+def _fit_quality(
     options: TrainingOptions,
     model: PromptableModel,
-    finder: Finder,
-    card: FinderCard,
+    raw: FinderFile,
     images: Sequence[LabelledImage],
     stage: Stage,
-    calibrate: Calibrate | None,
     should_stop: ShouldStop | None,
-) -> Calibration:
-    """Calibrate a finder, or return the calibration that was kept for the same weights."""
-    if calibrate is None:
-        return Calibration()
-    written = _write(options.folder / UNCALIBRATED, finder, card, Calibration())
+) -> dict[str, Any]:
+    """Return the quality estimate of a finder, fitted now or kept from an earlier run."""
     kept = options.folder / CALIBRATION
     if kept.is_file():
         record = json.loads(kept.read_text(encoding="utf-8"))
-        if record["finder"] == written.sha256:
-            return Calibration(**record["calibration"])
-    loaded = load_finder(model, written.path)
-    with stage("calibration") as progress:
-        calibration = calibrate(loaded, model, _of(images, "calibrate"), progress, should_stop)
-    record = {"finder": written.sha256, "calibration": asdict(calibration)}
+        if record["finder"] == raw.sha256:
+            quality: dict[str, Any] = record["quality"]
+            return quality
+    finder = load_finder(model, raw.path)
+    with stage("calibration") as progress, computing_threads(options.threads):
+
+        def report(done: int, total: int) -> None:
+            check(should_stop)
+            if progress is not None:
+                progress(done, total)
+
+        check(should_stop)
+        quality = calibrate(model, finder, images, seed=options.seed, progress=report).to_dict()
     with replacing(kept) as temporary:
-        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    return calibration
+        temporary.write_text(json.dumps({"finder": raw.sha256, "quality": quality}))
+    return quality
 
 
-def _write(path: Path, finder: Finder, card: FinderCard, calibration: Calibration) -> FinderFile:
+def _write(path: Path, finder: Finder, card: FinderCard) -> FinderFile:
     try:
-        return write_finder(path, fold(finder), replace(card, **asdict(calibration)))
+        return write_finder(path, fold(finder), card)
     except OSError as error:
         raise WeightsError(f"{path} could not be written ({error.strerror or error}).") from error
