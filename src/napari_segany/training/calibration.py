@@ -22,7 +22,7 @@ from napari_segany.generators.quality import Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter
 from napari_segany.models.finder import FinderModel
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.training.augmentation import jitter_colours
+from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
 HIDDEN = (48, 48)
