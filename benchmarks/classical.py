@@ -76,9 +76,7 @@ def estimate_diameter(depth: np.ndarray) -> float:
     return max(2 * float(peaks[np.searchsorted(covered, covered[-1] / 2)]), 4.0)
 
 
-def grow_seeds(
-    depth: np.ndarray, foreground: np.ndarray, apart: int, least: float
-) -> np.ndarray:
+def grow_seeds(depth: np.ndarray, foreground: np.ndarray, apart: int, least: float) -> np.ndarray:
     """(H, W) int32 labels grown from peaks of ``depth`` at least ``apart`` from each other."""
     seeds = np.zeros(depth.shape, np.int32)
     parts, _ = ndimage.label(foreground)

@@ -79,7 +79,9 @@ def _means(rows: list[dict[str, Any]], methods: Sequence[str]) -> dict[str, dict
             continue
         counts = (len(mine), *(sum(r["scores"][key] for r in mine) for key in ("truth", "found")))
         out[name] = dict(zip(COUNTS, counts, strict=True))
-        out[name] |= {key: float(np.mean([value(r) for r in mine])) for key, value in COLUMNS.items()}
+        out[name] |= {
+            key: float(np.mean([value(r) for r in mine])) for key, value in COLUMNS.items()
+        }
         both = [row for row in mine if _place(row) in base]
         if both:
             took = sum(row["seconds"] for row in both)

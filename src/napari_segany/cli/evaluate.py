@@ -32,9 +32,12 @@ examples:
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
 
-The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif). OUT
-receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object), plots
-and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
+The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif).
+Images in folders (images/KIND/NAME.tif, labels/KIND/NAME.tif) also give a row for each kind, and
+the mean over kinds.
+
+OUT receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object),
+plots and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
 edges_precision_recall.png. The same command resumes a run that was stopped.
 """
 
@@ -72,8 +75,8 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
-        "quality), which are the default; proposals (AR of the 64 x 64 grid); or edges (ODS, OIS, "
-        "AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
+        "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); or "
+        "edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
     )
     measured.add_argument(
         "--clicks", type=int, default=9, metavar="N", help="clicks per object (default: 9)"
@@ -130,14 +133,20 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
-    from napari_segany.evaluation.export_evaluation import as_json, write_all
+    from napari_segany.evaluation.export_evaluation import (
+        as_json,
+        kinds_as_json,
+        report_text,
+        write_all,
+    )
+    from napari_segany.evaluation.kinds import summarise_kinds
     from napari_segany.evaluation.run import (
         EvaluationFailure,
         evaluate_folder,
         pair_files,
         predictor_identity,
     )
-    from napari_segany.evaluation.summary import as_text, summarise
+    from napari_segany.evaluation.summary import summarise
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -165,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"napari-segany: error: {text}", file=sys.stderr)
     note_binary_truth(measured)
     failed = {str(failure.image): failure.error for failure in failures}
-    summaries = summarise(measured)
+    summaries, kinds = summarise(measured), summarise_kinds(measured)
     if not measured:
         if args.json:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
@@ -176,12 +185,13 @@ def run(args: argparse.Namespace) -> int:
         "every": args.every,
         "failed": failed,
     }
-    written = write_all(args.output, summaries, measured, settings, about)
+    written = write_all(args.output, summaries, measured, settings, about, kinds)
     written += write_examples(args.output, measured, pairs, models, options, settings, names)
     if args.json:
-        print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
+        scores = {"scores": as_json(summaries), **kinds_as_json(kinds)}
+        print(json.dumps(scores | {"failed": list(failed)}))
     else:
-        print(as_text(summaries), end="")
+        print(report_text(summaries, kinds), end="")
         print(f"results in {shown(args.output)}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
 

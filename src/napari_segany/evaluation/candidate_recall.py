@@ -1,8 +1,9 @@
 """Candidates of a generator beside the truth: objects that are matched, lost or never proposed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,29 @@ class ObjectOutcomes:
     candidate_iou: NDArray[np.float64]
     outcome: NDArray[np.int8]
     candidates: int
+
+    def to_values(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold; outcomes are named."""
+        names = list(OUTCOMES)
+        return {
+            "candidates": self.candidates,
+            "labels": self.truth_ids.tolist(),
+            "iou": self.iou.tolist(),
+            "candidate_iou": self.candidate_iou.tolist(),
+            "outcome": [names[at] for at in self.outcome.tolist()],
+        }
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> "ObjectOutcomes":
+        """Undo :meth:`to_values`."""
+        names = list(OUTCOMES)
+        return cls(
+            np.array(values["labels"], np.int64),
+            np.array(values["iou"], np.float64),
+            np.array(values["candidate_iou"], np.float64),
+            np.array([names.index(name) for name in values["outcome"]], np.int8),
+            values["candidates"],
+        )
 
 
 @dataclass(frozen=True)

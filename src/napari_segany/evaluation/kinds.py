@@ -1,16 +1,64 @@
-"""Scores by kind of image: means over kinds, and differences of two models on the same images."""
+"""Scores by kind of image: means over kinds, and differences of two models on the same images.
+
+The kind of an image is the first folder in its name, so ``IMAGES/KIND/NAME`` needs nothing else.
+"""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_segany.errors import InputError
+from napari_segany.evaluation.run import PlaneEvaluation
+from napari_segany.evaluation.summary import EvaluationSummary, summarise
 
 REPEATS = 2000
 """Bootstrap samples of an interval."""
+
+Kinds = Mapping[str, Mapping[str, EvaluationSummary]]
+"""Summaries by model and kind; see :func:`summarise_kinds`."""
+
+NO_KIND = "(no folder)"
+"""Row of the images that lie in no folder, where others do."""
+
+COLUMNS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "mIoU@1": "mIoU@1",
+        "box mIoU": "box mIoU",
+        "msa": "mSA",
+        "sa50": "SA50",
+        "precision": "precision",
+        "recall": "recall",
+        "candidate recall": "cand. recall",
+        "proposed but lost": "lost",
+        "never proposed": "never",
+        "AR@1000": "AR@1000",
+        "proposals AR@1000": "proposals AR@1000",
+        "ods": "ODS",
+    }
+)
+"""Scores in the table of kinds, with the heads of their columns."""
+
+
+def summarise_kinds(
+    measured: Iterable[PlaneEvaluation],
+) -> dict[str, dict[str, EvaluationSummary]]:
+    """Combine measured planes into a summary per model and kind; empty if no image has a kind."""
+    groups: dict[str, dict[str, list[PlaneEvaluation]]] = defaultdict(lambda: defaultdict(list))
+    known = False
+    for each in measured:
+        known |= bool(each.kind)
+        groups[each.predictor][each.kind or NO_KIND].append(each)
+    if not known:
+        return {}
+    return {
+        predictor: {kind: summarise(planes)[predictor] for kind, planes in sorted(kinds.items())}
+        for predictor, kinds in groups.items()
+    }
 
 
 def mean_over_kinds(kinds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -101,3 +149,39 @@ def paired_difference(
         drawn += sample.mean(axis=1) / len(names)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return PairedDifference(float(np.mean(means)), float(low), float(high), len(ours))
+
+
+def kinds_as_text(kinds: Kinds, whole: Mapping[str, EvaluationSummary]) -> str:
+    """Format a table per model: a row per kind, the mean over kinds, and all planes together.
+
+    Parameters
+    ----------
+    kinds : mapping
+        As of :func:`summarise_kinds`.
+    whole : mapping
+        Summary of all planes of each model.
+    """
+    tables = []
+    for predictor, groups in kinds.items():
+        scores = {kind: summary.scores() for kind, summary in groups.items()}
+        rows = [(kind, groups[kind], scores[kind]) for kind in groups]
+        all_scores = whole[predictor].scores()
+        names = [name for name in COLUMNS if name in all_scores]
+        cells = [
+            [kind, str(one.planes), str(one.objects), *(_number(found, n) for n in names)]
+            for kind, one, found in [*rows, ("all planes", whole[predictor], all_scores)]
+        ]
+        mean = mean_over_kinds(scores)
+        cells.insert(-1, ["mean over kinds", "", "", *(_number(mean, n) for n in names)])
+        head = [predictor, "planes", "objects", *(COLUMNS[name] for name in names)]
+        widths = [max(len(row[n]) for row in [head, *cells]) for n in range(len(head))]
+        for first, *rest in [head, *cells]:
+            aligned = (f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+            tables.append("  ".join([f"{first:<{widths[0]}}", *aligned]).rstrip())
+        tables.append("")
+    return "\n".join(tables)
+
+
+def _number(scores: Mapping[str, float], name: str) -> str:
+    value = scores.get(name, math.nan)
+    return "" if math.isnan(value) else f"{value:.4f}"

@@ -18,6 +18,7 @@ from napari_segany.core.rasterize import paint
 from napari_segany.errors import InputError
 from napari_segany.evaluation.binary_truth import BinaryTruth, prepare_truth
 from napari_segany.evaluation.boundary_metrics import count_boundaries
+from napari_segany.evaluation.candidate_recall import classify_outcomes
 from napari_segany.evaluation.click_metrics import (
     OBJECTS_PER_BATCH,
     InteractiveModel,
@@ -269,12 +270,15 @@ def _automatic(
     limits: Limits | None,
     should_stop: ShouldStop | None,
 ) -> dict[str, Any]:
-    masks = generate_masks(
-        model, image, settings.params, limits=limits, should_stop=should_stop, refilter=False
-    )
+    # With the candidates beyond the thresholds; the masks and labels are those without them.
+    masks = generate_masks(model, image, settings.params, limits=limits, should_stop=should_stop)
     labels, _ = paint(masks, **asdict(settings.labels))
-    instances = asdict(score_instances(ObjectOverlaps.from_labels(truth, labels)))
-    return {"instances": instances, **_ranked(masks, masks.predicted_iou, truth)}
+    overlaps = ObjectOverlaps.from_labels(truth, labels)
+    return {
+        "instances": asdict(score_instances(overlaps)),
+        "outcomes": classify_outcomes(truth, overlaps, masks.all_candidates).to_values(),
+        **_ranked(masks, masks.predicted_iou, truth),
+    }
 
 
 def _ranked(
