@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.evaluation.detection_metrics import pack_objects
 from napari_segany.evaluation.instance_metrics import MATCH_IOU, ObjectOverlaps
 
 OUTCOMES: MappingProxyType[str, str] = MappingProxyType(
@@ -200,17 +200,3 @@ def best_candidate_iou(truth: NDArray[np.integer], candidates: MaskSet) -> NDArr
             both = joined.shared_pixels(i, len(objects) + j)
             best[i] = max(best[i], both / (int(area[j]) + size - both))
     return best
-
-
-def pack_objects(labels: NDArray[np.integer]) -> MaskSet:
-    """Pack the objects of a label image as masks, in ascending order of their labels."""
-    values, index = np.unique(labels, return_inverse=True)
-    index = index.reshape(labels.shape)
-    # What is background has the lowest positions, which find_objects takes for background, too.
-    index = np.maximum(index - np.count_nonzero(values <= 0) + 1, 0)
-    places = [(n, at) for n, at in enumerate(ndimage.find_objects(index), start=1)]
-    return MaskSet.from_crops(
-        (labels.shape[0], labels.shape[1]),
-        [index[at] == n for n, at in places],
-        [(at[0].start, at[1].start) for _, at in places],
-    )

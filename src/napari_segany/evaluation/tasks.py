@@ -27,7 +27,7 @@ from napari_segany.evaluation.click_metrics import (
     jittered_box,
     simulate_clicks,
 )
-from napari_segany.evaluation.detection_metrics import encode_best, iter_masks
+from napari_segany.evaluation.detection_metrics import encode_best, pack_objects
 from napari_segany.evaluation.edge_detectors import EdgeDetector, SamEdgeDetector
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.evaluation.interactive_models import SamInteractiveModel
@@ -287,5 +287,5 @@ def _ranked(
     """Encode masks with their scores, and true objects."""
     return {
         "masks": [asdict(each) for each in encode_best(masks, scores)],
-        "truth": [asdict(each) for each in encode_masks(iter_masks(truth))],
+        "truth": [asdict(each) for each in encode_masks(pack_objects(truth))],
     }
