@@ -64,7 +64,9 @@ def test_every_entry_can_be_imported(tag: str) -> None:
 
 
 def test_unknown_generators_are_refused() -> None:
-    with pytest.raises(InputError, match=r"knows grid, adaptive\. A newer version may know it"):
+    with pytest.raises(
+        InputError, match=r"knows grid, adaptive, finder\. A newer version may know it"
+    ):
         find_entry("wavelets")
 
 

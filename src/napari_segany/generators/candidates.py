@@ -15,7 +15,7 @@ from napari_segany.core.mask_shape import Solidities, touches_border
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.models.screening import Screen, SparseEstimate
 
 SAME = 1e-9
@@ -32,7 +32,7 @@ class Candidates:
         All that passed ``stored``, in the order in which they were found.
     estimate : SparseEstimate
         Bounds that were known before the masks were computed.
-    params : AutomaticParams
+    params : FilterRules
         With thresholds filled in; the rules of :meth:`select`.
     stored : Screen
         The loosest bounds that can be chosen.
@@ -44,14 +44,14 @@ class Candidates:
 
     masks: MaskSet
     estimate: SparseEstimate
-    params: AutomaticParams
+    params: FilterRules
     stored: Screen
     overlaps: Overlaps
     solidities: Solidities
 
     @classmethod
     def of(
-        cls, masks: MaskSet, estimate: SparseEstimate, params: AutomaticParams, stored: Screen
+        cls, masks: MaskSet, estimate: SparseEstimate, params: FilterRules, stored: Screen
     ) -> "Candidates":
         """Return candidates of which no two have been compared yet."""
         overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
@@ -78,13 +78,13 @@ class Candidates:
         """
         given["box_nms_thresh"] = nms_thresh
         changes = {name: value for name, value in given.items() if value is not None}
-        params = replace(self.params, **changes)
+        params = self.params.with_rules(**changes)
         if max_area is not None:
             params = params.with_largest(max_area, self._pixels)
         self._check_stored(params)
         return replace(self, params=params).select()
 
-    def _check_stored(self, params: AutomaticParams) -> None:
+    def _check_stored(self, params: FilterRules) -> None:
         for name, wanted, kept in (
             ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou),
             ("stability_score_thresh", params.stability_floor, self.stored.stability),
@@ -137,8 +137,9 @@ class Candidates:
     def _nms(
         self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float
     ) -> NDArray[np.intp]:
-        if self.params.nms == "mask":
-            return mask_nms(self.overlaps, scores, threshold, among)
+        if self.params.nms != "box":
+            smaller = self.params.nms == "smaller"
+            return mask_nms(self.overlaps, scores, threshold, among, smaller)
         return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
 
 
@@ -149,7 +150,7 @@ def _too_loose(what: str) -> InputError:
     )
 
 
-def _clean_regions(found: MaskSet, params: AutomaticParams) -> MaskSet:
+def _clean_regions(found: MaskSet, params: FilterRules) -> MaskSet:
     """Fill small holes, drop small specks, and suppress what became a duplicate by that."""
     cleaned, untouched = [], []
     for i in range(len(found)):

@@ -9,10 +9,12 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.grid import GridGenerator
 from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
+from napari_segany.models.finder import find_finder
 from napari_segany.models.protocol import Embedding, PromptableModel
 
 Params = TypeVar("Params", bound=GeneratorParams)
@@ -41,7 +43,8 @@ def generate_masks(
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
     params : AutomaticParams or other GeneratorParams, optional
         Their ``strategy`` names the generator. Values of None are taken from the model's own
-        defaults.
+        defaults, or the finder's. By default those of the finder if one fits the model, else
+        those of the grid.
     faithful : bool
         Reproduce the published code's set of masks: suppression by boxes, and none of the
         filters that the published code does not have. Only with the point generators.
@@ -67,7 +70,8 @@ def generate_masks(
     Raises
     ------
     InputError
-        If the plane holds no image or ``region`` does not fit it.
+        If the plane holds no image or ``region`` does not fit it, or a finder is needed that is
+        not here.
     Cancelled
         If ``should_stop`` returned True.
     """
@@ -79,7 +83,7 @@ def generate_masks(
                 f"The embedding is of a plane of shape {embedding.shape}, "
                 f"this plane has shape {rgb.shape[:2]}."
             )
-    generator = choose_generator(resolve_params(model, params), faithful)
+    generator = choose_generator(resolve_params(model, params, faithful=faithful), faithful)
     return generator.find(
         model,
         rgb,
@@ -104,23 +108,50 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
     return GridGenerator(check_faithful(params).as_reference(), faithful=True)
 
 
-@overload
-def resolve_params(model: PromptableModel, params: None = None) -> AutomaticParams: ...
+def usual_params(model: PromptableModel, faithful: bool = False) -> GeneratorParams:
+    """Return the parameters that are used when none are given, with None for a model's own values.
+
+    Those of the finder if an installed finder fits the model, else those of the grid; ``faithful``
+    needs the grid.
+    """
+    if not faithful and find_finder(model) is not None:
+        return FinderParams()
+    return AutomaticParams()
 
 
 @overload
-def resolve_params(model: PromptableModel, params: Params) -> Params: ...
+def resolve_params(
+    model: PromptableModel, params: None = None, *, faithful: bool = ...
+) -> GeneratorParams: ...
 
 
 @overload
-def resolve_params(model: PromptableModel, params: Params | None) -> Params | AutomaticParams: ...
+def resolve_params(model: PromptableModel, params: Params, *, faithful: bool = ...) -> Params: ...
+
+
+@overload
+def resolve_params(
+    model: PromptableModel, params: Params | None, *, faithful: bool = ...
+) -> Params | GeneratorParams: ...
 
 
 def resolve_params(
-    model: PromptableModel, params: GeneratorParams | None = None
+    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = False
 ) -> GeneratorParams:
-    """Return a generator's parameters with the model's own defaults filled in."""
-    own = model.defaults
-    return (params or AutomaticParams()).resolved(
-        own.pred_iou_thresh, own.stability_score_thresh, own.min_area
-    )
+    """Return a generator's parameters with everything filled in that a model decides.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model that answers prompts.
+    params : GeneratorParams, optional
+        By default :func:`usual_params`.
+    faithful : bool
+        True for the published code's set of masks, which the default then is able to give.
+
+    Raises
+    ------
+    InputError
+        If the parameters are a finder's, and it is not here or does not fit the model.
+    """
+    return (params or usual_params(model, faithful)).resolved_for(model)

@@ -15,6 +15,7 @@ from napari_segany.core.parameter_info import (
     with_parameter_docs,
 )
 from napari_segany.errors import InputError
+from napari_segany.generators.filter_rules import MOST_PIXELS, FilterRules
 from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
@@ -23,13 +24,9 @@ Strategy = Literal["grid", "adaptive"]
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 """For the plane and for each crop layer, (row, column) points in the unit square."""
 
-MOST_PIXELS = 2**40
-"""Largest bound on an area."""
-
-
 @with_parameter_docs
 @dataclass(frozen=True)
-class AutomaticParams(GeneratorParams):
+class AutomaticParams(FilterRules, GeneratorParams):
     """Parameters of automatic segmentation.
 
     Names and defaults are those of the published code where it has them. The metadata of a
@@ -296,28 +293,6 @@ class AutomaticParams(GeneratorParams):
             min_solidity=0.0,
             exclude_border=False,
         )
-
-    def largest(self, pixels: int) -> int:
-        """Return the largest area of a mask, in pixels, on a plane of ``pixels``."""
-        return int(self.max_area_fraction * pixels)
-
-    def with_largest(self, area: int, pixels: int) -> "AutomaticParams":
-        """Return the parameters with masks of at most ``area`` pixels on a plane of ``pixels``."""
-        if area == self.largest(pixels):
-            # The fraction says so already; another one with this meaning would change the recipe.
-            return self
-        # Half a pixel more, so that rounding down gives this number again.
-        return replace(self, max_area_fraction=min((area + 0.5) / max(pixels, 1), 1.0))
-
-    @property
-    def pred_iou_floor(self) -> float:
-        """Predicted IoU that masks must exceed; minus infinity for a threshold of 0 or None."""
-        return self.pred_iou_thresh if self.pred_iou_thresh else float("-inf")
-
-    @property
-    def stability_floor(self) -> float:
-        """Stability that masks must reach; minus infinity for a threshold of 0 or None."""
-        return self.stability_score_thresh if self.stability_score_thresh else float("-inf")
 
 
 def check_faithful(params: GeneratorParams) -> AutomaticParams:

@@ -1,0 +1,272 @@
+"""Parameters of the finder, frozen and checked."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_segany.core.overlap import Nms
+from napari_segany.core.parameter_info import (
+    check_parameters,
+    choice,
+    flag,
+    integer,
+    number,
+    structure,
+    with_parameter_docs,
+)
+from napari_segany.errors import InputError
+from napari_segany.generators.filter_rules import MOST_PIXELS, FilterRules
+from napari_segany.generators.protocol import GeneratorParams
+
+if TYPE_CHECKING:
+    from napari_segany.models.protocol import PromptableModel
+
+FINDERS_OWN = "the finder's own"
+"""Meaning of None for what the finder's weights bring along."""
+
+MaskSource = Literal["best", "region", "model"]
+"""Masks that objects get: the better of both, the finder's region, the model's answer."""
+
+
+@with_parameter_docs
+@dataclass(frozen=True)
+class FinderParams(FilterRules, GeneratorParams):
+    """Parameters of the finder: objects found in one pass, and drawn by the model.
+
+    The metadata of a field holds its label, help, range and unit, as for
+    :class:`AutomaticParams`. The order of the fields is that of the entries of recipes.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
+    """
+
+    strategy: Literal["finder"] = field(
+        default="finder",
+        metadata=choice(
+            "Strategy",
+            "Find all objects of a plane at once, and let the model draw each of them.",
+            {"finder": "finder"},
+        ),
+    )
+    finder: str | None = field(
+        default=None,
+        metadata=structure(
+            "Finder",
+            "Hash of the finder's weights, which belong to the model's image encoder.",
+        ),
+    )
+    mask_source: MaskSource = field(
+        default="best",
+        metadata=choice(
+            "Masks",
+            "Draw each object as the finder's region, by the model asked with its box and points, "
+            "or as the one of both that has the better predicted IoU.",
+            {"best": "better of both", "region": "finder's regions", "model": "model's masks"},
+        ),
+    )
+    grid_points_per_side: int = field(
+        default=8,
+        metadata=integer(
+            "Points elsewhere",
+            "Points along each side of a coarse grid that is prompted where the finder sees "
+            "nothing; 0 for none.",
+            (0, 128),
+        ),
+    )
+    negative_points: int = field(
+        default=6,
+        metadata=integer(
+            "Negative points",
+            "Points in the nearest neighbours that are given to the model as not part of an "
+            "object.",
+            (0, 16),
+            "points",
+            advanced=True,
+        ),
+    )
+    points_per_batch: int = field(
+        default=64,
+        metadata=integer(
+            "Points per batch",
+            "Points of the coarse grid that are decoded together at most. It may change the last "
+            "bits of the masks, so recipes hold it.",
+            (1, 65536),
+            advanced=True,
+        ),
+    )
+    pred_iou_thresh: float | None = field(
+        default=None,
+        metadata=number(
+            "Predicted IoU",
+            "Keep masks whose predicted IoU exceeds this; 0 keeps all. It is estimated from the "
+            "finder's maps and the model's scores.",
+            (0, 2),
+            unset=FINDERS_OWN,
+        ),
+    )
+    stability_score_thresh: float | None = field(
+        default=0.0,
+        metadata=number(
+            "Stability",
+            "Keep masks whose stability is at least this; 0 keeps all.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    stability_score_offset: float = field(
+        default=1.0,
+        metadata=number(
+            "Stability offset",
+            "Distance from zero of the two thresholds of logits whose masks stability compares.",
+            (0, 100),
+            "logits",
+            advanced=True,
+        ),
+    )
+    box_nms_thresh: float = field(
+        default=0.3,
+        metadata=number(
+            "Overlap (NMS)",
+            "Of masks that overlap by more than this, keep the one with the best predicted IoU.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    crop_n_layers: int | None = field(
+        default=None,
+        metadata=integer(
+            "Crop layers",
+            "Layers of crops: 1 searches in 2 x 2 overlapping crops, 2 in 4 x 4, and so on. "
+            "Without a number, crops are used where the finder sees very small objects.",
+            (0, 6),
+            advanced=True,
+            unset="by the size of objects",
+        ),
+    )
+    crop_nms_thresh: float = field(
+        default=0.3,
+        metadata=number(
+            "NMS between crops",
+            "Of masks from different crops that overlap by more than this, keep the one from the "
+            "smaller crop.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    crop_overlap_ratio: float = field(
+        default=512 / 1500,
+        metadata=number(
+            "Crop overlap",
+            "Overlap of the crops of the first layer, as a fraction of the plane's short side.",
+            (0, 0.9),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    min_mask_region_area: int = field(
+        default=0,
+        metadata=integer(
+            "Holes and specks",
+            "Fill holes and drop specks of masks below this many pixels.",
+            (0, MOST_PIXELS),
+            "pixels",
+            advanced=True,
+        ),
+    )
+    nms: Nms = field(
+        default="smaller",
+        metadata=choice(
+            "NMS compares",
+            "Measure overlap as the part of the smaller mask that both share, as the IoU of masks, "
+            "or as the IoU of bounding boxes.",
+            {"smaller": "part of the smaller mask", "mask": "masks", "box": "boxes"},
+            advanced=True,
+        ),
+    )
+    min_area: int | None = field(
+        default=None,
+        metadata=integer(
+            "Smallest mask",
+            "Leave out masks with fewer pixels, before masks become labels.",
+            (0, MOST_PIXELS),
+            "pixels",
+            advanced=True,
+            unset=FINDERS_OWN,
+        ),
+    )
+    max_area_fraction: float = field(
+        default=0.95,
+        metadata=number(
+            "Largest mask",
+            "Leave out masks that cover more than this fraction of the plane, before overlap is "
+            "measured.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    min_solidity: float = field(
+        default=0.0,
+        metadata=number(
+            "Solidity",
+            "Leave out masks that fill less than this fraction of their convex hull.",
+            (0, 1),
+            "fraction",
+            advanced=True,
+        ),
+    )
+    exclude_border: bool = field(
+        default=False,
+        metadata=flag(
+            "Exclude border", "Leave out masks that touch the border of the plane.", advanced=True
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        if self.finder is not None and not isinstance(self.finder, str):
+            raise InputError(f"finder must be a hash in hexadecimal, got {self.finder!r}.")
+
+    def resolved_for(self, model: "PromptableModel") -> "FinderParams":
+        """Return the parameters with the finder that fits a model, and its thresholds for None.
+
+        Raises
+        ------
+        InputError
+            If no installed finder fits the model, or the one that is named is not here.
+        """
+        # Recipes are read without torch.
+        from napari_segany.models.finder import find_finder
+
+        finder = find_finder(model, self.finder)
+        if finder is None:
+            raise InputError(_no_finder(model, self.finder))
+        own = {
+            "finder": finder.sha256,
+            "pred_iou_thresh": finder.card.pred_iou_thresh,
+            "min_area": finder.card.min_area,
+        }
+        missing: dict[str, Any] = {n: own[n] for n in own if getattr(self, n) is None}
+        return replace(self, **missing)
+
+
+def _no_finder(model: "PromptableModel", wanted: str | None) -> str:
+    """Return the sentences about a finder that is not here."""
+    from napari_segany.models.finder import find_finder
+
+    fits = find_finder(model)
+    if wanted is not None and fits is not None:
+        return (
+            f"The finder {wanted[:12]}... is needed, and the one here that fits {model.id} is "
+            f"{fits.sha256[:12]}... ({fits.card.title}). Bring the file of the other here: "
+            "napari-segany models import-finder FILE"
+        )
+    return (
+        f"No finder on this machine fits the image encoder of {model.id}"
+        f"{f', and {wanted[:12]}... is needed' if wanted else ''}. Import the finder's file with: "
+        "napari-segany models import-finder FILE. Or use the strategy 'grid' or 'adaptive'."
+    )
