@@ -28,8 +28,10 @@ from kind_tables import as_figures, print_tables
 from measure import facts, print_facts
 from napari_segany import AutomaticParams, MaskSet, load_model
 from napari_segany.core.rasterize import paint
+from napari_segany.errors import InputError
 from napari_segany.evaluation.candidate_recall import classify_outcomes, score_candidates
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.device import choose_device
@@ -39,10 +41,17 @@ from napari_segany.recipe import LabelParams
 GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "grid": AutomaticParams,
     "adaptive": lambda: AutomaticParams(strategy="adaptive"),
+    "finder": FinderParams,
+    "finder-regions": lambda: FinderParams(mask_source="region"),
+    "finder-model": lambda: FinderParams(mask_source="model"),
+    "finder-alone": lambda: FinderParams(negative_points=0),
 }
 """Methods that are generators, with their parameters; the labels are painted with the defaults."""
 
 METHODS = (*CLASSICAL, *GENERATED)
+
+USUAL = (*CLASSICAL, "grid", "adaptive", "finder")
+"""Methods beside each other by default; the others take the finder apart."""
 
 IGNORED = 0.5
 """A found object with more than this part on unknown ground (-1 in the labels) is not counted."""
@@ -132,7 +141,11 @@ def run_methods(
     """Rows of all methods and planes; what is missing is measured and appended to ``path``."""
     known = read_rows(path)
     for name in names:
-        method, identity = make_method(name, model)
+        try:
+            method, identity = make_method(name, model)
+        except InputError as error:
+            print(f"{name} is left out: {error}", flush=True)
+            continue
         for number, plane in enumerate(planes, start=1):
             # Sets of one name in several folders hold other images.
             row: dict[str, Any] = {
@@ -182,7 +195,7 @@ def main() -> None:
         choices=("train", "calibrate", "validate"),
         help="the images of this split of training sets",
     )
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(USUAL))
     parser.add_argument(
         "--redo",
         nargs="+",

@@ -144,6 +144,21 @@ def test_candidates_beyond_the_thresholds_change_no_score(model: Any, monkeypatc
     assert more == fewer
 
 
+def test_another_generator_is_measured_anew(folder: Path, model: Any, monkeypatch: Any):
+    pair = folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif"
+    settings = tasks.EvaluationSettings(tasks=("automatic",))
+
+    def measured(points: int) -> list[Any]:
+        usual = AutomaticParams(points_per_side=points, pred_iou_thresh=0, stability_score_thresh=0)
+        monkeypatch.setattr("napari_segany.generators.generate.usual_params", lambda *_: usual)
+        found = running.evaluate_folder([pair], [model], settings, folder / "out", every=2)
+        return [each.values["automatic"]["outcomes"] for each in found]  # type: ignore[union-attr]
+
+    fewer, more = measured(1), measured(2)
+    assert more[0]["candidates"] > fewer[0]["candidates"]
+    assert measured(1) == fewer
+
+
 def test_what_was_measured_is_not_measured_again(
     folder: Path, model: Any, capsys: Any, monkeypatch: Any
 ):
@@ -274,6 +289,8 @@ def test_scores_are_json_whatever_is_missing(folder: Path, model: Any, capsys: A
     about = json.loads(text, parse_constant=refuse)
     assert about["predictors"][0][0] == "tiny"
     assert about["failed"] == {}
+    assert about["params"]["tiny"]["strategy"] == "grid"
+    assert about["params"]["tiny"]["points_per_side"] == 2
 
 
 def test_files_of_an_earlier_run_do_not_stay(folder: Path, model: Any):

@@ -181,6 +181,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     about = {
         "predictors": [predictor_identity(each) for each in models],
+        "params": params_of(models, settings),
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
@@ -223,13 +224,15 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     """Return the settings of the evaluation."""
     from napari_segany.evaluation.tasks import EvaluationSettings
 
+    # Without any the model's usual generator is measured.
+    changed = given(args, AutomaticParams)
     return EvaluationSettings(
         tasks=tuple(dict.fromkeys(args.tasks)),
         clicks=args.clicks,
         objects=args.objects,
         min_pixels=args.min_pixels,
         jitter=args.jitter,
-        params=AutomaticParams(**given(args, AutomaticParams)),
+        params=AutomaticParams(**changed) if changed else None,
         labels=LabelParams(**given(args, LabelParams)),
         binary_truth=args.binary_truth,
     )
@@ -252,6 +255,23 @@ def predictors(args: argparse.Namespace) -> "list[EvaluatedModel]":
         else:
             found.append(load(replace(request, model=name)))
     return found + (list(EDGE_BASELINES.values()) if edges else [])
+
+
+def params_of(
+    models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings"
+) -> dict[str, dict[str, Any]]:
+    """Return the parameters of automatic segmentation by the name of each model that does it."""
+    from napari_segany.evaluation.run import predictor_name
+    from napari_segany.models.protocol import PromptableModel
+
+    if "automatic" not in settings.tasks:
+        return {}
+    resolved = {
+        predictor_name(each): settings.resolved_for(each).params
+        for each in models
+        if isinstance(each, PromptableModel)
+    }
+    return {name: params.to_dict() for name, params in resolved.items() if params is not None}
 
 
 def write_examples(
