@@ -1,6 +1,7 @@
 """Planes with labels by kind of image, from folders like ``SET/images`` with ``SET/labels``."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ def find_planes(
     every: Sequence[str],
     split: str | None,
 ) -> list[KindPlane]:
-    """All planes, in order of folder, kind and name.
+    """All planes: the first of each kind, the second of each, so that a short run has all kinds.
 
     ``split`` takes images of training sets instead (:func:`training.datasets.find_images`), whose
     kinds are those that training balances.
@@ -66,7 +67,12 @@ def find_planes(
                 found += _planes(folder / name, steps.get(name, step))
     if not found:
         raise SystemExit("No labelled image is there; see --data, --sets and --split.")
-    return sorted(found, key=lambda each: folders.index(each.labels_path.parents[2]))
+    before: Counter[str] = Counter()
+    turns = []
+    for each in found:
+        turns.append(before[each.kind])
+        before[each.kind] += 1
+    return [found[n] for n in sorted(range(len(found)), key=lambda n: turns[n])]
 
 
 def set_of(labels_path: Path) -> str:
