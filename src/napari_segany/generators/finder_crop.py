@@ -106,7 +106,9 @@ class CropSearch:
             embedding = self.model.embed(pixels, stages=True, should_stop=self.should_stop)
         maps = self.finder.predict_maps(embedding, pixels, should_stop=self.should_stop)
         check(self.should_stop)
-        proposals = propose_regions(maps, self.quality, LEAST_REGION)
+        proposals = propose_regions(
+            maps, self.quality, LEAST_REGION, should_stop=self.should_stop
+        )
         return SeenCrop(embedding.without_stages(), maps, proposals)
 
     def find_masks(
@@ -131,15 +133,16 @@ class CropSearch:
         """
         advance(0.4)
         proposals = seen.proposals
+        wanted = np.ones(len(proposals.nodes), bool)
         if region is not None:
             rows, cols = np.rint(proposals.points).astype(np.int64).T
-            proposals = proposals[region[rows, cols]]
+            wanted = region[rows, cols]
         meter = MaskMeter.of(seen.maps)
-        parts = self._ask(seen, proposals, meter)
+        parts = self._ask(seen, wanted, meter)
         advance(0.8)
         if self.params.grid_points_per_side:
             found = prompt_silent_points(
-                self.model, seen.embedding, proposals, self.params, region, self.should_stop
+                self.model, seen.embedding, proposals[wanted], self.params, region, self.should_stop
             )
             features = mask_features(found, meter, proposals.context)
             parts.append(replace(found, predicted_iou=self.quality.mask(features)))
@@ -147,27 +150,33 @@ class CropSearch:
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
 
-    def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
-        """Return the regions, or the model's masks in place of those that it draws better."""
-        source = self.params.mask_source
-        if source == "region" or not len(proposals.nodes):
-            return [proposals.masks]
-        wanted = proposals.quality < (SURE_REGION if source == "best" else np.inf)
+    def _ask(
+        self, seen: SeenCrop, wanted: NDArray[np.bool_], meter: MaskMeter
+    ) -> list[MaskSet]:
+        """Return wanted regions, or the model's masks in place of those that it draws better."""
+        proposals, source = seen.proposals, self.params.mask_source
+        asked = wanted & (source != "region")
         if source == "best":
-            wanted &= np.cumsum(wanted) <= MOST_ASKED
-        asked = proposals[wanted]
-        if not len(asked.nodes):
-            return [proposals.masks]
+            asked &= proposals.quality < SURE_REGION
+            asked &= np.cumsum(asked) <= MOST_ASKED
+        if not asked.any():
+            return [proposals.masks[wanted]]
         answers = ask_model(
-            self.model, seen.embedding, asked, self.params.negative_points, self.should_stop
+            self.model,
+            seen.embedding,
+            proposals,
+            self.params.negative_points,
+            np.flatnonzero(asked),
+            self.should_stop,
         )
-        of_regions, of_masks = answer_features(asked, answers, meter)
+        of_regions, of_masks = answer_features(answers, meter)
         masks = replace(answers.masks, predicted_iou=self.quality.mask(of_masks))
         if source == "model":
             return [masks]
-        regions = replace(asked.masks, predicted_iou=self.quality.asked_region(of_regions))
+        estimate = self.quality.asked_region(of_regions)
+        regions = replace(answers.regions.masks, predicted_iou=estimate)
         better = masks.predicted_iou > regions.predicted_iou + MARGIN
-        return [proposals.masks[~wanted], regions[~better], masks[better]]
+        return [proposals.masks[wanted & ~asked], regions[~better], masks[better]]
 
 
 def prompt_silent_points(
@@ -189,7 +198,7 @@ def prompt_silent_points(
     proposals : Proposals
         Regions of the finder; points in good ones are left out.
     params : FinderParams
-        The grid, and bounds on masks.
+        The grid.
     region : ndarray, optional
         (H, W) boolean; points are prompted only inside it.
     should_stop : callable, optional
@@ -207,9 +216,8 @@ def prompt_silent_points(
         silent &= region[pixel[:, 0], pixel[:, 1]]
     if not silent.any():
         return MaskSet.empty(shape)
-    screen = Screen(
-        GRID_IOU, GRID_STABILITY, params.max_area_fraction, params.stability_score_offset
-    )
+    # Masks of any area suppress others here, so that a bound on it can be a filter.
+    screen = Screen(GRID_IOU, GRID_STABILITY, 1.0, params.stability_score_offset)
     crop = PointCrop(
         (0, 0, *shape), points[silent], params.grid_points_per_side, np.flatnonzero(silent)
     )

@@ -54,7 +54,8 @@ class Perceptron:
             x = np.einsum("nf,fm->nm", x, weight) + bias
             if number < last:
                 x = np.maximum(x, 0)
-        out: NDArray[np.float32] = 1 / (1 + np.exp(-x[:, 0]))
+        # Beyond 60 the output is 0 or 1 in float32, and the exponential would soon overflow.
+        out: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(x[:, 0], -60, 60)))
         return out
 
     def to_dict(self) -> dict[str, Any]:

@@ -193,11 +193,12 @@ def calibrate(
     asked: list[Table] = []
     answered: list[Table] = []
     for done, ((image, _, labels), (embedding, maps)) in enumerate(zip(seen, looks, strict=True)):
-        proposals = propose_regions(maps, first, LEAST_REGION)[:MOST_ASKED]
-        if len(proposals.nodes):
-            answers = ask_model(model, embedding, proposals, params.negative_points)
-            of_regions, of_masks = answer_features(proposals, answers, MaskMeter.of(maps))
-            iou = true_iou(proposals.masks, labels)
+        proposals = propose_regions(maps, first, LEAST_REGION)
+        numbers = np.arange(min(len(proposals.nodes), MOST_ASKED))
+        if len(numbers):
+            answers = ask_model(model, embedding, proposals, params.negative_points, numbers)
+            of_regions, of_masks = answer_features(answers, MaskMeter.of(maps))
+            iou = true_iou(answers.regions.masks, labels)
             asked.append(Table(image.kind, image.name, of_regions, iou))
             iou = true_iou(answers.masks, labels)
             answered.append(Table(image.kind, image.name, of_masks, iou))
