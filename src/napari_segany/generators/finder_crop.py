@@ -138,7 +138,7 @@ class CropSearch:
             rows, cols = np.rint(proposals.points).astype(np.int64).T
             wanted = region[rows, cols]
         meter = MaskMeter.of(seen.maps)
-        parts = self._ask(seen, wanted, meter)
+        parts = self._ask(seen, wanted.copy(), meter)
         advance(0.8)
         if self.params.grid_points_per_side:
             found = prompt_silent_points(
@@ -155,18 +155,17 @@ class CropSearch:
     ) -> list[MaskSet]:
         """Return wanted regions, or the model's masks in place of those that it draws better."""
         proposals, source = seen.proposals, self.params.mask_source
-        asked = wanted & (source != "region")
+        numbers = np.flatnonzero(wanted & (source != "region"))
         if source == "best":
-            asked &= proposals.quality < SURE_REGION
-            asked &= np.cumsum(asked) <= MOST_ASKED
-        if not asked.any():
+            numbers = choose_doubtful(proposals, wanted)
+        if not len(numbers):
             return [proposals.masks[wanted]]
         answers = ask_model(
             self.model,
             seen.embedding,
             proposals,
             self.params.negative_points,
-            np.flatnonzero(asked),
+            numbers,
             self.should_stop,
         )
         of_regions, of_masks = answer_features(answers, meter)
@@ -176,7 +175,26 @@ class CropSearch:
         estimate = self.quality.asked_region(of_regions)
         regions = replace(answers.regions.masks, predicted_iou=estimate)
         better = masks.predicted_iou > regions.predicted_iou + MARGIN
-        return [proposals.masks[wanted & ~asked], regions[~better], masks[better]]
+        wanted[numbers] = False
+        return [proposals.masks[wanted], regions[~better], masks[better]]
+
+
+def choose_doubtful(
+    proposals: Proposals, wanted: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Return the numbers of the regions that the model is asked for, best first.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        All regions.
+    wanted : ndarray, optional
+        (K,) boolean; only these are asked for.
+    """
+    doubtful = proposals.quality < SURE_REGION
+    if wanted is not None:
+        doubtful &= wanted
+    return np.flatnonzero(doubtful)[:MOST_ASKED]
 
 
 def prompt_silent_points(
