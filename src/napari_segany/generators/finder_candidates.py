@@ -147,9 +147,7 @@ def _nearly_parent(tree: RegionTree, expected: NDArray[np.float32]) -> NDArray[n
     return worse
 
 
-def make_prompts(
-    proposals: Proposals, negatives: int, asked: NDArray[np.int64] | None = None
-) -> list[Prompt]:
+def make_prompts(proposals: Proposals, negatives: int) -> list[Prompt]:
     """Return one prompt a region: its box, a point inside, and points of its neighbours.
 
     Parameters
@@ -159,38 +157,34 @@ def make_prompts(
     negatives : int
         Points of the nearest other regions that are given as not part of the object. Regions that
         contain one another are no neighbours.
-    asked : ndarray, optional
-        (A,) numbers of the regions that get a prompt; all by default. Neighbours are those of all
-        regions.
     """
     points, frame = proposals.points, proposals.maps.frame
-    numbers = np.arange(len(points)) if asked is None else asked
     rows, cols = _pixels_per_cell(frame)
     margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN * (-1, -1, 1, 1)
     limits = np.array([frame.shape[0] - 1, frame.shape[1] - 1] * 2, np.float64)
-    boxes = np.clip(proposals.masks.boxes[numbers] - (0, 0, 1, 1) + margin, 0, limits)
+    boxes = np.clip(proposals.masks.boxes - (0, 0, 1, 1) + margin, 0, limits)
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.5)
-    found = _neighbours(proposals, negatives, numbers)
+    found = _neighbours(proposals, negatives)
     return [
         Prompt(
             points=np.concatenate([points[i : i + 1], points[others]]),
             labels=[1] + [0] * len(others),
             box=box,
         )
-        for i, others, box in zip(numbers.tolist(), found, boxes, strict=True)
+        for i, (others, box) in enumerate(zip(found, boxes, strict=True))
     ]
 
 
-def _neighbours(proposals: Proposals, count: int, numbers: NDArray[np.int64]) -> list[list[int]]:
-    """Return the nearest regions of some that are disjoint from it and from one another."""
+def _neighbours(proposals: Proposals, count: int) -> list[list[int]]:
+    """Return the nearest regions of each that are disjoint from it and from one another."""
     total = len(proposals.nodes)
-    if not count or total < 2 or not len(numbers):
-        return [[] for _ in numbers]
+    if not count or total < 2:
+        return [[] for _ in range(total)]
     spans = proposals.tree.spans[proposals.nodes].tolist()
     near = min(total, 4 * count + 1)
-    _, order = KDTree(proposals.points).query(proposals.points[numbers], near)
+    _, order = KDTree(proposals.points).query(proposals.points, near)
     found = []
-    for i, others in zip(numbers.tolist(), order.tolist(), strict=True):
+    for i, others in enumerate(order.tolist()):
         chosen: list[int] = []
         for j in others:
             first, last = spans[j]
@@ -209,15 +203,12 @@ class Answers:
 
     Attributes
     ----------
-    regions : Proposals
-        (K,) the regions.
     masks : MaskSet
         (K,) one mask a region.
     agreement : ndarray
         (K,) float32 IoU of region and mask.
     """
 
-    regions: Proposals
     masks: MaskSet
     agreement: NDArray[np.float32]
 
@@ -227,34 +218,16 @@ def ask_model(
     embedding: Embedding,
     proposals: Proposals,
     negatives: int,
-    asked: NDArray[np.int64],
     should_stop: ShouldStop | None = None,
 ) -> Answers:
-    """Ask the model for some of the regions.
-
-    Parameters
-    ----------
-    model : PromptableModel
-        The model.
-    embedding : Embedding
-        Of the plane.
-    proposals : Proposals
-        All regions.
-    negatives : int
-        Points of neighbours, see :func:`make_prompts`.
-    asked : ndarray
-        (K,) numbers of the regions that the model is asked for.
-    should_stop : callable, optional
-        Polled between prompts.
-    """
-    prompts = make_prompts(proposals, negatives, asked)
+    """Ask the model for every region."""
+    prompts = make_prompts(proposals, negatives)
     sets = model.predict(
         embedding, prompts, multimask=False, low_res_logits=False, should_stop=should_stop
     )
     shape = embedding.shape
     masks = MaskSet.concatenate([MaskSet.empty(shape), *sets]).without_logits()
-    regions = proposals[asked]
-    return Answers(regions, masks, region_agreement(regions.masks, masks))
+    return Answers(masks, region_agreement(proposals.masks, masks))
 
 
 def region_agreement(one: MaskSet, two: MaskSet) -> NDArray[np.float32]:
@@ -267,16 +240,16 @@ def region_agreement(one: MaskSet, two: MaskSet) -> NDArray[np.float32]:
 
 
 def answer_features(
-    answers: Answers, meter: MaskMeter
+    proposals: Proposals, answers: Answers, meter: MaskMeter
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the features of asked regions, and of the model's masks."""
-    regions, masks = answers.regions, answers.masks
-    ratio = np.log2(np.maximum(masks.area, 1) / np.maximum(regions.masks.area, 1))
+    regions, masks = proposals.masks, answers.masks
+    ratio = np.log2(np.maximum(masks.area, 1) / np.maximum(regions.area, 1))
     shared = stack_columns(
-        masks.predicted_iou, masks.stability_score, answers.agreement, ratio, regions.quality
+        masks.predicted_iou, masks.stability_score, answers.agreement, ratio, proposals.quality
     )
-    shape = shape_features(*meter.measure(masks), regions.context)
-    return stack_columns(regions.features, shared), stack_columns(shape, shared)
+    shape = shape_features(*meter.measure(masks), proposals.context)
+    return stack_columns(proposals.features, shared), stack_columns(shape, shared)
 
 
 def mask_features(masks: MaskSet, meter: MaskMeter, context: PlaneContext) -> NDArray[np.float32]:

@@ -133,16 +133,15 @@ class CropSearch:
         """
         advance(0.4)
         proposals = seen.proposals
-        wanted = np.ones(len(proposals.nodes), bool)
         if region is not None:
             rows, cols = np.rint(proposals.points).astype(np.int64).T
-            wanted = region[rows, cols]
+            proposals = proposals[region[rows, cols]]
         meter = MaskMeter.of(seen.maps)
-        parts = self._ask(seen, wanted.copy(), meter)
+        parts = self._ask(seen, proposals, meter)
         advance(0.8)
         if self.params.grid_points_per_side:
             found = prompt_silent_points(
-                self.model, seen.embedding, proposals[wanted], self.params, region, self.should_stop
+                self.model, seen.embedding, proposals, self.params, region, self.should_stop
             )
             features = mask_features(found, meter, proposals.context)
             parts.append(replace(found, predicted_iou=self.quality.mask(features)))
@@ -150,51 +149,32 @@ class CropSearch:
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
 
-    def _ask(
-        self, seen: SeenCrop, wanted: NDArray[np.bool_], meter: MaskMeter
-    ) -> list[MaskSet]:
-        """Return wanted regions, or the model's masks in place of those that it draws better."""
-        proposals, source = seen.proposals, self.params.mask_source
-        numbers = np.flatnonzero(wanted & (source != "region"))
+    def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
+        """Return the regions, or the model's masks in place of those that it draws better."""
+        source = self.params.mask_source
         if source == "best":
-            numbers = choose_doubtful(proposals, wanted)
+            numbers = choose_doubtful(proposals)
+        else:
+            numbers = np.arange(len(proposals.nodes) if source == "model" else 0)
         if not len(numbers):
-            return [proposals.masks[wanted]]
+            return [proposals.masks]
+        asked = proposals[numbers]
         answers = ask_model(
-            self.model,
-            seen.embedding,
-            proposals,
-            self.params.negative_points,
-            numbers,
-            self.should_stop,
+            self.model, seen.embedding, asked, self.params.negative_points, self.should_stop
         )
-        of_regions, of_masks = answer_features(answers, meter)
+        of_regions, of_masks = answer_features(asked, answers, meter)
         masks = replace(answers.masks, predicted_iou=self.quality.mask(of_masks))
         if source == "model":
             return [masks]
-        estimate = self.quality.asked_region(of_regions)
-        regions = replace(answers.regions.masks, predicted_iou=estimate)
+        regions = replace(asked.masks, predicted_iou=self.quality.asked_region(of_regions))
         better = masks.predicted_iou > regions.predicted_iou + MARGIN
-        wanted[numbers] = False
-        return [proposals.masks[wanted], regions[~better], masks[better]]
+        others = np.setdiff1d(np.arange(len(proposals.nodes)), numbers)
+        return [proposals.masks[others], regions[~better], masks[better]]
 
 
-def choose_doubtful(
-    proposals: Proposals, wanted: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
-    """Return the numbers of the regions that the model is asked for, best first.
-
-    Parameters
-    ----------
-    proposals : Proposals
-        All regions.
-    wanted : ndarray, optional
-        (K,) boolean; only these are asked for.
-    """
-    doubtful = proposals.quality < SURE_REGION
-    if wanted is not None:
-        doubtful &= wanted
-    return np.flatnonzero(doubtful)[:MOST_ASKED]
+def choose_doubtful(proposals: Proposals) -> NDArray[np.int64]:
+    """Return the numbers of the regions that the model is asked for, best first."""
+    return np.flatnonzero(proposals.quality < SURE_REGION)[:MOST_ASKED]
 
 
 def prompt_silent_points(

@@ -273,12 +273,12 @@ def _answer_tables(
     maps = finder.predict_maps(embedding, rgb)
     embedding, meter = embedding.without_stages(), MaskMeter.of(maps)
     proposals = propose_regions(maps, quality, LEAST_REGION)
-    asked = choose_doubtful(proposals)
+    asked = proposals[choose_doubtful(proposals)]
     of_regions, of_masks = [], []
-    if len(asked):
-        answers = ask_model(model, embedding, proposals, params.negative_points, asked)
-        features = answer_features(answers, meter)
-        iou = true_iou(answers.regions.masks, labels)
+    if len(asked.nodes):
+        answers = ask_model(model, embedding, asked, params.negative_points)
+        features = answer_features(asked, answers, meter)
+        iou = true_iou(asked.masks, labels)
         of_regions.append(Table(image.kind, image.name, features[0], iou))
         iou = true_iou(answers.masks, labels)
         of_masks.append(Table(image.kind, image.name, features[1], iou))
