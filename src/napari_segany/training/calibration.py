@@ -32,10 +32,10 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
-HIDDEN = (48, 48)
+HIDDEN = (96, 64)
 """Units of the hidden layers."""
 
-STEPS, ROWS = 3000, 1024
+STEPS, ROWS = 4000, 1024
 """Steps of a fit, and rows of each."""
 
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
