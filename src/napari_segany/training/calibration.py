@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from napari_segany.generators.quality import Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter
 from napari_segany.models.finder import FinderModel
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.training.augmentation import jitter_colours
+from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
 HIDDEN = (48, 48)
@@ -102,7 +103,7 @@ def fit_perceptron(tables: Sequence[Table], seed: int = 0) -> Perceptron:
     rows = torch.from_numpy(np.clip((features - mean) / scale, -6, 6).astype(np.float32))
     torch.manual_seed(seed)
     widths = (features.shape[1], *HIDDEN, 1)
-    layers = [nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)]
+    layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     network = nn.Sequential()
     for layer in layers[:-1]:
         network.extend([layer, nn.ReLU(), nn.Dropout(DROPOUT)])
@@ -198,7 +199,8 @@ def calibrate(
             of_regions, of_masks = answer_features(proposals, answers, MaskMeter.of(maps))
             iou = true_iou(proposals.masks, labels)
             asked.append(Table(image.kind, image.name, of_regions, iou))
-            answered.append(Table(image.kind, image.name, of_masks, true_iou(answers.masks, labels)))
+            iou = true_iou(answers.masks, labels)
+            answered.append(Table(image.kind, image.name, of_masks, iou))
         found = prompt_silent_points(model, embedding, proposals, params)
         answered.append(
             Table(
