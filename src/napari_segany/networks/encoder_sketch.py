@@ -34,7 +34,7 @@ LEAST = 1e-3
 TOLERANCE = 0.01
 """Largest relative difference of a tensor of the same encoder.
 
-Rounding to bfloat16, the coarsest type of published weights, makes up to 0.005; fine-tuning
+Rounding to bfloat16, the coarsest type of published weights, makes 0.004; fine-tuning
 that is worth its name changes some tensors by several hundredths; other encoders differ by 1.4.
 """
 
