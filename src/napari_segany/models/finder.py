@@ -200,6 +200,11 @@ def find_finder(model: PromptableModel, sha256: str | None = None) -> FinderMode
     -------
     FinderModel or None
         None if no installed finder fits.
+
+    Raises
+    ------
+    WeightsError
+        The finder's file is damaged.
     """
     sketch = None
     for file in installed_finders():
