@@ -73,8 +73,8 @@ class ViewEncoder:
     def view_size(self) -> ViewSize:
         """Sizes of the frame and of views.
 
-        An encoder of convolutions and windows sees half a frame as it would within a whole one. A
-        ViT adds a code of the absolute position to every token, so its views fill the frame.
+        An encoder of convolutions and windows sees half a frame nearly as within a whole one. A ViT
+        adds a code of the absolute position to every token, so its views fill the frame.
         """
         frame = self.network.frame
         whole = isinstance(self.network.image_encoder, ViT)

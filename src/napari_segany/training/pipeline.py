@@ -13,7 +13,7 @@ from napari_segany.models.finder import load_finder
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import Finder
 from napari_segany.networks.finder_inference import fold
-from napari_segany.training.calibration import calibrate
+from napari_segany.training.calibration import calibrate, choose_images
 from napari_segany.training.curves import plot_curves
 from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
@@ -160,8 +160,7 @@ def train_from_folder(
         raise InputError(
             f"{options.data} has no image for training{more if options.shippable else ''}."
         )
-    kept_back = _of(images, "calibrate")
-    if not kept_back:
+    if not _of(images, "calibrate"):
         raise InputError(
             f"{options.data} has no image left for calibration. At least one kind needs images of "
             "three sources: one to learn from, one to calibrate on, one to validate on."
@@ -185,7 +184,7 @@ def train_from_folder(
     finder = _learn(options, encoder, cache, validation, stage, say, should_stop)
     card = _card(options, model, encoder)
     raw = _write(options.folder / UNCALIBRATED, finder, card)
-    quality = _fit_quality(options, model, raw, kept_back, stage, should_stop)
+    quality = _fit_quality(options, model, raw, choose_images(images), stage, should_stop)
     return _write(options.folder / FINDER, finder, replace(card, quality=quality))
 
 
