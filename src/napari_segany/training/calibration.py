@@ -40,7 +40,7 @@ STEPS, ROWS = 4000, 1024
 
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
 
-LEARNED_IMAGES = 12
+LEARNED_IMAGES = 8
 """Images of each kind that the finder learned from and the estimate is fitted on, too."""
 
 ZOOM = (0.5, 2.0)
@@ -209,7 +209,7 @@ def calibrate(
     model: PromptableModel,
     finder: FinderModel,
     images: Iterable[LabelledImage],
-    views: int = 3,
+    views: int = 2,
     params: FinderParams | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
