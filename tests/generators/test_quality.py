@@ -25,7 +25,7 @@ def test_it_goes_through_json_and_estimates_the_same(quality: Quality, name: str
     one, two = getattr(quality, name)(rows(name)), getattr(again, name)(rows(name))
     assert np.array_equal(one, two)
     assert one.dtype == np.float32
-    assert (0 < one).all()
+    assert (one > 0).all()
     assert (one < 1).all()
     assert len(np.unique(one)) > 100
     assert again.to_dict() == quality.to_dict()

@@ -7,6 +7,7 @@ from scipy import ndimage
 from tests.generators.maps import draw_discs, draw_maps, random_maps
 
 from napari_segany.core.geometry import Frame
+from napari_segany.generators.region_features import MaskMeter
 from napari_segany.generators.region_tree import (
     FOREGROUND,
     SUMS,
@@ -68,10 +69,9 @@ def noisy() -> ObjectMaps:
 
 def test_every_object_of_clean_maps_is_one_node() -> None:
     labels = draw_discs((100, 128), [(30, 30, 18), (30, 65, 18), (70, 50, 20), (70, 100, 9)])
-    maps = draw_maps(labels, side=256)
-    # A cell is a pixel.
-    assert maps.shape == labels.shape
-    tree, truth = grow_tree(maps), labels
+    maps = draw_maps(labels)
+    meter, tree = MaskMeter.of(maps), grow_tree(maps)
+    truth = labels[np.ix_(meter.rows, meter.cols)]
     for number in range(1, 5):
         object_cells = truth == number
         iou = []

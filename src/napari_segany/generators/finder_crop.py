@@ -106,9 +106,7 @@ class CropSearch:
             embedding = self.model.embed(pixels, stages=True, should_stop=self.should_stop)
         maps = self.finder.predict_maps(embedding, pixels, should_stop=self.should_stop)
         check(self.should_stop)
-        proposals = propose_regions(
-            maps, self.quality, LEAST_REGION, should_stop=self.should_stop
-        )
+        proposals = propose_regions(maps, self.quality, LEAST_REGION, should_stop=self.should_stop)
         return SeenCrop(embedding.without_stages(), maps, proposals)
 
     def find_masks(

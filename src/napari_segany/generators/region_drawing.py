@@ -81,7 +81,9 @@ class RegionDrawer:
         window = slice(box[0], box[2]), slice(box[1], box[3])
         own = self.member(node, box)
         free = own | (self.tree.labels[window] == 0)
-        heights = np.where(free, self.maps.foreground[window], 0) - np.float32(FOREGROUND)
+        heights = self.maps.foreground[window] - np.float32(FOREGROUND)
+        # As far below zero as the other region may be above it, so that neighbours share no pixel.
+        heights[~free] = FOREGROUND - 1
         above = heights > 0
         inside = own & above
         # Other objects' foreground reaches between the regions, and is no part of this one.
