@@ -227,6 +227,7 @@ def ask_model(
     )
     shape = embedding.shape
     masks = MaskSet.concatenate([MaskSet.empty(shape), *sets]).without_logits()
+    masks = replace(masks, prompts_asked=len(prompts))
     return Answers(masks, region_agreement(proposals.masks, masks))
 
 
