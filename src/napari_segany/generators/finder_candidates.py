@@ -185,9 +185,7 @@ def _neighbours(proposals: Proposals, count: int) -> list[list[int]]:
     return found
 
 
-def _families(
-    tree: RegionTree, nodes: NDArray[np.int64]
-) -> Callable[[int, int], bool]:
+def _families(tree: RegionTree, nodes: NDArray[np.int64]) -> Callable[[int, int], bool]:
     """Return a function that tells whether one of two regions contains the other."""
     ancestors: list[set[int]] = []
     for node in nodes.tolist():
@@ -255,9 +253,7 @@ def answer_features(
     return stack_columns(proposals.features, shared), stack_columns(shape, shared)
 
 
-def mask_features(
-    masks: MaskSet, meter: MaskMeter, context: PlaneContext
-) -> NDArray[np.float32]:
+def mask_features(masks: MaskSet, meter: MaskMeter, context: PlaneContext) -> NDArray[np.float32]:
     """Return the features of masks that no region led to."""
     none = np.zeros(len(masks))
     shape = shape_features(*meter.measure(masks), context)

@@ -15,13 +15,6 @@ def missing(name: str) -> catalog.ModelSpec | None:
     return specs[-1]
 
 
-def origin(spec: catalog.ModelSpec) -> str:
-    """Return the address or package that holds a model's file."""
-    if spec.npm is not None:
-        return f"the npm package {spec.npm.name} (npm pack)"
-    return str(spec.url)
-
-
 def size(spec: catalog.ModelSpec) -> str:
     """Return the size of a model's file as text."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"
