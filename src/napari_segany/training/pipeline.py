@@ -80,8 +80,8 @@ class TrainingOptions:
 
     data: Path
     folder: Path
-    views: int = 7000
-    steps: int = 5000
+    views: int = 6000
+    steps: int = 6000
     threads: int = 2
     seed: int = 0
     shippable: bool = True

@@ -65,8 +65,8 @@ class TrainParams:
         Steps.
     """
 
-    steps: int = 5000
-    batch: int = 12
+    steps: int = 6000
+    batch: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warm_up: int = 200
