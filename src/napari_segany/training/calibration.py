@@ -20,8 +20,7 @@ from napari_segany.generators.finder_candidates import (
 )
 from napari_segany.generators.finder_crop import (
     LEAST_REGION,
-    MOST_ASKED,
-    SURE_REGION,
+    choose_doubtful,
     prompt_silent_points,
 )
 from napari_segany.generators.finder_params import FinderParams
@@ -284,7 +283,7 @@ def _answer_tables(
     maps = finder.predict_maps(embedding, rgb)
     embedding, meter = embedding.without_stages(), MaskMeter.of(maps)
     proposals = propose_regions(maps, quality, LEAST_REGION)
-    asked = proposals[proposals.quality < SURE_REGION][:MOST_ASKED]
+    asked = proposals[choose_doubtful(proposals)]
     of_regions, of_masks = [], []
     if len(asked.nodes):
         answers = ask_model(model, embedding, asked, params.negative_points)
