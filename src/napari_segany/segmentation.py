@@ -63,7 +63,7 @@ def make_recipe(
     return Recipe(
         model=model.id,
         weights_sha256=model.weights.sha256,
-        params=resolve_params(model, params),
+        params=resolve_params(model, params, faithful=faithful),
         labels=labels or LabelParams(),
         faithful=faithful,
         axes=axes,
@@ -255,7 +255,8 @@ def segment_everything(
     model : PromptableModel, str or path
         A loaded model or what :func:`load_model` takes.
     params : AutomaticParams or other GeneratorParams, optional
-        The generator and how it finds objects.
+        The generator and how it finds objects; by default the finder, if one fits the model, and
+        the grid of points elsewhere.
     labels : LabelParams, optional
         Rules for painting masks as labels.
     channels : int or tuple of int

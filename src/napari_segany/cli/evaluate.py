@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import load, model_request
-from napari_segany.cli.generator_options import add_options, given
+from napari_segany.cli.generator_options import add_options, chosen_params, given
 from napari_segany.cli.progress import batch_bar
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.safe_names import shown
 from napari_segany.recipe import LabelParams
 
@@ -153,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
     for image, _ in pairs:
         note_assumptions(image, options.axes)
     models = predictors(args) if pairs else []
+    note_strategies(models, settings)
     how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
         found = list(
@@ -184,6 +185,17 @@ def run(args: argparse.Namespace) -> int:
         print(as_text(summaries), end="")
         print(f"results in {shown(args.output)}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def note_strategies(models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings") -> None:
+    """Print the strategy of each model to which it was left."""
+    from napari_segany.models.protocol import PromptableModel
+
+    if isinstance(settings.params, DefaultParams) and "automatic" in settings.tasks:
+        for each in models:
+            if isinstance(each, PromptableModel):
+                chosen = describe_choice(each.id, settings.for_model(each).params)
+                print(f"note: {chosen}", file=sys.stderr)
 
 
 def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
@@ -219,7 +231,7 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
         objects=args.objects,
         min_pixels=args.min_pixels,
         jitter=args.jitter,
-        params=AutomaticParams(**given(args, AutomaticParams)),
+        params=chosen_params(args),
         labels=LabelParams(**given(args, LabelParams)),
         binary_truth=args.binary_truth,
     )

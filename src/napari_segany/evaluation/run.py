@@ -249,7 +249,7 @@ class _PlanePairs:
         check(should_stop)
         whole = [
             *(FORMAT, self.content, predictor_identity(predictor)),
-            *(asdict(self.settings), asdict(self.options)),
+            *(asdict(self.settings.for_model(predictor)), asdict(self.options)),
         ]
         key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         indices = list(self.layout.chosen())[::every]

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args, overload
 
 import numpy as np
@@ -30,8 +30,9 @@ from napari_segany.evaluation.detection_metrics import encode_best, iter_masks
 from napari_segany.evaluation.edge_detectors import EdgeDetector, SamEdgeDetector
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.evaluation.interactive_models import SamInteractiveModel
-from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.generate import generate_masks, resolve_params
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.rle import encode_masks
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
@@ -64,8 +65,8 @@ class EvaluationSettings:
         Smaller objects get no clicks and no boxes.
     jitter : float
         Jitter of boxes as a fraction of their sides; see :func:`jittered_box`.
-    params : AutomaticParams
-        Parameters of automatic segmentation.
+    params : GeneratorParams
+        Parameters of automatic segmentation; by default each model's own strategy.
     labels : LabelParams
         Parameters of painting masks as labels.
     binary_truth : {"tell", "components", "one", "refuse"}
@@ -79,7 +80,7 @@ class EvaluationSettings:
     objects: int | None = None
     min_pixels: int = 1
     jitter: float = 0.0
-    params: AutomaticParams = field(default_factory=AutomaticParams)
+    params: GeneratorParams = field(default_factory=DefaultParams)
     labels: LabelParams = field(default_factory=LabelParams)
     binary_truth: BinaryTruth = "tell"
 
@@ -97,6 +98,12 @@ class EvaluationSettings:
             raise InputError(f"binary_truth must be one of {known}, got {self.binary_truth!r}.")
         if not 0 <= self.jitter <= 1:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
+
+    def for_model(self, model: EvaluatedModel) -> "EvaluationSettings":
+        """Return the settings with the parameters that automatic segmentation has with a model."""
+        if "automatic" not in self.tasks or not isinstance(model, PromptableModel):
+            return self
+        return replace(self, params=resolve_params(model, self.params))
 
 
 class PlaneObjects(Sequence[tuple[int, NDArray[np.bool_]]]):

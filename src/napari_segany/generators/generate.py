@@ -9,8 +9,9 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
+from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.grid import GridGenerator
-from napari_segany.generators.parameters import AutomaticParams, check_faithful
+from napari_segany.generators.parameters import check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
 from napari_segany.models.protocol import Embedding, PromptableModel
@@ -41,7 +42,7 @@ def generate_masks(
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
     params : AutomaticParams or other GeneratorParams, optional
         Their ``strategy`` names the generator. Values of None are taken from the model's own
-        defaults.
+        defaults. By default the finder, if one fits the model, and the grid of points elsewhere.
     faithful : bool
         Reproduce the published code's set of masks: suppression by boxes, and none of the
         filters that the published code does not have. Only with the point generators.
@@ -79,7 +80,7 @@ def generate_masks(
                 f"The embedding is of a plane of shape {embedding.shape}, "
                 f"this plane has shape {rgb.shape[:2]}."
             )
-    generator = choose_generator(resolve_params(model, params), faithful)
+    generator = choose_generator(resolve_params(model, params, faithful=faithful), faithful)
     return generator.find(
         model,
         rgb,
@@ -105,22 +106,36 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
 
 
 @overload
-def resolve_params(model: PromptableModel, params: None = None) -> AutomaticParams: ...
+def resolve_params(model: PromptableModel, params: Params, *, faithful: bool = False) -> Params: ...
 
 
 @overload
-def resolve_params(model: PromptableModel, params: Params) -> Params: ...
-
-
-@overload
-def resolve_params(model: PromptableModel, params: Params | None) -> Params | AutomaticParams: ...
+def resolve_params(
+    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = False
+) -> GeneratorParams: ...
 
 
 def resolve_params(
-    model: PromptableModel, params: GeneratorParams | None = None
+    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = False
 ) -> GeneratorParams:
-    """Return a generator's parameters with the model's own defaults filled in."""
+    """Return a generator's parameters with the model's own defaults filled in.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model.
+    params : GeneratorParams, optional
+        The parameters. None, and :class:`DefaultParams`, are those of the finder where one fits
+        the model, and of the grid elsewhere.
+    faithful : bool
+        Leave the strategy to no finder: only the point generators can be faithful.
+    """
+    params = DefaultParams() if params is None else params
+    if isinstance(params, DefaultParams):
+        params = params.choose(not faithful and has_finder(model))
     own = model.defaults
-    return (params or AutomaticParams()).resolved(
-        own.pred_iou_thresh, own.stability_score_thresh, own.min_area
-    )
+    return params.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+
+
+def has_finder(model: PromptableModel) -> bool:
+    return False

@@ -24,6 +24,7 @@ Strategy = Literal["grid", "adaptive"]
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 """For the plane and for each crop layer, (row, column) points in the unit square."""
 
+
 @with_parameter_docs
 @dataclass(frozen=True)
 class AutomaticParams(FilterRules, GeneratorParams):

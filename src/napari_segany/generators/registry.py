@@ -5,6 +5,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 
@@ -34,6 +35,7 @@ GENERATORS: dict[str, GeneratorEntry] = {
     "adaptive": GeneratorEntry(
         AutomaticParams, "napari_segany.generators.adaptive:AdaptiveGenerator"
     ),
+    "finder": GeneratorEntry(FinderParams, "napari_segany.generators.finder:FinderGenerator"),
 }
 """Every generator by its tag, which is ``strategy`` of its parameters.
 

@@ -207,9 +207,7 @@ def train_finder(
 
 @torch.no_grad()
 def _update_average(average: Finder, network: Finder, decay: float) -> None:
-    for kept, new in zip(
-        average.state_dict().values(), network.state_dict().values(), strict=True
-    ):
+    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)
         else:

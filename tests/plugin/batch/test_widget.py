@@ -112,7 +112,9 @@ def test_files_that_are_added_do_not_disturb_a_run(
 @pytest.mark.parametrize("name", CATALOG)
 def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset: str) -> None:
     own = CATALOG[name].defaults
-    params = PRESETS[preset].resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+    params = PRESETS[preset].params.resolved(
+        own.pred_iou_thresh, own.stability_score_thresh, own.min_area
+    )
     recipe = Recipe(name, "0", params, LabelParams(min_area=own.min_area // 2))
     widget.use_recipe(recipe)
     assert widget.options.recipe_values == followed(recipe)

@@ -65,7 +65,7 @@ def test_find_while_the_model_loads_is_done_when_it_is_there(
     assert widget.controller.shown is None
     may_load.set()
     until(qtbot, lambda: widget.controller.shown is not None)
-    assert widget.message.text() == ""
+    assert widget.message.text().endswith("objects, found by strategy 'grid'.")
 
 
 def test_whatever_waits_waits_for_the_model_too(widget: EverythingWidget, loading: Any) -> None:

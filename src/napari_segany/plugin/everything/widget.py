@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QCheckBox
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
@@ -73,17 +74,18 @@ class EverythingWidget(ImageDock):
         self.controller.open_image(layer, channels, others)
 
     @property
-    def params(self) -> AutomaticParams:
+    def params(self) -> FilterRules:
         """Parameters that the controls show."""
         return self.search.params
 
-    def find(self, params: AutomaticParams | None = None, wait: bool = False) -> MaskSet | None:
+    def find(self, params: GeneratorParams | None = None, wait: bool = False) -> MaskSet | None:
         """Search the plane in view, or the whole stack if that is ticked.
 
         Parameters
         ----------
-        params : AutomaticParams, optional
-            Parameters of the search; by default those of the controls.
+        params : GeneratorParams, optional
+            Parameters of the search; by default those of the controls, and before anything was
+            chosen there the model's own strategy.
         wait : bool
             Return when the search is done.
 
@@ -93,7 +95,7 @@ class EverythingWidget(ImageDock):
             Masks shown in the plane in view, None before they are found.
         """
         region, whole = self.region.layer, self.whole_stack.isChecked()
-        self._run(lambda: self.controller.find(params or self.params, whole, region), wait)
+        self._run(lambda: self.controller.find(params or self.search.choice, whole, region), wait)
         return self.controller.shown
 
     def find_edges(self, thin: bool = False, wait: bool = False) -> Any:
@@ -247,6 +249,7 @@ class EverythingWidget(ImageDock):
 
     def _on_model(self, model: PromptableModel | None) -> None:
         self.progress.start_clock()
+        self.search.follow_model(model)
         super()._on_model(model)
 
     def _on_report(self, done: int, total: int) -> None:
