@@ -25,6 +25,10 @@ class StubEmbedding:
     shape: tuple[int, int]
     nbytes: int = 4096
     weights_sha256: str = "0" * 64
+    stages: tuple[torch.Tensor, ...] = ()
+
+    def without_stages(self) -> "StubEmbedding":
+        return self
 
     @property
     def frame(self) -> Frame:
@@ -93,7 +97,9 @@ class StubModel:
     def id(self) -> str:
         return str(self.weights.id)
 
-    def embed(self, plane: Any, *, limits: Any = None, should_stop: Any = None) -> Any:
+    def embed(
+        self, plane: Any, *, limits: Any = None, should_stop: Any = None, stages: bool = False
+    ) -> Any:
         check(should_stop)
         self.planes.append((plane.copy(), limits))
         return StubEmbedding(plane.shape[:2], weights_sha256=self.weights.sha256)
@@ -118,6 +124,9 @@ class StubModel:
 
     def prepare(self, embedding: Any) -> StubCrop:
         return StubCrop(embedding)
+
+    def sketch_encoder(self) -> None:
+        return None
 
     def check_embedding(self, embedding: Any) -> None:
         if not isinstance(embedding, StubEmbedding):

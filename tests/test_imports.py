@@ -21,7 +21,7 @@ PACKAGES: dict[str, set[str]] = {
     "openmp": set(),
     "core": set(),
     "networks": set(),
-    "weights": {"core", "networks"},
+    "weights": {"core", "networks", "schema"},
     "models": {"core", "networks", "weights"},
     "generators": {"core", "models"},
     "recipe": {"core", "generators", "schema"},

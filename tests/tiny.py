@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from napari_segany.models.sam.model import SamModel
 from napari_segany.networks.mask_decoder import MaskDecoder
@@ -15,7 +16,12 @@ from napari_segany.weights.resolve import Weights
 
 
 class PatchEncoder(nn.Module):
-    """The least that can stand where an image encoder stands: one code for each 16 x 16 pixels."""
+    """The least that can stand where an image encoder stands: one code for each 16 x 16 pixels.
+
+    Its finer stages are the image itself, at a half and at a quarter of its size.
+    """
+
+    finer_stages = ((12, 4), (12, 2))
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,10 +32,15 @@ class PatchEncoder(nn.Module):
         image: Tensor,
         on_block: Callable[[], object] | None = None,
         spread: Spread = one_by_one,
+        on_stage: Callable[[Tensor], object] | None = None,
     ) -> Tensor:
         del spread
         if on_block is not None:
             on_block()
+        if on_stage is not None:
+            for pooled in (2, 4):
+                smaller = functional.pixel_unshuffle(functional.avg_pool2d(image, pooled), 2)
+                on_stage(smaller.permute(0, 2, 3, 1).contiguous())
         out: Tensor = self.patches(image)
         return out
 

@@ -255,8 +255,8 @@ def segment_everything(
     model : PromptableModel, str or path
         A loaded model or what :func:`load_model` takes.
     params : AutomaticParams or other GeneratorParams, optional
-        The generator and how it finds objects; by default the finder, if one fits the model, and
-        the grid of points elsewhere.
+        The generator and how it finds objects; by default the finder if one fits the model, else
+        the grid.
     labels : LabelParams, optional
         Rules for painting masks as labels.
     channels : int or tuple of int

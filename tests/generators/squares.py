@@ -1,6 +1,7 @@
 """A stand-in for the finder that needs no weights: every bright spot of a plane is a square."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from napari_segany.models.screening import Screen, SparseEstimate
 
 BRIGHT = 128
 """Gray from which a pixel belongs to a spot."""
+
+SHA256 = "5a" * 32
+"""Hash of the finder."""
 
 ENTRY = GeneratorEntry(FinderParams, "tests.generators.squares:SquareGenerator")
 
@@ -71,10 +75,15 @@ class SquareGenerator:
 
 
 def use_squares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this generator be the finder, and fit every model."""
+    """Let this generator be the finder, and a finder without weights fit every model."""
+    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=10, title="squares")
+    finder = SimpleNamespace(sha256=SHA256, card=card)
     monkeypatch.setitem(GENERATORS, "finder", ENTRY)
-    monkeypatch.setattr("napari_segany.generators.generate.has_finder", lambda model: True)
-    monkeypatch.setattr("napari_segany.plugin.shared.generator_form.has_finder", lambda model: True)
+    for module in ("generators.generate", "models.finder"):
+        monkeypatch.setattr(
+            f"napari_segany.{module}.find_finder",
+            lambda model, sha256=None: finder if sha256 in (None, SHA256) else None,
+        )
 
 
 def spots(shape: tuple[int, int] = (40, 50)) -> NDArray[np.uint8]:

@@ -59,6 +59,24 @@ class ModelContract:
         cache.put("key", embedding)
         assert cache.nbytes == embedding.nbytes
 
+    def test_stages_change_nothing_else(
+        self, model: PromptableModel, plane: NDArray[np.uint8], embedding: Embedding
+    ) -> None:
+        assert embedding.stages == ()
+        assert embedding.without_stages() is embedding
+        kept = model.embed(plane, stages=True)
+        assert all(stage.ndim == 3 for stage in kept.stages)
+        size = sum(stage.numel() * stage.element_size() for stage in kept.stages)
+        assert kept.nbytes == embedding.nbytes + size
+        dropped = kept.without_stages()
+        assert isinstance(dropped, Embedding)
+        assert dropped.stages == ()
+        assert dropped.nbytes == embedding.nbytes
+        for each in (kept, dropped):
+            found = model.predict(each, PROMPTS[1]).low_res_logits
+            expected = model.predict(embedding, PROMPTS[1]).low_res_logits
+            assert np.array_equal(np.asarray(found), np.asarray(expected))
+
     def test_colour_planes(self, model: PromptableModel, plane: NDArray[np.uint8]) -> None:
         assert model.embed(np.stack([plane] * 3, axis=-1)).shape == SHAPE
 

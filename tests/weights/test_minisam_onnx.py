@@ -12,6 +12,7 @@ from napari_segany.errors import WeightsError
 from napari_segany.weights import minisam_onnx
 from napari_segany.weights.catalog import CATALOG
 from napari_segany.weights.checkpoint import load_strict
+from napari_segany.weights.safetensors_file import to_safetensors
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,11 @@ def test_every_tensor_is_found_and_fits(converted: dict[str, Tensor]) -> None:
 
 @pytest.mark.weights
 def test_the_converted_file_is_the_catalogues(converted: dict[str, Tensor]) -> None:
-    content = minisam_onnx.to_safetensors(converted)
+    content = to_safetensors(converted)
     assert hashlib.sha256(content).hexdigest() == CATALOG["minisam"].sha256
     assert len(content) == CATALOG["minisam"].size
     shuffled = dict(reversed(converted.items()))
-    assert minisam_onnx.to_safetensors(shuffled) == content
+    assert to_safetensors(shuffled) == content
 
 
 def test_what_is_written_is_what_safetensors_reads() -> None:
@@ -41,7 +42,7 @@ def test_what_is_written_is_what_safetensors_reads() -> None:
         "a": torch.ones(1),
         "count": torch.tensor(5),
     }
-    read = load(minisam_onnx.to_safetensors(state))
+    read = load(to_safetensors(state))
     assert read.keys() == state.keys()
     assert all(torch.equal(read[key], state[key]) for key in state)
 

@@ -30,8 +30,8 @@ from napari_segany.evaluation.detection_metrics import encode_best, iter_masks
 from napari_segany.evaluation.edge_detectors import EdgeDetector, SamEdgeDetector
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.evaluation.interactive_models import SamInteractiveModel
-from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.rle import encode_masks
 from napari_segany.models.protocol import PromptableModel

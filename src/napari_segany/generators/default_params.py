@@ -1,4 +1,4 @@
-"""Parameters that leave the strategy to the model: the finder where one fits, the grid elsewhere."""
+"""Parameters that leave the strategy to the model: the finder where one fits, else the grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Parameters of the finder, frozen and checked."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_segany.core.overlap import Nms
 from napari_segany.core.parameter_info import (
@@ -13,8 +13,12 @@ from napari_segany.core.parameter_info import (
     number,
     with_parameter_docs,
 )
+from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import MOST_PIXELS, FilterRules
 from napari_segany.generators.protocol import GeneratorParams
+
+if TYPE_CHECKING:
+    from napari_segany.models.protocol import PromptableModel
 
 FINDERS_OWN = "the finder's own"
 """Meaning of None for what the finder's weights bring along."""
@@ -226,3 +230,43 @@ class FinderParams(FilterRules, GeneratorParams):
 
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    def resolved_for(self, model: "PromptableModel") -> "FinderParams":
+        """Return the parameters with the finder that fits a model, and its thresholds for None.
+
+        Raises
+        ------
+        InputError
+            If no installed finder fits the model, or the one that is named is not here.
+        """
+        # Recipes are read without torch.
+        from napari_segany.models.finder import find_finder
+
+        finder = find_finder(model, self.finder)
+        if finder is None:
+            raise InputError(_no_finder(model, self.finder))
+        own = {
+            "finder": finder.sha256,
+            "pred_iou_thresh": finder.card.pred_iou_thresh,
+            "min_area": finder.card.min_area,
+        }
+        missing: dict[str, Any] = {n: own[n] for n in own if getattr(self, n) is None}
+        return replace(self, **missing)
+
+
+def _no_finder(model: "PromptableModel", wanted: str | None) -> str:
+    """Return the sentences about a finder that is not here."""
+    from napari_segany.models.finder import find_finder
+
+    fits = find_finder(model)
+    if wanted is not None and fits is not None:
+        return (
+            f"The finder {wanted[:12]}... is needed, and the one here that fits {model.id} is "
+            f"{fits.sha256[:12]}... ({fits.card.title}). Bring the file of the other here: "
+            "napari-segany models import-finder FILE"
+        )
+    return (
+        f"No finder on this machine fits the image encoder of {model.id}"
+        f"{f', and {wanted[:12]}... is needed' if wanted else ''}. Import the finder's file with: "
+        "napari-segany models import-finder FILE. Or use the strategy 'grid' or 'adaptive'."
+    )

@@ -10,10 +10,12 @@ from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.grid import GridGenerator
-from napari_segany.generators.parameters import check_faithful
+from napari_segany.generators.parameters import AutomaticParams, check_faithful
 from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
+from napari_segany.models.finder import find_finder
 from napari_segany.models.protocol import Embedding, PromptableModel
 
 Params = TypeVar("Params", bound=GeneratorParams)
@@ -42,7 +44,8 @@ def generate_masks(
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
     params : AutomaticParams or other GeneratorParams, optional
         Their ``strategy`` names the generator. Values of None are taken from the model's own
-        defaults. By default the finder, if one fits the model, and the grid of points elsewhere.
+        defaults, or the finder's. By default those of the finder if one fits the model, else
+        those of the grid.
     faithful : bool
         Reproduce the published code's set of masks: suppression by boxes, and none of the
         filters that the published code does not have. Only with the point generators.
@@ -68,7 +71,8 @@ def generate_masks(
     Raises
     ------
     InputError
-        If the plane holds no image or ``region`` does not fit it.
+        If the plane holds no image or ``region`` does not fit it, or a finder is needed that is
+        not here.
     Cancelled
         If ``should_stop`` returned True.
     """
@@ -105,37 +109,47 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
     return GridGenerator(check_faithful(params).as_reference(), faithful=True)
 
 
+def usual_params(
+    model: PromptableModel, faithful: bool = False, given: DefaultParams | None = None
+) -> FinderParams | AutomaticParams:
+    """Return the parameters that are used when no strategy is given, with None for a model's own.
+
+    Those of the finder if an installed finder fits the model, else those of the grid; ``faithful``
+    needs the grid. ``given`` holds values that are not the defaults.
+    """
+    fits = not faithful and find_finder(model) is not None
+    return (given or DefaultParams()).choose(fits)
+
+
 @overload
-def resolve_params(model: PromptableModel, params: Params, *, faithful: bool = False) -> Params: ...
+def resolve_params(model: PromptableModel, params: Params, *, faithful: bool = ...) -> Params: ...
 
 
 @overload
 def resolve_params(
-    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = False
+    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = ...
 ) -> GeneratorParams: ...
 
 
 def resolve_params(
     model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = False
 ) -> GeneratorParams:
-    """Return a generator's parameters with the model's own defaults filled in.
+    """Return a generator's parameters with everything filled in that a model decides.
 
     Parameters
     ----------
     model : PromptableModel
-        The model.
+        The model that answers prompts.
     params : GeneratorParams, optional
-        The parameters. None, and :class:`DefaultParams`, are those of the finder where one fits
-        the model, and of the grid elsewhere.
+        By default, and in place of :class:`DefaultParams`, those of :func:`usual_params`.
     faithful : bool
-        Leave the strategy to no finder: only the point generators can be faithful.
+        True for the published code's set of masks, which the default then is able to give.
+
+    Raises
+    ------
+    InputError
+        If the parameters are a finder's, and it is not here or does not fit the model.
     """
-    params = DefaultParams() if params is None else params
-    if isinstance(params, DefaultParams):
-        params = params.choose(not faithful and has_finder(model))
-    own = model.defaults
-    return params.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
-
-
-def has_finder(model: PromptableModel) -> bool:
-    return False
+    if params is None or isinstance(params, DefaultParams):
+        params = usual_params(model, faithful, params)
+    return params.resolved_for(model)

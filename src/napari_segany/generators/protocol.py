@@ -42,6 +42,19 @@ class GeneratorParams:
         del pred_iou_thresh, stability_score_thresh, min_area
         return self
 
+    def resolved_for(self, model: "PromptableModel") -> Self:
+        """Return parameters with everything filled in that a model decides.
+
+        Those of a generator with weights of its own fill in these, too.
+
+        Raises
+        ------
+        InputError
+            If the generator cannot work with the model.
+        """
+        own = model.defaults
+        return self.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dictionary, as recipes store it."""
         return {f.name: getattr(self, f.name) for f in fields(self)}

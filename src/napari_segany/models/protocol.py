@@ -21,6 +21,7 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
 from napari_segany.models.device import Precision
 from napari_segany.models.screening import Screen, SparseEstimate
+from napari_segany.networks.encoder_sketch import EncoderSketch
 from napari_segany.weights.catalog import ModelDefaults
 
 Result = TypeVar("Result")
@@ -114,8 +115,21 @@ class Embedding(Protocol):
         ...
 
     @property
+    def stages(self) -> tuple[Tensor, ...]:
+        """(C, h, w) results of the encoder's finer stages; empty unless they were asked for.
+
+        They take more memory than the rest. :meth:`without_stages` frees them once objects are
+        found.
+        """
+        ...
+
+    @property
     def nbytes(self) -> int:
-        """Bytes of memory."""
+        """Bytes of memory, stages included."""
+        ...
+
+    def without_stages(self) -> "Embedding":
+        """Return the embedding without stages; for prompts it is the same embedding."""
         ...
 
 
@@ -172,8 +186,12 @@ class PromptableModel(Protocol):
         *,
         limits: Limits | None = None,
         should_stop: ShouldStop | None = None,
+        stages: bool = False,
     ) -> Embedding:
         """Run the image encoder on a (Y, X) or (Y, X, 3) plane.
+
+        With ``stages`` the embedding keeps what a finder reads beside it, if the model has any
+        (see :attr:`Embedding.stages`); the rest of it is the same to the last bit.
 
         Raises
         ------
@@ -260,4 +278,11 @@ class PromptableModel(Protocol):
 
     def check_embedding(self, embedding: Embedding) -> None:
         """Raise InputError unless an embedding was made with the model's weights."""
+        ...
+
+    def sketch_encoder(self) -> EncoderSketch | None:
+        """Return the sketch of the image encoder's weights, by which finders that fit are found.
+
+        None for a model whose encoder no finder can read; its embeddings need no stages.
+        """
         ...

@@ -12,6 +12,9 @@ from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.tiny_vit import ConvNorm, TinyViT
 from napari_segany.networks.vit import ViT
 
+PIXEL_MEAN, PIXEL_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Mean and standard deviation by which the colours of images, 0..255, are normalised."""
+
 
 class Sam(nn.Module):
     """Image encoder, prompt encoder and mask decoder under their published names."""
@@ -26,9 +29,9 @@ class Sam(nn.Module):
         self.image_encoder = image_encoder
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
-        mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
-        self.register_buffer("pixel_mean", mean.view(3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", std.view(3, 1, 1), persistent=False)
+        mean, std = (torch.tensor(each).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
+        self.register_buffer("pixel_mean", mean, persistent=False)
+        self.register_buffer("pixel_std", std, persistent=False)
 
     @property
     def frame(self) -> int:

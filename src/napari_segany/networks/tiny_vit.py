@@ -313,6 +313,7 @@ class TinyViT(nn.Module):
         """
         x = self.patch_embed(x, spread).to(trunk_dtype(self.layers))
         for number, stage in enumerate(self.layers):
+            assert isinstance(stage, Stage)
             x = stage.apply_blocks(x, on_block, spread)
             if on_stage is not None and number < len(self.finer_stages):
                 on_stage(x)

@@ -6,14 +6,7 @@ from torch.nn import functional as F
 
 from napari_segany.networks.finder import CENTRE, CONTOUR, FOREGROUND, INTERIOR, SIZE
 
-PARTS = {
-    "foreground": 1.0,
-    "dice": 0.5,
-    "contour": 1.0,
-    "interior": 2.0,
-    "centre": 1.0,
-    "size": 0.3,
-}
+PARTS = {"foreground": 1.0, "dice": 0.5, "contour": 1.0, "interior": 2.0, "centre": 1.0, "size": 0.3}
 """Weight of each part of the loss."""
 
 CONTOUR_GAIN = 3.0
@@ -41,7 +34,7 @@ def finder_loss(raw: Tensor, maps: Tensor, weights: Tensor, sized: Tensor) -> di
     def mean(values: Tensor, weight: Tensor = weights, by: Tensor = total) -> Tensor:
         return (values * weight).sum() / by
 
-    probability = torch.sigmoid(raw[:, :SIZE])
+    probability = torch.sigmoid(raw[:, : SIZE])
     parts = {
         "foreground": mean(
             F.binary_cross_entropy_with_logits(
@@ -51,7 +44,9 @@ def finder_loss(raw: Tensor, maps: Tensor, weights: Tensor, sized: Tensor) -> di
         "dice": _dice(probability[:, FOREGROUND], maps[:, FOREGROUND], known)
         + _dice(probability[:, INTERIOR], maps[:, INTERIOR], known),
         "contour": mean(
-            F.binary_cross_entropy_with_logits(raw[:, CONTOUR], maps[:, CONTOUR], reduction="none")
+            F.binary_cross_entropy_with_logits(
+                raw[:, CONTOUR], maps[:, CONTOUR], reduction="none"
+            )
             * (1 + CONTOUR_GAIN * maps[:, CONTOUR])
         ),
     }

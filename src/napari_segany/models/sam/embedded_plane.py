@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -51,11 +51,15 @@ class SamEmbedding:
         The place of the plane in the model's frame.
     weights_sha256 : str
         Hash of the weights that made it; other weights cannot use it.
+    stages : tuple of Tensor
+        (C, h, w) results of the encoder's finer stages, finest first, in the type in which the
+        encoder computed, channels last in memory; empty unless they were asked for.
     """
 
     features: Tensor
     frame: Frame
     weights_sha256: str
+    stages: tuple[Tensor, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,8 +68,12 @@ class SamEmbedding:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the features."""
-        return self.features.numel() * self.features.element_size()
+        """Bytes of the features and stages."""
+        return sum(each.numel() * each.element_size() for each in (self.features, *self.stages))
+
+    def without_stages(self) -> "SamEmbedding":
+        """Return the embedding without stages; itself if it has none."""
+        return replace(self, stages=()) if self.stages else self
 
 
 @dataclass(frozen=True)

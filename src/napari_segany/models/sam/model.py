@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.geometry import Frame
@@ -23,6 +24,7 @@ from napari_segany.models.sam.embedded_plane import EmbeddedPlane, SamEmbedding
 from napari_segany.models.sam.prediction import predict_all
 from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.decoder.decoding import PromptDecoder
+from napari_segany.networks.encoder_sketch import EncoderSketch, sketch_encoder
 from napari_segany.networks.sam import Sam
 from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.resolve import Weights, find, load_weights
@@ -87,6 +89,7 @@ class SamModel:
         *,
         limits: Limits | None = None,
         should_stop: ShouldStop | None = None,
+        stages: bool = False,
     ) -> SamEmbedding:
         """Run the image encoder, once for a plane.
 
@@ -98,6 +101,9 @@ class SamModel:
             Intensities that become black and white; see :func:`core.intensity.to_rgb`.
         should_stop : callable, optional
             Polled between encoder blocks.
+        stages : bool
+            True to keep the encoder's finer stages, which a finder reads: six times the memory
+            for TinyViT. The rest of the embedding is the same to the last bit.
 
         Raises
         ------
@@ -106,22 +112,27 @@ class SamModel:
         Cancelled
             If ``should_stop`` returned True.
         """
-        embedding = self._embed_rgb(to_rgb(plane, limits), should_stop)
+        embedding = self._embed_rgb(to_rgb(plane, limits), should_stop, stages)
         # Made ready now, so that the first click is as quick as the others.
         self.prepare(embedding)
         return embedding
 
     @torch.inference_mode()
-    def _embed_rgb(self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None) -> SamEmbedding:
+    def _embed_rgb(
+        self, rgb: NDArray[np.uint8], should_stop: ShouldStop | None, stages: bool
+    ) -> SamEmbedding:
         self._check_process()
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
         placed = torch.from_numpy(frame.place_image(rgb)).to(self.device)
         image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
+        kept: list[Tensor] = []
+        keeping: dict[str, Any] = {"on_stage": kept.append} if stages else {}
         with spreading_pieces(self.device) as spread:
             features = self.network.image_encoder(
-                image, on_block=lambda: check(should_stop), spread=spread
+                image, on_block=lambda: check(should_stop), spread=spread, **keeping
             )
-        return SamEmbedding(features[0].float(), frame, self.weights.sha256)
+        finer = tuple(stage[0].permute(2, 0, 1) for stage in kept)
+        return SamEmbedding(features[0].float(), frame, self.weights.sha256, finer)
 
     @overload
     def predict(
@@ -182,10 +193,11 @@ class SamModel:
     def prepare(self, embedding: Embedding) -> EmbeddedPlane:
         """Prepare an embedding for prompts; the last two are remembered."""
         self._check_process()
+        # Prompts need no stages, and what is remembered would keep them alive.
+        own = self._own(embedding).without_stages()
         for known in self._recent:
-            if known.embedding is embedding:
+            if known.embedding.features is own.features:
                 return known
-        own = self._own(embedding)
         prepared = EmbeddedPlane(
             own,
             self._decoder.share(own.features),
@@ -211,6 +223,14 @@ class SamModel:
     def check_embedding(self, embedding: Embedding) -> None:
         """Raise InputError unless an embedding was made with the model's weights."""
         self._own(embedding)
+
+    def sketch_encoder(self) -> EncoderSketch:
+        """Return the sketch of the image encoder's weights; computed once."""
+        return self._sketch
+
+    @cached_property
+    def _sketch(self) -> EncoderSketch:
+        return sketch_encoder(self.network.image_encoder)
 
     def _own(self, embedding: Embedding) -> SamEmbedding:
         if not isinstance(embedding, SamEmbedding):

@@ -11,8 +11,8 @@ from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
-from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.uncertainty import uncertainty
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
-from napari_segany.generators.generate import has_finder
+from napari_segany.generators.generate import usual_params
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.presets import PRESETS
 from napari_segany.generators.protocol import GeneratorParams
@@ -140,18 +140,19 @@ class GeneratorForm(QWidget):
             The model, None before one is loaded.
         """
         self._model = model
-        self._finder_fits = model is not None and has_finder(model)
+        usual = DefaultParams().choose(False) if model is None else usual_params(model)
+        self._finder_fits = isinstance(usual, FinderParams)
         reason = "" if model is None or self._finder_fits else f"No finder fits {model.id}."
         at = self.strategy.findData(FinderParams.strategy)
         if at >= 0:
             offer(self.strategy, at, reason)
-        for number, (name, preset) in enumerate(PRESETS.items()):
+        for number, preset in enumerate(PRESETS.values()):
             is_finder = isinstance(preset.params, FinderParams)
             offer(self.preset, number, reason if is_finder else "", preset.help)
         if self._is_chosen:
             self._show_line()
         else:
-            self._show(DefaultParams().choose(self._finder_fits))
+            self._show(usual)
 
     def _show(self, params: FilterRules) -> None:
         self._forms[type(params)].set_params(params)
