@@ -110,5 +110,5 @@ def test_nothing_in_nothing_out() -> None:
 
 
 def test_a_kind_that_does_not_exist_is_told() -> None:
-    with pytest.raises(InputError, match="kind must be 'mask' or 'box', got 'boxes'"):
+    with pytest.raises(InputError, match="kind must be 'mask', 'box' or 'smaller', got 'boxes'"):
         MaskSet.empty((5, 5)).nms(0.5, "boxes")  # type: ignore[arg-type]

@@ -236,23 +236,24 @@ class MaskSet:
         kind: Nms = "mask",
         scores: NDArray[np.floating] | None = None,
     ) -> "MaskSet":
-        """Suppress masks that overlap a better one by more than ``threshold`` IoU; best first.
+        """Suppress masks that overlap a better one by more than ``threshold``; best first.
 
         Parameters
         ----------
         threshold : float
-            IoU, 0..1.
-        kind : {"mask", "box"}
-            Compare the masks, or their boxes as the published code does.
+            Overlap, 0..1.
+        kind : {"mask", "box", "smaller"}
+            IoU of the masks, IoU of their boxes as in the published code, or the fraction of the
+            smaller mask that both share.
         scores : ndarray, optional
             (N,) what "best" means; the predicted IoU by default.
         """
         if kind not in get_args(Nms):
-            raise InputError(f"kind must be 'mask' or 'box', got {kind!r}.")
+            raise InputError(f"kind must be 'mask', 'box' or 'smaller', got {kind!r}.")
         scores = self.predicted_iou if scores is None else scores
-        if kind == "mask":
+        if kind != "box":
             overlaps = Overlaps(self.boxes, self.area, self.shared_pixels)
-            kept = mask_nms(overlaps, scores, threshold)
+            kept = mask_nms(overlaps, scores, threshold, smaller=kind == "smaller")
         else:
             kept = box_nms(self.inclusive_boxes, scores, threshold)
         return self[kept]
@@ -292,8 +293,8 @@ class MaskSet:
             Bounds on the area in pixels, both included.
         nms_thresh : float, optional
             Drop masks that overlap a better one by more than this IoU.
-        nms : {"mask", "box"}, optional
-            Overlap of the masks or of their boxes.
+        nms : {"mask", "box", "smaller"}, optional
+            Measure of that overlap, as for :meth:`nms`.
         min_mask_region_area : int, optional
             Fill holes and drop specks below this many pixels.
         min_solidity : float, optional

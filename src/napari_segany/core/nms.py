@@ -80,7 +80,7 @@ def box_nms(
 
 
 class Overlaps:
-    """IoU of the masks of one set; each pair is compared once, and only if it can matter.
+    """Overlaps of the masks of one set; each pair is compared once, and only if it can matter.
 
     Parameters
     ----------
@@ -102,23 +102,35 @@ class Overlaps:
         self.areas = np.asarray(areas, dtype=np.int64)
         self.shared_pixels = shared_pixels
         # Of each mask that was compared: masks whose boxes reach into its own, the most pixels
-        # they can share, their joint area, and their IoU, NaN until it is computed.
+        # they can share, and those that they do share, NaN until they are counted.
         self._near: dict[int, tuple[NDArray[Any], ...]] = {}
         # Row of each mask among those that were compared, -1 for the others.
         self._place = np.full(len(self.areas), -1, np.intp)
 
-    def above(self, i: int, others: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:
-        """Return (K,) true for ``others`` that overlap mask ``i`` by more than ``threshold``."""
-        near, bound, both, iou = self._neighbours(i)
+    def above(
+        self, i: int, others: NDArray[np.intp], threshold: float, smaller: bool = False
+    ) -> NDArray[np.bool_]:
+        """Return (K,) true for ``others`` that overlap mask ``i`` by more than ``threshold``.
+
+        Overlap is the IoU, or with ``smaller`` the fraction of the smaller mask that is shared.
+        """
+        near, bound, shared = self._neighbours(i)
         result = np.zeros(len(others), bool)
         self._place[others] = np.arange(len(others))
+        one, two = self.areas[i], self.areas[near]
+
+        def exceeds(pixels: NDArray[Any], which: NDArray[np.intp]) -> NDArray[np.bool_]:
+            whole = np.minimum(one, two[which]) if smaller else one + two[which] - pixels
+            above: NDArray[np.bool_] = pixels > threshold * whole
+            return above
+
         # No intersection is larger than either mask or than the boxes' intersection, which
         # settles most pairs without looking at a pixel.
-        able = np.flatnonzero((bound > threshold * (both - bound)) & (self._place[near] >= 0))
-        for k in able[np.isnan(iou[able])].tolist():
-            shared = self.shared_pixels(i, int(near[k]))
-            iou[k] = shared / (both[k] - shared)
-        result[self._place[near[able[iou[able] > threshold]]]] = True
+        here = np.flatnonzero(self._place[near] >= 0)
+        able = here[exceeds(bound[here], here)]
+        for k in able[np.isnan(shared[able])].tolist():
+            shared[k] = self.shared_pixels(i, int(near[k]))
+        result[self._place[near[able[exceeds(shared[able], able)]]]] = True
         self._place[others] = -1
         return result
 
@@ -129,8 +141,7 @@ class Overlaps:
             near = np.flatnonzero((high > low).all(axis=1))
             bound = (high[near] - low[near]).prod(axis=1)
             bound = np.minimum(np.minimum(bound, self.areas[near]), self.areas[i])
-            both = self.areas[i] + self.areas[near]
-            self._near[i] = near, bound, both, np.full(len(near), np.nan)
+            self._near[i] = near, bound, np.full(len(near), np.nan)
         return self._near[i]
 
 
@@ -139,8 +150,9 @@ def mask_nms(
     scores: NDArray[np.floating],
     threshold: float,
     among: NDArray[np.intp] | None = None,
+    smaller: bool = False,
 ) -> NDArray[np.intp]:
-    """Suppress greedily by exact IoU of the masks themselves.
+    """Suppress greedily by exact overlap of the masks themselves.
 
     Touching cells have overlapping boxes but not overlapping masks, so this keeps true
     neighbours that :func:`box_nms` deletes.
@@ -152,9 +164,12 @@ def mask_nms(
     scores : ndarray
         (K,) higher is better; equal scores keep their order.
     threshold : float
-        Masks whose IoU with a kept one exceeds this are dropped, 0..1.
+        Masks whose overlap with a kept one exceeds this are dropped, 0..1.
     among : ndarray, optional
         (K,) which masks there are to choose from; all by default.
+    smaller : bool
+        Overlap is the fraction of the smaller mask that is shared, in place of the IoU: a mask
+        inside a better one is dropped, too.
 
     Returns
     -------
@@ -163,4 +178,6 @@ def mask_nms(
     """
     scores = np.asarray(scores)
     masks = np.arange(len(scores)) if among is None else among
-    return _suppress(scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold))
+    return _suppress(
+        scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold, smaller)
+    )

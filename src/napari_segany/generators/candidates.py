@@ -137,8 +137,9 @@ class Candidates:
     def _nms(
         self, among: NDArray[np.intp], scores: NDArray[np.floating], threshold: float
     ) -> NDArray[np.intp]:
-        if self.params.nms == "mask":
-            return mask_nms(self.overlaps, scores, threshold, among)
+        if self.params.nms != "box":
+            smaller = self.params.nms == "smaller"
+            return mask_nms(self.overlaps, scores, threshold, among, smaller)
         return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
 
 

@@ -20,8 +20,8 @@ class FilterRules(GeneratorParams):
     stability_score_offset : float
         Distance from zero of the two thresholds of logits whose masks stability compares.
     box_nms_thresh, crop_nms_thresh : float
-        IoU above which the worse of two masks is dropped, within a crop and between crops.
-    nms : {"mask", "box"}
+        Overlap above which the worse of two masks is dropped, within a crop and between crops.
+    nms : {"mask", "box", "smaller"}
         Measure of that overlap.
     min_mask_region_area : int
         Size of holes that are filled and of specks that are dropped, in pixels.

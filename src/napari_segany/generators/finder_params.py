@@ -130,8 +130,7 @@ class FinderParams(FilterRules, GeneratorParams):
         default=0.3,
         metadata=number(
             "Overlap (NMS)",
-            "Of masks that overlap by more than this IoU, keep the one with the best predicted "
-            "IoU.",
+            "Of masks that overlap by more than this, keep the one with the best predicted IoU.",
             (0, 1),
             "fraction",
             advanced=True,
@@ -152,8 +151,8 @@ class FinderParams(FilterRules, GeneratorParams):
         default=0.3,
         metadata=number(
             "NMS between crops",
-            "Of masks from different crops that overlap by more than this IoU, keep the one from "
-            "the smaller crop.",
+            "Of masks from different crops that overlap by more than this, keep the one from the "
+            "smaller crop.",
             (0, 1),
             "fraction",
             advanced=True,
@@ -180,12 +179,12 @@ class FinderParams(FilterRules, GeneratorParams):
         ),
     )
     nms: Nms = field(
-        default="mask",
+        default="smaller",
         metadata=choice(
             "NMS compares",
-            "Measure overlap between masks, or between bounding boxes. Touching objects have "
-            "overlapping boxes.",
-            {"mask": "masks", "box": "boxes"},
+            "Measure overlap as the part of the smaller mask that both share, as the IoU of masks, "
+            "or as the IoU of bounding boxes.",
+            {"smaller": "part of the smaller mask", "mask": "masks", "box": "boxes"},
             advanced=True,
         ),
     )

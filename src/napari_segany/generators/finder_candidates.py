@@ -1,0 +1,268 @@
+"""Candidates of one plane or crop: the finder's regions, and the model's answers about them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.geometry import PlaneFrame
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.generators.quality import Quality, stack_columns
+from napari_segany.generators.region_drawing import RegionDrawer
+from napari_segany.generators.region_features import (
+    CELL,
+    MaskMeter,
+    PlaneContext,
+    shape_features,
+    tree_features,
+)
+from napari_segany.generators.region_tree import FEWEST_CELLS, RegionTree, grow_tree
+from napari_segany.models.object_maps import ObjectMaps
+from napari_segany.models.protocol import Embedding, PromptableModel
+
+SAME_REGION = 0.8
+"""Ratio of areas above which a region and one inside it are nearly the same."""
+
+BOX_MARGIN = 1.0
+"""Pixels of the frame that box prompts are larger on each side than the region."""
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Regions of a plane that may be objects.
+
+    Attributes
+    ----------
+    maps : ObjectMaps
+        Of the plane.
+    context : PlaneContext
+        Of the plane.
+    tree : RegionTree
+        All regions.
+    nodes : ndarray
+        (K,) the proposed ones, best first.
+    features : ndarray
+        (K, F) float32, see :data:`napari_segany.generators.region_features.REGION_FEATURES`.
+    quality : ndarray
+        (K,) float32 expected IoU, from the features alone.
+    masks : MaskSet
+        The K regions on the plane.
+    points : ndarray
+        (K, 2) row, column of a place inside each.
+    """
+
+    maps: ObjectMaps
+    context: PlaneContext
+    tree: RegionTree
+    nodes: NDArray[np.int64]
+    features: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    masks: MaskSet
+    points: NDArray[np.float64]
+
+    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Proposals":
+        return replace(
+            self,
+            nodes=self.nodes[index],
+            features=self.features[index],
+            quality=self.quality[index],
+            masks=self.masks[index],
+            points=self.points[index],
+        )
+
+
+def propose_regions(
+    maps: ObjectMaps, frame: PlaneFrame, quality: Quality | None, least: float, most: int = 3000
+) -> Proposals:
+    """Return the regions of a plane whose expected IoU is at least ``least``.
+
+    Parameters
+    ----------
+    maps : ObjectMaps
+        Of the plane.
+    frame : PlaneFrame
+        The place of the plane in the model's frame.
+    quality : Quality, optional
+        Without, all regions are returned, for fitting one.
+    least : float
+        Expected IoU.
+    most : int
+        Number of regions at most, the best ones.
+    """
+    tree, context = grow_tree(maps), PlaneContext.of(maps)
+    features = tree_features(tree, context)
+    expected = np.ones(len(tree), np.float32) if quality is None else quality.region(features)
+    able = tree.sums[:, 1] >= FEWEST_CELLS
+    if quality is not None:
+        able &= (expected >= least) & ~_nearly_parent(tree, expected)
+    nodes = np.flatnonzero(able)
+    nodes = nodes[np.argsort(-expected[nodes], kind="stable")][:most]
+    drawer = RegionDrawer(tree, maps, frame, 2 * frame.mask_side)
+    masks, origins = drawer.draw(nodes.tolist())
+    points = np.array([drawer.interior_point(node) for node in nodes]).reshape(-1, 2)
+    rows, cols = _pixels_per_cell(frame)
+    points = points * (rows, cols) - 0.5
+    size = np.array(frame.shape) - 1.0
+    return Proposals(
+        maps,
+        context,
+        tree,
+        nodes,
+        features[nodes],
+        expected[nodes],
+        MaskSet.from_crops(frame.shape, masks, origins, predicted_iou=expected[nodes]),
+        np.clip(points, 0, size),
+    )
+
+
+def _pixels_per_cell(frame: PlaneFrame) -> tuple[float, float]:
+    """Return rows and columns of the plane for each cell of the maps."""
+    scaled = getattr(frame, "scaled")
+    return frame.shape[0] / scaled[0] * CELL, frame.shape[1] / scaled[1] * CELL
+
+
+def _nearly_parent(tree: RegionTree, expected: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which nodes are nearly the same as a node above or below them that is better."""
+    area = np.maximum(tree.sums[:, 1], 1)
+    worse = np.zeros(len(tree), bool)
+    for node in range(len(tree)):
+        above = int(tree.parent[node])
+        if above < 0 or area[node] < SAME_REGION * area[above]:
+            continue
+        worse[above if expected[node] >= expected[above] else node] = True
+    return worse
+
+
+def make_prompts(proposals: Proposals, frame: PlaneFrame, negatives: int) -> list[Prompt]:
+    """Return one prompt a region: its box, a point inside, and points of its neighbours.
+
+    Parameters
+    ----------
+    proposals : Proposals
+        The regions.
+    frame : PlaneFrame
+        The place of the plane in the model's frame.
+    negatives : int
+        Points of the nearest other regions that are given as not part of the object. Regions that
+        contain one another are no neighbours.
+    """
+    masks, points = proposals.masks, proposals.points
+    rows, cols = _pixels_per_cell(frame)
+    margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN * (-1, -1, 1, 1)
+    limits = np.array([frame.shape[0] - 1, frame.shape[1] - 1] * 2, np.float64)
+    boxes = np.clip(masks.boxes - (0, 0, 1, 1) + margin, 0, limits)
+    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.5)
+    found = _neighbours(proposals, negatives)
+    return [
+        Prompt(
+            points=np.concatenate([points[i : i + 1], points[found[i]]]),
+            labels=[1] + [0] * len(found[i]),
+            box=boxes[i],
+        )
+        for i in range(len(masks))
+    ]
+
+
+def _neighbours(proposals: Proposals, count: int) -> list[list[int]]:
+    """Return the nearest regions of each that are disjoint from it and from one another."""
+    total = len(proposals.nodes)
+    if not count or total < 2:
+        return [[] for _ in range(total)]
+    family = _families(proposals.tree, proposals.nodes)
+    points = proposals.points
+    near = min(total, 4 * count + 1)
+    _, order = KDTree(points).query(points, near)
+    found = []
+    for i, others in enumerate(np.atleast_2d(order).tolist()):
+        chosen: list[int] = []
+        for j in others:
+            # Regions come best first, so the first of a family is the best of it.
+            if j != i and not any(family(j, k) for k in (i, *chosen)):
+                chosen.append(j)
+            if len(chosen) == count:
+                break
+        found.append(chosen)
+    return found
+
+
+def _families(
+    tree: RegionTree, nodes: NDArray[np.int64]
+) -> Callable[[int, int], bool]:
+    """Return a function that tells whether one of two regions contains the other."""
+    ancestors: list[set[int]] = []
+    for node in nodes.tolist():
+        line, each = {node}, int(tree.parent[node])
+        while each >= 0:
+            line.add(each)
+            each = int(tree.parent[each])
+        ancestors.append(line)
+    listed = nodes.tolist()
+    return lambda i, j: listed[i] in ancestors[j] or listed[j] in ancestors[i]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The model's answers about K regions.
+
+    Attributes
+    ----------
+    masks : MaskSet
+        (K,) one mask a region.
+    agreement : ndarray
+        (K,) float32 IoU of region and mask.
+    """
+
+    masks: MaskSet
+    agreement: NDArray[np.float32]
+
+
+def ask_model(
+    model: PromptableModel,
+    embedding: Embedding,
+    proposals: Proposals,
+    negatives: int,
+    should_stop: ShouldStop | None = None,
+) -> Answers:
+    """Ask the model for every region."""
+    prompts = make_prompts(proposals, embedding.frame, negatives)
+    sets = model.predict(
+        embedding, prompts, multimask=False, low_res_logits=False, should_stop=should_stop
+    )
+    shape = embedding.shape
+    masks = MaskSet.concatenate([MaskSet.empty(shape), *sets]).without_logits()
+    return Answers(masks, region_agreement(proposals.masks, masks))
+
+
+def region_agreement(one: MaskSet, two: MaskSet) -> NDArray[np.float32]:
+    """Return the (K,) IoU of masks at the same place in two sets."""
+    both = MaskSet.concatenate([one.without_logits(), two])
+    count = len(one)
+    shared = np.array([both.shared_pixels(i, count + i) for i in range(count)], np.float64)
+    union = one.area + two.area - shared
+    return (shared / np.maximum(union, 1)).astype(np.float32)
+
+
+def answer_features(
+    proposals: Proposals, answers: Answers, meter: MaskMeter
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the features of asked regions, and of the model's masks."""
+    regions, masks = proposals.masks, answers.masks
+    ratio = np.log2(np.maximum(masks.area, 1) / np.maximum(regions.area, 1))
+    shared = stack_columns(
+        masks.predicted_iou, masks.stability_score, answers.agreement, ratio, proposals.quality
+    )
+    shape = shape_features(*meter.measure(masks), proposals.context)
+    return stack_columns(proposals.features, shared), stack_columns(shape, shared)
+
+
+def mask_features(
+    masks: MaskSet, meter: MaskMeter, context: PlaneContext
+) -> NDArray[np.float32]:
+    """Return the features of masks that no region led to."""
+    none = np.zeros(len(masks))
+    shape = shape_features(*meter.measure(masks), context)
+    return stack_columns(shape, masks.predicted_iou, masks.stability_score, none, none, none)

@@ -1,0 +1,119 @@
+"""Estimated quality of candidates: small networks from features to the expected IoU.
+
+They are fitted on images that the finder has not seen, so that its regions are as good there as
+they are for a user, and they are part of the finder's file.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.errors import InputError
+from napari_segany.generators.region_features import REGION_FEATURES, SHAPE_FEATURES
+
+MODEL_SCORES = ("predicted_iou", "stability")
+"""Scores of the model's answer."""
+
+AGREEMENT = ("agreement", "log2_area_ratio", "region_quality")
+"""IoU of a region and the model's answer to it, ratio of their areas, estimate for the region."""
+
+FEATURES: Mapping[str, tuple[str, ...]] = {
+    "region": REGION_FEATURES,
+    "asked_region": (*REGION_FEATURES, *MODEL_SCORES, *AGREEMENT),
+    "mask": (*SHAPE_FEATURES, *MODEL_SCORES, *AGREEMENT),
+}
+"""Features of each estimator: a region, a region that the model was asked for, a model's mask."""
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """A network of dense layers with ReLU between them.
+
+    Attributes
+    ----------
+    mean, scale : ndarray
+        (F,) float32 by which features are normalised.
+    weights, biases : tuple of ndarray
+        (n, m) and (m,) float32 of each layer.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the (N,) output of (N, F) features, in 0..1."""
+        x = np.clip((features - self.mean) / self.scale, -6, 6).astype(np.float32)
+        last = len(self.weights) - 1
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            # Not a matrix product: its last bits would depend on the number of threads.
+            x = np.einsum("nf,fm->nm", x, weight) + bias
+            if number < last:
+                x = np.maximum(x, 0)
+        out: NDArray[np.float32] = 1 / (1 + np.exp(-x[:, 0]))
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, as files store them; seven digits keep every float32 apart enough."""
+        return {
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "weights": [each.tolist() for each in self.weights],
+            "biases": [each.tolist() for each in self.biases],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Perceptron":
+        """Undo :meth:`to_dict`."""
+        return cls(
+            np.asarray(values["mean"], np.float32),
+            np.asarray(values["scale"], np.float32),
+            tuple(np.asarray(each, np.float32) for each in values["weights"]),
+            tuple(np.asarray(each, np.float32) for each in values["biases"]),
+        )
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The estimators of one finder, see :data:`FEATURES`."""
+
+    region: Perceptron
+    asked_region: Perceptron
+    mask: Perceptron
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimators with the names of their features, as files store them."""
+        return {
+            name: {"features": list(names), **getattr(self, name).to_dict()}
+            for name, names in FEATURES.items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Quality":
+        """Undo :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If the features are not those of this version.
+        """
+        found = {}
+        for name, names in FEATURES.items():
+            entry = values.get(name, {})
+            if tuple(entry.get("features", ())) != names:
+                raise InputError(
+                    "The finder was made for another version of napari-segany: its quality "
+                    f"estimate {name!r} has other features."
+                )
+            found[name] = Perceptron.from_dict(entry)
+        return cls(**found)
+
+
+def stack_columns(*columns: NDArray[Any] | Sequence[float]) -> NDArray[np.float32]:
+    """Return (N, ...) columns and tables side by side as (N, F) float32."""
+    parts = [np.asarray(each, np.float32) for each in columns]
+    return np.concatenate([each[:, None] if each.ndim == 1 else each for each in parts], axis=1)
