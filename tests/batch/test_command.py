@@ -25,7 +25,7 @@ PATHS = st.sampled_from(["a.tif", "-o.tif", "in put/b 1.tif", "--recipe", "c'd.t
 
 def default_params() -> st.SearchStrategy[DefaultParams]:
     """Return any values of parameters that the finder and the grid share, without a strategy."""
-    shared = ("pred_iou_thresh", "min_area", "nms", "exclude_border", "crop_n_layers")
+    shared = ("pred_iou_thresh", "min_area", "min_solidity", "exclude_border", "crop_n_layers")
 
     def changes(params: FinderParams) -> dict[str, Any]:
         values = {name: getattr(params, name) for name in shared}

@@ -156,6 +156,12 @@ def test_a_value_that_no_strategy_takes_is_refused_before_a_model_is_known():
         chosen_params(parse("--min-solidity", "2"))
 
 
+def test_a_choice_that_one_strategy_takes_needs_its_name():
+    assert chosen_params(parse("--nms", "smaller", "--strategy", "finder")).nms == "smaller"
+    with pytest.raises(InputError, match=r"got 'smaller'\. Another strategy takes this value"):
+        chosen_params(parse("--nms", "smaller"))
+
+
 def takes_numbers() -> list[tuple[str, str]]:
     """Every option of every subcommand that takes a number or several."""
     (commands,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))

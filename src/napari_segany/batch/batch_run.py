@@ -128,7 +128,7 @@ class BatchRun:
     def _recipe(self, executor: Executor) -> Recipe:
         """Return the recipe for the executor; log its differences from the recipe followed."""
         recipe = executor.make_recipe(**self.options.recipe_values)
-        if isinstance(self.options.params, DefaultParams):
+        if isinstance(self.options.params, DefaultParams) and not recipe.faithful:
             logger.info("note: %s", describe_choice(recipe.model, recipe.params))
         followed = self.options.recipe
         if followed is not None:

@@ -13,6 +13,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import (
+    merged_info,
     params_types,
     start_params,
     strategies_of,
@@ -44,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, having in _owners().items():
         shared = name == STRATEGY or len(having) > 1
         group = finding if shared else own[types.index(having[0])]
-        info = strategy_info() if name == STRATEGY else parameters_of(having[0])[name]
+        info = strategy_info() if name == STRATEGY else merged_info(name, having)
         _add(group, name, info, having)
     for name, info in parameters_of(LabelParams).items():
         _add(painting, name, info, (LabelParams,))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from napari_segany.errors import InputError
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -31,8 +32,16 @@ class DefaultParams(GeneratorParams):
 
     def __post_init__(self) -> None:
         # Found here, before a model is loaded.
-        for fits in (True, False):
-            self.choose(fits)
+        refused: list[InputError] = []
+        for finder_fits in (True, False):
+            try:
+                self.choose(finder_fits)
+            except InputError as error:
+                refused.append(error)
+        if len(refused) == 1:
+            raise InputError(f"{refused[0]} Another strategy takes this value; name the strategy.")
+        if refused:
+            raise refused[0]
 
     def choose(self, finder_fits: bool) -> FinderParams | AutomaticParams:
         """Return the parameters of the finder or of the grid, with the changes."""

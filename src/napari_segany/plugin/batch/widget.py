@@ -288,6 +288,7 @@ class BatchWidget(ModelDock):
             browse=self.button("...", self._ask_output, "Choose the folder for the results"),
         )
         self.search = self.form.search
+        self.search.follow_picker(self.picker)
         self.start_button = self.button("Start", self.start, "Start, or continue")
         self.stop_button = self.button("stop", self.stop, "Stop; finished planes are kept")
         files = row(
@@ -331,10 +332,6 @@ class BatchWidget(ModelDock):
             self.output = folder
 
     # Showing --------------------------------------------------------------------------------
-
-    def _on_model(self, model: PromptableModel | None) -> None:
-        self.search.follow_model(model)
-        super()._on_model(model)
 
     def _inspect_files(self) -> None:
         options = self.options.read_options

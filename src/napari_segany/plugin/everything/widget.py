@@ -11,12 +11,14 @@ from qtpy.QtWidgets import QCheckBox
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import form, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm
@@ -53,6 +55,7 @@ class EverythingWidget(ImageDock):
         super().__init__(viewer)
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.edges = EdgeLayer(self.controller)
+        self.foreground = ForegroundLayer(self.controller)
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
@@ -117,6 +120,23 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.edges.find(whole, thin), wait)
         return self.edges.layer
 
+    def show_foreground(self, wait: bool = False) -> Any:
+        """Draw the finder's foreground of the plane in view, or of the stack, into a layer.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when the foreground is drawn.
+
+        Returns
+        -------
+        napari.layers.Image or None
+            The layer, None before its first plane is drawn.
+        """
+        whole = self.whole_stack.isChecked()
+        self._run(lambda: self.foreground.find(whole), wait)
+        return self.foreground.layer
+
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.progress.start_clock()
         self.run_when_ready(act, wait)
@@ -126,6 +146,7 @@ class EverythingWidget(ImageDock):
         self.jobs.cancel()
         self.controller.stop()
         self.edges.stop()
+        self.foreground.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -212,6 +233,11 @@ class EverythingWidget(ImageDock):
             [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
         )
         self.search = GeneratorForm()
+        self.search.follow_picker(self.picker)
+        self.map_button = self.button(
+            "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
+        )
+        self.search.add_advanced(FinderParams, self.map_button)
         choices = form(
             (
                 ("Image", self.image_choice),
@@ -249,11 +275,11 @@ class EverythingWidget(ImageDock):
 
     def _on_model(self, model: PromptableModel | None) -> None:
         self.progress.start_clock()
-        self.search.follow_model(model)
         super()._on_model(model)
 
     def _on_report(self, done: int, total: int) -> None:
-        planes = len(self.controller.remaining) + len(self.edges.remaining)
+        drawn = len(self.edges.remaining) + len(self.foreground.remaining)
+        planes = len(self.controller.remaining) + drawn
         if not planes:
             return
         left = self.progress.seconds_left(done, total)

@@ -23,8 +23,11 @@ from napari_segany.generators.strategies import (
 )
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.shared.controls import column, combo_box, offer
+from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, Control
 from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.shared.weights_status import expected
+from napari_segany.weights.finders import named_finder
 
 OWN = "own"
 
@@ -61,6 +64,7 @@ class GeneratorForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._model: PromptableModel | None = None
+        self._expected = ""
         self._finder_fits = False
         # True once a person has decided; then the model does not any more.
         self._is_chosen = False
@@ -131,17 +135,39 @@ class GeneratorForm(QWidget):
         """The parameters that were chosen; :class:`DefaultParams` while the model decides."""
         return self.params if self._is_chosen else DefaultParams()
 
-    def follow_model(self, model: PromptableModel | None) -> None:
+    def add_advanced(self, cls: type[GeneratorParams], part: QWidget) -> None:
+        """Add a widget to the advanced part of a strategy's form."""
+        self._forms[cls].fold.addWidget(part)
+
+    def follow_picker(self, picker: ModelPicker) -> None:
+        """Follow the model that a control chooses and loads; see :meth:`follow_model`."""
+
+        def expect_model() -> None:
+            self.follow_model(None, picker.name)
+
+        picker.loaded.connect(self.follow_model)
+        picker.released.connect(expect_model)
+        picker.choice.activated.connect(lambda _: None if self._model else expect_model())
+        expect_model()
+
+    def follow_model(self, model: PromptableModel | None, name: str = "") -> None:
         """Offer what a model can do, and show its default unless something was chosen.
 
         Parameters
         ----------
         model : PromptableModel or None
             The model, None before one is loaded.
+        name : str, optional
+            Name of the model that will be loaded. Its default is shown, and decided once it is
+            there.
         """
-        self._model = model
-        usual = DefaultParams().choose(False) if model is None else usual_params(model)
+        self._model, self._expected = model, expected(name)
+        if model is not None:
+            usual = usual_params(model)
+        else:
+            usual = DefaultParams().choose(named_finder(self._expected) is not None)
         self._finder_fits = isinstance(usual, FinderParams)
+        # Before the model is there, nothing is certain.
         reason = "" if model is None or self._finder_fits else f"No finder fits {model.id}."
         at = self.strategy.findData(FinderParams.strategy)
         if at >= 0:
@@ -191,7 +217,9 @@ class GeneratorForm(QWidget):
     def _show_line(self) -> None:
         model, text = self._model, ""
         if not self._is_chosen:
-            text = UNKNOWN if model is None else describe_choice(model.id, self.params)
+            known = model is not None or self._finder_fits
+            name = self._expected if model is None else model.id
+            text = describe_choice(name, self.params) if known else UNKNOWN
         elif model is not None and isinstance(self.params, FinderParams) and not self._finder_fits:
             text = f"No finder fits {model.id}; choose another strategy, or another model."
         self.line.setText(text)

@@ -15,6 +15,14 @@ def missing(name: str) -> catalog.ModelSpec | None:
     return specs[-1]
 
 
+def expected(name: str) -> str:
+    """Return the id of the model that a name will load: for "auto" the first that is here."""
+    if name != "auto":
+        return name
+    specs = [catalog.CATALOG[each] for each in AUTO]
+    return next((spec for spec in specs if cache.is_cached(spec)), specs[-1]).id
+
+
 def origin(spec: catalog.ModelSpec) -> str:
     """Return the address or package that holds a model's file."""
     if spec.npm is not None:
