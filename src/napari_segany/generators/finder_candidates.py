@@ -8,20 +8,19 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.core.geometry import PlaneFrame
+from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.generators.quality import Quality, stack_columns
 from napari_segany.generators.region_drawing import RegionDrawer
 from napari_segany.generators.region_features import (
-    CELL,
     MaskMeter,
     PlaneContext,
     shape_features,
     tree_features,
 )
 from napari_segany.generators.region_tree import FEWEST_CELLS, RegionTree, grow_tree
-from napari_segany.models.object_maps import ObjectMaps
+from napari_segany.models.finder import CELL, ObjectMaps
 from napari_segany.models.protocol import Embedding, PromptableModel
 
 SAME_REGION = 0.8
@@ -64,7 +63,7 @@ class Proposals:
     masks: MaskSet
     points: NDArray[np.float64]
 
-    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Proposals":
+    def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Proposals":
         return replace(
             self,
             nodes=self.nodes[index],
@@ -76,7 +75,7 @@ class Proposals:
 
 
 def propose_regions(
-    maps: ObjectMaps, frame: PlaneFrame, quality: Quality | None, least: float, most: int = 3000
+    maps: ObjectMaps, quality: Quality | None, least: float, most: int = 3000
 ) -> Proposals:
     """Return the regions of a plane whose expected IoU is at least ``least``.
 
@@ -84,8 +83,6 @@ def propose_regions(
     ----------
     maps : ObjectMaps
         Of the plane.
-    frame : PlaneFrame
-        The place of the plane in the model's frame.
     quality : Quality, optional
         Without, all regions are returned, for fitting one.
     least : float
@@ -93,7 +90,7 @@ def propose_regions(
     most : int
         Number of regions at most, the best ones.
     """
-    tree, context = grow_tree(maps), PlaneContext.of(maps)
+    tree, context, frame = grow_tree(maps), PlaneContext.of(maps), maps.frame
     features = tree_features(tree, context)
     expected = np.ones(len(tree), np.float32) if quality is None else quality.region(features)
     able = tree.sums[:, 1] >= FEWEST_CELLS
@@ -101,9 +98,9 @@ def propose_regions(
         able &= (expected >= least) & ~_nearly_parent(tree, expected)
     nodes = np.flatnonzero(able)
     nodes = nodes[np.argsort(-expected[nodes], kind="stable")][:most]
-    drawer = RegionDrawer(tree, maps, frame, 2 * frame.mask_side)
+    drawer = RegionDrawer(tree, maps)
     masks, origins = drawer.draw(nodes.tolist())
-    points = np.array([drawer.interior_point(node) for node in nodes]).reshape(-1, 2)
+    points = np.array([drawer.interior_point(node) for node in nodes.tolist()]).reshape(-1, 2)
     rows, cols = _pixels_per_cell(frame)
     points = points * (rows, cols) - 0.5
     size = np.array(frame.shape) - 1.0
@@ -119,7 +116,7 @@ def propose_regions(
     )
 
 
-def _pixels_per_cell(frame: PlaneFrame) -> tuple[float, float]:
+def _pixels_per_cell(frame: Frame) -> tuple[float, float]:
     """Return rows and columns of the plane for each cell of the maps."""
     scaled = frame.scaled
     return frame.shape[0] / scaled[0] * CELL, frame.shape[1] / scaled[1] * CELL
@@ -137,20 +134,19 @@ def _nearly_parent(tree: RegionTree, expected: NDArray[np.float32]) -> NDArray[n
     return worse
 
 
-def make_prompts(proposals: Proposals, frame: PlaneFrame, negatives: int) -> list[Prompt]:
+def make_prompts(proposals: Proposals, negatives: int) -> list[Prompt]:
     """Return one prompt a region: its box, a point inside, and points of its neighbours.
 
     Parameters
     ----------
     proposals : Proposals
         The regions.
-    frame : PlaneFrame
-        The place of the plane in the model's frame.
     negatives : int
         Points of the nearest other regions that are given as not part of the object. Regions that
         contain one another are no neighbours.
     """
     masks, points = proposals.masks, proposals.points
+    frame = proposals.maps.frame
     rows, cols = _pixels_per_cell(frame)
     margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN * (-1, -1, 1, 1)
     limits = np.array([frame.shape[0] - 1, frame.shape[1] - 1] * 2, np.float64)
@@ -226,7 +222,7 @@ def ask_model(
     should_stop: ShouldStop | None = None,
 ) -> Answers:
     """Ask the model for every region."""
-    prompts = make_prompts(proposals, embedding.frame, negatives)
+    prompts = make_prompts(proposals, negatives)
     sets = model.predict(
         embedding, prompts, multimask=False, low_res_logits=False, should_stop=should_stop
     )

@@ -147,17 +147,6 @@ class FinderParams(FilterRules, GeneratorParams):
             unset="by the size of objects",
         ),
     )
-    crop_nms_thresh: float = field(
-        default=0.3,
-        metadata=number(
-            "NMS between crops",
-            "Of masks from different crops that overlap by more than this, keep the one from the "
-            "smaller crop.",
-            (0, 1),
-            "fraction",
-            advanced=True,
-        ),
-    )
     crop_overlap_ratio: float = field(
         default=512 / 1500,
         metadata=number(
@@ -226,6 +215,11 @@ class FinderParams(FilterRules, GeneratorParams):
             "Exclude border", "Leave out masks that touch the border of the plane.", advanced=True
         ),
     )
+
+    @property
+    def crop_nms_thresh(self) -> float:  # type: ignore[override]
+        """The bound on overlap, which is the same between crops as within one."""
+        return self.box_nms_thresh
 
     def __post_init__(self) -> None:
         check_parameters(self)

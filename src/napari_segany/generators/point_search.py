@@ -68,7 +68,7 @@ class FoundCandidates:
         )
 
 
-class _PointCounter:
+class PointCounter:
     """The points done in one run; reports progress and checks for cancellation."""
 
     def __init__(
@@ -102,7 +102,7 @@ class CropPrompter:
         Bounds that candidates have to pass.
     at_once : int
         Points that are decoded together, at most.
-    counter : _PointCounter
+    counter : PointCounter
         Of the run.
     """
 
@@ -111,7 +111,7 @@ class CropPrompter:
     shape: tuple[int, int]
     screen: Screen
     at_once: int
-    counter: _PointCounter
+    counter: PointCounter
 
     def prompt_points(self, points: NDArray[np.float64]) -> FoundCandidates:
         """Return all candidates at (P, 2) row, column in the crop."""
@@ -227,7 +227,7 @@ class PointGenerator(ABC):
         shape = (plane.shape[0], plane.shape[1])
         crops = plan_crops(shape, self.params, region)
         screen = self.screen(refilter)
-        counter = _PointCounter(sum(len(crop.points) for crop in crops), progress, should_stop)
+        counter = PointCounter(sum(len(crop.points) for crop in crops), progress, should_stop)
         parts = [FoundCandidates.empty(shape)]
         for crop in crops:
             pixels = plane[crop.slices]

@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segany.core.geometry import PlaneFrame
 from napari_segany.generators.region_tree import FOREGROUND, RegionTree
-from napari_segany.models.object_maps import ObjectMaps
+from napari_segany.models.finder import ObjectMaps
 
 Box = tuple[int, int, int, int]
 """Half-open row_min, col_min, row_max, col_max in cells."""
@@ -27,16 +26,10 @@ class RegionDrawer:
         The regions.
     maps : ObjectMaps
         The maps that they were made from.
-    frame : PlaneFrame
-        The place of the plane in the model's frame.
-    side : int
-        Cells of the whole frame, a side.
     """
 
     tree: RegionTree
     maps: ObjectMaps
-    frame: PlaneFrame
-    side: int
 
     @cached_property
     def _boxes(self) -> list[tuple[slice, slice]]:
@@ -80,13 +73,13 @@ class RegionDrawer:
     def draw(self, nodes: Sequence[int]) -> tuple[list[NDArray[np.bool_]], list[tuple[int, int]]]:
         """Return the mask of each node on part of the plane, and its first row and column."""
         # One buffer for all: only the cells of a node are ever read or written.
-        buffer = torch.full((self.side, self.side), -FOREGROUND)
+        buffer = torch.full((self.maps.side, self.maps.side), -FOREGROUND)
         masks, origins = [], []
         for node in nodes:
             heights, box = self.heights(node)
             window = slice(box[0], box[2]), slice(box[1], box[3])
             buffer[window] = torch.from_numpy(heights)
-            pixels, origin = self.frame.enlarge_within(buffer, box)
+            pixels, origin = self.maps.frame.enlarge_within(buffer, box)
             buffer[window] = -FOREGROUND
             masks.append(pixels.numpy() > 0)
             origins.append(origin)

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.region_tree import FOREGROUND, SUMS, RegionTree, neighbours
-from napari_segany.models.object_maps import ObjectMaps
-
-CELL = 2.0
-"""Pixels of the frame for each cell of the maps, a side."""
+from napari_segany.models.finder import CELL, ObjectMaps
 
 UNIT = 16.0
 """Side in pixels of the frame of an object whose size map is 0."""
@@ -65,7 +62,7 @@ class PlaneContext:
     def of(cls, maps: ObjectMaps) -> "PlaneContext":
         """Measure a plane."""
         inside = maps.foreground > FOREGROUND
-        size = float(np.median(maps.size[inside])) if inside.any() else 0.0
+        size = float(np.median(maps.log2_size[inside])) if inside.any() else 0.0
         return cls(size, float(maps.foreground.mean()))
 
 
@@ -143,8 +140,9 @@ class MaskMeter:
     cols: NDArray[np.int64]
 
     @classmethod
-    def of(cls, maps: ObjectMaps, shape: tuple[int, int], scaled: tuple[int, int]) -> "MaskMeter":
-        """Return the meter of a plane of ``shape`` (H, W) that has the size ``scaled`` in its frame."""
+    def of(cls, maps: ObjectMaps) -> "MaskMeter":
+        """Return the meter of a plane."""
+        shape, scaled = maps.frame.shape, maps.frame.scaled
         places = [
             np.minimum((np.arange(cells) + 0.5) * CELL / size * pixels, pixels - 1).astype(np.int64)
             for cells, size, pixels in zip(maps.foreground.shape, scaled, shape, strict=True)
@@ -186,7 +184,7 @@ class MaskMeter:
         window = slice(top, top + inside.shape[0]), slice(left, left + inside.shape[1])
         rows, cols = (each.astype(np.float64) for each in np.nonzero(inside))
         interior, centre = maps.interior[window][inside], maps.centre[window][inside]
-        size = maps.size[window][inside].astype(np.float64)
+        size = maps.log2_size[window][inside].astype(np.float64)
         contour = maps.contour[window]
         length = strength = 0.0
         for axis in (0, 1):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from napari_segany.models.object_maps import ObjectMaps
+from napari_segany.models.finder import ObjectMaps
 
 LOW_FOREGROUND = 0.25
 """Foreground probability of pixels that can belong to a region at all."""
@@ -148,7 +148,8 @@ def find_borders(labels: NDArray[np.int32], maps: ObjectMaps) -> Borders:
     key, value = np.concatenate(keys), np.concatenate(values).astype(np.float64)
     unique, which = np.unique(key, return_inverse=True)
     sums = np.stack([np.bincount(which, column, len(unique)) for column in value.T], axis=1)
-    return Borders(np.stack([unique // count, unique % count], axis=1) - 1, sums)
+    pairs = np.stack([unique // count, unique % count], axis=1) - 1
+    return Borders(pairs, sums.astype(np.float64))
 
 
 def neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -281,13 +282,13 @@ def sum_basins(
     number = labels[where].astype(np.int64) - 1
     inner = inside[where].astype(np.float64)
     rows, cols = (each.astype(np.float64) for each in np.nonzero(where))
-    size = maps.size[where] * inner
+    size = maps.log2_size[where] * inner
     edge = np.zeros(labels.shape, bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
-    columns = {
+    columns: dict[str, NDArray[np.float64]] = {
         "cells": np.ones(len(number)),
         "inside": inner,
-        "foreground": maps.foreground[where],
+        "foreground": maps.foreground[where].astype(np.float64),
         "interior": maps.interior[where] * inner,
         "centre": maps.centre[where] * inner,
         "contour": maps.contour[where] * inner,
@@ -312,7 +313,7 @@ def sum_basins(
             for name in SUMS
         ],
         axis=1,
-    )
+    ).astype(np.float64)
     index = np.arange(1, count + 1)
     peaks = np.stack(
         [

@@ -1,0 +1,213 @@
+"""Search of one plane or crop with a finder: maps, proposals, the model's answers, their quality."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.masks import MaskSet
+from napari_segany.generators.finder_candidates import (
+    Proposals,
+    answer_features,
+    ask_model,
+    mask_features,
+    propose_regions,
+)
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.point_grids import PointCrop, point_grid
+from napari_segany.generators.point_search import CropPrompter, PointCounter
+from napari_segany.generators.quality import Quality
+from napari_segany.generators.region_features import UNIT, MaskMeter
+from napari_segany.models.finder import FinderModel, ObjectMaps
+from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.screening import Screen
+
+LEAST_REGION = 0.25
+"""Expected IoU of regions below which they are not looked at further."""
+
+MOST_ASKED = 1000
+"""Regions of a crop that the model is asked for, at most."""
+
+GRID_IOU, GRID_STABILITY = 0.7, 0.85
+"""Least scores of the model's own masks at points of the coarse grid."""
+
+SAME_MASK = 0.8
+"""IoU above which two of them are the same."""
+
+SILENT = 0.4
+"""Expected IoU of regions above which points inside them need no prompt of the grid."""
+
+
+@dataclass(frozen=True)
+class SeenCrop:
+    """A crop that the finder has seen.
+
+    Attributes
+    ----------
+    embedding : Embedding
+        Of the crop, without the stages.
+    maps : ObjectMaps
+        Of the crop.
+    proposals : Proposals
+        Regions that may be objects.
+    """
+
+    embedding: Embedding
+    maps: ObjectMaps
+    proposals: Proposals
+
+    @property
+    def median_side(self) -> float:
+        """Median side of the objects in pixels of the frame, 0 if there is none."""
+        good = self.proposals.quality >= SILENT
+        if not good.any():
+            good = np.ones(len(good), bool)
+        if not len(good):
+            return 0.0
+        predicted = self.proposals.features[good, 1]
+        return float(UNIT * 2 ** np.median(predicted))
+
+
+@dataclass(frozen=True)
+class CropSearch:
+    """Search of crops of one plane.
+
+    Attributes
+    ----------
+    model : PromptableModel
+        The model that is asked.
+    finder : FinderModel
+        The finder.
+    quality : Quality
+        Its estimate of the IoU.
+    params : FinderParams
+        With everything filled in.
+    should_stop : callable, optional
+        Polled often.
+    """
+
+    model: PromptableModel
+    finder: FinderModel
+    quality: Quality
+    params: FinderParams
+    should_stop: ShouldStop | None = None
+
+    def look(self, pixels: NDArray[np.uint8], embedding: Embedding | None = None) -> SeenCrop:
+        """Embed an (H, W, 3) uint8 crop and propose regions."""
+        if embedding is None or not embedding.stages:
+            embedding = self.model.embed(pixels, stages=True, should_stop=self.should_stop)
+        maps = self.finder.predict_maps(embedding, pixels, should_stop=self.should_stop)
+        check(self.should_stop)
+        proposals = propose_regions(maps, self.quality, LEAST_REGION)
+        return SeenCrop(embedding.without_stages(), maps, proposals)
+
+    def find_masks(
+        self,
+        seen: SeenCrop,
+        pixels: NDArray[np.uint8],
+        region: NDArray[np.bool_] | None,
+        advance: Callable[[float], None],
+    ) -> MaskSet:
+        """Return all candidates of a crop; their predicted IoU is the estimate.
+
+        Parameters
+        ----------
+        seen : SeenCrop
+            The crop.
+        pixels : ndarray
+            (H, W, 3) uint8 of the crop.
+        region : ndarray, optional
+            (H, W) boolean; candidates are searched for only inside it.
+        advance : callable
+            Called with the fraction that is done.
+        """
+        advance(0.4)
+        proposals = seen.proposals
+        if region is not None:
+            rows, cols = np.rint(proposals.points).astype(np.int64).T
+            proposals = proposals[region[rows, cols]]
+        meter = MaskMeter.of(seen.maps)
+        parts = self._ask(seen, proposals, meter)
+        advance(0.8)
+        if self.params.grid_points_per_side:
+            found = prompt_silent_points(
+                self.model, seen.embedding, proposals, self.params, region, self.should_stop
+            )
+            features = mask_features(found, meter, proposals.context)
+            parts.append(replace(found, predicted_iou=self.quality.mask(features)))
+        advance(1.0)
+        shape = seen.embedding.shape
+        return MaskSet.concatenate([MaskSet.empty(shape), *parts])
+
+    def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
+        """Return the regions and the model's answers, as far as they are wanted."""
+        source = self.params.mask_source
+        if source == "region" or not len(proposals.nodes):
+            return [proposals.masks]
+        asked = proposals[: MOST_ASKED]
+        answers = ask_model(
+            self.model, seen.embedding, asked, self.params.negative_points, self.should_stop
+        )
+        of_regions, of_masks = answer_features(asked, answers, meter)
+        masks = replace(answers.masks, predicted_iou=self.quality.mask(of_masks))
+        if source == "model":
+            return [masks]
+        rated = self.quality.asked_region(of_regions)
+        regions = replace(asked.masks, predicted_iou=rated)
+        return [regions, proposals[MOST_ASKED :].masks, masks]
+
+
+def prompt_silent_points(
+    model: PromptableModel,
+    embedding: Embedding,
+    proposals: Proposals,
+    params: FinderParams,
+    region: NDArray[np.bool_] | None = None,
+    should_stop: ShouldStop | None = None,
+) -> MaskSet:
+    """Return the model's masks at points of a coarse grid where the finder sees nothing.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model that is asked.
+    embedding : Embedding
+        Of the crop.
+    proposals : Proposals
+        Regions of the finder; points in good ones are left out.
+    params : FinderParams
+        The grid, and bounds on masks.
+    region : ndarray, optional
+        (H, W) boolean; points are prompted only inside it.
+    should_stop : callable, optional
+        Polled between groups of points.
+    """
+    shape = embedding.shape
+    points = point_grid(params.grid_points_per_side) * shape
+    pixel = np.minimum(np.rint(points).astype(np.int64), np.array(shape) - 1)
+    taken = np.zeros(shape, bool)
+    for i in np.flatnonzero(proposals.quality >= SILENT).tolist():
+        a, b, c, d = proposals.masks.boxes[i]
+        taken[a:c, b:d] |= proposals.masks.crop(i)
+    silent = ~taken[pixel[:, 0], pixel[:, 1]]
+    if region is not None:
+        silent &= region[pixel[:, 0], pixel[:, 1]]
+    if not silent.any():
+        return MaskSet.empty(shape)
+    screen = Screen(
+        GRID_IOU, GRID_STABILITY, params.max_area_fraction, params.stability_score_offset
+    )
+    crop = PointCrop(
+        (0, 0, *shape), points[silent], params.grid_points_per_side, np.flatnonzero(silent)
+    )
+    prompter = CropPrompter(
+        model.prepare(embedding),
+        crop,
+        shape,
+        screen,
+        params.points_per_batch,
+        PointCounter(len(crop.points), None, should_stop),
+    )
+    return prompter.prompt_points(crop.points).masks.nms(SAME_MASK)
