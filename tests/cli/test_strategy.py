@@ -1,6 +1,7 @@
 """The strategy that the model chooses, from the command line to report, recipe and scores."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from napari_segany.cli.main import main
 def image(tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An image of six spots, which every command segments with the tiny model."""
     monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: tiny_model)
+    # As many points as by default would take seconds.
+    few = partial(AutomaticParams, points_per_side=3)
+    monkeypatch.setattr("napari_segany.generators.default_params.AutomaticParams", few)
     tifffile.imwrite(tmp_path / "a.tif", spots())
     return tmp_path / "a.tif"
 

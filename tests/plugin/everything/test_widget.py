@@ -309,7 +309,9 @@ def test_filters_and_review_work_on_what_the_finder_found(finder: EverythingWidg
 def test_a_region_restricts_the_finder(finder: EverythingWidget) -> None:
     where = np.zeros((40, 50), np.int32)
     where[:15] = 1
-    finder.region.choose(finder.viewer.add_layer(Labels(where, name="where")))
+    layer = finder.viewer.add_layer(Labels(where, name="where"))
+    finder.reset_choices()
+    finder.region.choose(layer)
     assert len(finder.find(wait=True)) == 3
 
 

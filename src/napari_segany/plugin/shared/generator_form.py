@@ -6,6 +6,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
+from napari_segany.errors import SeganyError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
@@ -92,7 +93,7 @@ class GeneratorForm(QWidget):
 
     def _form_of(self, cls: type[GeneratorParams], rows: QFormLayout) -> ParameterForm:
         names = strategies_of(cls)
-        fold = f"Advanced: finding objects with {' or '.join(names)}"
+        fold = "Advanced: finding objects"
         form = ParameterForm(start_params(names[0]), fold, rows, {"strategy": self.strategy})
         form.changed.connect(lambda: self._on_form(cls))
         return form
@@ -142,12 +143,14 @@ class GeneratorForm(QWidget):
     def follow_picker(self, picker: ModelPicker) -> None:
         """Follow the model that a control chooses and loads; see :meth:`follow_model`."""
 
-        def expect_model() -> None:
-            self.follow_model(None, picker.name)
+        def expect_model(*_: int) -> None:
+            if not picker.is_ready:
+                self.follow_model(None, picker.name)
 
+        picker.prepare = usual_params
         picker.loaded.connect(self.follow_model)
         picker.released.connect(expect_model)
-        picker.choice.activated.connect(lambda _: None if self._model else expect_model())
+        picker.choice.activated.connect(expect_model)
         expect_model()
 
     def follow_model(self, model: PromptableModel | None, name: str = "") -> None:
@@ -162,13 +165,14 @@ class GeneratorForm(QWidget):
             there.
         """
         self._model, self._expected = model, expected(name)
-        if model is not None:
-            usual = usual_params(model)
-        else:
+        usual: FilterRules
+        reason = ""
+        if model is None:
+            # Before the model is there, nothing is certain.
             usual = DefaultParams().choose(named_finder(self._expected) is not None)
+        else:
+            usual, reason = _usual(model)
         self._finder_fits = isinstance(usual, FinderParams)
-        # Before the model is there, nothing is certain.
-        reason = "" if model is None or self._finder_fits else f"No finder fits {model.id}."
         at = self.strategy.findData(FinderParams.strategy)
         if at >= 0:
             offer(self.strategy, at, reason)
@@ -241,3 +245,12 @@ class GeneratorForm(QWidget):
         if self._form is not self._forms[cls]:
             self.strategy.set_parameter(strategies_of(cls)[0])
         self._on_edited()
+
+
+def _usual(model: PromptableModel) -> tuple[FilterRules, str]:
+    """Return the default parameters of a model, and why they are not the finder's."""
+    try:
+        usual = usual_params(model)
+    except SeganyError as error:
+        return AutomaticParams(), str(error)
+    return usual, "" if isinstance(usual, FinderParams) else f"No finder fits {model.id}."
