@@ -108,4 +108,6 @@ def test_scores_are_those_of_the_models_strategy(
     use_squares(monkeypatch)
     after, said = score()
     assert "Finder for tiny" in said
+    about = json.loads((tmp_path / "scores" / "evaluation.json").read_text(encoding="utf-8"))
+    assert about["params"]["tiny"]["finder"] == SHA256
     assert after == 1 > before, "results of another strategy are not taken for these"

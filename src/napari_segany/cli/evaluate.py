@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.run import PlaneEvaluation
     from napari_segany.evaluation.tasks import EvaluatedModel, EvaluationSettings
+    from napari_segany.generators.protocol import GeneratorParams
 
 EXAMPLES = """\
 examples:
@@ -153,7 +154,8 @@ def run(args: argparse.Namespace) -> int:
     for image, _ in pairs:
         note_assumptions(image, options.axes)
     models = predictors(args) if pairs else []
-    note_strategies(models, settings)
+    params = params_by_model(models, settings)
+    note_strategies(params, settings)
     how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
         found = list(
@@ -173,6 +175,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     about = {
         "predictors": [predictor_identity(each) for each in models],
+        "params": {name: each.to_dict() for name, each in params.items()},
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
@@ -187,15 +190,27 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def note_strategies(models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings") -> None:
-    """Print the strategy of each model to which it was left."""
+def params_by_model(
+    models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings"
+) -> "dict[str, GeneratorParams]":
+    """Return the parameters of automatic segmentation with each model, if that is measured."""
     from napari_segany.models.protocol import PromptableModel
 
-    if isinstance(settings.params, DefaultParams) and "automatic" in settings.tasks:
-        for each in models:
-            if isinstance(each, PromptableModel):
-                chosen = describe_choice(each.id, settings.for_model(each).params)
-                print(f"note: {chosen}", file=sys.stderr)
+    measured = models if "automatic" in settings.tasks else []
+    return {
+        each.id: settings.for_model(each).params
+        for each in measured
+        if isinstance(each, PromptableModel)
+    }
+
+
+def note_strategies(
+    params: "Mapping[str, GeneratorParams]", settings: "EvaluationSettings"
+) -> None:
+    """Print the strategy of each model to which it was left."""
+    if isinstance(settings.params, DefaultParams):
+        for name, chosen in params.items():
+            print(f"note: {describe_choice(name, chosen)}", file=sys.stderr)
 
 
 def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
