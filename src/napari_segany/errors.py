@@ -17,7 +17,7 @@ class WeightsError(SeganyError):
 
 
 class FetchError(WeightsError):
-    """Weights could not be fetched: no network, no npm, wrong content."""
+    """Weights could not be fetched: no source can be reached, or wrong content."""
 
 
 class Cancelled(SeganyError):

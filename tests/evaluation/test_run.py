@@ -12,11 +12,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_segany import save_labels
+from napari_segany import AutomaticParams, save_labels
 from napari_segany.cli.main import main
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.evaluation import run as running
 from napari_segany.evaluation import tasks
+from napari_segany.evaluation.candidate_recall import OUTCOMES
 from napari_segany.zero_shot.proposals import PROPOSALS, propose
 
 FAST = (
@@ -70,6 +71,92 @@ def test_scores_tables_and_pictures(folder: Path, model: Any, capsys: Any):
     assert {"iou_1", "oracle_2", "box_iou"} <= set(rows[0])
     for name in ("clicks.png", "precision_recall.png", "worst.png"):
         assert (out / name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_candidates_are_counted_beside_the_labels(folder: Path, model: Any, capsys: Any):
+    assert run(folder, "--tasks", "automatic", "boxes", "--objects", "1") == 0
+    out = folder / "out"
+    about = json.loads((out / "evaluation.json").read_text())
+    scores = about["scores"]["tiny"]
+    assert "candidate recall" in capsys.readouterr().out
+    shares = ("recall", "proposed but lost", "never proposed")
+    assert sum(scores[name] for name in shares) == pytest.approx(1)
+    rows = list(csv.DictReader((out / "objects.csv").read_text().splitlines()))
+    # All objects have an outcome, and one of each plane a box.
+    assert len(rows) == 8
+    assert sum(row["box_iou"] != "" for row in rows) == 4
+    assert {row["outcome"] for row in rows} <= set(OUTCOMES)
+    best = np.mean([float(row["candidate_iou"]) for row in rows])
+    assert scores["candidate mean IoU"] == pytest.approx(best, abs=1e-5)
+    assert 0 < best < 1
+    # One row a plane, from which the means can be made again.
+    assert [(row["image"], row["plane"]) for row in about["planes"]] == [
+        *(("a0", [0]), ("a0", [1]), ("a1", [0]), ("a1", [1]))
+    ]
+    for name in (*shares, "msa"):
+        assert np.mean([row[name] for row in about["planes"]]) == pytest.approx(scores[name])
+    assert all(row["seconds"] >= 0 for row in about["planes"])
+    # These images have no kind.
+    assert "kinds" not in about
+
+
+def test_images_in_folders_give_a_row_a_kind(folder: Path, model: Any, capsys: Any):
+    for name in ("images", "truth"):
+        for number, kind in enumerate(("em", "nuclei")):
+            (folder / name / kind).mkdir()
+            (path,) = (folder / name).glob(f"a{number}*.tif")
+            path.rename(folder / name / kind / path.name)
+    assert run(folder, "--tasks", "automatic") == 0
+    said = capsys.readouterr().out
+    about = json.loads((folder / "out" / "evaluation.json").read_text())
+    kinds = about["kinds"]["tiny"]
+    assert {kind: each["planes"] for kind, each in kinds.items()} == {"em": 2, "nuclei": 2}
+    # No object is large, and a mean of nothing is no number.
+    assert about["mean_over_kinds"]["tiny"]["AR@10 large"] is None
+    for name in ("msa", "candidate mean IoU", "never proposed"):
+        each = [kinds[kind][name] for kind in kinds]
+        assert about["mean_over_kinds"]["tiny"][name] == pytest.approx(np.mean(each))
+    assert [row["kind"] for row in about["planes"]] == ["em", "em", "nuclei", "nuclei"]
+    table = said[said.index("\ntiny") :]
+    assert [line.partition("  ")[0] for line in table.splitlines()[1:6]] == [
+        *("tiny", "em", "nuclei", "mean over kinds", "all planes")
+    ]
+    assert table.startswith("\n" + (folder / "out" / "evaluation.txt").read_text().split("\n\n")[1])
+
+
+def test_candidates_beyond_the_thresholds_change_no_score(model: Any, monkeypatch: Any):
+    image = np.random.default_rng(0).integers(0, 255, (60, 80)).astype(np.uint8)
+    truth = np.zeros((60, 80), int)
+    truth[10:30, 20:50] = 1
+    params = AutomaticParams(
+        points_per_side=3, pred_iou_thresh=0.15, stability_score_thresh=0, max_area_fraction=1
+    )
+    settings = tasks.EvaluationSettings(tasks=("automatic",), params=params)
+    more = tasks.measure_plane(model, image, truth, settings)["automatic"]
+    generate = tasks.generate_masks
+
+    def without(*args: Any, **given: Any) -> Any:
+        return generate(*args, **given, refilter=False)
+
+    monkeypatch.setattr(tasks, "generate_masks", without)
+    fewer = tasks.measure_plane(model, image, truth, settings)["automatic"]
+    assert more.pop("outcomes")["candidates"] > fewer.pop("outcomes")["candidates"] > 0
+    assert more == fewer
+
+
+def test_another_generator_is_measured_anew(folder: Path, model: Any, monkeypatch: Any):
+    pair = folder / "images" / "a0.tif", folder / "truth" / "a0_labels.tif"
+    settings = tasks.EvaluationSettings(tasks=("automatic",))
+
+    def measured(points: int) -> list[Any]:
+        usual = AutomaticParams(points_per_side=points, pred_iou_thresh=0, stability_score_thresh=0)
+        monkeypatch.setattr("napari_segany.generators.generate.usual_params", lambda *_: usual)
+        found = running.evaluate_folder([pair], [model], settings, folder / "out", every=2)
+        return [each.values["automatic"]["outcomes"] for each in found]  # type: ignore[union-attr]
+
+    fewer, more = measured(1), measured(2)
+    assert more[0]["candidates"] > fewer[0]["candidates"]
+    assert measured(1) == fewer
 
 
 def test_what_was_measured_is_not_measured_again(
@@ -202,6 +289,8 @@ def test_scores_are_json_whatever_is_missing(folder: Path, model: Any, capsys: A
     about = json.loads(text, parse_constant=refuse)
     assert about["predictors"][0][0] == "tiny"
     assert about["failed"] == {}
+    assert about["params"]["tiny"]["strategy"] == "grid"
+    assert about["params"]["tiny"]["points_per_side"] == 2
 
 
 def test_files_of_an_earlier_run_do_not_stay(folder: Path, model: Any):

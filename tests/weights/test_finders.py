@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from napari_segany.weights.finders import (
     read_finder,
     write_finder,
 )
+from napari_segany.weights.resolve import import_file
 from napari_segany.weights.safetensors_file import read_metadata, to_safetensors
 
 
@@ -182,8 +185,9 @@ def test_files_that_cannot_be_used_are_left_out(
 ) -> None:
     file = import_finder(path)
     (cache / "finders" / "a.safetensors").write_bytes(b"nothing")
-    assert list(installed_finders()) == [file]
-    assert "a finder is left out" in caplog.text
+    for _ in range(2):
+        assert list(installed_finders()) == [file]
+    assert caplog.text.count("a finder is left out") == 1
     assert "a.safetensors" in caplog.text
 
 
@@ -193,3 +197,44 @@ def test_a_file_that_was_replaced_is_read_again(path: Path, tiny_model: SamModel
     other = write_tiny_finder(file.path, tiny_model, seed=1)
     os.utime(file.path, ns=(1, 1))
     assert next(installed_finders()).sha256 == other.sha256
+
+
+def test_a_checkpoint_importer_names_the_other_command(path: Path, cache: Path) -> None:
+    with pytest.raises(WeightsError, match=r"a finder \(napari-segany models import-finder\)"):
+        import_file(path)
+
+
+def test_packaged_finders_are_small_and_not_ignored() -> None:
+    """What git ignores is left out of wheel and sdist, too, and weights are ignored elsewhere."""
+    folder = Path(finders.__file__).parent / "finders"
+    for each in folder.glob("*.safetensors"):
+        assert each.stat().st_size <= 4_000_000
+        read_finder(each).load_tensors()
+    root = Path(finders.__file__).parents[3]
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not in a git checkout")
+    asked = [folder / "any.safetensors", root / "any.safetensors"]
+    command = ["git", "check-ignore", *map(str, asked)]
+    ignored = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert ignored.stdout.splitlines() == [str(asked[1])]
+
+
+def test_packaged_finders_are_in_wheel_and_sdist(tmp_path: Path, tiny_model: SamModel) -> None:
+    hatch = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    sdist = pytest.importorskip("hatchling.builders.sdist", reason="hatchling is not installed")
+    root = Path(finders.__file__).parents[3]
+    for name in ("pyproject.toml", ".gitignore", "README.md", "LICENSE"):
+        if not (root / name).is_file():
+            pytest.skip("not in a checkout")
+        shutil.copyfile(root / name, tmp_path / name)
+    place = Path("src", "napari_segany", "weights", "finders", "cells.safetensors")
+    write_tiny_finder(tmp_path / place, tiny_model)
+    (tmp_path / "src" / "napari_segany" / "__init__.py").write_text("")
+    (tmp_path / "src" / "napari_segany" / "left_out.safetensors").write_text("")
+    for builder, inside in (
+        (hatch.WheelBuilder(str(tmp_path)), place.relative_to("src")),
+        (sdist.SdistBuilder(str(tmp_path)), place),
+    ):
+        files = [each.distribution_path for each in builder.recurse_included_files()]
+        assert str(inside) in files
+        assert not any("left_out" in each for each in files)

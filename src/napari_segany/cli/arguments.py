@@ -88,6 +88,7 @@ def add_command(
     epilog: str,
     run: Callable[[argparse.Namespace], int],
     more: str = "",
+    listed: bool = True,
 ) -> argparse.ArgumentParser:
     """Add a command to the command line; return its parser.
 
@@ -106,10 +107,14 @@ def add_command(
         inputs failed), and raises SeganyError if nothing can be done.
     more : str, optional
         Further sentences of the description.
+    listed : bool
+        False leaves the command out of the list of commands: it is for developers.
     """
+    # A command without this entry does not appear in the list.
+    entry: dict[str, Any] = {"help": about[:1].lower() + about[1:-1]} if listed else {}
     parser = subparsers.add_parser(
         name,
-        help=about[:1].lower() + about[1:-1],
+        **entry,
         description=f"{about}\n{more}".rstrip(),
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from napari_segany.batch.plan import ReadOptions
     from napari_segany.evaluation.run import PlaneEvaluation
     from napari_segany.evaluation.tasks import EvaluatedModel, EvaluationSettings
-    from napari_segany.generators.protocol import GeneratorParams
 
 EXAMPLES = """\
 examples:
@@ -33,9 +32,12 @@ examples:
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
 
-The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif). OUT
-receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object), plots
-and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
+The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif).
+Images in folders (images/KIND/NAME.tif, labels/KIND/NAME.tif) also give a row for each kind, and
+the mean over kinds.
+
+OUT receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object),
+plots and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
 edges_precision_recall.png. The same command resumes a run that was stopped.
 """
 
@@ -73,8 +75,8 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
-        "quality), which are the default; proposals (AR of the 64 x 64 grid); or edges (ODS, OIS, "
-        "AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
+        "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); or "
+        "edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
     )
     measured.add_argument(
         "--clicks", type=int, default=9, metavar="N", help="clicks per object (default: 9)"
@@ -131,14 +133,20 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     from napari_segany.batch.inputs import find_inputs, name_inputs
     from napari_segany.batch.plan import ReadOptions
-    from napari_segany.evaluation.export_evaluation import as_json, write_all
+    from napari_segany.evaluation.export_evaluation import (
+        as_json,
+        kinds_as_json,
+        report_text,
+        write_all,
+    )
+    from napari_segany.evaluation.kinds import summarise_kinds
     from napari_segany.evaluation.run import (
         EvaluationFailure,
         evaluate_folder,
         pair_files,
         predictor_identity,
     )
-    from napari_segany.evaluation.summary import as_text, summarise
+    from napari_segany.evaluation.summary import summarise
 
     settings = chosen_settings(args)
     if args.every < 1:
@@ -154,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
     for image, _ in pairs:
         note_assumptions(image, options.axes)
     models = predictors(args) if pairs else []
-    params = params_by_model(models, settings)
+    params = params_of(models, settings)
     note_strategies(params, settings)
     how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
@@ -168,49 +176,36 @@ def run(args: argparse.Namespace) -> int:
         print(f"napari-segany: error: {text}", file=sys.stderr)
     note_binary_truth(measured)
     failed = {str(failure.image): failure.error for failure in failures}
-    summaries = summarise(measured)
+    summaries, kinds = summarise(measured), summarise_kinds(measured)
     if not measured:
         if args.json:
             print(json.dumps({"scores": {}, "failed": list(failed)}))
         return 1
     about = {
         "predictors": [predictor_identity(each) for each in models],
-        "params": {name: each.to_dict() for name, each in params.items()},
+        "params": params,
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
     }
-    written = write_all(args.output, summaries, measured, settings, about)
+    written = write_all(args.output, summaries, measured, settings, about, kinds)
     written += write_examples(args.output, measured, pairs, models, options, settings, names)
     if args.json:
-        print(json.dumps({"scores": as_json(summaries), "failed": list(failed)}))
+        scores = {"scores": as_json(summaries), **kinds_as_json(kinds)}
+        print(json.dumps(scores | {"failed": list(failed)}))
     else:
-        print(as_text(summaries), end="")
+        print(report_text(summaries, kinds), end="")
         print(f"results in {shown(args.output)}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
 
 
-def params_by_model(
-    models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings"
-) -> "dict[str, GeneratorParams]":
-    """Return the parameters of automatic segmentation with each model, if that is measured."""
-    from napari_segany.models.protocol import PromptableModel
-
-    measured = models if "automatic" in settings.tasks else []
-    return {
-        each.id: settings.for_model(each).params
-        for each in measured
-        if isinstance(each, PromptableModel)
-    }
-
-
 def note_strategies(
-    params: "Mapping[str, GeneratorParams]", settings: "EvaluationSettings"
+    params: "Mapping[str, Mapping[str, Any]]", settings: "EvaluationSettings"
 ) -> None:
-    """Print the strategy of each model to which it was left."""
+    """Print the strategy of each model to which it was left, from the result of params_of."""
     if isinstance(settings.params, DefaultParams):
         for name, chosen in params.items():
-            print(f"note: {describe_choice(name, chosen)}", file=sys.stderr)
+            print(f"note: {describe_choice(name, chosen['strategy'])}", file=sys.stderr)
 
 
 def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
@@ -269,6 +264,23 @@ def predictors(args: argparse.Namespace) -> "list[EvaluatedModel]":
         else:
             found.append(load(replace(request, model=name)))
     return found + (list(EDGE_BASELINES.values()) if edges else [])
+
+
+def params_of(
+    models: "Sequence[EvaluatedModel]", settings: "EvaluationSettings"
+) -> dict[str, dict[str, Any]]:
+    """Return the parameters of automatic segmentation by the name of each model that does it."""
+    from napari_segany.evaluation.run import predictor_name
+    from napari_segany.models.protocol import PromptableModel
+
+    if "automatic" not in settings.tasks:
+        return {}
+    resolved = {
+        predictor_name(each): settings.resolved_for(each).params
+        for each in models
+        if isinstance(each, PromptableModel)
+    }
+    return {name: params.to_dict() for name, params in resolved.items() if params is not None}
 
 
 def write_examples(

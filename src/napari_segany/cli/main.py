@@ -9,7 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from napari_segany.cli import demo, edges, evaluate, models, prompt, proposals, replay, segment
+from napari_segany.cli import (
+    demo,
+    edges,
+    evaluate,
+    models,
+    prompt,
+    proposals,
+    replay,
+    segment,
+    train_finder,
+)
 from napari_segany.cli.shell import drop_output, safe_streams, stopped_by_signals
 from napari_segany.errors import InputError
 from napari_segany.io.safe_names import shown
@@ -20,6 +30,9 @@ examples:
   napari-segany segment cells.tif -o results
   napari-segany prompt cells.tif --point 120,88 -o results
   napari-segany models list
+
+for developers:
+  napari-segany train-finder --help
 
 exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped by
 Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
@@ -68,7 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, segment, prompt, replay, edges, proposals, evaluate, models):
+    for module in (demo, segment, prompt, replay, edges, proposals, evaluate, models, train_finder):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

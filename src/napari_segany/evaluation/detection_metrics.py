@@ -2,15 +2,18 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.evaluation.coco_matching import match_image
 from napari_segany.io.rle import EncodedMask, encode_masks
 
 MAX_MASKS = (10, 100, 1000)
@@ -27,7 +30,7 @@ SIZES = tuple(AREAS)
 def encode_best(masks: MaskSet, scores: NDArray[np.floating]) -> list[EncodedMask]:
     """Encode the best-scored masks of a set, as many as are evaluated."""
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")[: MAX_MASKS[-1]].tolist()
-    return encode_masks((masks.mask(i) for i in order), (float(scores[i]) for i in order))
+    return encode_masks(masks[np.array(order, np.intp)], (float(scores[i]) for i in order))
 
 
 @dataclass
@@ -47,12 +50,15 @@ class DetectionScorer:
     _truth: list[dict[str, Any]] = field(default_factory=list, repr=False)
     _found: list[dict[str, Any]] = field(default_factory=list, repr=False)
     _shapes: list[tuple[int, int]] = field(default_factory=list, repr=False)
+    # Several tables show them, and they take seconds.
+    _scores: dict[str, float] | None = field(default=None, repr=False)
 
     def add(self, found: Sequence[EncodedMask], truth: Sequence[EncodedMask]) -> None:
         """Add an image, its masks as of :func:`encode_masks`; masks may overlap."""
         known = [*truth, *found]
         if not known:
             return
+        self._scores = None
         self.images += 1
         self._shapes.append(known[0].size)
         self._found += [
@@ -84,6 +90,11 @@ class DetectionScorer:
         Keys are "AP", "AP50", "AR@10", "AR@100", "AR@1000", "AR@1000 small" and so on. NaN where
         there is no true object.
         """
+        if self._scores is None:
+            self._scores = self._score()
+        return dict(self._scores)
+
+    def _score(self) -> dict[str, float]:
         if not self._found or not self._truth:
             there = {size: 0.0 if self._has(size) else float("nan") for size in SIZES}
             scores = dict.fromkeys(["AP", "AP50"], there["all"])
@@ -105,6 +116,8 @@ class DetectionScorer:
             # loadRes modifies its argument.
             found = truth.loadRes([dict(each) for each in self._found])
             evaluation = COCOeval(truth, found, "segm")
+            # The same matches; its own takes minutes where there are thousands of objects.
+            evaluation.evaluateImg = partial(match_image, evaluation)
             evaluation.params.maxDets = list(MAX_MASKS)
             evaluation.evaluate()
             evaluation.accumulate()
@@ -156,7 +169,15 @@ def _mean(values: NDArray[np.floating]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def iter_masks(labels: NDArray[np.integer]) -> Iterator[NDArray[np.bool_]]:
-    """Iterate over the masks of a label image's objects, one at a time to save memory."""
-    for value in np.unique(labels[labels > 0]):
-        yield labels == value
+def pack_objects(labels: NDArray[np.integer]) -> MaskSet:
+    """Pack the objects of a label image as masks, in ascending order of their labels."""
+    values, index = np.unique(labels, return_inverse=True)
+    index = index.reshape(labels.shape)
+    # What is background has the lowest positions, which find_objects takes for background, too.
+    index = np.maximum(index - np.count_nonzero(values <= 0) + 1, 0)
+    places = [(n, at) for n, at in enumerate(ndimage.find_objects(index), start=1)]
+    return MaskSet.from_crops(
+        (labels.shape[0], labels.shape[1]),
+        [index[at] == n for n, at in places],
+        [(at[0].start, at[1].start) for _, at in places],
+    )

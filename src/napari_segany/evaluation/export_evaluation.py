@@ -17,6 +17,7 @@ from napari_segany.evaluation.binary_truth import prepare_truth
 from napari_segany.evaluation.boundary_metrics import best_f
 from napari_segany.evaluation.click_metrics import InteractiveModel
 from napari_segany.evaluation.edge_detectors import EdgeDetector
+from napari_segany.evaluation.kinds import Kinds, kinds_as_text, mean_over_kinds
 from napari_segany.evaluation.plots import (
     draw_edge_row,
     draw_example,
@@ -31,6 +32,7 @@ from napari_segany.evaluation.summary import (
     as_text,
     counts_from_values,
     objects_csv,
+    summarise,
 )
 from napari_segany.evaluation.tasks import EvaluationSettings
 from napari_segany.io.atomic import writing
@@ -46,6 +48,9 @@ FILES = (
 )
 """Names of all files that an evaluation may write."""
 
+COUNTS = ("planes", "objects", "asked")
+"""Values beside the scores of a model that are sums."""
+
 EDGE_ROWS = 6
 """Images on the sheet of edges."""
 
@@ -57,10 +62,55 @@ def as_json(summaries: Mapping[str, EvaluationSummary]) -> dict[str, dict[str, f
             "planes": summary.planes,
             "objects": summary.objects,
             "asked": summary.asked,
-            **{k: None if math.isnan(v) else v for k, v in summary.scores().items()},
+            **_known(summary.scores()),
         }
         for predictor, summary in summaries.items()
     }
+
+
+def kinds_as_json(kinds: Kinds) -> dict[str, Any]:
+    """Return scores by kind and their means over kinds as plain values; empty without kinds."""
+    if not kinds:
+        return {}
+    scores = {predictor: as_json(groups) for predictor, groups in kinds.items()}
+    means = {
+        predictor: mean_over_kinds({kind: _without_counts(each) for kind, each in groups.items()})
+        for predictor, groups in scores.items()
+    }
+    return {
+        "kinds": scores,
+        "mean_over_kinds": {predictor: _known(mean) for predictor, mean in means.items()},
+    }
+
+
+def planes_as_json(measured: Sequence[PlaneEvaluation]) -> list[dict[str, Any]]:
+    """Return a row per plane and model as plain values: its name, and scores that are means."""
+    rows = []
+    for each in measured:
+        (summary,) = summarise([each]).values()
+        row: dict[str, Any] = {
+            "predictor": each.predictor,
+            "image": each.image,
+            "plane": list(each.plane),
+            "kind": each.kind,
+            "objects": summary.objects,
+            "asked": summary.asked,
+            "seconds": each.values.get("seconds"),
+        }
+        rows.append(row | _known(summary.mean_scores()))
+    return rows
+
+
+def _without_counts(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {
+        name: math.nan if value is None else value
+        for name, value in values.items()
+        if name not in COUNTS
+    }
+
+
+def _known(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in scores.items()}
 
 
 def write_all(
@@ -69,15 +119,23 @@ def write_all(
     measured: Sequence[PlaneEvaluation],
     settings: EvaluationSettings,
     about: Mapping[str, Any],
+    kinds: Kinds,
 ) -> list[Path]:
     """Write table, scores, objects and curves; return the files.
 
     ``about`` has further entries of the JSON file. Files of an earlier run in the same folder that
     this run does not write are deleted.
     """
-    content = {"settings": asdict(settings), **about, "scores": as_json(summaries)}
+    content = {
+        "settings": asdict(settings),
+        **about,
+        "scores": as_json(summaries),
+        **kinds_as_json(kinds),
+        "planes": planes_as_json(measured),
+    }
+    text = report_text(summaries, kinds)
     parts: list[tuple[str, Callable[[Path], object]]] = [
-        ("evaluation.txt", lambda path: path.write_text(as_text(summaries), "utf-8")),
+        ("evaluation.txt", lambda path: path.write_text(text, "utf-8")),
         (
             "evaluation.json",
             lambda path: path.write_text(
@@ -85,7 +143,7 @@ def write_all(
             ),
         ),
     ]
-    if any(len(s.confident) or len(s.boxes) for s in summaries.values()):
+    if any(len(s.confident) or len(s.boxes) or s.instances for s in summaries.values()):
         parts.append(("objects.csv", lambda path: path.write_text(objects_csv(measured), "utf-8")))
     if any(len(s.confident) for s in summaries.values()):
         parts.append(("clicks.png", lambda path: plot_clicks(summaries, path)))
@@ -101,6 +159,12 @@ def write_all(
     for name in set(FILES) - {name for name, _ in parts}:
         (output / name).unlink(missing_ok=True)
     return [output / name for name, _ in parts]
+
+
+def report_text(summaries: Mapping[str, EvaluationSummary], kinds: Kinds) -> str:
+    """Format the table of all scores, and one by kind if images have kinds."""
+    text = as_text(summaries)
+    return f"{text}\n{kinds_as_text(kinds, summaries)}" if kinds else text
 
 
 def write_worst(

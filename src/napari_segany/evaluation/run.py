@@ -32,7 +32,7 @@ from napari_segany.schema import from_json
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Version of the results; increased when the same settings would measure something else."""
 
 TRUTH_ENDINGS = ("", "_labels", "_label", "_mask", "_masks", "_gt")
@@ -59,6 +59,11 @@ class PlaneEvaluation:
     image: str
     plane: tuple[int, ...]
     values: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Kind of image: the first folder in the image's name, empty if there is none."""
+        return self.image.partition("/")[0] if "/" in self.image else ""
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,7 @@ class _PlanePairs:
         check(should_stop)
         whole = [
             *(FORMAT, self.content, predictor_identity(predictor)),
-            *(asdict(self.settings.for_model(predictor)), asdict(self.options)),
+            *(asdict(self.settings.resolved_for(predictor)), asdict(self.options)),
         ]
         key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         indices = list(self.layout.chosen())[::every]

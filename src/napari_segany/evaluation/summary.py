@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 
 from napari_segany.evaluation import boundary_metrics
 from napari_segany.evaluation.boundary_metrics import BoundaryCounts
+from napari_segany.evaluation.candidate_recall import (
+    CandidateScores,
+    ObjectOutcomes,
+    mean_candidate_scores,
+    score_candidates,
+)
 from napari_segany.evaluation.click_metrics import IOU_TARGETS
 from napari_segany.evaluation.detection_metrics import DetectionScorer
 from napari_segany.evaluation.instance_metrics import SCORE_NAMES, InstanceScores, mean_scores
@@ -40,6 +46,8 @@ class EvaluationSummary:
         (N,) IoU of each object from its box.
     instances : list of InstanceScores
         Scores of each plane.
+    candidates : list of CandidateScores
+        Scores of the candidates of each plane.
     detections : DetectionScorer
         Scored masks of all planes.
     proposals : DetectionScorer
@@ -56,12 +64,30 @@ class EvaluationSummary:
     oracle: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     instances: list[InstanceScores] = field(default_factory=list)
+    candidates: list[CandidateScores] = field(default_factory=list)
     detections: DetectionScorer = field(default_factory=DetectionScorer)
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
 
     def scores(self) -> dict[str, float]:
         """Return all scores by name, without those that were not measured."""
+        out = self.mean_scores()
+        if self.instances:
+            out |= self.detections.score()
+        if self.proposals.images:
+            found = self.proposals.score()
+            out |= {f"proposals {name}": found[name] for name in found if name.startswith("AR")}
+        if self.boundaries:
+            scores = asdict(boundary_metrics.score_boundaries(self.boundaries))
+            spans = boundary_metrics.confidence_intervals(self.boundaries)
+            for name, value in scores.items():
+                out[name] = value
+                if name in spans:
+                    out[f"{name} from"], out[f"{name} to"] = spans[name]
+        return out
+
+    def mean_scores(self) -> dict[str, float]:
+        """Return the scores that are means over objects or planes, by name."""
         out: dict[str, float] = {}
         if len(self.confident):
             for n in self.shown:
@@ -74,17 +100,7 @@ class EvaluationSummary:
         if self.instances:
             mean = mean_scores(self.instances)
             out |= {name: getattr(mean, name) for name in SCORE_NAMES}
-            out |= self.detections.score()
-        if self.proposals.images:
-            found = self.proposals.score()
-            out |= {f"proposals {name}": found[name] for name in found if name.startswith("AR")}
-        if self.boundaries:
-            scores = asdict(boundary_metrics.score_boundaries(self.boundaries))
-            spans = boundary_metrics.confidence_intervals(self.boundaries)
-            for name, value in scores.items():
-                out[name] = value
-                if name in spans:
-                    out[f"{name} from"], out[f"{name} to"] = spans[name]
+            out |= mean_candidate_scores(self.candidates)
         return out
 
     @property
@@ -117,6 +133,8 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
         if "automatic" in values:
             found = values["automatic"]
             summary.instances.append(InstanceScores(**found["instances"]))
+            outcomes = ObjectOutcomes.from_values(found["outcomes"])
+            summary.candidates.append(score_candidates(outcomes))
             masks, truth = ([_encoded_mask(m) for m in found[key]] for key in ("masks", "truth"))
             summary.detections.add(masks, truth)
         if "proposals" in values:
@@ -168,13 +186,18 @@ def _number(value: float | None) -> str:
 
 
 def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
-    """Format a CSV table with a row per object and model: prompts and IoU."""
+    """Format a CSV table with a row per object and model: prompts, IoU, and what became of it.
+
+    ``automatic_iou`` and ``candidate_iou`` are the best IoU with an object of the labels and with a
+    candidate; ``outcome`` is one of :data:`evaluation.candidate_recall.OUTCOMES`.
+    """
     file = io.StringIO()
     rows: list[dict[str, Any]] = []
     for each in measured:
         boxes = {one["label"]: one["iou"] for one in each.values.get("boxes", ())}
         clicks = {one["label"]: one for one in each.values.get("clicks", ())}
-        for label in sorted({*boxes, *clicks}):
+        outcomes = _outcome_cells(each.values)
+        for label in sorted({*boxes, *clicks, *outcomes}):
             one = clicks.get(label, {})
             row: dict[str, Any] = {
                 "predictor": safe_text(each.predictor),
@@ -188,9 +211,25 @@ def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
                 row |= {f"iou_{n}": f"{confident:.6g}", f"oracle_{n}": f"{oracle:.6g}"}
             if label in boxes:
                 row["box_iou"] = f"{boxes[label]:.6g}"
-            rows.append(row)
+            rows.append(row | outcomes.get(label, {}))
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
+
+
+def _outcome_cells(values: Mapping[str, Any]) -> dict[int, dict[str, str]]:
+    """Return the cells about automatic segmentation by the label of each object."""
+    columns = values.get("automatic", {}).get("outcomes")
+    if columns is None:
+        return {}
+    numbers = zip(columns["iou"], columns["candidate_iou"], columns["outcome"], strict=True)
+    return {
+        label: {
+            "automatic_iou": f"{found:.6g}",
+            "candidate_iou": f"{proposed:.6g}",
+            "outcome": outcome,
+        }
+        for label, (found, proposed, outcome) in zip(columns["labels"], numbers, strict=True)
+    }

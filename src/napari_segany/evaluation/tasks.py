@@ -18,6 +18,7 @@ from napari_segany.core.rasterize import paint
 from napari_segany.errors import InputError
 from napari_segany.evaluation.binary_truth import BinaryTruth, prepare_truth
 from napari_segany.evaluation.boundary_metrics import count_boundaries
+from napari_segany.evaluation.candidate_recall import classify_outcomes
 from napari_segany.evaluation.click_metrics import (
     OBJECTS_PER_BATCH,
     InteractiveModel,
@@ -26,11 +27,10 @@ from napari_segany.evaluation.click_metrics import (
     jittered_box,
     simulate_clicks,
 )
-from napari_segany.evaluation.detection_metrics import encode_best, iter_masks
+from napari_segany.evaluation.detection_metrics import encode_best, pack_objects
 from napari_segany.evaluation.edge_detectors import EdgeDetector, SamEdgeDetector
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.evaluation.interactive_models import SamInteractiveModel
-from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.rle import encode_masks
@@ -65,8 +65,9 @@ class EvaluationSettings:
         Smaller objects get no clicks and no boxes.
     jitter : float
         Jitter of boxes as a fraction of their sides; see :func:`jittered_box`.
-    params : GeneratorParams
-        Parameters of automatic segmentation; by default each model's own strategy.
+    params : AutomaticParams or other GeneratorParams, optional
+        Parameters of automatic segmentation; by default those of
+        :func:`generators.generate.usual_params` for each model.
     labels : LabelParams
         Parameters of painting masks as labels.
     binary_truth : {"tell", "components", "one", "refuse"}
@@ -80,7 +81,7 @@ class EvaluationSettings:
     objects: int | None = None
     min_pixels: int = 1
     jitter: float = 0.0
-    params: GeneratorParams = field(default_factory=DefaultParams)
+    params: GeneratorParams | None = None
     labels: LabelParams = field(default_factory=LabelParams)
     binary_truth: BinaryTruth = "tell"
 
@@ -99,11 +100,14 @@ class EvaluationSettings:
         if not 0 <= self.jitter <= 1:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
 
-    def for_model(self, model: EvaluatedModel) -> "EvaluationSettings":
-        """Return the settings with the parameters that automatic segmentation has with a model."""
-        if "automatic" not in self.tasks or not isinstance(model, PromptableModel):
+    def resolved_for(self, predictor: EvaluatedModel) -> "EvaluationSettings":
+        """Return the settings with the parameters that automatic segmentation has with a model.
+
+        Those of models that find nothing by themselves stay as they are.
+        """
+        if "automatic" not in self.tasks or not isinstance(predictor, PromptableModel):
             return self
-        return replace(self, params=resolve_params(model, self.params))
+        return replace(self, params=resolve_params(predictor, self.params))
 
 
 class PlaneObjects(Sequence[tuple[int, NDArray[np.bool_]]]):
@@ -276,12 +280,15 @@ def _automatic(
     limits: Limits | None,
     should_stop: ShouldStop | None,
 ) -> dict[str, Any]:
-    masks = generate_masks(
-        model, image, settings.params, limits=limits, should_stop=should_stop, refilter=False
-    )
+    # With the candidates beyond the thresholds; the masks and labels are those without them.
+    masks = generate_masks(model, image, settings.params, limits=limits, should_stop=should_stop)
     labels, _ = paint(masks, **asdict(settings.labels))
-    instances = asdict(score_instances(ObjectOverlaps.from_labels(truth, labels)))
-    return {"instances": instances, **_ranked(masks, masks.predicted_iou, truth)}
+    overlaps = ObjectOverlaps.from_labels(truth, labels)
+    return {
+        "instances": asdict(score_instances(overlaps)),
+        "outcomes": classify_outcomes(truth, overlaps, masks.all_candidates).to_values(),
+        **_ranked(masks, masks.predicted_iou, truth),
+    }
 
 
 def _ranked(
@@ -290,5 +297,5 @@ def _ranked(
     """Encode masks with their scores, and true objects."""
     return {
         "masks": [asdict(each) for each in encode_best(masks, scores)],
-        "truth": [asdict(each) for each in encode_masks(iter_masks(truth))],
+        "truth": [asdict(each) for each in encode_masks(pack_objects(truth))],
     }

@@ -50,8 +50,8 @@ class DefaultParams(GeneratorParams):
         return chosen
 
 
-def describe_choice(model: str, params: GeneratorParams) -> str:
+def describe_choice(model: str, strategy: str) -> str:
     """Return a line that says which strategy was chosen for a model, by its name."""
-    if params.strategy == "finder":
+    if strategy == FinderParams.strategy:
         return f"Finder for {model}: all cells in one pass. Strategy 'grid' is the published way."
-    return f"No finder fits {model}: strategy {params.strategy!r}, the published way."
+    return f"No finder fits {model}: strategy {strategy!r}, the published way."

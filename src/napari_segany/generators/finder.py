@@ -30,7 +30,7 @@ STEPS = 100
 LEAST_IOU = 0.2
 """Expected IoU below which no candidate is kept, for filtering again."""
 
-SMALL_SIDE = 24.0
+SMALL_SIDE = 28.0
 """Median side of objects, in pixels of the frame, below which crops are searched."""
 
 MOST_LAYERS = 2

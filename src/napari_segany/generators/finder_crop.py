@@ -1,4 +1,4 @@
-"""Search of one plane or crop with a finder: maps, proposals, the model's answers, their quality."""
+"""Search of one plane or crop with a finder: maps, proposals, and the model's answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,8 +27,14 @@ from napari_segany.models.screening import Screen
 LEAST_REGION = 0.25
 """Expected IoU of regions below which they are not looked at further."""
 
-MOST_ASKED = 1000
-"""Regions of a crop that the model is asked for, at most."""
+SURE_REGION = 0.8
+"""Expected IoU of regions from which the model is not asked: it would hardly draw them better."""
+
+MOST_ASKED = 120
+"""Doubtful regions of a crop that the model is asked for, at most; the best of them."""
+
+MARGIN = 0.03
+"""Expected IoU by which the model's mask must be better than a region to take its place."""
 
 GRID_IOU, GRID_STABILITY = 0.7, 0.85
 """Least scores of the model's own masks at points of the coarse grid."""
@@ -142,11 +148,16 @@ class CropSearch:
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
 
     def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
-        """Return the regions and the model's answers, as far as they are wanted."""
+        """Return the regions, or the model's masks in place of those that it draws better."""
         source = self.params.mask_source
         if source == "region" or not len(proposals.nodes):
             return [proposals.masks]
-        asked = proposals[: MOST_ASKED]
+        wanted = proposals.quality < (SURE_REGION if source == "best" else np.inf)
+        if source == "best":
+            wanted &= np.cumsum(wanted) <= MOST_ASKED
+        asked = proposals[wanted]
+        if not len(asked.nodes):
+            return [proposals.masks]
         answers = ask_model(
             self.model, seen.embedding, asked, self.params.negative_points, self.should_stop
         )
@@ -154,9 +165,9 @@ class CropSearch:
         masks = replace(answers.masks, predicted_iou=self.quality.mask(of_masks))
         if source == "model":
             return [masks]
-        rated = self.quality.asked_region(of_regions)
-        regions = replace(asked.masks, predicted_iou=rated)
-        return [regions, proposals[MOST_ASKED :].masks, masks]
+        regions = replace(asked.masks, predicted_iou=self.quality.asked_region(of_regions))
+        better = masks.predicted_iou > regions.predicted_iou + MARGIN
+        return [proposals.masks[~wanted], regions[~better], masks[better]]
 
 
 def prompt_silent_points(

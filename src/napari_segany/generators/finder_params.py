@@ -148,7 +148,7 @@ class FinderParams(FilterRules, GeneratorParams):
         ),
     )
     crop_overlap_ratio: float = field(
-        default=512 / 1500,
+        default=0.12,
         metadata=number(
             "Crop overlap",
             "Overlap of the crops of the first layer, as a fraction of the plane's short side.",

@@ -78,9 +78,11 @@ class PointCounter:
         self.progress, self.should_stop = progress, should_stop
 
     def check(self) -> None:
+        """Raise Cancelled if the run is to stop."""
         check(self.should_stop)
 
     def add(self, points: int) -> None:
+        """Count points as done and report them."""
         self.done += points
         if points and self.progress is not None:
             self.progress(self.done, self.total)

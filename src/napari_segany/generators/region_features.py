@@ -161,11 +161,8 @@ class MaskMeter:
         end, right = min(int(end) + 1, len(self.rows)), min(int(right) + 1, len(self.cols))
         rows, cols = self.rows[top:end] - a, self.cols[left:right] - b
         inside = np.zeros((end - top, right - left), bool)
-        known = np.ix_((rows >= 0) & (rows < c - a), (cols >= 0) & (cols < d - b))
-        crop = masks.crop(i)
-        inside[known] = crop[
-            np.ix_(rows[(rows >= 0) & (rows < c - a)], cols[(cols >= 0) & (cols < d - b)])
-        ]
+        in_rows, in_cols = (rows >= 0) & (rows < c - a), (cols >= 0) & (cols < d - b)
+        inside[np.ix_(in_rows, in_cols)] = masks.crop(i)[np.ix_(rows[in_rows], cols[in_cols])]
         return inside, top, left
 
     def measure(self, masks: MaskSet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

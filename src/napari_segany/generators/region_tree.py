@@ -20,7 +20,7 @@ from napari_segany.models.finder import ObjectMaps
 LOW_FOREGROUND = 0.25
 """Foreground probability of pixels that can belong to a region at all."""
 
-FOREGROUND = 0.5
+FOREGROUND = 0.45
 """Foreground probability at which a region ends."""
 
 SMOOTHING = 1.0
@@ -203,12 +203,8 @@ def merge_basins(count: int, borders: Borders) -> Merges:
         for old in (a, b):
             for other, sums in known[old].items():
                 if other not in (a, b) and alive[other]:
-                    before = joined.get(other)
-                    joined[other] = (
-                        sums
-                        if before is None
-                        else [x + y for x, y in zip(before, sums, strict=True)]
-                    )
+                    before = joined.get(other, (0.0,) * len(sums))
+                    joined[other] = [x + y for x, y in zip(before, sums, strict=True)]
         known.append(joined)
         for other, sums in joined.items():
             known[other][node] = sums

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 
 
@@ -38,24 +38,51 @@ class EncodedMask:
         return [int(n) for n in mask_codec().toBbox(runs)]
 
 
-def encode_masks(
-    masks: Iterable[NDArray[np.bool_]], scores: Iterable[float] | None = None
-) -> list[EncodedMask]:
-    """Encode (H, W) masks as run lengths, with their scores.
+def encode_masks(masks: MaskSet, scores: Iterable[float] | None = None) -> list[EncodedMask]:
+    """Encode masks as run lengths, with their scores.
+
+    Only the pixels within each mask's box are looked at.
+
+    Parameters
+    ----------
+    masks : MaskSet
+        N masks of a plane.
+    scores : iterable of float, optional
+        N scores. Without them the masks are true objects, of which each counts as much.
 
     Raises
     ------
     InputError
         If pycocotools is not installed.
     """
-    encode = mask_codec().encode
-    out = []
-    # Without scores they are true objects, of which each counts as much.
-    for mask, score in zip(masks, repeat(1.0) if scores is None else scores, strict=False):
-        runs = encode(np.asfortranarray(mask, np.uint8))
-        shape = (int(mask.shape[0]), int(mask.shape[1]))
-        out.append(EncodedMask(shape, runs["counts"].decode(), int(mask.sum()), float(score)))
-    return out
+    height, width = masks.shape
+    runs = [
+        {"size": [height, width], "counts": _count_runs(masks.crop(i), masks.boxes[i], masks.shape)}
+        for i in range(len(masks))
+    ]
+    compressed = mask_codec().frPyObjects(runs, height, width) if runs else []
+    values = [1.0] * len(masks) if scores is None else list(scores)
+    return [
+        EncodedMask((height, width), each["counts"].decode(), int(area), float(score))
+        for each, area, score in zip(compressed, masks.area, values, strict=True)
+    ]
+
+
+def _count_runs(
+    crop: NDArray[np.bool_], box: NDArray[np.int64], shape: tuple[int, int]
+) -> list[int]:
+    """Return the lengths of runs of a plane, column by column, zeros first, from a mask's crop."""
+    inside = np.flatnonzero(crop.T.ravel())
+    if not len(inside):
+        return [shape[0] * shape[1]]
+    cols, rows = np.divmod(inside, crop.shape[0])
+    at = (cols + box[1]) * shape[0] + rows + box[0]
+    last = np.flatnonzero(np.diff(at) > 1)
+    starts, ends = at[np.append(0, last + 1)], at[np.append(last, -1)] + 1
+    edges = np.stack([starts, ends], axis=1).ravel()
+    counts: list[int] = np.diff(edges, prepend=0).tolist()
+    rest = shape[0] * shape[1] - int(edges[-1])
+    return [*counts, rest] if rest else counts
 
 
 def mask_codec() -> Any:

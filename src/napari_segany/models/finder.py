@@ -37,8 +37,7 @@ class ObjectMaps:
     """The maps that a finder predicts for one plane, (h, w) float32 each.
 
     A cell covers ``CELL`` x ``CELL`` pixels of the model's frame. Rows and columns are those on
-    which pixels of the plane depend when maps are enlarged by :meth:`PlaneFrame.enlarge_within`
-    from a square of ``side`` cells.
+    which pixels of the plane depend when maps are enlarged, see :meth:`enlarge`.
 
     Attributes
     ----------
@@ -73,6 +72,15 @@ class ObjectMaps:
     def side(self) -> int:
         """Side of the frame in cells."""
         return self.frame.side // CELL
+
+    def enlarge(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return one of the maps on the pixels of the plane, (H, W), linear between the cells."""
+        rows, cols = values.shape
+        whole = torch.zeros(self.side, self.side)
+        whole[:rows, :cols] = torch.from_numpy(values)
+        pixels, _ = self.frame.enlarge_within(whole, (0, 0, rows, cols))
+        enlarged: NDArray[np.float32] = pixels.numpy()
+        return enlarged
 
 
 class FinderModel:
@@ -192,6 +200,11 @@ def find_finder(model: PromptableModel, sha256: str | None = None) -> FinderMode
     -------
     FinderModel or None
         None if no installed finder fits.
+
+    Raises
+    ------
+    WeightsError
+        The finder's file is damaged.
     """
     sketch = None
     for file in installed_finders():

@@ -10,13 +10,16 @@ relative difference of the tensors.
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-PROJECTIONS = 4
+if TYPE_CHECKING:
+    # Kept sketches are compared without torch, so that lists of models are quick.
+    from torch import Tensor, nn
+
+PROJECTIONS = 8
 """Projections of each tensor."""
 
 STEPS = 1000
@@ -31,7 +34,7 @@ LEAST = 1e-3
 TOLERANCE = 0.01
 """Largest relative difference of a tensor of the same encoder.
 
-Rounding to bfloat16, the coarsest type of published weights, makes 0.001 to 0.003; fine-tuning
+Rounding to bfloat16, the coarsest type of published weights, makes 0.004; fine-tuning
 that is worth its name changes some tensors by several hundredths; other encoders differ by 1.4.
 """
 
@@ -53,17 +56,21 @@ class EncoderSketch:
 
     def distance(self, other: "EncoderSketch") -> float:
         """Return the largest relative difference of a tensor; infinite for another layout."""
-        if self.layout != other.layout or len(self.values) != len(other.values):
+        if self.layout != other.layout or self._lengths != other._lengths:
             return float("inf")
         difference = (np.array(self.values) - np.array(other.values)) / STEPS
         return float(np.sqrt(np.square(difference).mean(axis=1)).max(initial=0.0))
+
+    @property
+    def _lengths(self) -> list[int]:
+        return [len(each) for each in self.values]
 
     def is_same(self, other: "EncoderSketch") -> bool:
         """Return True if both are of the same encoder, up to rounding of its weights."""
         return self.distance(other) <= TOLERANCE
 
 
-def sketch_encoder(encoder: nn.Module) -> EncoderSketch:
+def sketch_encoder(encoder: "nn.Module") -> EncoderSketch:
     """Sketch an image encoder.
 
     Parameters
@@ -78,12 +85,11 @@ def sketch_encoder(encoder: nn.Module) -> EncoderSketch:
     return EncoderSketch(layout, tuple(values))
 
 
-def _project(name: str, tensor: Tensor) -> tuple[int, ...]:
-    with torch.inference_mode():
-        flat = tensor.detach().reshape(-1)
-        # An odd step, so that more than a few columns of a matrix are looked at.
-        step = -(-len(flat) // SAMPLED) | 1 if len(flat) > SAMPLED else 1
-        values: NDArray[np.float64] = flat[::step].double().cpu().numpy()
+def _project(name: str, tensor: "Tensor") -> tuple[int, ...]:
+    flat = tensor.detach().reshape(-1)
+    # An odd step, so that more than a few columns of a matrix are looked at.
+    step = -(-len(flat) // SAMPLED) | 1 if len(flat) > SAMPLED else 1
+    values: NDArray[np.float64] = flat[::step].cpu().double().numpy()
     size = len(values)
     # Not numpy's generator, whose numbers may change between releases.
     bits = hashlib.shake_256(name.encode()).digest(-(-PROJECTIONS * size // 8))

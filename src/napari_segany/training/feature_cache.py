@@ -1,41 +1,54 @@
 """Views on disk with everything that training needs of them: features, image and targets.
 
-The encoder stays as it is, so each view is encoded once. Arrays are memory maps that are filled in
-order; a run that is stopped goes on where it was.
+The encoder stays as it is, so each view is encoded once. Arrays are memory maps that are filled
+block by block; a run that is stopped continues with the first missing block.
 """
 
 import hashlib
 import json
 import multiprocessing
-import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_segany.models.sam.model import SamModel
-from napari_segany.networks.finder import MAPS
-from napari_segany.training.augmentation import CELL, FRAME, VIEW, random_view
+from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.networks.finder import FOREGROUND, MAPS
+from napari_segany.training.augmentation import CELL, random_view
 from napari_segany.training.datasets import LabelledImage
+from napari_segany.training.encoder import ViewEncoder, computing_threads
+from napari_segany.weights.cache import replacing
+
+RECORD = "done.json"
+"""Name of the file with the first views of finished blocks."""
 
 BLOCK = 16
 """Views that are made together; progress is written after each block."""
 
-TOKEN = 16
-"""Pixels of the frame for each cell of the embedding, a side."""
-
 PADDING = (124, 116, 104)
-"""Colour of pixels beyond the image: zero once it is normalised, as in the frame."""
+"""Colour of pixels beyond the image: nearly zero once it is normalised, as in the frame."""
+
+IMAGES_IN_MEMORY = 256
+"""Images that each process keeps decoded."""
+
+ROOM = 200_000_000
+"""Bytes that must stay free on the disk: for checkpoints and results."""
 
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """Which views are made; all of it follows from the images and the seed.
+    """The views to make; all of them follow from the images and the seed.
 
     Attributes
     ----------
@@ -66,24 +79,34 @@ class ViewPlan:
         kind = by_kind[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
         return kind[int(rng.integers(len(kind)))], rng
 
-    def fingerprint(self, encoder_sha256: str) -> str:
-        """Return a hash of everything that decides the features."""
+    def fingerprint(self, encoder: ViewEncoder) -> str:
+        """Return a hash of everything that decides the features, the name of their folder.
+
+        Files are known by their names: images that change under the same name need a new folder.
+        """
         names = [(each.kind, each.name) for each in self.images]
-        key = json.dumps([names, self.count, self.seed, encoder_sha256, FRAME, VIEW, CELL])
-        return hashlib.sha256(key.encode()).hexdigest()[:16]
+        size = encoder.view_size
+        key: list[object] = [names, self.count, self.seed, encoder.sha256]
+        key += [size.frame, size.side, CELL]
+        # Only what differs from the usual is added, which keeps the names of existing folders.
+        if encoder.precision != "bfloat16":
+            key.append(encoder.precision)
+        if incomplete := [each.name for each in self.images if not each.complete]:
+            key.append({"incomplete": incomplete})
+        return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """The arrays of all views in a folder.
+    """The arrays of N views in a folder.
 
     Attributes
     ----------
     folder : Path
-        Holds ``NAME.npy`` for each array and ``done.json``.
+        Holds ``NAME.npy`` for each array and ``done.json``, the first views of finished blocks.
     arrays : dict
         ``embedding`` (N, C, g, g), ``stage0`` ... and ``maps`` float16, ``weights`` (N, H, W)
-        float16, negative where the size is unknown, ``image`` (N, VIEW, VIEW, 3) uint8.
+        float16, negative where the size is unknown, ``image`` (N, S, S, 3) uint8.
     """
 
     folder: Path
@@ -93,77 +116,117 @@ class FeatureCache:
         return len(self.arrays["image"])
 
 
-def array_shapes(model: SamModel, count: int) -> dict[str, tuple[tuple[int, ...], str]]:
+def array_types(
+    encoder: ViewEncoder, count: int
+) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Return the shape and type of every array of ``count`` views."""
-    tokens, side = VIEW // TOKEN, VIEW // CELL
-    encoder = model.network.image_encoder
-    channels = encoder.neck[2].out_channels
-    assert isinstance(channels, int)
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {
-        "embedding": ((count, channels, tokens, tokens), "<f2"),
-        "maps": ((count, MAPS, side, side), "<f2"),
-        "weights": ((count, side, side), "<f2"),
-        "image": ((count, VIEW, VIEW, 3), "|u1"),
+    size = encoder.view_size
+    half, byte = np.dtype("<f2"), np.dtype("|u1")
+    types: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
+        name: ((count, *shape), half) for name, shape in encoder.feature_shapes().items()
     }
-    for number, (width, cells) in enumerate(encoder.finer_stages):
-        grid = tokens * cells
-        shapes[f"stage{number}"] = ((count, width, grid, grid), "<f2")
-    return shapes
+    types["maps"] = ((count, MAPS, size.cells, size.cells), half)
+    types["weights"] = ((count, size.cells, size.cells), half)
+    types["image"] = ((count, size.side, size.side, 3), byte)
+    return types
 
 
-@torch.inference_mode()
-def encode_view(model: SamModel, image: NDArray[np.uint8], known: NDArray[np.bool_]) -> Any:
-    """Return the embedding and the stages of a (VIEW, VIEW, 3) image, channels first."""
-    network = model.network
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
-    x = (pixels - network.pixel_mean) / network.pixel_std * torch.from_numpy(known)
-    stages: list[torch.Tensor] = []
-    embedding = network.image_encoder(x, on_stage=stages.append)
-    return embedding[0], [stage[0].permute(2, 0, 1) for stage in stages]
+def bytes_of_views(encoder: ViewEncoder, count: int) -> int:
+    """Return the bytes on disk of ``count`` views."""
+    types = array_types(encoder, count).values()
+    return sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in types)
 
 
-_worker: dict[str, Any] = {}
+def check_room(encoder: ViewEncoder, count: int, place: Path) -> None:
+    """Raise InputError unless the disk has room for the views that are not in ``place`` yet.
+
+    A memory map on a full disk ends the process without a message, so this comes first.
+    """
+    # Files are as long as all views from the beginning, but occupy only what was written.
+    kept = sum(getattr(path.stat(), "st_blocks", 0) * 512 for path in place.glob("*.npy"))
+    needed = bytes_of_views(encoder, count) - kept
+    there = next(each for each in (place, *place.absolute().parents) if each.is_dir())
+    free = shutil.disk_usage(there).free
+    if needed > 0 and needed + ROOM > free:
+        each = bytes_of_views(encoder, 1)
+        raise InputError(
+            f"{count} views need {needed / 1e9:.2f} GB more, but {there} has {free / 1e9:.2f} GB "
+            f"free. Make fewer views ({each / 1e6:.1f} MB each), or choose a folder on another "
+            "disk."
+        )
 
 
-def _start(model_name: str, precision: str, plan: ViewPlan, folder: Path) -> None:
-    from napari_segany.models.registry import load_model
-
-    torch.set_num_threads(1)
-    model = load_model(model_name, device="cpu", precision=precision)
-    assert isinstance(model, SamModel)
-    _worker.update(model=model, plan=plan, arrays=_open(folder, "r+"), images={})
+def is_complete(plan: ViewPlan, encoder: ViewEncoder, folder: Path) -> bool:
+    """Return whether all views of a plan are in its folder below ``folder``."""
+    return not _missing(plan, _read_record(folder / plan.fingerprint(encoder)))
 
 
-def _open(folder: Path, mode: Any) -> dict[str, NDArray[Any]]:
-    return {path.stem: np.load(path, mmap_mode=mode) for path in sorted(folder.glob("*.npy"))}
+def _missing(plan: ViewPlan, done: set[int]) -> list[int]:
+    return [start for start in range(0, plan.count, BLOCK) if start not in done]
 
 
-def _make_block(start: int) -> int:
-    model, plan, arrays = _worker["model"], _worker["plan"], _worker["arrays"]
-    for number in range(start, min(start + BLOCK, plan.count)):
-        chosen, rng = plan.choose(number)
-        images = _worker["images"]
-        if chosen not in images:
-            images[chosen] = chosen.read()
-        view = random_view(*images[chosen], rng)
-        embedding, stages = encode_view(model, view.image, view.known)
-        arrays["embedding"][number] = embedding.numpy()
-        for i, stage in enumerate(stages):
-            arrays[f"stage{i}"][number] = stage.float().numpy()
+def _read_record(place: Path) -> set[int]:
+    """Return the first views of the blocks that are finished."""
+    record = place / RECORD
+    try:
+        return set(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else set()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{record} is damaged; delete {place} to make its views anew.") from error
+
+
+class _ViewMaker:
+    """The making of views and their writing into the arrays of a folder."""
+
+    def __init__(self, plan: ViewPlan, encoder: ViewEncoder, place: Path) -> None:
+        self._plan, self._encoder = plan, encoder
+        self._arrays = _open(place, "r+")
+        self._read = lru_cache(IMAGES_IN_MEMORY)(LabelledImage.read)
+
+    def make_block(self, start: int) -> int:
+        """Make the views of the block that begins with ``start``; return ``start``."""
+        for number in range(start, min(start + BLOCK, self._plan.count)):
+            self._make_view(number)
+        return start
+
+    def _make_view(self, number: int) -> None:
+        chosen, rng = self._plan.choose(number)
+        size = self._encoder.view_size
+        view = random_view(*self._read(chosen), rng, size, chosen.background_weight)
+        for name, feature in self._encoder.encode(view.image, view.known).items():
+            self._arrays[name][number] = feature.numpy()
         targets = view.targets
-        arrays["maps"][number] = targets.maps
-        sized = targets.sized | (targets.maps[0] == 0)
-        arrays["weights"][number] = np.where(sized, targets.weights, -targets.weights)
-        arrays["image"][number] = np.where(view.known[..., None], view.image, PADDING)
-    return start
+        self._arrays["maps"][number] = targets.maps
+        sized = targets.sized | (targets.maps[FOREGROUND] == 0)
+        self._arrays["weights"][number] = np.where(sized, targets.weights, -targets.weights)
+        self._arrays["image"][number] = np.where(view.known[..., None], view.image, PADDING)
+
+
+_maker: _ViewMaker | None = None
+"""The maker of a worker process."""
+
+
+def _start_worker(plan: ViewPlan, model: PromptableModel, place: Path) -> None:
+    global _maker
+    torch.set_num_threads(1)
+    _maker = _ViewMaker(plan, ViewEncoder.from_model(model), place)
+
+
+def _make_in_worker(start: int) -> int:
+    assert _maker is not None
+    return _maker.make_block(start)
+
+
+def _open(place: Path, mode: Literal["r", "r+"]) -> dict[str, NDArray[Any]]:
+    return {path.stem: np.load(path, mmap_mode=mode) for path in sorted(place.glob("*.npy"))}
 
 
 def build_cache(
     plan: ViewPlan,
-    model: SamModel,
+    model: PromptableModel,
     folder: Path,
     workers: int = 2,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> FeatureCache:
     """Make the views of a plan, or those that are still missing.
 
@@ -171,36 +234,73 @@ def build_cache(
     ----------
     plan : ViewPlan
         The views.
-    model : SamModel
-        Its encoder makes the features.
+    model : PromptableModel
+        Its encoder makes the features, on the CPU.
     folder : Path
         Of all caches; this one is in a folder named by its fingerprint.
     workers : int
-        Processes, of one thread each.
+        Processes, of one thread each; 1 works in this process. Their number decides no byte.
     progress : callable, optional
         Called with the views done and in all.
+    should_stop : callable, optional
+        Polled between blocks.
+
+    Returns
+    -------
+    FeatureCache
+        All views, for reading.
+
+    Raises
+    ------
+    InputError
+        If the disk has no room, or an image or its labels cannot be read.
+    Cancelled
+        If ``should_stop`` returned True; finished blocks are kept.
     """
-    place = folder / plan.fingerprint(model.weights.sha256)
+    encoder = ViewEncoder.from_model(model)
+    place = folder / plan.fingerprint(encoder)
+    check_room(encoder, plan.count, place)
     place.mkdir(parents=True, exist_ok=True)
-    record = place / "done.json"
-    done: set[int] = set(json.loads(record.read_text())) if record.is_file() else set()
+    done = _read_record(place)
     if not done:
-        for name, (shape, dtype) in array_shapes(model, plan.count).items():
-            np.lib.format.open_memmap(place / f"{name}.npy", "w+", np.dtype(dtype), shape)
-    missing = [start for start in range(0, plan.count, BLOCK) if start not in done]
-    if missing:
-        context = multiprocessing.get_context("spawn")
-        arguments = (model.id, model.precision, plan, place)
-        with ProcessPoolExecutor(workers, context, _start, arguments) as pool:
-            for start in pool.map(_make_block, missing):
+        for name, (shape, dtype) in array_types(encoder, plan.count).items():
+            np.lib.format.open_memmap(place / f"{name}.npy", "w+", dtype, shape)
+    if missing := _missing(plan, done):
+        check(should_stop)
+        with closing(_made(plan, model, encoder, place, missing, workers)) as made:
+            for start in made:
                 done.add(start)
-                _write(record, sorted(done))
+                with replacing(place / RECORD) as temporary:
+                    temporary.write_text(json.dumps(sorted(done)))
                 if progress is not None:
                     progress(min(len(done) * BLOCK, plan.count), plan.count)
+                check(should_stop)
     return FeatureCache(place, _open(place, "r"))
 
 
-def _write(path: Path, value: Sequence[int]) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(value))
-    os.replace(temporary, path)
+def _made(
+    plan: ViewPlan,
+    model: PromptableModel,
+    encoder: ViewEncoder,
+    place: Path,
+    starts: Sequence[int],
+    workers: int,
+) -> Generator[int]:
+    """Make blocks and yield the first view of each; closed early, begin no further block."""
+    if workers == 1:
+        with computing_threads(1):
+            yield from map(_ViewMaker(plan, encoder, place).make_block, starts)
+        return
+    context = multiprocessing.get_context("spawn")
+    # Processes load the same weights, known by their hash.
+    arguments = (plan, model, place)
+    with ProcessPoolExecutor(workers, context, _start_worker, arguments) as pool:
+        try:
+            yield from pool.map(_make_in_worker, starts)
+        except BrokenProcessPool as error:
+            raise SeganyError(
+                "A process that makes features ended, maybe for lack of memory. What was made is "
+                "kept; the same call with fewer processes continues."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

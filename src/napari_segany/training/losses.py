@@ -6,7 +6,14 @@ from torch.nn import functional as F
 
 from napari_segany.networks.finder import CENTRE, CONTOUR, FOREGROUND, INTERIOR, SIZE
 
-PARTS = {"foreground": 1.0, "dice": 0.5, "contour": 1.0, "interior": 2.0, "centre": 1.0, "size": 0.3}
+PARTS = {
+    "foreground": 1.0,
+    "dice": 0.5,
+    "contour": 1.0,
+    "interior": 2.0,
+    "centre": 1.0,
+    "size": 0.3,
+}
 """Weight of each part of the loss."""
 
 CONTOUR_GAIN = 3.0
@@ -26,35 +33,34 @@ def finder_loss(raw: Tensor, maps: Tensor, weights: Tensor, sized: Tensor) -> di
         (B, H, W), 0 where nothing is known.
     sized : Tensor
         (B, H, W) boolean, where the size of the object is known.
+
+    Returns
+    -------
+    dict
+        A scalar for each name in ``PARTS``.
     """
-    inside = maps[:, FOREGROUND] * (weights > 0)
     known = (weights > 0).float()
     total = weights.sum().clamp(min=1)
 
-    def mean(values: Tensor, weight: Tensor = weights, by: Tensor = total) -> Tensor:
-        return (values * weight).sum() / by
+    def mean(values: Tensor) -> Tensor:
+        return (values * weights).sum() / total
 
-    probability = torch.sigmoid(raw[:, : SIZE])
+    def entropy(which: int) -> Tensor:
+        return F.binary_cross_entropy_with_logits(raw[:, which], maps[:, which], reduction="none")
+
+    probability = torch.sigmoid(raw[:, :SIZE])
     parts = {
-        "foreground": mean(
-            F.binary_cross_entropy_with_logits(
-                raw[:, FOREGROUND], maps[:, FOREGROUND], reduction="none"
-            )
-        ),
+        "foreground": mean(entropy(FOREGROUND)),
         "dice": _dice(probability[:, FOREGROUND], maps[:, FOREGROUND], known)
         + _dice(probability[:, INTERIOR], maps[:, INTERIOR], known),
-        "contour": mean(
-            F.binary_cross_entropy_with_logits(
-                raw[:, CONTOUR], maps[:, CONTOUR], reduction="none"
-            )
-            * (1 + CONTOUR_GAIN * maps[:, CONTOUR])
-        ),
+        "contour": mean(entropy(CONTOUR) * (1 + CONTOUR_GAIN * maps[:, CONTOUR])),
     }
     for name, which in (("interior", INTERIOR), ("centre", CENTRE)):
         parts[name] = mean((probability[:, which] - maps[:, which]).abs())
-    of_size = inside * sized
+    # The size is learned in objects only.
+    in_objects = weights * (maps[:, FOREGROUND] * (weights > 0) * sized)
     off = F.smooth_l1_loss(raw[:, SIZE], maps[:, SIZE], reduction="none", beta=0.5)
-    parts["size"] = mean(off, weights * of_size, (weights * of_size).sum().clamp(min=1))
+    parts["size"] = (off * in_objects).sum() / in_objects.sum().clamp(min=1)
     return parts
 
 

@@ -2,12 +2,9 @@
 
 import json
 import math
-import os
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.errors import InputError
 from napari_segany.networks.finder import Finder, FinderShape
+from napari_segany.training.batches import Batch, order_of_views, prefetch, read_batch
 from napari_segany.training.feature_cache import FeatureCache
 from napari_segany.training.losses import finder_loss, total_loss
+from napari_segany.weights.cache import replacing
+
+CHECKPOINT = "checkpoint.pt"
+"""Name of the file with the state of the loop."""
+
+CURVE = "curve.json"
+"""Name of the file with the losses over the steps: a list of an object each ``CURVE_EVERY``."""
+
+CURVE_EVERY = 25
+"""Steps between two points of the curve."""
+
+VALIDATE_EVERY = 250
+"""Steps between two losses on validation views; a multiple of ``CURVE_EVERY``."""
+
+SMOOTHING = 0.98
+"""Decay of the running mean of the losses in the curve."""
+
+LARGEST_GRADIENT = 1.0
+"""Norm to which the gradients of a step are cut."""
 
 
 @dataclass(frozen=True)
@@ -57,81 +76,162 @@ class TrainParams:
     checkpoint_every: int = 250
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step."""
+        """Return the learning rate of a step, counted from 0."""
         if step < self.warm_up:
             return self.learning_rate * (step + 1) / self.warm_up
         done = (step - self.warm_up) / max(self.steps - self.warm_up, 1)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Tensors of one step."""
+@dataclass
+class TrainState:
+    """State of a training run, all that a checkpoint holds.
 
-    embedding: Tensor
-    stages: list[Tensor]
-    image: Tensor
-    maps: Tensor
-    weights: Tensor
-    sized: Tensor
+    Attributes
+    ----------
+    network : Finder
+        The weights that are learned.
+    average : Finder
+        Their running mean, which is kept.
+    optimiser : Optimizer
+        AdamW of ``network``.
+    settings : dict
+        What decides the run; a checkpoint of other settings is refused.
+    step : int
+        Steps done.
+    recent : dict
+        Running means of the losses.
+    curve : list of dict
+        ``recent`` with its ``step``, every ``CURVE_EVERY`` steps; ``validation`` is the loss of the
+        averaged weights on views of other images.
+    """
+
+    network: Finder
+    average: Finder
+    optimiser: torch.optim.Optimizer
+    settings: dict[str, Any]
+    step: int = 0
+    recent: dict[str, float] = field(default_factory=dict)
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, shape: FinderShape, params: TrainParams, views: str) -> "TrainState":
+        """Return the state before the first step; ``views`` names the views that are learned."""
+        torch.manual_seed(params.seed)
+        network = Finder(shape)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = Finder(shape)
+        average.load_state_dict(network.state_dict())
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+        settings = {**asdict(params), "shape": shape.to_dict(), "views": views}
+        # How often it is saved decides nothing.
+        del settings["checkpoint_every"]
+        # As JSON has it, which knows no tuples.
+        return cls(network, average, optimiser, json.loads(json.dumps(settings)))
+
+    def note(self, losses: dict[str, float]) -> None:
+        """Add the losses of a step to the running means."""
+        for name, value in losses.items():
+            before = self.recent.get(name, value)
+            self.recent[name] = SMOOTHING * before + (1 - SMOOTHING) * value
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; one that is there is replaced at once."""
+        saved = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "recent": self.recent,
+            "curve": self.curve,
+            "settings": self.settings,
+        }
+        with replacing(path) as temporary:
+            torch.save(saved, temporary)
+
+    def load(self, path: Path) -> None:
+        """Continue from a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or of a run with other settings.
+        """
+        try:
+            saved = torch.load(path, weights_only=True)
+            # Checkpoints of the first version had no settings.
+            there = saved.get("settings", self.settings)
+            if there == self.settings:
+                self.network.load_state_dict(saved["network"])
+                self.average.load_state_dict(saved["average"])
+                self.optimiser.load_state_dict(saved["optimiser"])
+                self.step, self.curve = saved["step"], saved["curve"]
+                self.recent = saved.get("recent", {})
+        except Exception as error:  # torch.load and load_state_dict raise many kinds
+            raise InputError(
+                f"{path} cannot be read as a checkpoint of this training: {error}. Delete it to "
+                "begin anew."
+            ) from error
+        if there != self.settings:
+            differs = [name for name in self.settings if there.get(name) != self.settings[name]]
+            raise InputError(
+                f"{path} is of a training with other {', '.join(differs)}. Take another folder, "
+                "or delete the file to begin anew."
+            )
 
 
-PIXEL_MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
-PIXEL_STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
+def train_step(state: TrainState, batch: Batch, params: TrainParams) -> dict[str, float]:
+    """Learn from one batch; return the parts of the loss and their sum, ``loss``."""
+    # What is dropped must not depend on where a run was resumed.
+    torch.manual_seed(params.seed * 1_000_003 + state.step)
+    for group in state.optimiser.param_groups:
+        group["lr"] = params.rate(state.step)
+    state.network.train()
+    parts = batch_loss(state.network, batch, params.bfloat16)
+    loss = total_loss(parts)
+    state.optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), LARGEST_GRADIENT)
+    state.optimiser.step()
+    # A long mean of few steps would hold mostly the random weights at the beginning.
+    decay = min(params.average, (1 + state.step) / (10 + state.step))
+    _update_average(state.average, state.network, decay)
+    state.step += 1
+    return {name: float(value.detach()) for name, value in {**parts, "loss": loss}.items()}
 
 
-def read_batch(
-    cache: FeatureCache, numbers: np.ndarray[Any, Any], dtype: torch.dtype = torch.float32
-) -> Batch:
-    """Read some views; what the network reads is in ``dtype`` with channels last in memory."""
-    arrays = cache.arrays
-
-    def stack(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([arrays[name][n] for n in numbers]))
-
-    def features(name: str) -> Tensor:
-        return stack(name).to(dtype).contiguous(memory_format=torch.channels_last)
-
-    # The image is stored with its channels last, so this view has them last in memory.
-    image = (stack("image").permute(0, 3, 1, 2).float() - PIXEL_MEAN) / PIXEL_STD
-    weights = stack("weights").float()
-    return Batch(
-        features("embedding"),
-        [features(name) for name in sorted(arrays) if name.startswith("stage")],
-        image.to(dtype),
-        stack("maps").float(),
-        weights.abs(),
-        weights >= 0,
-    )
+def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
+    """Return the parts of the loss of a network on a batch."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        raw = network(
+            batch.embedding,
+            batch.stages,
+            batch.image.contiguous(memory_format=torch.channels_last),
+        )
+    return finder_loss(raw.float(), batch.maps, batch.weights, batch.sized)
 
 
-def order_of_views(params: TrainParams, count: int, start: int) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the views of every step from ``start`` on; all are seen once before any is again."""
-    needed = params.batch
-    pool: list[int] = []
-    epoch = 0
-    for step in range(params.steps):
-        while len(pool) < needed:
-            rng = np.random.default_rng([params.seed, epoch])
-            pool += rng.permutation(count).tolist()
-            epoch += 1
-        chosen, pool = pool[:needed], pool[needed:]
-        if step >= start:
-            yield np.array(chosen)
+@torch.inference_mode()
+def validation_loss(network: Finder, cache: FeatureCache, params: TrainParams) -> float:
+    """Return the mean loss of a network, in evaluation mode, on all views of a cache."""
+    network.eval()
+    total = 0.0
+    for start in range(0, len(cache), params.batch):
+        batch = read_batch(cache, np.arange(start, min(start + params.batch, len(cache))))
+        loss = total_loss(batch_loss(network, batch, params.bfloat16))
+        total += float(loss) * len(batch.image)
+    return total / len(cache)
 
 
-def prefetch(batches: Iterator[Batch], ahead: int = 2) -> Iterator[Batch]:
-    """Read batches in another thread while the last one is learned from."""
-    ready: queue.Queue[Batch | None] = queue.Queue(ahead)
-
-    def fill() -> None:
-        for batch in batches:
-            ready.put(batch)
-        ready.put(None)
-
-    threading.Thread(target=fill, daemon=True).start()
-    while (batch := ready.get()) is not None:
-        yield batch
+@torch.no_grad()
+def _update_average(average: Finder, network: Finder, decay: float) -> None:
+    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
 
 
 def train_finder(
@@ -140,86 +240,78 @@ def train_finder(
     params: TrainParams,
     folder: Path,
     log: Callable[[str], None] = print,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    validation: FeatureCache | None = None,
 ) -> Finder:
-    """Train a finder on the views of a cache, from the last checkpoint in ``folder`` if there is one.
+    """Train a finder on the views of a cache, continuing from a checkpoint in ``folder``.
+
+    A run that was stopped and resumed has the same weights as one that was not, to the last bit,
+    with the same number of threads.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        The views.
+    shape : FinderShape
+        The architecture.
+    params : TrainParams
+        Of the loop.
+    folder : Path
+        For ``checkpoint.pt`` and ``curve.json``; made if it is missing.
+    log : callable
+        Called with lines for people to read.
+    progress : callable, optional
+        Called with the steps done and in all.
+    should_stop : callable, optional
+        Polled between steps.
+    validation : FeatureCache, optional
+        Views of other images, whose loss is added to the curve. They change no weight.
 
     Returns
     -------
     Finder
         With averaged weights, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is damaged or of another training.
+    Cancelled
+        If ``should_stop`` returned True; the last checkpoint is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(params.seed)
-    network = Finder(shape).to(memory_format=torch.channels_last)
-    average = Finder(shape)
-    average.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
-    )
-    checkpoint, start = folder / "checkpoint.pt", 0
-    curve: list[dict[str, float]] = []
+    state = TrainState.begin(shape, params, cache.folder.name)
+    checkpoint = folder / CHECKPOINT
     if checkpoint.is_file():
-        saved = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        start, curve = saved["step"], saved["curve"]
-        log(f"Resumed at step {start}.")
-    dtype = torch.bfloat16 if params.bfloat16 else torch.float32
-    batches = (
-        read_batch(cache, numbers, dtype) for numbers in order_of_views(params, len(cache), start)
-    )
-    began = time.perf_counter()
-    recent: dict[str, float] = {}
-    for step, batch in enumerate(prefetch(batches), start):
-        # What is dropped must not depend on where a run was resumed.
-        torch.manual_seed(params.seed * 1_000_003 + step)
-        for group in optimiser.param_groups:
-            group["lr"] = params.rate(step)
-        network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=params.bfloat16):
-            raw = network(batch.embedding, batch.stages, batch.image)
-        parts = finder_loss(raw.float(), batch.maps, batch.weights, batch.sized)
-        loss = total_loss(parts)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        _update_average(average, network, min(params.average, (1 + step) / (10 + step)))
-        for name, value in {**parts, "loss": loss}.items():
-            recent[name] = 0.98 * recent.get(name, value.item()) + 0.02 * value.item()
-        if (step + 1) % 25 == 0:
-            curve.append({"step": step + 1, **recent})
-            each = (time.perf_counter() - began) / (step + 1 - start)
-            text = " ".join(f"{name} {value:.3f}" for name, value in recent.items())
-            log(f"{step + 1}/{params.steps} {text} {each:.2f} s a step")
-        if (step + 1) % params.checkpoint_every == 0 or step + 1 == params.steps:
-            _save(
-                checkpoint,
-                {
-                    "network": network.state_dict(),
-                    "average": average.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step + 1,
-                    "curve": curve,
-                },
-            )
-            (folder / "curve.json").write_text(json.dumps(curve))
-    return average.eval()
+        state.load(checkpoint)
+        log(f"Resumed at step {state.step}.")
+    with closing(_read_ahead(cache, params, state.step)) as batches:
+        for batch in batches:
+            check(should_stop)
+            losses = train_step(state, batch, params)
+            state.note(losses)
+            if state.step % CURVE_EVERY == 0:
+                point = {"step": state.step, **state.recent}
+                if validation is not None and state.step % VALIDATE_EVERY == 0:
+                    point["validation"] = validation_loss(state.average, validation, params)
+                state.curve.append(point)
+                log(_told(point, params.steps))
+            if state.step % params.checkpoint_every == 0 or state.step == params.steps:
+                state.save(checkpoint)
+                with replacing(folder / CURVE) as temporary:
+                    temporary.write_text(json.dumps(state.curve))
+            if progress is not None:
+                progress(state.step, params.steps)
+    return state.average.eval()
 
 
-@torch.no_grad()
-def _update_average(average: Finder, network: Finder, decay: float) -> None:
-    for kept, new in zip(
-        average.state_dict().values(), network.state_dict().values(), strict=True
-    ):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+def _read_ahead(cache: FeatureCache, params: TrainParams, start: int) -> Generator[Batch]:
+    order = order_of_views(len(cache), params.batch, params.steps, params.seed, start)
+    return prefetch(lambda numbers: read_batch(cache, numbers), order)
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+def _told(point: dict[str, float], steps: int) -> str:
+    """Return a point of the curve as a sentence."""
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in point.items() if name != "step")
+    return f"Step {point['step']} of {steps}: {losses}."

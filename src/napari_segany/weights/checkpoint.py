@@ -35,6 +35,7 @@ OTHER_LAYOUTS = {
     "vision_encoder.": "the layout of the transformers library",
     "image_encoder.trunk.": "a SAM 2 checkpoint",
     "detector.": "a SAM 3 checkpoint",
+    "levels.": "a finder (napari-segany models import-finder)",
 }
 """Prefixes of keys in files that are often mistaken for these checkpoints."""
 

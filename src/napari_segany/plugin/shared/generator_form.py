@@ -223,7 +223,7 @@ class GeneratorForm(QWidget):
         if not self._is_chosen:
             known = model is not None or self._finder_fits
             name = self._expected if model is None else model.id
-            text = describe_choice(name, self.params) if known else UNKNOWN
+            text = describe_choice(name, self.params.strategy) if known else UNKNOWN
         elif model is not None and isinstance(self.params, FinderParams) and not self._finder_fits:
             text = f"No finder fits {model.id}; choose another strategy, or another model."
         self.line.setText(text)

@@ -93,7 +93,7 @@ class ModelPicker(QWidget):
         terms = f"{weights.size(wanted)}, {wanted.licence}"
         self.fetch_button.setText(f"Fetch {wanted.id} ({terms})")
         self.line.setText(
-            f"No weights yet. Without a network, bring {weights.origin(wanted)} from elsewhere and "
+            f"No weights yet. Without a network, bring {wanted.origin} from elsewhere and "
             "import it: widget Models, Import."
         )
 

@@ -23,13 +23,6 @@ def expected(name: str) -> str:
     return next((spec for spec in specs if cache.is_cached(spec)), specs[-1]).id
 
 
-def origin(spec: catalog.ModelSpec) -> str:
-    """Return the address or package that holds a model's file."""
-    if spec.npm is not None:
-        return f"the npm package {spec.npm.name} (npm pack)"
-    return str(spec.url)
-
-
 def size(spec: catalog.ModelSpec) -> str:
     """Return the size of a model's file as text."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"
