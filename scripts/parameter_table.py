@@ -7,12 +7,13 @@ from pathlib import Path
 
 from napari_segany.cli.generator_options import option, shown_default
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.recipe import LabelParams
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 
-CLASSES = (AutomaticParams, LabelParams)
+CLASSES = (FinderParams, AutomaticParams, LabelParams)
 
 HEAD = (
     "| parameter | in napari | default | values | meaning |",
@@ -34,6 +35,8 @@ def _values(info: ParameterInfo) -> str:
     """Return the values that a parameter can have, in words."""
     if info.kind == "flag":
         return "yes, no"
+    if info.kind == "hash":
+        return "hexadecimal"
     if info.kind == "structure":
         return "a JSON file on the command line"
     if info.kind == "choice":

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
+from napari_segany.generators.finder_params import FinderParams
 
 
 def _value(info: ParameterInfo) -> st.SearchStrategy[Any]:
@@ -16,6 +17,7 @@ def _value(info: ParameterInfo) -> st.SearchStrategy[Any]:
         "number": lambda: st.floats(info.low, info.high),
         "choice": lambda: st.sampled_from(info.values),
         "flag": st.booleans,
+        "hash": lambda: st.sampled_from(["0" * 64, "12ab"]),
     }
     value = kinds[info.kind]()
     return st.none() | value if info.unset else value
@@ -29,6 +31,11 @@ def _params(cls: Any) -> st.SearchStrategy[Any]:
 def automatic_params() -> st.SearchStrategy[AutomaticParams]:
     """Any parameters of automatic segmentation, but for points of one's own."""
     return _params(AutomaticParams)
+
+
+def finder_params() -> st.SearchStrategy[FinderParams]:
+    """Any parameters of the finder."""
+    return _params(FinderParams)
 
 
 def label_params() -> st.SearchStrategy[LabelParams]:
@@ -54,7 +61,9 @@ def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
         "planes": st.just(()) | ranges,
         "precision": st.sampled_from(["exact", "bfloat16"]),
     }
-    return st.builds(Recipe, **(usual | given))
+    return st.builds(Recipe, **(usual | given)) | st.builds(
+        Recipe, **(usual | {"params": finder_params(), "faithful": st.just(False)} | given)
+    )
 
 
 def followed(recipe: Recipe) -> dict[str, Any]:

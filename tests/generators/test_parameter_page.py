@@ -27,5 +27,5 @@ def test_the_page_is_up_to_date(script: Any) -> None:
 
 
 def test_every_table_needs_its_markers(script: Any) -> None:
-    with pytest.raises(ValueError, match="AutomaticParams"):
+    with pytest.raises(ValueError, match="FinderParams"):
         script.updated("# Parameters\n")

@@ -14,6 +14,7 @@ from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -127,6 +128,8 @@ class BatchRun:
     def _recipe(self, executor: Executor) -> Recipe:
         """Return the recipe for the executor; log its differences from the recipe followed."""
         recipe = executor.make_recipe(**self.options.recipe_values)
+        if isinstance(self.options.params, DefaultParams) and not recipe.faithful:
+            logger.info("note: %s", describe_choice(recipe.model, recipe.params.strategy))
         followed = self.options.recipe
         if followed is not None:
             followed.check_weights(recipe.model, recipe.weights_sha256)

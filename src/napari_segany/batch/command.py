@@ -2,12 +2,15 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from napari_segany.batch.options import BatchOptions
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.strategies import params_types, start_params
 from napari_segany.recipe import LabelParams
 
 
@@ -31,14 +34,16 @@ def as_command(
         If no command can express the options.
     """
     params = options.params
-    if not isinstance(params, AutomaticParams) or params.point_grids is not None:
+    if not _fits(params):
         raise InputError(
             "These parameters do not fit into a command; save the recipe, and give that file with "
             "--recipe."
         )
     words = ["napari-segany", "segment", *map(_operand, images), "-o", str(options.output)]
     words += _model(options)
-    words += _parameters(params, options.labels)
+    finding = dict(params.changes) if isinstance(params, DefaultParams) else params.to_dict()
+    words += _finding(params.strategy, finding)
+    words += _painting(options.labels, finding.get("min_area") or 0)
     words += ["--faithful"] if options.faithful else []
     words += _image(options, axes_of or {})
     words += _files(options)
@@ -61,18 +66,36 @@ def _model(options: BatchOptions) -> list[str]:
     return words
 
 
-def _parameters(params: AutomaticParams, labels: LabelParams) -> list[str]:
-    """Return the options for parameters that differ from their defaults."""
+def _fits(params: GeneratorParams) -> bool:
+    """Return whether the command line has options for all values of parameters."""
+    if isinstance(params, DefaultParams):
+        return True
+    return type(params) in params_types() and getattr(params, "point_grids", None) is None
+
+
+def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:
+    """Return the options for a strategy, and for its parameters that differ from their defaults."""
+    if strategy == DefaultParams.strategy:
+        return _differing(values, {})
+    return ["--strategy", strategy, *_differing(values, start_params(strategy).to_dict())]
+
+
+def _painting(labels: LabelParams, min_area: int) -> list[str]:
+    """Return the options for painting; ``min_area`` is what the option for masks set, too."""
+    values, usual = asdict(labels), asdict(LabelParams())
+    own = values.pop("min_area")
+    words = [] if own == min_area else ["--min-object-area", str(own)]
+    return [*words, *_differing(values, usual)]
+
+
+def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    """Return the options for values that are not the usual ones."""
     words: list[str] = []
-    for given, usual in ((params, AutomaticParams()), (labels, LabelParams())):
-        for each in fields(given):
-            value, flag = getattr(given, each.name), "--" + each.name.replace("_", "-")
-            if given is labels and each.name == "min_area":
-                # An option of that name is for masks, and sets this, too.
-                if value != (params.min_area or 0):
-                    words += ["--min-object-area", str(value)]
-            elif value not in (None, getattr(usual, each.name)):
-                words += [flag] if value is True else [flag, str(value)]
+    for name, value in values.items():
+        if value not in (None, usual.get(name)):
+            flag = name.replace("_", "-")
+            switch = {True: [f"--{flag}"], False: [f"--no-{flag}"]}
+            words += switch[value] if isinstance(value, bool) else [f"--{flag}", str(value)]
     return words
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from napari_segany.batch.plan import ReadOptions
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.planes import Range
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.models.protocol import PromptableModel
@@ -84,7 +84,7 @@ class BatchOptions:
     """
 
     output: Path
-    params: GeneratorParams = field(default_factory=AutomaticParams)
+    params: GeneratorParams = field(default_factory=DefaultParams)
     labels: LabelParams = field(default_factory=LabelParams)
     faithful: bool = False
     axes: str = "auto"

@@ -2,16 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from napari_segany.batch.manifest import Record, ResultStore
 from napari_segany.batch.plan import called
+from napari_segany.errors import SeganyError
 from napari_segany.io.atomic import writing
-from napari_segany.io.safe_names import shown
+from napari_segany.io.safe_names import restored, shown
+from napari_segany.schema import from_json
 
 REPORT = "segany_report.html"
 """Name of the report in the folder with the results."""
+
+RECIPE_ENDING = "_recipe.json"
+"""End of the names of recipes beside results."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --bar: #0072b2; --bad: #d55e00; }
@@ -36,12 +44,29 @@ def write_report(output: Path) -> Path:
     """Write the report of all images in a folder of results; return its path."""
     path = output / REPORT
     with writing(path) as temporary:
-        temporary.write_text(make_report(ResultStore(output).all()), encoding="utf-8")
+        records = ResultStore(output).all()
+        text = make_report(records, read_strategies(output, records))
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def make_report(records: Mapping[str, Record]) -> str:
-    """Return the report as HTML."""
+def read_strategies(output: Path, records: Mapping[str, Record]) -> dict[str, str]:
+    """Return the strategy of each image, from the recipe beside its results where there is one."""
+    found = {}
+    for name, record in records.items():
+        for file in record.outputs:
+            recipe = (output / name).parent / restored(file)
+            if file.endswith(RECIPE_ENDING) and not recipe.is_symlink():
+                with suppress(OSError, SeganyError, KeyError, TypeError, ValueError):
+                    values = from_json(dict[str, Any], recipe.read_bytes(), "The recipe")
+                    found[name] = str(dict(values["params"])["strategy"])[:60]
+    return found
+
+
+def make_report(
+    records: Mapping[str, Record], strategies: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Return the report as HTML; ``strategies`` holds those of the images that have one."""
     failed = {name: r for name, r in records.items() if r.error}
     done = {name: r for name, r in records.items() if r.key and not r.error}
     objects = sum(r.summary.objects for r in done.values())
@@ -60,7 +85,7 @@ def make_report(records: Mapping[str, Record]) -> str:
         _totals(list(done.values())),
     ]
     if done:
-        cards = "".join(_card(name, record) for name, record in done.items())
+        cards = "".join(_card(name, record, strategies.get(name)) for name, record in done.items())
         parts.append(f"<h2>Images</h2><div class='cards'>{cards}</div>")
     parts.append("</body></html>\n")
     return "\n".join(part for part in parts if part)
@@ -99,7 +124,7 @@ def _totals(done: Sequence[Record]) -> str:
     )
 
 
-def _card(name: str, record: Record) -> str:
+def _card(name: str, record: Record, strategy: str | None) -> str:
     summary = record.summary
     text = f"{summary.objects} objects"
     if summary.planes > 1:
@@ -111,7 +136,9 @@ def _card(name: str, record: Record) -> str:
         f"src='data:image/jpeg;base64,{escape(record.thumbnail)}'>",
         f"<h3>{escape(called(name, Path(record.image)))}</h3>",
         f"<p>{text}{escape(shown(pictured))}</p>",
-        f"<p class='quiet'>{escape(shown(summary.understood))}</p>{_paragraphs(record.notes)}",
+        f"<p class='quiet'>{escape(shown(summary.understood))}</p>",
+        f"<p class='quiet'>Strategy: {escape(shown(strategy))}</p>" if strategy else "",
+        _paragraphs(record.notes),
         _histogram(summary.area_histogram, "Area in pixels", 2, 60),
         _histogram(summary.score_histogram, "Predicted IoU", 0.02, 60),
     ]

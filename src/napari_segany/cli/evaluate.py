@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import load, model_request
-from napari_segany.cli.generator_options import add_options, given
+from napari_segany.cli.generator_options import add_options, chosen_params, given
 from napari_segany.cli.progress import batch_bar
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.safe_names import shown
 from napari_segany.recipe import LabelParams
 
@@ -162,6 +162,8 @@ def run(args: argparse.Namespace) -> int:
     for image, _ in pairs:
         note_assumptions(image, options.axes)
     models = predictors(args) if pairs else []
+    params = params_of(models, settings)
+    note_strategies(params, settings)
     how: Any = {"options": options, "every": args.every, "names": names}
     with batch_bar() as progress:
         found = list(
@@ -181,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     about = {
         "predictors": [predictor_identity(each) for each in models],
-        "params": params_of(models, settings),
+        "params": params,
         "reading": asdict(options),
         "every": args.every,
         "failed": failed,
@@ -195,6 +197,15 @@ def run(args: argparse.Namespace) -> int:
         print(report_text(summaries, kinds), end="")
         print(f"results in {shown(args.output)}: {', '.join(path.name for path in written)}")
     return 1 if failures else 0
+
+
+def note_strategies(
+    params: "Mapping[str, Mapping[str, Any]]", settings: "EvaluationSettings"
+) -> None:
+    """Print the strategy of each model to which it was left, from the result of params_of."""
+    if isinstance(settings.params, DefaultParams):
+        for name, chosen in params.items():
+            print(f"note: {describe_choice(name, chosen['strategy'])}", file=sys.stderr)
 
 
 def note_binary_truth(measured: "Sequence[PlaneEvaluation]") -> None:
@@ -224,15 +235,13 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     """Return the settings of the evaluation."""
     from napari_segany.evaluation.tasks import EvaluationSettings
 
-    # Without any the model's usual generator is measured.
-    changed = given(args, AutomaticParams)
     return EvaluationSettings(
         tasks=tuple(dict.fromkeys(args.tasks)),
         clicks=args.clicks,
         objects=args.objects,
         min_pixels=args.min_pixels,
         jitter=args.jitter,
-        params=AutomaticParams(**changed) if changed else None,
+        params=chosen_params(args),
         labels=LabelParams(**given(args, LabelParams)),
         binary_truth=args.binary_truth,
     )

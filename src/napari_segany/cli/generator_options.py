@@ -1,37 +1,76 @@
-"""Options of the command line for every field of AutomaticParams and LabelParams."""
+"""Options of the command line for the parameters of every strategy, and of LabelParams."""
 
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from napari_segany.core.parameter_info import ParameterInfo, defaults_of, parameters_of
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.strategies import (
+    merged_info,
+    params_types,
+    start_params,
+    strategies_of,
+    strategy_info,
+)
 from napari_segany.recipe import LabelParams
 
 OWN_OPTION: Mapping[str, str] = MappingProxyType({"min_area": "min_object_area"})
-"""Fields of LabelParams whose names AutomaticParams has, too, and their options' names.
+"""Fields of LabelParams whose names the strategies have, too, and their options' names.
 
 The option with the field's own name sets both parameters; this option sets the labels' alone.
 """
 
+STRATEGY = "strategy"
+
+BY_MODEL = "finder if one fits the model, else grid"
+"""Default of ``--strategy``."""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options; those not given leave no trace in the parsed arguments."""
+    """Add the options; those not given leave no trace in the parsed arguments.
+
+    A parameter that several strategies have is one option.
+    """
+    types = params_types()
     finding = parser.add_argument_group("finding objects")
+    own = [parser.add_argument_group(_title(cls)) for cls in types] if len(types) > 1 else [finding]
     painting = parser.add_argument_group("from masks to labels")
-    for cls, group in ((AutomaticParams, finding), (LabelParams, painting)):
-        for name, info in parameters_of(cls).items():
-            group.add_argument(
-                option(cls, name),
-                dest=_dest(cls, name),
-                default=argparse.SUPPRESS,
-                help=_help(cls, name, info),
-                **_kind(info),
-            )
+    for name, having in _owners().items():
+        shared = name == STRATEGY or len(having) > 1
+        group = finding if shared else own[types.index(having[0])]
+        info = strategy_info() if name == STRATEGY else merged_info(name, having)
+        _add(group, name, info, having)
+    for name, info in parameters_of(LabelParams).items():
+        _add(painting, name, info, (LabelParams,))
+
+
+def _owners() -> dict[str, tuple[type, ...]]:
+    """Return the names of all strategies' parameters, with the types that have each."""
+    types = params_types()
+    names = dict.fromkeys(name for cls in types for name in parameters_of(cls))
+    return {name: tuple(cls for cls in types if name in parameters_of(cls)) for name in names}
+
+
+def _title(cls: type[GeneratorParams]) -> str:
+    return f"finding objects with the strategy {' or '.join(strategies_of(cls))}"
+
+
+def _add(group: Any, name: str, info: ParameterInfo, having: tuple[type, ...]) -> None:
+    """Add the option of a parameter that some types have."""
+    group.add_argument(
+        option(having[0], name),
+        dest=_dest(having[0], name),
+        default=argparse.SUPPRESS,
+        help=_help(name, info, having),
+        **_kind(info),
+    )
 
 
 def option(cls: type, name: str) -> str:
@@ -45,23 +84,22 @@ def _dest(cls: type, name: str) -> str:
 
 def _kind(info: ParameterInfo) -> dict[str, Any]:
     """Return the arguments of ``add_argument`` that read a parameter's values."""
-    if info.kind == "flag":
-        return {"action": argparse.BooleanOptionalAction}
-    if info.kind == "choice":
-        return {"choices": info.values}
-    if info.kind == "structure":
-        return {"type": Path, "metavar": "FILE"}
-    return (
-        {"type": int, "metavar": "N"} if info.kind == "integer" else {"type": float, "metavar": "X"}
-    )
+    kinds: dict[str, dict[str, Any]] = {
+        "flag": {"action": argparse.BooleanOptionalAction},
+        "choice": {"choices": info.values},
+        "hash": {"metavar": "HASH"},
+        "structure": {"type": Path, "metavar": "FILE"},
+        "integer": {"type": int, "metavar": "N"},
+        "number": {"type": float, "metavar": "X"},
+    }
+    return kinds[info.kind]
 
 
-def _help(cls: type, name: str, info: ParameterInfo) -> str:
+def _help(name: str, info: ParameterInfo, having: tuple[type, ...]) -> str:
     """Return the help of an option: what the parameter does, its unit, range and default."""
-    sentences = [info.help]
-    default = shown_default(cls, name)
-    if name in OWN_OPTION and cls is LabelParams:
-        both = option(AutomaticParams, name)
+    sentences, default = [info.help], _shown_defaults(name, having)
+    if name in OWN_OPTION and having == (LabelParams,):
+        both = f"--{name.replace('_', '-')}"
         sentences.append(f"Takes precedence over {both}, which sets this, too.")
         default += f", or that of {both}"
     elif name in OWN_OPTION:
@@ -70,6 +108,19 @@ def _help(cls: type, name: str, info: ParameterInfo) -> str:
     notes = [f"{info.range} {unit}".strip()] if info.range else []
     notes += ["a JSON file"] if info.kind == "structure" else [f"default: {default}"]
     return f"{' '.join(sentences)} ({'; '.join(notes)})".replace("%", "%%")
+
+
+def _shown_defaults(name: str, having: tuple[type, ...]) -> str:
+    """Return the default in words, also that of other strategies where it is another one."""
+    if name == STRATEGY:
+        return BY_MODEL
+    first, *others = ((cls, shown_default(cls, name)) for cls in having)
+    differing = [
+        f"for {', '.join(strategies_of(cls))} {default}"
+        for cls, default in others
+        if default != first[1]
+    ]
+    return "; ".join([first[1], *differing])
 
 
 def shown_default(cls: type, name: str) -> str:
@@ -102,3 +153,46 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise InputError(f"--point-grids: {error}; give a JSON file of points.") from error
     return values
+
+
+def chosen_params(args: argparse.Namespace, base: GeneratorParams | None = None) -> GeneratorParams:
+    """Return the parameters for finding objects that were given, completed from ``base``.
+
+    Without ``--strategy`` and ``base``, options that only one kind of strategy has choose it;
+    otherwise the model will.
+
+    Parameters
+    ----------
+    args : Namespace
+        The options of :func:`add_options`.
+    base : GeneratorParams, optional
+        Parameters of a recipe.
+
+    Raises
+    ------
+    InputError
+        If options of different strategies were given; the message names both.
+    """
+    typed = {name: having for name, having in _owners().items() if hasattr(args, name)}
+    strategy = args.strategy if typed.pop(STRATEGY, None) else None
+    if strategy is not None:
+        same = base is not None and strategy in strategies_of(type(base))
+        start = replace(base, strategy=strategy) if base and same else start_params(strategy)
+        because = f"--strategy {strategy}"
+    elif base is not None:
+        start, because = base, f"the recipe's strategy {base.strategy}"
+    else:
+        own = {name: having for name, having in typed.items() if having != params_types()}
+        if not own:
+            return DefaultParams(changes={name: getattr(args, name) for name in typed})
+        name, having = next(iter(own.items()))
+        start, because = start_params(strategies_of(having[0])[0]), option(having[0], name)
+    for name, having in typed.items():
+        if type(start) not in having:
+            names = " or ".join(tag for cls in having for tag in strategies_of(cls))
+            raise InputError(
+                f"{option(having[0], name)} goes with the strategy {names}, not with {because}."
+            )
+    values = given(args, type(start))
+    values.pop(STRATEGY, None)
+    return replace(start, **values)

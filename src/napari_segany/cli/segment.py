@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
-from napari_segany.cli.generator_options import add_options, given
-from napari_segany.generators.parameters import AutomaticParams, check_faithful
+from napari_segany.cli.generator_options import add_options, chosen_params, given
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.parameters import check_faithful
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.recipe import LabelParams, Recipe
 
@@ -84,7 +85,7 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
     """Return the options of a batch that makes labels."""
     params, labels = chosen_parameters(args, base)
     faithful = pick(args.faithful, base, "faithful", False)
-    if faithful:
+    if faithful and not isinstance(params, DefaultParams):
         check_faithful(params)
     return batch_options(
         args,
@@ -108,8 +109,6 @@ def chosen_parameters(
     args: argparse.Namespace, base: Recipe | None
 ) -> tuple[GeneratorParams, LabelParams]:
     """Return the given parameters, completed from the recipe or the defaults."""
-    params: GeneratorParams = base.params if base else AutomaticParams()
-    if changed := given(args, AutomaticParams):
-        params = replace(base.point_params() if base else AutomaticParams(), **changed)
+    params = chosen_params(args, base.params if base else None)
     labels = replace(base.labels if base else LabelParams(), **given(args, LabelParams))
     return params, labels

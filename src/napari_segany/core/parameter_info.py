@@ -5,6 +5,7 @@ from them.
 """
 
 import inspect
+import re
 import textwrap
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from napari_segany.errors import InputError
 
-Kind = Literal["integer", "number", "choice", "flag", "structure"]
+Kind = Literal["integer", "number", "choice", "flag", "hash", "structure"]
 """Kinds of values; the class of a structure checks it itself."""
 
 Unit = Literal["", "pixels", "points", "logits", "fraction"]
@@ -24,6 +25,9 @@ Unit = Literal["", "pixels", "points", "logits", "fraction"]
 
 MODELS_OWN = "the model's own"
 """Meaning of None for the thresholds that models bring along."""
+
+HASH = re.compile("[0-9a-f]+")
+"""A hash in hexadecimal."""
 
 KEY = "parameter"
 """Key of the description in the metadata of a field."""
@@ -44,7 +48,7 @@ class ParameterInfo:
         Name on screens.
     help : str
         One or two sentences that say what the parameter does.
-    kind : {"integer", "number", "choice", "flag", "structure"}
+    kind : {"integer", "number", "choice", "flag", "hash", "structure"}
         Kind of its values.
     low, high : float
         Least and greatest number, both allowed.
@@ -100,6 +104,10 @@ class ParameterInfo:
         if self.kind == "flag":
             if not isinstance(value, bool):
                 raise InputError(f"{name} must be true or false, got {value!r}.")
+            return value
+        if self.kind == "hash":
+            if not (isinstance(value, str) and HASH.fullmatch(value)):
+                raise InputError(f"{name} must be a hash in hexadecimal, got {value!r}.")
             return value
         if self.kind == "choice":
             if value not in self.values:
@@ -158,6 +166,11 @@ def flag(label: str, help: str, *, advanced: bool = False) -> Described:
     return {KEY: ParameterInfo(label, help, "flag", advanced=advanced)}
 
 
+def content_hash(label: str, help: str, *, unset: str) -> Described:
+    """Return the metadata of a hash that names a file by its content."""
+    return {KEY: ParameterInfo(label, help, "hash", advanced=True, unset=unset)}
+
+
 def structure(label: str, help: str) -> Described:
     """Return the metadata of a nested value, which its class checks."""
     return {KEY: ParameterInfo(label, help, "structure", advanced=True)}
@@ -211,7 +224,8 @@ def with_parameter_docs(cls: type[T]) -> type[T]:
 def _type_name(info: ParameterInfo) -> str:
     if info.kind == "choice":
         return "{" + ", ".join(f'"{value}"' for value in info.values) + "}"
-    return {"integer": "int", "number": "float", "flag": "bool", "structure": "tuple"}[info.kind]
+    names = {"integer": "int", "number": "float", "flag": "bool", "hash": "str"}
+    return names.get(info.kind, "tuple")
 
 
 def _one_of(values: tuple[str, ...]) -> str:

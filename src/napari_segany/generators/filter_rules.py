@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any, Self
 
 from napari_segany.core.overlap import Nms
+from napari_segany.generators.protocol import GeneratorParams
 
 MOST_PIXELS = 2**40
 """Largest bound on an area."""
 
 
-class FilterRules:
+class FilterRules(GeneratorParams):
     """Base of parameters with bounds on the masks that are kept.
 
     Attributes

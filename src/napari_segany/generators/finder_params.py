@@ -7,10 +7,10 @@ from napari_segany.core.overlap import Nms
 from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
+    content_hash,
     flag,
     integer,
     number,
-    structure,
     with_parameter_docs,
 )
 from napari_segany.errors import InputError
@@ -51,9 +51,10 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     finder: str | None = field(
         default=None,
-        metadata=structure(
+        metadata=content_hash(
             "Finder",
             "Hash of the finder's weights, which belong to the model's image encoder.",
+            unset="the one that fits the model",
         ),
     )
     mask_source: MaskSource = field(
@@ -222,8 +223,6 @@ class FinderParams(FilterRules, GeneratorParams):
 
     def __post_init__(self) -> None:
         check_parameters(self)
-        if self.finder is not None and not isinstance(self.finder, str):
-            raise InputError(f"finder must be a hash in hexadecimal, got {self.finder!r}.")
 
     def resolved_for(self, model: "PromptableModel") -> "FinderParams":
         """Return the parameters with the finder that fits a model, and its thresholds for None.

@@ -9,6 +9,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
+from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.grid import GridGenerator
 from napari_segany.generators.parameters import AutomaticParams, check_faithful
@@ -108,21 +109,16 @@ def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGen
     return GridGenerator(check_faithful(params).as_reference(), faithful=True)
 
 
-def usual_params(model: PromptableModel, faithful: bool = False) -> GeneratorParams:
-    """Return the parameters that are used when none are given, with None for a model's own values.
+def usual_params(
+    model: PromptableModel, faithful: bool = False, given: DefaultParams | None = None
+) -> FinderParams | AutomaticParams:
+    """Return the parameters that are used when no strategy is given, with None for a model's own.
 
     Those of the finder if an installed finder fits the model, else those of the grid; ``faithful``
-    needs the grid.
+    needs the grid. ``given`` holds values that are not the defaults.
     """
-    if not faithful and find_finder(model) is not None:
-        return FinderParams()
-    return AutomaticParams()
-
-
-@overload
-def resolve_params(
-    model: PromptableModel, params: None = None, *, faithful: bool = ...
-) -> GeneratorParams: ...
+    fits = not faithful and find_finder(model) is not None
+    return (given or DefaultParams()).choose(fits)
 
 
 @overload
@@ -131,8 +127,8 @@ def resolve_params(model: PromptableModel, params: Params, *, faithful: bool = .
 
 @overload
 def resolve_params(
-    model: PromptableModel, params: Params | None, *, faithful: bool = ...
-) -> Params | GeneratorParams: ...
+    model: PromptableModel, params: GeneratorParams | None = None, *, faithful: bool = ...
+) -> GeneratorParams: ...
 
 
 def resolve_params(
@@ -145,7 +141,7 @@ def resolve_params(
     model : PromptableModel
         The model that answers prompts.
     params : GeneratorParams, optional
-        By default :func:`usual_params`.
+        By default, and in place of :class:`DefaultParams`, those of :func:`usual_params`.
     faithful : bool
         True for the published code's set of masks, which the default then is able to give.
 
@@ -154,4 +150,6 @@ def resolve_params(
     InputError
         If the parameters are a finder's, and it is not here or does not fit the model.
     """
-    return (params or usual_params(model, faithful)).resolved_for(model)
+    if params is None or isinstance(params, DefaultParams):
+        params = usual_params(model, faithful, params)
+    return params.resolved_for(model)

@@ -435,7 +435,7 @@ def test_embedding_can_be_stopped_between_blocks(
         minisam.embed(coins, should_stop=at_the_third)
     assert polls == 3
     with pytest.raises(Cancelled):
-        generate_masks(minisam, coins, should_stop=lambda: True)
+        generate_masks(minisam, coins, AutomaticParams(), should_stop=lambda: True)
 
 
 def test_predicting_can_be_stopped_between_prompts(

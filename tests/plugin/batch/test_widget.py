@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from napari.components import ViewerModel
+from tests.generators.squares import SHA256, spots, use_squares
 from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 from tests.recipes import followed, recipes
@@ -20,8 +21,11 @@ from napari_segany import AutomaticParams, LabelParams, Recipe, segmentation
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.presets import PRESETS
 from napari_segany.generators.registry import GENERATORS
+from napari_segany.io.recipe_file import read_recipe
 from napari_segany.plugin.batch.widget import BatchWidget
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.weights.catalog import CATALOG
@@ -112,7 +116,9 @@ def test_files_that_are_added_do_not_disturb_a_run(
 @pytest.mark.parametrize("name", CATALOG)
 def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset: str) -> None:
     own = CATALOG[name].defaults
-    params = PRESETS[preset].resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
+    params = PRESETS[preset].params.resolved(
+        own.pred_iou_thresh, own.stability_score_thresh, own.min_area
+    )
     recipe = Recipe(name, "0", params, LabelParams(min_area=own.min_area // 2))
     widget.use_recipe(recipe)
     assert widget.options.recipe_values == followed(recipe)
@@ -215,3 +221,28 @@ def test_a_blank_plane_is_told_in_the_table(
     (outcome,) = widget.start(wait=True)
     assert outcome.notes
     assert widget.files.rows[0].state.endswith(f"objects; {outcome.notes[0]}")
+
+
+def test_the_strategy_is_left_to_the_model_until_one_is_chosen(
+    widget: BatchWidget, tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_squares(monkeypatch)
+    tifffile.imwrite(tmp_path / "a.tif", spots())
+    widget.add([tmp_path / "a.tif"])
+    widget.output = tmp_path / "out"
+    assert widget.options.params == DefaultParams()
+    assert "--strategy" not in widget.copy_command()
+    widget.model = tiny_model
+    assert widget.search.line.text().startswith("Finder for tiny: all cells in one pass.")
+    (outcome,) = widget.start(wait=True)
+    assert (outcome.state, outcome.objects) == ("done", 6)
+    recipe = read_recipe(tmp_path / "out" / "a_recipe.json")
+    assert recipe.params == FinderParams(finder=SHA256, pred_iou_thresh=0.5, min_area=10)
+    report = (tmp_path / "out" / "segany_report.html").read_text(encoding="utf-8")
+    assert "Strategy: finder" in report
+    (again,) = widget.start(wait=True)
+    assert again.state == "same"
+    widget.use_recipe(recipe)
+    assert widget.options.params == recipe.params
+    assert widget.form.recipe_line.text() == "tiny, finder"
+    assert f"--strategy finder --finder {SHA256}" in widget.copy_command()

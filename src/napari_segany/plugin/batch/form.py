@@ -127,8 +127,9 @@ class BatchForm(QWidget):
 
 def described(recipe: Recipe) -> str:
     """Return a summary of a recipe in one line."""
-    params = recipe.point_params()
-    return f"{recipe.model}, {params.points_per_side} points per side, {params.strategy}"
+    points = getattr(recipe.params, "points_per_side", None)
+    density = "" if points is None else f"{points} points per side, "
+    return f"{recipe.model}, {density}{recipe.params.strategy}"
 
 
 def duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from napari_segany.batch.plan import Outcome
 from napari_segany.batch.report import REPORT
 from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
+from napari_segany.generators.strategies import check_described
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import FileList, InspectedFile
@@ -106,7 +107,7 @@ class BatchWidget(ModelDock):
         return replace(
             self._base.with_model(self._request),
             output=self.output,
-            params=self.form.search.params,
+            params=self.form.search.choice,
             labels=self.form.label_form.params,
             channels=self.channels,
             outputs=self.form.outputs,
@@ -146,11 +147,10 @@ class BatchWidget(ModelDock):
             recipe, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.json)")
         if not recipe:
             return None
-        if not isinstance(recipe, Recipe):
-            recipe = read_recipe(recipe)
+        recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
         recipe.check_product("labels")
-        # Refused before anything changes if it belongs to another generator.
-        params = recipe.point_params()
+        # Refused before anything changes if there are no controls for it.
+        params = check_described(recipe.params)
         model = self.model
         if (
             model is None
@@ -288,6 +288,7 @@ class BatchWidget(ModelDock):
             browse=self.button("...", self._ask_output, "Choose the folder for the results"),
         )
         self.search = self.form.search
+        self.search.follow_picker(self.picker)
         self.start_button = self.button("Start", self.start, "Start, or continue")
         self.stop_button = self.button("stop", self.stop, "Stop; finished planes are kept")
         files = row(

@@ -15,8 +15,10 @@ from napari_segany.core.callbacks import Progress
 from napari_segany.core.image_source import Plane, plane_slices
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
+from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import resolve_params
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.strategies import check_described
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
@@ -175,14 +177,15 @@ class EverythingController(PendingModel):
     # Searching ------------------------------------------------------------------------------
 
     def find(
-        self, params: AutomaticParams | None = None, every_plane: bool = False, region: Any = None
+        self, params: GeneratorParams | None = None, every_plane: bool = False, region: Any = None
     ) -> None:
         """Search the plane in view, or all planes parallel to it, as soon as there is a model.
 
         Parameters
         ----------
-        params : AutomaticParams, optional
-            Parameters; those that are None are taken from the model's defaults.
+        params : GeneratorParams, optional
+            Parameters; by default the model's own strategy. Values of None are taken from the
+            model's defaults, or from the finder's.
         every_plane : bool
             Search the whole stack; each plane is shown when it is done.
         region : napari.layers.Labels or Shapes, optional
@@ -197,10 +200,10 @@ class EverythingController(PendingModel):
         }
 
         def search(model: PromptableModel) -> None:
-            resolved = resolve_params(model, params)
+            resolved = check_described(resolve_params(model, params))
             self.remaining, self._failures = planes, PlaneFailures()
             for each in planes:
-                self._search_plane(found, each, model, resolved, regions[each])
+                self._search_plane(found, planes, each, model, resolved, regions[each])
             self.status.emit("Searching ...")
 
         self.with_model(search)
@@ -208,15 +211,16 @@ class EverythingController(PendingModel):
     def _search_plane(
         self,
         found: FoundMasks,
+        planes: Sequence[Plane],
         plane: Plane,
         model: PromptableModel,
-        params: AutomaticParams,
+        params: FilterRules,
         region: Callable[[], NDArray[np.generic]] | None,
     ) -> None:
         def finish_plane() -> None:
             self.remaining = [each for each in self.remaining if each != plane]
             if not self.remaining:
-                self.status.emit(str(self._failures), "warning")
+                self._say_found(found, planes, params)
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
@@ -231,6 +235,15 @@ class EverythingController(PendingModel):
 
         work = found.search_task(model, params, plane, region, self.report)
         self.jobs.submit(("find", plane), Priority.VIEW, work, done, failed)
+
+    def _say_found(self, found: FoundMasks, planes: Sequence[Plane], params: FilterRules) -> None:
+        """Tell the number of objects that a search found, or the planes in which it failed."""
+        if failures := str(self._failures):
+            self.status.emit(failures, "warning")
+            return
+        count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
+        where = f" on {len(planes)} planes" if len(planes) > 1 else ""
+        self.status.emit(f"{count} objects{where}, found by strategy {params.strategy!r}.")
 
     def stop(self) -> None:
         """Stop searching and waiting for a model; masks of completely searched planes are kept."""

@@ -12,6 +12,7 @@ from superqt import QLabeledDoubleSlider, QLabeledRangeSlider
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
+from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl
@@ -58,7 +59,7 @@ class FilterSliders(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         self.histograms = {name: Histogram() for name in ("iou", "stability", "area")}
-        infos = parameters_of(AutomaticParams)
+        self._infos = infos = parameters_of(AutomaticParams)
         self.iou = _slider(infos["pred_iou_thresh"])
         self.stability = _slider(infos["stability_score_thresh"])
         self.nms = _slider(infos["box_nms_thresh"])
@@ -91,9 +92,10 @@ class FilterSliders(QWidget):
         self._wanted: dict[str, Any] = {}
         self.setEnabled(False)
 
-    def begin(self, found: MaskSet, params: AutomaticParams, filters: Filters) -> None:
+    def begin(self, found: MaskSet, params: FilterRules, filters: Filters) -> None:
         """Show the candidates, the bounds with which they were found, and the current filters."""
         pixels = found.shape[0] * found.shape[1]
+        self._infos = parameters_of(type(params))
         every = found.all_candidates
         iou, stability = found.loosest
         largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
@@ -151,7 +153,7 @@ class FilterSliders(QWidget):
             more = ""
             if slider.value() == put and round(exact, DECIMALS) != exact:
                 more = f"<br>Exactly {exact!r} until it is moved."
-            slider.setToolTip(f"<qt>{parameters_of(AutomaticParams)[name].help}{more}</qt>")
+            slider.setToolTip(f"<qt>{self._infos[name].help}{more}</qt>")
 
     @property
     def _sliders(self) -> dict[str, Any]:

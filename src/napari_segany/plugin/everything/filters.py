@@ -1,10 +1,10 @@
 """Filters: bounds on found masks, applied without the model."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.overlap import Overlap
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.recipe import LabelParams
 
 
@@ -15,7 +15,7 @@ class Filters:
     Attributes
     ----------
     pred_iou_thresh, stability_score_thresh, box_nms_thresh, min_area, min_solidity, exclude_border
-        As in :class:`AutomaticParams`.
+        As in :class:`FilterRules`.
     max_area : int or None
         Largest number of pixels.
     overlap : {"small_on_top", "large_on_top", "best_on_top"}
@@ -31,12 +31,12 @@ class Filters:
     exclude_border: bool | None = None
     overlap: Overlap = "small_on_top"
 
-    def search_params(self, searched: AutomaticParams, pixels: int) -> AutomaticParams:
+    def search_params(self, searched: FilterRules, pixels: int) -> FilterRules:
         """Return parameters with which a new search finds the masks that these filters keep.
 
         Parameters
         ----------
-        searched : AutomaticParams
+        searched : FilterRules
             Parameters of the search that was filtered.
         pixels : int
             Pixels of a plane.
@@ -45,7 +45,7 @@ class Filters:
         del given["overlap"]
         largest = given.pop("max_area")
         changed = {name: value for name, value in given.items() if value is not None}
-        params = replace(searched, **changed)
+        params = searched.with_rules(**changed)
         return params if largest is None else params.with_largest(largest, pixels)
 
     def select_masks(self, found: MaskSet) -> MaskSet:

@@ -11,8 +11,8 @@ from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
+from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.uncertainty import uncertainty
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters
@@ -55,7 +55,7 @@ class FoundMasks:
         All masks that the search found, by plane.
     model : PromptableModel or None
         Model of the search.
-    params : AutomaticParams or None
+    params : FilterRules or None
         Parameters of the search, thresholds filled in.
     filters : Filters
         Bounds on the masks that are kept.
@@ -66,7 +66,7 @@ class FoundMasks:
     def __init__(self, source: ImageSource) -> None:
         self.source = source
         self.masks: dict[Plane, MaskSet] = {}
-        self.params: AutomaticParams | None = None
+        self.params: FilterRules | None = None
         self.model: PromptableModel | None = None
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
@@ -77,7 +77,7 @@ class FoundMasks:
     def search_task(
         self,
         model: PromptableModel,
-        params: AutomaticParams,
+        params: FilterRules,
         plane: Plane,
         region: Callable[[], NDArray[np.generic]] | None = None,
         report: Progress | None = None,
@@ -88,7 +88,7 @@ class FoundMasks:
         ----------
         model : PromptableModel
             Model to use.
-        params : AutomaticParams
+        params : FilterRules
             Parameters of the search.
         plane : tuple
             Plane to search.
@@ -116,7 +116,7 @@ class FoundMasks:
         return search
 
     def add_plane(
-        self, plane: Plane, masks: MaskSet, model: PromptableModel, params: AutomaticParams
+        self, plane: Plane, masks: MaskSet, model: PromptableModel, params: FilterRules
     ) -> None:
         """Add the masks of a searched plane.
 
@@ -132,7 +132,7 @@ class FoundMasks:
             Masks found there.
         model : PromptableModel
             Model of the search.
-        params : AutomaticParams
+        params : FilterRules
             Parameters of the search.
         """
         if (model, params) != (self.model, self.params):

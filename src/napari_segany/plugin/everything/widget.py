@@ -6,22 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox
+from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.strategies import check_described
+from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import form, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
+from napari_segany.recipe import Recipe
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -52,6 +58,7 @@ class EverythingWidget(ImageDock):
         super().__init__(viewer)
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.edges = EdgeLayer(self.controller)
+        self.foreground = ForegroundLayer(self.controller)
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
@@ -73,17 +80,18 @@ class EverythingWidget(ImageDock):
         self.controller.open_image(layer, channels, others)
 
     @property
-    def params(self) -> AutomaticParams:
+    def params(self) -> FilterRules:
         """Parameters that the controls show."""
         return self.search.params
 
-    def find(self, params: AutomaticParams | None = None, wait: bool = False) -> MaskSet | None:
+    def find(self, params: GeneratorParams | None = None, wait: bool = False) -> MaskSet | None:
         """Search the plane in view, or the whole stack if that is ticked.
 
         Parameters
         ----------
-        params : AutomaticParams, optional
-            Parameters of the search; by default those of the controls.
+        params : GeneratorParams, optional
+            Parameters of the search; by default those of the controls, and before anything was
+            chosen there the model's own strategy.
         wait : bool
             Return when the search is done.
 
@@ -93,7 +101,7 @@ class EverythingWidget(ImageDock):
             Masks shown in the plane in view, None before they are found.
         """
         region, whole = self.region.layer, self.whole_stack.isChecked()
-        self._run(lambda: self.controller.find(params or self.params, whole, region), wait)
+        self._run(lambda: self.controller.find(params or self.search.choice, whole, region), wait)
         return self.controller.shown
 
     def find_edges(self, thin: bool = False, wait: bool = False) -> Any:
@@ -115,6 +123,23 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.edges.find(whole, thin), wait)
         return self.edges.layer
 
+    def show_foreground(self, wait: bool = False) -> Any:
+        """Draw the finder's foreground of the plane in view, or of the stack, into a layer.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when the foreground is drawn.
+
+        Returns
+        -------
+        napari.layers.Image or None
+            The layer, None before its first plane is drawn.
+        """
+        whole = self.whole_stack.isChecked()
+        self._run(lambda: self.foreground.find(whole), wait)
+        return self.foreground.layer
+
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.progress.start_clock()
         self.run_when_ready(act, wait)
@@ -124,6 +149,7 @@ class EverythingWidget(ImageDock):
         self.jobs.cancel()
         self.controller.stop()
         self.edges.stop()
+        self.foreground.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -192,6 +218,30 @@ class EverythingWidget(ImageDock):
             self.say(f"Saved as {target}.")
         return target
 
+    def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
+        """Show the parameters with which a recipe finds objects; return the recipe.
+
+        Model, channels and the rules for labels stay as they are in the dock.
+
+        Parameters
+        ----------
+        recipe : Recipe, str or Path, optional
+            Recipe, or its file; without it a file dialog is shown.
+
+        Raises
+        ------
+        InputError
+            If it is no recipe for labels, or of a generator without controls; nothing changes then.
+        """
+        if recipe is None:
+            recipe, _ = QFileDialog.getOpenFileName(self, "Recipe", "", "Recipes (*.json)")
+        if not recipe:
+            return None
+        recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+        recipe.check_product("labels")
+        self.search.params = check_described(recipe.params)
+        return recipe
+
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
@@ -210,6 +260,11 @@ class EverythingWidget(ImageDock):
             [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
         )
         self.search = GeneratorForm()
+        self.search.follow_picker(self.picker)
+        self.map_button = self.button(
+            "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
+        )
+        self.search.add_advanced(FinderParams, self.map_button)
         choices = form(
             (
                 ("Image", self.image_choice),
@@ -217,6 +272,7 @@ class EverythingWidget(ImageDock):
                 ("Model", self.picker),
                 ("", self.whole_stack),
                 ("Region", self.region),
+                ("Recipe", self.button("Load ...", self.use_recipe, "Use a recipe's parameters")),
             )
         )
         self.find_button = self.button("Find everything", self.find, "Search the plane in view")
@@ -250,12 +306,13 @@ class EverythingWidget(ImageDock):
         super()._on_model(model)
 
     def _on_report(self, done: int, total: int) -> None:
-        planes = len(self.controller.remaining) + len(self.edges.remaining)
+        drawn = len(self.edges.remaining) + len(self.foreground.remaining)
+        planes = len(self.controller.remaining) + drawn
         if not planes:
             return
         left = self.progress.seconds_left(done, total)
         more = f"{planes} planes to do" if planes > 1 else f"{left:.0f} s left"
-        self.progress.show_progress(done, total, f"{done} of {total} points, {more}")
+        self.progress.show_progress(done, total, f"{done / max(total, 1):.0%}, {more}")
 
     def _refresh(self) -> None:
         found, shown = self.controller.found, self.controller.shown

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -40,6 +41,13 @@ def combo_box(items: Mapping[str, Any], tip: str) -> QComboBox:
     for text, value in items.items():
         made.addItem(text, value)
     return made
+
+
+def offer(choice: QComboBox, at: int, reason: str = "", tip: str = "") -> None:
+    """Enable an entry of a combo box, or disable it if there is a reason, which its tip shows."""
+    entries: Any = choice.model()
+    entries.item(at).setEnabled(not reason)
+    choice.setItemData(at, reason or tip, Qt.ItemDataRole.ToolTipRole)
 
 
 def row(*parts: Part, wide: Part | None = None) -> QHBoxLayout:

@@ -1,10 +1,13 @@
 """Control that chooses a model, fetches its weights and loads it in the background."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
@@ -30,6 +33,9 @@ class ModelPicker(QWidget):
     ----------
     loading : bool
         True while a model is fetched or loaded.
+    prepare : callable
+        Called with a loaded model in the background, before it is announced; for what a dock will
+        need of it and takes a moment. Its errors appear when the dock needs it.
     """
 
     loaded = Signal(object)
@@ -47,6 +53,7 @@ class ModelPicker(QWidget):
         super().__init__()
         self.jobs, self.settings = jobs, settings
         self.loading = False
+        self.prepare: Callable[[PromptableModel], object] = lambda _: None
         # Choice from which the ready model was loaded.
         self._ready: str | None = None
         names = ("auto", *catalog.CATALOG, *cache.imported_models())
@@ -70,6 +77,11 @@ class ModelPicker(QWidget):
     def name(self) -> str:
         """Name of the chosen model."""
         return self.choice.currentData() or "auto"
+
+    @property
+    def is_ready(self) -> bool:
+        """True if a model is loaded and no other one was chosen since."""
+        return self._ready is not None
 
     def load(self) -> None:
         """Load the chosen model; if its weights are missing, offer to fetch them."""
@@ -133,7 +145,10 @@ class ModelPicker(QWidget):
         def work(should_stop: ShouldStop) -> PromptableModel:
             if missing is not None:
                 fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
-            return load_model(name, device=device, precision=precision)
+            model = load_model(name, device=device, precision=precision)
+            with suppress(SeganyError):
+                self.prepare(model)
+            return model
 
         def failed(error: Exception) -> None:
             self.loading = False

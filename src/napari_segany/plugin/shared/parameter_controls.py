@@ -232,7 +232,7 @@ class FlagControl(QCheckBox):
 
 
 class StructureLine(QLabel):
-    """A line that says whether a nested value is set; it cannot be edited.
+    """A line that says whether a hash or a nested value is set; it cannot be edited.
 
     Parameters
     ----------
@@ -249,6 +249,7 @@ class StructureLine(QLabel):
 
     def __init__(self, info: ParameterInfo) -> None:
         super().__init__()
+        self._unset = info.unset or "none"
         self.setToolTip(_tooltip(info))
         self.set_parameter(None)
 
@@ -260,7 +261,7 @@ class StructureLine(QLabel):
     def set_parameter(self, value: Any) -> None:
         """Show whether there is a value."""
         self._value = value
-        self.setText("none" if value is None else "as in the recipe")
+        self.setText(self._unset if value is None else "as in the recipe")
 
 
 Control: TypeAlias = NumberControl | ChoiceControl | FlagControl | StructureLine
@@ -273,6 +274,7 @@ def make_control(info: ParameterInfo) -> Control:
         "number": NumberControl,
         "choice": ChoiceControl,
         "flag": FlagControl,
+        "hash": StructureLine,
         "structure": StructureLine,
     }
     made: Control = kinds[info.kind](info)

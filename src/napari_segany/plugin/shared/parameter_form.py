@@ -1,6 +1,8 @@
 """A form with a control for every parameter of a dataclass."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -20,11 +22,15 @@ class ParameterForm(QWidget):
         The parameters that are shown first.
     fold : str
         Name of the part with the advanced ones.
+    rows : QFormLayout, optional
+        Rows of a surrounding form, to which those that are not folded away are added.
+    shared : mapping, optional
+        Controls of the surrounding form for some of the parameters, by their names.
 
     Attributes
     ----------
     changed : Signal
-        Emitted when the parameters may be other ones.
+        Emitted when the parameters may be other ones; the surrounding form tells of its controls.
     rows : QFormLayout
         The rows that are not folded away.
     controls : dict
@@ -33,19 +39,31 @@ class ParameterForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, params: Any, fold: str) -> None:
+    def __init__(
+        self,
+        params: Any,
+        fold: str,
+        rows: QFormLayout | None = None,
+        shared: Mapping[str, Control] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self._base = params
         self.controls: dict[str, Control] = {}
-        self.rows = QFormLayout()
+        self.rows = QFormLayout() if rows is None else rows
+        self._own_rows: list[QWidget] = []
         advanced = QFormLayout()
         for name, info in parameters_of(type(params)).items():
+            if name in shared:
+                self.controls[name] = shared[name]
+                continue
             control = make_control(info)
             (advanced if info.advanced else self.rows).addRow(info.label, control)
+            if not info.advanced:
+                self._own_rows += [self.rows.labelForField(control), control]
             control.edited.connect(self.changed)
             self.controls[name] = control
         self.fold = folded(fold, panel(advanced))
-        around = column(self.rows, self.fold)
+        around = column(self.fold) if rows is not None else column(self.rows, self.fold)
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
         self.set_params(params)
@@ -61,3 +79,8 @@ class ParameterForm(QWidget):
         self._base = params
         for name, control in self.controls.items():
             control.set_parameter(getattr(params, name))
+
+    def set_shown(self, shown: bool) -> None:
+        """Show or hide the form, and its rows in the surrounding one."""
+        for part in (*self._own_rows, self):
+            part.setVisible(shown)

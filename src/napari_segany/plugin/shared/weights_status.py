@@ -15,6 +15,14 @@ def missing(name: str) -> catalog.ModelSpec | None:
     return specs[-1]
 
 
+def expected(name: str) -> str:
+    """Return the id of the model that a name will load: for "auto" the first that is here."""
+    if name != "auto":
+        return name
+    specs = [catalog.CATALOG[each] for each in AUTO]
+    return next((spec for spec in specs if cache.is_cached(spec)), specs[-1]).id
+
+
 def size(spec: catalog.ModelSpec) -> str:
     """Return the size of a model's file as text."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"

@@ -1,0 +1,72 @@
+"""Image layer of the Everything dock with the foreground that the finder sees."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.errors import InputError
+from napari_segany.models.finder import find_finder
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything.controller import EverythingController
+from napari_segany.plugin.everything.plane_image import PlaneImage
+
+
+def draw_foreground(
+    model: PromptableModel,
+    plane: NDArray[np.generic],
+    *,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> NDArray[np.float32]:
+    """Return the (H, W) probability, 0..1, that the finder gives each pixel to lie in an object.
+
+    Raises
+    ------
+    InputError
+        If no finder fits the model.
+    """
+    del progress
+    finder = find_finder(model)
+    if finder is None:
+        raise InputError(f"No finder fits {model.id}, so there is no foreground to show.")
+    rgb = to_rgb(plane, limits)
+    embedding = model.embed(rgb, should_stop=should_stop, stages=True)
+    maps = finder.predict_maps(embedding, rgb, should_stop=should_stop)
+    rows, cols = maps.shape
+    cells = torch.zeros(maps.side, maps.side)
+    cells[:rows, :cols] = torch.from_numpy(maps.foreground)
+    # As masks are enlarged, so that the picture lies on them.
+    pixels, _ = maps.frame.enlarge_within(cells, (0, 0, rows, cols))
+    drawn: NDArray[np.float32] = pixels.numpy()
+    return drawn
+
+
+class ForegroundLayer(PlaneImage):
+    """Layer with the finder's foreground of the image that a controller works on.
+
+    Parameters
+    ----------
+    controller : EverythingController
+        Controller whose image, model and jobs are used.
+    """
+
+    def __init__(self, controller: EverythingController) -> None:
+        super().__init__(controller, "foreground", "viridis")
+
+    def find(self, every_plane: bool = False) -> None:
+        """Draw the foreground of the plane in view, or of all planes parallel to it.
+
+        Parameters
+        ----------
+        every_plane : bool
+            Draw the whole stack; each plane is shown when it is done.
+
+        Raises
+        ------
+        InputError
+            If there is no image.
+        """
+        self.draw(draw_foreground, every_plane)
