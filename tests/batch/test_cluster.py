@@ -101,7 +101,9 @@ def test_a_finder_finds_the_same_as_here(
 ):
     quality = random_quality().to_dict()
     write_tiny_finder(cache / "finders" / "own.safetensors", tiny_model, quality=quality)
-    params = FinderParams(pred_iou_thresh=0.3, min_area=5, grid_points_per_side=2)
+    params = FinderParams(
+        mask_source="region", pred_iou_thresh=0.3, min_area=5, grid_points_per_side=2
+    )
     folder = stacks(1, 3)
     here, there = folder.parent / "here", folder.parent / "there"
     local = LocalExecutor(tiny_model)

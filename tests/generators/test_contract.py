@@ -16,6 +16,7 @@ from tests.generators.stub import ENTRY, TileParams
 from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
+from napari_segany.generators import finder_crop
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
@@ -53,10 +54,16 @@ class TestAdaptiveGenerator(GeneratorContract):
 
 class TestFinderGenerator(GeneratorContract):
     @pytest.fixture
-    def params(self, cache: Path, tiny_model: SamModel) -> GeneratorParams:
+    def params(
+        self, cache: Path, tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+    ) -> GeneratorParams:
+        # Every answer of the model takes the tests longer than all regions.
+        monkeypatch.setattr(finder_crop, "MOST_ASKED", 3)
         path = cache / "finders" / "own.safetensors"
         file = write_tiny_finder(path, tiny_model, quality=random_quality().to_dict())
-        loose = FinderParams(finder=file.sha256, pred_iou_thresh=0.3, min_area=0)
+        loose = FinderParams(
+            finder=file.sha256, pred_iou_thresh=0.3, min_area=0, grid_points_per_side=2
+        )
         return loose.resolved_for(tiny_model)
 
 

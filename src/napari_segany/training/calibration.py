@@ -24,7 +24,7 @@ from napari_segany.generators.finder_crop import (
     prompt_silent_points,
 )
 from napari_segany.generators.finder_params import FinderParams
-from napari_segany.generators.quality import Perceptron, Quality
+from napari_segany.generators.quality import FEATURES, Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter, PlaneContext, tree_features
 from napari_segany.generators.region_tree import FEWEST_CELLS, FOREGROUND, RegionTree, grow_tree
 from napari_segany.models.finder import FinderModel, ObjectMaps
@@ -257,7 +257,7 @@ def calibrate(
             regions.append(Table(image.kind, image.name, features, iou))
             if progress is not None:
                 progress(n * views + number + 1, total)
-    region = fit_perceptron(regions, seed)
+    region = _fit("region", regions, seed)
     first = Quality(region, region, region)
     asked: list[Table] = []
     answered: list[Table] = []
@@ -267,7 +267,16 @@ def calibrate(
         answered += of_masks
         if progress is not None:
             progress(len(listed) * views + n + 1, total)
-    return Quality(region, fit_perceptron(asked, seed), fit_perceptron(answered, seed))
+    return Quality(region, _fit("asked_region", asked, seed), _fit("mask", answered, seed))
+
+
+def _fit(name: str, tables: Sequence[Table], seed: int) -> Perceptron:
+    """Fit one estimator; without a candidate to learn from, it expects an IoU of one half."""
+    if any(len(table.iou) for table in tables):
+        return fit_perceptron(tables, seed)
+    count = len(FEATURES[name])
+    nothing, ones = np.zeros(count, np.float32), np.ones(count, np.float32)
+    return Perceptron(nothing, ones, (nothing[:, None],), (np.zeros(1, np.float32),))
 
 
 def _answer_tables(
