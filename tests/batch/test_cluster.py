@@ -11,6 +11,8 @@ import pytest
 import torch
 from distributed import WorkerPlugin
 from tests.batch.conftest import results
+from tests.finders import write_tiny_finder
+from tests.generators.maps import random_quality
 from tests.tiny import use_tiny_model
 
 from napari_segany import AutomaticParams, SamModel
@@ -26,8 +28,11 @@ from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.products.proposals import ProposalsProduct, proposal_files
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.recipe import Recipe
+from napari_segany.weights.cache import CACHE_VARIABLE
 
 pytestmark = [
     # Processes that were killed leave their connections open.
@@ -54,11 +59,11 @@ def cluster() -> Iterator[ClusterExecutor]:
         yield cluster
 
 
-def batch(folder: Path, output: Path, where: Executor) -> Batch:
+def batch(folder: Path, output: Path, where: Executor, params: GeneratorParams = PARAMS) -> Batch:
     outputs = Outputs(exports=("coco", "rois", "yolo", "masks", "overlays"))
     named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
     items: Any = tuple(inspect(named, ReadOptions()))
-    return Batch(items, output, where.make_recipe(params=PARAMS, axes="auto"), LABELS_PRODUCT)
+    return Batch(items, output, where.make_recipe(params=params, axes="auto"), LABELS_PRODUCT)
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])
@@ -88,6 +93,26 @@ def test_the_same_files_as_here(
 
     assert [outcome.state for outcome in outcomes] == ["done"] * 3
     assert len(seen) == 24
+    assert results(there) == results(here)
+
+
+def test_a_finder_finds_the_same_as_here(
+    stacks, cluster: ClusterExecutor, tiny_model: SamModel, cache: Path
+):
+    quality = random_quality().to_dict()
+    write_tiny_finder(cache / "finders" / "own.safetensors", tiny_model, quality=quality)
+    params = FinderParams(pred_iou_thresh=0.3, min_area=5, grid_points_per_side=2)
+    folder = stacks(1, 3)
+    here, there = folder.parent / "here", folder.parent / "there"
+    local = LocalExecutor(tiny_model)
+    (alone,) = run(batch(folder, here, local, params), local)
+    cluster.client.run(os.environ.__setitem__, CACHE_VARIABLE, str(cache))
+    try:
+        (outcome,) = run(batch(folder, there, cluster, params), cluster)
+    finally:
+        cluster.client.run(os.environ.pop, CACHE_VARIABLE)
+    assert (outcome.state, outcome.objects) == ("done", alone.objects)
+    assert alone.objects > 3
     assert results(there) == results(here)
 
 

@@ -74,7 +74,10 @@ def test_rectangles_have_the_iou_of_their_boxes() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.7, 1.0])
-def test_mask_suppression_is_that_of_whole_images(seed: int, threshold: float) -> None:
+@pytest.mark.parametrize("smaller", [False, True])
+def test_mask_suppression_is_that_of_whole_images(
+    seed: int, threshold: float, smaller: bool
+) -> None:
     rng = np.random.default_rng(seed)
     full = np.zeros((40, 37, 41), bool)
     for mask in full[1:]:  # the first stays empty
@@ -87,11 +90,25 @@ def test_mask_suppression_is_that_of_whole_images(seed: int, threshold: float) -
     flat = full.reshape(len(full), -1).astype(np.int64)
     shared = flat @ flat.T
     union = flat.sum(1)[:, None] + flat.sum(1) - shared
-    iou = np.divide(shared, union, out=np.zeros(union.shape), where=union > 0)
+    whole = np.minimum(flat.sum(1)[:, None], flat.sum(1)) if smaller else union
+    overlap = np.divide(shared, whole, out=np.zeros(whole.shape), where=whole > 0)
     masks = MaskSet.from_masks(full)
     overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
-    kept = mask_nms(overlaps, scores, threshold)
-    assert kept.tolist() == greedy(iou, scores, threshold)
+    kept = mask_nms(overlaps, scores, threshold, smaller=smaller)
+    assert kept.tolist() == greedy(overlap, scores, threshold)
+    some = np.arange(0, len(full), 3)
+    among = mask_nms(overlaps, scores[some], threshold, some, smaller)
+    assert among.tolist() == greedy(overlap[np.ix_(some, some)], scores[some], threshold)
+
+
+def test_a_mask_inside_a_better_one_goes_where_the_smaller_counts() -> None:
+    full = np.zeros((3, 10, 10), bool)
+    full[0], full[1, 2:4, 2:4], full[2, :2] = True, True, True
+    nested = MaskSet.from_masks(full, predicted_iou=[0.8, 0.7, 0.9])
+    assert len(nested.nms(0.5, "mask")) == 3
+    assert nested.nms(0.5, "smaller").area.tolist() == [20, 4]
+    empty = MaskSet.from_masks(np.zeros((2, 10, 10), bool))
+    assert len(empty.nms(0.0, "smaller")) == 2
 
 
 def test_box_suppression_is_the_definition() -> None:

@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -51,6 +51,7 @@ def make_evaluation(rng: np.random.Generator) -> Any:
     return evaluation
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_matches_are_those_of_pycocotools(seed: int) -> None:
     with contextlib.redirect_stdout(io.StringIO()):

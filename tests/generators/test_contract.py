@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.finders import write_tiny_finder
 from tests.generators.contract import GeneratorContract
+from tests.generators.maps import random_quality
 from tests.generators.stub import ENTRY, TileParams
 
 from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import GENERATORS, find_entry
@@ -46,6 +49,15 @@ class TestAdaptiveGenerator(GeneratorContract):
     @pytest.fixture
     def params(self) -> GeneratorParams:
         return AutomaticParams(strategy="adaptive", **LOOSE).resolved(0.5, 0.5, 0)
+
+
+class TestFinderGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self, cache: Path, tiny_model: SamModel) -> GeneratorParams:
+        path = cache / "finders" / "own.safetensors"
+        file = write_tiny_finder(path, tiny_model, quality=random_quality().to_dict())
+        loose = FinderParams(finder=file.sha256, pred_iou_thresh=0.3, min_area=0)
+        return loose.resolved_for(tiny_model)
 
 
 class TestTileGenerator(GeneratorContract):

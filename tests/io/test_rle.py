@@ -1,7 +1,7 @@
 """Run lengths of masks, against those that pycocotools makes of whole planes."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as codec
 
@@ -9,6 +9,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.io.rle import encode_masks
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_masks_are_encoded_as_whole_planes_are(seed: int) -> None:
     rng = np.random.default_rng(seed)

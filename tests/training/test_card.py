@@ -12,7 +12,7 @@ from tests.training.scenes import write_manifest, write_set
 
 from napari_segany.networks.finder_inference import fold
 from napari_segany.training.facts import describe_sets, sets_table
-from napari_segany.weights.finders import write_finder
+from napari_segany.weights.finders import PACKAGED, write_finder
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "finder_card.py"
 
@@ -98,3 +98,13 @@ def test_figures(script: ModuleType, tmp_path: Path) -> None:
         "| nuclei | 3 | 0.614 |",
         "| all | 3 | 1.000 |",
     ]
+
+
+def test_the_page_is_that_of_the_packaged_finder(script: ModuleType) -> None:
+    packaged = sorted(PACKAGED.glob("*.safetensors"))
+    if not packaged:
+        pytest.skip("no finder is packaged yet")
+    facts = script.facts_of(packaged[0])
+    page = script.PAGE.read_text(encoding="utf-8")
+    parts = {"identity": script.identity(facts), "labels": script.notes(facts)}
+    assert script.updated(page, data=sets_table(facts["sets"]), **parts) == page

@@ -158,6 +158,6 @@ def test_an_error_while_reading_ends_the_run(
 
 
 def test_the_rate_rises_and_falls() -> None:
-    params = TrainParams()
+    params = TrainParams(steps=5000)
     rates = [params.rate(step) for step in (0, 199, 200, 2500, 4999)]
     assert rates == pytest.approx([1e-5, 2e-3, 2e-3, 1.074749e-3, 2.0000212e-5])

@@ -5,9 +5,8 @@ model is asked for each good region, and an estimate of the IoU decides which ma
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +52,8 @@ class FinderGenerator:
     params: FinderParams
 
     def count_steps(self, shape: tuple[int, int], region: NDArray[np.bool_] | None = None) -> int:
-        """Return the number of steps that are reported on any plane."""
-        return STEPS
+        """Return the number of steps: the same on any plane, fewer for a part of it."""
+        return STEPS if region is None else math.ceil(STEPS * float(region.mean()))
 
     def find(
         self,
@@ -76,42 +75,49 @@ class FinderGenerator:
             raise InputError(
                 f"The region has shape {region.shape} but the plane has shape {shape}."
             )
-        finder = _finder_of(model, self.params)
-        report = _Report(progress, should_stop)
-        search = CropSearch(model, finder, _quality_of(finder), self.params, should_stop)
-        whole = search.look(plane, embedding)
-        boxes = self._crops(shape, whole.median_side)
-        report.crops = 1 + len(boxes)
-        parts = [search.find_masks(whole, plane, region, report.part(0))]
-        del whole
-        for number, box in enumerate(boxes, 1):
-            window = slice(box[0], box[2]), slice(box[1], box[3])
-            inside = None if region is None else region[window]
-            if inside is not None and not inside.any():
-                report.part(number)(1.0)
-                continue
-            seen = search.look(plane[window])
-            found = search.find_masks(seen, plane[window], inside, report.part(number))
-            parts.append(_place(found, box, shape))
+        report = _Report(self.count_steps(shape, region), progress, should_stop)
+        parts = [MaskSet.empty(shape)]
+        if region is None or region.any():
+            parts += self._search(model, plane, region, embedding, report)
         masks = MaskSet.concatenate(parts)
         # In a fixed order whatever the crops were.
         masks = masks[np.argsort(-masks.predicted_iou, kind="stable")]
-        loosest = LEAST_IOU if refilter else self.params.pred_iou_floor
-        masks = masks[masks.predicted_iou > min(loosest, self.params.pred_iou_floor)]
-        screen = Screen(
-            min(loosest, self.params.pred_iou_floor),
-            float("-inf"),
-            self.params.max_area_fraction,
-            self.params.stability_score_offset,
-        )
+        loosest = min(LEAST_IOU if refilter else np.inf, self.params.pred_iou_floor)
+        masks = masks[masks.predicted_iou > loosest]
         everything = Candidates.of(
             replace(masks, candidate=np.arange(len(masks))),
             SparseEstimate.nothing(len(masks)),
             self.params,
-            screen,
+            Screen(loosest, float("-inf"), 1.0, self.params.stability_score_offset),
         )
         report.finish()
         return everything.select()
+
+    def _search(
+        self,
+        model: PromptableModel,
+        plane: NDArray[np.uint8],
+        region: NDArray[np.bool_] | None,
+        embedding: Embedding | None,
+        report: "_Report",
+    ) -> Iterator[MaskSet]:
+        """Yield the candidates of the plane, and those of crops if its objects are small."""
+        shape = (plane.shape[0], plane.shape[1])
+        finder = _finder_of(model, self.params)
+        quality = Quality.from_dict(finder.card.quality)
+        search = CropSearch(model, finder, quality, self.params, report.should_stop)
+        whole = search.look(plane, embedding)
+        boxes = self._crops(shape, whole.median_side)
+        report.parts = 1 + len(boxes)
+        yield search.find_masks(whole, plane, region, report.part(0))
+        del whole
+        for number, box in enumerate(boxes, 1):
+            window = slice(box[0], box[2]), slice(box[1], box[3])
+            inside = None if region is None else region[window]
+            if inside is None or inside.any():
+                seen = search.look(plane[window])
+                found = search.find_masks(seen, plane[window], inside, report.part(number))
+                yield _place(found, box, shape)
 
     def _crops(self, shape: tuple[int, int], side: float) -> list[tuple[int, int, int, int]]:
         layers = self.params.crop_n_layers
@@ -135,7 +141,7 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
     near_crop = np.abs(boxes - np.array(box)) <= CUT_MARGIN
     near_plane = np.abs(boxes - np.array([0, 0, *shape])) <= CUT_MARGIN
     whole = np.flatnonzero(~(near_crop & ~near_plane).any(axis=1)).tolist()
-    return MaskSet.from_crops(
+    placed = MaskSet.from_crops(
         shape,
         [found.crop(i) for i in whole],
         [(int(boxes[i, 0]), int(boxes[i, 1])) for i in whole],
@@ -143,6 +149,7 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
         stability_score=found.stability_score[whole],
         points=found.points[whole] + np.array(box[:2]),
     )
+    return replace(placed, prompts_asked=found.prompts_asked)
 
 
 def _finder_of(model: PromptableModel, params: FinderParams) -> FinderModel:
@@ -154,38 +161,32 @@ def _finder_of(model: PromptableModel, params: FinderParams) -> FinderModel:
     return finder
 
 
-@lru_cache(maxsize=8)
-def _read_quality(finder: FinderModel) -> Quality:
-    return Quality.from_dict(finder.card.quality)
-
-
-def _quality_of(finder: FinderModel) -> Quality:
-    return _read_quality(finder)
-
-
 class _Report:
     """Progress over the parts of a plane, in steps of all."""
 
-    def __init__(self, progress: Progress | None, should_stop: ShouldStop | None) -> None:
-        self.progress, self.should_stop = progress, should_stop
-        self.crops, self._done = 1, 0
+    def __init__(
+        self, steps: int, progress: Progress | None, should_stop: ShouldStop | None
+    ) -> None:
+        self.steps, self.progress, self.should_stop = steps, progress, should_stop
+        self.parts, self._done = 1, 0
 
     def part(self, number: int) -> Callable[[float], None]:
         """Return a function that takes the fraction of part ``number`` that is done."""
 
         def advance(fraction: float) -> None:
             check(self.should_stop)
-            done = int(STEPS * (number + min(fraction, 1.0)) / self.crops)
-            self._advance(min(done, STEPS - 1))
+            done = int(self.steps * (number + min(fraction, 1.0)) / self.parts)
+            self._advance(min(done, self.steps - 1))
 
         return advance
 
     def finish(self) -> None:
         """Report all steps."""
-        self._advance(STEPS)
+        check(self.should_stop)
+        self._advance(self.steps)
 
     def _advance(self, done: int) -> None:
         if done > self._done:
             self._done = done
             if self.progress is not None:
-                self.progress(done, STEPS)
+                self.progress(done, self.steps)

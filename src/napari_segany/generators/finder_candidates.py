@@ -1,6 +1,5 @@
 """Candidates of one plane or crop: the finder's regions, and the model's answers about them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +24,10 @@ from napari_segany.models.protocol import Embedding, PromptableModel
 
 SAME_REGION = 0.8
 """Ratio of areas above which a region and one inside it are nearly the same."""
+
+MOST_PLANES = 64
+"""Largest sum of the areas of the boxes of proposed regions, in areas of the plane: nested regions
+of a map without borders would fill any memory."""
 
 BOX_MARGIN = 1.0
 """Pixels of the frame that box prompts are larger on each side than the region."""
@@ -75,7 +78,11 @@ class Proposals:
 
 
 def propose_regions(
-    maps: ObjectMaps, quality: Quality | None, least: float, most: int = 3000
+    maps: ObjectMaps,
+    quality: Quality | None,
+    least: float,
+    most: int = 3000,
+    should_stop: ShouldStop | None = None,
 ) -> Proposals:
     """Return the regions of a plane whose expected IoU is at least ``least``.
 
@@ -89,6 +96,8 @@ def propose_regions(
         Expected IoU.
     most : int
         Number of regions at most, the best ones.
+    should_stop : callable, optional
+        Polled while regions are drawn.
     """
     tree, context, frame = grow_tree(maps), PlaneContext.of(maps), maps.frame
     features = tree_features(tree, context)
@@ -99,10 +108,14 @@ def propose_regions(
     nodes = np.flatnonzero(able)
     nodes = nodes[np.argsort(-expected[nodes], kind="stable")][:most]
     drawer = RegionDrawer(tree, maps)
-    masks, origins = drawer.draw(nodes.tolist())
+    nodes = nodes[drawer.box_areas(nodes).cumsum() <= MOST_PLANES * tree.labels.size]
+    masks = drawer.draw(nodes.tolist(), should_stop)
+    # A region of a few cells can lie between the pixels of a small plane.
+    visible = masks.area > 0
+    nodes = nodes[visible]
+    masks = replace(masks[visible], predicted_iou=expected[nodes])
     points = np.array([drawer.interior_point(node) for node in nodes.tolist()]).reshape(-1, 2)
-    rows, cols = _pixels_per_cell(frame)
-    points = points * (rows, cols) - 0.5
+    points = points * _pixels_per_cell(frame) - 0.5
     size = np.array(frame.shape) - 1.0
     return Proposals(
         maps,
@@ -111,7 +124,7 @@ def propose_regions(
         nodes,
         features[nodes],
         expected[nodes],
-        MaskSet.from_crops(frame.shape, masks, origins, predicted_iou=expected[nodes]),
+        masks,
         np.clip(points, 0, size),
     )
 
@@ -145,21 +158,20 @@ def make_prompts(proposals: Proposals, negatives: int) -> list[Prompt]:
         Points of the nearest other regions that are given as not part of the object. Regions that
         contain one another are no neighbours.
     """
-    masks, points = proposals.masks, proposals.points
-    frame = proposals.maps.frame
+    points, frame = proposals.points, proposals.maps.frame
     rows, cols = _pixels_per_cell(frame)
     margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN * (-1, -1, 1, 1)
     limits = np.array([frame.shape[0] - 1, frame.shape[1] - 1] * 2, np.float64)
-    boxes = np.clip(masks.boxes - (0, 0, 1, 1) + margin, 0, limits)
+    boxes = np.clip(proposals.masks.boxes - (0, 0, 1, 1) + margin, 0, limits)
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.5)
     found = _neighbours(proposals, negatives)
     return [
         Prompt(
-            points=np.concatenate([points[i : i + 1], points[found[i]]]),
-            labels=[1] + [0] * len(found[i]),
-            box=boxes[i],
+            points=np.concatenate([points[i : i + 1], points[others]]),
+            labels=[1] + [0] * len(others),
+            box=box,
         )
-        for i in range(len(masks))
+        for i, (others, box) in enumerate(zip(found, boxes, strict=True))
     ]
 
 
@@ -168,34 +180,21 @@ def _neighbours(proposals: Proposals, count: int) -> list[list[int]]:
     total = len(proposals.nodes)
     if not count or total < 2:
         return [[] for _ in range(total)]
-    family = _families(proposals.tree, proposals.nodes)
-    points = proposals.points
+    spans = proposals.tree.spans[proposals.nodes].tolist()
     near = min(total, 4 * count + 1)
-    _, order = KDTree(points).query(points, near)
+    _, order = KDTree(proposals.points).query(proposals.points, near)
     found = []
-    for i, others in enumerate(np.atleast_2d(order).tolist()):
+    for i, others in enumerate(order.tolist()):
         chosen: list[int] = []
         for j in others:
-            # Regions come best first, so the first of a family is the best of it.
-            if j != i and not any(family(j, k) for k in (i, *chosen)):
+            first, last = spans[j]
+            # One of two regions contains the other if and only if they share a basin.
+            if not any(first < spans[k][1] and spans[k][0] < last for k in (i, *chosen)):
                 chosen.append(j)
             if len(chosen) == count:
                 break
         found.append(chosen)
     return found
-
-
-def _families(tree: RegionTree, nodes: NDArray[np.int64]) -> Callable[[int, int], bool]:
-    """Return a function that tells whether one of two regions contains the other."""
-    ancestors: list[set[int]] = []
-    for node in nodes.tolist():
-        line, each = {node}, int(tree.parent[node])
-        while each >= 0:
-            line.add(each)
-            each = int(tree.parent[each])
-        ancestors.append(line)
-    listed = nodes.tolist()
-    return lambda i, j: listed[i] in ancestors[j] or listed[j] in ancestors[i]
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class CropSearch:
             embedding = self.model.embed(pixels, stages=True, should_stop=self.should_stop)
         maps = self.finder.predict_maps(embedding, pixels, should_stop=self.should_stop)
         check(self.should_stop)
-        proposals = propose_regions(maps, self.quality, LEAST_REGION)
+        proposals = propose_regions(maps, self.quality, LEAST_REGION, should_stop=self.should_stop)
         return SeenCrop(embedding.without_stages(), maps, proposals)
 
     def find_masks(
@@ -150,14 +150,13 @@ class CropSearch:
     def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
         """Return the regions, or the model's masks in place of those that it draws better."""
         source = self.params.mask_source
-        if source == "region" or not len(proposals.nodes):
-            return [proposals.masks]
-        wanted = proposals.quality < (SURE_REGION if source == "best" else np.inf)
         if source == "best":
-            wanted &= np.cumsum(wanted) <= MOST_ASKED
-        asked = proposals[wanted]
-        if not len(asked.nodes):
+            numbers = choose_doubtful(proposals)
+        else:
+            numbers = np.arange(len(proposals.nodes) if source == "model" else 0)
+        if not len(numbers):
             return [proposals.masks]
+        asked = proposals[numbers]
         answers = ask_model(
             self.model, seen.embedding, asked, self.params.negative_points, self.should_stop
         )
@@ -167,7 +166,13 @@ class CropSearch:
             return [masks]
         regions = replace(asked.masks, predicted_iou=self.quality.asked_region(of_regions))
         better = masks.predicted_iou > regions.predicted_iou + MARGIN
-        return [proposals.masks[~wanted], regions[~better], masks[better]]
+        others = np.setdiff1d(np.arange(len(proposals.nodes)), numbers)
+        return [proposals.masks[others], regions[~better], masks[better]]
+
+
+def choose_doubtful(proposals: Proposals) -> NDArray[np.int64]:
+    """Return the numbers of the regions that the model is asked for, best first."""
+    return np.flatnonzero(proposals.quality < SURE_REGION)[:MOST_ASKED]
 
 
 def prompt_silent_points(
@@ -189,7 +194,7 @@ def prompt_silent_points(
     proposals : Proposals
         Regions of the finder; points in good ones are left out.
     params : FinderParams
-        The grid, and bounds on masks.
+        The grid.
     region : ndarray, optional
         (H, W) boolean; points are prompted only inside it.
     should_stop : callable, optional
@@ -207,9 +212,8 @@ def prompt_silent_points(
         silent &= region[pixel[:, 0], pixel[:, 1]]
     if not silent.any():
         return MaskSet.empty(shape)
-    screen = Screen(
-        GRID_IOU, GRID_STABILITY, params.max_area_fraction, params.stability_score_offset
-    )
+    # Masks of any area suppress others here, so that a bound on it can be a filter.
+    screen = Screen(GRID_IOU, GRID_STABILITY, 1.0, params.stability_score_offset)
     crop = PointCrop(
         (0, 0, *shape), points[silent], params.grid_points_per_side, np.flatnonzero(silent)
     )

@@ -6,6 +6,7 @@ they are for a user, and they are part of the finder's file.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,12 @@ class Perceptron:
             x = np.einsum("nf,fm->nm", x, weight) + bias
             if number < last:
                 x = np.maximum(x, 0)
-        out: NDArray[np.float32] = 1 / (1 + np.exp(-x[:, 0]))
+        # Beyond 60 the output is 0 or 1 in float32, and the exponential would soon overflow.
+        out: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(x[:, 0], -60, 60)))
         return out
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, as files store them; seven digits keep every float32 apart enough."""
+        """Return plain lists, as files store them."""
         return {
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
@@ -68,13 +70,32 @@ class Perceptron:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Perceptron":
-        """Undo :meth:`to_dict`."""
-        return cls(
+        """Undo :meth:`to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit each other, or a value is not finite.
+        KeyError
+            If a part is missing.
+        """
+        found = cls(
             np.asarray(values["mean"], np.float32),
             np.asarray(values["scale"], np.float32),
             tuple(np.asarray(each, np.float32) for each in values["weights"]),
             tuple(np.asarray(each, np.float32) for each in values["biases"]),
         )
+        widths = [*(len(each) for each in found.weights), 1]
+        shapes = [(n,) for n in (widths[0], widths[0], *widths[1:])]
+        parts = (found.mean, found.scale, *found.biases)
+        fits = [each.shape for each in parts] == shapes and [
+            each.shape for each in found.weights
+        ] == list(pairwise(widths))
+        if not (fits and all(np.isfinite(each).all() for each in (*parts, *found.weights))):
+            raise ValueError("The layers do not fit each other, or a value is not finite.")
+        if not (found.scale > 0).all():
+            raise ValueError("A scale is not positive.")
+        return found
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,7 @@ class Quality:
         Raises
         ------
         InputError
-            If the features are not those of this version.
+            If the features are not those of this version, or the values are no networks of them.
         """
         found = {}
         for name, names in FEATURES.items():
@@ -109,8 +130,20 @@ class Quality:
                     "The finder was made for another version of napari-segany: its quality "
                     f"estimate {name!r} has other features."
                 )
-            found[name] = Perceptron.from_dict(entry)
+            try:
+                found[name] = Perceptron.from_dict(entry)
+            except (KeyError, TypeError, ValueError):
+                raise _damaged(name) from None
+            if len(found[name].mean) != len(names):
+                raise _damaged(name)
         return cls(**found)
+
+
+def _damaged(name: str) -> InputError:
+    return InputError(
+        f"The finder's file cannot be used: its quality estimate {name!r} is damaged. Import the "
+        "file again, or train the finder again."
+    )
 
 
 def stack_columns(*columns: NDArray[Any] | Sequence[float]) -> NDArray[np.float32]:

@@ -45,7 +45,7 @@ REGION_FEATURES = (*SHAPE_FEATURES, "joined_at", "lost_at", "basins")
 
 @dataclass(frozen=True)
 class PlaneContext:
-    """What is the same for all masks of a plane.
+    """Measures of a plane, the same for all its masks.
 
     Attributes
     ----------

@@ -46,6 +46,11 @@ class RegionTree:
     ----------
     labels : ndarray
         (H, W) int32; basin number plus one, 0 outside.
+    places : ndarray
+        (H, W) int32; place of the basin in the order of ``spans`` plus one, 0 outside.
+    spans : ndarray
+        (N, 2) int64 first and last place (half-open) of each node's basins: the basins are in an
+        order in which those of every node lie side by side.
     children : ndarray
         (N, 2) int64 nodes that each node joins, -1 for basins.
     parent : ndarray
@@ -62,6 +67,8 @@ class RegionTree:
     """
 
     labels: NDArray[np.int32]
+    places: NDArray[np.int32]
+    spans: NDArray[np.int64]
     children: NDArray[np.int64]
     parent: NDArray[np.int64]
     joined_at: NDArray[np.float64]
@@ -77,17 +84,6 @@ class RegionTree:
     def basins(self) -> int:
         """Number of basins."""
         return int((self.children[:, 0] < 0).sum())
-
-    def basins_of(self, node: int) -> list[int]:
-        """Return the basins of a node."""
-        found, todo = [], [node]
-        while todo:
-            each = todo.pop()
-            if self.children[each, 0] < 0:
-                found.append(each)
-            else:
-                todo += self.children[each].tolist()
-        return found
 
 
 def landscape(maps: ObjectMaps) -> NDArray[np.float32]:
@@ -266,7 +262,32 @@ def grow_tree(maps: ObjectMaps) -> RegionTree:
         sums[node, perimeter : perimeter + 2] -= 2 * pairs, 2 * contour
         peaks[node] = np.maximum(peaks[a], peaks[b])
     lost_at = np.where(parent >= 0, joined_at[parent], merges.weakest)
-    return RegionTree(labels, children, parent, joined_at, lost_at, basins, sums, peaks)
+    spans = place_basins(children, parent, basins)
+    place = np.zeros(count + 1, np.int32)
+    place[1:] = spans[:count, 0] + 1
+    return RegionTree(
+        labels, place[labels], spans, children, parent, joined_at, lost_at, basins, sums, peaks
+    )
+
+
+def place_basins(
+    children: NDArray[np.int64], parent: NDArray[np.int64], basins: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Return the (N, 2) half-open places of each node's basins, side by side for every node."""
+    sizes = basins.astype(np.int64).tolist()
+    starts, free = [0] * len(sizes), 0
+    joined, above = children.tolist(), parent.tolist()
+    # Nodes come after those that they join.
+    for node in reversed(range(len(sizes))):
+        if above[node] < 0:
+            starts[node] = free
+            free += sizes[node]
+        one, two = joined[node]
+        if one >= 0:
+            starts[one] = starts[node]
+            starts[two] = starts[node] + sizes[one]
+    first = np.array(starts, np.int64)
+    return np.stack([first, first + basins.astype(np.int64)], axis=1)
 
 
 def sum_basins(
@@ -310,14 +331,9 @@ def sum_basins(
         ],
         axis=1,
     ).astype(np.float64)
-    index = np.arange(1, count + 1)
-    peaks = np.stack(
-        [
-            np.asarray(ndimage.maximum(each, labels, index), np.float64).reshape(-1)
-            for each in (maps.interior, maps.centre)
-        ],
-        axis=1,
-    )
+    peaks = np.zeros((count, 2))
+    for column, each in enumerate((maps.interior, maps.centre)):
+        np.maximum.at(peaks[:, column], number, each[where].astype(np.float64))
     return sums, peaks
 
 

@@ -1,5 +1,6 @@
 """Fitting of the quality estimate on images that the finder has not learned from."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,8 +20,7 @@ from napari_segany.generators.finder_candidates import (
 )
 from napari_segany.generators.finder_crop import (
     LEAST_REGION,
-    MOST_ASKED,
-    SURE_REGION,
+    choose_doubtful,
     prompt_silent_points,
 )
 from napari_segany.generators.finder_params import FinderParams
@@ -31,6 +31,9 @@ from napari_segany.models.finder import FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
+
+ASKED_IMAGES = 6
+"""Images of each kind that the model is asked about, at most."""
 
 HIDDEN = (96, 64)
 """Units of the hidden layers."""
@@ -224,7 +227,7 @@ def calibrate(
         Images to fit on, see :func:`choose_images`.
     views : int
         Views of each image for the estimate of regions; the first is the image as it is. The model
-        is asked about the first view only.
+        is asked about the first view of some images only.
     params : FinderParams, optional
         How the model is asked.
     seed : int
@@ -233,7 +236,13 @@ def calibrate(
         Called with the steps done and in all.
     """
     params, listed = params or FinderParams(), list(images)
-    total = len(listed) * (views + 1)
+    counts: Counter[str] = Counter()
+    about: list[LabelledImage] = []
+    for image in listed:
+        counts[image.kind] += 1
+        if counts[image.kind] <= ASKED_IMAGES:
+            about.append(image)
+    total = len(listed) * views + len(about)
     regions: list[Table] = []
     for n, image in enumerate(listed):
         rgb, labels = image.read()
@@ -252,7 +261,7 @@ def calibrate(
     first = Quality(region, region, region)
     asked: list[Table] = []
     answered: list[Table] = []
-    for n, image in enumerate(listed):
+    for n, image in enumerate(about):
         of_regions, of_masks = _answer_tables(model, finder, first, image, params)
         asked += of_regions
         answered += of_masks
@@ -274,7 +283,7 @@ def _answer_tables(
     maps = finder.predict_maps(embedding, rgb)
     embedding, meter = embedding.without_stages(), MaskMeter.of(maps)
     proposals = propose_regions(maps, quality, LEAST_REGION)
-    asked = proposals[proposals.quality < SURE_REGION][:MOST_ASKED]
+    asked = proposals[choose_doubtful(proposals)]
     of_regions, of_masks = [], []
     if len(asked.nodes):
         answers = ask_model(model, embedding, asked, params.negative_points)

@@ -9,16 +9,17 @@ import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from napari_segany.errors import InputError, WeightsError
 from napari_segany.schema import from_json
 
-KINDS = {torch.float16: "F16", torch.float32: "F32", torch.int64: "I64"}
-"""Types of tensors that are written, and their names in the format."""
+if TYPE_CHECKING:
+    # Cards of finders are read without torch.
+    from torch import Tensor
+
+KINDS = {"float16": "F16", "float32": "F32", "int64": "I64"}
+"""NumPy's names of the types of tensors that are written, and those of the format."""
 
 METADATA = "__metadata__"
 """Entry of the header with texts beside the tensors."""
@@ -27,7 +28,9 @@ MOST_HEADER = 1 << 24
 """Bytes of the longest header that is read."""
 
 
-def to_safetensors(state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+def to_safetensors(
+    state: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Return tensors, and texts beside them, as the bytes of a safetensors file."""
     # Wide elements first keeps every tensor aligned.
     order = sorted(state, key=lambda name: (-state[name].element_size(), name))
@@ -39,7 +42,7 @@ def to_safetensors(state: Mapping[str, Tensor], metadata: Mapping[str, str] | No
         blocks.append(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
         start, end = end, end + len(blocks[-1])
         header[name] = {
-            "dtype": KINDS[state[name].dtype],
+            "dtype": KINDS[array.dtype.name],
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
@@ -79,7 +82,7 @@ def read_metadata(content: bytes, path: Path) -> dict[str, str]:
         ) from error
 
 
-def read_tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+def read_tensors(content: bytes, path: Path) -> "dict[str, Tensor]":
     """Return the tensors of a safetensors file, on the CPU.
 
     Raises
