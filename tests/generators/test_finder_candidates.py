@@ -69,7 +69,8 @@ def test_points_lie_in_the_plane_and_mostly_in_their_regions(proposals: Proposal
     assert (points <= np.array(SHAPE) - 1).all()
     rows, cols = np.rint(points).astype(int).T
     inside = [proposals.masks.mask(i)[rows[i], cols[i]] for i in range(len(points))]
-    assert np.mean(inside) > 0.9
+    # Those of a few cells can lie between pixels.
+    assert np.mean(inside) > 0.95
 
 
 def test_prompts_lie_in_the_plane_with_negatives_of_disjoint_regions(proposals: Proposals) -> None:
@@ -124,7 +125,7 @@ def test_regions_between_the_pixels_are_left_out() -> None:
     # Each pixel of the plane is 32 cells wide, so that most of these regions cover none.
     noise = random_maps((8, 8))
     tree_only = propose_regions(noise, None, 0)
-    assert 0 < len(tree_only.nodes) < (tree_only.tree.sums[:, 1] >= 4).sum()
+    assert 0 < len(tree_only.nodes) < (tree_only.tree.area >= 4).sum()
     assert (tree_only.masks.area > 0).all()
     assert len(tree_only.points) == len(tree_only.nodes)
 

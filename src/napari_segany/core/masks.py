@@ -279,7 +279,7 @@ class MaskSet:
         """Return the masks that pass every bound, without the model.
 
         A set from a generator is chosen anew from all candidates that were found, so that looser
-        bounds bring masks back; what is not given stays as it was. With the strategy "grid" the
+        bounds bring masks back; what is not given stays as it was. With "grid" and "finder" the
         result is that of a new run with these bounds, with "adaptive" that of one which also has
         the same ``steering_pred_iou`` and ``steering_stability``. Other sets can only lose masks.
 

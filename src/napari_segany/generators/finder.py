@@ -1,7 +1,7 @@
 """Finder: all objects of a plane found in one pass, and drawn by the better of two.
 
 A network on the image encoder's features predicts maps. A tree of regions is grown on them, the
-model is asked for each good region, and an estimate of the IoU decides which mask an object gets.
+model is asked for doubtful ones, and an estimate of the IoU decides which mask an object gets.
 """
 
 import math

@@ -102,7 +102,7 @@ def propose_regions(
     tree, context, frame = grow_tree(maps), PlaneContext.of(maps), maps.frame
     features = tree_features(tree, context)
     expected = np.ones(len(tree), np.float32) if quality is None else quality.region(features)
-    able = tree.sums[:, 1] >= FEWEST_CELLS
+    able = tree.area >= FEWEST_CELLS
     if quality is not None:
         able &= (expected >= least) & ~_nearly_parent(tree, expected)
     nodes = np.flatnonzero(able)
@@ -137,7 +137,7 @@ def _pixels_per_cell(frame: Frame) -> tuple[float, float]:
 
 def _nearly_parent(tree: RegionTree, expected: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return which nodes are nearly the same as a node above or below them that is better."""
-    area = np.maximum(tree.sums[:, 1], 1)
+    area = np.maximum(tree.area, 1)
     worse = np.zeros(len(tree), bool)
     for node in range(len(tree)):
         above = int(tree.parent[node])
@@ -227,6 +227,7 @@ def ask_model(
     )
     shape = embedding.shape
     masks = MaskSet.concatenate([MaskSet.empty(shape), *sets]).without_logits()
+    masks = replace(masks, prompts_asked=len(prompts))
     return Answers(masks, region_agreement(proposals.masks, masks))
 
 

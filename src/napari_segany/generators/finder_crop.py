@@ -72,8 +72,10 @@ class SeenCrop:
             good = np.ones(len(good), bool)
         if not len(good):
             return 0.0
-        predicted = self.proposals.features[good, 1]
-        return float(UNIT * 2 ** np.median(predicted))
+        predicted = self.proposals.tree.mean_size[self.proposals.nodes[good]]
+        # The map has no bounds, and no object is larger than the frame.
+        log2_side = min(float(np.median(predicted)), np.log2(self.maps.frame.side / UNIT))
+        return float(UNIT * 2**log2_side)
 
 
 @dataclass(frozen=True)

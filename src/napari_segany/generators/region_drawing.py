@@ -135,6 +135,8 @@ class RegionDrawer:
         box = self.box(node)
         window = slice(box[0], box[2]), slice(box[1], box[3])
         depth = self.maps.interior[window] + 0.5 * self.maps.centre[window]
+        # Cells above the threshold first: the others are no part of the mask.
+        depth = depth + 2 * (self.maps.foreground[window] > FOREGROUND)
         depth = np.where(self.member(node, box), depth, -1)
         row, col = divmod(int(depth.argmax()), depth.shape[1])
         return box[0] + row + 0.5, box[1] + col + 0.5

@@ -85,6 +85,17 @@ class RegionTree:
         """Number of basins."""
         return int((self.children[:, 0] < 0).sum())
 
+    @property
+    def area(self) -> NDArray[np.float64]:
+        """(N,) cells of each node above the foreground threshold."""
+        return self.sums[:, SUMS.index("inside")]
+
+    @property
+    def mean_size(self) -> NDArray[np.float64]:
+        """(N,) mean of the size map in each node."""
+        mean: NDArray[np.float64] = self.sums[:, SUMS.index("size")] / np.maximum(self.area, 1)
+        return mean
+
 
 def landscape(maps: ObjectMaps) -> NDArray[np.float32]:
     """Return (H, W) heights that are large inside objects and low at their borders."""

@@ -251,7 +251,7 @@ def calibrate(
             view, truth = make_view(rgb, labels, number, rng)
             maps = finder.predict_maps(model.embed(view, stages=True), view)
             tree = grow_tree(maps)
-            able = np.flatnonzero(tree.sums[:, 1] >= FEWEST_CELLS)
+            able = np.flatnonzero(tree.area >= FEWEST_CELLS)
             features = tree_features(tree, PlaneContext.of(maps))[able]
             iou = region_iou(tree, maps, truth)[able]
             regions.append(Table(image.kind, image.name, features, iou))
