@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.recipes import automatic_params, finder_params, label_params, recipes
 
@@ -82,6 +82,7 @@ def options() -> st.SearchStrategy[BatchOptions]:
     return made
 
 
+@settings(deadline=None)
 @given(options(), st.dictionaries(PATHS, st.just("") | axes(), min_size=1))
 def test_options_come_back_from_the_command(made: BatchOptions, images: dict[Path, str]) -> None:
     program, *words = shlex.split(as_command(images, made, images))
