@@ -52,6 +52,14 @@ class TinyEverywhere(WorkerPlugin):
         use_tiny_model()
 
 
+def use_cache(folder: str | None) -> None:
+    """Let a worker look for finders in a folder, or where it usually does."""
+    if folder is None:
+        os.environ.pop(CACHE_VARIABLE, None)
+    else:
+        os.environ[CACHE_VARIABLE] = folder
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ClusterExecutor]:
     with connect("local:2", None, ModelRequest()) as cluster:
@@ -108,11 +116,11 @@ def test_a_finder_finds_the_same_as_here(
     here, there = folder.parent / "here", folder.parent / "there"
     local = LocalExecutor(tiny_model)
     (alone,) = run(batch(folder, here, local, params), local)
-    cluster.client.run(os.environ.__setitem__, CACHE_VARIABLE, str(cache))
+    cluster.client.run(use_cache, str(cache))
     try:
         (outcome,) = run(batch(folder, there, cluster, params), cluster)
     finally:
-        cluster.client.run(os.environ.pop, CACHE_VARIABLE)
+        cluster.client.run(use_cache, None)
     assert (outcome.state, outcome.objects) == ("done", alone.objects)
     assert alone.objects > 3
     assert results(there) == results(here)

@@ -48,7 +48,7 @@ def batch(folder: Path, output: Path, where: Executor) -> Batch:
 
 
 def test_a_batch_goes_on_where_it_was_stopped(stacks, tiny_model: SamModel, sha256: str):
-    folder = stacks(2, 3)
+    folder = stacks(2, 2)
     whole, cut = folder.parent / "whole", folder.parent / "cut"
     where = LocalExecutor(tiny_model)
     polls: list[int] = []

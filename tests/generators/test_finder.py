@@ -244,7 +244,7 @@ def test_a_filter_gives_what_a_new_run_does(
 ) -> None:
     for name in ("GRID_IOU", "GRID_STABILITY"):
         monkeypatch.setattr(finder_crop, name, float("-inf"))
-    params = replace(noisy, grid_points_per_side=3)
+    params = replace(noisy, grid_points_per_side=2)
     plane = noise((48, 40))
     given = dict(changes)
     if "box_nms_thresh" in given:
@@ -255,7 +255,6 @@ def test_a_filter_gives_what_a_new_run_does(
     again = find(replace(params, **changes), plane)
     assert is_same(filtered, again)
     assert np.array_equal(filtered.candidate, again.candidate)
-    assert is_same(again, find(replace(params, **changes), plane, refilter=False))
 
 
 def test_looser_bounds_than_candidates_were_kept_for_are_refused(
@@ -304,7 +303,7 @@ def test_it_can_be_stopped_at_every_poll(noisy: FinderParams, find: Find) -> Non
     whole = find(params, plane, should_stop=counting(10**9))
     total = len(polls)
     assert total > 30
-    for last in (*range(1, total, max(1, total // 12)), total):
+    for last in (*range(1, total, max(1, total // 8)), total):
         with pytest.raises(Cancelled):
             find(params, plane, should_stop=counting(last))
         assert len(polls) == last, "nothing goes on after that"

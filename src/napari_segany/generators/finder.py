@@ -35,6 +35,9 @@ SMALL_SIDE = 28.0
 MOST_LAYERS = 2
 """Layers of crops that the size of objects can ask for."""
 
+PLACED_AT_ONCE = 32
+"""Masks of a crop that are unpacked together to be placed on the plane."""
+
 CUT_MARGIN = 2
 """Pixels within which a mask counts as touching the border of its crop."""
 
@@ -141,15 +144,20 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
     near_crop = np.abs(boxes - np.array(box)) <= CUT_MARGIN
     near_plane = np.abs(boxes - np.array([0, 0, *shape])) <= CUT_MARGIN
     whole = np.flatnonzero(~(near_crop & ~near_plane).any(axis=1)).tolist()
-    placed = MaskSet.from_crops(
-        shape,
-        [found.crop(i) for i in whole],
-        [(int(boxes[i, 0]), int(boxes[i, 1])) for i in whole],
-        predicted_iou=found.predicted_iou[whole],
-        stability_score=found.stability_score[whole],
-        points=found.points[whole] + np.array(box[:2]),
-    )
-    return replace(placed, prompts_asked=found.prompts_asked)
+    parts = [MaskSet.empty(shape)]
+    for start in range(0, len(whole), PLACED_AT_ONCE):
+        few = whole[start : start + PLACED_AT_ONCE]
+        parts.append(
+            MaskSet.from_crops(
+                shape,
+                [found.crop(i) for i in few],
+                [(int(boxes[i, 0]), int(boxes[i, 1])) for i in few],
+                predicted_iou=found.predicted_iou[few],
+                stability_score=found.stability_score[few],
+                points=found.points[few] + np.array(box[:2]),
+            )
+        )
+    return replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
 
 
 def _finder_of(model: PromptableModel, params: FinderParams) -> FinderModel:
