@@ -89,7 +89,7 @@ def test_nothing_to_learn_from_gives_an_estimate_that_says_nothing(tiny_model: S
 
 
 def test_a_fit_learns_what_the_features_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "STEPS", 120)
+    size = calibration.FitSize((48,), 120)
     monkeypatch.setattr(calibration, "ROWS", 128)
     rng = np.random.default_rng(0)
     tables = []
@@ -97,8 +97,8 @@ def test_a_fit_learns_what_the_features_tell(monkeypatch: pytest.MonkeyPatch) ->
         features = rng.normal(0, 1, (200, 3)).astype(np.float32) * (1, 50, 0) + (0, 7, 3)
         iou = (1 / (1 + np.exp(-2 * features[:, 0]))).astype(np.float32)
         tables.append(Table(f"kind{number % 2}", str(number), features.astype(np.float32), iou))
-    fitted = fit_perceptron(tables)
+    fitted = fit_perceptron(tables, size)
     error = np.abs(fitted(tables[0].features) - tables[0].iou)
     assert error.mean() < 0.08
-    again = fit_perceptron(tables)
+    again = fit_perceptron(tables, size)
     assert np.array_equal(again(tables[0].features), fitted(tables[0].features))

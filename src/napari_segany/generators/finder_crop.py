@@ -33,7 +33,7 @@ SURE_REGION = 0.8
 MOST_ASKED = 120
 """Doubtful regions of a crop that the model is asked for, at most; the best of them."""
 
-MARGIN = 0.03
+MARGIN = 0.08
 """Expected IoU by which the model's mask must be better than a region to take its place."""
 
 GRID_IOU, GRID_STABILITY = 0.7, 0.85

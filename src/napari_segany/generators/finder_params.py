@@ -67,7 +67,7 @@ class FinderParams(FilterRules, GeneratorParams):
         ),
     )
     grid_points_per_side: int = field(
-        default=8,
+        default=0,
         metadata=integer(
             "Points elsewhere",
             "Points along each side of a coarse grid that is prompted where the finder sees "

@@ -28,11 +28,11 @@ class Preset:
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "nuclei or cells": Preset(
-            FinderParams(), "Many objects that touch: the finder, and a coarse grid elsewhere."
+            FinderParams(), "Many objects that touch: the finder alone, in about a second."
         ),
         "organelles or EM": Preset(
             FinderParams(grid_points_per_side=16),
-            "Objects of many kinds and sizes: the finder, and a finer grid elsewhere.",
+            "Objects of many kinds and sizes: the finder, and a grid where it sees nothing.",
         ),
         "photograph": Preset(
             AutomaticParams(), "Few large, free-standing objects: the published grid of points."

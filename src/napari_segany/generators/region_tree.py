@@ -20,7 +20,7 @@ from napari_segany.models.finder import ObjectMaps
 LOW_FOREGROUND = 0.25
 """Foreground probability of pixels that can belong to a region at all."""
 
-FOREGROUND = 0.45
+FOREGROUND = 0.5
 """Foreground probability at which a region ends."""
 
 SMOOTHING = 1.0

@@ -32,14 +32,11 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
-ASKED_IMAGES = 6
+ASKED_IMAGES = 9
 """Images of each kind that the model is asked about, at most."""
 
-HIDDEN = (96, 64)
-"""Units of the hidden layers."""
-
-STEPS, ROWS = 4000, 1024
-"""Steps of a fit, and rows of each."""
+ROWS = 1024
+"""Rows of each step of a fit."""
 
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
 
@@ -48,6 +45,26 @@ LEARNED_IMAGES = 8
 
 ZOOM = (0.5, 2.0)
 """Range of scales of the views."""
+
+
+@dataclass(frozen=True)
+class FitSize:
+    """Size of a network, and of its fit.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of the hidden layers.
+    steps : int
+        Number of steps.
+    """
+
+    hidden: tuple[int, ...]
+    steps: int
+
+
+REGION_FIT, ANSWER_FIT = FitSize((96, 64), 4000), FitSize((48, 48), 1500)
+"""Fits for regions, and for what the model was asked about, of which there are fewer."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,9 @@ def make_view(
     return jitter_colours(np.ascontiguousarray(rgb[window]), rng), labels[window]
 
 
-def fit_perceptron(tables: Sequence[Table], seed: int = 0) -> Perceptron:
+def fit_perceptron(
+    tables: Sequence[Table], size: FitSize = REGION_FIT, seed: int = 0
+) -> Perceptron:
     """Fit a network that predicts the IoU of candidates.
 
     Kinds weigh as the square root of their number of images, whatever their number of candidates.
@@ -111,15 +130,15 @@ def fit_perceptron(tables: Sequence[Table], seed: int = 0) -> Perceptron:
     scale = np.sqrt(((features - mean) ** 2 * chance[:, None]).sum(axis=0)) + 1e-3
     rows = torch.from_numpy(np.clip((features - mean) / scale, -6, 6).astype(np.float32))
     torch.manual_seed(seed)
-    widths = (features.shape[1], *HIDDEN, 1)
+    widths = (features.shape[1], *size.hidden, 1)
     layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
     network = nn.Sequential()
     for layer in layers[:-1]:
         network.extend([layer, nn.ReLU(), nn.Dropout(DROPOUT)])
     network.append(layers[-1])
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS)
-    drawn = np.random.default_rng(seed).choice(len(features), (STEPS, ROWS), p=chance)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=size.steps)
+    drawn = np.random.default_rng(seed).choice(len(features), (size.steps, ROWS), p=chance)
     for numbers in torch.from_numpy(drawn):
         loss = F.binary_cross_entropy_with_logits(network(rows[numbers])[:, 0], iou[numbers])
         optimiser.zero_grad()
@@ -273,7 +292,7 @@ def calibrate(
 def _fit(name: str, tables: Sequence[Table], seed: int) -> Perceptron:
     """Fit one estimator; without a candidate to learn from, it expects an IoU of one half."""
     if any(len(table.iou) for table in tables):
-        return fit_perceptron(tables, seed)
+        return fit_perceptron(tables, REGION_FIT if name == "region" else ANSWER_FIT, seed)
     count = len(FEATURES[name])
     nothing, ones = np.zeros(count, np.float32), np.ones(count, np.float32)
     return Perceptron(nothing, ones, (nothing[:, None],), (np.zeros(1, np.float32),))
