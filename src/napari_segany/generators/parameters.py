@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from napari_segany.core.overlap import Nms
 from napari_segany.core.parameter_info import (
     MODELS_OWN,
     check_parameters,
@@ -20,6 +19,9 @@ from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
 """Points that are prompted: all points of the grid, or only the promising ones."""
+
+PublishedNms = Literal["mask", "box"]
+"""Measures of overlap that the published code has, and their equal for masks."""
 
 PointGrids = tuple[tuple[tuple[float, float], ...], ...]
 """For the plane and for each crop layer, (row, column) points in the unit square."""
@@ -171,7 +173,7 @@ class AutomaticParams(FilterRules, GeneratorParams):
             advanced=True,
         ),
     )
-    nms: Nms = field(
+    nms: PublishedNms = field(
         default="mask",
         metadata=choice(
             "NMS compares",

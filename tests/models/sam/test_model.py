@@ -403,9 +403,9 @@ def test_a_known_embedding_is_used(
     calls: list[tuple[int, ...]] = []
     embed = tiny_model._embed_rgb
 
-    def counted(rgb: NDArray[np.uint8], should_stop: Any) -> Embedding:
+    def counted(rgb: NDArray[np.uint8], *others: Any) -> Embedding:
         calls.append(rgb.shape)
-        return embed(rgb, should_stop)
+        return embed(rgb, *others)
 
     monkeypatch.setattr(tiny_model, "_embed_rgb", counted)
     found = generate_masks(tiny_model, blobs(), ANY, embedding=tiny_embedding)

@@ -14,7 +14,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import qtpy
 from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.jobs.queue import Priority, Work
@@ -229,3 +231,21 @@ def _end_all() -> None:
         jobs._cancel_all()
     for jobs in living:
         jobs.shut_down(EXIT_TIMEOUT)
+    if living:
+        _keep_windows()
+
+
+def _keep_windows() -> None:
+    """Leave windows that are still open to the end of the process.
+
+    At exit PyQt destroys its objects while it walks over all of them. A window takes its hundreds
+    of parts with it, and the walk may then meet one of those and crash.
+    """
+    if qtpy.PYQT6:
+        from PyQt6 import sip
+
+        # Its type says nothing of None, which its documentation does: C++ owns the window then.
+        give_away: Any = sip.transferto
+        for window in QApplication.topLevelWidgets():
+            if sip.ispyowned(window):
+                give_away(window, None)
