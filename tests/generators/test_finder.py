@@ -156,7 +156,14 @@ def test_layers_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finder, "SMALL_SIDE", 16.0)
     monkeypatch.setattr(finder, "MOST_LAYERS", 2)
     sides = (0.0, np.nan, np.inf, 16.0, 15.9, 8.0, 7.9, 0.001)
-    assert [layers_for(side) for side in sides] == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert [layers_for(side, 1.0) for side in sides] == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert [layers_for(2.0, enlarged) for enlarged in (0.25, 2.0, 2.1, 4.0, 10.0)] == [
+        2,
+        1,
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.fixture

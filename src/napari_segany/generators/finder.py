@@ -32,6 +32,9 @@ LEAST_IOU = 0.2
 SMALL_SIDE = 28.0
 """Median side of objects, in pixels of the frame, below which crops are searched."""
 
+MOST_ENLARGED = 4.0
+"""Pixels of the frame for each pixel of the plane up to which crops are searched."""
+
 MOST_LAYERS = 2
 """Layers of crops that the size of objects can ask for."""
 
@@ -110,7 +113,7 @@ class FinderGenerator:
         quality = Quality.from_dict(finder.card.quality)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
-        boxes = self._crops(shape, whole.median_side)
+        boxes = self._crops(shape, whole.median_side, whole.maps.frame.side)
         report.parts = 1 + len(boxes)
         yield search.find_masks(whole, plane, region, report.part(0))
         del whole
@@ -122,20 +125,32 @@ class FinderGenerator:
                 found = search.find_masks(seen, plane[window], inside, report.part(number))
                 yield _place(found, box, shape)
 
-    def _crops(self, shape: tuple[int, int], side: float) -> list[tuple[int, int, int, int]]:
+    def _crops(
+        self, shape: tuple[int, int], side: float, frame: int
+    ) -> list[tuple[int, int, int, int]]:
         layers = self.params.crop_n_layers
         if layers is None:
-            layers = layers_for(side)
+            layers = layers_for(side, frame / max(shape))
         planned = crop_layers(shape, layers, self.params.crop_overlap_ratio)
         # Every layer sees all objects; the last one sees small ones best.
         return [box for layer, box in planned if layer == layers and layer > 0]
 
 
-def layers_for(side: float) -> int:
-    """Return the layers of crops for objects of a median side in pixels of the frame."""
+def layers_for(side: float, enlarged: float) -> int:
+    """Return the layers of crops for small objects of a plane.
+
+    Parameters
+    ----------
+    side : float
+        Median side of the objects in pixels of the frame, 0 if there is none.
+    enlarged : float
+        Pixels of the frame for each pixel of the plane. A plane that is enlarged a lot has nothing
+        more to show in crops, and tiny regions in it are noise.
+    """
     if not 0 < side < SMALL_SIDE:
         return 0
-    return min(math.ceil(math.log2(SMALL_SIDE / side)), MOST_LAYERS)
+    most = math.floor(math.log2(MOST_ENLARGED / enlarged)) if enlarged < MOST_ENLARGED else 0
+    return min(math.ceil(math.log2(SMALL_SIDE / side)), MOST_LAYERS, most)
 
 
 def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int]) -> MaskSet:
