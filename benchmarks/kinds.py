@@ -45,7 +45,7 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "finder": FinderParams,
     "finder-regions": lambda: FinderParams(mask_source="region"),
     "finder-model": lambda: FinderParams(mask_source="model"),
-    "finder-alone": lambda: FinderParams(negative_points=0),
+    "finder-no-negatives": lambda: FinderParams(negative_points=0),
 }
 """Methods that are generators, with their parameters; the labels are painted with the defaults."""
 
