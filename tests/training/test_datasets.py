@@ -46,8 +46,8 @@ def test_a_new_source_moves_few_others(sources: set[str]) -> None:
     before = split_sources("kind", sources)
     after = split_sources("kind", [*sources, "new"])
     moved = [source for source in sources if before[source] != after[source]]
-    # At most one at the end of each of the two shares.
-    assert len(moved) <= 2
+    # The first share ends one source earlier or later at most, and so the second two.
+    assert len(moved) <= 3
 
 
 def test_splits_stay_those_that_finders_were_trained_on() -> None:
