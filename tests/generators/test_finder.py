@@ -21,6 +21,7 @@ from napari_segany.generators.finder import FinderGenerator, layers_for
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.quality import Quality
+from napari_segany.models import finder as finders
 from napari_segany.models.finder import ObjectMaps
 from napari_segany.models.protocol import Embedding
 
@@ -49,7 +50,7 @@ class Oracle:
 def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     """The finder of all models is one that knows the truth."""
     known = Oracle(separating_quality(), [])
-    monkeypatch.setattr(finder, "find_finder", lambda *_: known)
+    monkeypatch.setattr(finder, "require_finder", lambda *_: known)
     return known
 
 
@@ -344,8 +345,10 @@ def test_gray_and_colour_planes_of_any_type(noisy: FinderParams, tiny_model: Sam
 def test_without_the_finder_it_says_so(
     find: Find, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    monkeypatch.setattr(finder, "find_finder", lambda *_: None)
-    with pytest.raises(InputError, match="No finder for tiny is installed"):
+    monkeypatch.setattr(finders, "find_finder", lambda *_: None)
+    with pytest.raises(
+        InputError, match="No finder on this machine fits the image encoder of tiny"
+    ):
         find(PARAMS, noise())
 
 

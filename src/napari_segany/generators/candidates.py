@@ -126,7 +126,7 @@ class Candidates:
         chosen = np.concatenate(kept)
         if len(kept) > 1:
             smallest_first = 1 / sides[chosen].prod(axis=1)
-            chosen = chosen[self._nms(chosen, smallest_first, params.crop_nms_thresh)]
+            chosen = chosen[self._nms(chosen, smallest_first, params.overlap_between_crops)]
         found = replace(masks[chosen], candidate=chosen.astype(np.int64))
         if params.min_mask_region_area > 0:
             found = _clean_regions(found, params)
@@ -164,4 +164,4 @@ def _clean_regions(found: MaskSet, params: FilterRules) -> MaskSet:
     redone = found.with_masks(MaskSet.concatenate(cleaned))
     # Masks that needed no repair win over those that did.
     scores = np.asarray(untouched, np.float32)
-    return redone.nms(max(params.box_nms_thresh, params.crop_nms_thresh), params.nms, scores)
+    return redone.nms(max(params.box_nms_thresh, params.overlap_between_crops), params.nms, scores)

@@ -4,10 +4,52 @@ from dataclasses import replace
 from typing import Any, Self
 
 from napari_segany.core.overlap import Nms
+from napari_segany.core.parameter_info import flag, integer, number
 from napari_segany.generators.protocol import GeneratorParams
 
 MOST_PIXELS = 2**40
 """Largest bound on an area."""
+
+STABILITY_OFFSET = number(
+    "Stability offset",
+    "Distance from zero of the two thresholds of logits whose masks stability compares.",
+    (0, 100),
+    "logits",
+    advanced=True,
+)
+"""Description of the stability offset, the same for every generator."""
+
+HOLES_AND_SPECKS = integer(
+    "Holes and specks",
+    "Fill holes and drop specks of masks below this many pixels.",
+    (0, MOST_PIXELS),
+    "pixels",
+    advanced=True,
+)
+"""Description of the clean-up of masks, the same for every generator."""
+
+LARGEST_MASK = number(
+    "Largest mask",
+    "Leave out masks that cover more than this fraction of the plane, before overlap is measured.",
+    (0, 1),
+    "fraction",
+    advanced=True,
+)
+"""Description of the largest mask, the same for every generator."""
+
+SOLIDITY = number(
+    "Solidity",
+    "Leave out masks that fill less than this fraction of their convex hull.",
+    (0, 1),
+    "fraction",
+    advanced=True,
+)
+"""Description of the solidity, the same for every generator."""
+
+EXCLUDE_BORDER = flag(
+    "Exclude border", "Leave out masks that touch the border of the plane.", advanced=True
+)
+"""Description of the exclusion of masks at the border, the same for every generator."""
 
 
 class FilterRules(GeneratorParams):
@@ -19,8 +61,8 @@ class FilterRules(GeneratorParams):
         Scores that masks must exceed, and reach.
     stability_score_offset : float
         Distance from zero of the two thresholds of logits whose masks stability compares.
-    box_nms_thresh, crop_nms_thresh : float
-        Overlap above which the worse of two masks is dropped, within a crop and between crops.
+    box_nms_thresh : float
+        Overlap above which the worse of two masks is dropped.
     nms : {"mask", "box", "smaller"}
         Measure of that overlap.
     min_mask_region_area : int
@@ -39,13 +81,17 @@ class FilterRules(GeneratorParams):
     stability_score_thresh: float | None
     stability_score_offset: float
     box_nms_thresh: float
-    crop_nms_thresh: float
     nms: Nms
     min_mask_region_area: int
     min_area: int | None
     max_area_fraction: float
     min_solidity: float
     exclude_border: bool
+
+    @property
+    def overlap_between_crops(self) -> float:
+        """Overlap above which the worse of two masks from different crops is dropped."""
+        return self.box_nms_thresh
 
     def largest(self, pixels: int) -> int:
         """Return the largest area of a mask, in pixels, on a plane of ``pixels``."""

@@ -16,10 +16,9 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.finder_crop import CropSearch
-from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.finder_params import FinderParams, require_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.quality import Quality
-from napari_segany.models.finder import FinderModel, find_finder
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 
@@ -109,20 +108,20 @@ class FinderGenerator:
     ) -> Iterator[MaskSet]:
         """Yield the candidates of the plane, and those of crops if its objects are small."""
         shape = (plane.shape[0], plane.shape[1])
-        finder = _finder_of(model, self.params)
+        finder = require_finder(model, self.params.finder)
         quality = Quality.from_dict(finder.card.quality)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
         boxes = self._crops(shape, whole.median_side, whole.maps.frame.side)
         report.parts = 1 + len(boxes)
-        yield search.find_masks(whole, plane, region, report.part(0))
+        yield search.find_masks(whole, region, report.part(0))
         del whole
         for number, box in enumerate(boxes, 1):
             window = slice(box[0], box[2]), slice(box[1], box[3])
             inside = None if region is None else region[window]
             if inside is None or inside.any():
                 seen = search.look(plane[window])
-                found = search.find_masks(seen, plane[window], inside, report.part(number))
+                found = search.find_masks(seen, inside, report.part(number))
                 yield _place(found, box, shape)
 
     def _crops(
@@ -173,15 +172,6 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
             )
         )
     return replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
-
-
-def _finder_of(model: PromptableModel, params: FinderParams) -> FinderModel:
-    finder = find_finder(model, params.finder)
-    if finder is None:
-        raise InputError(
-            f"No finder for {model.id} is installed; use the strategy 'grid', or train one."
-        )
-    return finder
 
 
 class _Report:

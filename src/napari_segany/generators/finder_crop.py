@@ -19,8 +19,8 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.point_grids import PointCrop, point_grid
 from napari_segany.generators.point_search import CropPrompter, PointCounter
 from napari_segany.generators.quality import Quality
-from napari_segany.generators.region_features import UNIT, MaskMeter
-from napari_segany.models.finder import FinderModel, ObjectMaps
+from napari_segany.generators.region_features import MaskMeter
+from napari_segany.models.finder import UNIT, FinderModel, ObjectMaps
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen
 
@@ -114,7 +114,6 @@ class CropSearch:
     def find_masks(
         self,
         seen: SeenCrop,
-        pixels: NDArray[np.uint8],
         region: NDArray[np.bool_] | None,
         advance: Callable[[float], None],
     ) -> MaskSet:
@@ -124,8 +123,6 @@ class CropSearch:
         ----------
         seen : SeenCrop
             The crop.
-        pixels : ndarray
-            (H, W, 3) uint8 of the crop.
         region : ndarray, optional
             (H, W) boolean; candidates are searched for only inside it.
         advance : callable

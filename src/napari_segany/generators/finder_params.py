@@ -8,16 +8,24 @@ from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
     content_hash,
-    flag,
     integer,
     number,
     with_parameter_docs,
 )
 from napari_segany.errors import InputError
-from napari_segany.generators.filter_rules import MOST_PIXELS, FilterRules
+from napari_segany.generators.filter_rules import (
+    EXCLUDE_BORDER,
+    HOLES_AND_SPECKS,
+    LARGEST_MASK,
+    MOST_PIXELS,
+    SOLIDITY,
+    STABILITY_OFFSET,
+    FilterRules,
+)
 from napari_segany.generators.protocol import GeneratorParams
 
 if TYPE_CHECKING:
+    from napari_segany.models.finder import FinderModel
     from napari_segany.models.protocol import PromptableModel
 
 FINDERS_OWN = "the finder's own"
@@ -118,13 +126,7 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     stability_score_offset: float = field(
         default=1.0,
-        metadata=number(
-            "Stability offset",
-            "Distance from zero of the two thresholds of logits whose masks stability compares.",
-            (0, 100),
-            "logits",
-            advanced=True,
-        ),
+        metadata=STABILITY_OFFSET,
     )
     box_nms_thresh: float = field(
         default=0.3,
@@ -159,13 +161,7 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     min_mask_region_area: int = field(
         default=0,
-        metadata=integer(
-            "Holes and specks",
-            "Fill holes and drop specks of masks below this many pixels.",
-            (0, MOST_PIXELS),
-            "pixels",
-            advanced=True,
-        ),
+        metadata=HOLES_AND_SPECKS,
     )
     nms: Nms = field(
         default="smaller",
@@ -190,36 +186,16 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     max_area_fraction: float = field(
         default=0.95,
-        metadata=number(
-            "Largest mask",
-            "Leave out masks that cover more than this fraction of the plane, before overlap is "
-            "measured.",
-            (0, 1),
-            "fraction",
-            advanced=True,
-        ),
+        metadata=LARGEST_MASK,
     )
     min_solidity: float = field(
         default=0.0,
-        metadata=number(
-            "Solidity",
-            "Leave out masks that fill less than this fraction of their convex hull.",
-            (0, 1),
-            "fraction",
-            advanced=True,
-        ),
+        metadata=SOLIDITY,
     )
     exclude_border: bool = field(
         default=False,
-        metadata=flag(
-            "Exclude border", "Leave out masks that touch the border of the plane.", advanced=True
-        ),
+        metadata=EXCLUDE_BORDER,
     )
-
-    @property
-    def crop_nms_thresh(self) -> float:  # type: ignore[override]
-        """The bound on overlap, which is the same between crops as within one."""
-        return self.box_nms_thresh
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -232,12 +208,7 @@ class FinderParams(FilterRules, GeneratorParams):
         InputError
             If no installed finder fits the model, or the one that is named is not here.
         """
-        # Recipes are read without torch.
-        from napari_segany.models.finder import find_finder
-
-        finder = find_finder(model, self.finder)
-        if finder is None:
-            raise InputError(_no_finder(model, self.finder))
+        finder = require_finder(model, self.finder)
         own = {
             "finder": finder.sha256,
             "pred_iou_thresh": finder.card.pred_iou_thresh,
@@ -245,6 +216,23 @@ class FinderParams(FilterRules, GeneratorParams):
         }
         missing: dict[str, Any] = {n: own[n] for n in own if getattr(self, n) is None}
         return replace(self, **missing)
+
+
+def require_finder(model: "PromptableModel", sha256: str | None) -> "FinderModel":
+    """Return the installed finder that fits a model, of this hash if one is given.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message says what to do.
+    """
+    # Recipes are read without torch.
+    from napari_segany.models.finder import find_finder
+
+    finder = find_finder(model, sha256)
+    if finder is None:
+        raise InputError(_no_finder(model, sha256))
+    return finder
 
 
 def _no_finder(model: "PromptableModel", wanted: str | None) -> str:

@@ -3,7 +3,7 @@
 from typing import TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits, to_rgb
@@ -78,12 +78,7 @@ def generate_masks(
     """
     rgb = to_rgb(plane, limits)
     if embedding is not None:
-        model.check_embedding(embedding)
-        if embedding.shape != rgb.shape[:2]:
-            raise InputError(
-                f"The embedding is of a plane of shape {embedding.shape}, "
-                f"this plane has shape {rgb.shape[:2]}."
-            )
+        _check_embedding(model, embedding, rgb)
     generator = choose_generator(resolve_params(model, params, faithful=faithful), faithful)
     return generator.find(
         model,
@@ -94,6 +89,15 @@ def generate_masks(
         should_stop=should_stop,
         refilter=refilter,
     )
+
+
+def _check_embedding(model: PromptableModel, embedding: Embedding, rgb: NDArray[np.uint8]) -> None:
+    model.check_embedding(embedding)
+    if embedding.shape != rgb.shape[:2]:
+        raise InputError(
+            f"The embedding is of a plane of shape {embedding.shape}, "
+            f"this plane has shape {rgb.shape[:2]}."
+        )
 
 
 def choose_generator(params: GeneratorParams, faithful: bool = False) -> MaskGenerator:

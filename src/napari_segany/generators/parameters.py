@@ -7,14 +7,21 @@ from napari_segany.core.parameter_info import (
     MODELS_OWN,
     check_parameters,
     choice,
-    flag,
     integer,
     number,
     structure,
     with_parameter_docs,
 )
 from napari_segany.errors import InputError
-from napari_segany.generators.filter_rules import MOST_PIXELS, FilterRules
+from napari_segany.generators.filter_rules import (
+    EXCLUDE_BORDER,
+    HOLES_AND_SPECKS,
+    LARGEST_MASK,
+    MOST_PIXELS,
+    SOLIDITY,
+    STABILITY_OFFSET,
+    FilterRules,
+)
 from napari_segany.generators.protocol import GeneratorParams
 
 Strategy = Literal["grid", "adaptive"]
@@ -96,13 +103,7 @@ class AutomaticParams(FilterRules, GeneratorParams):
     )
     stability_score_offset: float = field(
         default=1.0,
-        metadata=number(
-            "Stability offset",
-            "Distance from zero of the two thresholds of logits whose masks stability compares.",
-            (0, 100),
-            "logits",
-            advanced=True,
-        ),
+        metadata=STABILITY_OFFSET,
     )
     box_nms_thresh: float = field(
         default=0.7,
@@ -165,13 +166,7 @@ class AutomaticParams(FilterRules, GeneratorParams):
     )
     min_mask_region_area: int = field(
         default=0,
-        metadata=integer(
-            "Holes and specks",
-            "Fill holes and drop specks of masks below this many pixels.",
-            (0, MOST_PIXELS),
-            "pixels",
-            advanced=True,
-        ),
+        metadata=HOLES_AND_SPECKS,
     )
     nms: PublishedNms = field(
         default="mask",
@@ -196,30 +191,15 @@ class AutomaticParams(FilterRules, GeneratorParams):
     )
     max_area_fraction: float = field(
         default=0.95,
-        metadata=number(
-            "Largest mask",
-            "Leave out masks that cover more than this fraction of the plane, before overlap is "
-            "measured.",
-            (0, 1),
-            "fraction",
-            advanced=True,
-        ),
+        metadata=LARGEST_MASK,
     )
     min_solidity: float = field(
         default=0.0,
-        metadata=number(
-            "Solidity",
-            "Leave out masks that fill less than this fraction of their convex hull.",
-            (0, 1),
-            "fraction",
-            advanced=True,
-        ),
+        metadata=SOLIDITY,
     )
     exclude_border: bool = field(
         default=False,
-        metadata=flag(
-            "Exclude border", "Leave out masks that touch the border of the plane.", advanced=True
-        ),
+        metadata=EXCLUDE_BORDER,
     )
     steering_pred_iou: float | None = field(
         default=None,
@@ -284,6 +264,11 @@ class AutomaticParams(FilterRules, GeneratorParams):
         return replace(
             filled, **{name: steering[name] for name in steering if getattr(self, name) is None}
         )
+
+    @property
+    def overlap_between_crops(self) -> float:
+        """IoU above which the mask from the larger crop is dropped."""
+        return self.crop_nms_thresh
 
     def as_reference(self) -> "AutomaticParams":
         """Return the parameters with only the filters that the published code has."""

@@ -1,7 +1,7 @@
 """Estimated quality of candidates: small networks from features to the expected IoU.
 
-They are fitted on images that the finder has not seen, so that its regions are as good there as
-they are for a user, and they are part of the finder's file.
+They are fitted on images of every kind (:func:`napari_segany.training.calibration.choose_images`),
+and they are part of the finder's file.
 """
 
 from collections.abc import Mapping, Sequence

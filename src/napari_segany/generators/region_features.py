@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.region_tree import FOREGROUND, SUMS, RegionTree, neighbours
-from napari_segany.models.finder import CELL, ObjectMaps
-
-UNIT = 16.0
-"""Side in pixels of the frame of an object whose size map is 0."""
+from napari_segany.models.finder import CELL, UNIT, ObjectMaps
 
 SHAPE_FEATURES = (
     "log2_side",

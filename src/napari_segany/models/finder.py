@@ -22,6 +22,7 @@ from napari_segany.networks.finder import (
     FOREGROUND,
     INTERIOR,
     SIZE,
+    SIZE_UNIT,
     UNSHUFFLE,
     UPSCALING,
 )
@@ -30,6 +31,9 @@ from napari_segany.weights.finders import FinderCard, FinderFile, installed_find
 
 CELL = UNSHUFFLE // UPSCALING
 """Pixels of the frame for each cell of the maps, a side."""
+
+UNIT = SIZE_UNIT
+"""Side in pixels of the frame of an object whose size map is 0."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,9 @@ FOREGROUND, CONTOUR, INTERIOR, CENTRE, SIZE = range(5)
 and to the centre (1 at the middle of an object, 0 at its border), and log2 of the object's side in
 units of 16 pixels of the frame."""
 
+SIZE_UNIT = 16.0
+"""Side in pixels of the frame of an object whose size map is 0."""
+
 MAPS = 5
 UPSCALING = 2
 """Cells of the output for each cell of the finest level, a side."""

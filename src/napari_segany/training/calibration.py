@@ -1,4 +1,4 @@
-"""Fitting of the quality estimate on images that the finder has not learned from."""
+"""Fitting of the quality estimate on images of every kind, some of which are not learned from."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

@@ -6,10 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segany.networks.finder import CENTRE, CONTOUR, FOREGROUND, INTERIOR, MAPS, SIZE
-
-UNIT = 16.0
-"""Side in pixels of the frame of an object whose size map is 0."""
+from napari_segany.networks.finder import (
+    CENTRE,
+    CONTOUR,
+    FOREGROUND,
+    INTERIOR,
+    MAPS,
+    SIZE,
+    SIZE_UNIT,
+)
 
 SMALL = 24.0
 """Side in cells below which an object's pixels weigh more, so that small objects count."""
@@ -98,7 +103,9 @@ def make_targets(
     maps[CENTRE] = _centredness(labels, ids, which, middles)
     side = sides[np.where(inside, labels, 0)]
     sized = inside & np.isfinite(side)
-    maps[SIZE] = np.where(sized, np.log2(np.where(sized, np.maximum(side, 1), UNIT) / UNIT), 0)
+    maps[SIZE] = np.where(
+        sized, np.log2(np.where(sized, np.maximum(side, 1), SIZE_UNIT) / SIZE_UNIT), 0
+    )
     cells = np.sqrt(ndimage.sum(inside, labels, ids))
     gain = np.clip(SMALL / cells, 1, MOST_WEIGHT)
     weights[inside] *= gain[which[inside]].astype(np.float32)
