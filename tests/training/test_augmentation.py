@@ -8,7 +8,7 @@ from tests.training.scenes import draw_scene
 from napari_segany.networks.finder import CONTOUR, FOREGROUND
 from napari_segany.training import augmentation
 from napari_segany.training.augmentation import CELL, View, ViewSize, random_view
-from napari_segany.training.colours import jitter_colours
+from napari_segany.training.colours import SMALLEST_SIDE, degrade, jitter_colours
 
 SMALL = ViewSize(256, 128)
 
@@ -20,8 +20,9 @@ def views(count: int, size: ViewSize = SMALL) -> list[View]:
 
 @pytest.fixture
 def plain_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views keep the colours of their image."""
+    """Views keep the colours and the resolution of their image."""
     monkeypatch.setattr(augmentation, "jitter_colours", lambda rgb, rng: rgb)
+    monkeypatch.setattr(augmentation, "degrade", lambda rgb, side, rng: rgb)
 
 
 def shrunk(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -108,9 +109,9 @@ def test_no_part_of_a_wide_object_is_cut_by_the_margin() -> None:
 @pytest.mark.parametrize(
     ("seed", "known", "maps", "weights"),
     [
-        (0, 260610, [17064, 615, 5620.26, 6017.88, 65321.66], 65025),
-        (2, 216576, [11942, 852, 4229.96, 4537.26, 31349.92], 53936),
-        (4, 196673, [9257, 720, 3313.67, 3586.67, 22567.35], 48472.31),
+        (0, 232448, [12171, 805, 4304.9, 4622.82, 33021.03], 58052),
+        (2, 261632, [25074, 379, 9499.29, 10058.81, 116704.7], 65280),
+        (4, 262144, [15930, 780, 6063.09, 7066.23, 51921.78], 65536),
     ],
 )
 def test_views_stay_those_that_finders_were_trained_on(
@@ -126,10 +127,10 @@ def test_views_stay_those_that_finders_were_trained_on(
 @pytest.mark.parametrize(
     ("seed", "colour", "mean", "spread"),
     [
-        (1, False, 96.154, 39.256),
-        (4, False, 17.051, 15.653),
-        (1, True, 138.368, 17.92),
-        (5, True, 29.93, 42.485),
+        (1, False, 63.66, 50.531),
+        (4, False, 186.784, 34.788),
+        (1, True, 91.57, 60.379),
+        (5, True, 29.286, 60.266),
     ],
 )
 def test_colours_stay_those_that_finders_were_trained_on(
@@ -166,3 +167,33 @@ def test_a_flat_image_stays_finite() -> None:
     flat = np.full((16, 16, 3), 70, np.uint8)
     for seed in range(20):
         jitter_colours(flat, np.random.default_rng(seed))
+
+
+def test_degraded_images_keep_their_objects_visible() -> None:
+    rgb = draw_scene()[0]
+    sides = set()
+    for seed in range(60):
+        out = degrade(rgb, 28.0, np.random.default_rng(seed))
+        assert out.dtype == np.uint8
+        factor = len(rgb) / len(out)
+        assert 1 <= factor <= 28 / SMALLEST_SIDE + 0.1
+        sides.add(len(out))
+    assert len(sides) > 8
+
+
+def test_small_objects_lose_no_pixels() -> None:
+    rgb = draw_scene()[0]
+    for seed in range(40):
+        assert degrade(rgb, 6.0, np.random.default_rng(seed)).shape == rgb.shape
+
+
+def test_objects_of_half_of_the_views_get_a_size_of_their_own() -> None:
+    """Tiny objects are enlarged by more than a random scale ever would."""
+    side = 4.0
+    zooms = np.array(
+        [augmentation._choose_zoom(side, np.random.default_rng(seed)) for seed in range(400)]
+    )
+    lowest, highest = augmentation.ZOOM
+    assert 0.4 < (zooms > highest).mean() < 0.6
+    assert zooms.min() >= lowest
+    assert zooms.max() == augmentation.WIDEST_ZOOM[1]

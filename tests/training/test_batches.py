@@ -61,6 +61,35 @@ def test_a_batch_holds_the_views_in_their_order() -> None:
     assert shown == pytest.approx(cache.arrays["image"][2][..., 1].astype(float), abs=1e-3)
 
 
+def test_parts_of_views_stay_aligned() -> None:
+    """Every array of a part is cut at the same place."""
+    cache = random_cache()
+    rng = np.random.default_rng(5)
+    starts = np.random.default_rng(5).integers(2, size=(4, 2)).tolist()
+    assert len({tuple(start) for start in starts}) > 1
+    numbers = np.array([0, 1, 2, 0])
+    batch = read_batch(cache, numbers, 1, rng)
+    parts = {"embedding": batch.embedding, "maps": batch.maps, "weights": batch.weights}
+    parts |= {f"stage{number}": stage for number, stage in enumerate(batch.stages)}
+    for name, part in parts.items():
+        whole = np.abs(cache.arrays[name]) if name == "weights" else cache.arrays[name]
+        finer = whole.shape[-1] // 2
+        for got, number, (row, col) in zip(part, numbers, starts, strict=True):
+            rows = slice(row * finer, (row + 1) * finer)
+            cols = slice(col * finer, (col + 1) * finer)
+            assert (got.numpy() == whole[number][..., rows, cols]).all()
+    assert batch.image.shape == (4, 3, 16, 16)
+    row, col = starts[1]
+    shown = batch.image[1, 1].numpy() * 57.12 + 116.28
+    window = np.s_[row * 16 : row * 16 + 16, col * 16 : col * 16 + 16, 1]
+    assert shown == pytest.approx(cache.arrays["image"][1][window].astype(float), abs=1e-3)
+
+
+def test_a_part_is_no_larger_than_its_view() -> None:
+    batch = read_batch(random_cache(), np.array([1]), 24, np.random.default_rng(0))
+    assert batch.embedding.shape == (1, 8, 2, 2)
+
+
 def prefetching() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("prefetch")]
 

@@ -141,25 +141,26 @@ def test_choices_stay_those_that_finders_were_trained_on() -> None:
     """Kinds by the square root of their number of images; the order of images counts."""
     images = tuple(
         LabelledImage(kind, f"{kind}{n}", f"{kind}{n}", "train", Path("i"), Path("l"))
-        for kind, count in (("x", 9), ("y", 4))
+        for kind, count in (("x", 25), ("y", 4))
         for n in range(count)
     )
     plan = ViewPlan(images, 40, 5)
     chosen = [plan.choose(number)[0].name for number in range(12)]
-    assert chosen == ["y0", "y3", "x6", "y1", "x0", "y3", "y3", "x7", "y0", "y3", "x7", "x2"]
+    assert chosen == [*("y0", "y3", "x17", "y1", "x0", "y3", "y3", "x21", "y0", "y3", "x20", "x6")]
     assert plan.choose(0)[1].random() == pytest.approx(0.515325561042142)
 
 
 def test_kinds_are_balanced() -> None:
     images = tuple(
         LabelledImage(kind, f"{kind}{n}", f"{kind}{n}", "train", Path("i"), Path("l"))
-        for kind, count in (("many", 400), ("few", 4))
+        for kind, count in (("many", 400), ("few", 4), ("some", 16))
         for n in range(count)
     )
     plan = ViewPlan(images, 600)
     kinds = [plan.choose(number)[0].kind for number in range(plan.count)]
-    # 20 to 2 by the square roots, against 400 to 4 images.
-    assert kinds.count("few") / len(kinds) == pytest.approx(1 / 11, abs=0.035)
+    # 20 to 3 to 4 by the square roots, as none counts as fewer than 9 images.
+    assert kinds.count("few") / len(kinds) == pytest.approx(3 / 27, abs=0.035)
+    assert kinds.count("some") / len(kinds) == pytest.approx(4 / 27, abs=0.035)
 
 
 @pytest.mark.parametrize(("kind", "side"), [("vit_t", 64), ("vit_b", 128)])

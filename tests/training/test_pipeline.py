@@ -67,7 +67,7 @@ def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     def calibrate(model: Any, finder: Any, images: Any, seed: int, progress: Progress) -> Fitted:
         assert finder.card.encoder.name == model.id
         # Figures are reported on validation images, so nothing is fitted on them.
-        assert {each.split for each in images} == {"calibrate", "train"}
+        assert "validate" not in {each.split for each in images}
         progress(1, 1)
         return Fitted()
 
@@ -118,7 +118,7 @@ def test_a_run_ends_with_a_finder_that_fits_its_model(
     facts = finder.card.facts
     (described,) = facts["sets"]
     assert (described["name"], described["licence"]) == ("own", "CC0")
-    assert described["split"] == {"calibrate": 1, "train": 3, "validate": 1}
+    assert described["split"] == {"train": 4, "validate": 1}
     assert described["objects"] == 30
     assert (facts["views"], facts["steps"], facts["weights_may_ship"]) == (4, 4, True)
     curve = json.loads((tmp_path / "curve.json").read_text())
@@ -200,10 +200,13 @@ def test_data_without_a_set_that_may_be_used(model: SamModel, tmp_path: Path) ->
         Run(model, tmp_path, tmp_path)()
 
 
-def test_data_of_too_few_sources(model: SamModel, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_plots")
+def test_data_of_two_sources_are_all_learned_from(model: SamModel, tmp_path: Path) -> None:
     write_manifest(tmp_path, own=write_set(tmp_path, "own", 2))
-    with pytest.raises(InputError, match=r"no image left for calibration\. .* three sources"):
-        Run(model, tmp_path, tmp_path)()
+    run = Run(model, tmp_path, tmp_path / "out")
+    [described] = run().card.facts["sets"]
+    assert described["split"] == {"train": 2}
+    assert "validation features" not in run.stages
 
 
 def test_data_without_objects(model: SamModel, tmp_path: Path) -> None:

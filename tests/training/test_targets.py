@@ -8,7 +8,14 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from napari_segany.networks.finder import CENTRE, CONTOUR, FOREGROUND, INTERIOR, SIZE
-from napari_segany.training.targets import MOST_WEIGHT, SMALL, Targets, inner_borders, make_targets
+from napari_segany.training.targets import (
+    MOST_WEIGHT,
+    RIM,
+    SMALL,
+    Targets,
+    inner_borders,
+    make_targets,
+)
 
 
 def targets_of(labels: NDArray[np.integer], background_weight: float = 1.0) -> Targets:
@@ -108,6 +115,16 @@ def test_pixels_of_small_objects_weigh_more() -> None:
     assert found.weights[0, 50] == 1
 
 
+def test_the_background_around_a_small_object_weighs_as_much() -> None:
+    """The outline is where both sides are as likely, and not farther out."""
+    labels = np.zeros((40, 40), np.int32)
+    labels[14:26, 14:26] = 1
+    weights = targets_of(labels).weights
+    assert weights[20, 13 - RIM + 1 : 26 + RIM] == pytest.approx(SMALL / 12)
+    assert (weights[20, : 13 - RIM + 1] == 1).all()
+    assert (weights[20, 26 + RIM :] == 1).all()
+
+
 @pytest.mark.parametrize("value", [0, -1])
 def test_without_objects(value: int) -> None:
     found = targets_of(np.full((6, 7), value, np.int32))
@@ -121,7 +138,7 @@ def test_background_weighs_less_where_labels_are_incomplete() -> None:
     labels = square()
     labels[0] = -1
     all_weights, fewer = targets_of(labels).weights, targets_of(labels, 0.3).weights
-    assert fewer[labels == 0] == pytest.approx(0.3)
+    assert fewer[labels == 0] == pytest.approx(0.3 * all_weights[labels == 0])
     assert (fewer[labels != 0] == all_weights[labels != 0]).all()
 
 

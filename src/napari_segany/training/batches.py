@@ -46,12 +46,42 @@ class Batch:
     sized: Tensor
 
 
-def read_batch(cache: FeatureCache, numbers: NDArray[np.integer]) -> Batch:
-    """Read the views of a cache with these numbers, in their order."""
+def read_batch(
+    cache: FeatureCache,
+    numbers: NDArray[np.integer],
+    crop: int | None = None,
+    rng: np.random.Generator | None = None,
+) -> Batch:
+    """Read the views of a cache with these numbers, in their order.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        The views.
+    numbers : ndarray
+        (B,) integers.
+    crop : int, optional
+        Side, in cells of the embedding, of the part of each view that is read; the whole view by
+        default, and if it is smaller.
+    rng : Generator, optional
+        Places the parts; without it they are the first rows and columns.
+    """
     arrays = cache.arrays
+    cells = arrays["embedding"].shape[-1]
+    side = min(crop or cells, cells)
+    starts = [(0, 0)] * len(numbers)
+    if rng is not None:
+        starts = [tuple(pair) for pair in rng.integers(cells - side + 1, size=(len(numbers), 2))]
 
     def read(name: str) -> Tensor:
-        return torch.from_numpy(np.stack([arrays[name][n] for n in numbers]))
+        axis = 1 if name == "image" else -1
+        finer = arrays[name].shape[axis] // cells
+        parts = []
+        for number, start in zip(numbers, starts, strict=True):
+            rows, cols = (slice(at * finer, (at + side) * finer) for at in start)
+            place = (rows, cols) if name == "image" else (..., rows, cols)
+            parts.append(arrays[name][number][place])
+        return torch.from_numpy(np.stack(parts))
 
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
     image = read("image").permute(0, 3, 1, 2).float()

@@ -32,7 +32,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
 
-ASKED_IMAGES = 9
+ASKED_IMAGES = 14
 """Images of each kind that the model is asked about, at most."""
 
 ROWS = 1024
@@ -40,7 +40,7 @@ ROWS = 1024
 
 LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
 
-LEARNED_IMAGES = 8
+LEARNED_IMAGES = 20
 """Images of each kind that the finder learned from and the estimate is fitted on, too."""
 
 ZOOM = (0.5, 2.0)

@@ -5,6 +5,52 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+SMALLEST_SIDE = 7.0
+"""Side in pixels to which objects may shrink when resolution is lost."""
+
+
+def degrade(
+    rgb: NDArray[np.uint8], object_side: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return an image as a poorer camera would have taken it: fewer pixels, and noise of its own.
+
+    Small images are enlarged before the encoder sees them, and their noise with them: it is then as
+    large as a small object, which noise that is added at the frame's scale never is.
+
+    Parameters
+    ----------
+    rgb : ndarray
+        (H, W, 3) uint8.
+    object_side : float
+        Side of the image's objects in its pixels, which limits how many are lost.
+    rng : Generator
+        Decides everything that is random.
+
+    Returns
+    -------
+    ndarray
+        (h, w, 3) uint8 with at most as many pixels.
+    """
+    poorer = rgb
+    most = object_side / SMALLEST_SIDE
+    if most > 1 and rng.random() < 0.35:
+        factor = float(np.exp(rng.uniform(0, np.log(min(most, 8)))))
+        height, width = (max(1, round(length / factor)) for length in rgb.shape[:2])
+        poorer = np.asarray(
+            Image.fromarray(np.ascontiguousarray(rgb)).resize((width, height), Image.Resampling.BOX)
+        )
+    if rng.random() < 0.3:
+        x: NDArray[np.floating] = poorer.astype(np.float32) / 255
+        if rng.random() < 0.3:
+            x = _blur(x, float(rng.uniform(0.4, 1.2)))
+        x = _add_noise(x, 1 if _is_gray(rgb) else 3, rng)
+        poorer = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
+    return poorer
+
+
+def _is_gray(rgb: NDArray[np.uint8]) -> bool:
+    return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())
+
 
 def jitter_colours(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return an image with random contrast, colours, illumination, noise and blur.
@@ -22,7 +68,7 @@ def jitter_colours(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
         (H, W, 3) uint8.
     """
     x: NDArray[np.floating] = rgb.astype(np.float32) / 255
-    gray = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())
+    gray = _is_gray(rgb)
     if rng.random() < 0.15:
         x = 1 - x
     if rng.random() < 0.5:
@@ -42,7 +88,7 @@ def jitter_colours(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
         x = x * _shading(x.shape[:2], rng)[..., None]
     if rng.random() < 0.5:
         x = _limit_contrast(x, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         x = _add_noise(x, 1 if gray else 3, rng)
     jittered: NDArray[np.uint8] = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
     return jittered

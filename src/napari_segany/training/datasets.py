@@ -21,6 +21,10 @@ Split = Literal["train", "calibrate", "validate"]
 SPLIT_SHARES: tuple[tuple[Split, float], ...] = (("validate", 0.12), ("calibrate", 0.1))
 """Share of a kind's images in each split, at least one source; the rest is for training."""
 
+LEAST_SOURCES: dict[Split, int] = {"validate": 3, "calibrate": 12}
+"""Sources that a kind needs before one is kept from training for a split. Scores of kinds with
+fewer are fitted on images of the training split."""
+
 SOURCE_PATTERNS: dict[str, str] = {
     "em_axons_sem": r"sub-rat\d+",
     "em_axons_tem_srf": r"sub-[^_]+",
@@ -251,6 +255,8 @@ def split_sources(kind: str, sources: Iterable[str]) -> dict[str, Split]:
     order = sorted(counts, key=lambda s: hashlib.sha256(f"{kind}/{s}".encode()).hexdigest())
     splits: dict[str, Split] = {}
     for split, share in SPLIT_SHARES:
+        if len(counts) < LEAST_SOURCES[split]:
+            continue
         room = share * len(listed)
         for source in tuple(order):
             if len(order) > 1 and (counts[source] <= room or split not in splits.values()):

@@ -33,6 +33,9 @@ from napari_segany.weights.cache import replacing
 RECORD = "done.json"
 """Name of the file with the first views of finished blocks."""
 
+VIEWS = 2
+"""Version of the making of views: a folder of another version is not used again."""
+
 BLOCK = 16
 """Views that are made together; progress is written after each block."""
 
@@ -41,6 +44,9 @@ PADDING = (124, 116, 104)
 
 IMAGES_IN_MEMORY = 256
 """Images that each process keeps decoded."""
+
+FEWEST = 9
+"""Images that a kind with fewer is taken for when kinds are drawn."""
 
 ROOM = 200_000_000
 """Bytes that must stay free on the disk: for checkpoints and results."""
@@ -67,15 +73,15 @@ class ViewPlan:
     def choose(self, number: int) -> tuple[LabelledImage, np.random.Generator]:
         """Return the image of a view and the generator that continues it.
 
-        Kinds are drawn in proportion to the square root of their number of images, images of a
-        kind evenly.
+        Kinds are drawn in proportion to the square root of their number of images, but none as if
+        it had fewer than 9; images of a kind evenly.
         """
         rng = np.random.default_rng([self.seed, number])
         by_kind: dict[str, list[LabelledImage]] = {}
         for image in self.images:
             by_kind.setdefault(image.kind, []).append(image)
         kinds = list(by_kind)
-        weights = np.sqrt([len(by_kind[kind]) for kind in kinds])
+        weights = np.sqrt([max(len(by_kind[kind]), FEWEST) for kind in kinds])
         kind = by_kind[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
         return kind[int(rng.integers(len(kind)))], rng
 
@@ -87,7 +93,7 @@ class ViewPlan:
         names = [(each.kind, each.name) for each in self.images]
         size = encoder.view_size
         key: list[object] = [names, self.count, self.seed, encoder.sha256]
-        key += [size.frame, size.side, CELL]
+        key += [size.frame, size.side, CELL, VIEWS]
         # Only what differs from the usual is added, which keeps the names of existing folders.
         if encoder.precision != "bfloat16":
             key.append(encoder.precision)

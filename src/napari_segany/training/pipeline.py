@@ -80,8 +80,8 @@ class TrainingOptions:
 
     data: Path
     folder: Path
-    views: int = 6000
-    steps: int = 6000
+    views: int = 8000
+    steps: int = 10_000
     threads: int = 2
     seed: int = 0
     shippable: bool = True
@@ -159,11 +159,6 @@ def train_from_folder(
         more = "; all sets, whatever their licence, are used with --all-licences"
         raise InputError(
             f"{options.data} has no image for training{more if options.shippable else ''}."
-        )
-    if not _of(images, "calibrate"):
-        raise InputError(
-            f"{options.data} has no image left for calibration. At least one kind needs images of "
-            "three sources: one to learn from, one to calibrate on, one to validate on."
         )
     encoder = ViewEncoder.from_model(model)
     features = options.folder / "features"

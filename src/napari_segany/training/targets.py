@@ -22,6 +22,10 @@ SMALL = 24.0
 MOST_WEIGHT = 4.0
 """Largest weight of a small object's pixels, relative to those of a large object."""
 
+RIM = 8
+"""Cells around an object whose background weighs as much as the object: a heavier inside alone
+would move the outline outwards."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -32,8 +36,8 @@ class Targets:
     maps : ndarray
         (MAPS, H, W) float32; see the constants of :mod:`napari_segany.networks.finder`.
     weights : ndarray
-        (H, W) float32; 0 where nothing is known, 1 elsewhere, up to ``MOST_WEIGHT`` in small
-        objects.
+        (H, W) float32; 0 where nothing is known, 1 elsewhere, up to ``MOST_WEIGHT`` in and around
+        small objects.
     sized : ndarray
         (H, W) boolean, true in objects whose size is known.
     """
@@ -108,7 +112,9 @@ def make_targets(
     )
     cells = np.sqrt(ndimage.sum(inside, labels, ids))
     gain = np.clip(SMALL / cells, 1, MOST_WEIGHT)
-    weights[inside] *= gain[which[inside]].astype(np.float32)
+    away, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)
+    gains = gain[which[tuple(nearest)]].astype(np.float32)
+    weights *= np.where(away <= RIM, gains, 1)
     return Targets(maps, weights, sized)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
@@ -49,6 +50,9 @@ class TrainParams:
         Number of steps.
     batch : int
         Views a step.
+    crop : int
+        Side, in cells of the embedding, of the random part of each view that a step learns from: of
+        the same number of pixels, more different views are better than larger parts.
     learning_rate : float
         Largest; it rises over the first ``warm_up`` steps and then falls as a cosine.
     weight_decay : float
@@ -65,8 +69,9 @@ class TrainParams:
         Steps.
     """
 
-    steps: int = 6000
+    steps: int = 10_000
     batch: int = 8
+    crop: int = 24
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     warm_up: int = 200
@@ -308,7 +313,13 @@ def train_finder(
 
 def _read_ahead(cache: FeatureCache, params: TrainParams, start: int) -> Generator[Batch]:
     order = order_of_views(len(cache), params.batch, params.steps, params.seed, start)
-    return prefetch(lambda numbers: read_batch(cache, numbers), order)
+
+    def read(numbered: tuple[int, NDArray[np.int64]]) -> Batch:
+        step, numbers = numbered
+        rng = np.random.default_rng([params.seed, step])
+        return read_batch(cache, numbers, params.crop, rng)
+
+    return prefetch(read, enumerate(order, start))
 
 
 def _told(point: dict[str, float], steps: int) -> str:
