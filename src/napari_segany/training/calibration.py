@@ -198,7 +198,7 @@ def choose_images(
 def region_iou(
     tree: RegionTree, maps: ObjectMaps, labels: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """Return the (N,) IoU of each region of a tree with its best object, counted in cells.
+    """Return the (N, K) IoU of each region of a tree with each object, counted in cells.
 
     Parameters
     ----------
@@ -222,9 +222,8 @@ def region_iou(
         shared[node] = shared[tree.children[node]].sum(axis=0)
     area = np.bincount(numbers.ravel(), minlength=objects)
     union = shared.sum(axis=1, keepdims=True) + area - shared
-    iou = np.where(ids > 0, shared / np.maximum(union, 1), 0)
-    best: NDArray[np.float32] = iou.max(axis=1, initial=0).astype(np.float32)
-    return best
+    iou: NDArray[np.float32] = (shared / np.maximum(union, 1))[:, ids > 0].astype(np.float32)
+    return iou
 
 
 def calibrate(
@@ -272,7 +271,7 @@ def calibrate(
             tree = grow_tree(maps)
             able = np.flatnonzero(tree.area >= FEWEST_CELLS)
             features = tree_features(tree, PlaneContext.of(maps))[able]
-            iou = region_iou(tree, maps, truth)[able]
+            iou = region_iou(tree, maps, truth)[able].max(axis=1, initial=0)
             regions.append(Table(image.kind, image.name, features, iou))
             if progress is not None:
                 progress(n * views + number + 1, total)
