@@ -27,6 +27,7 @@ from measure import facts, median_seconds, print_facts
 from memory import WAYS, measure_here, tiled
 from memory import in_own_process as memory_of
 from napari_segany import AutomaticParams, MaskSet, Prompt
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.point_grids import point_grid
 from napari_segany.models.device import choose_device
 from napari_segany.models.sam.model import SamModel
@@ -175,6 +176,7 @@ def automatic(bench: Bench) -> list[Row]:
     """Array to labels, on every image."""
     for model in bench.models.values():
         segment(model, bench.first[1], replace(bench.params, points_per_side=4))
+        segment(model, bench.first[1], FinderParams())
     return [_automatic(bench, name, rgb) for name, rgb in bench.images.items()]
 
 
@@ -192,12 +194,14 @@ def _automatic(bench: Bench, name: str, rgb: np.ndarray) -> Row:
     exact, auto = bench.models["exact"], bench.models["auto"]
     adaptive = replace(bench.params, strategy="adaptive")
     found: dict[str, MaskSet] = {}
-    rows = []
+    # A part of every row below.
+    rows = [row("embedding", bench.median(lambda: auto.embed(rgb), bench.repeats), {})]
     for way, model, params, faithful, repeats in (
         ("faithful", exact, bench.params, True, 1),
         ("exact", exact, bench.params, False, bench.repeats),
         ("auto", auto, bench.params, False, bench.repeats),
         ("adaptive", auto, adaptive, False, bench.repeats),
+        ("finder", auto, FinderParams(), False, bench.repeats),
     ):
 
         def run(way=way, model=model, params=params, faithful=faithful) -> None:
@@ -369,7 +373,7 @@ def main() -> None:
                 args.json.write_text(json.dumps(figures, indent=2) + "\n")
     if "memory" not in asked or len(asked) > 1:
         figures["auto_is"] = bench.models["auto"].precision
-        print(f'"auto" and "adaptive" computed in {figures["auto_is"]}')
+        print(f'"auto", "adaptive" and "finder" computed in {figures["auto_is"]}')
     if args.json:
         args.json.write_text(json.dumps(figures, indent=2) + "\n")
     if args.plot:

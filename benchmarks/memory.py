@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from napari_segany import AutomaticParams
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.protocol import GeneratorParams
 from sides import Reference, load_ours, segment
 from vit import peak_megabytes, timed
 
-WAYS = ("reference", "exact", "auto", "adaptive")
+WAYS = ("reference", "exact", "auto", "adaptive", "finder")
 SIDE = 2048
 
 
@@ -36,7 +38,9 @@ def measure_here(
     else:
         model = load_ours(device, "exact" if way == "exact" else "auto")
         loaded = peak_megabytes(cpu)
-        asked = replace(params, strategy="adaptive" if way == "adaptive" else "grid")
+        asked: GeneratorParams = FinderParams()
+        if way != "finder":
+            asked = replace(params, strategy="adaptive" if way == "adaptive" else "grid")
         _, seconds = timed(lambda: segment(model, rgb, asked), device)
     figures = {"loaded": loaded, "peak": peak_megabytes(cpu), "seconds": seconds}
     if device.type == "cuda":

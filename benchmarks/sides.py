@@ -17,6 +17,7 @@ from napari_segany import (
     segment_everything,
     segmentation,
 )
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.sam.embedded_plane import SamEmbedding
 from napari_segany.models.sam.model import SamModel
 from napari_segany.weights.resolve import load_weights, resolve
@@ -101,7 +102,7 @@ def _keeping_masks() -> Iterator[list[MaskSet]]:
 
 
 def segment(
-    model: SamModel, rgb: np.ndarray, params: AutomaticParams, faithful: bool = False
+    model: SamModel, rgb: np.ndarray, params: GeneratorParams, faithful: bool = False
 ) -> MaskSet:
     """Array to labels by the public function; returns the masks that the labels were made of."""
     with _keeping_masks() as kept:
