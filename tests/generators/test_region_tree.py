@@ -8,14 +8,14 @@ from tests.generators.maps import draw_discs, draw_maps, random_maps
 
 from napari_segany.core.geometry import Frame
 from napari_segany.generators.region_features import MaskMeter
+from napari_segany.generators.region_merging import OUTLINES
 from napari_segany.generators.region_tree import (
     FOREGROUND,
     SUMS,
     RegionTree,
     find_basins,
-    find_borders,
     grow_tree,
-    merge_basins,
+    grow_trees,
 )
 from napari_segany.models.finder import ObjectMaps
 
@@ -28,9 +28,9 @@ def cells_of(tree: RegionTree, node: int) -> NDArray[np.bool_]:
     return cells_of(tree, one) | cells_of(tree, two)
 
 
-def measure(maps: ObjectMaps, cells: NDArray[np.bool_]) -> dict[str, float]:
+def measure(maps: ObjectMaps, cells: NDArray[np.bool_], outline: float) -> dict[str, float]:
     """The sums of a region, cell by cell."""
-    inner = cells & (maps.foreground > FOREGROUND)
+    inner = cells & (maps.foreground > outline)
     rows, cols = np.nonzero(inner)
     height, width = inner.shape
     length, contour = 0, 0.0
@@ -91,14 +91,28 @@ def test_basins_are_numbered_without_gaps_and_lie_in_the_foreground(noisy: Objec
 
 
 def test_sums_of_every_node_are_those_of_its_cells(noisy: ObjectMaps) -> None:
-    tree = grow_tree(noisy)
-    assert len(tree) > tree.basins > 4
-    for node in range(len(tree)):
-        cells = cells_of(tree, node)
-        expected = measure(noisy, cells)
-        assert tree.sums[node] == pytest.approx([expected[name] for name in SUMS], abs=1e-3)
-        peaks = [noisy.interior[cells].max(), noisy.centre[cells].max()]
-        assert tree.peaks[node] == pytest.approx(peaks)
+    first, second = trees = grow_trees(noisy)
+    assert len(first) > first.basins > 4
+    assert (first.area >= second.area).all()
+    assert (first.area > second.area).any()
+    for tree, outline in zip(trees, OUTLINES, strict=True):
+        assert (tree.outline == outline).all()
+        for node in range(len(tree)):
+            cells = cells_of(tree, node)
+            expected = measure(noisy, cells, outline)
+            assert tree.sums[node] == pytest.approx([expected[name] for name in SUMS], abs=1e-3)
+            peaks = [noisy.interior[cells].max(), noisy.centre[cells].max()]
+            assert tree.peaks[node] == pytest.approx(peaks)
+
+
+def test_a_tree_with_one_outline_has_the_same_regions(noisy: ObjectMaps) -> None:
+    first, second = grow_trees(noisy)
+    alone = grow_tree(noisy, OUTLINES[1])
+    for one, two in ((first, second), (second, alone)):
+        assert np.array_equal(one.places, two.places)
+        assert np.array_equal(one.children, two.children)
+        assert np.array_equal(one.lost_at, two.lost_at)
+    assert np.array_equal(second.sums, alone.sums)
 
 
 def test_the_basins_of_every_node_lie_side_by_side(noisy: ObjectMaps) -> None:
@@ -121,23 +135,6 @@ def test_weak_borders_are_crossed_first(noisy: ObjectMaps) -> None:
             assert tree.lost_at[child] == tree.joined_at[node]
     assert ((tree.lost_at > 0) & (tree.lost_at <= 1)).all()
     assert (tree.joined_at[: tree.basins] == 0).all()
-
-
-def test_regions_are_merged_by_the_strength_of_the_whole_border() -> None:
-    # Three in a row: 0 and 1 have the weaker border; together they border 2 more strongly.
-    borders = find_borders(np.zeros((1, 1), np.int32), one_cell(0.0))
-    assert len(borders.pairs) == 0
-    merges = merge_basins(
-        3,
-        type(borders)(
-            np.array([[0, 1], [1, 2], [0, 2]]),
-            np.array([[0.2, 1, 0, 0], [0.6, 2, 0, 0], [0.9, 1, 0, 0]]),
-        ),
-    )
-    assert merges.children.tolist() == [[0, 1], [2, 3]]
-    assert merges.crossed[:, 0] == pytest.approx([0.2, 1.5])
-    assert merges.crossed[:, 1] == pytest.approx([1, 3])
-    assert merges.weakest[4] == 1
 
 
 def one_cell(value: float, shape: tuple[int, int] = (1, 1)) -> ObjectMaps:

@@ -1,5 +1,6 @@
 """Candidates of one plane or crop: the finder's regions, and the model's answers about them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from napari_segany.generators.region_features import (
     shape_features,
     tree_features,
 )
-from napari_segany.generators.region_tree import FEWEST_CELLS, RegionTree, grow_tree
+from napari_segany.generators.region_tree import FEWEST_CELLS, RegionTree, grow_trees
 from napari_segany.models.finder import CELL, ObjectMaps
 from napari_segany.models.protocol import Embedding, PromptableModel
 
@@ -99,9 +100,8 @@ def propose_regions(
     should_stop : callable, optional
         Polled while regions are drawn.
     """
-    tree, context, frame = grow_tree(maps), PlaneContext.of(maps), maps.frame
-    features = tree_features(tree, context)
-    expected = np.ones(len(tree), np.float32) if quality is None else quality.region(features)
+    context, frame = PlaneContext.of(maps), maps.frame
+    tree, features, expected = choose_outlines(grow_trees(maps), context, quality)
     able = tree.area >= FEWEST_CELLS
     if quality is not None:
         able &= (expected >= least) & ~_nearly_parent(tree, expected)
@@ -127,6 +127,36 @@ def propose_regions(
         masks,
         np.clip(points, 0, size),
     )
+
+
+def choose_outlines(
+    trees: Sequence[RegionTree], context: PlaneContext, quality: Quality | None
+) -> tuple[RegionTree, NDArray[np.float32], NDArray[np.float32]]:
+    """Return the regions with the better outline of each, their features and expected IoU.
+
+    Parameters
+    ----------
+    trees : sequence of RegionTree
+        The same regions with several outlines.
+    context : PlaneContext
+        Of the plane.
+    quality : Quality, optional
+        Estimates the IoU; without, every region has the first outline, and an expected IoU of 1.
+    """
+    first = trees[0]
+    features = np.stack([tree_features(tree, context) for tree in trees])
+    if quality is None:
+        return first, features[0], np.ones(len(first), np.float32)
+    expected = np.stack([quality.region(each) for each in features])
+    # What has no cells within an outline has no quality there.
+    expected *= np.stack([tree.area >= FEWEST_CELLS for tree in trees])
+    best, every = expected.argmax(axis=0), np.arange(len(first))
+    tree = replace(
+        first,
+        sums=np.stack([tree.sums for tree in trees])[best, every],
+        outline=np.stack([tree.outline for tree in trees])[best, every],
+    )
+    return tree, features[best, every], expected[best, every]
 
 
 def _pixels_per_cell(frame: Frame) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.masks import MaskSet
+from napari_segany.generators.region_merging import OUTLINES
 from napari_segany.generators.region_tree import FOREGROUND, RegionTree
 from napari_segany.models.finder import ObjectMaps
 
@@ -71,7 +72,7 @@ class RegionDrawer:
         return belongs
 
     def heights(self, node: int) -> tuple[NDArray[np.float32], Box]:
-        """Return the foreground of a node above the threshold, and the box of cells it is of.
+        """Return the foreground of a node above its outline, and the box of cells it is of.
 
         Positive inside the node; holes of it that belong to no other region are inside, too.
         """
@@ -81,9 +82,9 @@ class RegionDrawer:
         window = slice(box[0], box[2]), slice(box[1], box[3])
         own = self.member(node, box)
         free = own | (self.tree.labels[window] == 0)
-        heights = self.maps.foreground[window] - np.float32(FOREGROUND)
+        heights = self.maps.foreground[window] - np.float32(self.tree.outline[node])
         # As far below zero as the other region may be above it, so that neighbours share no pixel.
-        heights[~free] = FOREGROUND - 1
+        heights[~free] = min(OUTLINES) - 1
         above = heights > 0
         inside = own & above
         # Other objects' foreground reaches between the regions, and is no part of this one.
@@ -135,8 +136,8 @@ class RegionDrawer:
         box = self.box(node)
         window = slice(box[0], box[2]), slice(box[1], box[3])
         depth = self.maps.interior[window] + 0.5 * self.maps.centre[window]
-        # Cells above the threshold first: the others are no part of the mask.
-        depth = depth + 2 * (self.maps.foreground[window] > FOREGROUND)
+        # Cells within the outline first: the others are no part of the mask.
+        depth = depth + 2 * (self.maps.foreground[window] > self.tree.outline[node])
         depth = np.where(self.member(node, box), depth, -1)
         row, col = divmod(int(depth.argmax()), depth.shape[1])
         return box[0] + row + 0.5, box[1] + col + 0.5

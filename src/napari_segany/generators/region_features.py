@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.generators.region_tree import FOREGROUND, SUMS, RegionTree, neighbours
+from napari_segany.generators.region_merging import neighbours
+from napari_segany.generators.region_tree import FOREGROUND, SUMS, RegionTree
 from napari_segany.models.finder import CELL, UNIT, ObjectMaps
 
 SHAPE_FEATURES = (
@@ -36,7 +37,7 @@ SHAPE_FEATURES = (
 )
 """Features of any mask."""
 
-REGION_FEATURES = (*SHAPE_FEATURES, "joined_at", "lost_at", "basins")
+REGION_FEATURES = (*SHAPE_FEATURES, "joined_at", "lost_at", "basins", "outline")
 """Features of a region of the tree."""
 
 
@@ -116,7 +117,8 @@ def shape_features(
 def tree_features(tree: RegionTree, plane: PlaneContext) -> NDArray[np.float32]:
     """Return the (N, F) features of all nodes of a tree."""
     shape = shape_features(tree.sums, tree.peaks, plane)
-    more = np.stack([tree.joined_at, tree.lost_at, np.log2(tree.basin_count)], axis=1)
+    basins = np.log2(tree.basin_count)
+    more = np.stack([tree.joined_at, tree.lost_at, basins, tree.outline], axis=1)
     return np.concatenate([shape, more.astype(np.float32)], axis=1)
 
 

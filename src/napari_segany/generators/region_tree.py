@@ -6,31 +6,34 @@ candidate: one whole object is among them whether the maps split it or join it w
 features of a region are sums over its basins, so that candidates cost nothing until they are drawn.
 """
 
-import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from napari_segany.generators.region_merging import (
+    OUTLINES,
+    Merges,
+    find_borders,
+    merge_basins,
+    neighbours,
+)
 from napari_segany.models.finder import ObjectMaps
 
 LOW_FOREGROUND = 0.25
 """Foreground probability of pixels that can belong to a region at all."""
 
 FOREGROUND = 0.5
-"""Foreground probability at which a region ends."""
+"""Foreground probability from which a cell is more likely in an object than not."""
 
 SMOOTHING = 1.0
 """Standard deviation in cells of the smoothing of the landscape, so that noise makes no basins."""
 
 PEAK_DISTANCE = 2
 """Least distance of the peaks of two basins, in cells."""
-
-STRONGEST_MERGED = 0.97
-"""Strength of borders above which regions are never merged."""
 
 FEWEST_CELLS = 4
 """Cells of a region below which it is no candidate."""
@@ -64,6 +67,8 @@ class RegionTree:
         (N, K) float64 sums over the cells of each node, see :data:`SUMS`.
     peaks : ndarray
         (N, 2) float64 largest interior and centre of each node.
+    outline : ndarray
+        (N,) float64 foreground probability at which each node ends.
     """
 
     labels: NDArray[np.int32]
@@ -76,6 +81,7 @@ class RegionTree:
     basin_count: NDArray[np.float64]
     sums: NDArray[np.float64]
     peaks: NDArray[np.float64]
+    outline: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.children)
@@ -87,7 +93,7 @@ class RegionTree:
 
     @property
     def area(self) -> NDArray[np.float64]:
-        """(N,) cells of each node above the foreground threshold."""
+        """(N,) cells of each node within its outline."""
         return self.sums[:, SUMS.index("inside")]
 
     @property
@@ -116,117 +122,6 @@ def find_basins(maps: ObjectMaps) -> NDArray[np.int32]:
     return basins
 
 
-@dataclass(frozen=True)
-class Borders:
-    """Borders between E pairs of regions, as sums over pairs of neighbouring cells.
-
-    Attributes
-    ----------
-    pairs : ndarray
-        (E, 2) numbers of regions from 0, the smaller first.
-    sums : ndarray
-        (E, 4) float64: strength, number of pairs of cells, and contour and number of the pairs
-        whose cells are both above the foreground threshold.
-    """
-
-    pairs: NDArray[np.int64]
-    sums: NDArray[np.float64]
-
-
-def find_borders(labels: NDArray[np.int32], maps: ObjectMaps) -> Borders:
-    """Return which basins touch, and how strong the border between them is."""
-    strength = np.maximum(maps.contour, 1 - maps.foreground)
-    inside = maps.foreground > FOREGROUND
-    count = int(labels.max()) + 1
-    keys, values = [], []
-    for axis in (0, 1):
-        a, b = neighbours(labels, axis)
-        touching = (a != b) & (a > 0) & (b > 0)
-        first, second = (each[touching].astype(np.int64) for each in (a, b))
-        keys.append(np.minimum(first, second) * count + np.maximum(first, second))
-        s, t = (each[touching] for each in neighbours(strength, axis))
-        i, j = (each[touching] for each in neighbours(maps.interior, axis))
-        u, v = (each[touching] for each in neighbours(maps.contour, axis))
-        m, n = (each[touching] for each in neighbours(inside, axis))
-        both = m & n
-        # The contour is two cells wide between objects; the interior is lowest there.
-        here = 0.25 * (s + t) + 0.5 * (1 - np.minimum(i, j))
-        values.append(np.stack([here, np.ones(len(s)), 0.5 * (u + v) * both, both], axis=1))
-    key, value = np.concatenate(keys), np.concatenate(values).astype(np.float64)
-    unique, which = np.unique(key, return_inverse=True)
-    sums = np.stack([np.bincount(which, column, len(unique)) for column in value.T], axis=1)
-    pairs = np.stack([unique // count, unique % count], axis=1) - 1
-    return Borders(pairs, sums.astype(np.float64))
-
-
-def neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return an array without its last and without its first row or column: pairs of neighbours."""
-    if axis == 0:
-        return array[:-1], array[1:]
-    return array[:, :-1], array[:, 1:]
-
-
-@dataclass(frozen=True)
-class Merges:
-    """Order in which basins were merged.
-
-    Attributes
-    ----------
-    children : ndarray
-        (M, 2) int64 nodes that each new node joins.
-    crossed : ndarray
-        (M, 4) float64 sums over the border that each new node crossed, see :class:`Borders`.
-    weakest : ndarray
-        (N,) for every node, the strength of the weakest border it has as a root; 1 without any.
-    """
-
-    children: NDArray[np.int64]
-    crossed: NDArray[np.float64]
-    weakest: NDArray[np.float64]
-
-
-def merge_basins(count: int, borders: Borders) -> Merges:
-    """Merge neighbouring regions among ``count`` basins, those with the weakest border first."""
-    known: list[dict[int, list[float]]] = [{} for _ in range(count)]
-    heap: list[tuple[float, int, int, float]] = []
-    for (a, b), sums in zip(borders.pairs.tolist(), borders.sums.tolist(), strict=True):
-        known[a][b] = known[b][a] = sums
-        heapq.heappush(heap, (sums[0] / sums[1], a, b, sums[1]))
-    alive = [True] * count
-    children: list[tuple[int, int]] = []
-    crossed: list[list[float]] = []
-    while heap:
-        strength, a, b, length = heapq.heappop(heap)
-        if not (alive[a] and alive[b]) or known[a][b][1] != length:
-            continue
-        if strength > STRONGEST_MERGED:
-            break
-        node = len(alive)
-        alive[a] = alive[b] = False
-        alive.append(True)
-        children.append((a, b))
-        crossed.append(known[a][b])
-        joined: dict[int, list[float]] = {}
-        for old in (a, b):
-            for other, sums in known[old].items():
-                if other not in (a, b) and alive[other]:
-                    before = joined.get(other, (0.0,) * len(sums))
-                    joined[other] = [x + y for x, y in zip(before, sums, strict=True)]
-        known.append(joined)
-        for other, sums in joined.items():
-            known[other][node] = sums
-            heapq.heappush(heap, (sums[0] / sums[1], other, node, sums[1]))
-    weakest = np.ones(len(alive))
-    for node in np.flatnonzero(alive).tolist():
-        left = [sums[0] / sums[1] for other, sums in known[node].items() if alive[other]]
-        weakest[node] = min(left, default=1.0)
-    return Merges(
-        np.array(children, np.int64).reshape(-1, 2),
-        np.array(crossed, np.float64).reshape(-1, 4),
-        weakest,
-    )
-
-
 SUMS = (
     "cells",
     "inside",
@@ -245,40 +140,69 @@ SUMS = (
     "perimeter_contour",
     "at_edge",
 )
-"""Columns of :attr:`RegionTree.sums`. All but the first and "foreground" are over the cells above
-the foreground threshold. The perimeter counts pairs of neighbouring cells; "at_edge" counts cells
+"""Columns of :attr:`RegionTree.sums`. All but the first and "foreground" are over the cells within
+the outline. The perimeter counts pairs of neighbouring cells; "at_edge" counts cells
 at the edge of the plane."""
 
 
-def grow_tree(maps: ObjectMaps) -> RegionTree:
-    """Return the candidate regions of a plane."""
+def grow_trees(maps: ObjectMaps, outlines: Sequence[float] = OUTLINES) -> list[RegionTree]:
+    """Return the candidate regions of a plane, once for each outline; only sums differ.
+
+    Parameters
+    ----------
+    maps : ObjectMaps
+        Of the plane.
+    outlines : sequence of float
+        Foreground probabilities at which regions end, in ascending order.
+    """
     labels = find_basins(maps)
     count = int(labels.max())
-    merges = merge_basins(count, find_borders(labels, maps))
+    merges = merge_basins(count, find_borders(labels, maps, outlines))
     nodes = count + len(merges.children)
     children = np.full((nodes, 2), -1, np.int64)
     children[count:] = merges.children
     parent = np.full(nodes, -1, np.int64)
     joined_at, basins = np.zeros(nodes), np.ones(nodes)
-    sums = np.zeros((nodes, len(SUMS)))
     peaks = np.zeros((nodes, 2))
-    sums[:count], peaks[:count] = sum_basins(labels, count, maps)
-    perimeter = SUMS.index("perimeter")
+    peaks[:count] = _peaks(labels, count, maps)
     for node, (a, b) in enumerate(merges.children.tolist(), count):
         parent[[a, b]] = node
-        total, length, contour, pairs = merges.crossed[node - count]
+        total, length = merges.crossed[node - count, :2]
         joined_at[node] = total / length
         basins[node] = basins[a] + basins[b]
-        sums[node] = sums[a] + sums[b]
-        sums[node, perimeter : perimeter + 2] -= 2 * pairs, 2 * contour
         peaks[node] = np.maximum(peaks[a], peaks[b])
     lost_at = np.where(parent >= 0, joined_at[parent], merges.weakest)
     spans = place_basins(children, parent, basins)
     place = np.zeros(count + 1, np.int32)
     place[1:] = spans[:count, 0] + 1
-    return RegionTree(
-        labels, place[labels], spans, children, parent, joined_at, lost_at, basins, sums, peaks
-    )
+    trees = []
+    for number, outline in enumerate(outlines):
+        sums = np.zeros((nodes, len(SUMS)))
+        sums[:count] = sum_basins(labels, count, maps, outline)
+        _add_merged(sums, merges, count, number)
+        ends = np.full(nodes, outline)
+        trees.append(
+            RegionTree(
+                *(labels, place[labels], spans, children, parent),
+                *(joined_at, lost_at, basins, sums, peaks, ends),
+            )
+        )
+    return trees
+
+
+def grow_tree(maps: ObjectMaps, outline: float = FOREGROUND) -> RegionTree:
+    """Return the candidate regions of a plane with one outline."""
+    return grow_trees(maps, (outline,))[0]
+
+
+def _add_merged(sums: NDArray[np.float64], merges: Merges, basins: int, number: int) -> None:
+    """Fill in the sums of the nodes above the basins, for outline ``number``."""
+    perimeter = SUMS.index("perimeter")
+    crossed = merges.crossed[:, 2 + 2 * number : 4 + 2 * number]
+    for node, (a, b) in enumerate(merges.children.tolist(), basins):
+        contour, pairs = crossed[node - basins]
+        sums[node] = sums[a] + sums[b]
+        sums[node, perimeter : perimeter + 2] -= 2 * pairs, 2 * contour
 
 
 def place_basins(
@@ -302,10 +226,10 @@ def place_basins(
 
 
 def sum_basins(
-    labels: NDArray[np.int32], count: int, maps: ObjectMaps
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums and the peaks of ``count`` regions, numbered from 1 in ``labels``."""
-    inside = maps.foreground > FOREGROUND
+    labels: NDArray[np.int32], count: int, maps: ObjectMaps, outline: float
+) -> NDArray[np.float64]:
+    """Return the sums of ``count`` regions, numbered from 1 in ``labels``."""
+    inside = maps.foreground > outline
     where = labels > 0
     number = labels[where].astype(np.int64) - 1
     inner = inside[where].astype(np.float64)
@@ -331,7 +255,7 @@ def sum_basins(
     }
     region = np.where(inside, labels, 0)
     length, contour = _perimeters(region, count, maps.contour)
-    sums = np.stack(
+    sums: NDArray[np.float64] = np.stack(
         [
             length
             if name == "perimeter"
@@ -342,10 +266,17 @@ def sum_basins(
         ],
         axis=1,
     ).astype(np.float64)
+    return sums
+
+
+def _peaks(labels: NDArray[np.int32], count: int, maps: ObjectMaps) -> NDArray[np.float64]:
+    """Return the (count, 2) largest interior and centre of regions."""
+    where = labels > 0
+    number = labels[where].astype(np.int64) - 1
     peaks = np.zeros((count, 2))
     for column, each in enumerate((maps.interior, maps.centre)):
         np.maximum.at(peaks[:, column], number, each[where].astype(np.float64))
-    return sums, peaks
+    return peaks
 
 
 def _perimeters(

@@ -26,7 +26,13 @@ from napari_segany.generators.finder_crop import (
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.quality import FEATURES, Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter, PlaneContext, tree_features
-from napari_segany.generators.region_tree import FEWEST_CELLS, FOREGROUND, RegionTree, grow_tree
+from napari_segany.generators.region_merging import OUTLINES
+from napari_segany.generators.region_tree import (
+    FEWEST_CELLS,
+    FOREGROUND,
+    RegionTree,
+    grow_trees,
+)
 from napari_segany.models.finder import FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
@@ -63,7 +69,7 @@ class FitSize:
     steps: int
 
 
-REGION_FIT, ANSWER_FIT = FitSize((96, 64), 4000), FitSize((48, 48), 1500)
+REGION_FIT, ANSWER_FIT = FitSize((96, 64), 2500), FitSize((48, 48), 1500)
 """Fits for regions, and for what the model was asked about, of which there are fewer."""
 
 
@@ -196,7 +202,7 @@ def choose_images(
 
 
 def region_iou(
-    tree: RegionTree, maps: ObjectMaps, labels: NDArray[np.integer]
+    tree: RegionTree, maps: ObjectMaps, labels: NDArray[np.integer], outline: float = FOREGROUND
 ) -> NDArray[np.float32]:
     """Return the (N, K) IoU of each region of a tree with each object, counted in cells.
 
@@ -206,6 +212,8 @@ def region_iou(
         Regions of a plane, and the maps that they were grown on.
     labels : ndarray
         (H, W) labels of the plane; negative ones are unknown.
+    outline : float
+        Foreground probability at which the regions end.
     """
     meter = MaskMeter.of(maps)
     ids, numbers = np.unique(
@@ -214,7 +222,7 @@ def region_iou(
     objects = len(ids)
     numbers = numbers.reshape(maps.shape)
     known = labels[np.ix_(meter.rows, meter.cols)] >= 0
-    inside = (maps.foreground > FOREGROUND) & (tree.labels > 0) & known
+    inside = (maps.foreground > outline) & (tree.labels > 0) & known
     shared = np.zeros((len(tree), objects))
     codes = (tree.labels[inside].astype(np.int64) - 1) * objects + numbers[inside]
     shared[: tree.basins] = np.bincount(codes, minlength=tree.basins * objects).reshape(-1, objects)
@@ -268,11 +276,12 @@ def calibrate(
             rng = np.random.default_rng([seed, n, number])
             view, truth = make_view(rgb, labels, number, rng)
             maps = finder.predict_maps(model.embed(view, stages=True), view)
-            tree = grow_tree(maps)
-            able = np.flatnonzero(tree.area >= FEWEST_CELLS)
-            features = tree_features(tree, PlaneContext.of(maps))[able]
-            iou = region_iou(tree, maps, truth)[able].max(axis=1, initial=0)
-            regions.append(Table(image.kind, image.name, features, iou))
+            context = PlaneContext.of(maps)
+            for outline, tree in zip(OUTLINES, grow_trees(maps), strict=True):
+                able = np.flatnonzero(tree.area >= FEWEST_CELLS)
+                features = tree_features(tree, context)[able]
+                iou = region_iou(tree, maps, truth, outline)[able].max(axis=1, initial=0)
+                regions.append(Table(image.kind, image.name, features, iou))
             if progress is not None:
                 progress(n * views + number + 1, total)
     region = _fit("region", regions, seed)
