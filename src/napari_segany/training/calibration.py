@@ -37,6 +37,7 @@ from napari_segany.models.finder import FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.colours import jitter_colours
 from napari_segany.training.datasets import LabelledImage
+from napari_segany.training.encoder import computing_threads
 
 ASKED_IMAGES = 14
 """Images of each kind that the model is asked about, at most."""
@@ -145,12 +146,14 @@ def fit_perceptron(
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=size.steps)
     drawn = np.random.default_rng(seed).choice(len(features), (size.steps, ROWS), p=chance)
-    for numbers in torch.from_numpy(drawn):
-        loss = F.binary_cross_entropy_with_logits(network(rows[numbers])[:, 0], iou[numbers])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+    # So that the result does not depend on the number of threads; layers are small anyway.
+    with computing_threads(1):
+        for numbers in torch.from_numpy(drawn):
+            loss = F.binary_cross_entropy_with_logits(network(rows[numbers])[:, 0], iou[numbers])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
     return Perceptron(
         mean.astype(np.float32),
         scale.astype(np.float32),
