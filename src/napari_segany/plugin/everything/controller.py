@@ -170,7 +170,7 @@ class EverythingController(PendingModel):
         axes = [axis for axis, n in enumerate(plane) if n is not None]
         if not every_plane or not axes:
             return [plane]
-        _, view = self._opened()
+        _, view = self.opened()
         last = axes[-1]
         return [(*plane[:last], n, *plane[last + 1 :]) for n in range(view.shape[last])]
 
@@ -192,18 +192,19 @@ class EverythingController(PendingModel):
             Restrict the points to nonzero labels, or to the inside of shapes.
         """
         planes = self.planes(every_plane)
-        found, view = self._opened()
+        found, view = self.opened()
         # An unusable region is refused before anything is searched.
         regions = {
             each: None if region is None else sample_region(self.viewer, view, region, each)
             for each in planes
         }
+        where = "" if region is None else str(region.name)
 
         def search(model: PromptableModel) -> None:
             resolved = check_described(resolve_params(model, params))
             self.remaining, self._failures = planes, PlaneFailures()
             for each in planes:
-                self._search_plane(found, planes, each, model, resolved, regions[each])
+                self._search_plane(found, planes, each, model, resolved, regions[each], where)
             self.status.emit("Searching ...")
 
         self.with_model(search)
@@ -216,6 +217,7 @@ class EverythingController(PendingModel):
         model: PromptableModel,
         params: FilterRules,
         region: Callable[[], NDArray[np.generic]] | None,
+        where: str,
     ) -> None:
         def finish_plane() -> None:
             self.remaining = [each for each in self.remaining if each != plane]
@@ -224,7 +226,7 @@ class EverythingController(PendingModel):
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
-                found.add_plane(plane, masks, model, params)
+                found.add_plane(plane, masks, model, params, where)
                 finish_plane()
                 self._on_view()
 
@@ -262,7 +264,7 @@ class EverythingController(PendingModel):
         InputError
             If a bound is looser than that of the search; nothing changes then.
         """
-        found, _ = self._opened()
+        found, _ = self.opened()
         before, found.filters = found.filters, filters
         try:
             self.draw_plane()
@@ -272,7 +274,7 @@ class EverythingController(PendingModel):
 
     def draw_plane(self) -> None:
         """Draw the kept masks of the plane in view into the preview."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         plane = self.plane
         self.shown = None
         if plane in found.masks:
@@ -285,7 +287,7 @@ class EverythingController(PendingModel):
 
     def _preview_layer(self) -> Any:
         if self.layer is None:
-            _, view = self._opened()
+            _, view = self.opened()
             data = zeros(view.shape, np.int32)
             self.layer = Labels(data, name=PREVIEW, opacity=0.5, **view.placement())
             self.layer.editable = False
@@ -303,7 +305,7 @@ class EverythingController(PendingModel):
         int or None
             Its value in the preview layer, None if no object is left.
         """
-        found, view = self._opened()
+        found, view = self.opened()
         left = found.uncertain_candidates(self.plane)
         if not left or self.shown is None:
             return None
@@ -323,13 +325,13 @@ class EverythingController(PendingModel):
 
     def accept(self, label: int) -> None:
         """Mark an object as accepted."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         found.accept(self.plane, label - 1)
         self.changed.emit()
 
     def reject(self, label: int) -> None:
         """Remove an object from the kept ones."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         found.reject(self.plane, label - 1)
         self.draw_plane()
 
@@ -344,20 +346,20 @@ class EverythingController(PendingModel):
 
     def make_labels(self) -> Any:
         """Add a labels layer of all searched planes; see :func:`labels_layer`."""
-        layer = self.viewer.add_layer(labels_layer(*self._opened()))
+        layer = self.viewer.add_layer(labels_layer(*self.opened()))
         if self.layer is not None:
             self.layer.visible = False
         return layer
 
     def make_mask_stack(self) -> Any:
         """Add a layer with each mask of the plane in view; see :func:`mask_stack_layer`."""
-        found, view = self._opened()
+        found, view = self.opened()
         plane = self.plane
         return self.viewer.add_layer(mask_stack_layer(found.kept_masks(plane), view, plane))
 
     def make_recipe(self) -> Recipe:
         """Return the recipe of the kept masks; see :meth:`FoundMasks.make_recipe`."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         return found.make_recipe()
 
     # Events of the viewer -------------------------------------------------------------------
@@ -383,7 +385,14 @@ class EverythingController(PendingModel):
         elif event.value is self.layer:
             self.layer = None
 
-    def _opened(self) -> tuple[FoundMasks, LayerView]:
+    def opened(self) -> tuple[FoundMasks, LayerView]:
+        """Return the masks and the view of the image in work.
+
+        Raises
+        ------
+        InputError
+            If there is no image.
+        """
         if self.found is None or self.view is None:
             raise InputError("Choose an image first.")
         return self.found, self.view

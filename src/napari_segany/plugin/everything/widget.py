@@ -16,6 +16,7 @@ from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import check_described
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
@@ -62,6 +63,8 @@ class EverythingWidget(ImageDock):
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
+        # The recipe that was saved last, with its file.
+        self._saved: tuple[Path, Recipe] | None = None
         self._build()
         self._reported.connect(self._on_report)
         self.controller.changed.connect(self._refresh)
@@ -215,8 +218,33 @@ class EverythingWidget(ImageDock):
         target = choose_target(self, path)
         if target is not None:
             write_recipe(recipe, target)
+            self._saved = target, recipe
             self.say(f"Saved as {target}.")
         return target
+
+    def copy_command(self) -> str:
+        """Copy a command line that makes the same labels to the clipboard, and return it.
+
+        Raises
+        ------
+        InputError
+            If no command can make them.
+        """
+        found, view = self.controller.opened()
+        device = self.preferences.device
+        code = export_code.as_command(found, view, device, self._saved)
+        return self.copy_text(code.text, code.notes)
+
+    def copy_python(self) -> str:
+        """Copy a script that makes the same labels to the clipboard, and return it.
+
+        Raises
+        ------
+        InputError
+            If no script can make them.
+        """
+        code = export_code.as_python(*self.controller.opened())
+        return self.copy_text(code.text, code.notes)
 
     def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
         """Show the parameters with which a recipe finds objects; return the recipe.
@@ -291,11 +319,15 @@ class EverythingWidget(ImageDock):
                 "Masks as stack", self.make_mask_stack, "Each mask by itself, with overlaps"
             ),
             self.button("Edges", self.find_edges, "An image layer with all outlines"),
+        )
+        exports = row(
             self.button("Save recipe ...", self.save_recipe, "For the command line"),
+            self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
+            self.button("Copy as Python", self.copy_python, "A script that makes the same labels"),
         )
         start = row(self.find_button, self.stop_button, wide=self.find_button)
         self.lay_out(
-            (choices, self.search, start, self.progress, self.sliders, review, results),
+            (choices, self.search, start, self.progress, self.sliders, review, results, exports),
             (self.message,),
         )
 
