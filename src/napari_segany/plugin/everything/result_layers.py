@@ -11,6 +11,7 @@ from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.layers.candidates import keep_candidates
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -20,7 +21,8 @@ from napari_segany.plugin.layers.transforms import to_world
 def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
     """Return a labels layer of all searched planes, with features and recipe.
 
-    Labels are unique over the stack, in the order of planes, as those of the command line.
+    Labels are unique over the stack, in the order of planes, as those of the command line. The
+    candidates of the search are kept beside the layer, see :func:`kept_candidates`.
 
     Raises
     ------
@@ -40,6 +42,7 @@ def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
         last += len(masks)
     layer = Labels(data, name=f"{view.name} labels", **view.placement())
     layer.features = columns
+    keep_candidates(layer, found.masks)
     layer.metadata[METADATA] = {
         "recipe": found.make_recipe().to_json(),
         "rejected": {str(p): sorted(n) for p, n in found.rejected.items() if n},
