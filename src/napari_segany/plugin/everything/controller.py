@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -20,21 +19,16 @@ from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import check_described
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
-from napari_segany.plugin.everything.result_layers import labels_layer, mask_stack_layer
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
-from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import show_plane, viewed_plane
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.recipe import Recipe
-
-PREVIEW = "segany everything"
-"""Name of the layer that shows the kept masks."""
-
 
 class EverythingController(PendingModel):
     """Searches planes of an image, and shows the masks that pass the filters.
@@ -52,6 +46,8 @@ class EverythingController(PendingModel):
     ----------
     view : LayerView or None
         Image in work.
+    start : Filters
+        Filters with which the masks of a new search are shown first.
     found : FoundMasks or None
         Masks and decisions of that image.
     layer : napari.layers.Labels or None
@@ -74,6 +70,7 @@ class EverythingController(PendingModel):
         # Images that were searched, with their masks and decisions.
         self._images: list[tuple[LayerView, FoundMasks]] = []
         self.view: LayerView | None = None
+        self.start = Filters()
         self.found: FoundMasks | None = None
         self.layer: Any = None
         self.shown: MaskSet | None = None
@@ -226,7 +223,7 @@ class EverythingController(PendingModel):
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
-                found.add_plane(plane, masks, model, params, where)
+                found.add_plane(plane, masks, model, params, where, self.start)
                 finish_plane()
                 self._on_view()
 
@@ -272,6 +269,12 @@ class EverythingController(PendingModel):
             found.filters = before
             raise
 
+    def replace_filters(self, filters: Filters) -> None:
+        """Replace the filters, which no search forbids, also while no plane is in view."""
+        found, _ = self.opened()
+        found.filters = filters
+        self._on_view()
+
     def draw_plane(self) -> None:
         """Draw the kept masks of the plane in view into the preview."""
         found, _ = self.opened()
@@ -288,11 +291,7 @@ class EverythingController(PendingModel):
     def _preview_layer(self) -> Any:
         if self.layer is None:
             _, view = self.opened()
-            data = zeros(view.shape, np.int32)
-            self.layer = Labels(data, name=PREVIEW, opacity=0.5, **view.placement())
-            self.layer.editable = False
-            self.layer.selected_label = 0
-            self.viewer.add_layer(self.layer)
+            self.layer = self.viewer.add_layer(result_layers.preview_layer(view))
         return self.layer
 
     # Review ---------------------------------------------------------------------------------
@@ -345,17 +344,18 @@ class EverythingController(PendingModel):
     # Results --------------------------------------------------------------------------------
 
     def make_labels(self) -> Any:
-        """Add a labels layer of all searched planes; see :func:`labels_layer`."""
-        layer = self.viewer.add_layer(labels_layer(*self.opened()))
+        """Add a labels layer of all searched planes; see :mod:`result_layers`."""
+        layer = self.viewer.add_layer(result_layers.labels_layer(*self.opened()))
         if self.layer is not None:
             self.layer.visible = False
         return layer
 
     def make_mask_stack(self) -> Any:
-        """Add a layer with each mask of the plane in view; see :func:`mask_stack_layer`."""
+        """Add a layer with each mask of the plane in view; see :mod:`result_layers`."""
         found, view = self.opened()
         plane = self.plane
-        return self.viewer.add_layer(mask_stack_layer(found.kept_masks(plane), view, plane))
+        masks = found.kept_masks(plane)
+        return self.viewer.add_layer(result_layers.mask_stack_layer(masks, view, plane))
 
     def make_recipe(self) -> Recipe:
         """Return the recipe of the kept masks; see :meth:`FoundMasks.make_recipe`."""

@@ -125,6 +125,7 @@ class FoundMasks:
         model: PromptableModel,
         params: FilterRules,
         region: str = "",
+        start: Filters | None = None,
     ) -> None:
         """Add the masks of a searched plane.
 
@@ -144,6 +145,8 @@ class FoundMasks:
             Parameters of the search.
         region : str, optional
             Name of the layer that the search was restricted to.
+        start : Filters, optional
+            Filters of the masks of another search.
         """
         if (model, params) != (self.model, self.params):
             for each, earlier in self.masks.items():
@@ -152,7 +155,7 @@ class FoundMasks:
             self.regions.clear()
             self.rejected.clear()
             self.accepted.clear()
-            self.filters = Filters()
+            self.filters = start or Filters()
         elif plane in self.masks:
             self._keep_decided(plane, self.masks[plane])
         self.model, self.params = model, params

@@ -18,6 +18,18 @@ from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
 
 
+PREVIEW = "segany everything"
+"""Name of the layer that shows the kept masks."""
+
+
+def preview_layer(view: LayerView) -> Labels:
+    """Return an empty labels layer for the kept masks of an image, which cannot be edited."""
+    layer = Labels(zeros(view.shape, np.int32), name=PREVIEW, opacity=0.5, **view.placement())
+    layer.editable = False
+    layer.selected_label = 0
+    return layer
+
+
 def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
     """Return a labels layer of all searched planes, with features and recipe.
 

@@ -13,7 +13,6 @@ from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.strategies import check_described
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
@@ -22,6 +21,7 @@ from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
+from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import form, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm
@@ -247,9 +247,10 @@ class EverythingWidget(ImageDock):
         return self.copy_text(code.text, code.notes)
 
     def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
-        """Show the parameters with which a recipe finds objects; return the recipe.
+        """Show the parameters of a recipe for finding objects and for labels; return the recipe.
 
-        Model, channels and the rules for labels stay as they are in the dock.
+        Masks that were found are filtered like the recipe where that needs no search. Model and
+        channels stay as they are in the dock.
 
         Parameters
         ----------
@@ -266,9 +267,16 @@ class EverythingWidget(ImageDock):
         if not recipe:
             return None
         recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-        recipe.check_product("labels")
-        self.search.params = check_described(recipe.params)
+        notes = self.loader.load(recipe)
+        self.say(" ".join(["Loaded.", *notes]), "warning" if notes else "info")
+        self.undo_button.setEnabled(True)
         return recipe
+
+    def undo_recipe(self) -> None:
+        """Restore parameters and filters as they were before a recipe was loaded."""
+        self.loader.undo()
+        self.say("As before the recipe.")
+        self.undo_button.setEnabled(self.loader.can_undo)
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
@@ -293,6 +301,10 @@ class EverythingWidget(ImageDock):
             "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
         )
         self.search.add_advanced(FinderParams, self.map_button)
+        self.loader = RecipeLoader(self.search, self.controller)
+        load = self.button("Load ...", self.use_recipe, "Use a recipe's parameters")
+        self.undo_button = self.button("Undo load", self.undo_recipe, "As before the recipe")
+        self.undo_button.setEnabled(False)
         choices = form(
             (
                 ("Image", self.image_choice),
@@ -300,7 +312,7 @@ class EverythingWidget(ImageDock):
                 ("Model", self.picker),
                 ("", self.whole_stack),
                 ("Region", self.region),
-                ("Recipe", self.button("Load ...", self.use_recipe, "Use a recipe's parameters")),
+                ("Recipe", row(load, self.undo_button)),
             )
         )
         self.find_button = self.button("Find everything", self.find, "Search the plane in view")
