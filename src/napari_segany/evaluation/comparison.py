@@ -124,7 +124,7 @@ class ObjectComparison:
 
     @property
     def candidate_means(self) -> dict[str, float] | None:
-        """Scores of candidates by name, means over planes that have true objects; None if unknown."""
+        """Scores of candidates by name, means over planes with true objects; None if unknown."""
         known = [each for each in self.candidates if each is not None and each.truth]
         return mean_candidate_scores(known) if known else None
 

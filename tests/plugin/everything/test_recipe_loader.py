@@ -20,7 +20,9 @@ from napari_segany.plugin.everything.widget import EverythingWidget
 
 pytestmark = pytest.mark.gui
 
-RULES = LabelParams("large_on_top", min_area=5, fill_holes=4, drop_specks=3, min_visible=0.123456789)
+RULES = LabelParams(
+    "large_on_top", min_area=5, fill_holes=4, drop_specks=3, min_visible=0.123456789
+)
 
 
 @pytest.fixture

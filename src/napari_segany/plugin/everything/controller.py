@@ -30,6 +30,7 @@ from napari_segany.plugin.layers.transforms import show_plane, viewed_plane
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.recipe import Recipe
 
+
 class EverythingController(PendingModel):
     """Searches planes of an image, and shows the masks that pass the filters.
 

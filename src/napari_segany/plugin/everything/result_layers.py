@@ -17,7 +17,6 @@ from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
 
-
 PREVIEW = "segany everything"
 """Name of the layer that shows the kept masks."""
 

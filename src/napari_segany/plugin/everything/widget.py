@@ -339,8 +339,8 @@ class EverythingWidget(ImageDock):
         )
         start = row(self.find_button, self.stop_button, wide=self.find_button)
         self.lay_out(
-            (choices, self.search, start, self.progress, self.sliders, review, results, exports),
-            (self.message,),
+            (choices, self.search, start, self.progress, self.sliders),
+            (review, results, exports, self.message),
         )
 
     # Showing --------------------------------------------------------------------------------

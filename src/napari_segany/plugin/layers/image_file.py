@@ -88,7 +88,9 @@ def _as_array(view: LayerView) -> tuple[str, bool, tuple[int, ...]]:
     """Return axes and channels for the pixels of a view as one array, layers along the first."""
     count = view.ndim - 2
     if count > len(LEADING):
-        raise InputError(f"{view.name} has {count} axes beside rows and columns; take a part of it.")
+        raise InputError(
+            f"{view.name} has {count} axes beside rows and columns; take a part of it."
+        )
     axes = f"{LEADING[len(LEADING) - count :]}YX"
     if view.others:
         return f"C{axes}", False, tuple(range(len(view.layers)))
@@ -99,7 +101,7 @@ def _as_array(view: LayerView) -> tuple[str, bool, tuple[int, ...]]:
 
 
 def _from_file(view: LayerView, plane: Plane) -> ImageReading | None:
-    """Return the reading of a view's file that gives the pixels of a plane, None if there is none."""
+    """Return the reading of a view's file that gives these pixels, None if there is none."""
     path = layer_path(view.layer)
     if path is None:
         return None

@@ -321,7 +321,9 @@ class PromptWidget(ImageDock):
         form.imports.table_requested.connect(self.guarded(self.take_table))
         form.provenance.save_requested.connect(self.guarded(self.save_session))
         form.provenance.replay_requested.connect(self.guarded(self.replay))
-        form.provenance.python_requested.connect(self.guarded(lambda: self.copy_text(self.as_python())))
+        form.provenance.python_requested.connect(
+            self.guarded(lambda: self.copy_text(self.as_python()))
+        )
         form.provenance.command_requested.connect(
             self.guarded(lambda: self.copy_text(self.as_command()))
         )
