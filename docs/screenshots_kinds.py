@@ -61,7 +61,7 @@ KINDS = (
     Kind("particles", "em_powder_ampis/images/Sc1Tile_001-002-000_0-000.png"),
     Kind("embryos", "stereo_fly_embryos/images/5d34-1.png"),
     Kind("neurites", "em_neurites_fib25/images/xy_z070.png"),
-    Kind("axons", "em_axons_sem/images/sub-rat3_sample-data9_SEM.png", dock=False),
+    Kind("axons", "em_axons_sem/images/sub-rat3_sample-data9_SEM.png", (0, 0, 400), dock=False),
     Kind("chloroplasts", "em_chloroplasts_leaf/images/z04_y0_x560.png", dock=False),
 )
 """Images of the validation part of their sets, see :func:`napari_segany.training.datasets`."""
