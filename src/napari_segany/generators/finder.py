@@ -18,7 +18,7 @@ from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.finder_crop import CropSearch
 from napari_segany.generators.finder_params import FinderParams, require_finder
 from napari_segany.generators.point_grids import crop_layers
-from napari_segany.generators.quality import Quality
+from napari_segany.generators.quality import quality_of
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 
@@ -109,7 +109,7 @@ class FinderGenerator:
         """Yield the candidates of the plane, and those of crops if its objects are small."""
         shape = (plane.shape[0], plane.shape[1])
         finder = require_finder(model, self.params.finder)
-        quality = Quality.from_dict(finder.card.quality)
+        quality = quality_of(finder)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
         boxes = self._crops(shape, whole.median_side, whole.maps.frame.side)

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
 from napari_segany.generators.region_features import REGION_FEATURES, SHAPE_FEATURES
+from napari_segany.models.finder import FinderModel
 
 MODEL_SCORES = ("predicted_iou", "stability")
 """Scores of the model's answer."""
@@ -137,6 +139,24 @@ class Quality:
             if len(found[name].mean) != len(names):
                 raise _damaged(name)
         return cls(**found)
+
+
+_parsed: "WeakKeyDictionary[FinderModel, tuple[Mapping[str, Any], Quality]]" = WeakKeyDictionary()
+
+
+def quality_of(finder: FinderModel) -> Quality:
+    """Return the estimators of a finder, parsed once for all planes.
+
+    Raises
+    ------
+    InputError
+        See :meth:`Quality.from_dict`.
+    """
+    values = finder.card.quality
+    known = _parsed.get(finder)
+    if known is None or known[0] is not values:
+        known = _parsed[finder] = values, Quality.from_dict(values)
+    return known[1]
 
 
 def _damaged(name: str) -> InputError:

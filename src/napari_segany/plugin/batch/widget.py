@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.batch.plan import Outcome
@@ -270,12 +270,7 @@ class BatchWidget(ModelDock):
 
     def copy_command(self) -> str:
         """Copy a command line for the same batch to the clipboard, and return it."""
-        command = self.files.as_command(self.options)
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(command)
-        self.say("Copied.")
-        return command
+        return self.copy_text(self.files.as_command(self.options))
 
     # Building -------------------------------------------------------------------------------
 

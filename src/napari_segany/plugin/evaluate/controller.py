@@ -3,6 +3,7 @@
 The module needs no Qt and works on a ``ViewerModel``.
 """
 
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from napari_segany.evaluation.comparison import ObjectComparison, PlaneIndex, co
 from napari_segany.plugin.evaluate.errors_layer import ErrorsLayer, is_errors
 from napari_segany.plugin.evaluate.label_pair import PREDICTION, TRUTH, LabelPair
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.layers.candidates import kept_candidates
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane, viewed_plane
@@ -132,11 +134,11 @@ class EvaluateController:
         self._connect_layers(truth, prediction)
         self.error = None
 
+        read, known = labels.read_and_inspect, kept_candidates(prediction)
+
         def work(should_stop: ShouldStop) -> ObjectComparison:
-            read, report = labels.read_and_inspect, self.report
-            return compare(
-                read, planes, together=together, progress=report, should_stop=should_stop
-            )
+            run = partial(compare, read, planes, together=together, candidates=known)
+            return run(progress=self.report, should_stop=should_stop)
 
         self.jobs.submit("compare", Priority.REQUEST, work, self._on_compared, self._on_failed)
         self.status.emit("Comparing ...")

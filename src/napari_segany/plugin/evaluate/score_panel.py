@@ -4,6 +4,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from napari_segany.evaluation.candidate_recall import OUTCOMES
 from napari_segany.evaluation.comparison import ObjectComparison
 
 SCORES = {
@@ -16,6 +17,18 @@ SCORES = {
     "mean_iou": ("Mean IoU", "Mean over true objects of the best IoU, 0 if nothing touches one"),
     "objects": ("Objects", "Predicted ones / true ones"),
 }
+
+OF_CANDIDATES = {
+    "candidate recall": (
+        "Proposed",
+        "Candidate recall: share of true objects with a candidate at an IoU of 0.5",
+    ),
+    "candidate mean IoU": ("Best IoU", "Mean over true objects of the best IoU with a candidate"),
+    "proposed but lost": ("Lost", "Proposed but lost: " + OUTCOMES["lost"].partition(": ")[2]),
+    "never proposed": ("Never proposed", OUTCOMES["never proposed"]),
+}
+"""Titles and tooltips of the scores of candidates, by their names in tables."""
+
 PER_ROW = 4
 
 
@@ -30,7 +43,8 @@ class ScorePanel(QWidget):
         self.headline.setWordWrap(True)
         grid.addWidget(self.headline, 0, 0, 1, PER_ROW)
         self.values: dict[str, Any] = {}
-        for n, (name, (title, tip)) in enumerate(SCORES.items()):
+        self._of_candidates: list[QLabel] = []
+        for n, (name, (title, tip)) in enumerate((SCORES | OF_CANDIDATES).items()):
             value = self.values[name] = QLabel("")
             font = value.font()
             font.setBold(True)
@@ -38,14 +52,39 @@ class ScorePanel(QWidget):
             for offset, label in enumerate((QLabel(title), value)):
                 label.setToolTip(tip)
                 grid.addWidget(label, 1 + 2 * (n // PER_ROW) + offset, n % PER_ROW)
+                self._of_candidates += [label] if name in OF_CANDIDATES else []
+        self.unknown = QLabel("")
+        self.unknown.setWordWrap(True)
+        grid.addWidget(self.unknown, grid.rowCount(), 0, 1, PER_ROW)
 
     def show_result(self, found: ObjectComparison) -> None:
         """Show the scores of a comparison."""
         scores = found.mean
         self.headline.setText(_headline(found))
+        shown = {name: f"{getattr(scores, name):.3f}" for name in SCORES if name != "objects"}
+        shown["objects"] = f"{scores.found} / {scores.truth}"
+        candidates = found.candidate_means or {}
+        shown |= {name: f"{value:.3f}" for name, value in candidates.items()}
         for name, label in self.values.items():
-            value = f"{scores.found} / {scores.truth}"
-            label.setText(value if name == "objects" else f"{getattr(scores, name):.3f}")
+            label.setText(shown.get(name, ""))
+        for label in self._of_candidates:
+            label.setVisible(bool(candidates))
+        self.unknown.setText("" if candidates else _why_unknown(found))
+        self.unknown.setVisible(not candidates)
+
+
+def _why_unknown(found: ObjectComparison) -> str:
+    """Return the reason why candidates of the prediction are not scored."""
+    if found.together and len(found.planes) > 1:
+        return "Candidates lie in planes; compare every plane to see what was never proposed."
+    if not found.candidates:
+        return (
+            "What was never proposed is not known: only labels that Make labels of the Everything "
+            "widget made in this window keep their candidates."
+        )
+    if any(each is not None for each in found.candidates):
+        return "There is no true object in the planes that were searched."
+    return "What was never proposed is not known: the planes that were compared were not searched."
 
 
 def _headline(found: ObjectComparison) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -20,20 +19,16 @@ from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import check_described
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
-from napari_segany.plugin.everything.result_layers import labels_layer, mask_stack_layer
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
-from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import show_plane, viewed_plane
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.recipe import Recipe
-
-PREVIEW = "segany everything"
-"""Name of the layer that shows the kept masks."""
 
 
 class EverythingController(PendingModel):
@@ -52,6 +47,8 @@ class EverythingController(PendingModel):
     ----------
     view : LayerView or None
         Image in work.
+    start : Filters
+        Filters with which the masks of a new search are shown first.
     found : FoundMasks or None
         Masks and decisions of that image.
     layer : napari.layers.Labels or None
@@ -74,6 +71,7 @@ class EverythingController(PendingModel):
         # Images that were searched, with their masks and decisions.
         self._images: list[tuple[LayerView, FoundMasks]] = []
         self.view: LayerView | None = None
+        self.start = Filters()
         self.found: FoundMasks | None = None
         self.layer: Any = None
         self.shown: MaskSet | None = None
@@ -170,7 +168,7 @@ class EverythingController(PendingModel):
         axes = [axis for axis, n in enumerate(plane) if n is not None]
         if not every_plane or not axes:
             return [plane]
-        _, view = self._opened()
+        _, view = self.opened()
         last = axes[-1]
         return [(*plane[:last], n, *plane[last + 1 :]) for n in range(view.shape[last])]
 
@@ -192,18 +190,19 @@ class EverythingController(PendingModel):
             Restrict the points to nonzero labels, or to the inside of shapes.
         """
         planes = self.planes(every_plane)
-        found, view = self._opened()
+        found, view = self.opened()
         # An unusable region is refused before anything is searched.
         regions = {
             each: None if region is None else sample_region(self.viewer, view, region, each)
             for each in planes
         }
+        where = "" if region is None else str(region.name)
 
         def search(model: PromptableModel) -> None:
             resolved = check_described(resolve_params(model, params))
             self.remaining, self._failures = planes, PlaneFailures()
             for each in planes:
-                self._search_plane(found, planes, each, model, resolved, regions[each])
+                self._search_plane(found, planes, each, model, resolved, regions[each], where)
             self.status.emit("Searching ...")
 
         self.with_model(search)
@@ -216,6 +215,7 @@ class EverythingController(PendingModel):
         model: PromptableModel,
         params: FilterRules,
         region: Callable[[], NDArray[np.generic]] | None,
+        where: str,
     ) -> None:
         def finish_plane() -> None:
             self.remaining = [each for each in self.remaining if each != plane]
@@ -224,7 +224,7 @@ class EverythingController(PendingModel):
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
-                found.add_plane(plane, masks, model, params)
+                found.add_plane(plane, masks, model, params, where, self.start)
                 finish_plane()
                 self._on_view()
 
@@ -262,7 +262,7 @@ class EverythingController(PendingModel):
         InputError
             If a bound is looser than that of the search; nothing changes then.
         """
-        found, _ = self._opened()
+        found, _ = self.opened()
         before, found.filters = found.filters, filters
         try:
             self.draw_plane()
@@ -270,9 +270,15 @@ class EverythingController(PendingModel):
             found.filters = before
             raise
 
+    def replace_filters(self, filters: Filters) -> None:
+        """Replace the filters, which no search forbids, also while no plane is in view."""
+        found, _ = self.opened()
+        found.filters = filters
+        self._on_view()
+
     def draw_plane(self) -> None:
         """Draw the kept masks of the plane in view into the preview."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         plane = self.plane
         self.shown = None
         if plane in found.masks:
@@ -285,12 +291,8 @@ class EverythingController(PendingModel):
 
     def _preview_layer(self) -> Any:
         if self.layer is None:
-            _, view = self._opened()
-            data = zeros(view.shape, np.int32)
-            self.layer = Labels(data, name=PREVIEW, opacity=0.5, **view.placement())
-            self.layer.editable = False
-            self.layer.selected_label = 0
-            self.viewer.add_layer(self.layer)
+            _, view = self.opened()
+            self.layer = self.viewer.add_layer(result_layers.preview_layer(view))
         return self.layer
 
     # Review ---------------------------------------------------------------------------------
@@ -303,7 +305,7 @@ class EverythingController(PendingModel):
         int or None
             Its value in the preview layer, None if no object is left.
         """
-        found, view = self._opened()
+        found, view = self.opened()
         left = found.uncertain_candidates(self.plane)
         if not left or self.shown is None:
             return None
@@ -323,13 +325,13 @@ class EverythingController(PendingModel):
 
     def accept(self, label: int) -> None:
         """Mark an object as accepted."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         found.accept(self.plane, label - 1)
         self.changed.emit()
 
     def reject(self, label: int) -> None:
         """Remove an object from the kept ones."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         found.reject(self.plane, label - 1)
         self.draw_plane()
 
@@ -343,21 +345,22 @@ class EverythingController(PendingModel):
     # Results --------------------------------------------------------------------------------
 
     def make_labels(self) -> Any:
-        """Add a labels layer of all searched planes; see :func:`labels_layer`."""
-        layer = self.viewer.add_layer(labels_layer(*self._opened()))
+        """Add a labels layer of all searched planes; see :mod:`result_layers`."""
+        layer = self.viewer.add_layer(result_layers.labels_layer(*self.opened()))
         if self.layer is not None:
             self.layer.visible = False
         return layer
 
     def make_mask_stack(self) -> Any:
-        """Add a layer with each mask of the plane in view; see :func:`mask_stack_layer`."""
-        found, view = self._opened()
+        """Add a layer with each mask of the plane in view; see :mod:`result_layers`."""
+        found, view = self.opened()
         plane = self.plane
-        return self.viewer.add_layer(mask_stack_layer(found.kept_masks(plane), view, plane))
+        masks = found.kept_masks(plane)
+        return self.viewer.add_layer(result_layers.mask_stack_layer(masks, view, plane))
 
     def make_recipe(self) -> Recipe:
         """Return the recipe of the kept masks; see :meth:`FoundMasks.make_recipe`."""
-        found, _ = self._opened()
+        found, _ = self.opened()
         return found.make_recipe()
 
     # Events of the viewer -------------------------------------------------------------------
@@ -383,7 +386,14 @@ class EverythingController(PendingModel):
         elif event.value is self.layer:
             self.layer = None
 
-    def _opened(self) -> tuple[FoundMasks, LayerView]:
+    def opened(self) -> tuple[FoundMasks, LayerView]:
+        """Return the masks and the view of the image in work.
+
+        Raises
+        ------
+        InputError
+            If there is no image.
+        """
         if self.found is None or self.view is None:
             raise InputError("Choose an image first.")
         return self.found, self.view

@@ -1,6 +1,6 @@
 """Sliders that filter the masks that were found, with histograms of the candidates."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
-from napari_segany.plugin.everything.filters import Filters
-from napari_segany.plugin.shared.parameter_controls import ChoiceControl
+from napari_segany.plugin.everything.filters import PAINTING, Filters
+from napari_segany.plugin.shared.controls import folded, panel
+from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
 from napari_segany.recipe import LabelParams
 
 BINS = 40
@@ -68,7 +69,8 @@ class FilterSliders(QWidget):
         self.area.setToolTip("Leave out masks and objects with fewer or more pixels.")
         self.border = QCheckBox(infos["exclude_border"].label)
         self.border.setToolTip(infos["exclude_border"].help)
-        self.overlap = ChoiceControl(parameters_of(LabelParams)["overlap"])
+        rules = parameters_of(LabelParams)
+        self.overlap = ChoiceControl(rules["overlap"])
         for text, part, histogram in (
             (infos["pred_iou_thresh"].label, self.iou, "iou"),
             (infos["stability_score_thresh"].label, self.stability, "stability"),
@@ -79,7 +81,15 @@ class FilterSliders(QWidget):
             form.addRow(text, _above(self.histograms.get(histogram), part))
             part.valueChanged.connect(self._emit)
         form.addRow("", self.border)
-        form.addRow(parameters_of(LabelParams)["overlap"].label, self.overlap)
+        form.addRow(rules["overlap"].label, self.overlap)
+        least = replace(rules["min_area"], unset="as the masks")
+        painting = {"min_object_area": least, **{name: rules[name] for name in PAINTING}}
+        self.painting = {name: make_control(info) for name, info in painting.items()}
+        rows = QFormLayout()
+        for name, info in painting.items():
+            rows.addRow(info.label, self.painting[name])
+            self.painting[name].edited.connect(self._emit)
+        form.addRow(folded("Advanced: masks to labels", panel(rows)))
         self.count = QLabel("")
         form.addRow("", self.count)
         self.border.toggled.connect(self._emit)
@@ -127,6 +137,7 @@ class FilterSliders(QWidget):
         """
         meant = asdict(filters)
         overlap = meant.pop("overlap")
+        painting = {name: meant.pop(name) for name in self.painting}
         wanted = {
             name: self._of_search[name] if value is None else value for name, value in meant.items()
         }
@@ -139,6 +150,8 @@ class FilterSliders(QWidget):
         self.area.setValue((wanted["min_area"], max(wanted["min_area"], wanted["max_area"])))
         self.border.setChecked(wanted["exclude_border"])
         self.overlap.set_parameter(overlap)
+        for name, value in painting.items():
+            self.painting[name].set_parameter(value)
         self.blockSignals(False)
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
         self._wanted = wanted
@@ -188,7 +201,8 @@ class FilterSliders(QWidget):
                 bounds[name] = None
             else:
                 bounds[name] = value
-        return Filters(**bounds, overlap=self.overlap.currentData())
+        painting = {name: control.parameter for name, control in self.painting.items()}
+        return Filters(**bounds, overlap=self.overlap.currentData(), **painting)
 
     def _emit(self, *_: Any) -> None:
         # The controls tell of their moves, too, while filters are being shown.

@@ -61,6 +61,8 @@ class FoundMasks:
         Bounds on the masks that are kept.
     rejected, accepted : dict
         Rejected and accepted candidates, by plane.
+    regions : dict
+        Name of the layer that a search was restricted to, by plane; empty for none.
     """
 
     def __init__(self, source: ImageSource) -> None:
@@ -71,6 +73,7 @@ class FoundMasks:
         self.filters = Filters()
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
+        self.regions: dict[Plane, str] = {}
         # Rejected and accepted masks of an earlier search, by plane.
         self._decided: dict[Plane, tuple[MaskSet, MaskSet]] = {}
 
@@ -116,7 +119,13 @@ class FoundMasks:
         return search
 
     def add_plane(
-        self, plane: Plane, masks: MaskSet, model: PromptableModel, params: FilterRules
+        self,
+        plane: Plane,
+        masks: MaskSet,
+        model: PromptableModel,
+        params: FilterRules,
+        region: str = "",
+        start: Filters | None = None,
     ) -> None:
         """Add the masks of a searched plane.
 
@@ -134,18 +143,23 @@ class FoundMasks:
             Model of the search.
         params : FilterRules
             Parameters of the search.
+        region : str, optional
+            Name of the layer that the search was restricted to.
+        start : Filters, optional
+            Filters of the masks of another search.
         """
         if (model, params) != (self.model, self.params):
             for each, earlier in self.masks.items():
                 self._keep_decided(each, earlier)
             self.masks.clear()
+            self.regions.clear()
             self.rejected.clear()
             self.accepted.clear()
-            self.filters = Filters()
+            self.filters = start or Filters()
         elif plane in self.masks:
             self._keep_decided(plane, self.masks[plane])
         self.model, self.params = model, params
-        self.masks[plane] = masks
+        self.masks[plane], self.regions[plane] = masks, region
         before = self._decided.pop(plane, None)
         for decided, earlier in zip((self.rejected, self.accepted), before or (), strict=False):
             decided[plane] = match_candidates(earlier, masks)
@@ -200,6 +214,20 @@ class FoundMasks:
     def accept(self, plane: Plane, candidate: int) -> None:
         """Mark a candidate as accepted."""
         self.accepted.setdefault(plane, set()).add(candidate)
+
+    @property
+    def region(self) -> str:
+        """Name of the layer that the search was restricted to, empty for none.
+
+        Raises
+        ------
+        InputError
+            If planes were searched in different regions.
+        """
+        names = {self.regions[plane] for plane in self.masks}
+        if len(names) > 1:
+            raise InputError("Planes were searched in different regions; search them in one.")
+        return next(iter(names), "")
 
     def make_recipe(self) -> Recipe:
         """Return a recipe with which the command line makes the same labels.

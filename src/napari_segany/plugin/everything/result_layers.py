@@ -11,16 +11,29 @@ from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.layers.candidates import keep_candidates
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
 
+PREVIEW = "segany everything"
+"""Name of the layer that shows the kept masks."""
+
+
+def preview_layer(view: LayerView) -> Labels:
+    """Return an empty labels layer for the kept masks of an image, which cannot be edited."""
+    layer = Labels(zeros(view.shape, np.int32), name=PREVIEW, opacity=0.5, **view.placement())
+    layer.editable = False
+    layer.selected_label = 0
+    return layer
+
 
 def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
     """Return a labels layer of all searched planes, with features and recipe.
 
-    Labels are unique over the stack, in the order of planes, as those of the command line.
+    Labels are unique over the stack, in the order of planes, as those of the command line. The
+    candidates of the search are kept beside the layer, see :func:`kept_candidates`.
 
     Raises
     ------
@@ -40,6 +53,7 @@ def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
         last += len(masks)
     layer = Labels(data, name=f"{view.name} labels", **view.placement())
     layer.features = columns
+    keep_candidates(layer, found.masks)
     layer.metadata[METADATA] = {
         "recipe": found.make_recipe().to_json(),
         "rejected": {str(p): sorted(n) for p, n in found.rejected.items() if n},

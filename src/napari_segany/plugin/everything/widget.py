@@ -13,14 +13,15 @@ from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.strategies import check_described
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
+from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import form, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm
@@ -62,6 +63,8 @@ class EverythingWidget(ImageDock):
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
+        # The recipe that was saved last, with its file.
+        self._saved: tuple[Path, Recipe] | None = None
         self._build()
         self._reported.connect(self._on_report)
         self.controller.changed.connect(self._refresh)
@@ -215,13 +218,39 @@ class EverythingWidget(ImageDock):
         target = choose_target(self, path)
         if target is not None:
             write_recipe(recipe, target)
+            self._saved = target, recipe
             self.say(f"Saved as {target}.")
         return target
 
-    def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
-        """Show the parameters with which a recipe finds objects; return the recipe.
+    def copy_command(self) -> str:
+        """Copy a command line that makes the same labels to the clipboard, and return it.
 
-        Model, channels and the rules for labels stay as they are in the dock.
+        Raises
+        ------
+        InputError
+            If no command can make them.
+        """
+        found, view = self.controller.opened()
+        device = self.preferences.device
+        code = export_code.as_command(found, view, device, self._saved)
+        return self.copy_text(code.text, code.notes)
+
+    def copy_python(self) -> str:
+        """Copy a script that makes the same labels to the clipboard, and return it.
+
+        Raises
+        ------
+        InputError
+            If no script can make them.
+        """
+        code = export_code.as_python(*self.controller.opened())
+        return self.copy_text(code.text, code.notes)
+
+    def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
+        """Show the parameters of a recipe for finding objects and for labels; return the recipe.
+
+        Masks that were found are filtered like the recipe where that needs no search. Model and
+        channels stay as they are in the dock.
 
         Parameters
         ----------
@@ -238,9 +267,16 @@ class EverythingWidget(ImageDock):
         if not recipe:
             return None
         recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-        recipe.check_product("labels")
-        self.search.params = check_described(recipe.params)
+        notes = self.loader.load(recipe)
+        self.say(" ".join(["Loaded.", *notes]), "warning" if notes else "info")
+        self.undo_button.setEnabled(True)
         return recipe
+
+    def undo_recipe(self) -> None:
+        """Restore parameters and filters as they were before a recipe was loaded."""
+        self.loader.undo()
+        self.say("As before the recipe.")
+        self.undo_button.setEnabled(self.loader.can_undo)
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
@@ -265,6 +301,10 @@ class EverythingWidget(ImageDock):
             "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
         )
         self.search.add_advanced(FinderParams, self.map_button)
+        self.loader = RecipeLoader(self.search, self.controller)
+        load = self.button("Load ...", self.use_recipe, "Use a recipe's parameters")
+        self.undo_button = self.button("Undo load", self.undo_recipe, "As before the recipe")
+        self.undo_button.setEnabled(False)
         choices = form(
             (
                 ("Image", self.image_choice),
@@ -272,7 +312,7 @@ class EverythingWidget(ImageDock):
                 ("Model", self.picker),
                 ("", self.whole_stack),
                 ("Region", self.region),
-                ("Recipe", self.button("Load ...", self.use_recipe, "Use a recipe's parameters")),
+                ("Recipe", row(load, self.undo_button)),
             )
         )
         self.find_button = self.button("Find everything", self.find, "Search the plane in view")
@@ -291,12 +331,16 @@ class EverythingWidget(ImageDock):
                 "Masks as stack", self.make_mask_stack, "Each mask by itself, with overlaps"
             ),
             self.button("Edges", self.find_edges, "An image layer with all outlines"),
+        )
+        exports = row(
             self.button("Save recipe ...", self.save_recipe, "For the command line"),
+            self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
+            self.button("Copy as Python", self.copy_python, "A script that makes the same labels"),
         )
         start = row(self.find_button, self.stop_button, wide=self.find_button)
         self.lay_out(
-            (choices, self.search, start, self.progress, self.sliders, review, results),
-            (self.message,),
+            (choices, self.search, start, self.progress, self.sliders),
+            (review, results, exports, self.message),
         )
 
     # Showing --------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
+from napari_segany.plugin.layers.image_file import layer_path
 
 SCRIPT = '''\
 """Computes the labels of a session again."""
@@ -37,7 +38,7 @@ def save(kept: dict[str, Any], path: Path) -> Path:
 
 def as_python(kept: dict[str, Any], layer: Any) -> str:
     """Return a script that computes the labels of a session again."""
-    path = _path_of(layer)
+    path = layer_path(layer)
     read_options = kept["image"].get("reading", {})
     if "images" in read_options:
         raise InputError("Sessions on several layers seen as colours are done again in napari.")
@@ -61,10 +62,5 @@ def as_command(saved: Path | None, layer: Any) -> str:
     """Return a command that computes the labels of a saved session again."""
     if saved is None:
         raise InputError("Save the session first; the command reads that file.")
-    image = _path_of(layer) or "IMAGE"
+    image = layer_path(layer) or "IMAGE"
     return shlex.join(["napari-segany", "replay", str(saved), image, "-o", "results"])
-
-
-def _path_of(layer: Any) -> str | None:
-    path = getattr(getattr(layer, "source", None), "path", None)
-    return None if path is None else str(path)

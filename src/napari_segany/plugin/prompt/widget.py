@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
@@ -321,9 +321,11 @@ class PromptWidget(ImageDock):
         form.imports.table_requested.connect(self.guarded(self.take_table))
         form.provenance.save_requested.connect(self.guarded(self.save_session))
         form.provenance.replay_requested.connect(self.guarded(self.replay))
-        form.provenance.python_requested.connect(self.guarded(lambda: self._copy(self.as_python())))
+        form.provenance.python_requested.connect(
+            self.guarded(lambda: self.copy_text(self.as_python()))
+        )
         form.provenance.command_requested.connect(
-            self.guarded(lambda: self._copy(self.as_command()))
+            self.guarded(lambda: self.copy_text(self.as_command()))
         )
         form.labels_choice.activated.connect(self.guarded(self._on_labels))
         form.overlap_choice.activated.connect(self.guarded(self._on_overlap))
@@ -365,12 +367,6 @@ class PromptWidget(ImageDock):
     def _delete(self, numbers: list[int]) -> None:
         if self.session is not None and numbers:
             self.session.delete(numbers)
-
-    def _copy(self, text: str) -> None:
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(text)
-        self.say("Copied.")
 
     def _on_busy(self, busy: bool) -> None:
         if busy:

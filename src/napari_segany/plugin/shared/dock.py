@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
@@ -61,6 +61,15 @@ class Dock(QWidget):
     def say(self, text: str, severity: Severity = "info") -> None:
         """Show a message in the dock; an empty one hides the line."""
         self.message.say(text, severity)
+
+    def copy_text(self, text: str, notes: Iterable[str] = ()) -> str:
+        """Copy a text to the clipboard, say so with notes about it, and return the text."""
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
+        remarks = list(notes)
+        self.say(" ".join(["Copied.", *remarks]), "warning" if remarks else "info")
+        return text
 
     def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
         """Return a slot that ignores the signal's arguments and shows errors as messages."""

@@ -1,6 +1,7 @@
 """Form for finding objects: a preset, the strategy, and a control for each of its parameters."""
 
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -40,6 +41,25 @@ MACHINE = ("points_per_batch",)
 
 UNKNOWN = "The finder, if one fits the model; else the grid of points."
 """Line about the strategy before the model is known."""
+
+
+@dataclass(frozen=True)
+class FormState:
+    """Everything that a person has set in a :class:`GeneratorForm`.
+
+    Attributes
+    ----------
+    values : mapping
+        For each type of parameters the values of its controls, by name, without the strategy.
+    strategy : str
+        The strategy that is shown.
+    is_chosen : bool
+        False while the model decides.
+    """
+
+    values: Mapping[type[GeneratorParams], Mapping[str, Any]]
+    strategy: str
+    is_chosen: bool
 
 
 class GeneratorForm(QWidget):
@@ -135,6 +155,31 @@ class GeneratorForm(QWidget):
     def choice(self) -> GeneratorParams:
         """The parameters that were chosen; :class:`DefaultParams` while the model decides."""
         return self.params if self._is_chosen else DefaultParams()
+
+    @property
+    def state(self) -> FormState:
+        """Everything that was set, to be restored by setting it."""
+        values = {
+            cls: {
+                name: control.parameter
+                for name, control in form.controls.items()
+                if control is not self.strategy
+            }
+            for cls, form in self._forms.items()
+        }
+        return FormState(values, self.strategy.parameter, self._is_chosen)
+
+    @state.setter
+    def state(self, state: FormState) -> None:
+        for cls, values in state.values.items():
+            for name, value in values.items():
+                self._forms[cls].controls[name].set_parameter(value)
+        self.strategy.set_parameter(state.strategy)
+        self._is_chosen = state.is_chosen
+        if self._is_chosen:
+            self._show_strategy()
+        else:
+            self.follow_model(self._model, self._expected)
 
     def add_advanced(self, cls: type[GeneratorParams], part: QWidget) -> None:
         """Add a widget to the advanced part of a strategy's form."""

@@ -1,0 +1,115 @@
+"""Loading of a recipe into the controls of the Everything dock, and undoing it."""
+
+from dataclasses import dataclass
+
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.generators.generate import resolve_params
+from napari_segany.generators.strategies import check_described
+from napari_segany.plugin.everything.controller import EverythingController
+from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.shared.generator_form import FormState, GeneratorForm
+from napari_segany.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The dock before a recipe was loaded."""
+
+    form: FormState
+    start: Filters
+    found: FoundMasks | None
+    searched: object
+    filters: Filters
+
+
+class RecipeLoader:
+    """Shows the parameters of recipes in a dock, and undoes it.
+
+    Parameters
+    ----------
+    form : GeneratorForm
+        Controls for finding objects.
+    controller : EverythingController
+        Masks that were found, and filters for those to come.
+    """
+
+    def __init__(self, form: GeneratorForm, controller: EverythingController) -> None:
+        self.form, self.controller = form, controller
+        self._before: list[_Before] = []
+
+    @property
+    def can_undo(self) -> bool:
+        """True if a recipe was loaded and not undone."""
+        return bool(self._before)
+
+    def load(self, recipe: Recipe) -> list[str]:
+        """Show the parameters of a recipe, filter the masks in view like it, and return notes.
+
+        Raises
+        ------
+        InputError
+            If it is no recipe for labels, or of a generator without controls; nothing changes then.
+        """
+        recipe.check_product("labels")
+        params = check_described(recipe.params)
+        found = self.controller.found
+        searched, filters = (None, Filters()) if found is None else (found.params, found.filters)
+        start = self.controller.start
+        self._before.append(_Before(self.form.state, start, found, searched, filters))
+        self.form.params = params
+        self.controller.start = Filters().with_labels(recipe.labels)
+        return [*self._show(recipe), *self._left_out(recipe)]
+
+    def undo(self) -> None:
+        """Undo the load that is the latest; masks of a later search keep their filters.
+
+        Raises
+        ------
+        InputError
+            If no recipe was loaded.
+        """
+        if not self._before:
+            raise InputError("No recipe was loaded.")
+        before = self._before.pop()
+        self.form.state, self.controller.start = before.form, before.start
+        found = self.controller.found
+        if found is not None and found is before.found and found.params is before.searched:
+            self._apply(found, before.filters)
+
+    def _show(self, recipe: Recipe) -> list[str]:
+        """Filter the masks that were found like the recipe as far as no search is needed."""
+        found = self.controller.found
+        if found is None or found.params is None or found.model is None:
+            return []
+        rows, cols = found.source.shape[-2:]
+        try:
+            wanted = check_described(resolve_params(found.model, recipe.params))
+        except SeganyError:
+            # What the recipe needs is told when it is searched for.
+            filters = None
+        else:
+            filters = Filters.between(found.params, wanted, rows * cols)
+        if filters is not None and self._apply(found, filters.with_labels(recipe.labels)):
+            return []
+        self._apply(found, found.filters.with_labels(recipe.labels))
+        return ["Press Find everything to search with its parameters."]
+
+    def _apply(self, found: FoundMasks, filters: Filters) -> bool:
+        """Apply filters to what was found; return False if they are looser than the search."""
+        try:
+            for masks in found.masks.values():
+                filters.select_masks(masks)
+        except InputError:
+            return False
+        self.controller.replace_filters(filters)
+        return True
+
+    def _left_out(self, recipe: Recipe) -> list[str]:
+        """Return what the dock does not take from a recipe, as sentences."""
+        model, notes = self.controller.model, []
+        if model is not None and model.weights.sha256 != recipe.weights_sha256:
+            notes.append(f"It was made with {recipe.model}; the model stays {model.id}.")
+        if recipe.faithful:
+            notes.append("The published code's set of masks is made by the command line only.")
+        return notes
