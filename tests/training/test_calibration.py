@@ -1,21 +1,28 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tests.finders import write_tiny_finder
 from tests.generators.maps import draw_discs, draw_maps, random_maps
+from tests.training.scenes import write_manifest, write_set
 
 from napari_segany import SamModel
 from napari_segany.core.masks import MaskSet
-from napari_segany.generators.quality import FEATURES, Quality
+from napari_segany.generators.quality import FEATURES, Perceptron, Quality
 from napari_segany.generators.region_features import MaskMeter
 from napari_segany.generators.region_tree import FOREGROUND, grow_tree
+from napari_segany.models.finder import load_finder
 from napari_segany.training import calibration
 from napari_segany.training.calibration import (
     Table,
     calibrate,
+    choose_images,
     fit_perceptron,
     make_view,
     region_iou,
     true_iou,
 )
+from napari_segany.training.datasets import find_images
 
 LABELS = draw_discs((60, 80), [(20, 20, 12), (22, 43, 12), (45, 60, 14)]) * 7
 
@@ -87,6 +94,35 @@ def test_nothing_to_learn_from_gives_an_estimate_that_says_nothing(tiny_model: S
     for name, names in FEATURES.items():
         values = getattr(again, name)(np.full((2, len(names)), 3, np.float32))
         assert values.tolist() == [0.5, 0.5]
+
+
+def test_an_estimate_is_fitted_on_regions_and_on_answers(
+    tiny_model: SamModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part of it: the finder knows nothing here, but its regions have an IoU."""
+    for name in ("REGION_FIT", "ANSWER_FIT"):
+        monkeypatch.setattr(calibration, name, calibration.FitSize((4,), 20))
+    fitted: dict[str, int] = {}
+    fit = calibration._fit
+
+    def count(name: str, tables: list[Table], seed: int) -> Perceptron:
+        fitted[name] = sum(len(table.iou) for table in tables)
+        return fit(name, tables, seed)
+
+    monkeypatch.setattr(calibration, "_fit", count)
+    write_manifest(tmp_path, own=write_set(tmp_path, "own", 2))
+    images = choose_images(find_images(tmp_path))
+    finder = load_finder(tiny_model, write_tiny_finder(tmp_path / "f", tiny_model).path)
+    done: list[tuple[int, int]] = []
+    quality = calibrate(
+        tiny_model, finder, images, seed=3, progress=lambda *steps: done.append(steps)
+    )
+    assert done == [(number, 6) for number in range(1, 7)]
+    assert set(fitted) == set(FEATURES)
+    assert fitted["region"] > 50
+    assert fitted["mask"] > 0
+    again = calibrate(tiny_model, finder, images, seed=3)
+    assert again.to_dict() == quality.to_dict()
 
 
 def test_a_fit_learns_what_the_features_tell(monkeypatch: pytest.MonkeyPatch) -> None:

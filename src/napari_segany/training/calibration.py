@@ -50,6 +50,9 @@ LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 6e-3, 1e-3, 0.05
 LEARNED_IMAGES = 20
 """Images of each kind that the finder learned from and the estimate is fitted on, too."""
 
+GRID = 8
+"""Points along each side of the grid whose masks are learned from, where regions lead to none."""
+
 ZOOM = (0.5, 2.0)
 """Range of scales of the views."""
 
@@ -258,13 +261,13 @@ def calibrate(
         Views of each image for the estimate of regions; the first is the image as it is. The model
         is asked about the first view of some images only.
     params : FinderParams, optional
-        How the model is asked.
+        How the model is asked; with a grid of points, as masks from it are estimated, too.
     seed : int
         Of everything that is random.
     progress : callable, optional
         Called with the steps done and in all.
     """
-    params, listed = params or FinderParams(), list(images)
+    params, listed = params or FinderParams(grid_points_per_side=GRID), list(images)
     counts: Counter[str] = Counter()
     about: list[LabelledImage] = []
     for image in listed:
@@ -331,7 +334,8 @@ def _answer_tables(
         of_regions.append(Table(image.kind, image.name, features[0], iou))
         iou = true_iou(answers.masks, labels)
         of_masks.append(Table(image.kind, image.name, features[1], iou))
-    found = prompt_silent_points(model, embedding, proposals, params)
-    features_of_found = mask_features(found, meter, proposals.context)
-    of_masks.append(Table(image.kind, image.name, features_of_found, true_iou(found, labels)))
+    if params.grid_points_per_side:
+        found = prompt_silent_points(model, embedding, proposals, params)
+        features_of_found = mask_features(found, meter, proposals.context)
+        of_masks.append(Table(image.kind, image.name, features_of_found, true_iou(found, labels)))
     return of_regions, of_masks
