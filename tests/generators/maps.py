@@ -86,7 +86,8 @@ def linear(names: tuple[str, ...], bias: float, **weights: float) -> Perceptron:
 def separating_quality(mask_bias: float = -20.0) -> Quality:
     """An estimate that trusts regions with strong borders around and none inside.
 
-    It prefers tight outlines a little, and trusts the model's masks by ``mask_bias`` alone, by default never.
+    It prefers tight outlines a little, and trusts the model's masks by ``mask_bias`` alone, by
+    default never.
     """
     borders = {"lost_at": 8.0, "joined_at": -8.0, "outline": 0.1}
     return Quality(
