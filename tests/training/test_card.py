@@ -42,7 +42,7 @@ def script() -> ModuleType:
 def test_facts_are_those_of_the_images_in_use(data: Path) -> None:
     own, partly = describe_sets(data)
     assert (own["name"], own["images"], own["left_out"], own["objects"]) == ("own", 9, 1, 54)
-    assert own["split"] == {"calibrate": 1, "train": 7, "validate": 1}
+    assert own["split"] == {"train": 8, "validate": 1}
     assert own["modality"] == "drawn discs"
     assert own["complete"]
     assert (partly["licence"], partly["complete"]) == ("MIT", False)
@@ -52,7 +52,7 @@ def test_facts_are_those_of_the_images_in_use(data: Path) -> None:
 
 def test_the_table_has_sums_and_no_broken_cells(data: Path) -> None:
     lines = sets_table(describe_sets(data)).splitlines()
-    assert lines[2] == "| own | 9 | 7 / 1 / 1 | 54 | CC0 | here / there |"
+    assert lines[2] == "| own | 9 | 8 / 0 / 1 | 54 | CC0 | here / there |"
     assert lines[-1] == "| all | 13 | 9 / 2 / 2 | 78 | | |"
     assert {line.count("|") for line in lines} == {7}
 
