@@ -53,7 +53,7 @@ def test_facts_are_those_of_the_images_in_use(data: Path) -> None:
 def test_the_table_has_sums_and_no_broken_cells(data: Path) -> None:
     lines = sets_table(describe_sets(data)).splitlines()
     assert lines[2] == "| own | 9 | 8 / 0 / 1 | 54 | CC0 | here / there |"
-    assert lines[-1] == "| all | 13 | 9 / 2 / 2 | 78 | | |"
+    assert lines[-1] == "| all | 13 | 11 / 0 / 2 | 78 | | |"
     assert {line.count("|") for line in lines} == {7}
 
 
