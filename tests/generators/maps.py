@@ -86,10 +86,9 @@ def linear(names: tuple[str, ...], bias: float, **weights: float) -> Perceptron:
 def separating_quality(mask_bias: float = -20.0) -> Quality:
     """An estimate that trusts regions with strong borders around and none inside.
 
-    It prefers tight outlines a little, and trusts the model's masks by ``mask_bias`` alone, by
-    default never.
+    It trusts the model's masks by ``mask_bias`` alone, by default never.
     """
-    borders = {"lost_at": 8.0, "joined_at": -8.0, "outline": 0.1}
+    borders = {"lost_at": 8.0, "joined_at": -8.0}
     return Quality(
         linear(FEATURES["region"], -2, **borders),
         linear(FEATURES["asked_region"], -2, **borders),

@@ -16,11 +16,12 @@ from tests.generators.maps import draw_discs, draw_maps, random_quality, separat
 
 from napari_segany import MaskSet, SamModel
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.generators import finder, finder_crop
+from napari_segany.generators import finder, finder_candidates, finder_crop
 from napari_segany.generators.finder import FinderGenerator, layers_for
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.quality import Quality
+from napari_segany.generators.region_tree import grow_tree
 from napari_segany.models import finder as finders
 from napari_segany.models.finder import ObjectMaps
 from napari_segany.models.protocol import Embedding
@@ -51,6 +52,8 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     """The finder of all models is one that knows the truth."""
     known = Oracle(separating_quality(), [])
     monkeypatch.setattr(finder, "require_finder", lambda *_: known)
+    # Objects of maps without mistakes end at one half, and this estimate cannot choose outlines.
+    monkeypatch.setattr(finder_candidates, "grow_trees", lambda maps: [grow_tree(maps)])
     return known
 
 
@@ -185,7 +188,7 @@ def test_small_objects_are_found_in_crops_neither_cut_nor_doubled(
     params = replace(PARAMS, grid_points_per_side=0)
     found = find(params, as_image(small_objects), progress=lambda *steps: told.append(steps))
     assert len(oracle.seen) == 5
-    check_objects(found, small_objects, 0.6)
+    check_objects(found, small_objects, 0.7)
     done = [each[0] for each in told]
     assert done == sorted(set(done))
     assert len(done) > 5

@@ -94,15 +94,12 @@ def test_every_region_gets_the_better_outline() -> None:
     assert (expected[~able] == 0).all()
 
 
-def test_points_lie_in_the_plane_and_mostly_in_their_regions(proposals: Proposals) -> None:
+def test_points_lie_in_the_plane_and_in_their_regions(proposals: Proposals) -> None:
     points = proposals.points
     assert (points >= 0).all()
     assert (points <= np.array(SHAPE) - 1).all()
     rows, cols = np.rint(points).astype(int).T
-    inside = np.array([proposals.masks.mask(i)[rows[i], cols[i]] for i in range(len(points))])
-    # Those of a few cells can lie between pixels.
-    assert inside[proposals.masks.area > 9].all()
-    assert np.mean(inside) > 0.85
+    assert all(proposals.masks.mask(i)[rows[i], cols[i]] for i in range(len(points)))
 
 
 def test_prompts_lie_in_the_plane_with_negatives_of_disjoint_regions(proposals: Proposals) -> None:

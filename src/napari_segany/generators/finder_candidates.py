@@ -30,6 +30,9 @@ MOST_PLANES = 64
 """Largest sum of the areas of the boxes of proposed regions, in areas of the plane: nested regions
 of a map without borders would fill any memory."""
 
+TINY = 64
+"""Pixels of a mask up to which its point is checked to lie inside."""
+
 BOX_MARGIN = 1.0
 """Pixels of the frame that box prompts are larger on each side than the region."""
 
@@ -117,6 +120,7 @@ def propose_regions(
     points = np.array([drawer.interior_point(node) for node in nodes.tolist()]).reshape(-1, 2)
     points = points * _pixels_per_cell(frame) - 0.5
     size = np.array(frame.shape) - 1.0
+    points = _move_inside(np.clip(points, 0, size), masks)
     return Proposals(
         maps,
         context,
@@ -125,8 +129,23 @@ def propose_regions(
         features[nodes],
         expected[nodes],
         masks,
-        np.clip(points, 0, size),
+        points,
     )
+
+
+def _move_inside(points: NDArray[np.float64], masks: MaskSet) -> NDArray[np.float64]:
+    """Return the points, those outside of their masks moved to the nearest pixel inside.
+
+    The deepest cell of a region of a few cells can lie beside the pixels of its mask.
+    """
+    moved = points.copy()
+    for i in np.flatnonzero(masks.area <= TINY).tolist():
+        row, col = np.rint(points[i]).astype(np.int64) - masks.boxes[i, :2]
+        mask = masks.crop(i)
+        if not (0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]):
+            inside = np.argwhere(mask) + masks.boxes[i, :2]
+            moved[i] = inside[((inside - points[i]) ** 2).sum(axis=1).argmin()]
+    return moved
 
 
 def choose_outlines(
