@@ -101,6 +101,8 @@ def show_kinds(folder: Path, target: Path, wait: Any) -> None:
             window = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
             save_small(window, target / f"dock_{kind.name}.png", DOCK_WIDTH)
         viewer.layers.clear()
+        # Mesa's software renderer ends the process if the next image comes before this is drawn.
+        wait(0.5)
     viewer.close()
 
 
