@@ -101,7 +101,8 @@ def test_all_objects_are_found_once(find: Find, oracle: Oracle) -> None:
     found = find(PARAMS, as_image(LABELS))
     check_objects(found, LABELS)
     assert (np.diff(found.predicted_iou) <= 0).all()
-    assert oracle.seen == [(100, 128)]
+    # The plane, and a crop in which tiny objects would be seen first.
+    assert oracle.seen == [(100, 128), (56, 70)]
     labels = found.to_labels()
     assert len(np.unique(labels)) == 5
 
@@ -143,8 +144,9 @@ def test_a_region_has_the_objects_whose_middle_lies_in_it(find: Find, oracle: Or
     region[:, :46] = True
     check_objects(find(PARAMS, as_image(LABELS), region=region), np.where(LABELS == 1, 1, 0))
     region[:] = False
+    oracle.seen.clear()
     assert len(find(PARAMS, as_image(LABELS), region=region)) == 0
-    assert len(oracle.seen) == 1, "nothing is embedded for nothing"
+    assert not oracle.seen, "nothing is embedded for nothing"
 
 
 def test_steps_of_regions() -> None:
@@ -202,6 +204,29 @@ def test_small_objects_are_found_in_crops_neither_cut_nor_doubled(
     assert len(whole) <= len(found)
 
 
+def test_tiny_objects_that_look_like_a_large_one_are_told_apart_in_a_crop(
+    find: Find, oracle: Oracle, small_objects: NDArray[np.int32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the plane as a whole, the finder sees one object where there are many."""
+    monkeypatch.setattr(finder, "SMALL_SIDE", 11.0)
+    params = replace(PARAMS, grid_points_per_side=0)
+    predict = oracle.predict_maps
+
+    def predict_maps(embedding: Embedding, rgb: NDArray[np.uint8]) -> ObjectMaps:
+        if rgb.shape[:2] == small_objects.shape:
+            rgb = as_image(np.ones_like(small_objects))
+        return predict(embedding, rgb)
+
+    monkeypatch.setattr(oracle, "predict_maps", lambda e, rgb, **_: predict_maps(e, rgb))
+    found = find(params, as_image(small_objects))
+    # The plane, the crop that is looked at, and the four crops that are searched.
+    assert len(oracle.seen) == 6
+    assert len(found) > 0.9 * small_objects.max()
+    oracle.seen.clear()
+    assert len(find(replace(params, crop_n_layers=0), as_image(small_objects))) <= 1
+    assert len(oracle.seen) == 1
+
+
 def test_crops_are_searched_where_the_region_is(
     find: Find, oracle: Oracle, small_objects: NDArray[np.int32]
 ) -> None:
@@ -219,8 +244,9 @@ def test_prompts_of_crops_are_counted(find: Find, oracle: Oracle) -> None:
     params = replace(PARAMS, grid_points_per_side=3)
     blank = as_image(np.zeros((100, 128)))
     assert find(params, blank).prompts_asked == 9
+    oracle.seen.clear()
     layered = find(replace(params, crop_n_layers=1), blank)
-    assert layered.prompts_asked == 9 * len(oracle.seen[1:])
+    assert layered.prompts_asked == 9 * len(oracle.seen) == 45
 
 
 def test_candidates_are_the_same_with_and_without_an_embedding(

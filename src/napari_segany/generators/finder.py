@@ -15,7 +15,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.candidates import Candidates
-from napari_segany.generators.finder_crop import CropSearch
+from napari_segany.generators.finder_crop import CropSearch, SeenCrop
 from napari_segany.generators.finder_params import FinderParams, require_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.quality import quality_of
@@ -112,7 +112,7 @@ class FinderGenerator:
         quality = quality_of(finder)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
-        boxes = self._crops(shape, whole.median_side, whole.maps.frame.side)
+        boxes = self._crops(shape, self._median_side(search, plane, whole), whole.maps.frame.side)
         report.parts = 1 + len(boxes)
         yield search.find_masks(whole, region, report.part(0))
         del whole
@@ -123,6 +123,29 @@ class FinderGenerator:
                 seen = search.look(plane[window])
                 found = search.find_masks(seen, inside, report.part(number))
                 yield _place(found, box, shape)
+
+    def _median_side(self, search: CropSearch, plane: NDArray[np.uint8], whole: SeenCrop) -> float:
+        """Return the median side of objects in pixels of the frame, checked in a crop if need be.
+
+        Tiny objects side by side can look like few large ones, which one crop tells apart.
+        """
+        side, frame = whole.median_side, whole.maps.frame
+        enlarged = frame.side / max(frame.shape)
+        asked = self.params.crop_n_layers is None
+        if not asked or layers_for(side, enlarged) or not most_layers(enlarged):
+            return side
+        planned = crop_layers(frame.shape, 1, self.params.crop_overlap_ratio)
+        boxes = [box for layer, box in planned if layer == 1]
+        cells = np.array(whole.maps.shape * 2) / (frame.shape * 2)
+
+        def fullness(box: tuple[int, int, int, int]) -> float:
+            a, b, c, d = np.rint(box * cells).astype(np.int64).tolist()
+            return float(whole.maps.foreground[a : c + 1, b : d + 1].mean())
+
+        a, b, c, d = max(boxes, key=fullness)
+        crop = search.look(plane[a:c, b:d])
+        in_crop = crop.median_side * max(crop.maps.frame.shape) / max(frame.shape)
+        return in_crop if layers_for(in_crop, enlarged) else side
 
     def _crops(
         self, shape: tuple[int, int], side: float, frame: int
@@ -148,8 +171,14 @@ def layers_for(side: float, enlarged: float) -> int:
     """
     if not 0 < side < SMALL_SIDE:
         return 0
-    most = math.floor(math.log2(MOST_ENLARGED / enlarged)) if enlarged < MOST_ENLARGED else 0
-    return min(math.ceil(math.log2(SMALL_SIDE / side)), MOST_LAYERS, most)
+    return min(math.ceil(math.log2(SMALL_SIDE / side)), most_layers(enlarged))
+
+
+def most_layers(enlarged: float) -> int:
+    """Return the layers of crops that a plane can have by the size of its objects."""
+    if enlarged >= MOST_ENLARGED:
+        return 0
+    return min(math.floor(math.log2(MOST_ENLARGED / enlarged)), MOST_LAYERS)
 
 
 def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int]) -> MaskSet:
