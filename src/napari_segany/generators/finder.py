@@ -201,7 +201,8 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
                 points=found.points[few] + np.array(box[:2]),
             )
         )
-    return replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
+    placed = replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
+    return placed.compacted()
 
 
 class _Report:

@@ -42,6 +42,11 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> T
     return torch.from_numpy(held[start : start + size]).view(dtype).view(shape)
 
 
+def copy(x: Tensor) -> Tensor:
+    """Return a contiguous copy of a tensor."""
+    return empty(tuple(x.shape), x.dtype, x.device).copy_(x)
+
+
 def _map(size: int) -> mmap.mmap:
     """Return memory of the process's own, also after a fork."""
     if sys.platform == "win32":

@@ -115,9 +115,11 @@ class SamModel:
         Cancelled
             If ``should_stop`` returned True.
         """
-        # Forgotten before the encoder needs memory. A finder goes on from crop to crop, and comes
-        # back to none.
-        self._forget_all_but(0 if stages else 1)
+        if stages:
+            # A finder goes on from crop to crop, and the encoder can use the memory of the last.
+            self._forget_all_but(0)
+            self._decoder.free_buffers()
+        self._forget_all_but(REMEMBERED - 1)
         embedding = self._embed_rgb(to_rgb(plane, limits), should_stop, stages)
         if not stages:
             # Made ready now, so that the first click is as quick as the others.

@@ -146,6 +146,10 @@ class PromptDecoder:
         held: Buffers = self._local.buffers
         return held
 
+    def free_buffers(self) -> None:
+        """Free the memory of all threads; the next prompts get new memory."""
+        self._local = local()
+
     @property
     def at_once(self) -> int:
         """Number of prompts that are best decoded together on the device."""

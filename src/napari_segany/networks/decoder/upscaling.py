@@ -143,8 +143,8 @@ class Upscaler:
         torch.bmm(self.second.expand(steps, -1, -1), x.view(steps, -1, width), out=y)
         torch.ops.aten.gelu_(y.add_(self.second_bias))
         asked = weights.to(x.dtype)[:, None].expand(-1, fine, -1, -1).reshape(-1, m, c)
-        dots = torch.bmm(asked, y.view(p * fine, c, width))[..., :n]
-        return dots.unflatten(0, (p, fine)).transpose(1, 2)
+        dots = torch.bmm(asked, y.view(p * fine, c, width))
+        return dots.view(p, fine, m, width)[..., :n].transpose(1, 2)
 
     def _first_step(
         self,
@@ -179,7 +179,8 @@ class Upscaler:
         power = squares.sum(dim=2, keepdim=True).float() / x.shape[2]
         x.mul_((power + self.eps).rsqrt_().to(dtype))
         torch.addcmul(self.offset, x, self.gain, out=x)
-        return torch.ops.aten.gelu_(whole)
+        torch.ops.aten.gelu_(whole)
+        return whole
 
 
 def columns_computed(n: int, like: Tensor) -> int:
