@@ -38,6 +38,7 @@ class Oracle:
 
     quality: Quality
     seen: list[tuple[int, int]]
+    frame_side: int = 128
 
     @property
     def card(self) -> Any:
@@ -107,6 +108,23 @@ def test_all_objects_are_found_once(find: Find, oracle: Oracle) -> None:
     assert oracle.seen == [(100, 128), (56, 70)]
     labels = found.to_labels()
     assert len(np.unique(labels)) == 5
+
+
+def test_a_small_plane_is_continued(find: Find, oracle: Oracle) -> None:
+    """An object that the edge cuts is found once, with what lies in the plane."""
+    labels = draw_discs((24, 28), [(8, 8, 6), (16, 26, 6)])
+    params = replace(PARAMS, mask_source="region", grid_points_per_side=0)
+    found = find(params, as_image(labels))
+    assert oracle.seen == [(50, 50)]
+    assert found.shape == (24, 28)
+    check_objects(found, labels)
+    left = np.zeros((24, 28), bool)
+    left[:, :14] = True
+    check_objects(find(params, as_image(labels), region=left), np.where(left, labels, 0))
+    # Crops that are asked for are of the plane itself.
+    oracle.seen.clear()
+    find(replace(params, crop_n_layers=1), as_image(labels))
+    assert oracle.seen[0] == (24, 28)
 
 
 @pytest.mark.parametrize("source", ["best", "region", "model"])

@@ -19,6 +19,13 @@ from napari_segany.generators.finder_crop import CropSearch, SeenCrop
 from napari_segany.generators.finder_params import FinderParams, require_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.quality import quality_of
+from napari_segany.generators.small_planes import (
+    MOST_ENLARGED,
+    continue_plane,
+    cut_to_plane,
+    is_small,
+)
+from napari_segany.models.finder import FinderModel
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 
@@ -30,9 +37,6 @@ LEAST_IOU = 0.2
 
 SMALL_SIDE = 28.0
 """Median side of objects, in pixels of the frame, below which crops are searched."""
-
-MOST_ENLARGED = 4.0
-"""Pixels of the frame for each pixel of the plane up to which crops are searched."""
 
 MOST_LAYERS = 2
 """Layers of crops that the size of objects can ask for."""
@@ -73,7 +77,8 @@ class FinderGenerator:
     ) -> MaskSet:
         """Find the objects of a plane; see :class:`MaskGenerator`.
 
-        An embedding that was made without stages is made again with them.
+        An embedding that was made without stages is made again with them; a small plane is
+        continued and embedded so.
         """
         shape = (plane.shape[0], plane.shape[1])
         if region is not None and region.shape != shape:
@@ -83,7 +88,13 @@ class FinderGenerator:
         report = _Report(self.count_steps(shape, region), progress, should_stop)
         parts = [MaskSet.empty(shape)]
         if region is None or region.any():
-            parts += self._search(model, plane, region, embedding, report)
+            finder = require_finder(model, self.params.finder)
+            parts += self._search(model, finder, plane, region, embedding, report)
+            if not self.params.crop_n_layers and is_small(shape, finder.frame_side):
+                larger = continue_plane(plane, finder.frame_side)
+                within = None if region is None else continue_plane(region, finder.frame_side)
+                found = self._search(model, finder, larger, within, None, report)
+                parts += [cut_to_plane(each, shape) for each in found]
         masks = MaskSet.concatenate(parts)
         # In a fixed order whatever the crops were.
         masks = masks[np.argsort(-masks.predicted_iou, kind="stable")]
@@ -101,6 +112,7 @@ class FinderGenerator:
     def _search(
         self,
         model: PromptableModel,
+        finder: FinderModel,
         plane: NDArray[np.uint8],
         region: NDArray[np.bool_] | None,
         embedding: Embedding | None,
@@ -108,7 +120,6 @@ class FinderGenerator:
     ) -> Iterator[MaskSet]:
         """Yield the candidates of the plane, and those of crops if its objects are small."""
         shape = (plane.shape[0], plane.shape[1])
-        finder = require_finder(model, self.params.finder)
         quality = quality_of(finder)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)

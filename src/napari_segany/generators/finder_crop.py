@@ -30,7 +30,7 @@ LEAST_REGION = 0.25
 SURE_REGION = 0.8
 """Expected IoU of regions from which the model is not asked: it would hardly draw them better."""
 
-MOST_ASKED = 120
+MOST_ASKED = 32
 """Doubtful regions of a crop that the model is asked for, at most; the best of them."""
 
 MARGIN = 0.08
