@@ -247,6 +247,14 @@ def test_tiny_objects_that_look_like_a_large_one_are_told_apart_in_a_crop(
     assert len(oracle.seen) == 1
 
 
+def test_no_crop_is_looked_at_where_many_objects_are_clear(
+    find: Find, oracle: Oracle, small_objects: NDArray[np.int32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "SMALL_SIDE", 5.0)
+    find(replace(PARAMS, grid_points_per_side=0), as_image(small_objects))
+    assert oracle.seen == [small_objects.shape]
+
+
 def test_crops_are_searched_where_the_region_is(
     find: Find, oracle: Oracle, small_objects: NDArray[np.int32]
 ) -> None:

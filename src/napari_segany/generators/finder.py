@@ -38,6 +38,9 @@ LEAST_IOU = 0.2
 SMALL_SIDE = 28.0
 """Median side of objects, in pixels of the frame, below which crops are searched."""
 
+ENOUGH_SEEN = 20
+"""Objects that are seen clearly in a plane from which no crop is looked at to learn their size."""
+
 MOST_LAYERS = 2
 """Layers of crops that the size of objects can ask for."""
 
@@ -145,6 +148,8 @@ class FinderGenerator:
         enlarged = frame.side / max(frame.shape)
         asked = self.params.crop_n_layers is None
         if not asked or layers_for(side, enlarged) or not most_layers(enlarged):
+            return side
+        if whole.clear_objects >= ENOUGH_SEEN:
             return side
         planned = crop_layers(frame.shape, 1, self.params.crop_overlap_ratio)
         boxes = [box for layer, box in planned if layer == 1]

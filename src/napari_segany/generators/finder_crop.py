@@ -65,6 +65,11 @@ class SeenCrop:
     proposals: Proposals
 
     @property
+    def clear_objects(self) -> int:
+        """Number of regions that are probably objects."""
+        return int((self.proposals.quality >= SILENT).sum())
+
+    @property
     def median_side(self) -> float:
         """Median side of the objects in pixels of the frame, 0 if there is none."""
         good = self.proposals.quality >= SILENT
