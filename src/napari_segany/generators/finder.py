@@ -80,8 +80,8 @@ class FinderGenerator:
     ) -> MaskSet:
         """Find the objects of a plane; see :class:`MaskGenerator`.
 
-        An embedding that was made without stages is made again with them; a small plane is
-        continued and embedded so.
+        An embedding that was made without stages is made again with them. A small plane is seen in
+        two scales.
         """
         shape = (plane.shape[0], plane.shape[1])
         if region is not None and region.shape != shape:

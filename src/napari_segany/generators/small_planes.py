@@ -1,8 +1,8 @@
-"""Small planes, continued beyond their edges so that they are not enlarged too much.
+"""Small planes, continued beyond their edges to be seen at a second, smaller scale.
 
-A frame is filled by a plane however few pixels it has. Grains of its noise are then as large as the
-objects that a finder has learned, and it sees none. Continued by its mirror images, the plane has
-the scale of those that were learned.
+A frame is filled by a plane however few pixels it has. Grains of its noise can then be as large as
+the objects that a finder has learned, and it sees none. Continued by its mirror images, the plane
+has the scale of those that were learned. Which scale shows an object better is left to its score.
 """
 
 from dataclasses import replace
