@@ -33,7 +33,7 @@ def check_axis(layout: StackLayout, params: LinkParams) -> None:
 class LinkedStack:
     """Objects of a stack, linked along one axis.
 
-    Planes along the other leading axes (such as T) are volumes by themselves. Ids are unique over
+    Each index along the other leading axes (such as T) is a volume by itself. Ids are unique over
     the stack.
 
     Parameters
@@ -56,6 +56,13 @@ class LinkedStack:
         If the stack has no such axis.
     Cancelled
         If ``should_stop`` returned True.
+
+    Attributes
+    ----------
+    count : int
+        Number of objects.
+    volumes : dict
+        The :class:`LinkedVolume` of each index along the other axes.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class LinkedStack:
         self._at = layout.leading.index(params.link.upper())
         self._rows: dict[Index, list[Index]] = {}
         for index in layout.chosen():
-            self._rows.setdefault(self._other(index), []).append(index)
+            self._rows.setdefault(self.volume_of(index), []).append(index)
         size = layout.labels_shape[-2], layout.labels_shape[-1]
         self.volumes: dict[Index, LinkedVolume] = {}
         self._first: dict[Index, int] = {}
@@ -87,15 +94,15 @@ class LinkedStack:
             self.volumes[other], self._first[other] = volume, self.count
             self.count += volume.count
 
-    def _other(self, index: Index) -> Index:
-        """Return an index without the axis that is linked."""
+    def volume_of(self, index: Index) -> Index:
+        """Return the index of a plane's volume: that of the plane, less the axis that is linked."""
         return index[: self._at] + index[self._at + 1 :]
 
     def planes(self) -> Iterator[tuple[Index, NDArray[np.int32]]]:
         """Yield index and (H, W) labels of each plane that is wanted, in the order of the stack."""
         painted = {other: volume.plane_labels() for other, volume in self.volumes.items()}
         for index in self.layout.chosen():
-            other = self._other(index)
+            other = self.volume_of(index)
             labels = next(painted[other])
             yield index, np.where(labels > 0, labels + np.int32(self._first[other]), labels)
 
