@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data import add_data_option, data_folder
 from tifffile import imread
 
+from data import add_data_option, data_folder
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.evaluation.instance_metrics import (
     InstanceScores,
@@ -48,8 +48,7 @@ def candidates_of(
         if not path.exists():
             print(f"{folder} has {number} of {len(image)} planes; the rest is left out")
             break
-        with np.load(path) as arrays:
-            found.append(PlaneCandidates.from_arrays(arrays))
+        found.append(PlaneCandidates.from_bytes(path.read_bytes()))
     return found
 
 
@@ -74,7 +73,7 @@ def compute(image: np.ndarray, folder: Path, model_name: str) -> None:
             started = time.perf_counter()
             found = find_candidates(image, layout, recipe, model, index)
             temporary = path.with_suffix(".part.npz")
-            np.savez_compressed(temporary, **found.to_arrays())
+            temporary.write_bytes(found.to_bytes())
             temporary.rename(path)
             seconds = time.perf_counter() - started
             print(f"  plane {number}: {len(found)} candidates in {seconds:.1f} s", flush=True)

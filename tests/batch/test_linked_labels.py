@@ -126,7 +126,7 @@ def test_the_same_run_leaves_results_alone_and_other_links_do_not(
     assert plain.state == "done"
     text = (chosen.output / "v_recipe.json").read_text()
     assert "link" not in json.loads(text)
-    assert tifffile.imread(chosen.output / "v_overlays.tif").shape == (4, 40, 48, 3)
+    assert len(tifffile.imread(chosen.output / "v_overlays.tif")) == 4
 
 
 def test_exports_of_single_planes_are_refused(volume: Path):

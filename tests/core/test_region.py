@@ -16,7 +16,7 @@ def test_regions_of_planes_and_stacks_fit():
     check_region(np.ones((2, 4, 5)), LAYOUT)
     with pytest.raises(InputError, match=r"\(4, 5\) for all planes or \(2, 4, 5\)"):
         check_region(np.ones((5, 4)), LAYOUT)
-    with pytest.raises(InputError, match=r"give \(4, 5\)\."):
+    with pytest.raises(InputError, match=r"give \(4, 5\) for all planes\."):
         check_region(np.ones((5, 4)), StackLayout("YX", (4, 5)))
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import choose_count
 from tests.linking.planes import SHAPE, disc, plane
 
 from napari_segany import LinkParams
@@ -68,7 +69,7 @@ def test_gaps_are_bridged_as_far_as_wanted():
 def test_a_section_that_lies_elsewhere_is_aligned():
     places = [(10, 10), (10, 34), (34, 12), (36, 44)]
     planes = [
-        plane([disc(row + move, col - move, 4) for row, col in places]) for move in (0, 3, 0, 3)
+        plane([disc(row + move, col - move, 6) for row, col in places]) for move in (0, 3, 0, 3)
     ]
     assert len(chains(link(planes, min_overlap=0.5))) == 4
     assert len(chains(link(planes, min_overlap=0.5, align=False))) > 4
@@ -111,6 +112,7 @@ def test_alternatives_cost_where_nothing_speaks_for_them():
 PLACES = st.lists(st.sampled_from([(12, 12), (12, 40), (34, 14), (36, 48)]), unique=True)
 
 
+@settings(max_examples=choose_count(100, 20), deadline=None)
 @given(st.lists(PLACES, min_size=1, max_size=15))
 def test_distinct_objects_become_runs(seen: list[list[tuple[int, int]]]):
     """Objects that never touch: each run without a gap beyond the limit is one object."""

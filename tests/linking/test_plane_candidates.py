@@ -87,11 +87,12 @@ def test_overlap_beyond_the_limit_excludes():
         assert len(plane([block], [strip]).exclusive_pairs()) == excluded
 
 
-def test_arrays_bring_the_same_back():
+def test_bytes_bring_the_same_back():
     before = plane([disc(24, 30, 10), disc(8, 8, 3)], [disc(24, 30, 5)], threshold=0.25)
-    after = PlaneCandidates.from_arrays(before.to_arrays())
+    after = PlaneCandidates.from_bytes(before.to_bytes())
     assert (after.own, after.threshold) == (2, 0.25)
     assert all(np.array_equal(after.masks.mask(i), before.masks.mask(i)) for i in range(3))
     assert after.masks.predicted_iou.tolist() == before.masks.predicted_iou.tolist()
-    empty = PlaneCandidates.from_arrays(PlaneCandidates.empty(SHAPE).to_arrays())
+    assert after.to_bytes() == before.to_bytes()
+    empty = PlaneCandidates.from_bytes(PlaneCandidates.empty(SHAPE).to_bytes())
     assert (len(empty), empty.own, empty.masks.shape) == (0, 0, SHAPE)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import choose_count
 from tests.linking.planes import SHAPE, disc
 
 from napari_segany.core.masks import MaskSet
@@ -18,6 +19,7 @@ def masks_of(discs: list[tuple[int, int, int]]) -> MaskSet:
     return MaskSet.from_masks([disc(*each) for each in discs])
 
 
+@settings(max_examples=choose_count(100, 20), deadline=None)
 @given(DISCS, DISCS, st.integers(-9, 9), st.integers(-9, 9))
 def test_overlaps_are_those_of_moved_masks(ones: list, twos: list, rows: int, cols: int):
     one, two = masks_of(ones), masks_of(twos)

@@ -83,12 +83,11 @@ def measure_volumes(
                 )
             except BlankPlaneError:
                 found = PlaneCandidates.empty((layout.labels_shape[-2], layout.labels_shape[-1]))
-            with writing(path) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, **found.to_arrays())
+            with writing(path) as temporary:
+                temporary.write_bytes(found.to_bytes())
 
     def load(index: tuple[int, ...]) -> PlaneCandidates:
-        with np.load(_stored(store, layout, index), allow_pickle=False) as arrays:
-            return PlaneCandidates.from_arrays(arrays)
+        return PlaneCandidates.from_bytes(_stored(store, layout, index).read_bytes())
 
     stack = LinkedStack(layout, load, params, settings.labels.overlap, should_stop=should_stop)
     tables: dict[tuple[int, ...], list[ContingencyTable]] = {}

@@ -40,7 +40,7 @@ class LinkParams:
         ),
     )
     min_overlap: float = field(
-        default=0.25,
+        default=0.35,
         metadata=number(
             "Overlap of planes",
             "Least overlap of the parts of an object in neighbouring planes: the mean of their IoU "

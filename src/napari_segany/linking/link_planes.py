@@ -27,8 +27,8 @@ RELUCTANCE = 0.1
 WEIGHT_OF_LINKS = 1.0
 """Gain of a link with full overlap, beside that of an object with a predicted IoU of 1."""
 
-GAP_FACTOR = 0.5
-"""Factor on the gain of a link for each plane that it skips."""
+GAP_FACTOR = 0.8
+"""Factor on the overlap of two planes for each plane between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,4 +236,4 @@ def candidate_values(plane: PlaneCandidates, exclusive: NDArray[np.intp]) -> NDA
     np.add.at(sums, pairs[:, 1], (masks.area * beyond)[pairs[:, 0]])
     replaced = np.divide(sums, areas, out=np.zeros(len(masks)), where=areas > 0)
     limited = np.minimum(beyond, replaced) - RELUCTANCE
-    return masks.area * np.where(np.arange(len(masks)) < own, beyond, limited)
+    return masks.area.astype(np.float64) * np.where(np.arange(len(masks)) < own, beyond, limited)

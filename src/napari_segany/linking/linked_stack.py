@@ -1,6 +1,7 @@
 """Objects of a stack whose planes are linked along one axis, one volume for each other index."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ class LinkedStack:
             out[index] = labels
         return out
 
-    def objects(self) -> Mapping[str, NDArray[np.generic]]:
+    def objects(self) -> Mapping[str, NDArray[Any]]:
         """Return one row an object, as columns.
 
         Returns

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class LinkedVolume:
         """Number of objects."""
         return int(self.links.label.max(initial=0))
 
-    def objects(self) -> Mapping[str, NDArray[np.generic]]:
+    def objects(self) -> Mapping[str, NDArray[Any]]:
         """Return one row an object, as columns.
 
         Returns

@@ -1,6 +1,6 @@
 """Candidates of one plane for linking: its own objects, and alternatives that it left out."""
 
-from collections.abc import Mapping
+import io
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segany.core import mask_io
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, mask_nms
+from napari_segany.errors import SeganyError
 
 SAME = 0.85
 """IoU above which two candidates are one, and the better is kept."""
@@ -65,18 +66,32 @@ class PlaneCandidates:
             pairs += [(int(j), i) for j in before[bad]]
         return np.array(sorted(pairs), np.intp).reshape(-1, 2)
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return arrays from which :meth:`from_arrays` makes the same candidates."""
-        return {
-            "own": np.array(self.own, np.int64),
-            "threshold": np.array(self.threshold, np.float64),
-            **mask_io.pack(self.masks),
-        }
+    def to_bytes(self) -> bytes:
+        """Return the candidates compressed, the same bytes every time."""
+        arrays: dict[str, Any] = {"own": np.array(self.own), "threshold": np.array(self.threshold)}
+        arrays |= mask_io.pack(self.masks)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "PlaneCandidates":
-        """Restore the candidates that :meth:`to_arrays` took apart."""
-        return cls(mask_io.unpack(arrays), int(arrays["own"]), float(arrays["threshold"]))
+    def from_bytes(cls, content: bytes) -> "PlaneCandidates":
+        """Restore the candidates of :meth:`to_bytes`.
+
+        Raises
+        ------
+        SeganyError
+            If the bytes are incomplete.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                own, threshold = int(arrays["own"]), float(arrays["threshold"])
+                return cls(mask_io.unpack(arrays), own, threshold)
+        # A damaged zip file fails in many ways.
+        except Exception as error:
+            raise SeganyError(
+                f"A finished plane cannot be read ({error}); it is done again."
+            ) from error
 
 
 def gather_candidates(

@@ -10,6 +10,9 @@ from napari_segany.core.masks import MaskSet
 FEWEST_PAIRS = 3
 """Pairs of objects that a shift is estimated from at least."""
 
+BOXES_AT_ONCE = 256
+"""Candidates of one plane whose boxes are compared with all of the other at once."""
+
 SURE_IOU = 0.3
 """IoU from which two objects of neighbouring planes are taken for one while a shift is sought."""
 
@@ -54,20 +57,30 @@ def compare_planes(one: MaskSet, two: MaskSet, shift: tuple[int, int] = (0, 0)) 
         Rows and columns by which ``one`` is moved first.
     """
     moved = _moved(one, shift)
-    low = np.maximum(moved.boxes[:, None, :2], two.boxes[None, :, :2])
-    high = np.minimum(moved.boxes[:, None, 2:], two.boxes[None, :, 2:])
-    near = (high > low).all(axis=2) & (one.area[:, None] > 0) & (two.area > 0)
-    pairs = np.argwhere(near)
+    pairs = _near_pairs(moved, two)
     both = MaskSet.concatenate([moved, two])
     counted = [both.shared_pixels(i, len(one) + j) for i, j in pairs.tolist()]
     shared = np.array(counted, np.float64)
     pairs, shared = pairs[shared > 0], shared[shared > 0]
     areas = one.area[pairs[:, 0]], two.area[pairs[:, 1]]
     return PlaneOverlaps(
-        pairs.astype(np.intp).reshape(-1, 2),
+        pairs,
         shared / (areas[0] + areas[1] - shared),
         shared / np.minimum(*areas),
     )
+
+
+def _near_pairs(one: MaskSet, two: MaskSet) -> NDArray[np.intp]:
+    """Return (K, 2) masks whose boxes overlap, in ascending order."""
+    found = [np.zeros((0, 2), np.intp)]
+    # A part at a time, as planes may have thousands of candidates.
+    for start in range(0, len(one), BOXES_AT_ONCE):
+        boxes = one.boxes[start : start + BOXES_AT_ONCE, None]
+        low = np.maximum(boxes[..., :2], two.boxes[None, :, :2])
+        high = np.minimum(boxes[..., 2:], two.boxes[None, :, 2:])
+        # Empty masks have boxes without pixels.
+        found.append(np.argwhere((high > low).all(axis=2)) + np.array([start, 0]))
+    return np.concatenate(found)
 
 
 def _moved(masks: MaskSet, shift: tuple[int, int]) -> MaskSet:

@@ -1,17 +1,13 @@
 """The product of linked labels: candidates of each plane, then the objects of the whole stack."""
 
-import io
 from dataclasses import dataclass
 from functools import partial
-
-import numpy as np
 
 from napari_segany.batch.manifest import Record
 from napari_segany.batch.products.labels import Tallies, finish_labels
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
-from napari_segany.errors import SeganyError
 from napari_segany.io.read import OpenedImage
 from napari_segany.io.result_files import ResultWriter
 from napari_segany.linking.link_params import LinkParams
@@ -53,20 +49,11 @@ class LinkedLabelsProduct:
             progress=progress,
             should_stop=should_stop,
         )
-        file = io.BytesIO()
-        np.savez_compressed(file, **found.to_arrays())
-        return file.getvalue()
+        return found.to_bytes()
 
     def decode(self, content: bytes) -> PlaneCandidates:
         """Decode the candidates of one plane."""
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return PlaneCandidates.from_arrays(arrays)
-        # A damaged zip file fails in many ways.
-        except Exception as error:
-            raise SeganyError(
-                f"A finished plane cannot be read ({error}); it is done again."
-            ) from error
+        return PlaneCandidates.from_bytes(content)
 
     def finish(self, image: FinishedImage[PlaneCandidates]) -> Record:
         """Link the planes of an image and write the results."""
