@@ -49,10 +49,14 @@ def gain(problem: LinkProblem, objects: np.ndarray, links: np.ndarray) -> float:
     return float(problem.value[objects].sum() + problem.gain[links].sum())
 
 
+@pytest.mark.parametrize("together", [1, selection.TOGETHER])
 @settings(max_examples=choose_count(100, 20), deadline=None)
 @given(problems())
-def test_nothing_allowed_gains_more(problem: LinkProblem):
-    objects, links = solve(problem)
+def test_nothing_allowed_gains_more(together: int, problem: LinkProblem):
+    """In one part or in as many as there are candidates that do not depend on each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "TOGETHER", together)
+        objects, links = solve(problem)
     assert is_allowed(problem, objects, links)
     count = len(problem.value)
     best = -np.inf
