@@ -24,23 +24,24 @@ PACKAGES: dict[str, set[str]] = {
     "weights": {"core", "networks", "schema"},
     "models": {"core", "networks", "weights"},
     "generators": {"core", "models"},
-    "recipe": {"core", "generators", "schema"},
-    "segmentation": {"core", "models", "generators", "recipe"},
+    "linking": {"core"},
+    "recipe": {"core", "generators", "linking", "schema"},
+    "segmentation": {"core", "models", "generators", "linking", "recipe"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "recipe", "schema"},
     "io": {"core", "models", "recipe", "segmentation", "schema"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "schema"),
+        *("io", "linking", "schema"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "schema"),
+        *("io", "batch", "linking", "schema"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "training", "schema"),
+        *("session", "io", "batch", "evaluation", "training", "linking", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {
@@ -50,7 +51,7 @@ PACKAGES: dict[str, set[str]] = {
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation", "openmp"),
+        *("session", "io", "evaluation", "linking", "openmp"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

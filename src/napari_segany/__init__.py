@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
+    from napari_segany.linking.link_masks import link_masks
+    from napari_segany.linking.link_params import LinkParams
+    from napari_segany.linking.linked_volume import LinkedVolume
     from napari_segany.models.iterative import refine
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
@@ -36,6 +39,8 @@ __all__ = [
     "Embedding",
     "FinderParams",
     "LabelParams",
+    "LinkParams",
+    "LinkedVolume",
     "MaskSet",
     "Prompt",
     "PromptableModel",
@@ -47,6 +52,7 @@ __all__ = [
     "evaluate",
     "find_edges",
     "generate_masks",
+    "link_masks",
     "load_model",
     "propose",
     "refine",
@@ -60,6 +66,9 @@ _HOMES = {
     "Embedding": "napari_segany.models.protocol",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
+    "LinkParams": "napari_segany.linking.link_params",
+    "LinkedVolume": "napari_segany.linking.linked_volume",
+    "link_masks": "napari_segany.linking.link_masks",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
     "PromptableModel": "napari_segany.models.protocol",
