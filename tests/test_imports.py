@@ -26,6 +26,8 @@ PACKAGES: dict[str, set[str]] = {
     "generators": {"core", "models"},
     "recipe": {"core", "generators", "schema"},
     "segmentation": {"core", "models", "generators", "recipe"},
+    "linking": {"core", "models"},
+    "propagation": {"core", "models", "recipe", "segmentation", "linking"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "recipe", "schema"},
     "io": {"core", "models", "recipe", "segmentation", "schema"},
@@ -40,17 +42,17 @@ PACKAGES: dict[str, set[str]] = {
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "training", "schema"),
+        *("session", "io", "batch", "evaluation", "training", "schema", "linking", "propagation"),
     },
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation"),
+        *("session", "io", "batch", "evaluation", "linking", "propagation"),
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation", "openmp"),
+        *("session", "io", "evaluation", "openmp", "linking", "propagation"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
+    from napari_segany.linking.propagate_params import PropagationParams
+    from napari_segany.linking.propagate_result import Propagation
     from napari_segany.models.iterative import refine
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
+    from napari_segany.propagation import propagate
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
     from napari_segany.session.active import current_session
@@ -39,6 +42,8 @@ __all__ = [
     "MaskSet",
     "Prompt",
     "PromptableModel",
+    "Propagation",
+    "PropagationParams",
     "Recipe",
     "SamModel",
     "Session",
@@ -48,6 +53,7 @@ __all__ = [
     "find_edges",
     "generate_masks",
     "load_model",
+    "propagate",
     "propose",
     "refine",
     "run_recipe",
@@ -63,6 +69,8 @@ _HOMES = {
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
     "PromptableModel": "napari_segany.models.protocol",
+    "Propagation": "napari_segany.linking.propagate_result",
+    "PropagationParams": "napari_segany.linking.propagate_params",
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
@@ -70,6 +78,7 @@ _HOMES = {
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
     "find_edges": "napari_segany.zero_shot.edges",
+    "propagate": "napari_segany.propagation",
     "propose": "napari_segany.zero_shot.proposals",
     "load_model": "napari_segany.models.registry",
     "run_recipe": "napari_segany.io.recipe_file",

@@ -1,0 +1,122 @@
+"""Comparison of masks of one object on neighbouring planes, and pixels to sample them at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_segany.core.masks import MaskSet
+
+Shift = tuple[int, int]
+"""Rows and columns."""
+
+SAMPLES = 48
+"""Pixels of a mask, and of its surroundings, at which the embedding is read at most."""
+
+RING = 0.25
+"""Width of the surroundings of an object, in its diameters."""
+
+
+def centroid(mask: MaskSet) -> NDArray[np.float64]:
+    """Return the mean (row, column) of the pixels of a set of one mask."""
+    rows, cols = np.nonzero(mask.crop(0))
+    return np.array([rows.mean(), cols.mean()]) + mask.boxes[0, :2]
+
+
+def diameter(mask: MaskSet) -> float:
+    """Return the diameter in pixels of the disc that has the area of a set of one mask."""
+    return float(2 * np.sqrt(mask.area[0] / np.pi))
+
+
+def shift_mask(mask: MaskSet, shift: Shift) -> MaskSet:
+    """Return a set of one mask moved by whole pixels; what leaves the plane is cut off."""
+    if shift == (0, 0):
+        return mask
+    (height, width), (top, left) = mask.shape, mask.boxes[0, :2] + shift
+    crop = mask.crop(0)[max(0, -top) : max(0, height - top), max(0, -left) : max(0, width - left)]
+    if not crop.size:
+        return MaskSet.from_crops(mask.shape, [np.zeros((1, 1), bool)], [(0, 0)])
+    return MaskSet.from_crops(mask.shape, [crop], [(max(0, int(top)), max(0, int(left)))])
+
+
+def mask_iou(one: MaskSet, two: MaskSet) -> float:
+    """Return the IoU of two sets of one mask; 0 where both are empty."""
+    shared = MaskSet.concatenate([one.without_logits(), two.without_logits()]).shared_pixels(0, 1)
+    return shared / max(1, int(one.area[0] + two.area[0]) - shared)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The overlap of a candidate with the mask before, after the best of a few shifts.
+
+    Attributes
+    ----------
+    iou : float
+        0..1.
+    shift : tuple of int
+        Rows and columns from the mask before to the candidate.
+    area_ratio : float
+        Area of the candidate in areas of the mask before.
+    """
+
+    iou: float
+    shift: Shift
+    area_ratio: float
+
+
+def compare_shapes(previous: MaskSet, candidates: MaskSet, most: float) -> list[Overlap]:
+    """Compare K candidates with a set of one mask.
+
+    A candidate is compared as it lies and with both centroids at the same place, if they are not
+    further apart than ``most`` pixels.
+    """
+    start, area = centroid(previous), max(1, int(previous.area[0]))
+    found = []
+    for candidate in candidates:
+        if not candidate.area[0]:
+            found.append(Overlap(0.0, (0, 0), 0.0))
+            continue
+        moved = centroid(candidate) - start
+        distance = float(np.hypot(*moved))
+        # A candidate further away is compared at the end of the longest shift.
+        moved *= min(1.0, most / max(distance, 1e-9))
+        rows, cols = (int(n) for n in np.rint(moved))
+        shifts: list[Shift] = [(0, 0)] if not (rows or cols) else [(0, 0), (rows, cols)]
+        best = max((mask_iou(shift_mask(previous, s), candidate), -n) for n, s in enumerate(shifts))
+        found.append(Overlap(best[0], shifts[-best[1]], int(candidate.area[0]) / area))
+    return found
+
+
+def sample_inside(mask: MaskSet, most: int = SAMPLES) -> NDArray[np.float64]:
+    """Return (P, 2) row, column of up to ``most`` pixels of a mask, evenly spaced in its order."""
+    rows, cols = np.nonzero(mask.crop(0))
+    places = np.stack([rows, cols], axis=1) + mask.boxes[0, :2]
+    return _thin(places, most)
+
+
+def sample_around(mask: MaskSet, most: int = SAMPLES) -> NDArray[np.float64]:
+    """Return (P, 2) row, column of up to ``most`` pixels around a mask; none if it is the plane."""
+    width = max(2, round(RING * diameter(mask)))
+    a, b, c, d = mask.boxes[0].tolist()
+    top, left = max(0, a - 2 * width), max(0, b - 2 * width)
+    bottom, right = min(mask.shape[0], c + 2 * width), min(mask.shape[1], d + 2 * width)
+    near = np.zeros((bottom - top, right - left), bool)
+    near[a - top : c - top, b - left : d - left] = mask.crop(0)
+    distance = ndimage.distance_transform_edt(~near)
+    # Pixels at the border belong to both sides.
+    rows, cols = np.nonzero((distance > 0.5 * width) & (distance <= 1.5 * width))
+    return _thin(np.stack([rows, cols], axis=1) + (top, left), most)
+
+
+def _thin(places: NDArray[np.generic], most: int) -> NDArray[np.float64]:
+    step = max(1, -(-len(places) // most))
+    return places[step // 2 :: step].astype(np.float64)
+
+
+def interior_point(mask: MaskSet) -> NDArray[np.float64]:
+    """Return the (row, column) of the pixel of a mask that is farthest from its border."""
+    padded = np.pad(mask.crop(0), 1)
+    distance = ndimage.distance_transform_edt(padded)
+    row, col = np.unravel_index(int(np.argmax(distance)), distance.shape)
+    return np.array([row - 1, col - 1], np.float64) + mask.boxes[0, :2]
