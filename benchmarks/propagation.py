@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from data import add_data_option, data_folder
-from napari_segany import MaskSet, Prompt, load_model
+from napari_segany import Prompt, load_model
 from napari_segany.linking.propagate import propagate_objects
 from napari_segany.linking.propagate_appearance import PlaneView
 from napari_segany.linking.propagate_params import PropagationParams
@@ -29,8 +29,8 @@ from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 FEWEST_PIXELS = 50
 SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
 
-ROUND = 0.7
-"""Largest reach for sets of cells and nuclei, which are round: as the documentation recommends."""
+ROUND = 0.6
+"""Largest reach for sets of cells and nuclei, which are round."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Part:
         return shared / total
 
 
-def parts_of(stack: Stack) -> Iterator[Part]:
+def parts_of(stack: Stack, every: int = 1) -> Iterator[Part]:
     """The parts of a stack, with the largest plane of each object that counts."""
     labelled = [bool(plane.any()) for plane in stack.labels]
     start = 0
@@ -70,7 +70,7 @@ def parts_of(stack: Stack) -> Iterator[Part]:
         ids = [i for i in range(1, inside.shape[1]) if there[i] >= 2 and most[i] >= FEWEST_PIXELS]
         if ids:
             objects = {i: start + int(inside[:, i].argmax()) for i in ids}
-            yield Part(stack, range(start, end), objects)
+            yield Part(stack, range(start, end), dict(list(objects.items())[::every]))
         start = end + 1
 
 
@@ -127,10 +127,11 @@ def last_box(model: Any, part: Part, embed: Embed) -> dict[int, float]:
 
 
 def worst_plane(part: Part, i: int, masks: dict[int, np.ndarray]) -> int:
-    """The plane with the most wrong pixels."""
+    """The plane with the most wrong pixels, but for the prompted one."""
     wrong = {
         plane: int((part.truth(i, plane) ^ masks.get(plane, np.zeros(1, bool))).sum())
         for plane in part.planes
+        if plane != part.objects[i]
     }
     return max(wrong, key=lambda plane: (wrong[plane], -plane))
 
@@ -143,7 +144,7 @@ def propagated(
     def view(plane: int) -> PlaneView:
         return PlaneView(embed(plane), part.stack.planes[plane])
 
-    prompts: dict[int, dict[int, Prompt | MaskSet | None]] = {
+    prompts: dict[int, dict[int, Prompt | None]] = {
         i: {plane: Prompt(box=box_of(part.truth(i, plane)))} for i, plane in part.objects.items()
     }
     result, scores = None, []
@@ -168,8 +169,6 @@ def propagated(
                 truth = part.truth(i, plane)
                 # Where the object is not, the correction says so.
                 prompts[i][plane] = Prompt(box=box_of(truth)) if truth.any() else None
-                if plane == part.objects[i]:
-                    prompts[i][plane] = MaskSet.from_masks(truth[None])
     return scores
 
 
@@ -180,6 +179,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True, help="folder for embeddings")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--methods", nargs="+", default=["bound", "last", "repeat", "propagated"])
+    parser.add_argument("--every", type=int, default=1, help="prompt each Nth object only")
     parser.add_argument("--half", choices=("odd", "even", "all"), default="all")
     parser.add_argument("--corrections", type=int, default=1)
     parser.add_argument("--round", action="store_true", help="limit the reach, for round objects")
@@ -197,14 +197,14 @@ def main() -> None:
             params = replace(params, max_reach=ROUND)
         scores: dict[str, dict[int, float]] = {}
         started = time.perf_counter()
-        for part in parts_of(stack):
+        for part in parts_of(stack, args.every):
             for method, function in (
                 ("bound", boxes_everywhere),
                 ("last", last_box),
                 ("repeat", repeated_box),
             ):
                 if method in args.methods:
-                    known = embed.folder / f"{method}_{part.planes.start}.json"
+                    known = embed.folder / f"{method}_{part.planes.start}_{args.every}.json"
                     if not known.is_file():
                         known.write_text(json.dumps(function(model, part, embed)))
                     found = {int(i): v for i, v in json.loads(known.read_text()).items()}

@@ -81,9 +81,7 @@ class StackPlanes:
             return None
         embedding = self._embeddings.get(plane)
         if embedding is None:
-            embedding = self._model.embed(
-                image, limits=self._limits, should_stop=self._should_stop
-            )
+            embedding = self._model.embed(image, limits=self._limits, should_stop=self._should_stop)
             self._embeddings.put(plane, embedding)
         return PlaneView(embedding, image)
 

@@ -151,9 +151,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plane_index(
-    args: argparse.Namespace, layout: "StackLayout", along: str
-) -> tuple[int, ...]:
+def _plane_index(args: argparse.Namespace, layout: "StackLayout", along: str) -> tuple[int, ...]:
     """Return the index of the prompted plane; along the axis itself it is 0 without points."""
     from napari_segany.cli.plane_option import chosen_plane
 
@@ -212,9 +210,7 @@ def _free_paths(args: argparse.Namespace, name: str) -> dict[str, Path]:
     from napari_segany.io.atomic import check_name
 
     endings = {"labels": "_labels.ome.tif", "table": "_table.csv", "record": ".json"}
-    paths = {
-        kind: args.output / f"{name}_propagated{ending}" for kind, ending in endings.items()
-    }
+    paths = {kind: args.output / f"{name}_propagated{ending}" for kind, ending in endings.items()}
     for path in paths.values():
         check_name(path)
         if path.exists() and not args.overwrite:
@@ -283,13 +279,12 @@ def _save(
         temporary["record"].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _report(
-    args: argparse.Namespace, found: "Propagation", doubtful: float, took: float
-) -> None:
+def _report(args: argparse.Namespace, found: "Propagation", doubtful: float, took: float) -> None:
     """Print one line an object, or one JSON object."""
     from napari_segany.cli.report import counted, seconds
+    from napari_segany.linking.propagate_result import ranges_of
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, each in found.objects.items():
         least, plane = min((answer.confidence, p) for p, answer in each.answers.items())
         row = {"object": i, "planes": list(each.planes), "ends": list(each.ends)}
@@ -299,8 +294,9 @@ def _report(
         print(json.dumps({"objects": rows, "output": str(args.output)}))
         return
     for row in rows:
-        planes = row["planes"]
-        text = f"object {row['object']}: planes {planes[0]}..{planes[-1]} ({len(planes)})"
+        runs = ranges_of(row["planes"])
+        text = f"object {row['object']}: planes "
+        text += ", ".join(f"{a}..{b}" if b > a else f"{a}" for a, b in runs)
         text += f", lowest confidence {row['confidence']:.2f} on plane {row['least_at']}"
         if row["doubtful"]:
             text += f", {counted(len(row['doubtful']), 'doubtful plane')}"

@@ -9,12 +9,12 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.linking.propagate_compare import sample_around, sample_inside
 from napari_segany.models.protocol import EmbeddedCrop, Embedding
 
-LEAST_CONTRAST = 0.2
+LEAST_CONTRAST = 0.3
 """Difference between object and surroundings, in parts of their pixels, from which on brightness
 tells them apart."""
 
 BRIGHTNESS_WEIGHT = 2 / 3
-"""Weight of brightness in the similarity where it tells anything. Across planes of a volume it is
+"""Weight of brightness in the similarity, where the image is known. Across planes of a volume it is
 the surer sign: the encoder sees the context, which goes on where an object ends."""
 
 CONTEXT_PIXELS = 4000
@@ -42,7 +42,8 @@ class PlaneView:
         if self.image is None:
             return np.zeros((len(places), 0))
         rows, cols = np.rint(places).astype(np.intp).T
-        return self.image[rows, cols].astype(np.float64).reshape(len(places), -1)
+        values = self.image[rows, cols].astype(np.float64)
+        return values[:, None] if values.ndim == 1 else values
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +131,14 @@ class Appearance:
         Returns
         -------
         float
-            1 as on its own plane, 0 as the surroundings there; 1 if nothing tells them apart.
+            1 as on its own plane, 0 as the surroundings there. What does not tell them apart there
+            counts as 1.
         """
-        embedded = self.embedded.likeness(_unit(features)) if self.embedded.tells else None
+        embedded = self.embedded.likeness(_unit(features)) if self.embedded.tells else 1.0
+        if view.image is None:
+            return embedded
         values = view.values(sample_inside(mask, CONTEXT_PIXELS))
-        usable = self.brightness.tells and values.shape[1] == len(self.brightness.direction)
-        bright = self.brightness.likeness(values) if usable else None
-        if bright is None or embedded is None:
-            known = [each for each in (bright, embedded) if each is not None]
-            return known[0] if known else 1.0
+        bright = self.brightness.likeness(values) if self.brightness.tells else 1.0
         return BRIGHTNESS_WEIGHT * bright + (1 - BRIGHTNESS_WEIGHT) * embedded
 
 

@@ -83,7 +83,7 @@ class Chain:
         return "forward" if self.forward else "backward"
 
     def wants(self, plane: int) -> bool:
-        """True if the object is to be looked for on a plane."""
+        """Return True if the object is to be looked for on a plane."""
         until = self.span.last if self.forward else self.span.first
         ahead = (plane - self.start.plane) * self._step > 0
         return ahead and not self.end and (until is None or (until - plane) * self._step > 0)
@@ -130,9 +130,7 @@ class Chain:
         return answer
 
 
-def chains_of(
-    object: int, span: Span, starts: Sequence[Start], planes: range
-) -> list[Chain]:
+def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -> list[Chain]:
     """Return the chains that fill a span from the prompted planes at its ends; none if it is empty.
 
     Parameters

@@ -106,7 +106,7 @@ def sample_around(mask: MaskSet, most: int = SAMPLES) -> NDArray[np.float64]:
     distance = ndimage.distance_transform_edt(~near)
     # Pixels at the border belong to both sides.
     rows, cols = np.nonzero((distance > 0.5 * width) & (distance <= 1.5 * width))
-    return _thin(np.stack([rows, cols], axis=1) + (top, left), most)
+    return _thin(np.stack([rows + top, cols + left], axis=1), most)
 
 
 def _thin(places: NDArray[np.generic], most: int) -> NDArray[np.float64]:

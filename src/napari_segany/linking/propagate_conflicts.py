@@ -62,9 +62,7 @@ def _conflicts(
                 if masks.shared_pixels(k, j) <= most_shared * smaller:
                     continue
                 two = here[j][0]
-                (near, winner), (_, loser) = sorted(
-                    (distance(i, plane), i) for i in (one, two)
-                )
+                (near, winner), (_, loser) = sorted((distance(i, plane), i) for i in (one, two))
                 if _may_lose(objects[loser], plane):
                     yield near, plane, loser, winner
 

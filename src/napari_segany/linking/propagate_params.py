@@ -44,7 +44,7 @@ class PropagationParams:
         ),
     )
     min_overlap: float = field(
-        default=0.5,
+        default=0.3,
         metadata=number(
             "Least overlap",
             "An object ends where the IoU of its mask with the one before, both moved to the same "
@@ -62,7 +62,7 @@ class PropagationParams:
         ),
     )
     max_area_change: float = field(
-        default=2.5,
+        default=3.0,
         metadata=number(
             "Largest change of area",
             "An object ends where its area is larger or smaller than on the plane before by more "

@@ -33,7 +33,7 @@ def expected_box(mask: MaskSet, margin: float, spacing: float | None) -> NDArray
     if spacing is not None:
         wide = np.minimum(wide, spacing)
     limits = np.array([mask.shape[0] - 1, mask.shape[1] - 1] * 2, np.float64)
-    grown = np.clip(box + np.concatenate([-wide, wide]), 0, limits)
+    grown: NDArray[np.float64] = np.clip(box + np.concatenate([-wide, wide]), 0, limits)
     grown[2:] = np.maximum(grown[2:], grown[:2] + 0.5)
     return grown
 
@@ -57,7 +57,7 @@ def neighbour_points(
     if not count or not len(others):
         return np.zeros((0, 2))
     rows, cols = np.rint(others).astype(np.intp).T
-    free = others[~mask.mask(0)[rows, cols]]
+    free: NDArray[np.float64] = others[~mask.mask(0)[rows, cols]]
     order = np.argsort(np.hypot(*(free - point).T), kind="stable")
     return free[order[:count]]
 

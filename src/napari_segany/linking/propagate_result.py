@@ -14,7 +14,8 @@ from napari_segany.linking.propagate_compare import mask_iou
 from napari_segany.linking.propagate_spans import PlaneAnswer, Span, SpanResult
 
 Given = Prompt | MaskSet | None
-"""A prompt on a plane, a set of one mask that is taken as it is, or None: the object is not there."""
+"""A prompt on a plane, a set of one mask that is taken as it is, or None for an object that is not
+there."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -159,18 +159,13 @@ class PlaneQuestion:
             some = [expected[i] for i in doubtful]
             their = [masks[i] for i in doubtful]
             more = self._predict(
-                [
-                    self._again(prepared, each, mask)
-                    for each, mask in zip(some, their, strict=True)
-                ]
+                [self._again(prepared, each, mask) for each, mask in zip(some, their, strict=True)]
             )
             wider = [
                 MaskSet.concatenate([pools[i], found])
                 for i, found in zip(doubtful, more, strict=True)
             ]
-            for i, each in zip(
-                doubtful, self._choose(prepared, some, their, wider), strict=True
-            ):
+            for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
         return best
 
@@ -187,9 +182,7 @@ class PlaneQuestion:
             self.params,
         )
 
-    def _again(
-        self, prepared: EmbeddedCrop, expected: Expectation, mask: MaskSet
-    ) -> list[Prompt]:
+    def _again(self, prepared: EmbeddedCrop, expected: Expectation, mask: MaskSet) -> list[Prompt]:
         spacing = self._spacing(expected)
         prompts = doubtful_prompts(mask, self.params.margin, spacing)
         if expected.velocity is not None:
@@ -230,9 +223,7 @@ class PlaneQuestion:
             judged = []
             for one, overlap in zip(pool, compare_shapes(mask, pool, most), strict=True):
                 own = next(parts)
-                similarity = (
-                    each.appearance.similarity(one, own, self.view) if one.area[0] else 0.0
-                )
+                similarity = each.appearance.similarity(one, own, self.view) if one.area[0] else 0.0
                 judged.append(Judged(one, float(one.predicted_iou[0]), overlap, similarity))
             best.append(choose(judged, self.params, each.distance))
         return best
