@@ -24,7 +24,7 @@ EXAMPLES = """\
 examples:
   napari-segany propagate volume.tif --plane 12 --box 40,30,90,75 -o results
   napari-segany propagate volume.tif --plane 12 --box 40,30,90,75 --box 10,10,30,35 -o results
-  napari-segany propagate volume.tif --masks some_planes.tif --max-reach 0.7 -o results
+  napari-segany propagate volume.tif --masks some_planes.tif --max-reach 0.6 -o results
   napari-segany propagate movie.tif --axes TYX --plane 0 --point 120,88 -o results
 
 All points together are one object; each box is one. An object is followed in both directions, until
@@ -287,7 +287,7 @@ def _report(args: argparse.Namespace, found: "Propagation", doubtful: float, too
     rows: list[dict[str, Any]] = []
     for i, each in found.objects.items():
         least, plane = min((answer.confidence, p) for p, answer in each.answers.items())
-        row = {"object": i, "planes": list(each.planes), "ends": list(each.ends)}
+        row: dict[str, Any] = {"object": i, "planes": list(each.planes), "ends": list(each.ends)}
         below = [p for p, answer in each.answers.items() if answer.confidence < doubtful]
         rows.append(row | {"confidence": round(least, 4), "least_at": plane, "doubtful": below})
     if args.json:

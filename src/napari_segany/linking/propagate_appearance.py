@@ -42,7 +42,7 @@ class PlaneView:
         if self.image is None:
             return np.zeros((len(places), 0))
         rows, cols = np.rint(places).astype(np.intp).T
-        values = self.image[rows, cols].astype(np.float64)
+        values: NDArray[np.float64] = self.image[rows, cols].astype(np.float64)
         return values[:, None] if values.ndim == 1 else values
 
 
@@ -144,4 +144,6 @@ class Appearance:
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
     wide = features.astype(np.float64)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = wide / np.maximum(length, 1e-12)
+    return unit

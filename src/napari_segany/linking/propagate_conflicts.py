@@ -6,6 +6,7 @@ from dataclasses import replace
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.propagate_compare import diameter
 from napari_segany.linking.propagate_result import PropagatedObject
+from napari_segany.linking.propagate_spans import PlaneAnswer
 
 Distance = Callable[[int, int], float]
 """Distance of an object's plane from its nearest prompted plane, in diameters of the object."""
@@ -71,7 +72,7 @@ def _may_lose(each: PropagatedObject, plane: int) -> bool:
     return plane < min(each.prompted) or plane > max(each.prompted)
 
 
-def _cut(answers: dict[int, object], each: PropagatedObject, plane: int) -> None:
+def _cut(answers: dict[int, PlaneAnswer], each: PropagatedObject, plane: int) -> None:
     """Remove a plane and all beyond it, away from the prompted planes."""
     before = plane < min(each.prompted)
     for other in [p for p in answers if (p <= plane if before else p >= plane)]:

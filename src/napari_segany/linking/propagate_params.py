@@ -84,7 +84,7 @@ class PropagationParams:
         metadata=number(
             "Largest reach",
             "Distance from the prompted plane at which an object ends, in its diameters on that "
-            "plane; 0 for no limit. About 0.7 for round objects in a volume whose step between "
+            "plane; 0 for no limit. About 0.6 for round objects in a volume whose step between "
             "planes is known.",
             (0, 1000),
         ),
