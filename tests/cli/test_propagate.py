@@ -43,7 +43,7 @@ def test_boxes_on_one_plane_become_objects_of_the_volume(volume: Path, capsys: A
     code, out = run(volume, "--plane", "4", "--box", text(4, 1), "--box", text(4, 2))
     assert code == 0
     assert np.array_equal(tifffile.imread(out / "cells_propagated_labels.ome.tif"), LABELS)
-    rows = list(csv.DictReader((out / "cells_propagated_table.csv").open()))
+    rows = list(csv.DictReader((out / "cells_propagated_table.csv").read_text().splitlines()))
     assert len(rows) == sum(len(np.unique(plane)) - 1 for plane in LABELS)
     record = json.loads((out / "cells_propagated.json").read_text())
     assert record["along"] == "Z"
@@ -66,7 +66,7 @@ def test_masks_on_some_planes_are_kept_and_followed(volume: Path, capsys: Any) -
     # By hand, and not what the model would answer.
     sparse[5, 16:20, 13:16] = 7
     masks = volume.parent / "masks.tif"
-    tifffile.imwrite(masks, sparse)
+    tifffile.imwrite(masks, sparse, photometric="minisblack")
     code, out = run(
         volume, "--masks", str(masks), "--plane", "4", "--box", text(4, 2), "--json", "--max-gap=1"
     )
@@ -102,6 +102,6 @@ def test_what_cannot_be_followed_is_an_error(
 
 def test_masks_of_another_shape_are_refused(volume: Path, capsys: Any) -> None:
     masks = volume.parent / "masks.tif"
-    tifffile.imwrite(masks, LABELS[:4].astype(np.uint16))
+    tifffile.imwrite(masks, LABELS[:4].astype(np.uint16), photometric="minisblack")
     assert run(volume, "--masks", str(masks))[0] == 2
     assert "labels of this image have shape" in capsys.readouterr().err
