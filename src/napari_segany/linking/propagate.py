@@ -24,6 +24,9 @@ from napari_segany.linking.propagate_step import PlaneQuestion
 from napari_segany.models.iterative import refine
 from napari_segany.models.protocol import Embedding, PromptableModel
 
+LARGEST_ID = 2**31 - 1
+"""Largest id of an object: labels are int32."""
+
 ViewPlane = Callable[[int], PlaneView | None]
 """Return a plane by its number; None for one that is missing or blank."""
 
@@ -65,7 +68,8 @@ def propagate_objects(
         An earlier result of the same stack and model. Spans between the same masks are taken from
         it, so a correction runs only as far as the next prompted plane.
     on_answer : callable, optional
-        Called with object, plane and what was found there.
+        Called with object, plane and what was found there. Between prompted planes a plane is
+        reported from both sides.
     progress : callable, optional
         Called with planes done and in all; objects that end early make it jump.
     should_stop : callable, optional
@@ -299,8 +303,8 @@ def _check(
     if not prompts:
         raise InputError("There is no object to propagate; give at least one prompt.")
     for i, each in prompts.items():
-        if i < 1:
-            raise InputError(f"Ids of objects must be 1 or more, got {i}.")
+        if not 1 <= i <= LARGEST_ID:
+            raise InputError(f"Ids of objects must be 1 or more, up to {LARGEST_ID}, got {i}.")
         if all(given is None for given in each.values()):
             raise InputError(f"Object {i} has no prompt on a plane on which it is.")
         for plane, given in each.items():
