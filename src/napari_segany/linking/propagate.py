@@ -1,7 +1,7 @@
 """Propagation: objects from prompted planes through all others."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.masks import MaskSet
@@ -290,7 +290,7 @@ def _assemble(
             end = (ours[0].end if ours else "") or ("stack" if outermost else "absent")
         spans[span] = SpanResult(_key(span, masks, params, spacing), answers, end)
     each = PropagatedObject(dict(given), dict(sorted(prompted.items())), spans, {})
-    return PropagatedObject(each.given, each.prompted, spans, each.found())
+    return replace(each, answers=each.found())
 
 
 def _check(
