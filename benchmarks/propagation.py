@@ -32,6 +32,9 @@ SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
 ROUND = 0.6
 """Largest reach for sets of cells and nuclei, which are round."""
 
+LARGEST = 1.2
+"""Largest growth, since the largest plane of each object is prompted."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -57,7 +60,7 @@ class Part:
 
 
 def parts_of(stack: Stack, every: int = 1) -> Iterator[Part]:
-    """The parts of a stack, with the largest plane of each object that counts."""
+    """The parts of a stack, with the largest plane of every Nth object that counts."""
     labelled = [bool(plane.any()) for plane in stack.labels]
     start = 0
     for end in range(len(labelled) + 1):
@@ -194,7 +197,7 @@ def main() -> None:
         params = PropagationParams(**json.loads(args.params))
         params = replace(params, predict_motion=name in MOVIES)
         if args.round:
-            params = replace(params, max_reach=ROUND)
+            params = replace(params, max_reach=ROUND, max_growth=LARGEST)
         scores: dict[str, dict[int, float]] = {}
         started = time.process_time()
         for part in parts_of(stack, args.every):

@@ -49,9 +49,15 @@ def test_planes_are_written_as_ranges() -> None:
     assert ranges_of([3, 4, 6]) == [(3, 4), (6, 6)]
 
 
-def judged(iou: float = 0.9, ratio: float = 1.0, score: float = 0.9, like: float = 0.9) -> Judged:
+def judged(
+    iou: float = 0.9,
+    ratio: float = 1.0,
+    score: float = 0.9,
+    like: float = 0.9,
+    growth: float = 1.0,
+) -> Judged:
     mask = MaskSet.from_masks(np.ones((1, 5, 5), bool))
-    return Judged(mask, score, Overlap(iou, (0, 0), ratio), like)
+    return Judged(mask, score, Overlap(iou, (0, 0), ratio), like, growth)
 
 
 def test_each_limit_ends_an_object_and_is_named() -> None:
@@ -62,6 +68,7 @@ def test_each_limit_ends_an_object_and_is_named() -> None:
     assert find_end(judged(ratio=0.25), params, 1) == "area"
     assert find_end(judged(score=0.3), params, 1) == "score"
     assert find_end(judged(like=0.3), params, 1) == "similarity"
+    assert find_end(judged(growth=5), params, 1) == "growth"
     assert find_end(judged(), PropagationParams(min_pixels=26), 1) == "area"
     # More may have changed since the plane before the last.
     assert find_end(judged(iou=0.2, ratio=4), params, 2) == ""

@@ -91,7 +91,9 @@ class Chain:
     def expect(self, plane: int) -> Expectation:
         """Return the object as it is expected on a plane."""
         distance = abs(plane - self._plane)
-        return Expectation(self._mask, self.start.appearance, self._velocity, distance)
+        start = self.start
+        area = int(start.mask.area[0])
+        return Expectation(self._mask, start.appearance, area, self._velocity, distance)
 
     def check_reach(self, plane: int, params: PropagationParams, spacing: float | None) -> None:
         """End the chain where a plane is too far from the prompted plane."""

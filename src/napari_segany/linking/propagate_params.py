@@ -70,6 +70,15 @@ class PropagationParams:
             (1, 100),
         ),
     )
+    max_growth: float = field(
+        default=4.0,
+        metadata=number(
+            "Largest growth",
+            "An object ends where its area is larger than on the prompted plane by more than this "
+            "factor. 1.2 where the largest plane of each object is prompted.",
+            (1, 10000),
+        ),
+    )
     max_shift: float = field(
         default=0.5,
         metadata=number(

@@ -33,6 +33,8 @@ class Expectation:
         One mask, of the last plane on which it was found.
     appearance : Appearance
         Its looks on the prompted plane.
+    prompted_area : int
+        Its pixels on the prompted plane.
     velocity : tuple of float, optional
         Its motion, if that is predicted.
     distance : int
@@ -41,6 +43,7 @@ class Expectation:
 
     mask: MaskSet
     appearance: Appearance
+    prompted_area: int
     velocity: Velocity | None = None
     distance: int = 1
 
@@ -59,12 +62,15 @@ class Judged:
         With the mask before.
     similarity : float
         Its likeness to the object on the prompted plane, 0..1.
+    growth : float
+        Its area in areas of the object on the prompted plane.
     """
 
     mask: MaskSet
     predicted_iou: float
     overlap: Overlap
     similarity: float
+    growth: float = 1.0
 
     @property
     def confidence(self) -> float:
@@ -85,7 +91,7 @@ def find_end(judged: Judged, params: PropagationParams, distance: int) -> str:
     Returns
     -------
     str
-        "area", "score", "overlap", "similarity" or "".
+        "area", "score", "overlap", "growth", "similarity" or "".
     """
     ratio = max(judged.overlap.area_ratio, 1e-9)
     if judged.mask.area[0] < params.min_pixels:
@@ -96,6 +102,8 @@ def find_end(judged: Judged, params: PropagationParams, distance: int) -> str:
         return "overlap"
     if max(ratio, 1 / ratio) > params.max_area_change**distance:
         return "area"
+    if judged.growth > params.max_growth:
+        return "growth"
     return "similarity" if judged.similarity < params.min_similarity else ""
 
 
@@ -224,6 +232,7 @@ class PlaneQuestion:
             for one, overlap in zip(pool, compare_shapes(mask, pool, most), strict=True):
                 own = next(parts)
                 similarity = each.appearance.similarity(one, own, self.view) if one.area[0] else 0.0
-                judged.append(Judged(one, float(one.predicted_iou[0]), overlap, similarity))
+                growth = int(one.area[0]) / each.prompted_area
+                judged.append(Judged(one, float(one.predicted_iou[0]), overlap, similarity, growth))
             best.append(choose(judged, self.params, each.distance))
         return best
