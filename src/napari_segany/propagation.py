@@ -180,7 +180,7 @@ def propagate(
 
     Examples
     --------
-    >>> box = Prompt(box=[40, 30, 90, 75])
+    >>> box = Prompt(box=[40, 30, 90, 75])  # doctest: +SKIP
     >>> found = propagate(stack, {1: {12: box}}, axes="ZYX")  # doctest: +SKIP
     >>> labels = found.to_labels()  # doctest: +SKIP
     """

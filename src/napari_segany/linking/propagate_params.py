@@ -119,8 +119,16 @@ class PropagationParams:
         default=0.75,
         metadata=number(
             "Doubtful below",
-            "Confidence below which the model is asked again with other prompts, and below which "
-            "a plane counts as doubtful.",
+            "Confidence below which a plane counts as doubtful.",
+            (0, 1),
+        ),
+    )
+    ask_again: float = field(
+        default=0.95,
+        metadata=number(
+            "Ask again below",
+            "Confidence below which the model is asked again, with the mask of the plane before "
+            "and with the box alone. Lower is faster.",
             (0, 1),
         ),
     )

@@ -161,7 +161,7 @@ class PlaneQuestion:
         doubtful = [
             i
             for i, (judged, end) in enumerate(best)
-            if end or judged.confidence < self.params.doubtful
+            if end or judged.confidence < self.params.ask_again
         ]
         if doubtful:
             some = [expected[i] for i in doubtful]
