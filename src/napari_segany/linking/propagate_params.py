@@ -26,7 +26,7 @@ class PropagationParams:
     """
 
     margin: float = field(
-        default=0.05,
+        default=0.0,
         metadata=number(
             "Box margin",
             "Part of the object's height and width by which the box on the next plane is larger "
