@@ -44,7 +44,7 @@ def test_overlaps_are_those_of_moved_masks(ones: list, twos: list, rows: int, co
 def test_a_small_end_on_a_large_section_is_similar():
     """The end of a round object overlaps little, and still belongs to it."""
     found = compare_planes(masks_of([(24, 30, 12)]), masks_of([(24, 30, 5)]))
-    assert found.iou[0] < 0.2 < 0.5 < found.similarity[0] < 1
+    assert found.iou[0] < 0.2 < 0.5 < found.overlap[0] < 1
 
 
 def test_the_shift_of_a_section_is_found():

@@ -47,8 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         group = finding if shared else own[types.index(having[0])]
         info = strategy_info() if name == STRATEGY else merged_info(name, having)
         add_parameter(group, name, info, having)
-    for name, info in parameters_of(LabelParams).items():
-        add_parameter(painting, name, info, (LabelParams,))
+    add_fields(painting, LabelParams)
+
+
+def add_fields(group: Any, cls: type) -> None:
+    """Add the options of all parameters of one dataclass to a group of the parser."""
+    for name, info in parameters_of(cls).items():
+        add_parameter(group, name, info, (cls,))
 
 
 def _owners() -> dict[str, tuple[type, ...]]:

@@ -1,1 +1,1 @@
-"""Objects through planes: candidates of single planes are linked into objects of a volume."""
+"""Objects through the planes of volumes and the frames of movies."""

@@ -192,7 +192,7 @@ class _Row:
             if self._params.align:
                 shift = best_shift(first.masks[: first.own], second.masks[: second.own])
             found = compare_planes(first.masks, second.masks, shift)
-            faded = found.similarity * GAP_FACTOR ** (two - one - 1)
+            faded = found.overlap * GAP_FACTOR ** (two - one - 1)
             beyond = faded - self._params.min_overlap
             able = beyond > 0
             i, j = found.pairs[able].T

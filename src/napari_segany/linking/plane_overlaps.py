@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.linking.mask_geometry import Shift, centroids, shift_masks
 
 FEWEST_PAIRS = 3
 """Pairs of objects that a shift is estimated from at least."""
@@ -36,7 +37,7 @@ class PlaneOverlaps:
     contained: NDArray[np.float64]
 
     @property
-    def similarity(self) -> NDArray[np.float64]:
+    def overlap(self) -> NDArray[np.float64]:
         """(K,) mean of IoU and shared part of the smaller one.
 
         The IoU alone is low where an object tapers off, the shared part alone is high wherever
@@ -46,7 +47,7 @@ class PlaneOverlaps:
         return mean
 
 
-def compare_planes(one: MaskSet, two: MaskSet, shift: tuple[int, int] = (0, 0)) -> PlaneOverlaps:
+def compare_planes(one: MaskSet, two: MaskSet, shift: Shift = (0, 0)) -> PlaneOverlaps:
     """Return the overlaps of two sets of masks.
 
     Parameters
@@ -56,7 +57,7 @@ def compare_planes(one: MaskSet, two: MaskSet, shift: tuple[int, int] = (0, 0)) 
     shift : tuple of int
         Rows and columns by which ``one`` is moved first.
     """
-    moved = _moved(one, shift)
+    moved = shift_masks(one, shift)
     pairs = _near_pairs(moved, two)
     both = MaskSet.concatenate([moved, two])
     counted = [both.shared_pixels(i, len(one) + j) for i, j in pairs.tolist()]
@@ -83,18 +84,7 @@ def _near_pairs(one: MaskSet, two: MaskSet) -> NDArray[np.intp]:
     return np.concatenate(found)
 
 
-def _moved(masks: MaskSet, shift: tuple[int, int]) -> MaskSet:
-    """Return masks that are moved, beyond the plane perhaps."""
-    if shift == (0, 0):
-        return masks
-    return MaskSet.from_crops(
-        masks.shape,
-        [masks.crop(i) for i in range(len(masks))],
-        [(top + shift[0], left + shift[1]) for top, left, _, _ in masks.boxes.tolist()],
-    )
-
-
-def best_shift(one: MaskSet, two: MaskSet) -> tuple[int, int]:
+def best_shift(one: MaskSet, two: MaskSet) -> Shift:
     """Return rows and columns by which objects of ``one`` lie elsewhere in ``two``.
 
     The shift is the median way between the centres of objects that overlap well, and (0, 0) where
@@ -105,7 +95,7 @@ def best_shift(one: MaskSet, two: MaskSet) -> tuple[int, int]:
     if len(sure) < FEWEST_PAIRS:
         return 0, 0
     pairs = before.pairs[sure]
-    way = _centres(two, pairs[:, 1]) - _centres(one, pairs[:, 0])
+    way = centroids(two[pairs[:, 1]]) - centroids(one[pairs[:, 0]])
     rows, cols = np.rint(np.median(way, axis=0)).astype(int).tolist()
     if not (rows or cols):
         return 0, 0
@@ -123,11 +113,3 @@ def _mutual_best(overlaps: PlaneOverlaps, ones: int, twos: int) -> NDArray[np.in
     np.maximum.at(best_two, j, overlaps.iou)
     mutual = (overlaps.iou == best_one[i]) & (overlaps.iou == best_two[j])
     return np.flatnonzero(mutual & (overlaps.iou >= SURE_IOU))
-
-
-def _centres(masks: MaskSet, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the (K, 2) centres of gravity of masks."""
-    centres = [
-        np.argwhere(masks.crop(i)).mean(axis=0) + masks.boxes[i, :2] for i in chosen.tolist()
-    ]
-    return np.array(centres).reshape(-1, 2)
