@@ -29,7 +29,7 @@ PACKAGES: dict[str, set[str]] = {
     "segmentation": {"core", "models", "generators", "linking", "recipe"},
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
-    "session": {"core", "models", "recipe", "schema"},
+    "session": {"core", "models", "linking", "recipe", "schema"},
     "io": {"core", "models", "recipe", "segmentation", "schema"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
