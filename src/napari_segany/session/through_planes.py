@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
@@ -15,6 +17,9 @@ from napari_segany.linking.propagation.propagate_objects import propagate_object
 from napari_segany.linking.propagation.result import Propagation
 from napari_segany.session.inference import Predictor
 from napari_segany.session.session import Session
+
+NEAR = 0.5
+"""Distance of a point from the box of a mask, in sides of the box, up to which it refines it."""
 
 
 @dataclass(frozen=True)
@@ -176,12 +181,17 @@ def prompted_masks(
 def refined(prompt: Prompt, mask: MaskSet) -> Prompt:
     """Return a prompt of points that refines a mask; the same one if they are about other pixels.
 
-    A box or a mask of its own, and a point on the object that lies off the box of the mask, mean
-    that the object is somewhere else.
+    The box around mask and points is added, because the models segment poorly from a mask without
+    one. A box or a mask of its own, and a point on the object that lies far off the mask, mean that
+    the object is somewhere else.
     """
     if prompt.points is None or prompt.labels is None or prompt.box is not None or prompt.has_mask:
         return prompt
     positive = prompt.points[prompt.labels == 1]
-    a, b, c, d = mask.boxes[0].tolist()
-    near = ((positive >= (a, b)) & (positive <= (c - 1, d - 1))).all()
-    return Prompt(prompt.points, prompt.labels, mask=mask) if near else prompt
+    low, high = mask.boxes[0, :2].astype(np.float64), mask.boxes[0, 2:] - 1.0
+    reach = NEAR * (high - low + 1)
+    if not ((positive >= low - reach) & (positive <= high + reach)).all():
+        return prompt
+    low, high = np.vstack([low, positive]).min(axis=0), np.vstack([high, positive]).max(axis=0)
+    box = np.concatenate([low, np.maximum(high, low + 0.5)])
+    return Prompt(prompt.points, prompt.labels, box, mask)

@@ -19,10 +19,17 @@ GAP = 4
 """Width of a column, in pixels, from which on columns are drawn apart."""
 
 
+BLUE = QColor("#56b4e9")
+"""Colour of prompted planes, which differs from all colours of confidence."""
+
+GROUND = QColor(128, 128, 128, 60)
+"""Colour behind the columns, visible on light and dark themes."""
+
+
 class ConfidenceStrip(QWidget):
     """Planes from left to right, each as high and as green as the confidence there.
 
-    Prompted planes have a column in the colour of selections, planes on which the object is said
+    Prompted planes have a blue column, planes on which the object is said
     not to be a cross, and the plane in view a line below.
     """
 
@@ -89,24 +96,24 @@ class ConfidenceStrip(QWidget):
         """Draw the columns."""
         painter = QPainter(self)
         base, height = self.height() - 5, self.height() - 7
-        painter.fillRect(QRectF(0, 0, self.width(), base), self.palette().color(_BASE))
+        painter.fillRect(QRectF(0, 0, self.width(), base), GROUND)
         width = self.width() / max(self._count, 1)
         drawn = width - 1 if width >= GAP else width
         for number in self._confidences.keys() | self._prompted:
             confidence = self._confidences.get(number, 1.0)
-            own = self.palette().color(_PROMPTED)
-            colour = own if number in self._prompted else colour_of(confidence)
+            colour = BLUE if number in self._prompted else colour_of(confidence)
             high = height * confidence
             # Where columns are narrower than a pixel, they still cover one.
             painter.fillRect(QRectF(number * width, base - high, max(drawn, 1), high), colour)
-        painter.setPen(self.palette().color(_TEXT))
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        painter.setPen(text)
         for number in self._absent:
             left, right = int(number * width), int(number * width + max(drawn, 3))
             painter.drawLine(left, base - 8, right, base - 2)
             painter.drawLine(left, base - 2, right, base - 8)
         if self._shown is not None:
             line = QRectF(self._shown * width, base + 1, max(drawn, 3), 4)
-            painter.fillRect(line, self.palette().color(_TEXT))
+            painter.fillRect(line, text)
         painter.end()
 
     def mousePressEvent(self, event: Any) -> None:
@@ -123,10 +130,6 @@ class ConfidenceStrip(QWidget):
                 QToolTip.showText(event.globalPos(), self.describe(number), self)
             return True
         return bool(super().event(event))
-
-
-_BASE, _TEXT = QPalette.ColorRole.Base, QPalette.ColorRole.WindowText
-_PROMPTED = QPalette.ColorRole.Highlight
 
 
 def colour_of(confidence: float) -> QColor:

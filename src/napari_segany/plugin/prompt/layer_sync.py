@@ -204,6 +204,10 @@ class LayerSync:
         wanted, wholes = self.continue_prompts(found.wanted)
         begun = session.set_open(wanted, wholes=wholes)
         layers.drawn.update(begun.values())
+        if wholes:
+            # Their prompts have boxes that are not drawn yet.
+            self.write_prompts()
+            return
         self._shown = prompt_key(session.state)
         for layer, numbers in (
             (layers.points, found.of_points),
