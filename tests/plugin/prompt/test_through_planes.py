@@ -113,6 +113,15 @@ def test_a_click_on_another_plane_corrects_the_object(controller: Any, jobs: Any
     assert set(np.unique(controller.labels.data)) == {0, 1}
 
 
+def test_a_click_goes_to_the_part_of_its_plane(controller: Any, jobs: Any) -> None:
+    follow(controller, jobs)
+    click(controller, jobs, 12, 18, 20)
+    click(controller, jobs, 9, 16, 22)
+    first, second = controller.session.state.open
+    assert first.prompt.points.tolist() == [[18, 20], [16, 22]]
+    assert len(second.prompt.points) == 1
+
+
 def test_prompts_of_every_plane_come_back(controller: Any, jobs: Any, viewer: Any) -> None:
     follow(controller, jobs)
     click(controller, jobs, 12, 18, 20)

@@ -317,7 +317,9 @@ class PromptWidget(ImageDock):
         }.items():
             form.buttons[text].clicked.connect(self.guarded(act))
         form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
-        form.candidates.chosen.connect(self.guarded_with(self._choose))
+        form.candidates.chosen.connect(
+            self.guarded_with(lambda number: controller.sync.open_session().choose(number))
+        )
         form.objects.go_to_requested.connect(self.guarded_with(self._go_to))
         form.objects.reopen_requested.connect(self.guarded_with(self._reopen))
         form.objects.delete_requested.connect(self.guarded_with(self._delete))
@@ -355,19 +357,16 @@ class PromptWidget(ImageDock):
         if self.session is not None:
             self.session.on_overlap = self.form.overlap_choice.currentData()
 
-    def _choose(self, number: int) -> None:
-        if self.session is not None:
-            self.session.choose(number)
-
     def _go_to(self, numbers: list[int]) -> None:
         if numbers:
             self.controller.go_to(numbers[0])
 
     def _reopen(self, numbers: list[int]) -> None:
-        for number in numbers:
+        session = self.controller.sync.open_session()
+        # Reopening a part opens the others, and removes those that were propagated.
+        for number in (n for n in numbers if n in session.state.objects):
             self.controller.go_to(number)
-            assert self.session is not None
-            self.session.reopen(number)
+            session.reopen(number)
 
     def _delete(self, numbers: list[int]) -> None:
         if self.session is not None and numbers:
