@@ -278,6 +278,36 @@ def test_an_object_without_candidates_is_refused(begin: Any, jobs: Any) -> None:
         controller.host.through.start()
 
 
+def test_another_object_waits_until_the_first_is_committed(controller: Any, jobs: Any) -> None:
+    through = follow(controller, jobs)
+    shown = controller.preview_layer.data.copy()
+    controller.sync.mode = "many"
+    click(controller, jobs, 9, 30, 42)
+    with pytest.raises(InputError, match="Object 1 went through planes and is not committed"):
+        through.start()
+    assert controller.preview_layer.data[shown > 0].all()
+    controller.commit()
+    jobs.run()
+    click(controller, jobs, 12, 30, 42)
+    follow(controller, jobs)
+    controller.commit()
+    jobs.run()
+    assert is_ball(controller.labels.data == 1)
+
+
+def test_an_object_whose_only_mask_is_empty_waits(controller: Any, jobs: Any) -> None:
+    through = follow(controller, jobs)
+    controller.points.data = np.array([[9.0, 0, 0]])
+    jobs.run()
+    assert controller.session.preview() is not None
+    assert not through.is_current
+    with pytest.raises(InputError, match="no mask on a plane"):
+        through.start()
+    controller.undo()
+    jobs.run()
+    assert through.is_current
+
+
 def test_many_objects_are_never_joined(controller: Any, jobs: Any) -> None:
     follow(controller, jobs)
     controller.sync.mode = "many"

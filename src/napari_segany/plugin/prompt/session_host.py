@@ -92,7 +92,11 @@ class SessionHost:
             jobs, self.where.emit, self.refuse, lambda: (self.sync.session, self.sync.plane)
         )
         self.journals = JournalStore(jobs, journals, self.changed.emit, self.refuse, open_journal)
-        self.through = ThroughPlanes(jobs, self.sync, self.refuse)
+
+        def tell(text: str) -> None:
+            report(text, "info")
+
+        self.through = ThroughPlanes(jobs, self.sync, self.refuse, tell)
         self.through.changed.connect(self._on_through_planes)
         self.sync.continue_prompts = self.through.continue_prompts
         self.sync.propagated = lambda: (self.through.whole or 0, self.through.propagated())

@@ -43,6 +43,8 @@ class ThroughPlanes:
         The session and its layers.
     refuse : callable
         Called with an error.
+    tell : callable
+        Called with a message.
 
     Attributes
     ----------
@@ -63,9 +65,13 @@ class ThroughPlanes:
     changed = Signal()
 
     def __init__(
-        self, jobs: JobQueue, sync: LayerSync, refuse: Callable[[Exception], object]
+        self,
+        jobs: JobQueue,
+        sync: LayerSync,
+        refuse: Callable[[Exception], object],
+        tell: Callable[[str], object],
     ) -> None:
-        self.jobs, self.sync, self._refuse = jobs, sync, refuse
+        self.jobs, self.sync, self._refuse, self._tell = jobs, sync, refuse, tell
         self.report: Progress | None = None
         self.params = PropagationParams()
         self.axis: int | None = None
@@ -197,17 +203,23 @@ class ThroughPlanes:
         Raises
         ------
         InputError
-            If no object is open, or it is not segmented yet.
+            If no object is open, it is not segmented yet, or what was found of another one would be
+            lost.
         """
         active = self.sync.open_session().active
         whole = active.whole if active is not None else self.whole
         if whole is None:
             raise InputError("There is no open object; click on one first.")
-        self._start(whole)
+        if self.planes is not None and whole != self.whole and self._result is not None:
+            raise InputError(
+                f"Object {self.whole} went through planes and is not committed yet; commit or "
+                "clear it first."
+            )
+        self._start(whole, self.axis)
 
-    def _start(self, whole: int) -> None:
+    def _start(self, whole: int, axis: int | None) -> None:
         session = self.sync.open_session()
-        planes = planes_of(session, whole, self.axis)
+        planes = planes_of(session, whole, axis)
         before = None if self._planes is None else self._planes.axis
         if (whole, session, planes.axis) != (self.whole, self._session, before):
             self.forget()
@@ -275,10 +287,12 @@ class ThroughPlanes:
 
         A request is not repeated that failed or was stopped.
         """
-        if not live or self.whole is None or self._asked is None or self.given is None:
+        planes, whole, given = self.planes, self.whole, self.given
+        if not live or planes is None or whole is None or given is None or self._asked is None:
             return
-        if not self._is_about_prompts(self._asked):
-            self._start(self.whole)
+        is_there = any(mask is not None for mask in given.values())
+        if is_there and not self._is_about_prompts(self._asked):
+            self._start(whole, planes.axis)
 
     def toggle_absent(self) -> bool:
         """Say that the object is not on the plane in view, or take it back; return True if not.
@@ -294,7 +308,7 @@ class ThroughPlanes:
         if number in self._prompted_planes(planes):
             raise InputError("The object is prompted on this plane; delete these prompts instead.")
         self._absent ^= {number}
-        self._start(whole)
+        self._start(whole, planes.axis)
         return number in self._absent
 
     def go_to(self, number: int) -> None:
@@ -356,6 +370,7 @@ class ThroughPlanes:
             taken.add(number)
             self._absent.discard(number)
             wholes[name] = whole
+            self._tell(f"This corrects object {whole}; commit it before you begin another one.")
             if number in answers:
                 result[name] = plane, refined(prompt, answers[number].mask)
         return result, wholes
