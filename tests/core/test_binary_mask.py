@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_segany.core.binary_mask import pack, shared, unpack
+from napari_segany.core.binary_mask import compact, pack, shared, unpack
 
 SIDE = 40
 
@@ -35,3 +35,13 @@ def test_pixels_that_two_masks_share(one: Any, other: Any) -> None:
     (mask, box), (mask2, box2) = one, other
     expected = int((whole(mask, box) & whole(mask2, box2)).sum())
     assert shared(pack(mask, box[1]), box, pack(mask2, box2[1]), box2) == expected
+
+
+@given(st.lists(masks(), max_size=4))
+def test_masks_in_one_piece_of_memory_are_the_same(some: Any) -> None:
+    packed = [pack(mask, box[1]) for mask, box in some]
+    joined = compact(packed)
+    assert len(joined) == len(packed)
+    for one, other in zip(joined, packed, strict=True):
+        assert np.array_equal(one, other)
+    assert len({id(one.base.base if one.base.base is not None else one.base) for one in joined}) < 2

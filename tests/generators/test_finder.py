@@ -1,5 +1,7 @@
 """The finder's generator, with a network of random weights and with one that makes no mistakes."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -238,6 +240,24 @@ def test_crops_are_searched_where_the_region_is(
     middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     assert len(found) == 2
     assert (middles < (20, 30)).all()
+
+
+def test_nothing_of_a_crop_is_held_while_the_next_is_embedded(
+    find: Find, noisy: FinderParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[weakref.ref[finder_crop.SeenCrop]] = []
+    look = finder_crop.CropSearch.look
+
+    def looking(*given: Any) -> finder_crop.SeenCrop:
+        gc.collect()
+        assert not any(crop() is not None for crop in seen)
+        crop = look(*given)
+        seen.append(weakref.ref(crop))
+        return crop
+
+    monkeypatch.setattr(finder_crop.CropSearch, "look", looking)
+    find(replace(noisy, crop_n_layers=1), noise())
+    assert len(seen) == 5
 
 
 def test_prompts_of_crops_are_counted(find: Find, oracle: Oracle) -> None:

@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,9 +13,9 @@ from napari_segany.networks.work_pieces import (
     conv_rows,
     cut,
     input_rows,
+    join,
     map_pieces,
     one_by_one,
-    run,
     stack_rows,
 )
 
@@ -39,8 +41,23 @@ def test_results_are_in_the_order_of_the_pieces():
         one_by_one(function, pieces[::-1])
 
     pieces = cut(64, 256, CPU)
-    found = run(lambda piece: torch.tensor(piece.start), pieces, backwards)
-    assert [int(each) for each in found] == [piece.start for piece in pieces]
+    rows = torch.arange(64.0)[None, :, None].expand(2, 64, 3)
+    found = join(lambda piece: rows[:, piece], pieces, 1, backwards)
+    assert torch.equal(found, rows)
+    assert found.is_contiguous()
+
+
+def test_parts_are_placed_one_by_one_and_not_held():
+    parts: list[weakref.ref[torch.Tensor]] = []
+
+    def rows(piece):
+        assert not any(part() is not None for part in parts)
+        part = torch.ones(1, piece.stop - piece.start, 2)
+        parts.append(weakref.ref(part))
+        return part
+
+    join(rows, cut(64, 256, CPU), 1, one_by_one)
+    assert len(parts) == PIECES
 
 
 @pytest.mark.parametrize(("stride", "height"), [(1, 40), (2, 40), (2, 64)])

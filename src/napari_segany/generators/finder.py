@@ -120,9 +120,10 @@ class FinderGenerator:
             window = slice(box[0], box[2]), slice(box[1], box[3])
             inside = None if region is None else region[window]
             if inside is None or inside.any():
-                seen = search.look(plane[window])
-                found = search.find_masks(seen, inside, report.part(number))
+                # Nothing of a crop is held while the next one is embedded.
+                found = search.find_masks(search.look(plane[window]), inside, report.part(number))
                 yield _place(found, box, shape)
+                del found
 
     def _median_side(self, search: CropSearch, plane: NDArray[np.uint8], whole: SeenCrop) -> float:
         """Return the median side of objects in pixels of the frame, checked in a crop if need be.
@@ -200,7 +201,8 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
                 points=found.points[few] + np.array(box[:2]),
             )
         )
-    return replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
+    placed = replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
+    return placed.compacted()
 
 
 class _Report:

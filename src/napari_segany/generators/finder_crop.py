@@ -107,9 +107,11 @@ class CropSearch:
         if embedding is None or not embedding.stages:
             embedding = self.model.embed(pixels, stages=True, should_stop=self.should_stop)
         maps = self.finder.predict_maps(embedding, pixels, should_stop=self.should_stop)
+        # Most of the memory of an embedding, and not needed any more.
+        embedding = embedding.without_stages()
         check(self.should_stop)
         proposals = propose_regions(maps, self.quality, LEAST_REGION, should_stop=self.should_stop)
-        return SeenCrop(embedding.without_stages(), maps, proposals)
+        return SeenCrop(embedding, maps, proposals)
 
     def find_masks(
         self,

@@ -6,7 +6,7 @@ candidate: one whole object is among them whether the maps split it or join it w
 features of a region are sums over its basins, so that candidates cost nothing until they are drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -237,36 +237,33 @@ def sum_basins(
     size = maps.log2_size[where] * inner
     edge = np.zeros(labels.shape, bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
-    columns: dict[str, NDArray[np.float64]] = {
-        "cells": np.ones(len(number)),
-        "inside": inner,
-        "foreground": maps.foreground[where].astype(np.float64),
-        "interior": maps.interior[where] * inner,
-        "centre": maps.centre[where] * inner,
-        "contour": maps.contour[where] * inner,
-        "size": size,
-        "size_squared": size**2,
-        "rows": rows * inner,
-        "cols": cols * inner,
-        "rows_squared": rows**2 * inner,
-        "cols_squared": cols**2 * inner,
-        "rows_cols": rows * cols * inner,
-        "at_edge": edge[where] * inner,
-    }
     region = np.where(inside, labels, 0)
     length, contour = _perimeters(region, count, maps.contour)
-    sums: NDArray[np.float64] = np.stack(
+    # One column at a time: each is as large as a map.
+    columns: dict[str, Callable[[], NDArray[np.float64]]] = {
+        "cells": lambda: np.ones(len(number)),
+        "inside": lambda: inner,
+        "foreground": lambda: maps.foreground[where].astype(np.float64),
+        "interior": lambda: maps.interior[where] * inner,
+        "centre": lambda: maps.centre[where] * inner,
+        "contour": lambda: maps.contour[where] * inner,
+        "size": lambda: size,
+        "size_squared": lambda: size**2,
+        "rows": lambda: rows * inner,
+        "cols": lambda: cols * inner,
+        "rows_squared": lambda: rows**2 * inner,
+        "cols_squared": lambda: cols**2 * inner,
+        "rows_cols": lambda: rows * cols * inner,
+        "at_edge": lambda: edge[where] * inner,
+    }
+    known = {"perimeter": length, "perimeter_contour": contour}
+    return np.stack(
         [
-            length
-            if name == "perimeter"
-            else contour
-            if name == "perimeter_contour"
-            else np.bincount(number, columns[name], count)
+            known[name] if name in known else np.bincount(number, columns[name](), count)
             for name in SUMS
         ],
         axis=1,
     ).astype(np.float64)
-    return sums
 
 
 def _peaks(labels: NDArray[np.int32], count: int, maps: ObjectMaps) -> NDArray[np.float64]:

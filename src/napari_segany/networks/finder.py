@@ -50,7 +50,7 @@ class FinderShape:
 
     embedding: int = 256
     stages: tuple[tuple[int, int], ...] = ((64, 4), (128, 2))
-    widths: tuple[int, int, int] = (128, 96, 48)
+    widths: tuple[int, int, int] = (160, 128, 64)
     image_width: int = 32
     blocks: int = 2
 

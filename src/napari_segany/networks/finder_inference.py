@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from napari_segany.networks import large_memory
 from napari_segany.networks.finder import (
     LEVELS,
     MAPS,
@@ -123,9 +124,8 @@ class _Passes:
 
     def empty(self, extent: _Extent, width: int) -> Tensor:
         """Return a (1, rows + 2, cols, width) image; its first and last row are zero."""
-        x = torch.empty(
-            (1, extent.rows + 2, extent.cols, width), device=self.device, dtype=self.dtype
-        )
+        shape = 1, extent.rows + 2, extent.cols, width
+        x = large_memory.empty(shape, self.dtype, self.device)
         x[:, 0] = x[:, -1] = 0
         return x
 
@@ -241,8 +241,7 @@ class FinderInference:
             if level == LEVELS - 1 and self.shape.image_width:
                 seen = self._see_image(image, extent, passes)
             x = self._join(level, x, sources, seen, extent, passes)
-            hidden = torch.empty_like(x)
-            hidden[:, 0] = hidden[:, -1] = 0
+            hidden = passes.empty(extent, self.shape.widths[level])
             for block in range(self.shape.blocks):
                 self._apply_block(f"levels.{level}.blocks.{block}", x, hidden, passes)
         assert x is not None
@@ -327,7 +326,7 @@ class FinderInference:
         layer = self._layers["head"]
         extent = _Extent(*(-(-n // UPSCALING) for n in cells))
         shape = MAPS, UPSCALING * extent.rows, UPSCALING * extent.cols
-        maps = torch.empty(shape, device=self.device)
+        maps = large_memory.empty(shape, torch.float32, self.device)
 
         def rows(piece: Piece) -> None:
             raw = layer.around(outer(x, piece))[0, :, : extent.cols].float()

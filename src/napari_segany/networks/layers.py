@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_segany.networks import large_memory
 from napari_segany.networks.work_pieces import (
     Piece,
     Spread,
@@ -87,7 +88,7 @@ class Neck(nn.Sequential):
             return norms[1].last(conv_rows(hidden, second, None, above, below))
 
         out = stack_rows(rows, x.shape[1], x.device, spread)
-        return out.permute(0, 3, 1, 2).contiguous()
+        return large_memory.copy(out.permute(0, 3, 1, 2))
 
 
 def trunk_dtype(blocks: nn.Module) -> torch.dtype:
@@ -103,10 +104,12 @@ def split_windows(x: Tensor, size: int) -> tuple[Tensor, tuple[int, int]]:
     b, h, w, c = x.shape
     below, right = -h % size, -w % size
     if below or right:
-        x = F.pad(x, (0, 0, 0, right, 0, below))
+        inside, x = x, large_memory.empty((b, h + below, w + right, c), x.dtype, x.device)
+        x[:, :h, :w] = inside
+        x[:, h:] = x[:, :, w:] = 0
     rows, cols = (h + below) // size, (w + right) // size
-    x = x.view(b, rows, size, cols, size, c).transpose(2, 3)
-    return x.reshape(b * rows * cols, size, size, c), (h + below, w + right)
+    windows = large_memory.copy(x.view(b, rows, size, cols, size, c).transpose(2, 3))
+    return windows.view(b * rows * cols, size, size, c), (h + below, w + right)
 
 
 def join_windows(
@@ -115,6 +118,6 @@ def join_windows(
     """Undo :func:`split_windows`: back to (B, H, W, C) with ``shape`` = (H, W)."""
     rows, cols = padded[0] // size, padded[1] // size
     c = windows.shape[-1]
-    x = windows.view(-1, rows, cols, size, size, c).transpose(2, 3)
-    x = x.reshape(-1, *padded, c)
-    return x[:, : shape[0], : shape[1]].contiguous()
+    x = large_memory.copy(windows.view(-1, rows, cols, size, size, c).transpose(2, 3))
+    inside = x.view(-1, *padded, c)[:, : shape[0], : shape[1]]
+    return inside if padded == shape else large_memory.copy(inside)

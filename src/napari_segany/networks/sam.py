@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from napari_segany.networks import large_memory
 from napari_segany.networks.mask_decoder import MaskDecoder
 from napari_segany.networks.prompt_encoder import PromptEncoder
 from napari_segany.networks.tiny_vit import ConvNorm, TinyViT
@@ -53,9 +53,18 @@ class Sam(nn.Module):
         return self
 
     def normalise(self, rgb: Tensor) -> Tensor:
-        """Normalise (B, 3, h, w) in 0..255 and pad it with zeros to a square of side ``frame``."""
-        x = (rgb - self.pixel_mean) / self.pixel_std
-        return F.pad(x, (0, self.frame - x.shape[-1], 0, self.frame - x.shape[-2]))
+        """Normalise (B, 3, h, w) in 0..255 and pad it with zeros to a square of side ``frame``.
+
+        The result is float32; colours lie last in memory.
+        """
+        (*images, colours, h, w), side = rgb.shape, self.frame
+        shape = (*images, side, side, colours)
+        padded = large_memory.empty(shape, torch.float32, rgb.device).movedim(-1, -3)
+        padded[..., h:, :] = padded[..., w:] = 0
+        # In place: a copy of the image for every step would be the largest thing in memory.
+        inside = padded[..., :h, :w]
+        torch.sub(rgb, self.pixel_mean, out=inside).div_(self.pixel_std)
+        return padded
 
 
 ARCHITECTURES: MappingProxyType[str, Callable[[], TinyViT | ViT]] = MappingProxyType(

@@ -80,8 +80,10 @@ class PatchEmbed(nn.Module):
             ConvNorm(width // 2, width, kernel=3, stride=2),
         )
 
-    def forward(self, x: Tensor, spread: Spread = one_by_one) -> Tensor:
-        """Map (B, 3, S, S) to (B, S / 4, S / 4, C)."""
+    def forward(
+        self, x: Tensor, spread: Spread = one_by_one, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Map (B, 3, S, S) to (B, S / 4, S / 4, C) of ``dtype``, computed in the type of ``x``."""
         image = x.permute(0, 2, 3, 1)
         height = image.shape[1]
 
@@ -90,7 +92,7 @@ class PatchEmbed(nn.Module):
             first, *missing = input_rows(middle, height, 2)
             hidden = F.gelu(self.seq[0](image[:, first], *missing))
             out: Tensor = self.seq[2](hidden, above, below)
-            return out
+            return out.to(dtype)
 
         return stack_rows(rows, height // 4, x.device, spread)
 
@@ -311,7 +313,7 @@ class TinyViT(nn.Module):
         on_stage : callable, optional
             Called with the result of each of the finer stages, see :attr:`finer_stages`.
         """
-        x = self.patch_embed(x, spread).to(trunk_dtype(self.layers))
+        x = self.patch_embed(x, spread, trunk_dtype(self.layers))
         for number, stage in enumerate(self.layers):
             assert isinstance(stage, Stage)
             x = stage.apply_blocks(x, on_block, spread)

@@ -7,11 +7,14 @@ how many pieces are computed at once. Pieces also stay in the cache between one 
 """
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from napari_segany.networks import large_memory
 
 Piece = slice
 """Part of an axis, with explicit start and stop."""
@@ -53,17 +56,45 @@ def cut(length: int, tokens: int, device: torch.device) -> list[Piece]:
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]
 
 
-def run(
-    function: Callable[[Piece], Tensor], pieces: Sequence[Piece], spread: Spread
-) -> list[Tensor]:
-    """Return the results of a function for each piece, in order."""
-    results: dict[int, Tensor] = {}
+def join(
+    function: Callable[[Piece], Tensor],
+    pieces: Sequence[Piece],
+    axis: int,
+    spread: Spread,
+) -> Tensor:
+    """Return the results of a function for each piece, side by side along an axis.
 
-    def keep(piece: Piece) -> None:
-        results[piece.start] = function(piece)
+    Each is put in its place as soon as it is computed, so that no two copies of a layer are held.
 
-    spread(keep, pieces)
-    return [results[piece.start] for piece in pieces]
+    Parameters
+    ----------
+    function : callable
+        Gives part of the result: as many entries along ``axis`` as the piece has.
+    pieces : sequence of slice
+        They cover the axis in order.
+    axis : int
+        Of the result.
+    spread : callable
+        Computes the pieces.
+    """
+    if len(pieces) == 1:
+        results: list[Tensor] = []
+        spread(lambda piece: results.append(function(piece)), pieces)
+        return results[0]
+    whole: list[Tensor] = []
+    making = threading.Lock()
+
+    def place(piece: Piece) -> None:
+        part = function(piece)
+        with making:
+            if not whole:
+                shape = list(part.shape)
+                shape[axis] = pieces[-1].stop
+                whole.append(large_memory.empty(tuple(shape), part.dtype, part.device))
+        whole[0].narrow(axis, piece.start, piece.stop - piece.start).copy_(part)
+
+    spread(place, pieces)
+    return whole[0]
 
 
 def stack_rows(
@@ -87,8 +118,7 @@ def stack_rows(
     Tensor
         (B, height, W, C).
     """
-    parts = run(rows, cut(height, height, device), spread)
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return join(rows, cut(height, height, device), 1, spread)
 
 
 def map_pieces(function: Callable[[Tensor], Tensor], x: Tensor, spread: Spread) -> Tensor:
@@ -109,8 +139,7 @@ def map_pieces(function: Callable[[Tensor], Tensor], x: Tensor, spread: Spread) 
         The parts of the result, one after the other.
     """
     pieces = cut(len(x), x.shape[1], x.device)
-    parts = run(lambda piece: function(x[piece]), pieces, spread)
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    return join(lambda piece: function(x[piece]), pieces, 0, spread)
 
 
 def input_rows(piece: Piece, height: int, stride: int = 1) -> tuple[slice, int, int]:

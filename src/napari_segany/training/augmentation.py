@@ -20,8 +20,11 @@ MARGIN = 64
 ZOOM = (0.35, 2.0)
 """Range of scales, as factors of the one at which the image fills the frame."""
 
-OBJECT_SIDE = (12.0, 160.0)
-"""Range of sides, in pixels of the frame, that the objects of half of the views are scaled to."""
+BY_OBJECTS = 0.4
+"""Share of views that are scaled by their objects."""
+
+OBJECT_SIDE = (10.0, 240.0)
+"""Range of sides, in pixels of the frame, that objects are scaled to in such views."""
 
 WIDEST_ZOOM = (0.25, 6.0)
 """Range of scales of views that are scaled by their objects."""
@@ -158,7 +161,7 @@ def _typical_side(labels: NDArray[np.integer]) -> float:
 
 def _choose_zoom(object_side: float, rng: np.random.Generator) -> float:
     """Return a scale for objects of this side in the frame: a random one, or one for their size."""
-    if rng.random() < 0.5:
+    if rng.random() >= BY_OBJECTS:
         return float(np.exp(rng.uniform(*np.log(ZOOM))))
     wanted = float(np.exp(rng.uniform(*np.log(OBJECT_SIDE))))
     return float(np.clip(wanted / object_side, *WIDEST_ZOOM))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of B views.
+    """Tensors of B views, all on one device.
 
     Attributes
     ----------
@@ -44,6 +44,88 @@ class Batch:
     maps: Tensor
     weights: Tensor
     sized: Tensor
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """Batches of a training run, in the order in which they are learned from.
+
+    Attributes
+    ----------
+    steps : int
+        Number of batches.
+    batch : int
+        Views a batch.
+    crop : int
+        Side, in cells of the embedding, of the part of each view that is read; a larger one reads
+        whole views.
+    seed : int
+        Of everything that is random.
+    start : int
+        First batch that is wanted; those before it are those of a run that began with 0.
+    """
+
+    steps: int
+    batch: int
+    crop: int
+    seed: int
+    start: int = 0
+
+
+class ViewSource(Protocol):
+    """Views to learn from."""
+
+    @property
+    def name(self) -> str:
+        """A name that is another for other views; checkpoints keep it."""
+
+    def train_batches(self, order: BatchOrder) -> Generator[Batch]:
+        """Yield the batches of a run; they depend on nothing but the order."""
+
+    def all_batches(self, batch: int) -> Iterable[Batch]:
+        """Return whole views, each once, with at most this many a batch."""
+
+
+@dataclass(frozen=True)
+class CachedViews:
+    """Views whose features are on disk; each is learned from many times, in random parts.
+
+    Attributes
+    ----------
+    cache : FeatureCache
+        The views.
+    """
+
+    cache: FeatureCache
+
+    @property
+    def name(self) -> str:
+        """Name of the folder of the features, a hash of all that decides them."""
+        return self.cache.folder.name
+
+    def train_batches(self, order: BatchOrder) -> Generator[Batch]:
+        """Yield the batches of a run, read in another thread ahead of their use."""
+        numbers = order_of_views(len(self.cache), order.batch, order.steps, order.seed, order.start)
+
+        def read(numbered: tuple[int, NDArray[np.int64]]) -> Batch:
+            step, chosen = numbered
+            rng = np.random.default_rng([order.seed, step])
+            return read_batch(self.cache, chosen, order.crop, rng)
+
+        return prefetch(read, enumerate(numbers, order.start))
+
+    def all_batches(self, batch: int) -> Iterator[Batch]:
+        """Yield whole views in the order of their numbers."""
+        for start in range(0, len(self.cache), batch):
+            yield read_batch(self.cache, np.arange(start, min(start + batch, len(self.cache))))
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Return (B, S, S, 3) uint8 images as the encoder's input, (B, 3, S, S) float32."""
+    mean, std = (
+        torch.tensor(each, device=images.device).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD)
+    )
+    return (images.permute(0, 3, 1, 2).float() - mean) / std
 
 
 def read_batch(
@@ -83,13 +165,11 @@ def read_batch(
             parts.append(arrays[name][number][place])
         return torch.from_numpy(np.stack(parts))
 
-    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (PIXEL_MEAN, PIXEL_STD))
-    image = read("image").permute(0, 3, 1, 2).float()
     weights = read("weights").float()
     return Batch(
         read("embedding").float(),
         [read(name).float() for name in sorted(arrays) if name.startswith("stage")],
-        (image - mean) / std,
+        normalised(read("image")),
         read("maps").float(),
         weights.abs(),
         weights >= 0,

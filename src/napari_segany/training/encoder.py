@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.errors import InputError
@@ -45,12 +43,12 @@ class ViewEncoder:
 
     @classmethod
     def from_model(cls, model: PromptableModel) -> "ViewEncoder":
-        """Return the encoder of a model on the CPU.
+        """Return the encoder of a model.
 
         Raises
         ------
         InputError
-            If the model's network has no stages that a finder could read, or is on another device.
+            If the model's network has no stages that a finder could read.
         """
         # Encoding less than a frame is no task of a promptable model, so the protocol has no
         # method for it: the network is used.
@@ -59,11 +57,6 @@ class ViewEncoder:
             raise InputError(
                 f"A finder cannot be trained on {model.id}: its image encoder shows no stages. "
                 "Take a model of the SAM family."
-            )
-        if model.device.type != "cpu":
-            raise InputError(
-                f"Features are made on the CPU, but {model.id} is on {model.device}; load it with "
-                'device="cpu".'
             )
         weights, encoder = model.weights, type(network.image_encoder).__name__
         architecture = weights.architecture if isinstance(weights, Weights) else encoder
@@ -97,26 +90,35 @@ class ViewEncoder:
             shapes[f"stage{number}"] = (channels, tokens * cells, tokens * cells)
         return shapes
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the encoder's weights."""
+        return self.network.pixel_mean.device
+
     @torch.inference_mode()
-    def encode(self, image: NDArray[np.uint8], known: NDArray[np.bool_]) -> dict[str, Tensor]:
-        """Return the features of a view by name, channels first, float32.
+    def encode(self, images: Tensor, known: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the features of B views, float32 on the encoder's device.
 
         Parameters
         ----------
-        image : ndarray
-            (S, S, 3) uint8 of the side of :attr:`view_size`.
-        known : ndarray
-            (S, S) boolean; the rest is padded with zeros after normalisation, as in a frame.
+        images : Tensor
+            (B, S, S, 3) uint8 of the side of :attr:`view_size`.
+        known : Tensor
+            (B, S, S) boolean; the rest is padded with zeros after normalisation, as in a frame.
+
+        Returns
+        -------
+        embedding : Tensor
+            (B, C, g, g).
+        stages : list of Tensor
+            (B, C', n * g, n * g) of each stage.
         """
         network = self.network
-        pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
-        x = (pixels - network.pixel_mean) / network.pixel_std * torch.from_numpy(known)
+        pixels = images.to(self.device).permute(0, 3, 1, 2).float()
+        x = (pixels - network.pixel_mean) / network.pixel_std * known.to(self.device)[:, None]
         stages: list[Tensor] = []
         embedding = network.image_encoder(x, on_stage=stages.append)
-        features = {"embedding": embedding[0].float()}
-        for number, stage in enumerate(stages):
-            features[f"stage{number}"] = stage[0].permute(2, 0, 1).float()
-        return features
+        return embedding.float(), [stage.permute(0, 3, 1, 2).float() for stage in stages]
 
 
 @contextmanager

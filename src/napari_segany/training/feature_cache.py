@@ -25,15 +25,16 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import FOREGROUND, MAPS
-from napari_segany.training.augmentation import CELL, random_view
+from napari_segany.training.augmentation import CELL, View, random_view
 from napari_segany.training.datasets import LabelledImage
 from napari_segany.training.encoder import ViewEncoder, computing_threads
+from napari_segany.training.targets import Targets
 from napari_segany.weights.cache import replacing
 
 RECORD = "done.json"
 """Name of the file with the first views of finished blocks."""
 
-VIEWS = 2
+VIEWS = 3
 """Version of the making of views: a folder of another version is not used again."""
 
 BLOCK = 16
@@ -180,6 +181,17 @@ def _read_record(place: Path) -> set[int]:
         raise InputError(f"{record} is damaged; delete {place} to make its views anew.") from error
 
 
+def signed_weights(targets: Targets) -> NDArray[np.float32]:
+    """Return the (H, W) weights of targets, negative in objects whose size is unknown."""
+    sized = targets.sized | (targets.maps[FOREGROUND] == 0)
+    return np.where(sized, targets.weights, -targets.weights)
+
+
+def padded(view: View) -> NDArray[np.uint8]:
+    """Return the (S, S, 3) uint8 image of a view with the colour of padding beyond its pixels."""
+    return np.where(view.known[..., None], view.image, np.array(PADDING, np.uint8))
+
+
 class _ViewMaker:
     """The making of views and their writing into the arrays of a folder."""
 
@@ -198,13 +210,14 @@ class _ViewMaker:
         chosen, rng = self._plan.choose(number)
         size = self._encoder.view_size
         view = random_view(*self._read(chosen), rng, size, chosen.background_weight)
-        for name, feature in self._encoder.encode(view.image, view.known).items():
-            self._arrays[name][number] = feature.numpy()
-        targets = view.targets
-        self._arrays["maps"][number] = targets.maps
-        sized = targets.sized | (targets.maps[FOREGROUND] == 0)
-        self._arrays["weights"][number] = np.where(sized, targets.weights, -targets.weights)
-        self._arrays["image"][number] = np.where(view.known[..., None], view.image, PADDING)
+        image, known = (torch.from_numpy(each)[None] for each in (view.image, view.known))
+        embedding, stages = self._encoder.encode(image, known)
+        self._arrays["embedding"][number] = embedding[0].numpy()
+        for level, stage in enumerate(stages):
+            self._arrays[f"stage{level}"][number] = stage[0].numpy()
+        self._arrays["maps"][number] = view.targets.maps
+        self._arrays["weights"][number] = signed_weights(view.targets)
+        self._arrays["image"][number] = padded(view)
 
 
 _maker: _ViewMaker | None = None
@@ -259,11 +272,16 @@ def build_cache(
     Raises
     ------
     InputError
-        If the disk has no room, or an image or its labels cannot be read.
+        If the disk has no room, an image or its labels cannot be read, or the model is on a GPU.
     Cancelled
         If ``should_stop`` returned True; finished blocks are kept.
     """
     encoder = ViewEncoder.from_model(model)
+    if encoder.device.type != "cpu":
+        raise InputError(
+            f"Features are made on the CPU, but {model.id} is on {encoder.device}; load it with "
+            'device="cpu".'
+        )
     place = folder / plan.fingerprint(encoder)
     check_room(encoder, plan.count, place)
     place.mkdir(parents=True, exist_ok=True)

@@ -13,12 +13,14 @@ from napari_segany.models.finder import load_finder
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.networks.finder import Finder
 from napari_segany.networks.finder_inference import fold
+from napari_segany.training.batches import CachedViews, ViewSource
 from napari_segany.training.calibration import calibrate, choose_images
 from napari_segany.training.curves import plot_curves
 from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.training.facts import describe_sets
-from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache, is_complete
+from napari_segany.training.feature_cache import ViewPlan, build_cache, is_complete
+from napari_segany.training.live_views import TIMES, LiveViews
 from napari_segany.training.train_finder import CURVE, TrainParams, train_finder
 from napari_segany.weights.cache import replacing
 from napari_segany.weights.finders import (
@@ -47,6 +49,12 @@ PRED_IOU_THRESH = 0.5
 VALIDATION_VIEWS = 96
 """Views of validation images, whose loss is in the curves."""
 
+GPU_BATCH = 16
+"""Views a step on a GPU."""
+
+WHOLE_VIEW = 64
+"""Cells of the embedding of the largest view, a side."""
+
 Stage = Callable[[str], AbstractContextManager[Progress | None]]
 """Called with the name of a stage when it begins; gives the callback for its progress."""
 
@@ -62,11 +70,12 @@ class TrainingOptions:
     folder : Path
         For features, checkpoints and results.
     views : int
-        Random views that are encoded once and learned from.
+        Random views that are encoded once and learned from. On a GPU every step has new views, and
+        this number is not used.
     steps : int
         Steps of the training loop.
     threads : int
-        Processes that make features, and threads of the training loop.
+        Processes that make features, or views for a GPU, and threads of the training loop.
     seed : int
         Of everything that is random.
     shippable : bool
@@ -133,7 +142,8 @@ def train_from_folder(
     options : TrainingOptions
         Data, folder and lengths.
     model : PromptableModel
-        The model whose image encoder the finder reads, on the CPU.
+        The model whose image encoder the finder reads. Where it is on a GPU, the finder learns
+        there, from views that are made anew for every step.
     stage : callable
         Shows the progress of each stage.
     say : callable
@@ -154,29 +164,15 @@ def train_from_folder(
         If ``should_stop`` returned True.
     """
     images = find_images(options.data, shippable=options.shippable)
-    learned = _of(images, "train")
-    if not learned:
+    if not _of(images, "train"):
         more = "; all sets, whatever their licence, are used with --all-licences"
         raise InputError(
             f"{options.data} has no image for training{more if options.shippable else ''}."
         )
     encoder = ViewEncoder.from_model(model)
-    features = options.folder / "features"
-    plan = ViewPlan(learned, options.views, options.seed)
-    if not is_complete(plan, encoder, features):
-        with stage("images") as progress:
-            check_images(images, progress, should_stop)
-    with stage("features") as progress:
-        cache = build_cache(plan, model, features, options.threads, progress, should_stop)
-    validation = None
-    if unseen := _of(images, "validate"):
-        count = min(VALIDATION_VIEWS, options.views)
-        unseen_plan = ViewPlan(unseen, count, options.seed)
-        with stage("validation features") as progress:
-            validation = build_cache(
-                *(unseen_plan, model, features, options.threads, progress, should_stop)
-            )
-    finder = _learn(options, encoder, cache, validation, stage, say, should_stop)
+    make = _cache_views if encoder.device.type == "cpu" else _make_views
+    views, validation = make(options, model, images, stage, should_stop)
+    finder = _learn(options, encoder, views, validation, stage, say, should_stop)
     card = _card(options, model, encoder)
     raw = _write(options.folder / UNCALIBRATED, finder, card)
     quality = _fit_quality(options, model, raw, choose_images(images), stage, should_stop)
@@ -187,20 +183,75 @@ def _of(images: Sequence[LabelledImage], split: Split) -> tuple[LabelledImage, .
     return tuple(image for image in images if image.split == split)
 
 
+def _cache_views(
+    options: TrainingOptions,
+    model: PromptableModel,
+    images: Sequence[LabelledImage],
+    stage: Stage,
+    should_stop: ShouldStop | None,
+) -> tuple[ViewSource, ViewSource | None]:
+    """Return views to learn from and of other images, whose features are on disk."""
+    encoder = ViewEncoder.from_model(model)
+    features = options.folder / "features"
+    plan = ViewPlan(_of(images, "train"), options.views, options.seed)
+    if not is_complete(plan, encoder, features):
+        with stage("images") as progress:
+            check_images(images, progress, should_stop)
+    with stage("features") as progress:
+        cache = build_cache(plan, model, features, options.threads, progress, should_stop)
+    unseen = _of(images, "validate")
+    if not unseen:
+        return CachedViews(cache), None
+    unseen_plan = ViewPlan(unseen, min(VALIDATION_VIEWS, options.views), options.seed)
+    with stage("validation features") as progress:
+        other = build_cache(unseen_plan, model, features, options.threads, progress, should_stop)
+    return CachedViews(cache), CachedViews(other)
+
+
+def _make_views(
+    options: TrainingOptions,
+    model: PromptableModel,
+    images: Sequence[LabelledImage],
+    stage: Stage,
+    should_stop: ShouldStop | None,
+) -> tuple[ViewSource, ViewSource | None]:
+    """Return views to learn from and of other images, made when they are due."""
+    with stage("images") as progress:
+        check_images(images, progress, should_stop)
+    encoder = ViewEncoder.from_model(model)
+    count = _count_views(options, encoder)
+    plan = ViewPlan(_of(images, "train"), count, options.seed)
+    views = LiveViews(plan, encoder, options.threads)
+    unseen = _of(images, "validate")
+    if not unseen:
+        return views, None
+    plan = ViewPlan(unseen, VALIDATION_VIEWS, options.seed)
+    return views, LiveViews(plan, encoder, options.threads)
+
+
+def _train_params(options: TrainingOptions, encoder: ViewEncoder) -> TrainParams:
+    """Return the parameters of the loop: a GPU learns from more and whole views in each step."""
+    if encoder.device.type == "cpu":
+        return TrainParams(steps=options.steps, seed=options.seed)
+    return TrainParams(steps=options.steps, seed=options.seed, batch=GPU_BATCH, crop=WHOLE_VIEW)
+
+
 def _learn(
     options: TrainingOptions,
     encoder: ViewEncoder,
-    cache: FeatureCache,
-    validation: FeatureCache | None,
+    views: ViewSource,
+    validation: ViewSource | None,
     stage: Stage,
     say: Callable[[str], None],
     should_stop: ShouldStop | None,
 ) -> Finder:
     """Run the training loop with the threads of the options, and plot its curves."""
-    params = TrainParams(steps=options.steps, seed=options.seed)
+    params = _train_params(options, encoder)
     with stage("steps") as progress, computing_threads(options.threads):
         finder = train_finder(
-            *(cache, encoder.shape, params, options.folder, say, progress, should_stop, validation)
+            *(views, encoder.shape, params, options.folder, say, progress, should_stop),
+            validation=validation,
+            device=encoder.device,
         )
     curve = json.loads((options.folder / CURVE).read_text(encoding="utf-8"))
     try:
@@ -213,13 +264,20 @@ def _learn(
     return finder
 
 
+def _count_views(options: TrainingOptions, encoder: ViewEncoder) -> int:
+    """Return the number of views that a run learns from."""
+    if encoder.device.type == "cpu":
+        return options.views
+    return -(-options.steps // TIMES) * GPU_BATCH
+
+
 def _card(options: TrainingOptions, model: PromptableModel, encoder: ViewEncoder) -> FinderCard:
     """Return the card of a finder that is not calibrated yet."""
     sketch = model.sketch_encoder()
     assert sketch is not None, "the encoder shows stages, so it has a sketch"
     facts = {
         "sets": describe_sets(options.data, shippable=options.shippable),
-        "views": options.views,
+        "views": _count_views(options, encoder),
         "steps": options.steps,
         "seed": options.seed,
         "weights_may_ship": options.shippable,

@@ -2,22 +2,19 @@
 
 import json
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError
 from napari_segany.networks.finder import Finder, FinderShape
-from napari_segany.training.batches import Batch, order_of_views, prefetch, read_batch
-from napari_segany.training.feature_cache import FeatureCache
+from napari_segany.training.batches import Batch, BatchOrder, ViewSource
 from napari_segany.training.losses import finder_loss, total_loss
 from napari_segany.weights.cache import replacing
 
@@ -80,6 +77,10 @@ class TrainParams:
     bfloat16: bool = True
     checkpoint_every: int = 250
 
+    def order(self, start: int) -> BatchOrder:
+        """Return the order of the batches from step ``start`` on."""
+        return BatchOrder(self.steps, self.batch, self.crop, self.seed, start)
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         if step < self.warm_up:
@@ -120,12 +121,14 @@ class TrainState:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, shape: FinderShape, params: TrainParams, views: str) -> "TrainState":
+    def begin(
+        cls, shape: FinderShape, params: TrainParams, views: str, device: torch.device
+    ) -> "TrainState":
         """Return the state before the first step; ``views`` names the views that are learned."""
         torch.manual_seed(params.seed)
-        network = Finder(shape)
+        network = Finder(shape).to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = Finder(shape)
+        average = Finder(shape).to(device)
         average.load_state_dict(network.state_dict())
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
@@ -165,7 +168,7 @@ class TrainState:
             If the file is damaged, or of a run with other settings.
         """
         try:
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, map_location="cpu", weights_only=True)
             # Checkpoints of the first version had no settings.
             there = saved.get("settings", self.settings)
             if there == self.settings:
@@ -209,7 +212,7 @@ def train_step(state: TrainState, batch: Batch, params: TrainParams) -> dict[str
 
 def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
     """Return the parts of the loss of a network on a batch."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=bfloat16):
         raw = network(
             batch.embedding,
             batch.stages,
@@ -219,15 +222,15 @@ def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tenso
 
 
 @torch.inference_mode()
-def validation_loss(network: Finder, cache: FeatureCache, params: TrainParams) -> float:
-    """Return the mean loss of a network, in evaluation mode, on all views of a cache."""
+def validation_loss(network: Finder, views: ViewSource, params: TrainParams) -> float:
+    """Return the mean loss of a network, in evaluation mode, on all views of a source."""
     network.eval()
-    total = 0.0
-    for start in range(0, len(cache), params.batch):
-        batch = read_batch(cache, np.arange(start, min(start + params.batch, len(cache))))
+    total, count = 0.0, 0
+    for batch in views.all_batches(params.batch):
         loss = total_loss(batch_loss(network, batch, params.bfloat16))
         total += float(loss) * len(batch.image)
-    return total / len(cache)
+        count += len(batch.image)
+    return total / count
 
 
 @torch.no_grad()
@@ -240,24 +243,26 @@ def _update_average(average: Finder, network: Finder, decay: float) -> None:
 
 
 def train_finder(
-    cache: FeatureCache,
+    views: ViewSource,
     shape: FinderShape,
     params: TrainParams,
     folder: Path,
     log: Callable[[str], None] = print,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-    validation: FeatureCache | None = None,
+    validation: ViewSource | None = None,
+    device: torch.device | None = None,
 ) -> Finder:
-    """Train a finder on the views of a cache, continuing from a checkpoint in ``folder``.
+    """Train a finder on views, continuing from a checkpoint in ``folder``.
 
-    A run that was stopped and resumed has the same weights as one that was not, to the last bit,
-    with the same number of threads.
+    On a CPU, a run that was stopped and resumed has the same weights as one that was not, to the
+    last bit, with the same number of threads. On a GPU it learns from the same views in the same
+    order, but sums differ in their last bits from run to run.
 
     Parameters
     ----------
-    cache : FeatureCache
-        The views.
+    views : ViewSource
+        The views, whose batches are on ``device``.
     shape : FinderShape
         The architecture.
     params : TrainParams
@@ -270,13 +275,15 @@ def train_finder(
         Called with the steps done and in all.
     should_stop : callable, optional
         Polled between steps.
-    validation : FeatureCache, optional
+    validation : ViewSource, optional
         Views of other images, whose loss is added to the curve. They change no weight.
+    device : torch.device, optional
+        Device of the network while it learns; the CPU by default.
 
     Returns
     -------
     Finder
-        With averaged weights, in evaluation mode.
+        With averaged weights, in evaluation mode, on the CPU.
 
     Raises
     ------
@@ -286,12 +293,12 @@ def train_finder(
         If ``should_stop`` returned True; the last checkpoint is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = TrainState.begin(shape, params, cache.folder.name)
+    state = TrainState.begin(shape, params, views.name, device or torch.device("cpu"))
     checkpoint = folder / CHECKPOINT
     if checkpoint.is_file():
         state.load(checkpoint)
         log(f"Resumed at step {state.step}.")
-    with closing(_read_ahead(cache, params, state.step)) as batches:
+    with closing(views.train_batches(params.order(state.step))) as batches:
         for batch in batches:
             check(should_stop)
             losses = train_step(state, batch, params)
@@ -308,18 +315,7 @@ def train_finder(
                     temporary.write_text(json.dumps(state.curve))
             if progress is not None:
                 progress(state.step, params.steps)
-    return state.average.eval()
-
-
-def _read_ahead(cache: FeatureCache, params: TrainParams, start: int) -> Generator[Batch]:
-    order = order_of_views(len(cache), params.batch, params.steps, params.seed, start)
-
-    def read(numbered: tuple[int, NDArray[np.int64]]) -> Batch:
-        step, numbers = numbered
-        rng = np.random.default_rng([params.seed, step])
-        return read_batch(cache, numbers, params.crop, rng)
-
-    return prefetch(read, enumerate(order, start))
+    return state.average.cpu().eval()
 
 
 def _told(point: dict[str, float], steps: int) -> str:

@@ -91,6 +91,38 @@ def test_a_model_keeps_no_stages_alive(plane: NDArray[np.uint8]) -> None:
     assert len(model.predict(embedding, Prompt(points=[(3, 4)])))
 
 
+def test_crops_of_a_finder_are_forgotten_before_the_next_is_embedded(
+    plane: NDArray[np.uint8],
+) -> None:
+    model = build_model("vit_t", "exact")
+    crop = model.embed(plane, stages=True)
+    prepared = weakref.ref(model.prepare(crop))
+    before = model.predict(crop, Prompt(points=[(3, 4)])).low_res_logits
+    alive: list[bool] = []
+
+    def look() -> bool:
+        gc.collect()
+        alive.append(prepared() is not None)
+        return False
+
+    model.embed(plane, stages=True, should_stop=look)
+    assert alive
+    assert not any(alive)
+    again = model.predict(crop, Prompt(points=[(3, 4)])).low_res_logits
+    assert np.array_equal(again, before), "it can still be prompted"
+
+
+def test_two_planes_are_remembered_at_most(plane: NDArray[np.uint8]) -> None:
+    model = build_model("vit_t", "exact")
+    planes = [model.embed(plane + np.uint8(i)) for i in range(3)]
+    kept = [weakref.ref(model.prepare(each)) for each in planes]
+    gc.collect()
+    assert [each() is not None for each in kept] == [False, True, True]
+    model.embed(plane)
+    gc.collect()
+    assert [each() is not None for each in kept] == [False, False, True]
+
+
 @pytest.mark.parametrize("precision", ["exact", "bfloat16"])
 def test_a_finder_reads_both_encoders(
     encoder: str, precision: Precision, plane: NDArray[np.uint8], tmp_path: Path

@@ -1,6 +1,6 @@
 import torch
 
-from napari_segany.networks.decoder.buffers import PAGE, Buffers, in_large_pages
+from napari_segany.networks.decoder.buffers import Buffers
 
 
 def buffers() -> Buffers:
@@ -53,12 +53,3 @@ def test_memory_is_contiguous_and_on_the_device_also_when_there_is_none() -> Non
     assert buffers().array("rows", (3, 4, 5)).is_contiguous()
     assert buffers().array("rows", (0, 5)).shape == (0, 5)
     assert Buffers(torch.device("meta")).array("rows", (2,)).device.type == "meta"
-
-
-def test_large_memory_begins_with_a_large_page() -> None:
-    held = in_large_pages(PAGE, torch.bfloat16, torch.device("cpu"))
-    assert held.shape == (PAGE,)
-    assert held.dtype == torch.bfloat16
-    assert held.data_ptr() % PAGE == 0
-    held.fill_(3)
-    assert held.sum(dtype=torch.float64).item() == 3 * PAGE

@@ -6,6 +6,8 @@ from scipy import ndimage
 from napari_segany import AutomaticParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.networks.decoder.decoding import PromptDecoder, Sample
+from napari_segany.networks.decoder.image_attention import within
+from napari_segany.networks.decoder.upscaling import FEWEST_COLUMNS, columns_computed
 
 KINDS = [
     "one point",
@@ -163,6 +165,30 @@ def test_a_mask_computed_where_it_lies_is_that_part_of_the_whole(decoding_pair, 
     part = decoder.local_logits(decoded, 3, slice(1, None), (2, 5, 9, 17))
 
     torch.testing.assert_close(part, whole[:, 8:36, 20:68], atol=1e-4, rtol=0)
+
+
+def test_few_numbers_of_columns_are_computed_in_bfloat16_on_a_cpu():
+    rounded, exact = torch.zeros(1, dtype=torch.bfloat16), torch.zeros(1)
+    counts = {n: columns_computed(n, rounded) for n in range(1, 4097)}
+    assert all(n <= count <= max(2 * n, FEWEST_COLUMNS) for n, count in counts.items())
+    assert all(counts[count] == count for count in counts.values())
+    assert len(set(counts.values())) < 20, "a program is kept for each"
+    assert columns_computed(17, exact) == 17
+    assert columns_computed(17, rounded.to("meta")) == 17
+
+
+@pytest.mark.parametrize("box", [(2, 5, 3, 6), (2, 5, 9, 17), (0, 0, 20, 20), (7, 1, 18, 4)])
+def test_columns_that_are_not_needed_change_no_bit_of_the_others(decoding_pair, embedding, box):
+    sam, _ = decoding_pair
+    decoder = PromptDecoder(sam.mask_decoder, sam.prompt_encoder, torch.bfloat16)
+    decoded = decoder.decode(decoder.share(embedding), points_on_image(sam, 0), range(1, 4))
+    one, upscaled = slice(3, 4), within(decoded.shared.upscaled, box, 20)
+    given = decoded.vectors[one], decoded.updates[one].within(box, 20), decoded.weights[one]
+
+    fine = decoder.upscaler.logits(upscaled, *given, decoder.buffers)
+    placed = decoder.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1]).float()
+
+    assert torch.equal(decoder.local_logits(decoded, 3, slice(None), box), placed)
 
 
 def test_masks_upscaled_in_bfloat16_are_close(decoding_pair, embedding):

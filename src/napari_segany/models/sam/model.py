@@ -29,6 +29,9 @@ from napari_segany.networks.sam import Sam
 from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.resolve import Weights, find, load_weights
 
+REMEMBERED = 2
+"""Prepared planes that a model remembers: the plane being worked on, and the one before it."""
+
 
 class SamModel:
     """A Segment Anything model, ready to use.
@@ -63,8 +66,7 @@ class SamModel:
         self.device = device
         self.precision = precision
         self._process = os.getpid()
-        # One for the plane being worked on, one for the plane before it.
-        self._recent: deque[EmbeddedPlane] = deque(maxlen=2)
+        self._recent: deque[EmbeddedPlane] = deque()
 
     @property
     def id(self) -> str:
@@ -103,7 +105,8 @@ class SamModel:
             Polled between encoder blocks.
         stages : bool
             True to keep the encoder's finer stages, which a finder reads: six times the memory
-            for TinyViT. The rest of the embedding is the same to the last bit.
+            for TinyViT. The rest of the embedding is the same to the last bit. It is made ready
+            for prompts when the first one is given, after the finder has freed the stages.
 
         Raises
         ------
@@ -112,9 +115,15 @@ class SamModel:
         Cancelled
             If ``should_stop`` returned True.
         """
+        if stages:
+            # A finder goes on from crop to crop, and the encoder can use the memory of the last.
+            self._forget_all_but(0)
+            self._decoder.free_buffers()
+        self._forget_all_but(REMEMBERED - 1)
         embedding = self._embed_rgb(to_rgb(plane, limits), should_stop, stages)
-        # Made ready now, so that the first click is as quick as the others.
-        self.prepare(embedding)
+        if not stages:
+            # Made ready now, so that the first click is as quick as the others.
+            self.prepare(embedding)
         return embedding
 
     @torch.inference_mode()
@@ -124,7 +133,7 @@ class SamModel:
         self._check_process()
         frame = Frame((rgb.shape[0], rgb.shape[1]), self.network.frame)
         placed = torch.from_numpy(frame.place_image(rgb)).to(self.device)
-        image = self.network.normalise(placed.permute(2, 0, 1)[None].float())
+        image = self.network.normalise(placed.permute(2, 0, 1)[None])
         kept: list[Tensor] = []
         keeping: dict[str, Any] = {"on_stage": kept.append} if stages else {}
         with spreading_pieces(self.device) as spread:
@@ -198,6 +207,7 @@ class SamModel:
         for known in self._recent:
             if known.embedding.features is own.features:
                 return known
+        self._forget_all_but(REMEMBERED - 1)
         prepared = EmbeddedPlane(
             own,
             self._decoder.share(own.features),
@@ -206,6 +216,11 @@ class SamModel:
         )
         self._recent.append(prepared)
         return prepared
+
+    def _forget_all_but(self, count: int) -> None:
+        """Forget the planes that were prepared first."""
+        while len(self._recent) > count:
+            self._recent.popleft()
 
     @cached_property
     def _decoder(self) -> PromptDecoder:

@@ -2,13 +2,10 @@
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
-PAGE = 2 << 20
-"""Bytes of a large page. numpy asks the system for them where it can; with small ones the decoder
-spends a tenth of its time looking up addresses."""
+from napari_segany.networks import large_memory
 
 
 class Buffers:
@@ -28,16 +25,5 @@ class Buffers:
         count = math.prod(shape)
         held = self._held.get((name, dtype))
         if held is None or len(held) < count:
-            held = self._held[name, dtype] = in_large_pages(count, dtype, self.device)
+            held = self._held[name, dtype] = large_memory.empty((count,), dtype, self.device)
         return held[:count].view(shape)
-
-
-def in_large_pages(count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Allocate (count,) memory; on a CPU it begins with a page if it is as large as one."""
-    size = count * dtype.itemsize
-    if device.type != "cpu" or size < PAGE:
-        return torch.empty(count, dtype=dtype, device=device)
-    # Larger than numpy's own threshold for large pages, two of them.
-    held = np.empty(size + 2 * PAGE, np.uint8)
-    start = -held.ctypes.data % PAGE
-    return torch.from_numpy(held[start : start + size]).view(dtype)

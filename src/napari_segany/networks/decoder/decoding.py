@@ -43,7 +43,12 @@ from napari_segany.networks.decoder.image_projections import (
     centred,
     output_columns,
 )
-from napari_segany.networks.decoder.upscaling import SUBPIXELS, Sample, Upscaler
+from napari_segany.networks.decoder.upscaling import (
+    SUBPIXELS,
+    Sample,
+    Upscaler,
+    columns_computed,
+)
 from napari_segany.networks.mask_decoder import MaskDecoder, TwoWayBlock
 from napari_segany.networks.prompt_encoder import PromptEncoder
 
@@ -140,6 +145,10 @@ class PromptDecoder:
             self._local.buffers = Buffers(self.own_tokens.device)
         held: Buffers = self._local.buffers
         return held
+
+    def free_buffers(self) -> None:
+        """Free the memory of all threads; the next prompts get new memory."""
+        self._local = local()
 
     @property
     def at_once(self) -> int:
@@ -315,12 +324,14 @@ class PromptDecoder:
     ) -> Tensor:
         """Compute logits (m, 4 h, 4 w) of one prompt's masks in a half-open box of h x w tokens."""
         grid, one = self.upscaler.side // 4, slice(prompt, prompt + 1)
+        upscaled = within(decoded.shared.upscaled, box, grid)
         fine = self.upscaler.logits(
-            within(decoded.shared.upscaled, box, grid),
+            upscaled,
             decoded.vectors[one],
             decoded.updates[one].within(box, grid),
             decoded.weights[one, masks],
             self.buffers,
+            columns_computed(upscaled.shape[1], upscaled),
         )
         return self.upscaler.placed_in(fine[0], box[2] - box[0], box[3] - box[1]).float()
 

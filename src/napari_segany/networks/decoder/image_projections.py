@@ -155,31 +155,43 @@ class ImageProjector:
         room = buffers or Buffers(features.device)
         added = self.no_mask if dense is None else dense
         tokens = (features.float() + added)[0].flatten(1)
-        coded = _product("coded", self.of_coded, tokens + self.position, room)
-        keys, queries = coded.chunk(2)
-        values = _product("valued", self.first_value_weight, tokens, room)
-        s0 = centred(tokens + self.first_bias, 0)
-        of_first = _product("of first", self.of_first, s0, room)
+        # A product is used up before the next one takes its memory, and so is what "passing" holds.
+        passing = room.array("passing once", tokens.shape)
+        coded = torch.add(tokens, self.position, out=passing)
+        keys, queries = self._product(self.of_coded, coded, room).chunk(2)
+        first_keys, queries = self._stack("first keys", [keys], room), queries.clone()
+        values = self._product(self.first_value_weight, tokens, room)
+        first_values = self._stack("first values", [values], room)
+        s0 = tokens.add_(self.first_bias)
+        s0 -= s0.mean(dim=0)
+        of_first = self._product(self.of_first, s0, room)
         seen_as_value, keys1, values1, queries1 = of_first.chunk(4)
-        m = centred(self.gamma1 * s0, 0)
-        parts = _product("of second", self.of_second, m, room).split(self.parts)
+        of_image = [queries + self.query_bias, seen_as_value, keys1, self.position_keys]
+        second, queries1 = self._stack("second", of_image, room), queries1.clone()
+        second_values = self._stack("second values", [values1], room)
+        first_power = torch.square(s0, out=passing).mean(dim=0) + self.eps1
+        m = s0.mul_(self.gamma1)
+        m -= m.mean(dim=0)
+        parts = self._product(self.of_second, m, room).split(self.parts)
         return SharedImage(
-            first_keys=self._stack("first keys", [keys], room),
-            first_values=self._stack("first values", [values], room),
-            second=self._stack(
-                "second",
-                [queries + self.query_bias, seen_as_value, keys1, self.position_keys],
-                room,
-            ),
-            second_values=self._stack("second values", [values1], room),
-            first_power=s0.square().mean(dim=0) + self.eps1,
+            first_keys=first_keys,
+            first_values=first_values,
+            second=second,
+            second_values=second_values,
+            first_power=first_power,
             third=self._stack("third", [queries1, self.position_queries, parts[0], parts[1]], room),
-            second_power=m.square().mean(dim=0),
-            cross_power=2 * (m * self.constant[:, None]).mean(dim=0),
+            second_power=torch.square(m, out=passing).mean(dim=0),
+            cross_power=2 * torch.mul(m, self.constant[:, None], out=passing).mean(dim=0),
             last=self._stack("last", [parts[2], self.last_position], room),
             last_values=self._stack("last values", [parts[3]], room),
             upscaled=room.array("upscaled once", parts[4].shape, self.dtype).copy_(parts[4]),
         )
+
+    def _product(self, left: Tensor, right: Tensor, room: Buffers) -> Tensor:
+        """Multiply in memory that the next product overwrites."""
+        most, n = len(self.of_second), right.shape[1]
+        out = room.array("product once", (most, n), right.dtype)
+        return torch.matmul(left, right, out=out[: len(left)])
 
     def _stack(self, name: str, matrices: Sequence[Tensor], room: Buffers) -> Tensor:
         """Stack matrices (heads * d, N) as one (len * heads, d, N)."""
@@ -187,11 +199,6 @@ class ImageProjector:
         shape = (len(matrices) * len(first), first.shape[1])
         out = room.array(f"{name} once", shape, first.dtype)
         return by_head(torch.cat(list(matrices), out=out), len(matrices) * self.heads)
-
-
-def _product(name: str, left: Tensor, right: Tensor, room: Buffers) -> Tensor:
-    shape = (left.shape[0], right.shape[1])
-    return torch.matmul(left, right, out=room.array(f"{name} once", shape, right.dtype))
 
 
 def upscaling_weight(decoder: MaskDecoder) -> Tensor:
