@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ from superqt import QCollapsible
 from napari_segany import AutomaticParams, load_model, segment_everything
 from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
 from napari_segany.evaluation.plots import draw_edge_row, save_sheet
+
+NUCLEUS = 27
+"""A nucleus in the middle of the volume, by its label."""
 
 FOLDER = Path(__file__).resolve().parent / "images"
 
@@ -160,6 +164,33 @@ def volume(folder: Path) -> None:
     picture(viewer, "prompt_side")
 
 
+def through_planes(folder: Path) -> None:
+    """A nucleus followed through a volume, with a correction on one plane."""
+    path = next((folder / "vol_nuclei/images").iterdir())
+    viewer, widget, _ = begin(
+        lambda v: v.add_image(imread(path), name="nuclei", scale=(2.24, 1, 1))
+    )
+    truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif") == NUCLEUS
+    largest = int(truth.sum(axis=(1, 2)).argmax())
+    panel = widget.through_panel
+    panel.section.expand(animate=False)
+    panel.limits.set_params(replace(panel.limits.params, max_reach=0.75))
+    panel.limits.changed.emit()
+    viewer.dims.set_current_step(0, largest)
+    wait(1)
+    rows, cols = np.nonzero(truth[largest])
+    widget.session.add_box((rows.min(), cols.min(), rows.max(), cols.max()))
+    widget.segment(wait=True)
+    widget.through_planes(wait=True)
+    panel.strip.clicked.emit(largest + 6)
+    wait(1)
+    rows, cols = np.nonzero(truth[largest + 6])
+    widget.controller.points.add(np.array([largest + 6, rows.mean(), cols.mean()]))
+    widget.jobs.wait()
+    viewer.reset_view()
+    picture(viewer, "prompt_through")
+
+
 def everything(folder: Path) -> None:
     """All nuclei, with the sliders: CC0, Data Science Bowl 2018 (BBBC038)."""
     viewer = napari.Viewer()
@@ -274,7 +305,7 @@ def main() -> None:
         each.__name__: each for each in (coins, tissue, edges, batch)
     }
     if args.data is not None:
-        of_data = (nuclei, electrons, volume, everything, evaluate)
+        of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)

@@ -9,11 +9,13 @@ from napari_segany.cli.generator_options import option, shown_default
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.linking.link_params import LinkParams
+from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.recipe import LabelParams
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 
-CLASSES = (FinderParams, AutomaticParams, LabelParams)
+CLASSES = (FinderParams, AutomaticParams, LabelParams, LinkParams, PropagationParams)
 
 HEAD = (
     "| parameter | in napari | default | values | meaning |",

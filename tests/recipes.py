@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from napari_segany import AutomaticParams, LabelParams, Recipe
+from napari_segany import AutomaticParams, LabelParams, LinkParams, Recipe
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.finder_params import FinderParams
 
@@ -43,6 +43,11 @@ def label_params() -> st.SearchStrategy[LabelParams]:
     return _params(LabelParams)
 
 
+def link_params() -> st.SearchStrategy[LinkParams]:
+    """Any parameters of linking planes."""
+    return _params(LinkParams)
+
+
 def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
     """Any recipe with a model; ``given`` are strategies for single entries."""
     level = st.floats(-1e6, 1e6)
@@ -60,6 +65,7 @@ def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
         "normalise": st.sampled_from(["plane", "stack"]) | limits,
         "planes": st.just(()) | ranges,
         "precision": st.sampled_from(["exact", "bfloat16"]),
+        "link": st.none() | link_params(),
     }
     return st.builds(Recipe, **(usual | given)) | st.builds(
         Recipe, **(usual | {"params": finder_params(), "faithful": st.just(False)} | given)
@@ -76,4 +82,5 @@ def followed(recipe: Recipe) -> dict[str, Any]:
         "channels": recipe.channels,
         "normalise": recipe.normalise,
         "planes": recipe.planes,
+        "link": recipe.link,
     }

@@ -24,33 +24,35 @@ PACKAGES: dict[str, set[str]] = {
     "weights": {"core", "networks", "schema"},
     "models": {"core", "networks", "weights"},
     "generators": {"core", "models"},
-    "recipe": {"core", "generators", "schema"},
-    "segmentation": {"core", "models", "generators", "recipe"},
+    "linking": {"core", "models"},
+    "recipe": {"core", "generators", "linking", "schema"},
+    "segmentation": {"core", "models", "generators", "linking", "recipe"},
+    "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
-    "session": {"core", "models", "recipe", "schema"},
+    "session": {"core", "models", "linking", "recipe", "schema"},
     "io": {"core", "models", "recipe", "segmentation", "schema"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "schema"),
+        *("io", "linking", "schema"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "schema"),
+        *("io", "batch", "linking", "schema"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "training", "schema"),
+        *("session", "io", "batch", "evaluation", "training", "linking", "propagation", "schema"),
     },
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation"),
+        *("session", "io", "batch", "evaluation", "linking", "propagation"),
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation", "openmp"),
+        *("session", "io", "evaluation", "linking", "propagation", "openmp"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
+    from napari_segany.linking.link_masks import link_masks
+    from napari_segany.linking.link_params import LinkParams
+    from napari_segany.linking.linked_volume import LinkedVolume
+    from napari_segany.linking.propagation.params import PropagationParams
+    from napari_segany.linking.propagation.result import Propagation
     from napari_segany.models.iterative import refine
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
+    from napari_segany.propagation import propagate
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
     from napari_segany.session.active import current_session
@@ -36,9 +42,13 @@ __all__ = [
     "Embedding",
     "FinderParams",
     "LabelParams",
+    "LinkParams",
+    "LinkedVolume",
     "MaskSet",
     "Prompt",
     "PromptableModel",
+    "Propagation",
+    "PropagationParams",
     "Recipe",
     "SamModel",
     "Session",
@@ -47,7 +57,9 @@ __all__ = [
     "evaluate",
     "find_edges",
     "generate_masks",
+    "link_masks",
     "load_model",
+    "propagate",
     "propose",
     "refine",
     "run_recipe",
@@ -60,9 +72,14 @@ _HOMES = {
     "Embedding": "napari_segany.models.protocol",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
+    "LinkParams": "napari_segany.linking.link_params",
+    "LinkedVolume": "napari_segany.linking.linked_volume",
+    "link_masks": "napari_segany.linking.link_masks",
     "MaskSet": "napari_segany.core.masks",
     "Prompt": "napari_segany.core.prompts",
     "PromptableModel": "napari_segany.models.protocol",
+    "Propagation": "napari_segany.linking.propagation.result",
+    "PropagationParams": "napari_segany.linking.propagation.params",
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
@@ -70,6 +87,7 @@ _HOMES = {
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
     "find_edges": "napari_segany.zero_shot.edges",
+    "propagate": "napari_segany.propagation",
     "propose": "napari_segany.zero_shot.proposals",
     "load_model": "napari_segany.models.registry",
     "run_recipe": "napari_segany.io.recipe_file",

@@ -21,6 +21,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import find_entry
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.schema import from_json
 
 FORMAT = 1
@@ -148,6 +149,9 @@ class Recipe:
         The rest of what the last bits depend on. The number of threads is not among them.
     product : str
         Kind of the result: "labels", "edges" or "proposals".
+    link : LinkParams or None
+        Rules by which the objects of planes became objects of a volume; None for planes by
+        themselves, of which the JSON says nothing.
     """
 
     model: str
@@ -166,6 +170,7 @@ class Recipe:
     processor: str = ""
     platform: str = ""
     product: str = "labels"
+    link: LinkParams | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -174,6 +179,8 @@ class Recipe:
                 raise InputError(f"{entry.name} must be text, got {value!r}.")
         if self.product not in PRODUCTS:
             raise InputError(f"product must be of {', '.join(PRODUCTS)}, got {self.product!r}.")
+        if self.link is not None and not isinstance(self.link, LinkParams):
+            raise InputError(f"link must be LinkParams or None, got {self.link!r}.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -184,7 +191,11 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return the recipe as indented JSON, with a final newline."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        values = {"format": FORMAT, **asdict(self)}
+        if self.link is None:
+            # Recipes of planes are what they were before volumes could be linked.
+            del values["link"]
+        return json.dumps(values, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Recipe":

@@ -15,10 +15,14 @@ from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
+from napari_segany.core.region import check_region, region_of
 from napari_segany.core.sequences import as_array, listed
 from napari_segany.errors import BlankPlaneError, InputError
 from napari_segany.generators.generate import choose_generator, generate_masks, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.linking.link_params import LinkParams
+from napari_segany.linking.linked_stack import LinkedStack
+from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
@@ -58,6 +62,7 @@ def make_recipe(
     channels: tuple[int, ...] = (0,),
     normalise: Normalise = "plane",
     planes: tuple[Range, ...] = (),
+    link: LinkParams | None = None,
 ) -> Recipe:
     """Make a recipe with everything resolved for ``model`` on this machine."""
     return Recipe(
@@ -70,6 +75,7 @@ def make_recipe(
         channels=channels,
         normalise=normalise,
         planes=planes,
+        link=link,
         precision=model.precision,
         device_kind=model.device.type,
         **machine(),
@@ -165,6 +171,73 @@ def segment_plane(
     PlaneError
         If the plane cannot be read, or is blank.
     """
+    image, masks = _find_masks(data, layout, recipe, model, index, region, progress, should_stop)
+    labels, source = paint(masks, **asdict(recipe.labels))
+    return PlaneResult(index, image, labels, masks[source])
+
+
+def find_candidates(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    index: tuple[int, ...],
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PlaneCandidates:
+    """Segment a plane and keep what it left out, for linking; see :func:`segment_plane`.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read, or is blank.
+    """
+    given = region, progress, should_stop
+    _, masks = _find_masks(data, layout, recipe, model, index, *given, refilter=True)
+    labels, source = paint(masks, **asdict(recipe.labels))
+    floor = getattr(recipe.params, "pred_iou_floor", 0.0)
+    return gather_candidates(masks, labels, source, max(floor, 0.0), recipe.labels.min_area)
+
+
+def link_stack(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> LinkedStack:
+    """Segment every plane, and link the objects as ``recipe.link`` says; see `segment_planes`."""
+    check_region(region, layout)
+    report = _over_stack(progress, layout, recipe, region)
+    found = {}
+    for number, index in enumerate(layout.chosen()):
+        advance = None if report is None else report[number]
+        ways: Any = {"region": region, "progress": advance, "should_stop": should_stop}
+        try:
+            found[index] = find_candidates(data, layout, recipe, model, index, **ways)
+        except BlankPlaneError as error:
+            logger.warning("%s Its labels are empty.", error)
+    rules = recipe.link or LinkParams()
+    return LinkedStack(layout, found.get, rules, recipe.labels.overlap, should_stop=should_stop)
+
+
+def _find_masks(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    index: tuple[int, ...],
+    region: NDArray[np.generic] | None,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+    refilter: bool = False,
+) -> tuple[NDArray[np.generic], MaskSet]:
+    """Return a plane as it was read, and the masks that are found in it."""
     # "stack" was settled by resolve_stack; what is left as text is "plane".
     limits = None if isinstance(recipe.normalise, str) else recipe.normalise
     image = layout.read(data, index)
@@ -175,35 +248,16 @@ def segment_plane(
             recipe.params,
             faithful=recipe.faithful,
             limits=limits,
-            region=_region_of(region, index),
+            region=region_of(region, index),
             progress=progress,
             should_stop=should_stop,
-            refilter=False,
+            refilter=refilter,
         )
     except InputError as error:
         if not layout.leading:
             raise
         raise InputError(f"{layout.beginning(index)}{error}") from error
-    labels, source = paint(masks, **asdict(recipe.labels))
-    return PlaneResult(index, image, labels, masks[source])
-
-
-def check_region(region: NDArray[np.generic] | None, layout: StackLayout) -> None:
-    """Raise InputError unless a region fits the planes or the whole stack."""
-    if region is not None and region.shape not in (layout.labels_shape, layout.labels_shape[-2:]):
-        raise InputError(
-            f"The region has shape {region.shape}; give {layout.labels_shape[-2:]} for all planes"
-            f"{f' or {layout.labels_shape}' if layout.leading else ''}."
-        )
-
-
-def _region_of(
-    region: NDArray[np.generic] | None, index: tuple[int, ...]
-) -> NDArray[np.bool_] | None:
-    if region is None:
-        return None
-    # Negative labels are no objects, and what is not a number is no place.
-    return np.asarray(region if region.ndim == 2 else region[index]) > 0
+    return image, masks
 
 
 def _over_stack(
@@ -218,9 +272,9 @@ def _over_stack(
     shape = layout.labels_shape[-2], layout.labels_shape[-1]
     generator = choose_generator(recipe.params, recipe.faithful)
     if region is None or region.ndim == 2:
-        counts = [generator.count_steps(shape, _region_of(region, ()))] * layout.chosen_count
+        counts = [generator.count_steps(shape, region_of(region, ()))] * layout.chosen_count
     else:
-        counts = [generator.count_steps(shape, _region_of(region, i)) for i in layout.chosen()]
+        counts = [generator.count_steps(shape, region_of(region, i)) for i in layout.chosen()]
     before = np.cumsum([0, *counts]).tolist()
 
     def from_plane(start: int) -> Progress:
@@ -240,6 +294,7 @@ def segment_everything(
     normalise: Normalise = "plane",
     region: ArrayLike | None = None,
     faithful: bool = False,
+    link: LinkParams | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
@@ -267,6 +322,8 @@ def segment_everything(
         (Y, X), or of the shape of the result; points are prompted only where it is not zero.
     faithful : bool
         Reproduce the published code's set of masks.
+    link : LinkParams, optional
+        Link the objects of planes into objects of a volume; without, each plane has its own.
     progress, should_stop : callable, optional
         Called with points done and in all; polled to end early.
 
@@ -274,7 +331,7 @@ def segment_everything(
     -------
     ndarray
         int32 labels with the axes of ``image`` less channel and colour; ids are unique over the
-        whole stack, in plane order.
+        whole stack, in plane order. With ``link`` an object has one id in all its planes.
 
     Raises
     ------
@@ -296,6 +353,7 @@ def segment_everything(
         axes=axes or "",
         channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
         normalise=normalise,
+        link=link,
     )
     return label_everything(
         as_array(image), recipe, loaded, region=region, progress=progress, should_stop=should_stop
@@ -325,6 +383,9 @@ def label_everything(
     """
     layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
     where = None if region is None else np.asarray(listed(region))
+    if settled.link is not None:
+        ways: Any = {"region": where, "progress": progress, "should_stop": should_stop}
+        return link_stack(data, layout, settled, model, **ways).labels()
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
     for result in segment_planes(

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 from tests.piles import Piles
 
-from napari_segany import Prompt
+from napari_segany import MaskSet, Prompt
 from napari_segany.session import ArraySource, Session
 
 SHAPE = (2, 24, 28)
@@ -83,12 +83,48 @@ class AgainstADict(RuleBasedStateMachine):
         self.session.commit([each.id for each in before.open])
         self.follow(before)
 
+    @rule(row=ROWS, col=COLS)
+    def add_a_part(self, row: int, col: int) -> None:
+        active = self.active_in_a_stack(row, col)
+        part = (1 - active.plane[0], None, None), Prompt(points=[[row, col]])
+        wanted = {each.id: (each.plane, each.prompt) for each in self.session.state.open}
+        self.session.set_open({**wanted, -1: part}, wholes={-1: active.whole})
+        self.session.ask()
+
+    def active_in_a_stack(self, row: int, col: int) -> Any:
+        active = self.session.active
+        if active is None or active.plane[0] is None:
+            self.session.set_prompt(Prompt(points=[[row, col]]), (0, None, None))
+            self.session.ask()
+        return self.session.active
+
+    @rule(row=ROWS, col=COLS, replace=st.booleans())
+    def commit_through_planes(self, row: int, col: int, replace: bool) -> None:
+        active = self.active_in_a_stack(row, col)
+        before = self.session.state
+        self.session.on_overlap = "replace" if replace else "keep"
+        self.session.commit([each.id for each in before.parts(active.whole) if not each.commit])
+        mask = np.zeros(SHAPE[1:], bool)
+        mask[row : row + 7, col : col + 9] = True
+        masks = {(1 - active.plane[0], None, None): MaskSet.from_masks(mask[None])}
+        self.session.commit_parts(active.whole, masks, join=self.session.state is not before)
+        self.follow(before)
+        after = self.session.state
+        if after is not before:
+            self.session.undo()
+            assert self.session.state is before
+            self.session.redo()
+            assert self.session.state is after
+
     @rule(data=st.data())
     def reopen(self, data: st.DataObject) -> None:
         before = self.session.state
         if before.committed:
             chosen = data.draw(st.sampled_from(before.committed))
+            if all(each.propagated for each in before.parts(chosen.whole) if each.commit):
+                return
             self.session.reopen(chosen.id)
+            assert not any(each.commit for each in self.session.state.parts(chosen.whole))
             self.follow(before)
 
     @rule(data=st.data())

@@ -1,7 +1,7 @@
 """A whole batch, as the command line and the dock run it: inspect, load the model, compute."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,10 +11,13 @@ from napari_segany.batch.options import BatchOptions, ModelRequest, load_request
 from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_notes
 from napari_segany.batch.plane_loop import OnError, note_failure, run
 from napari_segany.batch.products.labels import LABELS_PRODUCT
+from napari_segany.batch.products.linked_labels import LINKED_LABELS_PRODUCT
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
+from napari_segany.io.exports import EXPORTS
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -32,27 +35,36 @@ class BatchRun:
         The options.
     results : mapping of Path to Files
         The images, and the result files of each.
-    product : Product
-        The kind of result.
+    product : Product, optional
+        The kind of result; by default labels, linked if the options say so.
     axes_of : mapping of Path to str, optional
         Axes of single images, where they differ from those of the options.
     load_model : callable, optional
         Loads the model that computes in this process, or returns one that is loaded.
     on_error : callable, optional
         Called with every exception behind a failure.
+
+    Raises
+    ------
+    InputError
+        If objects are to be linked and an export cannot hold them.
     """
 
     def __init__(
         self,
         options: BatchOptions,
         results: Mapping[Path, Files],
-        product: Product = LABELS_PRODUCT,
+        product: Product | None = None,
         *,
         axes_of: Mapping[Path, str] | None = None,
         load_model: LoadModel = load_requested_model,
         on_error: OnError | None = None,
     ) -> None:
-        self.options, self.results, self.product = options, results, product
+        self.options, self.results = options, results
+        if options.link is not None:
+            _check_linked(options.outputs.exports)
+        labels = LABELS_PRODUCT if options.link is None else LINKED_LABELS_PRODUCT
+        self.product: Product = product or labels
         self.axes_of = axes_of or {}
         self._load_model, self._on_error = load_model, on_error
 
@@ -136,3 +148,14 @@ class BatchRun:
             for difference in followed.differences_here(recipe.device_kind):
                 logger.info("note: %s; masks may differ in the last bits", difference)
         return recipe
+
+
+def _check_linked(exports: Iterable[str]) -> None:
+    """Raise InputError if an export is about the masks of single planes."""
+    for name in exports:
+        if not EXPORTS[name].linked:
+            able = " and ".join(kind for kind, known in EXPORTS.items() if known.linked)
+            raise InputError(
+                f"The export {name} is of masks of single planes, and objects are linked through "
+                f"planes; with linking there are {able}."
+            )

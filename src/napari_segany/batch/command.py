@@ -11,6 +11,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import params_types, start_params
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.recipe import LabelParams
 
 
@@ -76,12 +77,13 @@ def fits_command(params: GeneratorParams) -> bool:
 
 
 def _parameters(options: BatchOptions) -> list[str]:
-    """Return the options for finding objects, and for painting them."""
+    """Return the options for finding, painting and linking objects."""
     params = options.params
     finding = dict(params.changes) if isinstance(params, DefaultParams) else params.to_dict()
     words = _finding(params.strategy, finding)
     words += _painting(options.labels, finding.get("min_area") or 0)
-    return [*words, *(["--faithful"] if options.faithful else [])]
+    words += ["--faithful"] if options.faithful else []
+    return words + _linking(options.link)
 
 
 def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:
@@ -97,6 +99,13 @@ def _painting(labels: LabelParams, min_area: int) -> list[str]:
     own = values.pop("min_area")
     words = [] if own == min_area else ["--min-object-area", str(own)]
     return [*words, *_differing(values, usual)]
+
+
+def _linking(link: LinkParams | None) -> list[str]:
+    """Return the options for linking; the axis chooses it."""
+    if link is None:
+        return []
+    return ["--link", link.link, *_differing(asdict(link), asdict(LinkParams()))]
 
 
 def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 from napari_segany.batch.protocol import PlaneInput, Product
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, Progress, ShouldStop, check
+from napari_segany.core.region import check_region
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
-from napari_segany.segmentation import check_region, resolve_stack
+from napari_segany.segmentation import resolve_stack
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from napari_segany.core.planes import Range
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Normalise, Recipe
 
@@ -81,6 +82,8 @@ class BatchOptions:
         The recipe that the options follow; the model must have its weights.
     axes_from_recipe : bool
         True if ``axes`` are those of the recipe; a file that they do not fit is read with its own.
+    link : LinkParams or None
+        As in a recipe.
     """
 
     output: Path
@@ -99,6 +102,7 @@ class BatchOptions:
     overwrite: bool = False
     recipe: Recipe | None = None
     axes_from_recipe: bool = False
+    link: LinkParams | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -114,6 +118,7 @@ class BatchOptions:
             request=replace(self.request, model=recipe.model, precision=recipe.precision),
             recipe=recipe,
             axes_from_recipe=True,
+            link=recipe.link,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -143,4 +148,5 @@ class BatchOptions:
             "channels": self.channels,
             "normalise": self.normalise,
             "planes": self.planes,
+            "link": self.link,
         }

@@ -122,7 +122,7 @@ def run_batch(
     args: argparse.Namespace,
     options: "BatchOptions",
     results: "Mapping[Path, Files]",
-    product: "Product",
+    product: "Product | None" = None,
 ) -> "Report":
     """Run a batch and print the outcome of each image.
 
@@ -134,8 +134,8 @@ def run_batch(
         The same, as the batch takes them.
     results : mapping
         The result files of each image.
-    product : Product
-        The kind of result.
+    product : Product, optional
+        The kind of result, as for :class:`BatchRun`.
 
     Returns
     -------
@@ -150,7 +150,6 @@ def run_batch(
     from napari_segany.batch.batch_run import BatchRun
     from napari_segany.cli.report import Report
 
-    report = Report(args.output, args.json, product.noun, args.quiet)
     run = BatchRun(
         options,
         results,
@@ -159,6 +158,7 @@ def run_batch(
         load_model=lambda request: load(request, args.quiet),
         on_error=lambda error: print_traceback(args, error),
     )
+    report = Report(args.output, args.json, run.product.noun, args.quiet)
     try:
         # Whatever ends the loop, the report is written before anything else happens.
         with batch_bar(args.quiet) as progress, closing(run.outcomes(progress)) as outcomes:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import load, model_request
 from napari_segany.cli.generator_options import add_options, chosen_params, given
+from napari_segany.cli.link_options import add_link_options, chosen_link
 from napari_segany.cli.progress import batch_bar
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.safe_names import shown
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.recipe import LabelParams
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ examples:
   napari-segany evaluate images/ --truth labels/ -o scores --tasks clicks --clicks 9 --objects 25
   napari-segany evaluate images/ --truth labels/ -o scores --compare mobile_sam watershed
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
+  napari-segany evaluate volume.tif --truth labels.tif -o scores --tasks volumes --link z
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
 
 The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif).
@@ -63,6 +66,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     arguments.add_model(parser)
     arguments.add_image(parser, brightness=False)
     add_options(parser)
+    add_link_options(parser)
 
 
 def _add_tasks(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +75,13 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
     measured.add_argument(
         "--tasks",
         nargs="+",
-        choices=("clicks", "boxes", "automatic", "proposals", "edges"),
+        choices=("clicks", "boxes", "automatic", "proposals", "volumes", "edges"),
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
-        "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); or "
-        "edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
+        "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); "
+        "volumes (3-D mSA and panoptic quality of linked objects; the options of --link say how); "
+        "or edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
     )
     measured.add_argument(
         "--clicks", type=int, default=9, metavar="N", help="clicks per object (default: 9)"
@@ -235,6 +240,10 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
     """Return the settings of the evaluation."""
     from napari_segany.evaluation.tasks import EvaluationSettings
 
+    volumes = "volumes" in args.tasks
+    link = chosen_link(args, LinkParams() if volumes else None)
+    if link is not None and not volumes:
+        raise InputError("--link goes with --tasks volumes.")
     return EvaluationSettings(
         tasks=tuple(dict.fromkeys(args.tasks)),
         clicks=args.clicks,
@@ -244,6 +253,7 @@ def chosen_settings(args: argparse.Namespace) -> "EvaluationSettings":
         params=chosen_params(args),
         labels=LabelParams(**given(args, LabelParams)),
         binary_truth=args.binary_truth,
+        link=link,
     )
 
 
@@ -273,7 +283,7 @@ def params_of(
     from napari_segany.evaluation.run import predictor_name
     from napari_segany.models.protocol import PromptableModel
 
-    if "automatic" not in settings.tasks:
+    if not {"automatic", "volumes"} & set(settings.tasks):
         return {}
     resolved = {
         predictor_name(each): settings.resolved_for(each).params

@@ -46,9 +46,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         shared = name == STRATEGY or len(having) > 1
         group = finding if shared else own[types.index(having[0])]
         info = strategy_info() if name == STRATEGY else merged_info(name, having)
-        _add(group, name, info, having)
-    for name, info in parameters_of(LabelParams).items():
-        _add(painting, name, info, (LabelParams,))
+        add_parameter(group, name, info, having)
+    add_fields(painting, LabelParams)
+
+
+def add_fields(group: Any, cls: type) -> None:
+    """Add the options of all parameters of one dataclass to a group of the parser."""
+    for name, info in parameters_of(cls).items():
+        add_parameter(group, name, info, (cls,))
 
 
 def _owners() -> dict[str, tuple[type, ...]]:
@@ -62,7 +67,7 @@ def _title(cls: type[GeneratorParams]) -> str:
     return f"finding objects with the strategy {' or '.join(strategies_of(cls))}"
 
 
-def _add(group: Any, name: str, info: ParameterInfo, having: tuple[type, ...]) -> None:
+def add_parameter(group: Any, name: str, info: ParameterInfo, having: tuple[type, ...]) -> None:
     """Add the option of a parameter that some types have."""
     group.add_argument(
         option(having[0], name),

@@ -15,6 +15,7 @@ from napari_segany.cli import (
     evaluate,
     models,
     prompt,
+    propagate,
     proposals,
     replay,
     segment,
@@ -81,7 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (demo, segment, prompt, replay, edges, proposals, evaluate, models, train_finder):
+    commands = (demo, segment, prompt, propagate, replay, edges, proposals, evaluate, models)
+    for module in (*commands, train_finder):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

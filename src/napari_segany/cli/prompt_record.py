@@ -27,16 +27,20 @@ def provenance(
     without_object: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return everything that decides the result, for the JSON beside it."""
-    settled = json.loads(recipe.to_json())
-    for name in ("format", "params", "labels", "faithful", "product"):
-        # These entries are for automatic segmentation.
-        del settled[name]
     about: dict[str, Any] = {}
     if table is not None:
         about["table"] = table_record(args, table)
     if without_object:
         about["without_object"] = dict(without_object)
-    return {"format": FORMAT, **about, **request, **settled}
+    return {"format": FORMAT, **about, **request, **model_record(recipe)}
+
+
+def model_record(recipe: "Recipe") -> dict[str, Any]:
+    """Return the entries of a recipe that are not about automatic segmentation."""
+    settled: dict[str, Any] = json.loads(recipe.to_json())
+    for name in ("format", "params", "labels", "faithful", "product"):
+        del settled[name]
+    return settled
 
 
 def request_record(
@@ -51,7 +55,7 @@ def request_record(
         "channels": list(layout.channels),
         "plane": list(index),
         "candidate": args.candidate,
-        "prompts": [_prompt_record(args, each) for each in prompts],
+        "prompts": [prompt_record(args, each) for each in prompts],
         **({"keep_rows": args.keep_rows} if args.table else {}),
     }
 
@@ -67,7 +71,8 @@ def table_record(args: argparse.Namespace, table: "Detections") -> dict[str, Any
     }
 
 
-def _prompt_record(args: argparse.Namespace, each: SourcedPrompt) -> dict[str, Any]:
+def prompt_record(args: argparse.Namespace, each: SourcedPrompt) -> dict[str, Any]:
+    """Return one prompt, for the JSON beside the result."""
     import numpy as np
 
     p = each.prompt

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, chosen_params, given
+from napari_segany.cli.link_options import add_link_options, chosen_link
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.parameters import check_faithful
 from napari_segany.generators.protocol import GeneratorParams
@@ -22,6 +23,7 @@ examples:
   napari-segany segment cells.tif -o results
   napari-segany segment plates/*.tif -o results --channel 1 --points-per-side 64
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
+  napari-segany segment volume.tif -o results --axes ZYX --link z --min-planes 3
   napari-segany segment night/ -o results --recipe results/cells_recipe.json
   napari-segany segment night/ -o results --dask local:4 --export coco rois
 
@@ -29,6 +31,8 @@ Each input gives four files in OUT: NAME_labels.ome.tif (axes and pixel size as 
 unique over a stack), NAME_table.csv, NAME_overlay.png (the plane with the most objects) and
 NAME_recipe.json, which --recipe takes to repeat the run. Options take precedence over the recipe.
 segany_report.html shows all results on one page.
+
+With --link z an object has one id in all its planes, and one row in the table.
 
 The same command resumes a run that was stopped or killed: results of unchanged images and recipes
 are left unchanged, others are computed again, and finished planes are not computed twice.
@@ -58,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="reproduce the set of masks of the published code",
     )
     add_options(parser)
+    add_link_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,15 +75,15 @@ def run(args: argparse.Namespace) -> int:
         base.check_product("labels")
     # Invalid values are reported before anything heavy is loaded.
     chosen_parameters(args, base)
+    chosen_link(args, base.link if base else None)
     from napari_segany.batch.inputs import find_inputs, name_results
-    from napari_segany.batch.products.labels import LABELS_PRODUCT
     from napari_segany.io.read import open_image
 
     if args.region:
         open_image(args.region, stored=True).close()
     inputs = find_inputs(args.inputs, series=args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
-    return run_batch(args, segment_options(args, base), results, LABELS_PRODUCT).finish()
+    return run_batch(args, segment_options(args, base), results).finish()
 
 
 def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "BatchOptions":
@@ -95,6 +100,7 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
         faithful=faithful,
         region=args.region,
         outputs=chosen_outputs(args),
+        link=chosen_link(args, base.link if base else None),
     )
 
 

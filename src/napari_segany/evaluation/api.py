@@ -77,6 +77,8 @@ def evaluate(
         raise InputError(
             "Edges are measured by evaluation.boundary_metrics.count_boundaries, on boundaries."
         )
+    if "volumes" in settings.tasks:
+        raise InputError("Volumes are measured by evaluation.volumes.measure_volumes, on stacks.")
     measured, total = [], len(models) * len(images)
     for each in models:
         for number, (image, labels) in enumerate(zip(images, truth, strict=True)):

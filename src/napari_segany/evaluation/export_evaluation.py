@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,7 @@ def write_all(
     this run does not write are deleted.
     """
     content = {
-        "settings": asdict(settings),
+        "settings": settings.to_dict(),
         **about,
         "scores": as_json(summaries),
         **kinds_as_json(kinds),

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from napari_segany.evaluation.tasks import (
     measure_edges,
     measure_plane,
 )
+from napari_segany.evaluation.volumes import measure_volumes
 from napari_segany.io.atomic import writing
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.read import SUFFIXES, open_image, stem
@@ -175,7 +176,8 @@ def evaluate_folder(
     Yields
     ------
     PlaneEvaluation or EvaluationFailure
-        One per plane and model; an image that cannot be measured is a failure instead of an error.
+        One per plane and model, and one per image and model for its volumes, with an empty index;
+        an image that cannot be measured is a failure instead of an error.
 
     Raises
     ------
@@ -198,6 +200,9 @@ def evaluate_folder(
 
                     for index, values in planes.measure(each, every, report, should_stop):
                         found.append(PlaneEvaluation(predictor_name(each), called, index, values))
+                    if "volumes" in settings.tasks and isinstance(each, PromptableModel):
+                        values = planes.measure_volumes(each, report, should_stop)
+                        found.append(PlaneEvaluation(predictor_name(each), called, (), values))
         except Cancelled:
             raise
         # One bad file must not cost the others.
@@ -252,15 +257,11 @@ class _PlanePairs:
     ) -> Iterator[tuple[tuple[int, ...], dict[str, Any]]]:
         """Iterate over index and measurements of every n-th plane."""
         check(should_stop)
-        whole = [
-            *(FORMAT, self.content, predictor_identity(predictor)),
-            *(asdict(self.settings.resolved_for(predictor)), asdict(self.options)),
-        ]
-        key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        folder = self._folder(predictor, self.settings)
         indices = list(self.layout.chosen())[::every]
         for done, index in enumerate(indices):
             report(done / len(indices))
-            path = self.kept / key / f"plane_{self.layout.number(index):06d}.json"
+            path = folder / f"plane_{self.layout.number(index):06d}.json"
             values = _read(path)
             if values is None:
                 labels = np.asarray(self.truth.data[index])
@@ -273,6 +274,35 @@ class _PlanePairs:
                 with writing(path) as temporary:
                     temporary.write_text(json.dumps(values), "utf-8")
             yield index, values
+
+    def measure_volumes(
+        self,
+        predictor: PromptableModel,
+        report: Callable[[float], None],
+        should_stop: ShouldStop | None,
+    ) -> dict[str, Any]:
+        """Measure the volumes of a stack; its planes' candidates are kept for other links."""
+        path = self._folder(predictor, self.settings) / "volumes.json"
+        values = _read(path)
+        if values is None:
+            started = time.perf_counter()
+            store = self._folder(predictor, replace(self.settings, tasks=("volumes",), link=None))
+            stacks = self.image, self.truth, self.layout
+            found = measure_volumes(predictor, *stacks, self.settings, store, report, should_stop)
+            seconds = round(time.perf_counter() - started, 3)
+            values = {"objects": 0, "asked": 0, "volumes": found, "seconds": seconds}
+            with writing(path) as temporary:
+                temporary.write_text(json.dumps(values), "utf-8")
+        return values
+
+    def _folder(self, predictor: EvaluatedModel, settings: EvaluationSettings) -> Path:
+        """Return the folder for what a model gives with some settings."""
+        whole = [
+            *(FORMAT, self.content, predictor_identity(predictor)),
+            *(settings.resolved_for(predictor).to_dict(), asdict(self.options)),
+        ]
+        key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        return self.kept / key
 
     def _check(self) -> bool:
         """Return True if the truth's planes are annotators; raise InputError if it does not fit."""

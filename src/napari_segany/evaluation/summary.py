@@ -54,6 +54,8 @@ class EvaluationSummary:
         Scored proposals of all planes.
     boundaries : list of BoundaryCounts
         Edge counts of each plane.
+    volumes : list of InstanceScores
+        Scores of the volumes of each image.
     """
 
     predictor: str
@@ -68,6 +70,7 @@ class EvaluationSummary:
     detections: DetectionScorer = field(default_factory=DetectionScorer)
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
+    volumes: list[InstanceScores] = field(default_factory=list)
 
     def scores(self) -> dict[str, float]:
         """Return all scores by name, without those that were not measured."""
@@ -101,6 +104,9 @@ class EvaluationSummary:
             mean = mean_scores(self.instances)
             out |= {name: getattr(mean, name) for name in SCORE_NAMES}
             out |= mean_candidate_scores(self.candidates)
+        if self.volumes:
+            whole = mean_scores(self.volumes)
+            out |= {f"3-D {name}": getattr(whole, name) for name in SCORE_NAMES}
         return out
 
     @property
@@ -123,6 +129,9 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
     for each in measured:
         summary = out.setdefault(each.predictor, EvaluationSummary(each.predictor))
         values, mine = each.values, rows[each.predictor]
+        if "volumes" in values:
+            summary.volumes.append(InstanceScores(**values["volumes"]["instances"]))
+            continue
         summary.planes += 1
         summary.objects += values["objects"]
         summary.asked += values["asked"]

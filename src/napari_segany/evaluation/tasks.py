@@ -34,11 +34,12 @@ from napari_segany.evaluation.interactive_models import SamInteractiveModel
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.rle import encode_masks
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
-Task = Literal["clicks", "boxes", "automatic", "proposals", "edges"]
+Task = Literal["clicks", "boxes", "automatic", "proposals", "edges", "volumes"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 FILLED = 0.3
@@ -74,6 +75,8 @@ class EvaluationSettings:
         Treatment of truth that does not distinguish objects, such as a mask of 0 and 255: used as
         it is with a warning, split into connected components (any truth), used as it is, or
         refused.
+    link : LinkParams, optional
+        Parameters of linking for the task "volumes", which is about stacks in files.
     """
 
     tasks: tuple[Task, ...] = ("clicks", "boxes", "automatic")
@@ -84,6 +87,7 @@ class EvaluationSettings:
     params: GeneratorParams | None = None
     labels: LabelParams = field(default_factory=LabelParams)
     binary_truth: BinaryTruth = "tell"
+    link: LinkParams | None = None
 
     def __post_init__(self) -> None:
         if bad := [task for task in self.tasks if task not in TASKS]:
@@ -100,12 +104,20 @@ class EvaluationSettings:
         if not 0 <= self.jitter <= 1:
             raise InputError(f"jitter must be in 0..1, got {self.jitter!r}.")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, without linking where nothing is linked."""
+        values = asdict(self)
+        if self.link is None:
+            del values["link"]
+        return values
+
     def resolved_for(self, predictor: EvaluatedModel) -> "EvaluationSettings":
         """Return the settings with the parameters that automatic segmentation has with a model.
 
         Those of models that find nothing by themselves stay as they are.
         """
-        if "automatic" not in self.tasks or not isinstance(predictor, PromptableModel):
+        finds = {"automatic", "volumes"} & set(self.tasks)
+        if not finds or not isinstance(predictor, PromptableModel):
             return self
         return replace(self, params=resolve_params(predictor, self.params))
 

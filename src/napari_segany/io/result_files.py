@@ -246,10 +246,55 @@ class ResultWriter:
             given = ResultPlane(place, image, plane.labels, self.object_count + 1, plane.masks)
             for export in self._exports.values():
                 export.add(given)
+        self._consider_overlay(plane.index, image, plane.labels, count)
+        self.object_count += count
+
+    def add_linked(
+        self, index: tuple[int, ...], labels: NDArray[np.integer], image: ReadPlane
+    ) -> int:
+        """Add the next plane of a stack whose objects go through planes; return how many it shows.
+
+        Parameters
+        ----------
+        index : tuple of int
+            Along the leading axes.
+        labels : ndarray
+            (Y, X) ids of the whole stack, which stay as they are.
+        image : callable
+            As for :meth:`add`.
+        """
+        self._fill_up_to(self._layout.number(index))
+        self._labels.add(labels)
+        self._written += 1
+        shape = int(labels.shape[0]), int(labels.shape[1])
+        place = dict(zip(self._layout.leading, index, strict=True))
+        for export in self._exports.values():
+            export.add(ResultPlane(place, image, labels, 1, MaskSet.empty(shape)))
+        count = len(np.unique(labels[labels > 0]))
+        self._consider_overlay(index, image, labels, count)
+        return count
+
+    def add_objects(self, *parts: Mapping[str, NDArray[np.generic]]) -> None:
+        """Add the table of the objects of planes that :meth:`add_linked` took.
+
+        Parameters
+        ----------
+        *parts : mapping
+            Columns with one entry an object; one of a later part stands for that of an earlier one.
+        """
+        columns: Columns = {}
+        for part in parts:
+            columns |= part
+        self._table.add(columns)
+        self.object_count += len(columns["label"])
+
+    def _consider_overlay(
+        self, index: tuple[int, ...], image: ReadPlane, labels: NDArray[np.integer], count: int
+    ) -> None:
+        """Let a plane be the one that is pictured if it has the most objects so far."""
         if count > self._most_objects:
             self._most_objects = count
-            self._overlay_index, self._overlay_source = plane.index, (image, plane.labels)
-        self.object_count += count
+            self._overlay_index, self._overlay_source = index, (image, labels)
 
     def _fill_up_to(self, number: int) -> None:
         while self._written < number:

@@ -9,7 +9,7 @@ from napari_segany.errors import InputError, SeganyError
 from napari_segany.session.journal import Journal, SavedSession
 from napari_segany.session.label_compositor import LabelCompositor
 from napari_segany.session.labels_target import LabelsTarget
-from napari_segany.session.state import SegmentedObject, State, Step
+from napari_segany.session.state import SegmentedObject, State, Step, reopened
 
 UNDO_STEPS = 1000
 
@@ -122,10 +122,8 @@ class History:
                 # No pixel is left to revert, but the removal is recorded.
                 self._compositor.remove(number)
                 steps.append(("take", each))
-                if loss == "undone":
-                    state = state.with_objects(replace(each, commit=None))
-                else:
-                    state = state.without({number})
+                opened = reopened(each) if loss == "undone" else None
+                state = state.without({number}) if opened is None else state.with_objects(opened)
             self._past = [*self._past[-UNDO_STEPS + 1 :], self.state]
             self._future.clear()
             self._set_state(state, steps)
@@ -141,7 +139,7 @@ class History:
     ) -> dict[int, SegmentedObject]:
         """Write committed objects; return those that have a pixel of their own, by number.
 
-        The others are open again, as they were before.
+        The others are open again, or not there, as they were before.
         """
         done = dict(committed)
         if done:
@@ -150,8 +148,14 @@ class History:
             self.advance(replace(state, active=active), join)
             written = [n for n in done if n in self._compositor]
             if empty := [n for n in written if self._compositor.is_empty(n)]:
-                back = [replace(done.pop(n), label=before[n].label, commit=None) for n in empty]
-                self.advance(self.state.with_objects(*back), join=True)
+                lost = [done.pop(n) for n in empty]
+                back = [
+                    replace(e, label=before[e.id].label, commit=None)
+                    for e in lost
+                    if e.id in before
+                ]
+                gone = {each.id for each in lost} - before.keys()
+                self.advance(self.state.without(gone).with_objects(*back), join=True)
         return done
 
     def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
@@ -161,8 +165,9 @@ class History:
         open again.
         """
         before = self.state
-        kept = before.objects.values() if reopen else before.open
-        state = State({each.id: replace(each, commit=None) for each in kept}, before.active)
+        every = before.objects.values() if reopen else before.open
+        kept = [each for each in map(reopened, every) if each is not None]
+        state = State({each.id: each for each in kept}, before.active)
         if self._compositor.objects and not reopen:
             self.former.append(self.steps)
         self._compositor, self.steps = LabelCompositor(target), []

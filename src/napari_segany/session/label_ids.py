@@ -27,19 +27,27 @@ class LabelIds:
     def __init__(self, target: LabelsTarget, committed: Iterable[SegmentedObject]) -> None:
         self._target = target
         self._taken: dict[int, list[Plane]] = {}
+        # Labels of objects through planes, by the number of the whole.
+        self._of_whole: dict[int, int] = {}
         for each in committed:
             if each.label is not None:
-                self._taken.setdefault(each.label, []).append(each.plane)
+                self._note(each, each.label)
+
+    def _note(self, each: SegmentedObject, label: int) -> None:
+        self._taken.setdefault(label, []).append(each.plane)
+        self._of_whole.setdefault(each.whole, label)
 
     def label_for(self, each: SegmentedObject) -> int:
-        """Return the label of an object if no other one uses it, else a free label.
+        """Return the label of an object, or of its other parts, if no other object uses it.
+
+        Else return a free label.
 
         Raises
         ------
         InputError
             If the label does not fit into the type of the labels.
         """
-        label = each.label
+        label = self._of_whole.get(each.whole) if each.label is None else each.label
         if label is None or not all(_parallel(each.plane, p) for p in self._taken.get(label, ())):
             label = self._target.free_label()
             while label in self._taken:
@@ -47,7 +55,7 @@ class LabelIds:
                 label = self._target.free_label()
         else:
             self._target.check(label)
-        self._taken.setdefault(label, []).append(each.plane)
+        self._note(each, label)
         return label
 
     def commit(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_segany.core.image_source import Plane, check_plane_index, plane_shape
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
@@ -37,11 +38,15 @@ def check_prompts(state: State, wanted: ObjectPrompts, shape: Sequence[int]) -> 
 
 
 def with_open_objects(
-    state: State, wanted: ObjectPrompts, next_id: int, labels: Mapping[int, int]
+    state: State,
+    wanted: ObjectPrompts,
+    next_id: int,
+    labels: Mapping[int, int],
+    wholes: Mapping[int, int] | None = None,
 ) -> tuple[State, dict[int, int]]:
     """Return the state with exactly the wanted open objects; committed ones stay.
 
-    New objects get the ``labels`` that are given for them.
+    New objects get the ``labels`` that are given for them, and are parts of the ``wholes``.
 
     Returns
     -------
@@ -57,7 +62,8 @@ def with_open_objects(
         each = before.get(number)
         if each is None:
             begun[number] = next_id + len(begun)
-            changed.append(SegmentedObject(begun[number], plane, prompt, label=labels.get(number)))
+            new = SegmentedObject(begun[number], plane, prompt, label=labels.get(number))
+            changed.append(replace(new, part_of=(wholes or {}).get(number)))
         elif each.plane != plane:
             changed.append(replace(each, plane=plane, prompt=prompt, choice=0, before=None))
         elif each.prompt is not prompt:
@@ -67,6 +73,29 @@ def with_open_objects(
         return state, begun
     state = (state.without(gone) if gone else state).with_objects(*changed)
     return (replace(state, active=changed[-1].id) if changed else state), begun
+
+
+def propagated_parts(
+    whole: int, masks: Mapping[Plane, MaskSet], next_id: int
+) -> list[tuple[SegmentedObject, MaskSet]]:
+    """Return further parts of an object with their masks, numbered from ``next_id`` on.
+
+    Parameters
+    ----------
+    whole : int
+        Number of the object through planes.
+    masks : mapping
+        One mask for each plane; its prompt is the mask itself.
+    next_id : int
+        The first number.
+    """
+    return [
+        (
+            SegmentedObject(next_id + i, plane, Prompt(mask=mask), part_of=whole, propagated=True),
+            mask,
+        )
+        for i, (plane, mask) in enumerate(masks.items())
+    ]
 
 
 def _with_prompt(each: SegmentedObject, prompt: Prompt) -> SegmentedObject:

@@ -1,8 +1,8 @@
 """Provenance of labels as JSON, and its replay.
 
 Labels depend on the order of commits and removals. So the record holds every object that was added
-to the labels or removed, with its prompt and the number of the chosen candidate. Masks are not
-part of the record; they are computed again. Paint by hand is not part of it either.
+to the labels or removed, with its prompt and the number of the chosen candidate. Masks are computed
+again and not part of the record, except those of propagated parts. Paint by hand is not part of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -81,7 +81,8 @@ def append_new_steps(record: Record, session: Session) -> bool:
 
 def _steps_to_record(steps: Sequence[Step]) -> list[Any]:
     return [
-        [what, object_to_record(each, with_mask=False) if what == "put" else each.id]
+        # The mask of a propagated part does not follow from its prompt.
+        [what, object_to_record(each, with_mask=each.propagated) if what == "put" else each.id]
         for what, each in steps
     ]
 
@@ -202,11 +203,21 @@ def _open_object(record: ObjectRecord, source: ImageSource) -> SegmentedObject:
 def _computed(
     each: SegmentedObject, record: ObjectRecord, left_out: MaskSet | None, predictor: Predictor
 ) -> SegmentedObject:
-    """Return the committed object with a mask that is computed from its prompt."""
+    """Return the committed object with a mask that is computed from its prompt.
+
+    A propagated part has the mask of its record.
+    """
+    if each.propagated:
+        return _known_pixels(object_from_record(record, predictor.source.shape), left_out)
     (found,) = predictor.candidates(each.plane, [(each.prompt, each.before)])
     if not each.choice < len(found):
         raise InputError(f"Object {each.id} has no candidate {each.choice}.")
     again = object_from_record(record, predictor.source.shape, found[each.choice])
-    if left_out is None or again.commit is None:
-        return again
-    return replace(again, commit=replace(again.commit, left_out=left_out))
+    return _known_pixels(again, left_out)
+
+
+def _known_pixels(each: SegmentedObject, left_out: MaskSet | None) -> SegmentedObject:
+    """Return a committed object that left out pixels before, if it did."""
+    if left_out is None or each.commit is None:
+        return each
+    return replace(each, commit=replace(each.commit, left_out=left_out))

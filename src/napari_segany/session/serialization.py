@@ -4,7 +4,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -78,6 +78,8 @@ class ObjectRecord(TypedDict):
     label: Label | None
     before: NotRequired[Annotated[list[PreviousPromptRecord], MaxLen(MOST_REFINEMENTS)]]
     commit: NotRequired[CommitRecord]
+    part_of: NotRequired[Number]
+    propagated: NotRequired[Literal[True]]
 
 
 def _packed(mask: MaskSet) -> MaskRecord:
@@ -172,6 +174,10 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
     }
     if each.before is not None:
         record["before"] = _history_to_record(each.before)
+    if each.part_of is not None:
+        record["part_of"] = each.part_of
+    if each.propagated:
+        record["propagated"] = True
     if each.commit is not None:
         mask = each.commit.mask
         record["commit"] = {
@@ -221,6 +227,8 @@ def object_from_record(
             label=record["label"],
             commit=_commit(record, shape, mask),
             before=history_from_record(record.get("before", ()), shape),
+            part_of=record.get("part_of"),
+            propagated=record.get("propagated", False),
         )
     except InputError as error:
         raise InputError(f"Object {record['id']} of the session cannot be read: {error}") from error

@@ -175,15 +175,10 @@ class Session:
         return None if self.state.active is None else self.state.find(self.state.active)
 
     def set_prompt(self, prompt: Prompt | None, plane: Plane | None = None) -> int | None:
-        """Set the prompt of the active object, or begin an object with it; return its number.
+        """Set the prompt of the active object, or begin an object; return its number.
 
-        Parameters
-        ----------
-        prompt : Prompt or None
-            None deletes the object.
-        plane : tuple, optional
-            By default that of the active object, else the session's. An open object of another
-            plane is left as it is, and a new one is begun.
+        None deletes the object. By default the plane is that of the active object, else the
+        session's; on another plane than the active object's a new object is begun.
         """
         active = self.active
         if prompt is not None:
@@ -223,18 +218,16 @@ class Session:
         labels: Iterable[int | None] = (),
         join: bool = False,
     ) -> list[int]:
-        """Begin an object for each prompt; return their numbers.
+        """Begin an object for each of the prompts; return their numbers.
 
         Parameters
         ----------
-        prompts : iterable of Prompt
-            One object each.
-        planes : iterable of tuple, optional
-            The plane of each; the session's plane by default.
+        prompts, planes : iterable
+            Prompt and plane of each; by default the session's plane.
         labels : iterable of int or None, optional
             The label of each once it is committed; the next free one by default.
         join : bool
-            Merge this step with the one before, so that one undo reverts both.
+            Merge this step with the one before.
         """
         new = prompt_updates.new_objects(prompts, planes, self.plane)
         known = {-i: label for i, label in enumerate(labels, start=1) if label is not None}
@@ -246,6 +239,7 @@ class Session:
         wanted: prompt_updates.ObjectPrompts,
         join: bool = False,
         labels: Mapping[int, int] | None = None,
+        wholes: Mapping[int, int] | None = None,
     ) -> dict[int, int]:
         """Replace all open objects in one step; return numbers of new ones by the given ones.
 
@@ -258,10 +252,12 @@ class Session:
             Merge this step with the one before, so that one undo reverts both.
         labels : mapping, optional
             Label values for new objects.
+        wholes : mapping, optional
+            Numbers of the objects that new ones are parts of, on other planes.
         """
         prompt_updates.check_prompts(self.state, wanted, self.source.shape)
         state, begun = prompt_updates.with_open_objects(
-            self.state, wanted, self._next_id, labels or {}
+            self.state, wanted, self._next_id, labels or {}, wholes
         )
         self._next_id += len(begun)
         if state is not self.state:
@@ -269,27 +265,35 @@ class Session:
         return begun
 
     def commit(self, numbers: Iterable[int] | None = None, join: bool = False) -> list[int]:
-        """Write objects into the labels.
+        """Write objects (the active one) into the labels; return the labels of those committed.
 
-        Parameters
-        ----------
-        numbers : iterable of int, optional
-            Objects to commit; the active one by default.
-        join : bool
-            Merge this step with the one before, so that thousands of objects can be committed
-            in chunks and one undo reverts all of them.
-
-        Returns
-        -------
-        list of int
-            Labels of the committed objects. An object stays open if its mask is empty or all of
-            its pixels belong to others.
+        An object stays open if its mask is empty or all of its pixels belong to others. With
+        ``join`` the step is merged with the one before, so that thousands of objects can be
+        committed in chunks and one undo reverts all of them.
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
-        label_ids = LabelIds(self.labels, self.state.committed)
         chosen = [self.state.find(number) for number in dict.fromkeys(numbers)]
-        masks = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
+        return self._commit(
+            [(each, self.preview(each.id)) for each in chosen if each.commit is None], join
+        )
+
+    def commit_parts(
+        self, whole: int, masks: Mapping[Plane, MaskSet], join: bool = False
+    ) -> list[int]:
+        """Write propagated parts of an object into the labels: one mask for each plane.
+
+        They get the label of its other parts, see :meth:`commit`; those without a pixel of their
+        own are left out. Returns their labels.
+        """
+        parts = prompt_updates.propagated_parts(whole, masks, self._next_id)
+        self._next_id += len(parts)
+        return self._commit(parts, join)
+
+    def _commit(
+        self, masks: Iterable[tuple[SegmentedObject, MaskSet | None]], join: bool
+    ) -> list[int]:
+        label_ids = LabelIds(self.labels, self.state.committed)
         done = label_ids.commit(
             masks, self.on_overlap, self._commits, lambda: self.predictor.identity
         )
@@ -298,11 +302,11 @@ class Session:
         return [each.label for each in done.values() if each.label is not None]
 
     def reopen(self, number: int) -> SegmentedObject:
-        """Remove a committed object from the labels; open it again as the active object."""
+        """Remove a committed object from the labels; open it, and its parts, as the active one."""
         state = self.state.with_reopened(number)
         if state is not self.state:
             self._history.advance(state)
-        return self.state.objects[number]
+        return self.state.find(self.state.active)
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Delete objects in one step; committed ones are removed from the labels."""
@@ -320,8 +324,7 @@ class Session:
     def check_labels(self) -> list[int]:
         """Find objects that were removed from the labels from outside; return their numbers.
 
-        Objects whose commit was undone there are open again; objects that were painted over are
-        deleted. Call this method after the labels were changed from outside.
+        Objects whose commit was undone there are open again; those painted over are deleted.
         """
         return self._history.drop_lost()
 
@@ -348,7 +351,7 @@ class Session:
         return self._history.is_between_steps
 
     def undo(self, at_most: int | None = None) -> bool:
-        """Undo the last step: a prompt, a choice, a commit, a deletion; return False without one.
+        """Undo the last step: a prompt, a choice, a commit, a deletion; False without one.
 
         At most ``at_most`` objects are changed by one call; see :attr:`is_between_steps`.
         """
@@ -381,10 +384,7 @@ class Session:
     def restore(self, saved: SavedSession) -> None:
         """Restore the state and the last labels that a journal recorded.
 
-        Raises
-        ------
-        InputError
-            If a step was taken already, or the journal is of an image of another shape.
+        InputError if a step was taken already, or the journal is of an image of another shape.
         """
         saved.check_shape(self.source.shape)
         self._history.check_unused()

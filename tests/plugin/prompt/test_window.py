@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from skimage import data
+from tests.linking.propagation.bright import BrightModel, balls
 from tests.plugin.windows import click, drag, needs_a_display, press, until
 
 from napari_segany import Prompt
@@ -77,7 +79,7 @@ def test_a_shape_that_cannot_be_read_is_taken_away_and_drawing_goes_on(
         ready.session.add_box([10, 10, 40, 50])
         before = ready.session.state
         with monkeypatch.context() as patch:
-            patch.setattr(ready.session, "set_open", lambda wanted: 1 / 0)
+            patch.setattr(ready.session, "set_open", lambda wanted, **_: 1 / 0)
             draw(ready, viewer, qtbot, tool)
         assert "ZeroDivisionError" in ready.message.text()
         assert ready.session.state is before
@@ -86,6 +88,41 @@ def test_a_shape_that_cannot_be_read_is_taken_away_and_drawing_goes_on(
         draw(ready, viewer, qtbot, tool)
         assert len(ready.session.state.open) == 1
         ready.clear()
+
+
+def test_keys_lead_an_object_through_planes(viewer: Any, qtbot: Any, open_widget: Any) -> None:
+    volume, truth = balls((14, 60, 80), (6, 30, 40, 6))
+    viewer.add_image(volume, name="ball")
+    widget = open_widget("Prompt")
+    widget.model = BrightModel()
+    widget.image_layer = viewer.layers["ball"]
+    widget.through_panel.section.expand(animate=False)
+    viewer.dims.set_current_step(0, 6)
+    until(qtbot, lambda: not widget.jobs.busy)
+    click(qtbot, viewer, 30, 40)
+    until(qtbot, widget.session.candidates)
+    press(qtbot, viewer, "w")
+    until(qtbot, lambda: widget.controller.host.through.is_current and not widget.jobs.busy)
+    assert widget.through_panel.strip.isVisible()
+    assert "of 14 planes" in widget.through_panel.line.text()
+    # The strip's fourth column from the left.
+    strip = widget.through_panel.strip
+    at = QPoint(round(3.5 * strip.width() / 14), 10)
+    qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=at)
+    assert viewer.dims.current_step[0] == 3
+    press(qtbot, viewer, "y")
+    assert widget.message.text() == "No plane is doubtful."
+    press(qtbot, viewer, "o")
+    until(qtbot, lambda: not widget.jobs.busy)
+    press(qtbot, viewer, "n")
+    until(qtbot, lambda: not widget.jobs.busy)
+    found = np.flatnonzero(widget.controller.labels.data.any(axis=(1, 2)))
+    assert found.tolist()[0] == 4
+    assert not (widget.controller.labels.data.astype(bool) & (truth == 0)).any()
+    press(qtbot, viewer, "u")
+    until(qtbot, lambda: not widget.jobs.busy)
+    assert not widget.controller.labels.data.any()
+    assert len(widget.session.state.open) == 1
 
 
 def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: Any) -> None:

@@ -3,12 +3,14 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from napari_segany.batch.manifest import (
@@ -23,7 +25,8 @@ from napari_segany.batch.plane_codec import from_bytes, to_bytes
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.io.read import open_image
+from napari_segany.core.planes import StackLayout
+from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measure_result
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.segmentation import resolve_stack, segment_plane
@@ -74,19 +77,61 @@ class LabelsProduct:
 
     def finish(self, image: FinishedImage[MeasuredPlane]) -> Record:
         """Write the results of an image; planes are read one at a time to limit memory."""
-        return _finish(image)
+
+        def add_planes(writer: ResultWriter, opened: OpenedImage, layout: StackLayout) -> Tallies:
+            found = Tallies()
+            for index in layout.chosen():
+                plane = image.load(layout.number(index))
+                if plane is None:
+                    found.per_plane.append(0)
+                    continue
+                writer.add(plane, partial(layout.plane, opened.data, index))
+                found.count(plane.columns["area"], plane.masks.predicted_iou)
+                found.per_plane.append(len(plane.masks))
+                # Only the writer knows whether its labels are still needed.
+                del plane
+            return found
+
+        return finish_labels(image, add_planes)
 
 
 LABELS_PRODUCT = LabelsProduct()
 
 
-def _finish(finished: FinishedImage[MeasuredPlane]) -> Record:
+@dataclass
+class Tallies:
+    """Counts over the objects of an image, for the report.
+
+    Attributes
+    ----------
+    areas : Counter
+        Objects by the power of two below their pixels.
+    scores : Counter
+        Objects by the bin of their predicted IoU.
+    per_plane : list of int
+        Objects of each plane.
+    """
+
+    areas: Counter[int] = field(default_factory=Counter)
+    scores: Counter[int] = field(default_factory=Counter)
+    per_plane: list[int] = field(default_factory=list)
+
+    def count(self, pixels: NDArray[np.generic], predicted_iou: NDArray[np.generic]) -> None:
+        """Count objects by their (N,) pixels and predicted IoU."""
+        area, iou = np.asarray(pixels, float), np.asarray(predicted_iou, float)
+        self.areas.update(np.floor(np.log2(np.maximum(area, 1))).astype(int).tolist())
+        self.scores.update(np.floor(np.nan_to_num(iou) / SCORE_BIN + 1e-6).astype(int).tolist())
+
+
+AddPlanes = Callable[[ResultWriter, OpenedImage, StackLayout], Tallies]
+"""Adds all planes of an image to a writer; returns what they hold."""
+
+
+def finish_labels(finished: FinishedImage[Any], add_planes: AddPlanes) -> Record:
+    """Write the result files of an image; return the record, whose key is empty."""
     item, recipe, content = finished.item, finished.recipe, finished.content
     files = item.files
     assert isinstance(files, ResultFiles)
-    areas: Counter[int] = Counter()
-    scores: Counter[int] = Counter()
-    per_plane = []
     outputs: dict[str, Output] = {}
 
     def provenance(others: Mapping[Path, Path]) -> str:
@@ -100,25 +145,16 @@ def _finish(finished: FinishedImage[MeasuredPlane]) -> Record:
         limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         about = image.name, layout, image.pixel_size, limits, image.path.name
         with ResultWriter(files, *about) as writer:
-            for index in layout.chosen():
-                plane = finished.load(layout.number(index))
-                if plane is None:
-                    per_plane.append(0)
-                    continue
-                writer.add(plane, partial(layout.plane, image.data, index))
-                _count(plane, areas, scores)
-                per_plane.append(len(plane.masks))
-                # Only the writer knows whether its labels are still needed.
-                del plane
+            found = add_planes(writer, image, layout)
             writer.save(provenance)
         summary = Summary(
             understood=image.describe(layout.axes),
             objects=writer.object_count,
             planes=layout.chosen_count,
             pictured=writer.pictured,
-            area_histogram={str(2**n): areas[n] for n in sorted(areas)},
-            score_histogram={f"{n * SCORE_BIN:.2f}": scores[n] for n in sorted(scores)},
-            per_plane=per_plane,
+            area_histogram={str(2**n): found.areas[n] for n in sorted(found.areas)},
+            score_histogram={f"{n * SCORE_BIN:.2f}": found.scores[n] for n in sorted(found.scores)},
+            per_plane=found.per_plane,
         )
     return Record(
         image=image_location(item.path),
@@ -128,13 +164,6 @@ def _finish(finished: FinishedImage[MeasuredPlane]) -> Record:
         summary=summary,
         thumbnail=_thumbnail(files.overlay),
     )
-
-
-def _count(plane: MeasuredPlane, areas: Counter[int], scores: Counter[int]) -> None:
-    area = np.asarray(plane.columns["area"], float)
-    areas.update(np.floor(np.log2(np.maximum(area, 1))).astype(int).tolist())
-    iou = np.asarray(plane.masks.predicted_iou, float)
-    scores.update(np.floor(np.nan_to_num(iou) / SCORE_BIN + 1e-6).astype(int).tolist())
 
 
 def _thumbnail(overlay: Path) -> str:

@@ -26,11 +26,14 @@ class ExportKind:
         What the file is: help on the command line, and tip in the Batch dock.
     export : str
         The :class:`Export` as "module:class", imported when it is used.
+    linked : bool
+        True if it can hold objects that go through several planes, of which only labels are known.
     """
 
     ending: str
     about: str
     export: str
+    linked: bool = False
 
     def begin(self, image: "ExportedImage") -> "Export":
         """Return the export of an image, to which planes can be added."""
@@ -43,11 +46,17 @@ EXPORTS: dict[str, ExportKind] = {
         "_coco.json", "COCO instances as JSON", "napari_segany.io.exports.coco:CocoExport"
     ),
     "rois": ExportKind("_rois.zip", "ImageJ ROIs", "napari_segany.io.exports.rois:RoiExport"),
-    "yolo": ExportKind("_yolo.zip", "polygons as text", "napari_segany.io.exports.yolo:YoloExport"),
+    "yolo": ExportKind(
+        "_yolo.zip",
+        "polygons as text",
+        "napari_segany.io.exports.yolo:YoloExport",
+        linked=True,
+    ),
     "overlays": ExportKind(
         "_overlays.tif",
         "a TIFF stack of planes with outlines",
         "napari_segany.io.exports.image_files:OverlayExport",
+        linked=True,
     ),
     "masks": ExportKind(
         "_masks.tif",

@@ -112,4 +112,6 @@ class RecipeLoader:
             notes.append(f"It was made with {recipe.model}; the model stays {model.id}.")
         if recipe.faithful:
             notes.append("The published code's set of masks is made by the command line only.")
+        if recipe.link is not None:
+            notes.append("Objects are linked through planes by batches and in Python only.")
         return notes

@@ -142,6 +142,28 @@ def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
     camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
 
 
+def axis_names(view: Any) -> tuple[str, ...]:
+    """Return the names of the axes of an image; "axis 0", "axis 1" where napari has made them."""
+    labels = view.layer.axis_labels[-view.ndim :]
+    # napari numbers axes without a name from the last one, as "axis -1".
+    return tuple(f"axis {k}" if "axis" in n else str(n) for k, n in enumerate(labels))
+
+
+def plane_step(view: Any, axis: int, plane: Plane) -> float | None:
+    """Return the step between the planes of an image along an axis, in pixels of a plane.
+
+    None if it is not known: the axis is no length, or all is in pixels with one scale.
+    """
+    rows = plane.index(None)
+    lengths = np.linalg.norm(to_world(view)[0], axis=0)
+    one, two = view.units[axis], view.units[rows]
+    if one.dimensionality != two.dimensionality:
+        return None
+    ratio = float(lengths[axis] * (1 * one).to(two).magnitude / lengths[rows])
+    is_default = not one.is_compatible_with("meter") and abs(ratio - 1) < NEGLIGIBLE
+    return None if is_default else ratio
+
+
 def in_image(viewer: Any, layer: Any, coordinates: Any, image: Any) -> NDArray[np.float64]:
     """Convert (N, d) data coordinates of a layer to (N, n) data coordinates of an image.
 

@@ -1,9 +1,10 @@
 """Steps on thousands of objects, done in chunks so that the window stays responsive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from napari_segany.core.image_source import Plane
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
 from napari_segany.plugin.jobs.queue import JobQueue
@@ -66,7 +67,11 @@ class BulkSteps:
         self._for_each("add", session, objects, act, self._done)
 
     def commit(
-        self, session: Session, numbers: Sequence[int], done: Callable[[int], object]
+        self,
+        session: Session,
+        numbers: Sequence[int],
+        done: Callable[[int], object],
+        propagated: tuple[int, Mapping[Plane, MaskSet]] | None = None,
     ) -> list[int]:
         """Commit objects.
 
@@ -79,6 +84,8 @@ class BulkSteps:
         done : callable
             Called in the end with the number of objects that stay open, because all of their
             pixels belong to others.
+        propagated : tuple, optional
+            Number of one of the objects, and its masks on further planes.
 
         Returns
         -------
@@ -87,20 +94,25 @@ class BulkSteps:
         """
         labels: list[int] = []
         empty: list[int] = []
+        whole, further = propagated or (0, {})
 
-        def act(chunk: Sequence[int], join: bool) -> None:
+        def act(chunk: Sequence[int | tuple[Plane, MaskSet]], join: bool) -> None:
+            before, masks = session.state, dict(e for e in chunk if not isinstance(e, int))
             # Some objects may have been deleted, or have another prompt by now.
-            ready = [n for n in chunk if session.preview(n) is not None]
-            labels.extend(session.commit(ready, join))
+            some = [n for n in chunk if isinstance(n, int) and session.preview(n) is not None]
+            labels.extend(session.commit(some, join))
+            if masks:
+                session.commit_parts(whole, masks, join or session.state is not before)
             objects = session.state.objects
-            empty.extend(n for n in ready if n in objects and objects[n].commit is None)
+            empty.extend(n for n in some if n in objects and objects[n].commit is None)
 
         def finished() -> None:
             self._done()
             if self._is_current(session):
                 done(len(empty))
 
-        self._for_each("commit", session, numbers, act, finished)
+        items: list[int | tuple[Plane, MaskSet]] = [*numbers, *further.items()]
+        self._for_each("commit", session, items, act, finished)
         return labels
 
     def travel(self, session: Session, move: Callable[[int], bool]) -> bool:

@@ -265,6 +265,7 @@ class PromptController(PendingModel):
             raise InputError("No object has scores as high as asked for; nothing is committed.")
         if not good:
             raise InputError("There is nothing to commit yet: click on an object first.")
+        propagated = self.host.through.masks_to_commit(good)
         if self.labels is None:
             self.commit_into(None)
 
@@ -272,7 +273,7 @@ class PromptController(PendingModel):
             if text := open_objects_message(len(ready) - len(good), empty):
                 self.status.emit(text, "warning")
 
-        return self.host.steps.commit(session, good, report)
+        return self.host.steps.commit(session, good, report, propagated)
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)

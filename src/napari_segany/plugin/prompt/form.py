@@ -62,6 +62,8 @@ class PromptForm(QWidget):
         Bar that shows that work is in progress.
     message : MessageLine
         Line for messages.
+    through : QWidget
+        Section for following an object through planes.
 
     Attributes
     ----------
@@ -70,7 +72,11 @@ class PromptForm(QWidget):
     """
 
     def __init__(
-        self, image: list[tuple[str, Part]], progress: ProgressPanel, message: MessageLine
+        self,
+        image: list[tuple[str, Part]],
+        progress: ProgressPanel,
+        message: MessageLine,
+        through: QWidget,
     ) -> None:
         super().__init__()
         self.restore = RestorePicker()
@@ -107,6 +113,7 @@ class PromptForm(QWidget):
             self._commit_form(),
             row(*(self._button(text, tip) for text, tip in ACTIONS.items())),
             message,
+            through,
             folded("Objects", self.objects),
             folded("From other layers", self.imports),
             folded("Recipe", self.provenance),

@@ -95,10 +95,11 @@ class ImportPanel(QWidget):
             self.dialect.currentData(), self.first_plane.currentData(), self.units.currentData()
         )
 
-    def show_table(self, text: str) -> None:
-        """Show how the last table was interpreted; the text stays until the next table."""
-        self.table_line.setText(text)
-        self.table_line.setVisible(bool(text))
+    def show_table(self, lines: Sequence[str] = ()) -> None:
+        """Show how the last table was interpreted; the lines stay until the next table."""
+        ending = ["The choices above override this."] if lines else []
+        self.table_line.setText("\n".join([*lines, *ending]))
+        self.table_line.setVisible(bool(lines))
 
     def fill(self, layers: Sequence[Any]) -> None:
         """Offer these layers."""

@@ -12,6 +12,9 @@ KEYS = {
     "Shift-U": "redo",
     "G": "segment",
     "H": "toggle_preview",
+    "W": "through_planes",
+    "O": "toggle_absent",
+    "Y": "next_doubtful",
 }
 """Methods of the Prompt dock by key; napari binds none of these keys on points and shapes."""
 

@@ -197,8 +197,14 @@ class LayerReader:
         return number in self._open and self._open[number].plane == plane
 
     def _active(self, plane: Plane) -> int | None:
+        """Return the active object if it is open in a plane, or its part there."""
         active = self.session.active
-        return active.id if active is not None and self._is_open_in(active.id, plane) else None
+        if active is None:
+            return None
+        if self._is_open_in(active.id, plane):
+            return active.id
+        parts = (n for n, each in self._open.items() if each.whole == active.whole)
+        return next((n for n in parts if self._is_open_in(n, plane)), None)
 
     def _owner_of_points(
         self, number: int, plane: Plane, spots: NDArray[np.float64], sign: int

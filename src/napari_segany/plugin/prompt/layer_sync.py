@@ -4,7 +4,7 @@ The session decides. Layers edited by hand become one step of the session; a ste
 session becomes layers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from napari.layers import Labels
 from psygnal import Signal
 
 from napari_segany.core.image_source import Plane
+from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
@@ -22,6 +23,11 @@ from napari_segany.plugin.prompt.layer_reader import LayerReader, Mode
 from napari_segany.plugin.prompt.layers import PromptLayers, prompt_key
 from napari_segany.session import Session
 from napari_segany.session.labels_target import NoTarget
+from napari_segany.session.prompt_updates import ObjectPrompts
+
+ContinuePrompts = Callable[[ObjectPrompts], tuple[ObjectPrompts, Mapping[int, int]]]
+
+Propagated = Callable[[], tuple[int, Mapping[Plane, MaskSet]]]
 
 
 class LayerSync:
@@ -60,6 +66,11 @@ class LayerSync:
         Reason why there is no plane in view; empty if there is one.
     mode : {"one", "many"}
         Points belong to one object, or each positive point begins another object.
+    continue_prompts : callable
+        Returns new prompts, changed perhaps, and the objects that they are parts of on further
+        planes; by default none.
+    propagated : callable
+        Returns the number of an object that was followed through planes, and its masks.
     """
 
     plane_changed = Signal(bool)
@@ -76,6 +87,8 @@ class LayerSync:
         self.plane: Plane | None = None
         self.plane_error = ""
         self.mode: Mode = "one"
+        self.continue_prompts: ContinuePrompts = lambda wanted: (wanted, {})
+        self.propagated: Propagated = lambda: (0, {})
         # Prompts that the layers show at present.
         self._shown: list[tuple[int, Plane, int]] = []
         self._muted = False
@@ -188,8 +201,13 @@ class LayerSync:
         """Replace the session's open objects by the prompts of points and shapes."""
         session, layers = self.open_session(), self.ensure_layers()
         found = self.make_reader().read(layers.points, layers.shapes)
-        begun = session.set_open(found.wanted)
+        wanted, wholes = self.continue_prompts(found.wanted)
+        begun = session.set_open(wanted, wholes=wholes)
         layers.drawn.update(begun.values())
+        if wholes:
+            # Their prompts have boxes that are not drawn yet.
+            self.write_prompts()
+            return
         self._shown = prompt_key(session.state)
         for layer, numbers in (
             (layers.points, found.of_points),
@@ -245,7 +263,9 @@ class LayerSync:
     def show_preview(self) -> None:
         """Show the candidates of open objects in the preview."""
         preview = None if self.prompts is None else self.prompts.preview
-        if preview is not None and self.session is not None and preview.show(self.session):
+        if preview is None or self.session is None:
+            return
+        if preview.show(self.session, *self.propagated()):
             # Delayed, because the redraw of a large layer is slow.
             self.jobs.call_later("preview", preview.refresh)
 

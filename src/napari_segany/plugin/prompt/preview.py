@@ -1,5 +1,7 @@
 """Preview layer: the chosen candidates of open objects, filled and outlined."""
 
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ OUTLINE = 64
 
 FILL = 0.35
 """Opacity of a fill."""
+
+NOTHING: Mapping[Plane, MaskSet] = MappingProxyType({})
 
 SIDE = 600
 """Side of an image, in pixels, per additional pixel of outline width."""
@@ -61,31 +65,44 @@ class Preview:
         self.layer = layer
         layer.colormap = colours()
         self._width = 1 + max(layer.data.shape) // SIDE
-        # Plane, candidates and number of the chosen one, by object.
-        self._shown: dict[int, tuple[Plane, MaskSet, int]] = {}
+        # Number of the object, plane, masks and number of the one that is shown.
+        self._shown: dict[Hashable, tuple[int, Plane, MaskSet, int]] = {}
 
-    def show(self, session: Session) -> bool:
+    def show(
+        self, session: Session, whole: int = 0, propagated: Mapping[Plane, MaskSet] = NOTHING
+    ) -> bool:
         """Show the present state of a session; pixels of unchanged objects are not written.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        whole : int
+            Number of an object that was followed through planes.
+        propagated : mapping
+            Its masks on planes that are not prompted.
 
         Returns
         -------
         bool
             True if anything changed, so that :meth:`refresh` must be called.
         """
-        wanted: dict[int, tuple[Plane, MaskSet, int]] = {}
+        wanted: dict[Hashable, tuple[int, Plane, MaskSet, int]] = {
+            plane: (whole, plane, mask, 0) for plane, mask in propagated.items()
+        }
         for each in session.state.open:
             candidates = session.candidates(each.id)
             if candidates is not None and len(candidates):
                 choice = min(each.choice, len(candidates) - 1)
-                wanted[each.id] = each.plane, candidates, choice
-        different = {number for number, _ in wanted.items() ^ self._shown.items()}
-        gone = [self._shown[number] for number in different if number in self._shown]
-        for plane, candidates, choice in gone:
+                wanted[each.id] = each.whole, each.plane, candidates, choice
+        different = {key for key, _ in wanted.items() ^ self._shown.items()}
+        gone = [self._shown[key] for key in different if key in self._shown]
+        for _, plane, candidates, choice in gone:
             a, b, c, d = candidates.boxes[choice]
             self.layer.data[plane_slices(plane)][a:c, b:d] = 0
-        touched = {plane for plane, _, _ in gone}
-        for number, (plane, candidates, choice) in wanted.items():
-            if number in different or any(_intersect(plane, other) for other in touched):
+        touched = {plane for _, plane, _, _ in gone}
+        for key, (number, plane, candidates, choice) in wanted.items():
+            if key in different or any(_intersect(plane, other) for other in touched):
                 a, b, c, d = candidates.boxes[choice]
                 mask = candidates.crop(choice)
                 values = border(mask, self._width) * np.uint8(OUTLINE)

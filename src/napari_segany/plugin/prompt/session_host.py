@@ -16,6 +16,7 @@ from napari_segany.plugin.prompt.bulk_steps import BulkSteps
 from napari_segany.plugin.prompt.journal_store import JournalStore
 from napari_segany.plugin.prompt.layer_sync import LayerSync
 from napari_segany.plugin.prompt.scheduler import Scheduler
+from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.session import Session
 from napari_segany.session.active import remember
 from napari_segany.session.journal import OpenJournal
@@ -57,6 +58,8 @@ class SessionHost:
         Journals of the present session and of earlier ones.
     scheduler : Scheduler
         Scheduler of embedding and inference.
+    through : ThroughPlanes
+        The object that is followed through planes.
     model : PromptableModel or None
         The model; see :meth:`set_model`.
     live : bool
@@ -89,6 +92,14 @@ class SessionHost:
             jobs, self.where.emit, self.refuse, lambda: (self.sync.session, self.sync.plane)
         )
         self.journals = JournalStore(jobs, journals, self.changed.emit, self.refuse, open_journal)
+
+        def tell(text: str) -> None:
+            report(text, "info")
+
+        self.through = ThroughPlanes(jobs, self.sync, self.refuse, tell)
+        self.through.changed.connect(self._on_through_planes)
+        self.sync.continue_prompts = self.through.continue_prompts
+        self.sync.propagated = lambda: (self.through.whole or 0, self.through.propagated())
         self.steps = BulkSteps(
             jobs, lambda session: session is self.sync.session, self._update, self.refuse
         )
@@ -158,6 +169,7 @@ class SessionHost:
         for layer in () if self.sync.view is None else self.sync.view.layers:
             layer.events.data.disconnect(self._on_pixels)
         self.sync.unbind()
+        self.through.forget()
         self.journals.end()
         self.where.emit("")
         self.changed.emit()
@@ -168,6 +180,7 @@ class SessionHost:
         self.stopped.emit()
         self.scheduler.forget()
         self.steps.cancel()
+        self.through.on_stopped()
 
     # Events ---------------------------------------------------------------------------------
 
@@ -209,6 +222,12 @@ class SessionHost:
             self._update()
 
     def _on_candidates(self, numbers: tuple[int, ...]) -> None:
+        self.through.follow_prompts(self.live)
+        self.sync.show_preview()
+        self.changed.emit()
+
+    def _on_through_planes(self) -> None:
+        self.through.follow_prompts(self.live)
         self.sync.show_preview()
         self.changed.emit()
 
@@ -220,6 +239,7 @@ class SessionHost:
         if self.sync.session is not None:
             self.sync.update_layers()
             self._schedule()
+            self.through.follow_prompts(self.live)
             self.changed.emit()
 
     def _schedule(self) -> None:

@@ -16,7 +16,12 @@ from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS, bind_keys
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
-from napari_segany.plugin.shared.close_events import ask_to_commit, tell_what_is_left
+from napari_segany.plugin.prompt.through_panel import ThroughPanel
+from napari_segany.plugin.shared.close_events import (
+    ask_to_commit,
+    tell_what_is_left,
+    uncommitted_message,
+)
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.shared.task_status import TaskStatus
@@ -43,12 +48,13 @@ class PromptWidget(ImageDock):
     Attributes
     ----------
     asks_on_close : bool
-        Ask what to do with open objects before the panel is closed or another image is chosen
-        there; scripts may turn it off.
+        Ask about open objects before the panel is closed or another image is chosen there.
     controller : PromptController
         The controller, which needs no window.
     form : PromptForm
         The controls.
+    through_panel : ThroughPanel
+        Controls for following an object through the planes of a stack.
 
     Examples
     --------
@@ -68,7 +74,10 @@ class PromptWidget(ImageDock):
         self._saved_as: Path | None = None
         self._task_status = TaskStatus(getattr(self.viewer, "window", None))
         image = [("Image", self.image_choice), ("Channels", self.channels), ("Model", self.picker)]
-        self.form = PromptForm(image, self.progress, self.message)
+        through = self.controller.host.through
+        self.through_panel = ThroughPanel(through, self.message, self.through_planes)
+        self.through_panel.reported.connect(self.progress.show_progress)
+        self.form = PromptForm(image, self.progress, self.message, self.through_panel.section)
         self.lay_out([self.form])
         self.connect_model(self.controller)
         self._connect_form()
@@ -97,11 +106,7 @@ class PromptWidget(ImageDock):
         left, before = self._count_open(False), self.controller.view
         session = self.controller.open_image(layer, channels, others)
         if left and before is not None and before is not self.controller.view:
-            self.say(
-                f"{left} object{'s' if left > 1 else ''} of {before.name} not committed: choose it "
-                "again and press Restore to go on with them.",
-                "warning",
-            )
+            self.say(uncommitted_message(left, before.name), "warning")
         session.on_overlap = self.form.overlap_choice.currentData()
         return session
 
@@ -127,10 +132,7 @@ class PromptWidget(ImageDock):
         return self.controller.next_candidate(-1)
 
     def commit(self, wait: bool = False) -> Any:
-        """Write all segmented objects into the labels; return their layer.
-
-        With ``wait``, all chunks of very many objects are written before.
-        """
+        """Write segmented objects into the labels, with ``wait`` at once; return their layer."""
         self.controller.commit()
         if wait:
             self.jobs.wait()
@@ -161,6 +163,18 @@ class PromptWidget(ImageDock):
         """Hide or show the preview; return True if it is visible."""
         return self.controller.toggle_preview()
 
+    def through_planes(self, wait: bool = False) -> None:
+        """Follow the active object from its prompted planes through all others."""
+        self.run_when_ready(self.controller.host.through.start, wait)
+
+    def toggle_absent(self) -> bool:
+        """Say that the followed object is not on the plane in view; return False if it may be."""
+        return self.controller.host.through.toggle_absent()
+
+    def next_doubtful(self) -> int:
+        """Show the next plane on which the followed object is doubtful; return its number."""
+        return self.controller.host.through.next_doubtful()
+
     def take_labels(
         self,
         layer: Any,
@@ -188,23 +202,17 @@ class PromptWidget(ImageDock):
     ) -> int:
         """Segment the objects that boxes or points of a file mark; return the open objects.
 
-        Parameters
-        ----------
-        path : str or Path, optional
-            The file; without it a file dialog is shown.
-        wait : bool
-            Return when the objects are segmented.
-        choices : TableOptions, optional
-            Interpretation of the file; by default that of the controls.
+        Without a path a file dialog is shown. ``choices`` say how to read the file, by default as
+        the controls do; with ``wait`` the objects are segmented before.
         """
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Boxes or points", "", TABLE_FILES)
         if path:
             panel = self.form.imports
-            panel.show_table("")
+            panel.show_table()
             found = import_prompts.import_table(self.controller, path, choices or panel.choices)
             lines = [f"{Path(path).name}: {found.understood}.", *found.remarks()]
-            panel.show_table("\n".join([*lines, "The choices above override this."]))
+            panel.show_table(lines)
             self.say(" ".join(lines))
         return self._count_open(wait)
 
@@ -274,10 +282,7 @@ class PromptWidget(ImageDock):
         self.settle_open()
 
     def settle_open(self) -> int:
-        """Ask, before a session ends, whether to commit its open objects.
-
-        Objects that could not be committed although the user wanted it are counted and returned.
-        """
+        """Ask, before a session ends, whether to commit its open objects; return the rest then."""
         self.controller.finish()
         count = self._count_open(False)
         if not count or self._ended or not self.asks_on_close or not ask_to_commit(count):
@@ -312,7 +317,9 @@ class PromptWidget(ImageDock):
         }.items():
             form.buttons[text].clicked.connect(self.guarded(act))
         form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
-        form.candidates.chosen.connect(self.guarded_with(self._choose))
+        form.candidates.chosen.connect(
+            self.guarded_with(lambda number: controller.sync.open_session().choose(number))
+        )
         form.objects.go_to_requested.connect(self.guarded_with(self._go_to))
         form.objects.reopen_requested.connect(self.guarded_with(self._reopen))
         form.objects.delete_requested.connect(self.guarded_with(self._delete))
@@ -350,19 +357,16 @@ class PromptWidget(ImageDock):
         if self.session is not None:
             self.session.on_overlap = self.form.overlap_choice.currentData()
 
-    def _choose(self, number: int) -> None:
-        if self.session is not None:
-            self.session.choose(number)
-
     def _go_to(self, numbers: list[int]) -> None:
         if numbers:
             self.controller.go_to(numbers[0])
 
     def _reopen(self, numbers: list[int]) -> None:
-        for number in numbers:
+        session = self.controller.sync.open_session()
+        # Reopening a part opens the others, and removes those that were propagated.
+        for number in (n for n in numbers if n in session.state.objects):
             self.controller.go_to(number)
-            assert self.session is not None
-            self.session.reopen(number)
+            session.reopen(number)
 
     def _delete(self, numbers: list[int]) -> None:
         if self.session is not None and numbers:
@@ -379,6 +383,7 @@ class PromptWidget(ImageDock):
 
     def _refresh(self) -> None:
         session, form = self.session, self.form
+        self.through_panel.show_state()
         form.buttons["Undo"].setEnabled(session is not None and session.can_undo)
         form.buttons["Redo"].setEnabled(session is not None and session.can_redo)
         form.objects.model.show_session(session)

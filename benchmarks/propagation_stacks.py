@@ -1,0 +1,89 @@
+"""Stacks with objects that are known in 3-D, and the embeddings of their planes, kept on disk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tifffile import imread
+
+from data import read_image
+from napari_segany.core.geometry import Frame
+from napari_segany.models.protocol import Embedding
+from napari_segany.models.sam.embedded_plane import SamEmbedding
+from napari_segany.models.sam.model import SamModel
+
+SPACING = {"em_vnc_mito": 10.3, "vol_ovule": 1.57, "vol_nuclei": 2.24}
+"""Step from plane to plane in pixels of a plane, from the pixel sizes of the sets."""
+
+MOVIES = ("tl_davis_car", "tl_hela", "tl_nuclei_laptrack")
+"""Sets whose planes are frames of a movie."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of a set.
+
+    Attributes
+    ----------
+    name : str
+        Of the set.
+    planes : list of ndarray
+        (Y, X) or (Y, X, 3).
+    labels : ndarray
+        (N, Y, X) ids that are the same on every plane.
+    """
+
+    name: str
+    planes: list[np.ndarray]
+    labels: np.ndarray
+
+    @property
+    def spacing(self) -> float | None:
+        """Step between planes in pixels of a plane; None for movies."""
+        return SPACING.get(self.name)
+
+
+def read_stack(folder: Path, name: str) -> Stack:
+    """Read a set that is one file of planes, or one file a frame."""
+    images = sorted((folder / name / "images").iterdir())
+    labels = [imread(folder / name / "labels" / f"{path.stem}.tif") for path in images]
+    if len(images) == 1:
+        return Stack(name, list(read_image(images[0])), labels[0])
+    return Stack(name, [read_image(path) for path in images], np.stack(labels))
+
+
+class KeptEmbeddings:
+    """The embeddings of a stack's planes, computed once and kept as files.
+
+    Parameters
+    ----------
+    model : SamModel
+        Encodes planes that are not there.
+    stack : Stack
+        Its planes.
+    folder : Path
+        Where the files are; their names hold the model's hash.
+    """
+
+    def __init__(self, model: SamModel, stack: Stack, folder: Path) -> None:
+        self._model, self._stack = model, stack
+        self.folder = folder / f"{stack.name}_{model.weights.sha256[:12]}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, plane: int) -> Embedding:
+        image = self._stack.planes[plane]
+        path = self.folder / f"{plane:04}.npy"
+        if not path.is_file():
+            embedding = self._model.embed(image)
+            np.save(path, embedding.features.cpu().numpy())
+            return embedding
+        features = torch.from_numpy(np.load(path)).to(self._model.device)
+        side = self._model.network.frame
+        frame = Frame((image.shape[0], image.shape[1]), side)
+        return SamEmbedding(features, frame, self._model.weights.sha256)
+
+
+Embed = Callable[[int], Embedding]
+"""The embedding of a plane by its number."""

@@ -1,0 +1,1 @@
+"""Objects through the planes of volumes and the frames of movies."""

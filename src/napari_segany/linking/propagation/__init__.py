@@ -1,0 +1,1 @@
+"""Propagation: objects from prompted planes through all others, plane after plane."""

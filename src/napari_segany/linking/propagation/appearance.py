@@ -1,0 +1,149 @@
+"""Looks of an object: its embedding and its brightness, beside those of its surroundings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.linking.propagation.compare import sample_around, sample_inside
+from napari_segany.models.protocol import EmbeddedCrop, Embedding
+
+LEAST_CONTRAST = 0.3
+"""Difference between object and surroundings, in parts of their pixels, from which on brightness
+tells them apart."""
+
+BRIGHTNESS_WEIGHT = 2 / 3
+"""Weight of brightness in the similarity, where the image is known. Across planes of a volume it is
+the surer sign: the encoder sees the context, which goes on where an object ends."""
+
+CONTEXT_PIXELS = 4000
+"""Pixels whose brightness is looked at, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneView:
+    """One plane as propagation sees it.
+
+    Attributes
+    ----------
+    embedding : Embedding
+        Of the plane.
+    image : ndarray, optional
+        (Y, X) or (Y, X, 3), with the same scale of intensities on all planes. Without it, only
+        the embedding says where an object ends.
+    """
+
+    embedding: Embedding
+    image: NDArray[np.generic] | None = None
+
+    def values(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (P, C) intensities at (P, 2) row, column; no columns without an image."""
+        if self.image is None:
+            return np.zeros((len(places), 0))
+        rows, cols = np.rint(places).astype(np.intp).T
+        values: NDArray[np.float64] = self.image[rows, cols].astype(np.float64)
+        return values[:, None] if values.ndim == 1 else values
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """A direction in which pixels of an object differ from those of its surroundings.
+
+    Attributes
+    ----------
+    direction : ndarray
+        (C,) from the surroundings to the object.
+    middle : float
+        Projection half way between both.
+    inside, outside : float
+        Part of the pixels of the object and of its surroundings on the side of the object, 0..1.
+    """
+
+    direction: NDArray[np.float64]
+    middle: float
+    inside: float
+    outside: float
+
+    @classmethod
+    def between(cls, inside: NDArray[np.float64], outside: NDArray[np.float64]) -> "Contrast":
+        """Return the contrast between (P, C) and (Q, C) values; none if either is empty."""
+        if not (inside.size and outside.size):
+            return cls(np.zeros(inside.shape[1]), 0.0, 0.0, 0.0)
+        one, two = inside.mean(axis=0), outside.mean(axis=0)
+        direction = one - two
+        middle = float((one + two) @ direction / 2)
+        sides = (float(np.mean(each @ direction > middle)) for each in (inside, outside))
+        return cls(direction, middle, *sides)
+
+    @property
+    def tells(self) -> bool:
+        """True if the object can be told from its surroundings."""
+        return self.inside - self.outside >= LEAST_CONTRAST
+
+    def likeness(self, values: NDArray[np.float64]) -> float:
+        """Return 1 for (P, C) values like the object's, 0 for those of its surroundings."""
+        share = float(np.mean(values @ self.direction > self.middle))
+        return min(1.0, max(0.0, (share - self.outside) / (self.inside - self.outside)))
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """The looks of an object on a plane.
+
+    Attributes
+    ----------
+    embedded, brightness : Contrast
+        Of the embedding's features, scaled to length 1, and of the intensities.
+    """
+
+    embedded: Contrast
+    brightness: Contrast
+
+    @classmethod
+    def of(cls, mask: MaskSet, view: PlaneView, prepared: EmbeddedCrop) -> "Appearance":
+        """Return the looks of a set of one mask on a plane that is prepared for prompts."""
+        features = [
+            _unit(prepared.features_at(places)) if len(places) else np.zeros((0, 1))
+            for places in (sample_inside(mask), sample_around(mask))
+        ]
+        values = [
+            view.values(places)
+            for places in (
+                sample_inside(mask, CONTEXT_PIXELS),
+                sample_around(mask, CONTEXT_PIXELS),
+            )
+        ]
+        return cls(Contrast.between(*features), Contrast.between(*values))
+
+    def similarity(self, mask: MaskSet, features: NDArray[np.float32], view: PlaneView) -> float:
+        """Return how much a mask on another plane looks like the object.
+
+        Parameters
+        ----------
+        mask : MaskSet
+            One mask, not empty.
+        features : ndarray
+            (P, C) of the embedding at pixels of the mask.
+        view : PlaneView
+            The other plane.
+
+        Returns
+        -------
+        float
+            1 as on its own plane, 0 as the surroundings there. What does not tell them apart there
+            counts as 1.
+        """
+        embedded = self.embedded.likeness(_unit(features)) if self.embedded.tells else 1.0
+        if view.image is None:
+            return embedded
+        values = view.values(sample_inside(mask, CONTEXT_PIXELS))
+        bright = self.brightness.likeness(values) if self.brightness.tells else 1.0
+        return BRIGHTNESS_WEIGHT * bright + (1 - BRIGHTNESS_WEIGHT) * embedded
+
+
+def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    wide = features.astype(np.float64)
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = wide / np.maximum(length, 1e-12)
+    return unit

@@ -1,0 +1,157 @@
+"""Chains: one object followed from a prompted plane in one direction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.linking.mask_geometry import diameter
+from napari_segany.linking.propagation.appearance import Appearance
+from napari_segany.linking.propagation.motion import Velocity, update_velocity
+from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.spans import PlaneAnswer, Source, Span
+from napari_segany.linking.propagation.step import Expectation, Judged
+
+OnAnswer = Callable[[int, int, PlaneAnswer], None]
+"""Called from the computing thread with an object, a plane and what was found there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """An object on a prompted plane.
+
+    Attributes
+    ----------
+    plane : int
+        The plane.
+    mask : MaskSet
+        One mask.
+    appearance : Appearance
+        Its looks there.
+    """
+
+    plane: int
+    mask: MaskSet
+    appearance: Appearance
+
+
+@dataclass(eq=False)
+class Chain:
+    """An object on its way from a prompted plane in one direction.
+
+    Attributes
+    ----------
+    object : int
+        Its id.
+    span : Span
+        The planes that may belong to it.
+    start : Start
+        The prompted plane.
+    forward : bool
+        The direction.
+    bounded : bool
+        Whether the object is at both ends of the span, and so on all planes between.
+    answers : dict
+        What was found, by plane.
+    end : str
+        Why it ended; empty while it goes on.
+    """
+
+    object: int
+    span: Span
+    start: Start
+    forward: bool
+    bounded: bool = False
+    answers: dict[int, PlaneAnswer] = field(default_factory=dict)
+    end: str = ""
+    # The last plane on which the object was found, its mask there, and its motion.
+    _plane: int = field(init=False)
+    _mask: MaskSet = field(init=False)
+    _velocity: Velocity | None = None
+    # Planes in a row on which it was not found.
+    _missed: int = 0
+
+    def __post_init__(self) -> None:
+        self._plane, self._mask = self.start.plane, self.start.mask
+
+    @property
+    def _step(self) -> int:
+        return 1 if self.forward else -1
+
+    @property
+    def source(self) -> Source:
+        """The source of its masks."""
+        return "forward" if self.forward else "backward"
+
+    def wants(self, plane: int) -> bool:
+        """Return True if the object is to be looked for on a plane."""
+        until = self.span.last if self.forward else self.span.first
+        ahead = (plane - self.start.plane) * self._step > 0
+        return ahead and not self.end and (until is None or (until - plane) * self._step > 0)
+
+    def expect(self, plane: int) -> Expectation:
+        """Return the object as it is expected on a plane."""
+        distance = abs(plane - self._plane)
+        start = self.start
+        area = int(start.mask.area[0])
+        return Expectation(self._mask, start.appearance, area, self._velocity, distance)
+
+    def check_reach(self, plane: int, params: PropagationParams, spacing: float | None) -> None:
+        """End the chain where a plane is too far from the prompted plane."""
+        if params.max_reach and not self.bounded:
+            distance = abs(plane - self.start.plane) * (spacing or 1.0)
+            if distance > params.max_reach * diameter(self.start.mask):
+                self.end = "reach"
+
+    def accept(
+        self, plane: int, judged: Judged, end: str, params: PropagationParams
+    ) -> PlaneAnswer | None:
+        """Take the best candidate on a plane, or end; return what was found, if anything.
+
+        Between planes on which the object is, it does not end; only an empty mask is no object.
+        """
+        if end and not (self.bounded and judged.mask.area[0]):
+            self._missed += 1
+            if not self.bounded and self._missed > params.max_gap:
+                self.end = end
+            return None
+        self._missed = 0
+        mask = judged.mask.without_logits()
+        if params.predict_motion:
+            distance = abs(plane - self._plane)
+            self._velocity = update_velocity(self._velocity, self._mask, mask, distance)
+        self._plane, self._mask = plane, mask
+        answer = PlaneAnswer(
+            mask,
+            judged.confidence,
+            judged.predicted_iou,
+            judged.overlap.iou,
+            judged.similarity,
+            self.source,
+        )
+        self.answers[plane] = answer
+        return answer
+
+
+def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -> list[Chain]:
+    """Return the chains that fill a span from the prompted planes at its ends; none if it is empty.
+
+    Parameters
+    ----------
+    object : int
+        Id of the object.
+    span : Span
+        The span.
+    starts : sequence of Start
+        The object on prompted planes, those at the ends of the span on which it is among them.
+    planes : range
+        Planes of the stack.
+    """
+    low = planes[0] if span.first is None else span.first + 1
+    high = planes[-1] if span.last is None else span.last - 1
+    if low > high:
+        return []
+    by_plane = {start.plane: start for start in starts}
+    ends = [(forward, plane) for forward, plane in ((True, span.first), (False, span.last))]
+    there = [(forward, by_plane[p]) for forward, p in ends if p is not None and p in by_plane]
+    bounded = len(there) == 2
+    return [Chain(object, span, start, forward, bounded) for forward, start in there]

@@ -1,0 +1,166 @@
+"""Parameters of propagation, frozen and checked."""
+
+from dataclasses import dataclass, field
+
+from napari_segany.core.parameter_info import (
+    check_parameters,
+    flag,
+    integer,
+    number,
+    with_parameter_docs,
+)
+
+
+@with_parameter_docs
+@dataclass(frozen=True)
+class PropagationParams:
+    """Parameters of the propagation of objects through planes.
+
+    The metadata of a field holds its label, help, range and unit, as for
+    :class:`napari_segany.AutomaticParams`.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
+    """
+
+    margin: float = field(
+        default=0.0,
+        metadata=number(
+            "Box margin",
+            "Part of the object's height and width by which the box on the next plane is larger "
+            "on each side than the object on the plane before.",
+            (0, 2),
+            "fraction",
+        ),
+    )
+    min_score: float = field(
+        default=0.5,
+        metadata=number(
+            "Least score",
+            "An object ends where the predicted IoU of its mask is below this.",
+            (0, 1),
+        ),
+    )
+    min_overlap: float = field(
+        default=0.3,
+        metadata=number(
+            "Least overlap",
+            "An object ends where the IoU of its mask with the one before, both moved to the same "
+            "place, is below this.",
+            (0, 1),
+        ),
+    )
+    min_similarity: float = field(
+        default=0.55,
+        metadata=number(
+            "Least similarity",
+            "An object ends where its mask looks less like the object than this: 1 as on the "
+            "prompted plane, 0 as its surroundings there.",
+            (0, 1),
+        ),
+    )
+    max_area_change: float = field(
+        default=3.0,
+        metadata=number(
+            "Largest change of area",
+            "An object ends where its area is larger or smaller than on the plane before by more "
+            "than this factor.",
+            (1, 100),
+        ),
+    )
+    max_growth: float = field(
+        default=4.0,
+        metadata=number(
+            "Largest growth",
+            "An object ends where its area is larger than on the prompted plane by more than this "
+            "factor. 1.2 where the largest plane of each object is prompted.",
+            (1, 10000),
+        ),
+    )
+    max_shift: float = field(
+        default=0.5,
+        metadata=number(
+            "Largest shift",
+            "Distance that an object moves from plane to plane at most, in its own diameters, "
+            "beside the motion that is predicted.",
+            (0, 10),
+        ),
+    )
+    max_reach: float = field(
+        default=0.0,
+        metadata=number(
+            "Largest reach",
+            "Distance from the prompted plane at which an object ends, in its diameters on that "
+            "plane; 0 for no limit. About 0.6 for round objects in a volume whose step between "
+            "planes is known.",
+            (0, 1000),
+        ),
+    )
+    max_gap: int = field(
+        default=0,
+        metadata=integer(
+            "Largest gap",
+            "Planes in a row on which an object may be missing before it ends.",
+            (0, 100),
+        ),
+    )
+    min_pixels: int = field(
+        default=4,
+        metadata=integer(
+            "Smallest object",
+            "An object ends where it covers fewer pixels.",
+            (1, 2**31),
+            "pixels",
+        ),
+    )
+    doubtful: float = field(
+        default=0.75,
+        metadata=number(
+            "Doubtful below",
+            "Confidence below which a plane counts as doubtful.",
+            (0, 1),
+        ),
+    )
+    ask_again: float = field(
+        default=0.95,
+        metadata=number(
+            "Ask again below",
+            "Confidence below which the model is asked again, with the mask of the plane before "
+            "and with the box alone. Lower is faster.",
+            (0, 1),
+        ),
+    )
+    max_shared: float = field(
+        default=0.5,
+        metadata=number(
+            "Largest shared part",
+            "Where two objects share more than this part of the smaller one, the object that is "
+            "further from its prompted plane ends. 1 lets objects overlap.",
+            (0, 1),
+            "fraction",
+        ),
+    )
+    neighbour_points: int = field(
+        default=0,
+        metadata=integer(
+            "Points of neighbours",
+            "Points in the nearest other objects that are given to the model as not part of an "
+            "object. With any, the result of an object depends on the others.",
+            (0, 16),
+            "points",
+            advanced=True,
+        ),
+    )
+    predict_motion: bool = field(
+        default=False,
+        metadata=flag(
+            "Predict motion",
+            "Search for the object where its last motion leads, and by its looks if it is not "
+            "there. For movies.",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)

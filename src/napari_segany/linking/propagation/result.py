@@ -1,0 +1,169 @@
+"""Objects through planes: the result of propagation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.prompts import Prompt
+from napari_segany.core.rasterize import paint_sources
+from napari_segany.linking.mask_geometry import mask_iou
+from napari_segany.linking.propagation.spans import PlaneAnswer, Span, SpanResult
+
+Given = Prompt | MaskSet | None
+"""A prompt on a plane, a set of one mask that is taken as it is, or None for an object that is not
+there."""
+
+
+@dataclass(frozen=True, eq=False)
+class PropagatedObject:
+    """One object through planes.
+
+    Attributes
+    ----------
+    given : mapping
+        The prompt, mask or None on each prompted plane.
+    prompted : mapping
+        The object on each prompted plane on which it is.
+    spans : mapping
+        What was found on the planes between and beyond them, before objects were compared with
+        one another.
+    answers : mapping
+        The object on every plane on which it was found, in the order of the planes.
+    """
+
+    given: Mapping[int, Given]
+    prompted: Mapping[int, PlaneAnswer]
+    spans: Mapping[Span, SpanResult]
+    answers: Mapping[int, PlaneAnswer]
+
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """The planes on which it was found."""
+        return tuple(self.answers)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Why it ends before its first and after its last plane, see :class:`SpanResult`."""
+        spans = sorted(self.spans, key=lambda span: -1 if span.first is None else span.first)
+        return self.spans[spans[0]].end, self.spans[spans[-1]].end
+
+    def found(self) -> dict[int, PlaneAnswer]:
+        """Return the object on each plane, before it was compared with others."""
+        parts = [self.prompted, *(span.answers for span in self.spans.values())]
+        together = {plane: answer for part in parts for plane, answer in part.items()}
+        return dict(sorted(together.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """Objects through planes, from :func:`propagate_objects`.
+
+    Attributes
+    ----------
+    planes : range
+        The planes of the stack.
+    shape : tuple of int
+        (H, W) of a plane.
+    objects : mapping
+        Each object by its id.
+    """
+
+    planes: range
+    shape: tuple[int, int]
+    objects: Mapping[int, PropagatedObject]
+
+    def paint_plane(self, plane: int) -> NDArray[np.int32]:
+        """Return the (H, W) labels of a plane, with the ids of the objects.
+
+        A pixel that several objects claim belongs to the most confident one; prompted planes are
+        before all others.
+        """
+        here = {i: each.answers[plane] for i, each in self.objects.items() if plane in each.answers}
+        labels = np.zeros(self.shape, np.int32)
+        if not here:
+            return labels
+        masks = MaskSet.concatenate([answer.mask for answer in here.values()])
+        claims = np.array([answer.confidence for answer in here.values()], np.float32)
+        masks = replace(masks, predicted_iou=claims)
+        # All that can be seen of an object belongs to it.
+        painted, _ = paint_sources(masks, "best_on_top", min_visible=0)
+        ids = np.array([0, *here], np.int32)
+        labels[:] = ids[painted]
+        return labels
+
+    def to_labels(self) -> NDArray[np.int32]:
+        """Return the (N, H, W) labels of all planes, with the ids of the objects."""
+        return np.stack([self.paint_plane(plane) for plane in self.planes])
+
+    def doubtful(self, below: float) -> list[tuple[float, int, int]]:
+        """Return (confidence, object, plane) of planes below a confidence, the lowest first."""
+        found = [
+            (answer.confidence, i, plane)
+            for i, each in self.objects.items()
+            for plane, answer in each.answers.items()
+            if answer.confidence < below
+        ]
+        return sorted(found)
+
+    def table(self) -> Mapping[str, NDArray[np.generic]]:
+        """Return one row for each object and plane, as columns.
+
+        They are ``label``, ``plane``, ``area`` (pixels), ``confidence``, ``predicted_iou``,
+        ``overlap``, ``similarity`` and ``source``.
+        """
+        rows = [
+            (i, plane, answer)
+            for i, each in self.objects.items()
+            for plane, answer in each.answers.items()
+        ]
+        columns: dict[str, NDArray[np.generic]] = {
+            "label": np.array([i for i, _, _ in rows], np.int64),
+            "plane": np.array([plane for _, plane, _ in rows], np.int64),
+            "area": np.array([int(answer.mask.area[0]) for _, _, answer in rows], np.int64),
+        }
+        for name in ("confidence", "predicted_iou", "overlap", "similarity"):
+            values = [getattr(answer, name) for _, _, answer in rows]
+            columns[name] = np.array(values, np.float64)
+        return columns | {"source": np.array([a.source for _, _, a in rows], np.str_)}
+
+    def changed_since(self, earlier: "Propagation") -> dict[int, tuple[int, ...]]:
+        """Return the planes on which each object differs from an earlier result.
+
+        Objects without a difference are left out.
+        """
+        changed = {}
+        for i in sorted({*self.objects, *earlier.objects}):
+            both = [_masks_of(each.objects.get(i)) for each in (earlier, self)]
+            planes = sorted({*both[0], *both[1]})
+            differing = tuple(p for p in planes if not _same(both[0].get(p), both[1].get(p)))
+            if differing:
+                changed[i] = differing
+        return changed
+
+
+def _masks_of(each: PropagatedObject | None) -> dict[int, MaskSet]:
+    return {} if each is None else {plane: a.mask for plane, a in each.answers.items()}
+
+
+def _same(one: MaskSet | None, two: MaskSet | None) -> bool:
+    if one is None or two is None:
+        return one is two
+    same_area = int(one.area[0]) == int(two.area[0])
+    return one is two or (same_area and (not one.area[0] or mask_iou(one, two) == 1))
+
+
+def ranges_of(planes: Sequence[int]) -> list[tuple[int, int]]:
+    """Return ascending planes as ranges of first and last plane.
+
+    Examples
+    --------
+    >>> ranges_of([2, 3, 4, 8])
+    [(2, 4), (8, 8)]
+    """
+    groups = groupby(enumerate(planes), key=lambda pair: pair[1] - pair[0])
+    runs = [[plane for _, plane in group] for _, group in groups]
+    return [(run[0], run[-1]) for run in runs]

@@ -1,0 +1,139 @@
+"""Part of the Prompt dock that follows an object through the planes of a stack."""
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+
+from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip
+from napari_segany.plugin.prompt.through_planes import ThroughPlanes
+from napari_segany.plugin.shared.controls import column, combo_box, folded, row, with_tip
+from napari_segany.plugin.shared.message_line import MessageLine
+from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.session.through_planes import axes_of
+
+ACTIONS = {
+    "Through planes": "Follow the object from its prompted planes through all others (W)",
+    "Not here": "Say that the object is not on the plane in view, or take it back (O)",
+    "Next doubtful": "Look at the next plane where the result is doubtful (Y)",
+}
+"""Tooltips of the buttons, by their text."""
+
+
+class ThroughPanel(QWidget):
+    """Buttons, limits, and a strip of planes coloured by confidence.
+
+    Parameters
+    ----------
+    through : ThroughPlanes
+        The object that is followed.
+    message : MessageLine
+        Line for errors.
+    start : callable
+        Starts to follow it, once there is a model.
+
+    Attributes
+    ----------
+    buttons : dict
+        Push buttons by their text.
+    strip : ConfidenceStrip
+        The planes.
+    line : QLabel
+        Text about the object.
+    limits : ParameterForm
+        Limits at which it ends.
+    section : QCollapsible
+        Section that holds the panel; hidden for images of one plane.
+    """
+
+    reported = Signal(int, int)
+    """Emitted in the GUI thread with planes done and in all."""
+
+    def __init__(
+        self, through: ThroughPlanes, message: MessageLine, start: Callable[[], object]
+    ) -> None:
+        super().__init__()
+        self.through = through
+        self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in ACTIONS.items()}
+        self.axis = combo_box({}, "Axis along which the object is followed")
+        self.strip = ConfidenceStrip()
+        self.line = QLabel("")
+        self.line.setWordWrap(True)
+        self.limits = ParameterForm(through.params, "More")
+        self._axes: tuple[tuple[int, str], ...] = ()
+        layout = column(
+            row(*self.buttons.values()),
+            self.axis,
+            self.strip,
+            self.line,
+            folded("Limits", self.limits),
+        )
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        self.section = folded("Through planes", self)
+        through.report = self.reported.emit
+        self.reported.connect(lambda done, total: self.show_state())
+        through.sync.plane_changed.connect(self._on_plane)
+        acts = start, through.toggle_absent, through.next_doubtful
+        for pressed, act in zip(self.buttons.values(), acts, strict=True):
+            pressed.clicked.connect(message.guarded(act))
+        self.strip.clicked.connect(message.guarded_with(through.go_to))
+        self.limits.changed.connect(self._on_limits)
+        self.axis.activated.connect(self._on_axis)
+
+    def show_state(self) -> None:
+        """Show the object that is followed, and offer the axes of the image."""
+        through = self.through
+        axes = axes_of(through.sync.session)
+        self.section.setVisible(bool(axes))
+        self._show_axes(axes, through.axis_names)
+        answers = through.answers
+        confidences = {number: answer.confidence for number, answer in answers.items()}
+        self.strip.show_planes(
+            through.count, confidences, through.prompted, through.absent, through.shown
+        )
+        self.strip.setVisible(bool(through.count))
+        self.buttons["Not here"].setEnabled(through.planes is not None)
+        self.buttons["Next doubtful"].setEnabled(bool(through.doubtful))
+        self.line.setText(describe(through))
+        self.line.setVisible(bool(self.line.text()))
+
+    def _on_plane(self, appeared: bool) -> None:
+        self.show_state()
+
+    def _show_axes(self, axes: tuple[int, ...], names: tuple[str, ...]) -> None:
+        shown = tuple((axis, names[axis]) for axis in axes)
+        if shown != self._axes:
+            self._axes = shown
+            self.axis.clear()
+            for axis, name in reversed(shown):
+                self.axis.addItem(f"along {name}", axis)
+            self.through.axis = None
+            self._suit_axis()
+        self.axis.setVisible(len(shown) > 1)
+
+    def _on_axis(self, *_: Any) -> None:
+        self.through.axis = self.axis.currentData()
+        self._suit_axis()
+
+    def _suit_axis(self) -> None:
+        """Predict motion along an axis of time."""
+        self.through.suit_axis()
+        self.limits.set_params(self.through.params)
+
+    def _on_limits(self) -> None:
+        self.through.params = self.limits.params
+
+
+def describe(through: ThroughPlanes) -> str:
+    """Return a line about the object that is followed; empty without one."""
+    if through.planes is None:
+        return ""
+    answers = through.answers
+    doubtful = len(through.doubtful)
+    text = f"Object {through.whole}: on {len(answers)} of {through.count} planes"
+    text += f", {doubtful} of them doubtful" if doubtful else ""
+    if through.running:
+        return f"{text}; following it ..."
+    return text if through.is_current else f"{text}; its prompts have changed since"

@@ -1,0 +1,107 @@
+"""Objects through a volume from the command line."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from tests.linking.propagation.bright import BrightModel, balls, box_of
+
+from napari_segany.cli.main import main
+
+VOLUME, LABELS = balls((9, 40, 50), (4, 18, 15, 3.5), (4, 20, 36, 3.5))
+
+
+def text(plane: int, i: int) -> str:
+    return ",".join(f"{n:g}" for n in box_of(LABELS[plane] == i))
+
+
+@pytest.fixture
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    model = BrightModel()
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: model)
+    path = tmp_path / "cells.tif"
+    tifffile.imwrite(
+        path,
+        VOLUME,
+        imagej=True,
+        resolution=(2.0, 2.0),
+        metadata={"axes": "ZYX", "spacing": 1.0, "unit": "um"},
+    )
+    return path
+
+
+def run(volume: Path, *options: str) -> tuple[int, Path]:
+    out = volume.parent / "out"
+    return main(["propagate", str(volume), *options, "-o", str(out)]), out
+
+
+def test_boxes_on_one_plane_become_objects_of_the_volume(volume: Path, capsys: Any) -> None:
+    code, out = run(volume, "--plane", "4", "--box", text(4, 1), "--box", text(4, 2))
+    assert code == 0
+    assert np.array_equal(tifffile.imread(out / "cells_propagated_labels.ome.tif"), LABELS)
+    rows = list(csv.DictReader((out / "cells_propagated_table.csv").read_text().splitlines()))
+    assert len(rows) == sum(len(np.unique(plane)) - 1 for plane in LABELS)
+    record = json.loads((out / "cells_propagated.json").read_text())
+    assert record["along"] == "Z"
+    assert record["plane"] == [4]
+    # A step of 1 um, pixels of 0.5 um.
+    assert record["spacing"] == 2
+    assert record["propagation"]["max_gap"] == 0
+    assert [prompt["box"] is None for prompt in record["prompts"]] == [False, False]
+    said = capsys.readouterr().out
+    assert "object 1: planes 1..7" in said
+    assert "2 objects" in said
+
+    assert run(volume, "--plane", "4", "--box", text(4, 1))[0] == 2
+    assert "there already" in capsys.readouterr().err
+
+
+def test_masks_on_some_planes_are_kept_and_followed(volume: Path, capsys: Any) -> None:
+    sparse = np.zeros_like(LABELS, np.uint16)
+    sparse[3] = np.where(LABELS[3] == 1, 7, 0)
+    # By hand, and not what the model would answer.
+    sparse[5, 16:20, 13:16] = 7
+    masks = volume.parent / "masks.tif"
+    tifffile.imwrite(masks, sparse, photometric="minisblack")
+    code, out = run(
+        volume, "--masks", str(masks), "--plane", "4", "--box", text(4, 2), "--json", "--max-gap=1"
+    )
+    assert code == 0
+    labels = tifffile.imread(out / "cells_propagated_labels.ome.tif")
+    assert np.array_equal(labels[5] == 7, sparse[5] == 7)
+    assert np.array_equal(labels[2] == 7, LABELS[2] == 1)
+    assert np.array_equal(labels == 8, LABELS == 2)
+    said = json.loads(capsys.readouterr().out)
+    assert [row["object"] for row in said["objects"]] == [7, 8]
+    assert said["objects"][1]["planes"] == list(range(1, 8))
+    record = json.loads((out / "cells_propagated.json").read_text())
+    assert record["masks"]["planes"] == {"7": [3, 5]}
+    assert record["propagation"]["max_gap"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--plane", "4"], "no prompt"),
+        (["--box", "1,1,9,9"], "give --plane"),
+        (["--plane", "4", "--along", "T", "--box", "1,1,9,9"], "along Z"),
+        (["--plane", "0", "--box", "1,1,9,9"], "gives no mask"),
+        (["--plane", "4", "--box", "1,1,9,9", "--min-score", "3"], "min_score"),
+    ],
+)
+def test_what_cannot_be_followed_is_an_error(
+    volume: Path, capsys: Any, options: list[str], message: str
+) -> None:
+    assert run(volume, *options)[0] == 2
+    assert message in capsys.readouterr().err
+
+
+def test_masks_of_another_shape_are_refused(volume: Path, capsys: Any) -> None:
+    masks = volume.parent / "masks.tif"
+    tifffile.imwrite(masks, LABELS[:4].astype(np.uint16), photometric="minisblack")
+    assert run(volume, "--masks", str(masks))[0] == 2
+    assert "labels of this image have shape" in capsys.readouterr().err

@@ -1,0 +1,27 @@
+"""Parameters of linking are checked, and described for forms and tables."""
+
+import numpy as np
+import pytest
+
+from napari_segany import LinkParams
+from napari_segany.core.parameter_info import parameters_of
+from napari_segany.errors import InputError
+
+
+def test_values_out_of_range_are_refused_by_name():
+    for name, value in (
+        *(("link", "c"), ("min_overlap", 1.5), ("max_gap", 9), ("min_planes", 0)),
+        *(("min_volume", -1), ("min_mean_score", -0.1), ("fill_gaps", 1), ("align", "yes")),
+    ):
+        with pytest.raises(InputError, match=name):
+            LinkParams(**{name: value})
+
+
+def test_numbers_become_plain_values():
+    params = LinkParams(max_gap=np.int64(2), min_overlap=np.float32(0.5))
+    assert type(params.max_gap) is int
+    assert type(params.min_overlap) is float
+
+
+def test_every_parameter_is_described():
+    assert set(parameters_of(LinkParams)) == set(LinkParams.__dataclass_fields__)
