@@ -38,7 +38,6 @@ class Oracle:
 
     quality: Quality
     seen: list[tuple[int, int]]
-    frame_side: int = 128
 
     @property
     def card(self) -> Any:

@@ -129,6 +129,28 @@ def test_a_run_ends_with_a_finder_that_fits_its_model(
         assert plot.size[0] > 500
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_on_a_gpu_no_features_are_kept(
+    model: SamModel, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of a GPU, on this processor: stopped and resumed, it ends with the same bytes."""
+    monkeypatch.setattr(pipeline, "_on_gpu", lambda encoder: True)
+    monkeypatch.setattr(pipeline, "GPU_BATCH", 2)
+    whole = Run(model, data, tmp_path / "whole")
+    file = whole()
+    assert whole.stages == ["images", "steps", "calibration"]
+    assert not (tmp_path / "whole" / "features").exists()
+    facts = read_finder(file.path).card.facts
+    # Two batches of two views, each learned from twice.
+    assert (facts["views"], facts["steps"]) == (4, 4)
+    run = Run(model, data, tmp_path / "run")
+    run.stop_at = "steps"
+    with pytest.raises(Cancelled):
+        run()
+    run.stop_at = ""
+    assert run().sha256 == file.sha256
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")

@@ -25,7 +25,6 @@ from napari_segany.generators.small_planes import (
     cut_to_plane,
     is_small,
 )
-from napari_segany.models.finder import FinderModel
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 
@@ -91,13 +90,7 @@ class FinderGenerator:
         report = _Report(self.count_steps(shape, region), progress, should_stop)
         parts = [MaskSet.empty(shape)]
         if region is None or region.any():
-            finder = require_finder(model, self.params.finder)
-            parts += self._search(model, finder, plane, region, embedding, report)
-            if not self.params.crop_n_layers and is_small(shape, finder.frame_side):
-                larger = continue_plane(plane, finder.frame_side)
-                within = None if region is None else continue_plane(region, finder.frame_side)
-                found = self._search(model, finder, larger, within, None, report)
-                parts += [cut_to_plane(each, shape) for each in found]
+            parts += self._search(model, plane, region, embedding, report)
         masks = MaskSet.concatenate(parts)
         # In a fixed order whatever the crops were.
         masks = masks[np.argsort(-masks.predicted_iou, kind="stable")]
@@ -115,21 +108,30 @@ class FinderGenerator:
     def _search(
         self,
         model: PromptableModel,
-        finder: FinderModel,
         plane: NDArray[np.uint8],
         region: NDArray[np.bool_] | None,
         embedding: Embedding | None,
         report: "_Report",
     ) -> Iterator[MaskSet]:
-        """Yield the candidates of the plane, and those of crops if its objects are small."""
+        """Yield the candidates of the plane, and those of crops if its objects are small.
+
+        Those of a small plane are also searched for at a smaller scale.
+        """
         shape = (plane.shape[0], plane.shape[1])
+        finder = require_finder(model, self.params.finder)
         quality = quality_of(finder)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
-        boxes = self._crops(shape, self._median_side(search, plane, whole), whole.maps.frame.side)
-        report.parts = 1 + len(boxes)
+        side = whole.maps.frame.side
+        boxes = self._crops(shape, self._median_side(search, plane, whole), side)
+        small = not self.params.crop_n_layers and is_small(shape, side)
+        report.parts = 1 + len(boxes) + small
         yield search.find_masks(whole, region, report.part(0))
         del whole
+        if small:
+            within = None if region is None else continue_plane(region, side)
+            seen = search.look(continue_plane(plane, side))
+            yield cut_to_plane(search.find_masks(seen, within, report.part(1)), shape)
         for number, box in enumerate(boxes, 1):
             window = slice(box[0], box[2]), slice(box[1], box[3])
             inside = None if region is None else region[window]
@@ -147,9 +149,8 @@ class FinderGenerator:
         side, frame = whole.median_side, whole.maps.frame
         enlarged = frame.side / max(frame.shape)
         asked = self.params.crop_n_layers is None
-        if not asked or layers_for(side, enlarged) or not most_layers(enlarged):
-            return side
-        if whole.clear_objects >= ENOUGH_SEEN:
+        clear = whole.clear_objects >= ENOUGH_SEEN
+        if not asked or clear or layers_for(side, enlarged) or not most_layers(enlarged):
             return side
         planned = crop_layers(frame.shape, 1, self.params.crop_overlap_ratio)
         boxes = [box for layer, box in planned if layer == 1]

@@ -140,12 +140,30 @@ def _move_inside(points: NDArray[np.float64], masks: MaskSet) -> NDArray[np.floa
     """
     moved = points.copy()
     for i in np.flatnonzero(masks.area <= TINY).tolist():
-        row, col = np.rint(points[i]).astype(np.int64) - masks.boxes[i, :2]
-        mask = masks.crop(i)
-        if not (0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]):
-            inside = np.argwhere(mask) + masks.boxes[i, :2]
-            moved[i] = inside[((inside - points[i]) ** 2).sum(axis=1).argmin()]
+        moved[i] = nearest_inside(points[i], masks.crop(i), masks.boxes[i, :2])
     return moved
+
+
+def nearest_inside(
+    point: NDArray[np.float64], mask: NDArray[np.bool_], origin: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return a point whose pixel lies in a mask: the same one, or the middle of the nearest pixel.
+
+    Parameters
+    ----------
+    point : ndarray
+        (2,) row and column in the plane.
+    mask : ndarray
+        (h, w) boolean with a pixel.
+    origin : ndarray
+        (2,) row and column of the mask's first pixel in the plane.
+    """
+    row, col = np.rint(point).astype(np.int64) - origin
+    if 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]:
+        return point
+    inside = np.argwhere(mask) + origin
+    nearest: NDArray[np.float64] = inside[((inside - point) ** 2).sum(axis=1).argmin()] * 1.0
+    return nearest
 
 
 def choose_outlines(

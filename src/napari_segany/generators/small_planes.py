@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.generators.finder_candidates import nearest_inside
 
 MOST_ENLARGED = 4.0
 """Pixels of the frame for each pixel of a plane up to which it stays as it is."""
@@ -62,15 +63,17 @@ def cut_to_plane(masks: MaskSet, shape: tuple[int, int]) -> MaskSet:
     shape : tuple of int
         (H, W) of the plane.
     """
-    crops, origins, points, kept = [], [], [], []
+    crops, origins, points, kept = [], [], masks.points.copy(), []
     for i, (top, left, _, _) in enumerate(masks.boxes.tolist()):
         inside = masks.crop(i)[: max(shape[0] - top, 0), : max(shape[1] - left, 0)]
         if inside.sum() < max(LEAST_INSIDE * masks.area[i], 1):
             continue
         crops.append(inside)
         origins.append((top, left))
-        points.append(_nearest_inside(masks.points[i], inside, (top, left)))
         kept.append(i)
+        # A mask that came from no point has none.
+        if np.isfinite(points[i]).all():
+            points[i] = nearest_inside(points[i], inside, masks.boxes[i, :2])
     if not kept:
         return replace(MaskSet.empty(shape), prompts_asked=masks.prompts_asked)
     cut = MaskSet.from_crops(
@@ -79,25 +82,6 @@ def cut_to_plane(masks: MaskSet, shape: tuple[int, int]) -> MaskSet:
         origins,
         predicted_iou=masks.predicted_iou[kept],
         stability_score=masks.stability_score[kept],
-        points=np.array(points),
+        points=points[kept],
     )
     return replace(cut, prompts_asked=masks.prompts_asked)
-
-
-def _nearest_inside(
-    point: NDArray[np.float64], mask: NDArray[np.bool_], origin: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the point if its pixel lies in the mask, else the middle of the nearest that does.
-
-    A mask that came from no point has NaN, and keeps it.
-    """
-    if np.isnan(point).any():
-        return point
-    row, col = np.rint(point).astype(np.int64) - origin
-    if 0 <= row < mask.shape[0] and 0 <= col < mask.shape[1] and mask[row, col]:
-        return point
-    inside = np.argwhere(mask) + np.array(origin)
-    nearest: NDArray[np.float64] = inside[((inside - point) ** 2).sum(axis=1).argmin()].astype(
-        np.float64
-    )
-    return nearest

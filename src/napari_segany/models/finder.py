@@ -100,8 +100,6 @@ class FinderModel:
         The device on which it computes.
     dtype : torch.dtype
         Type of its arithmetic: bfloat16 for a model of that precision, else float32.
-    frame_side : int
-        Side of the model's frame in pixels.
     """
 
     def __init__(self, file: FinderFile, model: PromptableModel) -> None:
@@ -109,8 +107,6 @@ class FinderModel:
         self.weights_sha256 = model.weights.sha256
         self.device = model.device
         self.dtype = torch.bfloat16 if model.precision == "bfloat16" else torch.float32
-        # Only models of the SAM family have the stages that a finder reads.
-        self.frame_side: int = getattr(getattr(model, "network", None), "frame", Frame.side)
         shape = file.card.shape.shape
         self._network = FinderInference(shape, file.load_tensors(), self.device, self.dtype)
 

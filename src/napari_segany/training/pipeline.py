@@ -170,13 +170,18 @@ def train_from_folder(
             f"{options.data} has no image for training{more if options.shippable else ''}."
         )
     encoder = ViewEncoder.from_model(model)
-    make = _cache_views if encoder.device.type == "cpu" else _make_views
+    make = _make_views if _on_gpu(encoder) else _cache_views
     views, validation = make(options, model, images, stage, should_stop)
     finder = _learn(options, encoder, views, validation, stage, say, should_stop)
     card = _card(options, model, encoder)
     raw = _write(options.folder / UNCALIBRATED, finder, card)
     quality = _fit_quality(options, model, raw, choose_images(images), stage, should_stop)
     return _write(options.folder / FINDER, finder, replace(card, quality=quality))
+
+
+def _on_gpu(encoder: ViewEncoder) -> bool:
+    """Return whether views are made while a GPU learns; on a CPU, their features are kept."""
+    return encoder.device.type != "cpu"
 
 
 def _of(images: Sequence[LabelledImage], split: Split) -> tuple[LabelledImage, ...]:
@@ -231,9 +236,8 @@ def _make_views(
 
 def _train_params(options: TrainingOptions, encoder: ViewEncoder) -> TrainParams:
     """Return the parameters of the loop: a GPU learns from more and whole views in each step."""
-    if encoder.device.type == "cpu":
-        return TrainParams(steps=options.steps, seed=options.seed)
-    return TrainParams(steps=options.steps, seed=options.seed, batch=GPU_BATCH, crop=WHOLE_VIEW)
+    params = TrainParams(steps=options.steps, seed=options.seed)
+    return replace(params, batch=GPU_BATCH, crop=WHOLE_VIEW) if _on_gpu(encoder) else params
 
 
 def _learn(
@@ -266,9 +270,7 @@ def _learn(
 
 def _count_views(options: TrainingOptions, encoder: ViewEncoder) -> int:
     """Return the number of views that a run learns from."""
-    if encoder.device.type == "cpu":
-        return options.views
-    return -(-options.steps // TIMES) * GPU_BATCH
+    return -(-options.steps // TIMES) * GPU_BATCH if _on_gpu(encoder) else options.views
 
 
 def _card(options: TrainingOptions, model: PromptableModel, encoder: ViewEncoder) -> FinderCard:
