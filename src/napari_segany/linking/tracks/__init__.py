@@ -1,0 +1,1 @@
+"""Objects of a movie linked over time: tracks, divisions and their corrections."""
