@@ -30,6 +30,7 @@ from napari_segany.session.serialization import (
 )
 from napari_segany.session.state import SegmentedObject, State, Step
 
+
 class HeaderRecord(TypedDict):
     """The image that a session is about."""
 

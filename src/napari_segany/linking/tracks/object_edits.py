@@ -1,6 +1,7 @@
 """Corrections of objects of tracks: delete, merge, split, add."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def delete_object(table: TrackTable, frame: int, track: int) -> TrackEdit:
         If the track has no object in the frame.
     """
     row = _existing_row(table, frame, track)
-    left = _without(table, np.array([row]))
+    left = without_rows(table, np.array([row]))
     return TrackEdit(f"delete {track} in frame {frame}", left, (Relabel(frame, track, 0),))
 
 
@@ -38,7 +39,7 @@ def delete_track(table: TrackTable, track: int) -> TrackEdit:
     span_of(table, track)
     rows = table.rows_of(track)
     relabels = tuple(Relabel(frame, track, 0) for frame in table.frame[rows].tolist())
-    return TrackEdit(f"delete {track}", _without(table, rows), relabels)
+    return TrackEdit(f"delete {track}", without_rows(table, rows), relabels)
 
 
 def merge_objects(table: TrackTable, frame: int, tracks: Sequence[int]) -> TrackEdit:
@@ -72,13 +73,13 @@ def merge_objects(table: TrackTable, frame: int, tracks: Sequence[int]) -> Track
             "track": table.track,
             "position": position,
             "area": areas,
-            "features": _unknown(table.features, rows[:1]),
+            "features": unknown_features(table.features, rows[:1]),
         },
         dict(table.parents),
     )
     relabels = tuple(Relabel(frame, other, kept) for other in others)
     named = " and ".join(map(str, (kept, *others)))
-    return TrackEdit(f"merge {named} in frame {frame}", _without(changed, rows[1:]), relabels)
+    return TrackEdit(f"merge {named} in frame {frame}", without_rows(changed, rows[1:]), relabels)
 
 
 def split_object(
@@ -102,8 +103,8 @@ def split_object(
     Raises
     ------
     InputError
-        If the track has no object in the frame, the other track has one, or parts overlap or
-        do not make up the object.
+        If the track has no object in the frame, the other track has one, or the parts do not have
+        as many pixels as the object.
     """
     row = _existing_row(table, frame, track)
     total = sum(mask.area for mask in masks)
@@ -152,28 +153,27 @@ def _existing_row(table: TrackTable, frame: int, track: int) -> int:
     return row
 
 
-def _without(table: TrackTable, rows: NDArray[np.intp]) -> TrackTable:
+def without_rows(table: TrackTable, rows: NDArray[np.intp]) -> TrackTable:
     """Return the table without some rows; links without one of their ends have no confidence."""
     kept = np.ones(len(table.frame), bool)
     kept[rows] = False
     left = table.take(kept)
-    orphans = {child for child in left.spans if child in table.parents} - left.parents.keys()
-    gone = set(table.track[rows].tolist())
-    begins = [t for t in (orphans | gone) if t in left.spans and t not in left.parents]
+    orphans = table.parents.keys() - left.parents.keys()
+    pairs = zip(table.frame[rows].tolist(), table.track[rows].tolist(), strict=True)
+    beheaded = {track for frame, track in pairs if table.spans[track][0] == frame}
+    begins = [t for t in orphans | beheaded if t in left.spans and t not in left.parents]
     if not begins:
         return left
     confidence = left.confidence.copy()
     confidence[[int(left.rows_of(t)[0]) for t in begins]] = np.nan
-    return rebuilt(
-        left, {"track": left.track, "confidence": confidence}, dict(left.parents)
-    )
+    return replace(left, confidence=confidence)
 
 
 def _remeasured(table: TrackTable, row: int, mask: FrameMask) -> TrackTable:
     """Return the table with another mask for an object."""
     position, area = table.position.copy(), table.area.copy()
     position[row], area[row] = mask.centroid, mask.area
-    features = _unknown(table.features, np.array([row]))
+    features = unknown_features(table.features, np.array([row]))
     columns: dict[str, Any] = {"position": position, "area": area, "features": features}
     return rebuilt(table, {"track": table.track, **columns}, dict(table.parents))
 
@@ -191,7 +191,8 @@ def _with_object(
         raise InputError(f"A mask has {len(mask.start)} axes; those of a frame are {table.axes}.")
     count = len(table.frame)
     features = {
-        name: np.append(column, np.zeros(1, column.dtype)) for name, column in table.features.items()
+        name: np.append(column, np.zeros(1, column.dtype))
+        for name, column in table.features.items()
     }
     columns: dict[str, Any] = {
         "frame": np.append(table.frame, frame),
@@ -199,12 +200,14 @@ def _with_object(
         "position": np.concatenate([table.position, mask.centroid[None]]),
         "area": np.append(table.area, mask.area),
         "confidence": np.append(table.confidence, confidence),
-        "features": _unknown(features, np.array([count])),
+        "features": unknown_features(features, np.array([count])),
     }
     return rebuilt(table, columns, dict(table.parents))
 
 
-def _unknown(features: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]) -> dict[str, Any]:
+def unknown_features(
+    features: Mapping[str, NDArray[Any]], rows: NDArray[np.intp]
+) -> dict[str, Any]:
     """Return features with no value in some rows: NaN, zero or an empty text."""
     found: dict[str, Any] = {}
     for name, column in features.items():

@@ -197,9 +197,7 @@ def _changed(table: TrackTable, confidence: dict[int, float] | None) -> NDArray[
     return changed
 
 
-def rebuilt(
-    table: TrackTable, columns: dict[str, NDArray[Any]], parents: dict[int, int]
-) -> TrackTable:
+def rebuilt(table: TrackTable, columns: dict[str, Any], parents: dict[int, int]) -> TrackTable:
     """Return a table from columns in any order of rows; labels are the tracks.
 
     Parameters
