@@ -168,7 +168,10 @@ def _largest(table: TrackTable) -> int:
 
 def _rows(table: TrackTable, rows: NDArray[np.bool_]) -> TrackTable:
     """Return some rows without parents."""
-    return replace(table, parents={}).take(rows)
+    columns = ("frame", "track", "label", "position", "area", "confidence")
+    found: dict[str, Any] = {name: getattr(table, name)[rows] for name in columns}
+    features = {name: column[rows] for name, column in table.features.items()}
+    return replace(table, parents={}, features=features, **found)
 
 
 def _same_rows(
