@@ -30,7 +30,7 @@ PACKAGES: dict[str, set[str]] = {
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
-    "io": {"core", "models", "recipe", "segmentation", "schema"},
+    "io": {"core", "models", "linking", "recipe", "segmentation", "schema"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "linking", "schema"),
