@@ -6,9 +6,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 
-def assign(
-    pairs: NDArray[np.intp], cost: NDArray[np.float64], no_link: float
-) -> NDArray[np.bool_]:
+def assign(pairs: NDArray[np.intp], cost: NDArray[np.float64], no_link: float) -> NDArray[np.bool_]:
     """Return the pairs that are linked.
 
     The sum of the costs is least, where two objects without a link cost ``no_link`` together.

@@ -11,7 +11,7 @@ from napari_segany.linking.tracks.observed_movie import FramePair, ObservedMovie
 LARGEST_DAUGHTER = 0.9
 """Size of a daughter in that of its parent, at most."""
 
-LARGEST_COST = 0.5
+LARGEST_COST = 0.6
 """Cost from which on three objects are no parent with daughters."""
 
 

@@ -194,8 +194,9 @@ def shared_pixels(
     shift : tuple of int
         Pixels along each axis by which ``one`` is moved first.
     """
-    ahead = tuple(slice(max(0, s), max(0, n + min(0, s))) for s, n in zip(shift, one.shape))
-    behind = tuple(slice(max(0, -s), max(0, n - max(0, s))) for s, n in zip(shift, one.shape))
+    steps = list(zip(shift, one.shape, strict=True))
+    ahead = tuple(slice(max(0, s), max(0, n + min(0, s))) for s, n in steps)
+    behind = tuple(slice(max(0, -s), max(0, n - max(0, s))) for s, n in steps)
     first, second = one[behind].ravel(), two[ahead].ravel()
     both = np.flatnonzero((first > 0) & (second > 0))
     width = int(two.max(initial=0))

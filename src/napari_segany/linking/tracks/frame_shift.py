@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 FEWEST_PAIRS = 4
 """Pairs of objects that a shift is estimated from at least."""
 
-SAMPLES = 500
+SAMPLES = 200
 """Objects of a frame whose distances to all of the other one are looked at."""
 
 ROUNDS = 4
@@ -15,6 +15,9 @@ ROUNDS = 4
 
 LEAST_GAIN = 0.05
 """Part of the objects by which a small shift must fit better than none."""
+
+MOST = 0.6
+"""Part of the objects that fit from which on no other shift is looked for."""
 
 SURE_GAIN = 2.0
 """Square roots of the number of objects by which a large shift must fit better than none: that many
@@ -73,13 +76,13 @@ def common_shift(
 
     resting = fit(still)
     near = _refine(one, two, still, radius)
-    far = _refine(one, two, _frequent_way(one, two, radius), radius)
-    best, gain = still, LEAST_GAIN * count
-    if np.linalg.norm(near) <= radius and fit(near) - resting > gain:
+    best, gain = still, 0.0
+    if np.linalg.norm(near) <= radius and fit(near) - resting > LEAST_GAIN * count:
         best, gain = near, fit(near) - resting
-    if fit(far) - resting > max(gain, SURE_GAIN * np.sqrt(count)):
-        best = far
-    return best
+    if resting + gain > MOST * count:
+        return best
+    far = _refine(one, two, _frequent_way(one, two, radius), radius)
+    return far if fit(far) - resting > max(gain, SURE_GAIN * np.sqrt(count)) else best
 
 
 def _frequent_way(
@@ -91,8 +94,8 @@ def _frequent_way(
     bins = np.rint(ways / radius).astype(np.int64)
     bins -= bins.min(axis=0)
     codes = np.ravel_multi_index(tuple(bins.T), tuple(bins.max(axis=0) + 1))
-    _, which, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    way: NDArray[np.float64] = np.median(ways[which == counts.argmax()], axis=0)
+    found, counts = np.unique(codes, return_counts=True)
+    way: NDArray[np.float64] = np.median(ways[codes == found[counts.argmax()]], axis=0)
     return way
 
 

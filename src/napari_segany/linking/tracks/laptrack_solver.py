@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from napari_segany.errors import InputError
 
 MISSING = (
-    'Linking over time needs laptrack, which is not installed; run pip install "napari-segany[tracks]".'
+    "Linking over time needs laptrack, which is not installed; run "
+    'pip install "napari-segany[tracks]".'
 )
 """Sentence for users without laptrack."""
 
@@ -27,11 +28,15 @@ class Joints:
     pairs : ndarray
         (K, 2) intp; rows of the movie, the earlier one first, no pair twice.
     cost : ndarray
-        (K,) float64, 0 or more; below 1 for those that are better than none.
+        (K,) float64, 0 or more and below 1: each is better than none.
     """
 
     pairs: NDArray[np.intp]
     cost: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Joints":
+        """Return some of the candidates."""
+        return Joints(self.pairs[chosen], self.cost[chosen])
 
     def as_dict(self) -> dict[tuple[float, float], float]:
         """Return the cost by pair."""
@@ -74,20 +79,51 @@ def solve_joints(
     InputError
         If laptrack is not installed.
     """
-    closed, divided = np.zeros(len(gaps.pairs), bool), np.zeros(len(divisions.pairs), bool)
-    if not (len(closed) or len(divided)):
-        return closed, divided
+    alone_gaps, alone_divisions = _without_rivals(gaps, divisions)
+    closed, divided = alone_gaps.copy(), alone_divisions.copy()
+    if not (closed.all() and divided.all()):
+        rest = gaps.take(~alone_gaps), divisions.take(~alone_divisions)
+        closed[~alone_gaps], divided[~alone_divisions] = _solve(
+            frame_of, piece_of, *rest, max_steps
+        )
+    return closed, divided
+
+
+def _without_rivals(gaps: Joints, divisions: Joints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the joints whose objects are in no other one: nothing is to be decided there."""
+    starts, of_start = np.unique(
+        np.concatenate([gaps.pairs[:, 1], divisions.pairs[:, 1]]), return_inverse=True
+    )
+    lone_start = np.bincount(of_start, minlength=len(starts))[of_start] == 1
+    found = []
+    for joints, lone in zip(
+        (gaps, divisions), np.split(lone_start, [len(gaps.pairs)]), strict=True
+    ):
+        _, number, count = np.unique(joints.pairs[:, 0], return_inverse=True, return_counts=True)
+        found.append(lone & (count[number] == 1))
+    return found[0], found[1]
+
+
+def _solve(
+    frame_of: NDArray[np.int64],
+    piece_of: NDArray[np.intp],
+    gaps: Joints,
+    divisions: Joints,
+    max_steps: int,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Let laptrack decide."""
     try:
-        from laptrack import LapTrack
+        import laptrack
     except ImportError as error:
         raise InputError(MISSING) from error
+    lap_track: Any = laptrack.LapTrack
     rows = _rows_to_show(frame_of, piece_of, np.concatenate([gaps.pairs, divisions.pairs]))
     node_of = _nodes(frame_of[rows])
     coordinates = _coordinates(frame_of[rows], rows)
     # A point is the number of a row, and the metric looks up the cost of two rows. Links of
     # neighbouring frames are given, and a cutoff of 0 lets laptrack add none.
     gap_cost, division_cost = gaps.as_dict(), divisions.as_dict()
-    tracker: Any = LapTrack(
+    tracker = lap_track(
         cutoff=0.0,
         gap_closing_metric=lambda end, start: gap_cost.get((end[0], start[0]), np.inf),
         gap_closing_cutoff=1.0 if gap_cost else False,
@@ -105,11 +141,13 @@ def solve_joints(
     same = np.flatnonzero(np.diff(piece_of[rows][order]) == 0)
     known = [(node_of[a], node_of[b]) for a, b in zip(order[same], order[same + 1], strict=True)]
     graph = tracker.predict(coordinates, connected_edges=known)
-    at = {node: row for node, row in zip(node_of, rows.tolist(), strict=True)}
+    at = dict(zip(node_of, rows.tolist(), strict=True))
     made = {(at[one], at[two]) for one, two in graph.edges()}
-    closed[:] = [tuple(pair) in made for pair in gaps.pairs.tolist()]
-    divided[:] = [tuple(pair) in made for pair in divisions.pairs.tolist()]
-    return closed, divided
+    chosen = [
+        np.array([tuple(pair) in made for pair in joints.pairs.tolist()], bool)
+        for joints in (gaps, divisions)
+    ]
+    return chosen[0], chosen[1]
 
 
 def _rows_to_show(

@@ -13,9 +13,9 @@ from napari_segany.linking.tracks.track_params import TrackParams
 USUAL_STEPS = 0.9
 """Part of the steps between nearest objects that the estimate of the largest step looks at."""
 
-BEYOND_USUAL = 1.75
+BEYOND_USUAL = 2.0
 """Largest step, in the length of the longest usual one. If steps are the same in all directions and
-normally distributed, one in a thousand is longer than that."""
+normally distributed, one in ten thousand is longer than that."""
 
 DIFFERENT = 3.0
 """Change of brightness that counts as that of another object, in standard deviations of the
@@ -51,7 +51,7 @@ class Candidates:
 def estimate_max_distance(movie: ObservedMovie) -> float:
     """Return the largest step of an object from frame to frame, estimated from a movie.
 
-    It is 1.75 times the length that 9 of 10 steps between objects that are nearest to each other in
+    It is twice the length that 9 of 10 steps between objects that are nearest to each other in
     neighbouring frames do not exceed, after the common shift of the frames; and at least the median
     diameter of objects, so that the daughters of an object are near it.
     """

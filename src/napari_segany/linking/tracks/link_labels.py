@@ -259,9 +259,7 @@ def _as_table(
     goes_on = np.where(links.divides, -1, links.before)
     piece = _pieces(goes_on)
     daughters = np.flatnonzero(links.divides)
-    parents = {
-        int(piece[row]) + 1: int(piece[links.before[row]]) + 1 for row in daughters.tolist()
-    }
+    parents = {int(piece[row]) + 1: int(piece[links.before[row]]) + 1 for row in daughters.tolist()}
     step = np.full(len(piece), np.nan)
     moved = np.flatnonzero(goes_on >= 0)
     step[moved] = np.linalg.norm(movie.places[moved] - movie.places[goes_on[moved]], axis=1)

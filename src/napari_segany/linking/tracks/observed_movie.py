@@ -134,6 +134,15 @@ def frame_spacing(
     return np.ones(len(axes)), "px"
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame with objects that is in memory: its place, its pixels, and its shift in all."""
+
+    place: int
+    numbered: NDArray[np.int32]
+    way: NDArray[np.float64]
+
+
 def observe(
     load_frame: LoadFrame,
     frames: Sequence[int],
@@ -162,7 +171,7 @@ def observe(
     found: list[FrameObjects] = []
     neighbours: list[FramePair] = []
     gaps: list[FramePair] = []
-    earlier: deque[tuple[int, NDArray[np.int32]]] = deque()
+    earlier: deque[_Seen] = deque()
     shape: tuple[int, ...] | None = None
     for place, frame in enumerate(frames):
         check(should_stop)
@@ -172,21 +181,26 @@ def observe(
         image = None if load_image is None else np.asarray(load_image(frame))
         features_at = None if load_features is None else load_features(frame)
         found.append(measure_frame(values, numbered, image, features_at))
-        while earlier and place - earlier[0][0] > max_gap + 1:
+        while earlier and place - earlier[0].place > max_gap + 1:
             earlier.popleft()
         if len(values):
-            for before, other in earlier:
-                pair = _compare(found, before, place, other, numbered, spacing, align)
-                (neighbours if before == earlier[-1][0] else gaps).append(pair)
-            earlier.append((place, numbered))
+            way = np.zeros(len(spacing))
+            if earlier and align:
+                before = earlier[-1]
+                way = before.way + _shift(found[before.place], found[place], spacing)
+            for before in earlier:
+                shift = way - before.way
+                pixels = tuple(np.rint(shift / spacing).astype(int).tolist())
+                shared = shared_pixels(before.numbered, numbered, pixels)
+                pair = FramePair(before.place, place, shift, shared)
+                (neighbours if before is earlier[-1] else gaps).append(pair)
+            earlier.append(_Seen(place, numbered, way))
         if progress is not None:
             progress(place + 1, len(frames))
     return ObservedMovie(tuple(frames), found, neighbours, gaps, spacing)
 
 
-def _check_shape(
-    shape: tuple[int, ...], expected: tuple[int, ...], axes: str, frame: int
-) -> None:
+def _check_shape(shape: tuple[int, ...], expected: tuple[int, ...], axes: str, frame: int) -> None:
     if len(shape) != DIMENSIONS[axes]:
         raise InputError(f"Frames have shape {shape}, and their axes are {axes}.")
     if shape != expected:
@@ -196,21 +210,10 @@ def _check_shape(
         )
 
 
-def _compare(
-    objects: list[FrameObjects],
-    one: int,
-    two: int,
-    before: NDArray[np.int32],
-    after: NDArray[np.int32],
-    spacing: NDArray[np.float64],
-    align: bool,
-) -> FramePair:
-    """Compare two numbered frames after their common shift."""
-    shift = np.zeros(len(spacing))
-    if align:
-        sizes = np.concatenate([objects[one].area, objects[two].area])
-        radius = float(np.median(equivalent_diameter(sizes, spacing))) / 2
-        places = objects[one].position * spacing, objects[two].position * spacing
-        shift = common_shift(*places, radius)
-    pixels = tuple(np.rint(shift / spacing).astype(int).tolist())
-    return FramePair(one, two, shift, shared_pixels(before, after, pixels))
+def _shift(
+    one: FrameObjects, two: FrameObjects, spacing: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the common shift of the objects of two frames."""
+    sizes = np.concatenate([one.area, two.area])
+    radius = float(np.median(equivalent_diameter(sizes, spacing))) / 2
+    return common_shift(one.position * spacing, two.position * spacing, radius)

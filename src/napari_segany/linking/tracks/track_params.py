@@ -62,7 +62,7 @@ class TrackParams:
         ),
     )
     overlap_weight: float = field(
-        default=1.0,
+        default=0.5,
         metadata=number(
             "Weight of overlap",
             "Weight of the pixels that two objects do not share in the cost of a link.",
