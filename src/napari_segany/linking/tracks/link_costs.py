@@ -53,15 +53,17 @@ def estimate_max_distance(movie: ObservedMovie) -> float:
 
     It is twice the length that 9 of 10 steps between objects that are nearest to each other in
     neighbouring frames do not exceed, after the common shift of the frames; and at least the median
-    diameter of objects, so that the daughters of an object are near it.
+    diameter of objects, so that the daughters of an object are near it. Without objects it is 1.
     """
+    if not len(movie.area):
+        return 1.0
     steps = [np.zeros(0)]
     for pair in movie.neighbours:
         one, two = _rows(movie, pair)
         steps.append(nearest_pairs(movie.places[one] + pair.shift, movie.places[two])[2])
     length = np.concatenate(steps)
     usual = float(np.quantile(length, USUAL_STEPS)) if len(length) else 0.0
-    return max(BEYOND_USUAL * usual, float(np.median(movie.diameters, keepdims=False)))
+    return max(BEYOND_USUAL * usual, float(np.median(movie.diameters)))
 
 
 def _rows(movie: ObservedMovie, pair: FramePair) -> tuple[slice, slice]:

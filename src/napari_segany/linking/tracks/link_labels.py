@@ -110,8 +110,8 @@ def link_labels(
     sizes = dict(pixel_size or {})
     if axes not in DIMENSIONS:
         raise InputError(f"Axes of a frame are YX or ZYX, not {axes!r}.")
-    if list(frames) != sorted(set(frames)):
-        raise InputError("Numbers of frames must ascend.")
+    if not len(frames) or list(frames) != sorted(set(frames)):
+        raise InputError("A movie has one frame or more, and their numbers ascend.")
     movie = observe(
         load_frame,
         frames,
