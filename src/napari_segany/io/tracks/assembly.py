@@ -60,10 +60,11 @@ class TrackColumns:
         InputError
             If the rows are no tracks.
         """
-        frame, track = _whole(path, "frame", self.frame), _whole(path, "track", self.track)
+        frame = whole_column(path, "frame", self.frame)
+        track = whole_column(path, "track", self.track)
         count = len(frame)
-        label = track if self.label is None else _whole(path, "label", self.label)
-        area = np.zeros(count, np.int64) if self.area is None else _whole(path, "area", self.area)
+        label = whole_column(path, "label", track if self.label is None else self.label)
+        area = whole_column(path, "area", np.zeros(count) if self.area is None else self.area)
         confidence = np.full(count, np.nan) if self.confidence is None else self.confidence
         position = np.asarray(self.position, np.float64).reshape(count, len(self.axes))
         if not np.isfinite(position).all():
@@ -86,7 +87,8 @@ class TrackColumns:
             raise InputError(f"{path} holds no tracks that can be used: {error}") from error
 
 
-def _whole(path: Path, name: str, values: ArrayLike) -> NDArray[np.int64]:
+def whole_column(path: Path, name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Return a column of whole numbers from 0 on, or raise InputError."""
     numbers = np.asarray(values)
     if not len(numbers):
         return np.zeros(0, np.int64)
@@ -97,6 +99,16 @@ def _whole(path: Path, name: str, values: ArrayLike) -> NDArray[np.int64]:
             f"{LARGEST_FRAME}."
         )
     return numbers.astype(np.int64)
+
+
+def numeric_features(table: TrackTable) -> dict[str, NDArray[Any]]:
+    """Return the features that are numbers, as int64 or float64; texts are left out."""
+    columns = {name: np.asarray(column) for name, column in table.features.items()}
+    return {
+        name: column.astype(np.float64 if column.dtype.kind == "f" else np.int64)
+        for name, column in columns.items()
+        if column.dtype.kind in "buif"
+    }
 
 
 def check_file_size(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from napari_segany.errors import InputError
 
@@ -97,6 +97,16 @@ FORMATS: dict[str, TrackFormat] = {
         f"{_HERE}.ctc:write_truth",
         f"{_HERE}.ctc:holds_only_tracks",
     ),
+    "geff": TrackFormat(
+        "_tracks.geff",
+        "GEFF, a graph in a Zarr folder",
+        False,
+        f"{_HERE}.geff_file:write",
+        f"{_HERE}.geff_file:is_geff",
+    ),
+    "trackmate": TrackFormat(
+        "_trackmate.xml", "TrackMate's XML", False, f"{_HERE}.trackmate:write"
+    ),
     "csv": TrackFormat(
         "_tracks.csv", "a table, one row an object", False, f"{_HERE}.track_csv:write"
     ),
@@ -177,7 +187,8 @@ def read_tracks(path: str | Path) -> TrackFile:
     Parameters
     ----------
     path : path
-        A folder of the Cell Tracking Challenge or its text file, or a table.
+        A folder of the Cell Tracking Challenge or its text file, a GEFF, TrackMate's XML, or a
+        table of this package, LapTrack or TrackMate.
 
     Returns
     -------
@@ -199,8 +210,10 @@ def read_tracks(path: str | Path) -> TrackFile:
 
 
 def _reader(path: Path) -> Callable[[Path], TrackFile]:
-    from napari_segany.io.tracks import ctc, track_csv
+    from napari_segany.io.tracks import ctc, geff_file, read_trackmate, track_csv
 
-    reader: Any = ctc.read if path.is_dir() or ctc.is_track_list(path) else track_csv.read
-    checked: Callable[[Path], TrackFile] = reader
-    return checked
+    if path.is_dir():
+        return geff_file.read if geff_file.is_geff(path) else ctc.read
+    if ctc.is_track_list(path):
+        return ctc.read
+    return read_trackmate.read if read_trackmate.is_xml(path) else track_csv.read

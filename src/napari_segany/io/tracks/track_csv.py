@@ -15,7 +15,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections.text_table import Records, Sheet, read_text, to_number
 from napari_segany.io.pixel_size import PixelSize, keep_known
 from napari_segany.io.table import CsvTable
-from napari_segany.io.tracks.assembly import TrackColumns, check_file_size
+from napari_segany.io.tracks.assembly import TrackColumns, check_file_size, numeric_features
 from napari_segany.io.tracks.formats import TrackFile
 from napari_segany.linking.tracks.track_table import TrackTable
 
@@ -78,17 +78,18 @@ def track_columns(table: TrackTable) -> Columns:
             columns[f"{axis.lower()}_{unit}"] = _exact(table.position[:, i] * size)
     columns |= {"area": table.area, "confidence": _exact(table.confidence)}
     taken = {name for names in _NAMES.values() for name in names}
+    numbers = numeric_features(table)
     for name, values in table.features.items():
         if name.lower() in taken or _PHYSICAL.fullmatch(name.lower()):
             raise InputError(f"A feature is called {name!r}, like another column; rename it.")
         taken.add(name.lower())
-        columns[name] = _exact(values) if np.asarray(values).dtype.kind == "f" else values
+        columns[name] = _exact(numbers[name]) if name in numbers else values
     return columns
 
 
 def _exact(values: NDArray[Any]) -> NDArray[np.generic]:
-    """Return real numbers as the shortest texts that mean them; empty where not finite."""
-    texts = [repr(v + 0.0) if np.isfinite(v) else "" for v in values.tolist()]
+    """Return numbers as the shortest texts that mean them; empty where not finite."""
+    texts = [repr(v + 0) if np.isfinite(v) else "" for v in values.tolist()]
     return np.array(texts, object)
 
 
