@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.linking.tracks.movies import mask_of, square, table_of
+from tests.linking.tracks.cells import mask_of, square, table_of
 
 from napari_segany.errors import InputError
 from napari_segany.linking.tracks.link_edits import (

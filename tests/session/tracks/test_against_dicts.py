@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.effort import choose_count
-from tests.linking.tracks.movies import draw, mask_of, square, table_of
+from tests.linking.tracks.cells import draw, mask_of, square, table_of
 
 from napari_segany.errors import InputError
 from napari_segany.linking.tracks.link_edits import (
