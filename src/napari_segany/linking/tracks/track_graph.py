@@ -80,7 +80,8 @@ def tracks_of_links(
         If a link is within a frame, or an object has two before it.
     """
     links = np.unique(np.asarray(links, np.int64).reshape(-1, 2), axis=0)
-    links = np.where((frame[links[:, 0]] > frame[links[:, 1]])[:, None], links[:, ::-1], links)
+    is_back = frame[links[:, 0]] > frame[links[:, 1]]
+    links[is_back] = links[is_back, ::-1]
     if (frame[links[:, 0]] == frame[links[:, 1]]).any():
         raise InputError("two objects of one frame are linked.")
     before = np.bincount(links[:, 1], minlength=len(frame))
