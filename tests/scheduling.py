@@ -20,6 +20,7 @@ SHARED_GROUPS = {
     "tests/plugin/everything/test_window.py": WINDOWS,
     "tests/plugin/batch/test_window.py": WINDOWS,
     "tests/plugin/evaluate/test_widget.py": WINDOWS,
+    "tests/plugin/tracks/test_widget.py": WINDOWS,
     "tests/plugin/models/test_window.py": WINDOWS,
     "tests/plugin/layers/test_sample_data.py": WINDOWS,
     "tests/plugin/shared/": WINDOWS,

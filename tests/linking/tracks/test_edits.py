@@ -78,7 +78,8 @@ def test_a_track_that_goes_on_is_one_of_the_daughters() -> None:
     assert (of(edit.table, 4), of(edit.table, 9)) == ([0, 1, 2], [3, 4, 5])
     assert edit.relabels == tuple(Relabel(f, 4, 9) for f in (3, 4, 5))
     back = unmark_division(edit.table, 4)
-    assert back.table.parents == {} and not back.relabels
+    assert back.table.parents == {}
+    assert not back.relabels
 
 
 def test_swap_is_its_own_opposite() -> None:
@@ -95,7 +96,8 @@ def test_deleting_the_first_object_leaves_no_link() -> None:
     edit = delete_object(movie({2: 1, 3: 1}), 3, 2)
     (row,) = np.flatnonzero((edit.table.frame == 4) & (edit.table.track == 2))
     # The mother still is its parent, so the link is known as before.
-    assert edit.table.parents == {2: 1, 3: 1} and edit.table.confidence[row] == 0.5
+    assert edit.table.parents == {2: 1, 3: 1}
+    assert edit.table.confidence[row] == 0.5
     orphan = delete_track(edit.table, 1).table
     assert orphan.parents == {}
     assert np.isnan(orphan.confidence[orphan.frame == 4][0])
