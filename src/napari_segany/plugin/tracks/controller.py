@@ -229,7 +229,7 @@ class TracksController(PendingModel):
         if self.session is not None:
             self.session.close()
         self.session = None
-        self.layers.remove()
+        self.layers.close()
         self.selected = ()
         self.journals.search(self.source)
 
@@ -369,10 +369,15 @@ class TracksController(PendingModel):
     def _on_removed(self, event: Any) -> None:
         gone = event.value
         if self.session is not None and gone is self.layers.labels:
-            self.close_session()
-            self.refuse(SeganyError(f"{gone.name} was removed; its tracks can be restored."))
-            self.changed.emit()
+            # Other layers must not be removed while napari removes this one.
+            self.jobs.call_later("tracks gone", lambda: self._on_labels_gone(gone))
         elif self.source is not None and gone is self.source.layer and self.session is None:
             self.choose_labels(None)
         elif self.image is not None and gone is self.image.layer:
             self.image = None
+
+    def _on_labels_gone(self, gone: Any) -> None:
+        if self.session is not None and gone is self.layers.labels:
+            self.close_session()
+            self.refuse(SeganyError(f"{gone.name} was removed; its tracks can be restored."))
+            self.changed.emit()

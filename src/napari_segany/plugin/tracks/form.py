@@ -1,7 +1,6 @@
 """Controls of the Tracks dock."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
@@ -10,6 +9,7 @@ from napari_segany.io.tracks.formats import FORMATS
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.shared.controls import (
+    button,
     column,
     combo_box,
     folded,
@@ -18,6 +18,7 @@ from napari_segany.plugin.shared.controls import (
     row,
     with_tip,
 )
+from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.tracks.tool_bar import ToolBar
@@ -25,26 +26,23 @@ from napari_segany.plugin.tracks.track_list import TrackList
 from napari_segany.session.tracks.track_journal import SavedTracks
 from napari_segany.session.tracks.track_session import TrackSession
 
-if TYPE_CHECKING:
-    from napari_segany.plugin.tracks.widget import TracksWidget
-
 
 class RestoreRow(QWidget):
     """Button and choice of earlier corrections, the latest first; hidden if there is none.
 
     Parameters
     ----------
-    button : QPushButton
+    start : QPushButton
         The button.
     """
 
-    def __init__(self, button: QPushButton) -> None:
+    def __init__(self, start: QPushButton) -> None:
         super().__init__()
         self.choice = with_tip(QComboBox(), "Begin of the correction, and its number of steps")
         self.choice.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        layout = row(button, self.choice, wide=self.choice)
+        layout = row(start, self.choice, wide=self.choice)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
         self._saved: list[SavedTracks] = []
@@ -79,8 +77,10 @@ class TracksForm:
 
     Parameters
     ----------
-    dock : TracksWidget
+    dock : ModelDock
         The dock.
+    act : callable
+        Returns what a button does, by the name of the dock's method.
 
     Attributes
     ----------
@@ -98,31 +98,32 @@ class TracksForm:
         Format of the export.
     """
 
-    def __init__(self, dock: "TracksWidget") -> None:
+    def __init__(self, dock: ModelDock, act: Callable[[str], Callable[..., None]]) -> None:
         self.labels = LayerCombo([Labels], "choose labels", "Labels with frames along axis 0")
         self.image = LayerCombo([Image], "none", "Image of the labels, to split and to fill")
         for choice in (self.labels, self.image):
-            choice.activated.connect(dock.guarded(dock.choose_layers))
+            choice.activated.connect(act("choose_layers"))
         self.params = ParameterForm(TrackParams(), "Advanced")
-        self.link_button = dock.button("Link", dock.link, "Link the labels over time")
-        self.stop_button = dock.button("stop", dock.stop, "Stop what is being computed")
+        self.link_button = button("Link", act("link"), "Link the labels over time")
+        self.stop_button = button("stop", act("stop"), "Stop what is being computed")
         self.stop_button.setEnabled(False)
-        self.import_button = dock.button(
-            "Import ...", dock.import_tracks, "Tracks of a file, with its masks or of these labels"
+        self.import_button = button(
+            "Import ...",
+            act("import_tracks"),
+            "Tracks of a file, with its masks or of these labels",
         )
         self.restoring = RestoreRow(
-            dock.button("Restore", dock.restore, "Bring back an earlier correction of the labels")
+            button("Restore", act("restore"), "Bring back an earlier correction of the labels")
         )
         self.selection = QLabel("")
         self.selection.setWordWrap(True)
-        self.tools = ToolBar(dock.act)
+        self.tools = ToolBar(act)
         self.table = TrackList()
-        self.table.chosen.connect(dock.guarded_with(dock.go_to))
-        self.doubt_button = dock.button(
-            "Next doubtful (Y)", dock.next_doubtful, "Go to the next doubtful place (key Y)"
+        self.doubt_button = button(
+            "Next doubtful (Y)", act("next_doubtful"), "Go to the next doubtful place (key Y)"
         )
-        self.accept_button = dock.button(
-            "Accept (A)", dock.accept, "Accept the doubtful place, go to the next one (key A)"
+        self.accept_button = button(
+            "Accept (A)", act("accept"), "Accept the doubtful place, go to the next one (key A)"
         )
         self.format = combo_box(
             {each.about: name for name, each in FORMATS.items()}, "Format of the file"
@@ -130,8 +131,8 @@ class TracksForm:
         self.format.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.export_button = dock.button(
-            "Export ...", lambda: dock.export(wait=False), "Write the tracks for other programs"
+        self.export_button = button(
+            "Export ...", act("export_as_chosen"), "Write the tracks for other programs"
         )
         self.corrections = panel(
             column(

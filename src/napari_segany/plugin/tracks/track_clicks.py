@@ -13,7 +13,7 @@ OnSplit = Callable[[tuple[Point, Point], int, int], object]
 
 
 class TrackClicks:
-    """What the next clicks on the labels mean.
+    """Clicks on the labels, which select tracks or split an object.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.metadata import SELECTION
-from napari_segany.plugin.layers.transforms import placement_of
+from napari_segany.plugin.layers.transforms import place, placement_of
 from napari_segany.plugin.tracks.movie_source import frame_in_view, frame_placement
 from napari_segany.session.tracks.changes import Patch
 from napari_segany.session.tracks.label_frames import LabelFrames
@@ -84,21 +84,40 @@ class TrackLayers:
         placement = placement_of(source)
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
         self.labels.metadata[MARK] = True
-        outlines = np.zeros(data.shape[1:], np.uint8)
+        source.visible = False
+        self.viewer.add_layer(self.labels)
+        self._show_outlines(source, data.shape[1:])
+        if self._reusable(self.tracks, data.ndim):
+            self.tracks.colormaps_dict = {"track_id": LabelColours(self.labels)}
+            self.tracks.name = f"{self.labels.name} lines"
+            place(self.tracks, placement)
+        else:
+            self.tracks = None
+        self.draw_lines(table)
+        self.viewer.layers.selection.active = self.labels
+
+    def _reusable(self, layer: Any, ndim: int) -> bool:
+        return layer in self.viewer.layers and layer.ndim == ndim
+
+    def _show_outlines(self, source: Any, shape: tuple[int, ...]) -> None:
+        """Show an empty layer for outlines."""
+        outlines = np.zeros(shape, np.uint8)
+        placement = frame_placement(source)
+        if self._reusable(self.selection, len(shape)):
+            self.selection.data = outlines
+            place(self.selection, placement)
+            self.selection.visible = True
+            return
         colours = {None: "#00000000", 0: "#00000000"} | dict(enumerate(SELECTED, 1))
         self.selection = Labels(
             outlines,
             name=SELECTION,
             colormap=DirectLabelColormap(color_dict=colours),
-            **frame_placement(source),
+            **placement,
         )
         self.selection.contour = 2
         self.selection.editable = False
-        source.visible = False
-        for layer in (self.labels, self.selection):
-            self.viewer.add_layer(layer)
-        self.draw_lines(table)
-        self.viewer.layers.selection.active = self.labels
+        self.viewer.add_layer(self.selection)
 
     @property
     def frame(self) -> int:
@@ -111,12 +130,15 @@ class TrackLayers:
         found = (self.labels, self.tracks, self.selection)
         return [layer for layer in found if layer is not None and layer in self.viewer.layers]
 
-    def remove(self) -> None:
-        """Remove lines and outlines; the labels stay."""
+    def close(self) -> None:
+        """Hide lines and outlines, which are used again; the labels stay.
+
+        They are not removed: software OpenGL crashes when layers are removed beside a Tracks layer.
+        """
         for layer in (self.tracks, self.selection):
-            if layer is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-        self.labels = self.tracks = self.selection = None
+            if layer in self.viewer.layers:
+                layer.visible = False
+        self.labels = None
 
     def write(self, patches: Iterable[Patch]) -> None:
         """Write changes of pixels, and draw the frame in view if it is among them."""
@@ -130,7 +152,7 @@ class TrackLayers:
 
     def outline(self, tracks: Sequence[int], frames: LabelFrames) -> None:
         """Outline objects of the frame in view."""
-        if self.selection is None:
+        if self.selection not in self.viewer.layers:
             return
         shown = np.zeros(self.selection.data.shape, np.uint8)
         frame = self.frame
@@ -144,10 +166,10 @@ class TrackLayers:
     def draw_lines(self, table: TrackTable) -> None:
         """Draw the tracks as lines, with divisions; of long movies those near the frame in view."""
         table = self._near(table)
+        there = self.tracks in self.viewer.layers
+        if there:
+            self.tracks.visible = bool(len(table.frame))
         if not len(table.frame):
-            if self.tracks in self.viewer.layers:
-                self.viewer.layers.remove(self.tracks)
-            self.tracks = None
             return
         order = np.lexsort((table.frame, table.track))
         data = np.column_stack([table.track, table.frame, table.position])[order]
@@ -155,7 +177,7 @@ class TrackLayers:
         follows = np.diff(data[:, 0], prepend=-1) == 0
         gap = np.where(follows, np.diff(data[:, 1], prepend=0) - 1, 0)
         features = {"confidence": table.confidence[order], "gap": gap}
-        if self.tracks is not None and self.tracks in self.viewer.layers:
+        if there:
             self.tracks.data = data
             self.tracks.features = features
             self.tracks.graph = graph

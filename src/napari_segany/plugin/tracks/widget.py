@@ -75,7 +75,8 @@ class TracksWidget(ModelDock):
         self._clicks = TrackClicks(self.controller, self.split)
         self._bound: Any = None
         self._shown: TrackTable | None = None
-        self.form = TracksForm(self)
+        self.form = TracksForm(self, self.act)
+        self.form.table.chosen.connect(self.guarded_with(self.go_to))
         self.lay_out(self.form.scrolling, (*self.form.fixed, self.message), tall=self.form.table)
         self._reported.connect(self._on_report)
         self.controller.changed.connect(self._refresh)
@@ -232,6 +233,10 @@ class TracksWidget(ModelDock):
             if failures:
                 raise failures[0]
         return target
+
+    def export_as_chosen(self) -> None:
+        """Export in the format that is chosen in the dock, to a file that is asked for."""
+        self.export(wait=False)
 
     def stop(self) -> None:
         """Stop linking, splitting or filling."""
