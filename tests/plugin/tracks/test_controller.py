@@ -148,7 +148,7 @@ def test_what_is_not_selected_is_asked_for(
         act.delete_object()
 
 
-def test_clicks_select_up_to_three_tracks(controller: TracksController) -> None:
+def test_clicks_select_up_to_three_tracks(controller: TracksController, jobs: PatientJobs) -> None:
     for track in (1, 2, 3, 4):
         controller.pick(track, add=True)
     assert controller.selected == (1, 2, 4)
@@ -156,9 +156,11 @@ def test_clicks_select_up_to_three_tracks(controller: TracksController) -> None:
     assert controller.selected == (1, 4)
     controller.pick(2)
     assert controller.selected == (2,)
+    jobs.run()
     outlines = controller.layers.selection.data
     assert (outlines > 0).sum() == 100
     controller.pick(0)
+    jobs.run()
     assert controller.selected == ()
     assert not controller.layers.selection.data.any()
 

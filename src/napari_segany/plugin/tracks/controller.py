@@ -209,7 +209,8 @@ class TracksController(PendingModel):
     def _show(self, source: MovieSource, opened: OpenedTracks) -> None:
         self.close_session()
         session = self.session = opened.session
-        self.layers.show(source.layer, opened.copy, session.table)
+        self.layers.show(source.layer, opened.copy)
+        self.jobs.call_later("track lines", self._draw_lines)
         session.changed.connect(self._on_session)
         session.trouble.connect(lambda text: self.status.emit(text, "warning"))
         self._watch.begin(self.layers.labels)
@@ -355,14 +356,17 @@ class TracksController(PendingModel):
         self.status.emit(describe_error(error), "error")
 
     def _show_selection(self) -> None:
+        self.jobs.call_later("track outlines", self._outline)
+        self.selected_changed.emit()
+
+    def _outline(self) -> None:
         if self.session is not None:
             self.layers.outline(self.selected, self.session.frames)
-        self.selected_changed.emit()
 
     def _on_frame(self, event: Any = None) -> None:
         if self.session is None:
             return
-        self.jobs.call_later("track selection", self._show_selection)
+        self._show_selection()
         if self.layers.needs_lines(self.session.table):
             self.jobs.call_later("track lines", self._draw_lines)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Tracks
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.linking.tracks.track_table import TrackTable
@@ -18,11 +18,11 @@ from napari_segany.session.tracks.label_frames import LabelFrames
 MARK = "napari_segany_tracks"
 """Key in the metadata of the layers of tracks."""
 
-MOST_POINTS = 20_000
+MOST_POINTS = 8_000
 """Objects whose tracks are drawn as lines, those nearest in time: more would block the window."""
 
-SELECTED = ("#ffffff", "#ffd60a", "#00e5ff")
-"""Outlines of the first, second and every other selected track."""
+SELECTED = ((0, 0, 0, 0), (1, 1, 1, 1), (1, 0.84, 0.04, 1), (0, 0.9, 1, 1))
+"""Colours of no outline, and of those of the first, second and third selected track."""
 
 
 class LabelColours:
@@ -69,8 +69,8 @@ class TrackLayers:
         # Frames that the lines are drawn of.
         self._drawn = range(0)
 
-    def show(self, source: Any, data: NDArray[np.int32], table: TrackTable) -> None:
-        """Add the layers of new tracks beside the labels that they were made of.
+    def show(self, source: Any, data: NDArray[np.int32]) -> None:
+        """Add the layers of new tracks beside the labels that they were made of, without lines.
 
         Parameters
         ----------
@@ -78,8 +78,6 @@ class TrackLayers:
             The labels, whose name and place are used.
         data : ndarray
             Labels with the ids of tracks, of the same shape; the layer's own copy.
-        table : TrackTable
-            The tracks.
         """
         placement = placement_of(source)
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
@@ -93,7 +91,6 @@ class TrackLayers:
             place(self.tracks, placement)
         else:
             self.tracks = None
-        self.draw_lines(table)
         self.viewer.layers.selection.active = self.labels
 
     def _reusable(self, layer: Any, ndim: int) -> bool:
@@ -108,11 +105,11 @@ class TrackLayers:
             place(self.selection, placement)
             self.selection.visible = True
             return
-        colours = {None: "#00000000", 0: "#00000000"} | dict(enumerate(SELECTED, 1))
         self.selection = Labels(
             outlines,
             name=SELECTION,
-            colormap=DirectLabelColormap(color_dict=colours),
+            # A colormap of single labels takes seconds to compile at first.
+            colormap=CyclicLabelColormap(colors=np.array(SELECTED)),
             **placement,
         )
         self.selection.contour = 2
@@ -159,9 +156,10 @@ class TrackLayers:
         for number, track in enumerate(tracks):
             mask = frames.mask(frame, track)
             if mask is not None:
-                shown[mask.box][mask.pixels] = min(number + 1, len(SELECTED))
-        if shown.any() or self.selection.data.any():
-            self.selection.data = shown
+                shown[mask.box][mask.pixels] = min(number + 1, len(SELECTED) - 1)
+        if not np.array_equal(shown, self.selection.data):
+            self.selection.data[:] = shown
+            self.selection.refresh(extent=False)
 
     def draw_lines(self, table: TrackTable) -> None:
         """Draw the tracks as lines, with divisions; of long movies those near the frame in view."""
