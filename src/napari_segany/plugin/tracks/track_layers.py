@@ -80,6 +80,8 @@ class TrackLayers:
             Labels with the ids of tracks, of the same shape; the layer's own copy.
         """
         placement = placement_of(source)
+        if self.labels in self.viewer.layers:
+            self.labels.visible = False
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
         self.labels.metadata[MARK] = True
         source.visible = False
@@ -89,9 +91,15 @@ class TrackLayers:
             self.tracks.colormaps_dict = {"track_id": LabelColours(self.labels)}
             self.tracks.name = f"{self.labels.name} lines"
             place(self.tracks, placement)
+            self._raise(self.tracks)
         else:
             self.tracks = None
         self.viewer.layers.selection.active = self.labels
+
+    def _raise(self, layer: Any) -> None:
+        """Move a layer above all others."""
+        layers = self.viewer.layers
+        layers.move(layers.index(layer), len(layers))
 
     def _reusable(self, layer: Any, ndim: int) -> bool:
         return layer in self.viewer.layers and layer.ndim == ndim
@@ -104,6 +112,7 @@ class TrackLayers:
             self.selection.data = outlines
             place(self.selection, placement)
             self.selection.visible = True
+            self._raise(self.selection)
             return
         self.selection = Labels(
             outlines,
@@ -113,6 +122,7 @@ class TrackLayers:
             **placement,
         )
         self.selection.contour = 2
+        self.selection.opacity = 1
         self.selection.editable = False
         self.viewer.add_layer(self.selection)
 
@@ -135,7 +145,8 @@ class TrackLayers:
         for layer in (self.tracks, self.selection):
             if layer in self.viewer.layers:
                 layer.visible = False
-        self.labels = None
+        if self.labels not in self.viewer.layers:
+            self.labels = None
 
     def write(self, patches: Iterable[Patch]) -> None:
         """Write changes of pixels, and draw the frame in view if it is among them."""

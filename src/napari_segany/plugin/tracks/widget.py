@@ -121,7 +121,7 @@ class TracksWidget(ModelDock):
     @property
     def track_layer(self) -> Any:
         """The labels layer with the ids of tracks, None until labels are linked."""
-        return self.controller.layers.labels
+        return None if self.session is None else self.controller.layers.labels
 
     @property
     def selected(self) -> tuple[int, ...]:
