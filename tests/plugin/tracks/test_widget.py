@@ -1,5 +1,6 @@
 """The Tracks widget in a real window, driven with a real mouse and keyboard."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,25 @@ def test_every_step_leaves_the_window_responsive(ready: Any, viewer: Any) -> Non
     ready.jobs.wait()
     assert drawn == [1]
     assert np.isin(layers.tracks.data[:, 0], [1, 2, 3, 4]).all()
+
+
+def test_the_example_of_the_documentation_runs(
+    widget: Any, viewer: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "tracks-dock.md"
+    if not page.is_file():
+        pytest.skip("the documentation is not beside the tests")
+    (text,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
+    cells = viewer.layers["cells"]
+    # Before the division; see the fixture above.
+    cells.data = cells.data[:3]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"viewer": viewer}
+    exec(compile(text, str(page), "exec"), names)
+    try:
+        assert names["new"] == 3
+        assert read_tracks(tmp_path / "cells_tracks.csv").table.spans == {
+            **{1: (0, 2), 2: (0, 1), 3: (2, 2)},
+        }
+    finally:
+        names["w"].close()
