@@ -158,7 +158,8 @@ def test_clicks_select_up_to_three_tracks(controller: TracksController, jobs: Pa
     assert controller.selected == (2,)
     jobs.run()
     outlines = controller.layers.selection.data
-    assert (outlines > 0).sum() == 100
+    # A square of 10 x 10 pixels without the inner 6 x 6.
+    assert (outlines > 0).sum() == 64
     controller.pick(0)
     jobs.run()
     assert controller.selected == ()
@@ -336,3 +337,31 @@ def test_long_movies_are_drawn_in_part(
     viewer.dims.set_point(0, 5)
     jobs.run()
     assert 5 in controller.layers.tracks.data[:, 1]
+
+
+def test_volumes_over_time(
+    make_controller: MakeController, viewer: ViewerModel, jobs: PatientJobs
+) -> None:
+    labels = np.zeros((4, 3, 30, 40), np.int32)
+    for t in range(4):
+        labels[t, 1:, 10:18, 5 + 2 * t : 13 + 2 * t] = t + 1
+        labels[t, :2, 20:28, 30:38] = 9
+    layer = Labels(labels, name="cells", scale=(1, 2, 0.5, 0.5), units=("s", "um", "um", "um"))
+    viewer.add_layer(layer)
+    controller = make_controller()
+    controller.choose_labels(layer)
+    controller.link()
+    jobs.run()
+    session = controller.opened()
+    assert session.table.axes == "ZYX"
+    assert session.table.spans == {1: (0, 3), 2: (0, 3)}
+    controller.go_to(2, 2)
+    assert controller.frame == 2
+    assert TrackActions(controller).cut(2) == 3
+    jobs.run()
+    assert (shown(controller)[2:, :2, 20:28, 30:38] == 3).all()
+    outlines = controller.layers.selection.data
+    assert outlines.shape == (3, 30, 40)
+    assert (outlines[0] > 0).sum() == 64 - 16
+    with pytest.raises(InputError, match="volumes are not split"):
+        ModelTools(controller, 2**20).split(3, 2, ((22.0, 32.0), (26.0, 36.0)))

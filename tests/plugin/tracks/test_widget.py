@@ -216,8 +216,7 @@ def test_the_example_of_the_documentation_runs(
     exec(compile(text, str(page), "exec"), names)
     try:
         assert names["new"] == 3
-        assert read_tracks(tmp_path / "cells_tracks.csv").table.spans == {
-            **{1: (0, 2), 2: (0, 1), 3: (2, 2)},
-        }
+        written = read_tracks(tmp_path / "cells_tracks.csv").table
+        assert written.spans == {1: (0, 2), 2: (0, 1), 3: (2, 2)}
     finally:
         names["w"].close()

@@ -7,6 +7,7 @@ import numpy as np
 from napari.layers import Labels, Tracks
 from napari.utils.colormaps import CyclicLabelColormap
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.metadata import SELECTION
@@ -23,6 +24,10 @@ MOST_POINTS = 8_000
 
 SELECTED = ((0, 0, 0, 0), (1, 1, 1, 1), (1, 0.84, 0.04, 1), (0, 0.9, 1, 1))
 """Colours of no outline, and of those of the first, second and third selected track."""
+
+
+OUTLINE = 2
+"""Width of outlines in pixels."""
 
 
 class LabelColours:
@@ -121,7 +126,6 @@ class TrackLayers:
             colormap=CyclicLabelColormap(colors=np.array(SELECTED)),
             **placement,
         )
-        self.selection.contour = 2
         self.selection.opacity = 1
         self.selection.editable = False
         self.viewer.add_layer(self.selection)
@@ -167,7 +171,7 @@ class TrackLayers:
         for number, track in enumerate(tracks):
             mask = frames.mask(frame, track)
             if mask is not None:
-                shown[mask.box][mask.pixels] = min(number + 1, len(SELECTED) - 1)
+                shown[mask.box][_border(mask.pixels)] = min(number + 1, len(SELECTED) - 1)
         if not np.array_equal(shown, self.selection.data):
             self.selection.data[:] = shown
             self.selection.refresh(extent=False)
@@ -229,3 +233,10 @@ class TrackLayers:
         first, last = table.frame[start], table.frame[min(start + MOST_POINTS, count) - 1]
         self._drawn = range(int(first), int(last) + 1)
         return table.take((table.frame >= first) & (table.frame <= last))
+
+
+def _border(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the outermost pixels of a mask in its planes; napari draws no contours in 3-D."""
+    cross = ndimage.generate_binary_structure(2, 1).reshape((1,) * (pixels.ndim - 2) + (3, 3))
+    inner: NDArray[np.bool_] = ndimage.binary_erosion(pixels, cross, OUTLINE)
+    return pixels & ~inner
