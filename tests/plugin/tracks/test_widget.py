@@ -220,3 +220,17 @@ def test_the_example_of_the_documentation_runs(
         assert written.spans == {1: (0, 2), 2: (0, 1), 3: (2, 2)}
     finally:
         names["w"].close()
+
+
+def test_closing_the_dock_leaves_labels_and_lines(ready: Any, viewer: Any) -> None:
+    layer = ready.track_layer
+    before = len(layer.keymap)
+    ready.close()
+    assert [each.name for each in viewer.layers if each.visible] == [
+        *("image", "cells tracks", "cells tracks lines"),
+    ]
+    assert len(viewer.layers) == 4
+    assert len(layer.keymap) < before
+    assert not layer.mouse_drag_callbacks or all(
+        "tracks" not in getattr(each, "__module__", "") for each in layer.mouse_drag_callbacks
+    )

@@ -238,6 +238,7 @@ class TracksController(PendingModel):
         """End the correction, and disconnect from the viewer."""
         self.source = None
         self.close_session()
+        self.layers.end()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         self.viewer.dims.events.point.disconnect(self._on_frame)
 

@@ -1,6 +1,6 @@
 """Keys of the layers of tracks, and clicks that select tracks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 KEYS = {
@@ -32,10 +32,38 @@ OnClick = Callable[[Any, bool], object]
 """Called with the mouse event of a click, and True if Shift was held."""
 
 
-def bind_keys(layer: Any, actions: Mapping[str, Callable[[], object]]) -> None:
-    """Bind keys of a layer to actions without arguments."""
-    for key, act in actions.items():
-        layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
+class LayerInput:
+    """Keys and clicks of one labels layer at a time.
+
+    Parameters
+    ----------
+    act : callable
+        Returns what a key does, by the name of its method.
+    clicked : callable
+        Called with clicks while nothing is painted.
+
+    Attributes
+    ----------
+    layer : napari.layers.Labels or None
+        The layer.
+    """
+
+    def __init__(self, act: Callable[[str], Callable[[], object]], clicked: OnClick) -> None:
+        self.layer: Any = None
+        self._act, self._on_drag = act, click_callback(clicked)
+
+    def follow(self, layer: Any) -> None:
+        """Take keys and clicks of a layer, or of none, and no longer of the one before."""
+        if self.layer is not None:
+            self.layer.mouse_drag_callbacks.remove(self._on_drag)
+            for key in KEYS:
+                self.layer.bind_key(key, None)
+        self.layer = layer
+        if layer is not None:
+            layer.mouse_drag_callbacks.append(self._on_drag)
+            for key, name in KEYS.items():
+                act = self._act(name)
+                layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 
 
 def click_callback(clicked: OnClick) -> Callable[[Any, Any], Iterator[None]]:

@@ -142,15 +142,24 @@ class TrackLayers:
         return [layer for layer in found if layer is not None and layer in self.viewer.layers]
 
     def close(self) -> None:
-        """Hide lines and outlines, which are used again; the labels stay.
+        """Leave labels and lines as they are, and hide the outlines.
 
-        They are not removed: software OpenGL crashes when layers are removed beside a Tracks layer.
+        Lines and outlines are used again by the next session. They are not removed: software OpenGL
+        crashes when layers are removed beside a Tracks layer.
         """
-        for layer in (self.tracks, self.selection):
-            if layer in self.viewer.layers:
-                layer.visible = False
+        if self.selection in self.viewer.layers:
+            self.selection.visible = False
         if self.labels not in self.viewer.layers:
             self.labels = None
+            if self.tracks in self.viewer.layers:
+                self.tracks.visible = False
+
+    def end(self) -> None:
+        """Remove the outlines, because the dock is closed."""
+        self.close()
+        if self.selection in self.viewer.layers:
+            self.viewer.layers.remove(self.selection)
+        self.selection = None
 
     def write(self, patches: Iterable[Patch]) -> None:
         """Write changes of pixels, and draw the frame in view if it is among them."""

@@ -21,7 +21,7 @@ from napari_segany.plugin.tracks.actions import TrackActions
 from napari_segany.plugin.tracks.controller import TracksController
 from napari_segany.plugin.tracks.export import export_tracks
 from napari_segany.plugin.tracks.form import TracksForm
-from napari_segany.plugin.tracks.keys import KEYS, bind_keys, click_callback
+from napari_segany.plugin.tracks.keys import LayerInput
 from napari_segany.plugin.tracks.model_tools import ModelTools
 from napari_segany.plugin.tracks.track_clicks import TrackClicks
 from napari_segany.plugin.tracks.track_layers import LabelColours
@@ -73,7 +73,7 @@ class TracksWidget(ModelDock):
         self.tools = ModelTools(self.controller, size)
         self.connect_model(self.controller)
         self._clicks = TrackClicks(self.controller, self.split)
-        self._bound: Any = None
+        self._input = LayerInput(self.act, self.guarded_with(self._clicks.click))
         self._shown: TrackTable | None = None
         self.form = TracksForm(self, self.act)
         self.form.table.chosen.connect(self.guarded_with(self.go_to))
@@ -351,15 +351,11 @@ class TracksWidget(ModelDock):
         session, labels = self.session, self.track_layer
         self.form.restoring.show_sessions(self.controller.journals.saved)
         self.form.set_ready(session)
-        if labels is not self._bound:
-            self._bound = labels
-            if labels is not None:
-                bind_keys(labels, {key: self.act(name) for key, name in KEYS.items()})
-                labels.mouse_drag_callbacks.append(
-                    click_callback(self.guarded_with(self._clicks.click))
-                )
-                self.form.table.tracks.colour = lambda track: LabelColours(labels).map([track])[0]
+        if labels is not self._input.layer:
+            self._input.follow(labels)
             self.reset_choices()
+            if labels is not None:
+                self.form.table.tracks.colour = lambda track: LabelColours(labels).map([track])[0]
         if self.table is not self._shown:
             self._shown = self.table
             self.form.table.tracks.show_table(self.table)
@@ -394,4 +390,5 @@ class TracksWidget(ModelDock):
             raise self.controller.error
 
     def _release(self) -> None:
+        self._input.follow(None)
         self.controller.end()
