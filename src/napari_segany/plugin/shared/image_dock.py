@@ -44,6 +44,14 @@ class ImageDock(ModelDock):
         """Prepare for another image or other channels, chosen in the dock."""
 
     @property
+    def setup_summary(self) -> str:
+        """Image and model in use, in one line; empty while one of them is missing."""
+        view, model = self.image_view, self.model
+        if view is None or model is None:
+            return ""
+        return f"{view.name}, {model.id} on {model.device.type.upper()}"
+
+    @property
     def image_layer(self) -> Any:
         """The image layer in work; setting it has the effect of :meth:`set_image`."""
         view = self.image_view
