@@ -234,6 +234,7 @@ class BatchWidget(ModelDock):
             # Start was pressed twice before the model was loaded.
             return
         self.outcomes, self.running = [], True
+        self.message.dismiss()
         self.progress.start_clock()
         for each in self.files.rows:
             each.state = "waiting"

@@ -140,6 +140,7 @@ class EverythingWidget(ImageDock):
         return self.foreground.layer
 
     def _run(self, act: Callable[[], None], wait: bool) -> None:
+        self.message.dismiss()
         self.progress.start_clock()
         self.run_when_ready(act, wait)
 

@@ -139,6 +139,7 @@ class PromptWidget(ImageDock):
 
     def commit(self, wait: bool = False) -> Any:
         """Write segmented objects into the labels, with ``wait`` at once; return their layer."""
+        self.message.dismiss()
         self.controller.commit()
         if wait:
             self.jobs.wait()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.layers.image_view import LayerView
@@ -30,6 +31,7 @@ class ImageDock(ModelDock):
         self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
+        self._was_shown = False
 
     @property
     def image_view(self) -> LayerView | None:
@@ -86,9 +88,25 @@ class ImageDock(ModelDock):
             layer = with_channels_first(self.viewer, layer, channel_axis)
         opened = self._open_image(layer, channels, others)
         self.reset_choices()
+        if not layer.visible:
+            self.say(f"{layer.name} is hidden in the list of layers.", "warning")
         if self.model is None and not self.picker.loading:
             self.load_model()
         return opened
+
+    def showEvent(self, event: Any) -> None:
+        """Choose the image when the dock is shown for the first time, if there is only one."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            # Later, because napari and scripts are still setting up the dock.
+            QTimer.singleShot(0, self.guarded(self._choose_only_image))
+
+    def _choose_only_image(self) -> None:
+        choice = self.image_choice
+        # The first entry is no image.
+        if not self._ended and self.image_layer is None and choice.count() == 2:
+            self.set_image(choice.itemData(1))
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
