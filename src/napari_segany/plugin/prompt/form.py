@@ -189,12 +189,16 @@ class PromptForm(QWidget):
             button.setMaximumWidth(20)
         return row(previous, self.candidates, following, wide=self.candidates)
 
-    def show_candidates(self, candidates: MaskSet | None, chosen: int, hint: str) -> None:
-        """Show candidates and mark the chosen one; without candidates say how to get some."""
-        self.candidates.show_candidates(candidates, chosen)
+    def show_candidates(self, candidates: MaskSet | None, chosen: int, hint: str) -> bool:
+        """Show candidates and mark the chosen one; return True if they are new ones.
+
+        Without candidates, ``hint`` says how to get some.
+        """
+        new = self.candidates.show_candidates(candidates, chosen)
         self.candidate_row.setVisible(candidates is not None)
         self.hint.setText(hint)
         self.hint.setVisible(candidates is None)
+        return new and candidates is not None
 
     def _target_form(self) -> QFormLayout:
         rows: list[tuple[str, Part]] = [

@@ -13,6 +13,7 @@ from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt import export_code, import_prompts, object_actions
+from napari_segany.plugin.prompt.candidate_pictures import CandidatePictures
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS
@@ -90,6 +91,7 @@ class PromptWidget(ImageDock):
         self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         acts = {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()}
+        self._pictures = CandidatePictures(self.jobs, self.form.candidates.show_pictures)
         self._follower = LayerFollower(self.controller, self.form.tools.show_tool, acts)
         self.reset_choices()
         self._refresh()
@@ -193,10 +195,7 @@ class PromptWidget(ImageDock):
         every_plane: bool = False,
         wait: bool = False,
     ) -> int:
-        """Segment every object of a labels layer, prompted with its mask or its box.
-
-        The number of open objects is returned.
-        """
+        """Segment every object of a labels layer by its mask or box; return the open objects."""
         import_prompts.import_labels(self.controller, layer, how, every_plane)
         return self._count_open(wait)
 
@@ -214,7 +213,7 @@ class PromptWidget(ImageDock):
         """Segment the objects that boxes or points of a file mark; return the open objects.
 
         Without a path a file dialog is shown. ``choices`` say how to read the file, by default as
-        the controls do; with ``wait`` the objects are segmented before.
+        the controls do.
         """
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Boxes or points", "", TABLE_FILES)
@@ -388,7 +387,9 @@ class PromptWidget(ImageDock):
         self._task_status.set(left)
         candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
-        form.show_candidates(candidates, chosen, NO_IMAGE if session is None else NO_OBJECT)
+        hint = NO_IMAGE if session is None else NO_OBJECT
+        if form.show_candidates(candidates, chosen, hint):
+            self._pictures.read(session, self.image_view)
         form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:

@@ -51,7 +51,8 @@ class ImageDock(ModelDock):
         view, model = self.image_view, self.model
         if view is None or model is None:
             return ""
-        return f"{view.name}, {model.id} on {model.device.type.upper()}"
+        hidden = "" if view.layer.visible else " (hidden)"
+        return f"{view.name}{hidden}, {model.id} on {model.device.type.upper()}"
 
     @property
     def image_layer(self) -> Any:
@@ -88,8 +89,6 @@ class ImageDock(ModelDock):
             layer = with_channels_first(self.viewer, layer, channel_axis)
         opened = self._open_image(layer, channels, others)
         self.reset_choices()
-        if not layer.visible:
-            self.say(f"{layer.name} is hidden in the list of layers.", "warning")
         if self.model is None and not self.picker.loading:
             self.load_model()
         return opened
@@ -100,13 +99,13 @@ class ImageDock(ModelDock):
         if not self._was_shown:
             self._was_shown = True
             # Later, because napari and scripts are still setting up the dock.
-            QTimer.singleShot(0, self.guarded(self._choose_only_image))
+            QTimer.singleShot(0, self._choose_only_image)
 
     def _choose_only_image(self) -> None:
         choice = self.image_choice
         # The first entry is no image.
         if not self._ended and self.image_layer is None and choice.count() == 2:
-            self.set_image(choice.itemData(1))
+            self.guarded(lambda: self.set_image(choice.itemData(1)))()
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
