@@ -16,7 +16,7 @@ from napari_segany.plugin.shared.controls import accent
 
 CANDIDATES = 3
 
-WIDTH = 86
+WIDTH = 80
 """Width of a button in pixels; three of them fit into a dock."""
 
 WHOLE_PLANE = 0.9
