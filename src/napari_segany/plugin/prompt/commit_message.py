@@ -1,14 +1,18 @@
 """Message about a commit: what was written, and what stays open."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.session.state import SegmentedObject
+
+if TYPE_CHECKING:
+    # It is beside a widget, and this module needs no Qt.
+    from napari_segany.plugin.shared.message_line import Severity
 
 
 def commit_message(
     objects: Iterable[SegmentedObject], low: int, empty: int
-) -> tuple[str, Severity]:
+) -> "tuple[str, Severity]":
     """Return a message about a commit, and its severity.
 
     Parameters
