@@ -15,6 +15,7 @@ from napari_segany.io.read import open_image
 from napari_segany.io.tracks.assembly import LARGEST_FRAME, TrackColumns, check_file_size
 from napari_segany.io.tracks.formats import TrackFile
 from napari_segany.linking.tracks.contiguous import join_gaps, split_at_gaps
+from napari_segany.linking.tracks.frame_objects import measure_frame, number_objects
 from napari_segany.linking.tracks.track_table import DIMENSIONS, TrackTable
 
 LISTS = {"man_track.txt": "man_track", "res_track.txt": "mask"}
@@ -209,9 +210,9 @@ def read(path: Path) -> TrackFile:
     joined, parents = join_gaps(rows)
     expected = _ids_by_frame(rows, masks, listed)
     for number, ids in enumerate(expected):
-        values, centres, areas = _measure(masks(number))
-        if values.tolist() != ids:
-            odd = min(set(values.tolist()) ^ set(ids))
+        objects = measure_frame(*number_objects(masks(number)))
+        if objects.label.tolist() != ids:
+            odd = min(set(objects.label.tolist()) ^ set(ids))
             where = "in the list, but not" if odd in ids else "not in the list, but"
             raise InputError(
                 f"{listed.parent}: track {odd} is {where} in the mask of frame {number}."
@@ -219,8 +220,8 @@ def read(path: Path) -> TrackFile:
         frame += [number] * len(ids)
         track += [joined[value] for value in ids]
         label += ids
-        position.append(centres)
-        area += areas.tolist()
+        position.append(objects.position)
+        area += objects.area.tolist()
     axes = "YX" if len(masks.shape) == 2 else "ZYX"
     columns = TrackColumns(
         frame, track, np.concatenate(position), label, area, parents=parents, axes=axes
@@ -294,16 +295,3 @@ def _ids_by_frame(rows: Sequence[Row], masks: MaskFiles, listed: Path) -> list[l
         for frame in range(first, last + 1):
             expected[frame].append(track)
     return expected
-
-
-def _measure(
-    labels: NDArray[np.integer],
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return values, centroids in pixels and areas of the objects of a frame."""
-    at = np.flatnonzero(labels)
-    values, inverse = np.unique(labels.reshape(-1)[at], return_inverse=True)
-    area = np.bincount(inverse, minlength=len(values))
-    places = np.unravel_index(at, labels.shape)
-    sums = [np.bincount(inverse, place, minlength=len(values)) for place in places]
-    centres = np.stack(sums, axis=1) / area[:, None]
-    return values.astype(np.int64), centres, area.astype(np.int64)

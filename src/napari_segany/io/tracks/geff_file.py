@@ -77,7 +77,7 @@ def write(path: Path, table: TrackTable, _load_frame: object, _frames: int) -> N
     for name, column in numeric_features(table).items():
         key = _key(name, columns)
         columns[key], titles[key] = column, name
-    arrays = {name: {"values": column, "missing": None} for name, column in columns.items()}
+    arrays: Any = {name: {"values": column, "missing": None} for name, column in columns.items()}
     with _quiet():
         metadata = geff.GeffMetadata(**_metadata(table, columns, titles))
         # A path with a tilde would be taken for one of the user's home.
@@ -107,7 +107,7 @@ def _metadata(
     axes = []
     for axis in f"T{table.axes}":
         is_time = axis == "T"
-        entry = {
+        entry: dict[str, Any] = {
             "name": axis.lower(),
             "type": "time" if is_time else "space",
             "unit": "frame" if is_time else "pixel",

@@ -155,7 +155,9 @@ def _columns(found: _Collector) -> TrackColumns:
         frame,
         track,
         position,
-        *((spots[OWN[name]] if own else None) for name in ("label", "area", "confidence")),
+        spots[OWN["label"]] if own else None,
+        spots[OWN["area"]] if own else None,
+        spots[OWN["confidence"]] if own else None,
         parents,
         axes,
         sizes,
@@ -163,7 +165,7 @@ def _columns(found: _Collector) -> TrackColumns:
     )
 
 
-def _links(found: _Collector) -> NDArray[np.int64]:
+def _links(found: _Collector) -> NDArray[np.intp]:
     """Return pairs of numbers of spots, of the tracks that are shown."""
     ids = np.array(found.ids, np.int64)
     order = np.argsort(ids, kind="stable")
@@ -171,10 +173,11 @@ def _links(found: _Collector) -> NDArray[np.int64]:
         raise InputError(f"{found.path}: two spots have the same ID.")
     shown = [not found.has_tracks or track in found.filtered for track in found.edge_tracks]
     edges = np.array(found.edges, np.int64).reshape(-1, 2)[np.array(shown, bool)]
-    links = order[np.minimum(np.searchsorted(ids, edges, sorter=order), len(ids) - 1)]
+    at = np.minimum(np.searchsorted(ids, edges, sorter=order), len(ids) - 1)
+    links: NDArray[np.intp] = order[at]
     if (ids[links] != edges).any():
         raise InputError(f"{found.path}: an edge names a spot that is not there.")
-    return links.astype(np.int64)
+    return links
 
 
 def _places(

@@ -79,21 +79,23 @@ def tracks_of_links(
     InputError
         If a link is within a frame, or an object has two before it.
     """
-    links = np.unique(np.asarray(links, np.int64).reshape(-1, 2), axis=0)
-    links = np.where((frame[links[:, 0]] > frame[links[:, 1]])[:, None], links[:, ::-1], links)
-    if (frame[links[:, 0]] == frame[links[:, 1]]).any():
+    pairs = np.array(links, np.int64).reshape(-1, 2)
+    is_back = frame[pairs[:, 0]] > frame[pairs[:, 1]]
+    pairs[is_back] = pairs[is_back, ::-1]
+    pairs = np.unique(pairs, axis=0)
+    if (frame[pairs[:, 0]] == frame[pairs[:, 1]]).any():
         raise InputError("two objects of one frame are linked.")
-    before = np.bincount(links[:, 1], minlength=len(frame))
+    before = np.bincount(pairs[:, 1], minlength=len(frame))
     if (before > 1).any():
         at = int(frame[np.argmax(before > 1)])
         raise InputError(f"two tracks merge into one object of frame {at}; tracks only divide.")
-    if stated is not None and _agree(frame, links, stated):
-        within = stated[links[:, 0]] == stated[links[:, 1]]
+    if stated is not None and _agree(frame, pairs, stated):
+        within = stated[pairs[:, 0]] == stated[pairs[:, 1]]
         track = np.asarray(stated, np.int64)
     else:
-        within = np.bincount(links[:, 0], minlength=len(frame))[links[:, 0]] == 1
-        track = lineages_of(len(frame), links[within]) + 1
-    births = track[links[~within]]
+        within = np.bincount(pairs[:, 0], minlength=len(frame))[pairs[:, 0]] == 1
+        track = lineages_of(len(frame), pairs[within]) + 1
+    births = track[pairs[~within]]
     return track, {int(child): int(parent) for parent, child in births}
 
 
