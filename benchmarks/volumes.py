@@ -54,7 +54,8 @@ def compute(image: np.ndarray, folder: Path, args: Any) -> None:
     """Find the candidates of every plane that the cache does not have."""
     from napari_segany.generators.strategies import start_params
     from napari_segany.models.registry import load_model
-    from napari_segany.segmentation import find_candidates, make_recipe, resolve_stack
+    from napari_segany.plane_search import find_parts
+    from napari_segany.segmentation import make_recipe, resolve_stack
 
     model = load_model(args.model)
     params = start_params(args.strategy) if args.strategy else None
@@ -73,7 +74,7 @@ def compute(image: np.ndarray, folder: Path, args: Any) -> None:
         path = folder / f"{number:04d}.npz"
         if not path.exists():
             started = time.perf_counter()
-            found = find_candidates(image, layout, recipe, model, index)
+            found = find_parts(image, layout, recipe, model, index)
             temporary = path.with_suffix(".part.npz")
             temporary.write_bytes(found.to_bytes())
             temporary.rename(path)

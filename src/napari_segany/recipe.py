@@ -192,9 +192,11 @@ class Recipe:
     def to_json(self) -> str:
         """Return the recipe as indented JSON, with a final newline."""
         values = {"format": FORMAT, **asdict(self)}
+        # Recipes are what they were before volumes could be linked, or made from maps.
         if self.link is None:
-            # Recipes of planes are what they were before volumes could be linked.
             del values["link"]
+        else:
+            values["link"] = self.link.to_dict()
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

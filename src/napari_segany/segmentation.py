@@ -17,14 +17,14 @@ from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
 from napari_segany.core.region import check_region, region_of
 from napari_segany.core.sequences import as_array, listed
-from napari_segany.errors import BlankPlaneError, InputError
-from napari_segany.generators.generate import choose_generator, generate_masks, resolve_params
+from napari_segany.errors import BlankPlaneError
+from napari_segany.generators.generate import choose_generator, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
-from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
+from napari_segany.plane_search import find_masks, find_parts, link_parts
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
 
 logger = logging.getLogger(__name__)
@@ -171,34 +171,10 @@ def segment_plane(
     PlaneError
         If the plane cannot be read, or is blank.
     """
-    image, masks = _find_masks(data, layout, recipe, model, index, region, progress, should_stop)
+    ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
+    image, masks = find_masks(data, layout, recipe, model, index, **ways)
     labels, source = paint(masks, **asdict(recipe.labels))
     return PlaneResult(index, image, labels, masks[source])
-
-
-def find_candidates(
-    data: Any,
-    layout: StackLayout,
-    recipe: Recipe,
-    model: PromptableModel,
-    index: tuple[int, ...],
-    *,
-    region: NDArray[np.generic] | None = None,
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> PlaneCandidates:
-    """Segment a plane and keep what it left out, for linking; see :func:`segment_plane`.
-
-    Raises
-    ------
-    PlaneError
-        If the plane cannot be read, or is blank.
-    """
-    given = region, progress, should_stop
-    _, masks = _find_masks(data, layout, recipe, model, index, *given, refilter=True)
-    labels, source = paint(masks, **asdict(recipe.labels))
-    floor = getattr(recipe.params, "pred_iou_floor", 0.0)
-    return gather_candidates(masks, labels, source, max(floor, 0.0), recipe.labels.min_area)
 
 
 def link_stack(
@@ -219,45 +195,10 @@ def link_stack(
         advance = None if report is None else report[number]
         ways: Any = {"region": region, "progress": advance, "should_stop": should_stop}
         try:
-            found[index] = find_candidates(data, layout, recipe, model, index, **ways)
+            found[index] = find_parts(data, layout, recipe, model, index, **ways)
         except BlankPlaneError as error:
             logger.warning("%s Its labels are empty.", error)
-    rules = recipe.link or LinkParams()
-    return LinkedStack(layout, found.get, rules, recipe.labels.overlap, should_stop=should_stop)
-
-
-def _find_masks(
-    data: Any,
-    layout: StackLayout,
-    recipe: Recipe,
-    model: PromptableModel,
-    index: tuple[int, ...],
-    region: NDArray[np.generic] | None,
-    progress: Progress | None,
-    should_stop: ShouldStop | None,
-    refilter: bool = False,
-) -> tuple[NDArray[np.generic], MaskSet]:
-    """Return a plane as it was read, and the masks that are found in it."""
-    # "stack" was settled by resolve_stack; what is left as text is "plane".
-    limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-    image = layout.read(data, index)
-    try:
-        masks = generate_masks(
-            model,
-            image,
-            recipe.params,
-            faithful=recipe.faithful,
-            limits=limits,
-            region=region_of(region, index),
-            progress=progress,
-            should_stop=should_stop,
-            refilter=refilter,
-        )
-    except InputError as error:
-        if not layout.leading:
-            raise
-        raise InputError(f"{layout.beginning(index)}{error}") from error
-    return image, masks
+    return link_parts(layout, recipe, found.get, should_stop)
 
 
 def _over_stack(
