@@ -12,6 +12,10 @@ from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_note
 from napari_segany.batch.plane_loop import OnError, note_failure, run
 from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.products.linked_labels import LINKED_LABELS_PRODUCT
+from napari_segany.batch.products.tracked_labels import (
+    TRACKED_LABELS_PRODUCT,
+    TRACKED_VOLUMES_PRODUCT,
+)
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
@@ -61,10 +65,9 @@ class BatchRun:
         on_error: OnError | None = None,
     ) -> None:
         self.options, self.results = options, results
-        if options.link is not None:
+        if options.link is not None or options.tracks is not None:
             _check_linked(options.outputs.exports)
-        labels = LABELS_PRODUCT if options.link is None else LINKED_LABELS_PRODUCT
-        self.product: Product = product or labels
+        self.product: Product = product or _labels_product(options)
         self.axes_of = axes_of or {}
         self._load_model, self._on_error = load_model, on_error
 
@@ -148,6 +151,13 @@ class BatchRun:
             for difference in followed.differences_here(recipe.device_kind):
                 logger.info("note: %s; masks may differ in the last bits", difference)
         return recipe
+
+
+def _labels_product(options: BatchOptions) -> Product:
+    """Return the product that makes labels with the links of the options."""
+    if options.tracks is not None:
+        return TRACKED_LABELS_PRODUCT if options.link is None else TRACKED_VOLUMES_PRODUCT
+    return LABELS_PRODUCT if options.link is None else LINKED_LABELS_PRODUCT
 
 
 def _check_linked(exports: Iterable[str]) -> None:
