@@ -22,6 +22,7 @@ from napari_segany.generators.generate import choose_generator, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
+from napari_segany.linking.tracks.laptrack_solver import check_installed
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.tracked_stack import (
     TrackedStack,
@@ -225,7 +226,9 @@ def track_stack(
 
     Objects are linked to volumes first if the recipe says so, too; see `segment_planes`.
     """
+    params = recipe.tracks or TrackParams()
     check_time(layout, recipe.link is not None)
+    check_installed(params)
     ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
     if recipe.link is not None:
         volumes = link_stack(data, layout, recipe, model, **ways)
@@ -234,7 +237,6 @@ def track_stack(
         planes = segment_planes(data, layout, recipe, model, **ways)
         found = {plane.index: plane.labels for plane in planes}
         frames = frames_of_planes(layout, found.get)
-    params = recipe.tracks or TrackParams()
     return TrackedStack(layout, frames, params, pixel_size, should_stop=should_stop)
 
 

@@ -22,6 +22,7 @@ from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.exports import EXPORTS
+from napari_segany.linking.tracks.laptrack_solver import check_installed
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -51,7 +52,7 @@ class BatchRun:
     Raises
     ------
     InputError
-        If objects are to be linked and an export cannot hold them.
+        If objects are to be linked and an export cannot hold them, or a package is missing.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class BatchRun:
         self.options, self.results = options, results
         if options.link is not None or options.tracks is not None:
             _check_linked(options.outputs.exports)
+        if options.tracks is not None:
+            check_installed(options.tracks)
         self.product: Product = product or _labels_product(options)
         self.axes_of = axes_of or {}
         self._load_model, self._on_error = load_model, on_error

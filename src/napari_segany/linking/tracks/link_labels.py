@@ -14,7 +14,7 @@ from napari_segany.linking.tracks.divisions import (
     DivisionCandidates,
     find_divisions,
 )
-from napari_segany.linking.tracks.laptrack_solver import Joints, solve_joints
+from napari_segany.linking.tracks.laptrack_solver import Joints, check_installed, solve_joints
 from napari_segany.linking.tracks.link_costs import (
     Candidates,
     LinkCosts,
@@ -109,6 +109,7 @@ def link_labels(
         raise InputError(f"Axes of a frame are YX or ZYX, not {axes!r}.")
     if not len(frames) or list(frames) != sorted(set(frames)):
         raise InputError("A movie has one frame or more, and their numbers ascend.")
+    check_installed(params)
     movie = observe(
         load_frame,
         frames,
