@@ -257,7 +257,8 @@ def measure_speed() -> None:
         found = link_labels(labels.__getitem__, range(len(labels)))
         took = time.perf_counter() - start
         print(
-            f"{missing:.0%} missing: {len(found.frame)} objects in {len(labels)} frames, {took:.1f} s"
+            f"{missing:.0%} missing: {len(found.frame)} objects in {len(labels)} frames, "
+            f"{took:.1f} s"
         )
 
 
