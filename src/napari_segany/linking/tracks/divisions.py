@@ -62,7 +62,7 @@ def find_divisions(
 
     The cost is the mean of three terms, each at most 1 and else the objects are no candidate: the
     squared distance of the daughters' common centre from where the parent is expected, in its
-    radii; the binary logarithm of the ratio of the sizes of both daughters to that of the parent; 1
+    radius or half the reach, whichever is longer; the binary logarithm of the ratio of the sizes of both daughters to that of the parent; 1
     less the ratio of the daughters' sizes.
 
     Parameters
@@ -96,7 +96,9 @@ def find_divisions(
     both = sizes[1] + sizes[2]
     centre = movie.places[follower] * (sizes[1] / both)[:, None]
     centre += movie.places[newcomer] * (sizes[2] / both)[:, None]
-    away = np.linalg.norm(centre - expected[which], axis=1) / (movie.diameters[parent] / 2)
+    # Both daughters move on, too; half the reach is a long step of an object that moves much.
+    scale = np.maximum(movie.diameters[parent], reach) / 2
+    away = np.linalg.norm(centre - expected[which], axis=1) / scale
     ratio = np.abs(np.log2(both / sizes[0]))
     unlike = 1 - np.minimum(sizes[1], sizes[2]) / np.maximum(sizes[1], sizes[2])
     cost = (away**2 + ratio + unlike) / 3
