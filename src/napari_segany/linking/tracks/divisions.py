@@ -62,8 +62,8 @@ def find_divisions(
 
     The cost is the mean of three terms, each at most 1 and else the objects are no candidate: the
     squared distance of the daughters' common centre from where the parent is expected, in its
-    radius or half the reach, whichever is longer; the binary logarithm of the ratio of the sizes of both daughters to that of the parent; 1
-    less the ratio of the daughters' sizes.
+    radius or half the reach, whichever is longer; the binary logarithm of the ratio of the sizes of
+    both daughters to that of the parent; 1 less the ratio of the daughters' sizes.
 
     Parameters
     ----------
