@@ -18,6 +18,7 @@ from napari_segany.generators.quality import Quality
 from napari_segany.generators.volumes.find_maps import check_finder, find_maps
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.generators.volumes.region_volume import RegionVolume, segment_maps
+from napari_segany.generators.volumes.smoothed_maps import LoadMaps
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
 from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
@@ -157,22 +158,33 @@ def link_parts(
         If ``should_stop`` returned True.
     """
     params = recipe.link or LinkParams()
-    own: Any = {"should_stop": should_stop}
+    make_volume = None
     if params.link_from == "maps":
-        estimate = _quality(recipe).region
+        quality = _quality(recipe).region
 
-        def make_volume(
-            load_plane: Callable[[int], PlaneMaps | None], shape: tuple[int, int, int]
-        ) -> RegionVolume:
-            ways: Any = {"smoothing": params.smoothing, "outline": params.outline, **own}
-            return segment_maps(load_plane, shape, estimate, **ways).filter(
+        def make_volume(load_plane: LoadMaps, shape: tuple[int, int, int]) -> RegionVolume:
+            volume = segment_maps(
+                load_plane,
+                shape,
+                quality,
+                smoothing=params.smoothing,
+                outline=params.outline,
+                should_stop=should_stop,
+            )
+            return volume.filter(
                 min_planes=params.min_planes,
                 min_volume=params.min_volume,
                 min_mean_score=params.min_mean_score,
             )
 
-        own["make_volume"] = make_volume
-    return LinkedStack(layout, load, params, recipe.labels.overlap, **own)
+    return LinkedStack(
+        layout,
+        load,
+        params,
+        recipe.labels.overlap,
+        make_volume=make_volume,
+        should_stop=should_stop,
+    )
 
 
 def _quality(recipe: Recipe) -> Quality:
