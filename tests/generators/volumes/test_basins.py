@@ -8,7 +8,7 @@ from tests.generators.volumes.balls import draw_balls, maps_of
 
 from napari_segany.generators.region_tree import LOW_FOREGROUND
 from napari_segany.generators.volumes import basins
-from napari_segany.generators.volumes.basins import cut_basins
+from napari_segany.generators.volumes.basins import VolumeBasins
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.generators.volumes.smoothed_maps import SmoothedMaps
 
@@ -19,9 +19,9 @@ def noise(count: int) -> list[PlaneMaps]:
     return [PlaneMaps.pack(SHAPE, 1, 2.0, random_maps(SHAPE, n, 64)) for n in range(count)]
 
 
-def cut(planes: list[PlaneMaps], sigma: float = 1.5) -> NDArray[np.int64]:
+def cut(planes: list[PlaneMaps], sigma: float = 1.5) -> NDArray[np.int32]:
     smoothed = SmoothedMaps(planes.__getitem__, len(planes), sigma)
-    found = list(cut_basins(smoothed))
+    found = list(VolumeBasins(smoothed).planes())
     assert [plane.number for plane in found] == list(range(len(planes)))
     for plane in found:
         inside = plane.maps.foreground > LOW_FOREGROUND
@@ -48,4 +48,17 @@ def test_every_number_is_used_also_in_noise(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_nothing_comes_of_nothing():
-    assert list(cut_basins(SmoothedMaps([None, None].__getitem__, 2, 1.0))) == []
+    assert list(VolumeBasins(SmoothedMaps([None, None].__getitem__, 2, 1.0)).planes()) == []
+
+
+def test_what_is_kept_is_what_is_found_again(monkeypatch: pytest.MonkeyPatch):
+    planes = noise(36)
+    monkeypatch.setattr(basins, "CELLS_AT_ONCE", 1)
+
+    def twice() -> list[bytes]:
+        volume = VolumeBasins(SmoothedMaps(planes.__getitem__, len(planes), 1.0))
+        return [b"".join(p.labels.tobytes() for p in volume.planes()) for _ in range(2)]
+
+    kept = twice()
+    monkeypatch.setattr(basins, "CELLS_KEPT", 20 * SHAPE[0] * SHAPE[1])
+    assert len({*kept, *twice()}) == 1

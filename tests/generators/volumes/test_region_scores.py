@@ -6,7 +6,7 @@ from tests.generators.maps import random_maps, random_quality
 from napari_segany.generators.region_features import PlaneContext, shape_features
 from napari_segany.generators.region_tree import FEWEST_CELLS, SUMS, find_peaks, sum_basins
 from napari_segany.generators.volumes.basin_graph import build_graph
-from napari_segany.generators.volumes.basins import cut_basins
+from napari_segany.generators.volumes.basins import VolumeBasins
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.generators.volumes.region_choice import basins_of
 from napari_segany.generators.volumes.region_scores import score_regions
@@ -14,7 +14,7 @@ from napari_segany.generators.volumes.smoothed_maps import SmoothedMaps
 
 SHAPE, OUTLINE = (26, 22), 0.4
 MAPS = [PlaneMaps.pack(SHAPE, 1, 3.0, random_maps(SHAPE, seed, 64)) for seed in range(6)]
-PLANES = list(cut_basins(SmoothedMaps(MAPS.__getitem__, len(MAPS), 0.8)))
+PLANES = list(VolumeBasins(SmoothedMaps(MAPS.__getitem__, len(MAPS), 0.8)).planes())
 GRAPH = build_graph(PLANES, OUTLINE)
 ESTIMATE = random_quality().region
 REGIONS = score_regions(GRAPH, ESTIMATE, OUTLINE, 3.0)
