@@ -14,8 +14,8 @@ from napari_segany import (
     MaskSet,
     Prompt,
     load_model,
-    segment_everything,
     plane_search,
+    segment_everything,
 )
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.sam.embedded_plane import SamEmbedding

@@ -14,6 +14,7 @@ from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.recipe_file import read_recipe
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.controller import EverythingController
@@ -22,11 +23,13 @@ from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
+from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.shared.controls import form, row, with_tip
+from napari_segany.plugin.shared.controls import column, folded, form, panel, row, with_tip
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
+from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 
@@ -60,6 +63,7 @@ class EverythingWidget(ImageDock):
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.edges = EdgeLayer(self.controller)
         self.foreground = ForegroundLayer(self.controller)
+        self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
@@ -143,6 +147,20 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.foreground.find(whole), wait)
         return self.foreground.layer
 
+    def make_volume(self, wait: bool = False) -> Any:
+        """Make objects of the whole stack, and return their labels layer, None until it is there.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when they are made.
+        """
+        self._run(lambda: self.volume.make(self.volume_form.params, self.search.choice), wait)
+        return self.volume.layer
+
+    def _filter_volume(self) -> None:
+        self.volume.filter(self.volume_form.params)
+
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.progress.start_clock()
         self.run_when_ready(act, wait)
@@ -153,6 +171,7 @@ class EverythingWidget(ImageDock):
         self.controller.stop()
         self.edges.stop()
         self.foreground.stop()
+        self.volume.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -301,7 +320,11 @@ class EverythingWidget(ImageDock):
             "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
         )
         self.search.add_advanced(FinderParams, self.map_button)
-        self.loader = RecipeLoader(self.search, self.controller)
+        self.volume_form = ParameterForm(LinkParams(), "Advanced: volumes")
+        self.volume_form.changed.connect(self.guarded(self._filter_volume))
+        make = self.button("Make volume", self.make_volume, "One id an object through all planes")
+        volumes = folded("Volumes", panel(column(self.volume_form, make)))
+        self.loader = RecipeLoader(self.search, self.controller, self.volume_form)
         load = self.button("Load ...", self.use_recipe, "Use a recipe's parameters")
         self.undo_button = self.button("Undo load", self.undo_recipe, "As before the recipe")
         self.undo_button.setEnabled(False)
@@ -339,7 +362,7 @@ class EverythingWidget(ImageDock):
         )
         start = row(self.find_button, self.stop_button, wide=self.find_button)
         self.lay_out(
-            (choices, self.search, start, self.progress, self.sliders),
+            (choices, self.search, start, self.progress, self.sliders, volumes),
             (review, results, exports, self.message),
         )
 
@@ -350,8 +373,8 @@ class EverythingWidget(ImageDock):
         super()._on_model(model)
 
     def _on_report(self, done: int, total: int) -> None:
-        drawn = len(self.edges.remaining) + len(self.foreground.remaining)
-        planes = len(self.controller.remaining) + drawn
+        drawn = (self.edges, self.foreground, self.volume, self.controller)
+        planes = sum(len(each.remaining) for each in drawn)
         if not planes:
             return
         left = self.progress.seconds_left(done, total)
