@@ -4,7 +4,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_segany.linking.link_params import LinkParams
-from napari_segany.plugin.shared.controls import column, folded, panel, with_tip
+from napari_segany.plugin.shared.controls import column, panel, with_tip
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 
 
@@ -29,7 +30,7 @@ class LinkForm(QWidget):
             QCheckBox("link planes into volumes"), "Give an object one id in all its planes"
         )
         self.form = ParameterForm(LinkParams(), "Advanced: volumes")
-        self.fold = folded("Volumes", panel(column(self.box, self.form)))
+        self.fold = Fold("Volumes", panel(column(self.box, self.form)))
         around = column(self.fold)
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
