@@ -50,7 +50,7 @@ PACKAGES: dict[str, set[str]] = {
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "linking", "propagation"),
+        *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
     },
     # The public names, loaded when they are used.
     "__init__": {

@@ -20,10 +20,14 @@ from napari_segany.generators.volumes.plane_maps import PlaneMaps
 from napari_segany.generators.volumes.region_volume import RegionVolume, segment_maps
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
+from napari_segany.linking.linked_volume import LinkedVolume, link_volume
 from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.weights.finders import installed_finders
+
+Volume = LinkedVolume | RegionVolume
+"""Objects of one volume, from masks or from maps."""
 
 PlaneParts = PlaneCandidates | PlaneMaps
 """What linking keeps of a plane: candidates to link, or maps to cut into objects."""
@@ -112,6 +116,11 @@ def find_parts(
         except InputError as error:
             raise _of_plane(error, layout, index) from error
     _, masks = find_masks(data, layout, recipe, model, index, region=region, refilter=True, **ways)
+    return candidates_of(masks, recipe)
+
+
+def candidates_of(masks: MaskSet, recipe: Recipe) -> PlaneCandidates:
+    """Return the candidates of a plane whose masks were found with a recipe."""
     labels, source = paint(masks, **asdict(recipe.labels))
     floor = getattr(recipe.params, "pred_iou_floor", 0.0)
     return gather_candidates(masks, labels, source, max(floor, 0.0), recipe.labels.min_area)
@@ -130,10 +139,67 @@ def decode_parts(content: bytes) -> PlaneParts:
     return PlaneCandidates.from_bytes(content)
 
 
+def make_volume(
+    load: Callable[[int], PlaneParts | None],
+    shape: tuple[int, int, int],
+    recipe: Recipe,
+    should_stop: ShouldStop | None = None,
+) -> Volume:
+    """Make the objects of one volume from what is kept of its planes, without the model.
+
+    Parameters
+    ----------
+    load : callable
+        Returns what is kept of plane ``n``, None for a plane without any. It is called again while
+        labels are painted.
+    shape : tuple of int
+        (planes, H, W).
+    recipe : Recipe
+        The recipe of the planes; its ``link`` says how objects are made, and which are left out.
+    should_stop : callable, optional
+        Polled from time to time.
+
+    Raises
+    ------
+    InputError
+        If the finder that predicted maps is not here.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    params = recipe.link or LinkParams()
+    if params.link_from == "masks":
+
+        def load_masks(number: int) -> PlaneCandidates:
+            parts = load(number)
+            return parts if isinstance(parts, PlaneCandidates) else PlaneCandidates.empty(shape[1:])
+
+        return link_volume(
+            load_masks, shape, params, recipe.labels.overlap, should_stop=should_stop
+        )
+
+    def load_maps(number: int) -> PlaneMaps | None:
+        parts = load(number)
+        return parts if isinstance(parts, PlaneMaps) else None
+
+    volume = segment_maps(
+        load_maps,
+        shape,
+        _quality(recipe).region,
+        smoothing=params.smoothing,
+        outline=params.outline,
+        should_stop=should_stop,
+    )
+    return volume.filter(
+        min_planes=params.min_planes,
+        min_volume=params.min_volume,
+        min_mean_score=params.min_mean_score,
+    )
+
+
 def link_parts(
     layout: StackLayout,
     recipe: Recipe,
-    load: Callable[[tuple[int, ...]], Any],
+    load: Callable[[tuple[int, ...]], PlaneParts | None],
     should_stop: ShouldStop | None = None,
 ) -> LinkedStack:
     """Link the planes of a stack as ``recipe.link`` says, without the model.
@@ -145,34 +211,22 @@ def link_parts(
     recipe : Recipe
         The recipe of the planes.
     load : callable
-        Returns the :data:`PlaneParts` of the plane at an index, None for one without any.
+        Returns what is kept of the plane at an index, None for one without any.
     should_stop : callable, optional
         Polled from time to time.
 
     Raises
     ------
     InputError
-        If the stack has no axis to link along, or the finder whose maps they are is not here.
+        If the stack has no axis to link along, or the finder that predicted maps is not here.
     Cancelled
         If ``should_stop`` returned True.
     """
-    params = recipe.link or LinkParams()
-    own: Any = {"should_stop": should_stop}
-    if params.link_from == "maps":
-        estimate = _quality(recipe).region
 
-        def make_volume(
-            load_plane: Callable[[int], PlaneMaps | None], shape: tuple[int, int, int]
-        ) -> RegionVolume:
-            ways: Any = {"smoothing": params.smoothing, "outline": params.outline, **own}
-            return segment_maps(load_plane, shape, estimate, **ways).filter(
-                min_planes=params.min_planes,
-                min_volume=params.min_volume,
-                min_mean_score=params.min_mean_score,
-            )
+    def make(load_plane: Callable[[int], Any], shape: tuple[int, int, int]) -> Volume:
+        return make_volume(load_plane, shape, recipe, should_stop)
 
-        own["make_volume"] = make_volume
-    return LinkedStack(layout, load, params, recipe.labels.overlap, **own)
+    return LinkedStack(layout, load, recipe.link or LinkParams(), make_volume=make)
 
 
 def _quality(recipe: Recipe) -> Quality:

@@ -17,7 +17,7 @@ LinkAxis = Literal["z"]
 """Axes along which objects are linked."""
 
 LinkSource = Literal["masks", "maps"]
-"""What the objects of a volume are made from."""
+"""Source of the objects of a volume: masks of planes, or maps of all planes."""
 
 LATER = ("link_from", "smoothing", "outline")
 """Parameters that older recipes do not have; recipes leave them out where they are the default."""

@@ -98,7 +98,7 @@ class _Parts:
         self.count = max(self.count, int(found[-1]))
         labels = np.searchsorted(found, plane.labels).astype(np.int32) + 1
         labels[plane.labels == 0] = 0
-        numbers, total = found - 1, len(found)
+        numbers, total = found.astype(np.int64) - 1, len(found)
         where = np.full(total, plane.number)
         self.sections.append(np.stack([numbers, where], axis=1))
         self.sums.append(sum_basins(labels, total, plane.maps, outline))
@@ -114,7 +114,7 @@ class _Parts:
     def add_between(self, one: BasinPlane, two: BasinPlane) -> None:
         """Add the borders between the basins of two neighbouring planes."""
         touching = (one.labels != two.labels) & (one.labels > 0) & (two.labels > 0)
-        a, b = one.labels[touching] - 1, two.labels[touching] - 1
+        a, b = (each.labels[touching].astype(np.int64) - 1 for each in (one, two))
         strength = border_strength(
             outer_strength(one.maps)[touching],
             outer_strength(two.maps)[touching],

@@ -16,6 +16,9 @@ from napari_segany.models.finder import ObjectMaps
 CELLS_AT_ONCE = 2**23
 """Cells whose basins are found together, in as many planes as have so many; bounds memory."""
 
+CELLS_KEPT = 2**25
+"""Cells from the first plane on whose basins are kept, four bytes each."""
+
 FEWEST_PLANES = 16
 """Planes whose basins are found together at least."""
 
@@ -37,47 +40,80 @@ class BasinPlane:
     maps : ObjectMaps
         Its smoothed maps.
     labels : ndarray
-        (h, w) int64 number of the basin of each cell, from 1 over the whole volume; 0 outside.
+        (h, w) int32 number of the basin of each cell, from 1 over the whole volume; 0 outside.
     """
 
     number: int
     maps: ObjectMaps
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
 
 
-def cut_basins(maps: SmoothedMaps, should_stop: ShouldStop | None = None) -> Iterator[BasinPlane]:
-    """Yield the planes of a volume that have maps, in order, with the basins they are cut into.
+class VolumeBasins:
+    """The basins that a volume is cut into.
 
     Slabs of planes are cut one after the other. Each sees some planes of the one before, by which a
-    basin has the same number in both.
+    basin has the same number in both. Basins of the first slabs are kept, those of the others are
+    found again whenever they are needed.
 
     Parameters
     ----------
     maps : SmoothedMaps
         The planes.
-    should_stop : callable, optional
-        Polled from plane to plane.
-
-    Raises
-    ------
-    Cancelled
-        If ``should_stop`` returned True.
     """
-    known = maps.first()
-    if known is None:
-        return
-    cells = known.values.shape[1] * known.values.shape[2]
-    thick = max(CELLS_AT_ONCE // cells, FEWEST_PLANES)
-    count, before = 0, np.zeros(known.values.shape[1:], np.int64)
-    for start in range(0, maps.count, thick):
-        end = min(start + thick, maps.count)
+
+    def __init__(self, maps: SmoothedMaps) -> None:
+        self._maps = maps
+        self._kept: dict[int, NDArray[np.int32]] = {}
+
+    def planes(self, should_stop: ShouldStop | None = None) -> Iterator[BasinPlane]:
+        """Yield the planes that have maps, in order.
+
+        Parameters
+        ----------
+        should_stop : callable, optional
+            Polled from plane to plane.
+
+        Raises
+        ------
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        known = self._maps.first()
+        if known is None:
+            return
+        shape = (known.values.shape[1], known.values.shape[2])
+        thick = max(CELLS_AT_ONCE // (shape[0] * shape[1]), FEWEST_PLANES)
+        count, before = 0, np.zeros(shape, np.int32)
+        for start in range(0, self._maps.count, thick):
+            end = min(start + thick, self._maps.count)
+            labels = self._kept.get(start)
+            if labels is None:
+                labels = self._cut(start, end, before, count, should_stop)
+                if end * shape[0] * shape[1] <= CELLS_KEPT:
+                    self._kept[start] = labels
+            count, before = max(count, int(labels.max())), labels[-1]
+            for number, plane in zip(range(start, end), labels, strict=True):
+                check(should_stop)
+                maps = self._maps.average(number)
+                if maps is not None:
+                    yield BasinPlane(number, maps, plane)
+
+    def _cut(
+        self,
+        start: int,
+        end: int,
+        before: NDArray[np.int32],
+        count: int,
+        should_stop: ShouldStop | None,
+    ) -> NDArray[np.int32]:
+        """Return the basins of a slab; ``before`` is the last plane of the slab before it."""
         first = max(start - AROUND, 0)
         heights = []
-        for number in range(first, min(end + AROUND, maps.count)):
+        for number in range(first, min(end + AROUND, self._maps.count)):
             check(should_stop)
-            heights.append(_height(maps.average(number), before.shape))
+            heights.append(_height(self._maps.average(number), before.shape))
         labels = _watershed(np.stack(heights))
-        of_basin = np.zeros(int(labels.max()) + 1, np.int64)
+        of_basin = np.zeros(int(labels.max()) + 1, np.int32)
         if start:
             _continue(of_basin, labels[start - 1 - first], before)
         labels = labels[start - first : end - first]
@@ -85,16 +121,11 @@ def cut_basins(maps: SmoothedMaps, should_stop: ShouldStop | None = None) -> Ite
         new = np.unique(labels)
         new = new[(new > 0) & (of_basin[new] == 0)]
         of_basin[new] = count + 1 + np.arange(len(new))
-        count += len(new)
-        for number, plane in zip(range(start, end), labels, strict=True):
-            averaged = maps.average(number)
-            before = of_basin[plane]
-            if averaged is not None:
-                yield BasinPlane(number, averaged, before)
+        return of_basin[labels]
 
 
 def _continue(
-    of_basin: NDArray[np.int64], own: NDArray[np.int32], before: NDArray[np.int64]
+    of_basin: NDArray[np.int32], own: NDArray[np.int32], before: NDArray[np.int32]
 ) -> None:
     """Give basins the numbers of those that they share most cells with in one plane.
 

@@ -1,6 +1,7 @@
 """Search of one plane for the maps of its objects."""
 
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +14,13 @@ from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.generators.volumes.plane_maps import NAMES, PlaneMaps, as_maps
-from napari_segany.models.finder import CELL, FinderModel
-from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
+from napari_segany.models.protocol import PromptableModel
 
 Value = TypeVar("Value", bound=np.generic)
+
+_sides: "WeakKeyDictionary[PromptableModel, int]" = WeakKeyDictionary()
+"""Side of the frame of each model in pixels."""
 
 STEPS = 100
 """Steps of a plane that are reported, as many as the finder reports."""
@@ -103,14 +107,14 @@ class _Search:
     def look(self, rgb: NDArray[np.uint8]) -> PlaneMaps:
         """Return the maps of a whole plane."""
         shape = (rgb.shape[0], rgb.shape[1])
-        embedding = self._embed(rgb)
-        # The frame is known from an embedding only.
-        side = 4 * embedding.frame.mask_side
-        seen = rgb
-        if is_small(shape, side):
-            seen = continue_plane(rgb, side)
-            embedding = self._embed(seen)
-        maps = self.finder.predict_maps(embedding, seen, should_stop=self.should_stop)
+        side = _sides.get(self.model, 0)
+        seen = continue_plane(rgb, side) if is_small(shape, side) else rgb
+        maps = self._predict(seen)
+        if not side:
+            # Known from the first plane on, which is seen twice if it is small.
+            side = _sides[self.model] = maps.frame.side
+            if is_small(shape, side):
+                return self.look(rgb)
         scale = side / max(seen.shape[:2])
         step = max(1, int(CELL / scale))
         rows, cols = (-(-length // step) for length in shape)
@@ -130,8 +134,7 @@ class _Search:
             if progress is not None:
                 progress(int(STEPS * number / len(boxes)), STEPS)
             crop = rgb[a:c, b:d]
-            embedding = self._embed(crop)
-            maps = self.finder.predict_maps(embedding, crop, should_stop=self.should_stop)
+            maps = self._predict(crop)
             scale = maps.frame.side / max(crop.shape[:2])
             weight = _taper(c - a, d - b)
             weights[a:c, b:d] += weight
@@ -140,8 +143,9 @@ class _Search:
         step = max(1, int(CELL / scale))
         return _pack(shape, step, step * scale, [_cells(each / weights, step) for each in sums])
 
-    def _embed(self, rgb: NDArray[np.uint8]) -> Embedding:
-        return self.model.embed(rgb, stages=True, should_stop=self.should_stop)
+    def _predict(self, rgb: NDArray[np.uint8]) -> ObjectMaps:
+        embedding = self.model.embed(rgb, stages=True, should_stop=self.should_stop)
+        return self.finder.predict_maps(embedding, rgb, should_stop=self.should_stop)
 
 
 def _taper(height: int, width: int) -> NDArray[np.float32]:

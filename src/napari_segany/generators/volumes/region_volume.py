@@ -11,7 +11,7 @@ from scipy import ndimage
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.generators.quality import Perceptron
 from napari_segany.generators.volumes.basin_graph import build_graph
-from napari_segany.generators.volumes.basins import BasinPlane, cut_basins
+from napari_segany.generators.volumes.basins import BasinPlane, VolumeBasins
 from napari_segany.generators.volumes.region_choice import basins_of, choose_regions
 from napari_segany.generators.volumes.region_scores import score_regions
 from napari_segany.generators.volumes.smoothed_maps import LoadMaps, SmoothedMaps
@@ -21,15 +21,14 @@ from napari_segany.generators.volumes.smoothed_maps import LoadMaps, SmoothedMap
 class RegionVolume:
     """Objects of a row of planes, each some basins of the volume.
 
-    Labels are painted plane by plane: basins are found again, some planes at a time, so that
-    memory does not grow with the volume.
+    Labels are painted plane by plane, so that memory holds a few planes at a time.
 
     Attributes
     ----------
     shape : tuple of int
         (planes, H, W).
-    maps : SmoothedMaps
-        The planes.
+    basins : VolumeBasins
+        The planes with their basins.
     outline : float
         Foreground probability at which objects end.
     step : int
@@ -41,7 +40,7 @@ class RegionVolume:
     """
 
     shape: tuple[int, int, int]
-    maps: SmoothedMaps = field(repr=False)
+    basins: VolumeBasins = field(repr=False)
     outline: float
     step: int
     numbers: NDArray[np.int64] = field(repr=False)
@@ -93,7 +92,7 @@ class RegionVolume:
         """Yield the (H, W) labels of each plane, in order."""
         done = 0
         # Without objects there is nothing to paint.
-        for plane in cut_basins(self.maps) if self.count else ():
+        for plane in self.basins.planes() if self.count else ():
             for _ in range(done, plane.number):
                 yield np.zeros(self.shape[1:], np.int32)
             yield self._paint(plane)
@@ -161,7 +160,8 @@ def segment_maps(
     maps = SmoothedMaps(load, shape[0], smoothing)
     first = maps.first()
     step, side = (1, 1.0) if first is None else (first.step, first.side)
-    graph = build_graph(cut_basins(maps, should_stop), outline)
+    basins = VolumeBasins(maps)
+    graph = build_graph(basins.planes(should_stop), outline)
     check(should_stop)
     regions = score_regions(graph, quality, outline, side)
     chosen = choose_regions(regions)
@@ -176,4 +176,4 @@ def segment_maps(
         "mean_score": regions.score[chosen],
     }
     numbers = basins_of(regions, chosen, graph.count)
-    return RegionVolume(shape, maps, outline, step, numbers, table)
+    return RegionVolume(shape, basins, outline, step, numbers, table)
