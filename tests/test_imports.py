@@ -31,6 +31,7 @@ PACKAGES: dict[str, set[str]] = {
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
     "io": {"core", "models", "linking", "recipe", "segmentation", "schema"},
+    "tracking": {"core", "linking", "io"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "linking", "schema"),
@@ -43,6 +44,7 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "training", "linking", "propagation", "schema"),
+        "tracking",
     },
     "__main__": {"cli"},
     "plugin": {
@@ -52,7 +54,7 @@ PACKAGES: dict[str, set[str]] = {
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation", "linking", "propagation", "openmp"),
+        *("session", "io", "evaluation", "linking", "propagation", "openmp", "tracking"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -1,6 +1,5 @@
 """Linking of the labels of a movie's frames into tracks."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,8 +30,6 @@ from napari_segany.linking.tracks.observed_movie import (
 )
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import DIMENSIONS, TrackTable
-
-_log = logging.getLogger(__name__)
 
 OnEstimate = Callable[[float, str], None]
 """Called with the largest step that was estimated, and its unit."""
@@ -127,10 +124,8 @@ def link_labels(
     max_distance = params.max_distance
     if max_distance is None:
         max_distance = estimate_max_distance(movie)
-        unit = frame_spacing(sizes, axes)[1]
-        _log.info("Largest step, estimated from the movie: %.3g %s.", max_distance, unit)
         if on_estimate is not None:
-            on_estimate(max_distance, unit)
+            on_estimate(max_distance, frame_spacing(sizes, axes)[1])
     check(should_stop)
     return _as_table(movie, _link(movie, params, max_distance, should_stop), axes, sizes)
 
