@@ -38,7 +38,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "linking", "schema"),
+        *("io", "batch", "linking", "schema", "tracking"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
@@ -49,7 +49,7 @@ PACKAGES: dict[str, set[str]] = {
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "linking", "propagation"),
+        *("session", "io", "batch", "evaluation", "linking", "propagation", "tracking"),
     },
     # The public names, loaded when they are used.
     "__init__": {

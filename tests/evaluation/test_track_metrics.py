@@ -16,7 +16,6 @@ from tests.io.tracks.movies import FRAMES, SLOTS, Movie, movies
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation.track_metrics import (
-    TrackedMovie,
     TrackScores,
     from_values,
     mean_track_scores,
@@ -25,6 +24,7 @@ from napari_segany.evaluation.track_metrics import (
 )
 from napari_segany.io.tracks.formats import write_tracks
 from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.tracking import TrackedMovie
 
 PHASES = [Phase.reuse, Phase.generate]
 """Smaller examples of a failure would take minutes."""
@@ -52,7 +52,7 @@ def movie(cells: Cells, parents: dict[int, int] | None = None) -> TrackedMovie:
         np.full(len(frame), np.nan),
         parents or {},
     )
-    return TrackedMovie(table, labels.__getitem__, count)
+    return TrackedMovie(table, labels.__getitem__, count, labels.shape[1:])
 
 
 TRUTH = movie(
@@ -252,7 +252,10 @@ def test_the_scores_are_those_of_traccuracy(made: Movie, changes: list[int], see
     # It takes the first frame with an object for the first frame.
     assume(made.table.frame[0] == 0)
     assume(len(wrong.table.frame) > 0)
-    truth, found = (TrackedMovie(each.table, each.load, made.count) for each in (made, wrong))
+    truth, found = (
+        TrackedMovie(each.table, each.load, made.count, made.labels.shape[1:])
+        for each in (made, wrong)
+    )
     scores = score_tracks(truth, found)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Of bars of progress, and of movies without links.

@@ -1,7 +1,8 @@
 """Scores of tracks: those of the Cell Tracking Challenge, counted frame by frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,32 +12,15 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError
 from napari_segany.evaluation.contingency import ContingencyTable
 from napari_segany.linking.tracks.contiguous import ContiguousTracks, split_at_gaps
-from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.tracking import TrackedMovie
 
 COVERED = 0.5
 """Fraction of a true object above which an object that covers it is matched to it."""
 
-SCORES = ("det", "seg", "tra", "lnk", "division_f1")
-"""Names of the scores, 0 to 1, in the order of tables."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedMovie:
-    """Tracks with the label frames that they are of.
-
-    Attributes
-    ----------
-    table : TrackTable
-        The tracks. Objects of the frames that it does not name are background.
-    load_frame : callable
-        Returns the labels of a frame, (Y, X) or (Z, Y, X).
-    count : int
-        Number of frames.
-    """
-
-    table: TrackTable
-    load_frame: Callable[[int], NDArray[np.integer]]
-    count: int
+TRACK_TITLES: Mapping[str, str] = MappingProxyType(
+    {"det": "DET", "seg": "SEG", "tra": "TRA", "lnk": "LNK", "division_f1": "division F1"}
+)
+"""Scores, 0 to 1, with their names in tables."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +100,7 @@ def score_tracks(
     Parameters
     ----------
     truth, found : TrackedMovie
-        Movies of the same frames.
+        Movies of the same frames. Objects that their tables do not name are background.
     progress, should_stop : callable, optional
         Called with frames done and in all; polled to end early.
 
@@ -154,7 +138,7 @@ def mean_track_scores(scores: Sequence[TrackScores]) -> dict[str, float]:
         At least one.
     """
     out = {}
-    for name in SCORES:
+    for name in TRACK_TITLES:
         values = [value for each in scores if not np.isnan(value := getattr(each, name))]
         out[name] = float(np.mean(values)) if values else float("nan")
     return out
@@ -166,9 +150,10 @@ def to_values(scores: TrackScores) -> dict[str, float | int | None]:
     return {name: None if value != value else value for name, value in values.items()}
 
 
-def from_values(values: dict[str, Any]) -> TrackScores:
+def from_values(values: Mapping[str, Any]) -> TrackScores:
     """Return scores from the values of :func:`to_values`."""
-    return TrackScores(**{k: float("nan") if v is None else v for k, v in values.items()})
+    known: Any = {name: float("nan") if v is None else v for name, v in values.items()}
+    return TrackScores(**known)
 
 
 def _ctc_metrics() -> Any:
@@ -188,7 +173,8 @@ def _match_frame(
     parts: tuple[ContiguousTracks, ContiguousTracks],
 ) -> None:
     """Add the matches of a frame."""
-    table = ContingencyTable.from_labels(*(each.load_frame(frame) for each in movies))
+    true, own = (each.given_frame(frame) for each in movies)
+    table = ContingencyTable.from_labels(true, own)
     ids, areas = [], []
     for side, (movie, part) in enumerate(zip(movies, parts, strict=True)):
         at = movie.table.rows_at(frame)
