@@ -6,11 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from napari_segany.batch.plan import own_axes, sentence
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop
-from napari_segany.core.label_images import as_ids
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation.run import EvaluationFailure, PlaneEvaluation
 from napari_segany.evaluation.track_metrics import score_tracks, to_values
@@ -19,9 +16,8 @@ from napari_segany.io.read import SUFFIXES, open_image, stem
 from napari_segany.io.safe_names import shown
 from napari_segany.io.tracks.ctc import holds_list, is_track_list
 from napari_segany.io.tracks.formats import read_tracks
-from napari_segany.linking.tracks.frame_objects import measure_frame, number_objects
-from napari_segany.linking.tracks.track_table import TrackTable
-from napari_segany.tracking import Frames, TrackedMovie, label_movie
+from napari_segany.linking.tracks.label_tracks import tracks_of_labels
+from napari_segany.tracking import TrackedMovie, label_movie
 
 PREDICTOR = "tracks"
 """Name of what is scored, where others have the name of a model."""
@@ -150,7 +146,7 @@ def open_movie(path: Path, axes: str = "auto") -> Iterator[TrackedMovie]:
         beside = [path.with_name(f"{n}.csv") for n in (name, f"{movie_name(path)}_tracks")]
         listed = next((each for each in beside if each.is_file()), None)
         if listed is None:
-            table = _table_of(movie, movie.axes)
+            table = tracks_of_labels(movie, movie.count, movie.axes)
         else:
             table = read_tracks(listed).table
             if name.endswith("_tracks"):
@@ -161,22 +157,6 @@ def open_movie(path: Path, axes: str = "auto") -> Iterator[TrackedMovie]:
 def _as_movie(axes: str) -> str:
     """Return axes with time as the first one, for stacks of planes."""
     return f"T{axes[1:]}" if len(axes) == 3 and axes.endswith("YX") else axes
-
-
-def _table_of(movie: Frames, axes: str) -> TrackTable:
-    """Return a table whose tracks are the labels."""
-    parts = [measure_frame(*number_objects(as_ids(movie(frame)))) for frame in range(movie.count)]
-    label = np.concatenate([each.label for each in parts])
-    frame = np.repeat(np.arange(movie.count), [len(each) for each in parts])
-    return TrackTable(
-        frame.astype(np.int64),
-        label,
-        label,
-        np.concatenate([each.position for each in parts]),
-        np.concatenate([each.area for each in parts]),
-        np.full(len(label), np.nan),
-        axes=axes,
-    )
 
 
 def evaluate_tracks(
