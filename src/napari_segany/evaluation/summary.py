@@ -146,7 +146,7 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
             continue
         if "tracks" in values:
             summary.tracks.append(from_values(values["tracks"]))
-        summary.planes += 1
+        summary.planes += values.get("frames", 1)
         summary.objects += values["objects"]
         summary.asked += values["asked"]
         for one in values.get("clicks", ()):
