@@ -39,7 +39,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "linking", "plane_search", "schema"),
+        *("io", "batch", "linking", "plane_search", "schema", "tracking"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
@@ -51,6 +51,7 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
+        "tracking",
     },
     # The public names, loaded when they are used.
     "__init__": {
