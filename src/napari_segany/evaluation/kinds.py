@@ -39,6 +39,9 @@ COLUMNS: MappingProxyType[str, str] = MappingProxyType(
         "AR@1000": "AR@1000",
         "proposals AR@1000": "proposals AR@1000",
         "ods": "ODS",
+        "DET": "DET",
+        "TRA": "TRA",
+        "LNK": "LNK",
     }
 )
 """Scores in the table of kinds, with the heads of their columns."""

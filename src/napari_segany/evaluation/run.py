@@ -185,6 +185,8 @@ def evaluate_folder(
         If ``should_stop`` returned True; what was measured is kept.
     """
     check_names(predictors)
+    if "tracks" in settings.tasks:
+        raise InputError("Tracks are measured by evaluation.track_files.evaluate_tracks.")
     kept, options = output / FOLDER / "evaluation", options or ReadOptions()
     for number, (image, truth) in enumerate(pairs):
         found: list[PlaneEvaluation] = []

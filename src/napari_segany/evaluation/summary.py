@@ -23,6 +23,12 @@ from napari_segany.evaluation.click_metrics import IOU_TARGETS
 from napari_segany.evaluation.detection_metrics import DetectionScorer
 from napari_segany.evaluation.instance_metrics import SCORE_NAMES, InstanceScores, mean_scores
 from napari_segany.evaluation.run import PlaneEvaluation
+from napari_segany.evaluation.track_metrics import (
+    TRACK_TITLES,
+    TrackScores,
+    from_values,
+    mean_track_scores,
+)
 from napari_segany.io.rle import EncodedMask
 from napari_segany.io.table import safe_text
 
@@ -56,6 +62,8 @@ class EvaluationSummary:
         Edge counts of each plane.
     volumes : list of InstanceScores
         Scores of the volumes of each image.
+    tracks : list of TrackScores
+        Scores of the tracks of each movie.
     """
 
     predictor: str
@@ -71,6 +79,7 @@ class EvaluationSummary:
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
     volumes: list[InstanceScores] = field(default_factory=list)
+    tracks: list[TrackScores] = field(default_factory=list)
 
     def scores(self) -> dict[str, float]:
         """Return all scores by name, without those that were not measured."""
@@ -107,6 +116,9 @@ class EvaluationSummary:
         if self.volumes:
             whole = mean_scores(self.volumes)
             out |= {f"3-D {name}": getattr(whole, name) for name in SCORE_NAMES}
+        if self.tracks:
+            means = mean_track_scores(self.tracks)
+            out |= {TRACK_TITLES[name]: value for name, value in means.items()}
         return out
 
     @property
@@ -132,7 +144,9 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
         if "volumes" in values:
             summary.volumes.append(InstanceScores(**values["volumes"]["instances"]))
             continue
-        summary.planes += 1
+        if "tracks" in values:
+            summary.tracks.append(from_values(values["tracks"]))
+        summary.planes += values.get("frames", 1)
         summary.objects += values["objects"]
         summary.asked += values["asked"]
         for one in values.get("clicks", ()):
