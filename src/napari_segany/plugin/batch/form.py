@@ -14,12 +14,12 @@ from napari_segany.plugin.layers.image_view import COLOURS
 from napari_segany.plugin.shared.controls import (
     column,
     combo_box,
-    folded,
     form,
     panel,
     row,
     with_tip,
 )
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.recipe import LabelParams, Recipe
@@ -78,9 +78,7 @@ class BatchForm(QWidget):
                 *(("", box) for box in (*self.exports.values(), self.overwrite)),
             )
         )
-        around = column(
-            recipe, self.search, self.label_form, results, folded("Files", panel(files))
-        )
+        around = column(recipe, self.search, self.label_form, results, Fold("Files", panel(files)))
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
 

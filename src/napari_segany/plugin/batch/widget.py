@@ -24,7 +24,7 @@ from napari_segany.plugin.batch.form import BatchForm, described, duration
 from napari_segany.plugin.batch.result_layers import result_layers
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority, Work
-from napari_segany.plugin.shared.controls import row
+from napari_segany.plugin.shared.controls import grid, primary, row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
@@ -234,6 +234,7 @@ class BatchWidget(ModelDock):
             # Start was pressed twice before the model was loaded.
             return
         self.outcomes, self.running = [], True
+        self.message.dismiss()
         self.progress.start_clock()
         for each in self.files.rows:
             each.state = "waiting"
@@ -291,12 +292,12 @@ class BatchWidget(ModelDock):
             self.button("Add folder ...", self._ask_folder, "Images of a folder, or an OME-Zarr"),
             self.button("Remove", self.remove, "Remove the selected images from the list"),
         )
-        results = row(
+        results = grid(
             self.button("Report", self.open_report, "All results on one page, in the browser"),
             self.button("Show", self.open_results, "The selected images with their labels"),
             self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
         )
-        start = row(self.start_button, self.stop_button, wide=self.start_button)
+        start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(
             (self.table, files, self.form),
             (start, self.progress, results, self.message),

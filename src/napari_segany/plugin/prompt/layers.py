@@ -13,6 +13,7 @@ from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import place
 from napari_segany.plugin.prompt import layer_features
 from napari_segany.plugin.prompt.preview import Preview
+from napari_segany.plugin.prompt.tools import Tool, tool_of
 from napari_segany.session.state import State
 
 MOST_DRAWN = 200
@@ -127,14 +128,14 @@ class PromptLayers:
         elif self.preview is not None and layer is self.preview.layer:
             self.preview = None
 
-    def select_tool(self, kind: str, mode: str, sign: str) -> None:
-        """Select the "points" or "shapes" with a mode of napari, for prompts of a sign."""
-        self.set_sign(sign)
-        layer = getattr(self, kind)
+    def select_tool(self, tool: Tool) -> None:
+        """Select the layer that a tool draws in, with its mode and sign."""
+        self.set_sign(tool.sign)
+        layer = self.points if tool.kind == "points" else self.shapes
         # napari passes no clicks to a hidden layer.
         layer.visible = True
         self.select(layer)
-        layer.mode = mode
+        layer.mode = tool.mode
 
     def select(self, layer: Any) -> None:
         """Make a layer the active one."""
@@ -152,6 +153,15 @@ class PromptLayers:
         for layer in (self.points, self.shapes):
             if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
                 layer.mode = self._modes[layer]
+
+    @property
+    def tool(self) -> Tool | None:
+        """The tool that draws the next prompt; None if none of the layers is drawn in."""
+        active = self.viewer.layers.selection.active
+        for kind, layer in (("points", self.points), ("shapes", self.shapes)):
+            if layer is not None and layer is active:
+                return tool_of(layer, kind, self.sign)
+        return None
 
     @property
     def next_prompt(self) -> str:
