@@ -113,6 +113,8 @@ class EvaluationSettings:
         values = asdict(self)
         if self.link is None:
             del values["link"]
+        else:
+            values["link"] = self.link.to_dict()
         return values
 
     def resolved_for(self, predictor: EvaluatedModel) -> "EvaluationSettings":

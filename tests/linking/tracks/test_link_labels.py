@@ -217,13 +217,10 @@ def test_what_cannot_be_linked_is_refused():
 
 def test_the_extra_is_named_where_laptrack_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "laptrack", None)
-    frames = [
-        {1: (30, 18), 2: (30, 30), 3: (8, 8)},
-        {3: (8, 8)},
-        {1: (30, 24), 2: (30, 36), 3: (8, 8)},
-    ]
+    movie = discs({1: (20, 20)}, {1: (20, 22)})
     with pytest.raises(InputError, match=r"napari-segany\[tracks\]"):
-        linked(discs(*frames), TrackParams(max_distance=15))
+        linked(movie)
+    assert len(found_links(linked(movie, TrackParams(divisions=False, max_gap=0)))) == 1
 
 
 def test_frames_are_read_once_in_order_and_reported():

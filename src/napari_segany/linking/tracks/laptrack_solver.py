@@ -5,18 +5,30 @@ of objects to know their overlap. What remains is little, and laptrack solves it
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError
+from napari_segany.linking.tracks.track_params import TrackParams
 
 MISSING = (
-    "Linking over time needs laptrack, which is not installed; run "
+    "Gaps and divisions need laptrack, which is not installed; run "
     'pip install "napari-segany[tracks]".'
 )
 """Sentence for users without laptrack."""
+
+
+def check_installed(params: TrackParams) -> None:
+    """Raise InputError if parameters need laptrack, and it is not installed.
+
+    Called before frames are read: whether a movie has anything that laptrack must decide shows
+    only at the end.
+    """
+    if (params.divisions or params.max_gap) and find_spec("laptrack") is None:
+        raise InputError(MISSING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +85,6 @@ def solve_joints(
     -------
     closed, divided : ndarray
         bool, for each of the gaps and of the divisions.
-
-    Raises
-    ------
-    InputError
-        If laptrack is not installed.
     """
     alone_gaps, alone_divisions = _without_rivals(gaps, divisions)
     closed, divided = alone_gaps.copy(), alone_divisions.copy()
@@ -112,10 +119,8 @@ def _solve(
     max_steps: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Let laptrack decide."""
-    try:
-        import laptrack
-    except ImportError as error:
-        raise InputError(MISSING) from error
+    import laptrack
+
     lap_track: Any = laptrack.LapTrack
     rows = _rows_to_show(frame_of, piece_of, np.concatenate([gaps.pairs, divisions.pairs]))
     node_of = _nodes(frame_of[rows])

@@ -109,6 +109,7 @@ class BatchWidget(ModelDock):
             output=self.output,
             params=self.form.search.choice,
             labels=self.form.label_form.params,
+            link=self.form.link_form.params,
             channels=self.channels,
             outputs=self.form.outputs,
             cluster=self.form.cluster,
@@ -164,6 +165,7 @@ class BatchWidget(ModelDock):
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
         self.form.label_form.set_params(recipe.labels)
+        self.form.link_form.set_params(recipe.link)
         self.form.search.params = params
         self.channels = recipe.channels
         return recipe
@@ -173,8 +175,8 @@ class BatchWidget(ModelDock):
         recipe = self._base.recipe
         if recipe is not None:
             now = self.options
-            followed = recipe, recipe.params, recipe.labels, recipe.channels
-            same = (now.recipe, now.params, now.labels, now.channels) == followed
+            followed = recipe, recipe.params, recipe.labels, recipe.link, recipe.channels
+            same = (now.recipe, now.params, now.labels, now.link, now.channels) == followed
             self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
@@ -310,7 +312,8 @@ class BatchWidget(ModelDock):
         self.table.dropped.connect(self.guarded_with(self.add))
         self.table.axes_changed.connect(self.guarded_with(self._on_axes))
         self.search.changed.connect(self.guarded(self._show_recipe))
-        self.form.label_form.changed.connect(self.guarded(self._show_recipe))
+        for form in (self.form.label_form, self.form.link_form):
+            form.changed.connect(self.guarded(self._show_recipe))
         self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
         self.picker.choice.activated.connect(self.guarded(self._show_recipe))
 

@@ -4,6 +4,7 @@ from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 
 from napari_segany.generators.finder_params import FinderParams
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.shared.controls import (
     Part,
@@ -19,6 +20,7 @@ from napari_segany.plugin.shared.fold import Fold, SetupFold
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.model_picker import ModelPicker
+from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 
 BUTTONS = {
@@ -31,6 +33,7 @@ BUTTONS = {
     "In Prompt": "Segment it again from its point",
     "Make labels": "A labels layer with scores and recipe",
     "Masks as stack": "Each mask by itself, with overlaps",
+    "Make volume": "Objects that have one id through all planes of the stack",
     "Edges": "An image layer with all outlines",
     "Load ...": "Use a recipe's parameters",
     "Undo load": "As before the recipe",
@@ -72,6 +75,8 @@ class EverythingForm(QWidget):
         Where to search.
     sliders : FilterSliders
         Filters; hidden before something was found.
+    volumes : ParameterForm
+        How objects of the volume are made, and which are left out.
     review, results : QWidget
         Buttons below everything that scrolls.
     """
@@ -101,6 +106,8 @@ class EverythingForm(QWidget):
         self.results = panel(row(primary(labels), masks, wide=labels))
         self.buttons["Undo load"].setEnabled(False)
         stop.setEnabled(False)
+        self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
+        volumes = panel(column(self.volumes, self.buttons["Make volume"]))
         more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
         layout = column(
             self.setup,
@@ -108,6 +115,7 @@ class EverythingForm(QWidget):
             row(primary(find), stop, wide=find),
             progress,
             self.sliders,
+            Fold("Volumes", volumes),
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )
         layout.setContentsMargins(0, 0, 0, 0)

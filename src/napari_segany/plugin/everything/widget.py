@@ -20,6 +20,7 @@ from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
+from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.image_dock import ImageDock
@@ -56,6 +57,7 @@ class EverythingWidget(ImageDock):
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.edges = EdgeLayer(self.controller)
         self.foreground = ForegroundLayer(self.controller)
+        self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
@@ -139,6 +141,20 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.foreground.find(whole), wait)
         return self.foreground.layer
 
+    def make_volume(self, wait: bool = False) -> Any:
+        """Make objects of the whole stack, and return their labels layer, None until it is there.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when they are made.
+        """
+        self._run(lambda: self.volume.make(self.form.volumes.params, self.search.choice), wait)
+        return self.volume.layer
+
+    def _filter_volume(self) -> None:
+        self.volume.filter(self.form.volumes.params)
+
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.message.dismiss()
         self.progress.start_clock()
@@ -150,6 +166,7 @@ class EverythingWidget(ImageDock):
         self.controller.stop()
         self.edges.stop()
         self.foreground.stop()
+        self.volume.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -294,9 +311,10 @@ class EverythingWidget(ImageDock):
         self.form = form = EverythingForm(image, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
-        self.loader = RecipeLoader(self.search, self.controller)
+        self.loader = RecipeLoader(self.search, self.controller, form.volumes)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
+        form.volumes.changed.connect(self.guarded(self._filter_volume))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
             "stop": self.stop,
@@ -306,6 +324,7 @@ class EverythingWidget(ImageDock):
             "Reject": self.reject,
             "In Prompt": self.open_in_prompt,
             "Make labels": self.make_labels,
+            "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,
             "Edges": self.find_edges,
             "Load ...": self.use_recipe,
@@ -325,8 +344,8 @@ class EverythingWidget(ImageDock):
         self._refresh()
 
     def _on_report(self, done: int, total: int) -> None:
-        drawn = len(self.edges.remaining) + len(self.foreground.remaining)
-        planes = len(self.controller.remaining) + drawn
+        drawn = (self.edges, self.foreground, self.volume, self.controller)
+        planes = sum(len(each.remaining) for each in drawn)
         if not planes:
             return
         left = self.progress.seconds_left(done, total)
