@@ -31,6 +31,14 @@ def test_a_movie_is_relabelled_by_its_tracks():
     assert (found.count, found.shape) == (4, (60, 70))
 
 
+def test_large_ids_of_any_type_are_told_apart():
+    big = np.uint64(2**60)
+    labels = np.where(MOVIE.labels > 0, MOVIE.labels.astype(np.uint64) + big, np.uint64(0))
+    assert (sa.track(labels).to_labels() == sa.track(MOVIE.labels).to_labels()).all()
+    whole = np.where(MOVIE.labels > 0, MOVIE.labels, -1).astype(np.float32)
+    assert (sa.track(whole).to_labels() == sa.track(MOVIE.labels).to_labels()).all()
+
+
 @pytest.mark.parametrize("axes", ["YXT", "YTX"])
 def test_time_may_be_any_axis(axes):
     labels = MOVIE.labels.transpose(["TYX".index(a) for a in axes])

@@ -120,7 +120,8 @@ class TrackedMovie:
 
     def frame(self, number: int) -> NDArray[np.int32]:
         """Return the labels of a frame, with the ids of tracks."""
-        return self.table.relabel_frame(number, self.given_frame(number))
+        # Ids are compared with those of the table, which are signed.
+        return self.table.relabel_frame(number, self.given_frame(number).astype(np.int64))
 
     def to_labels(self) -> NDArray[np.int32]:
         """Return the labels of the movie, (T, Y, X) or (T, Z, Y, X): one id a track."""

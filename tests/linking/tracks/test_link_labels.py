@@ -90,6 +90,11 @@ def test_daughters_get_tracks_of_their_own_and_one_confidence():
     assert linked(movie, TrackParams(divisions=False)).parents == {}
 
 
+def test_a_splinter_is_no_daughter():
+    movie = discs({1: (30, 30, 9)}, {1: (30, 28, 8), 2: (30, 39, 2)})
+    assert linked(movie).parents == {}
+
+
 @pytest.mark.parametrize("newcomer", [(30, 42, 8), (30, 40, 2), (48, 31, 5)])
 def test_an_object_that_comes_in_beside_another_is_no_daughter(newcomer):
     movie = discs({1: (30, 30, 8)}, {1: (30, 30, 8), 2: newcomer})

@@ -11,6 +11,9 @@ from napari_segany.linking.tracks.observed_movie import FramePair, ObservedMovie
 LARGEST_DAUGHTER = 0.9
 """Size of a daughter in that of its parent, at most."""
 
+LEAST_LIKE = 1 / 3
+"""Size of the smaller daughter in that of the larger one, at least."""
+
 LARGEST_COST = 0.6
 """Cost from which on three objects are no parent with daughters."""
 
@@ -60,6 +63,7 @@ def find_divisions(
 ) -> DivisionCandidates:
     """Return the plausible divisions between two frames.
 
+    A daughter has at most 0.9 of the size of its parent, and at least a third of that of the other.
     The cost is the mean of three terms, each at most 1 and else the objects are no candidate: the
     squared distance of the daughters' common centre from where the parent is expected, in its
     radius or half the reach, whichever is longer; the binary logarithm of the ratio of the sizes of
@@ -103,5 +107,6 @@ def find_divisions(
     unlike = 1 - np.minimum(sizes[1], sizes[2]) / np.maximum(sizes[1], sizes[2])
     cost = (away**2 + ratio + unlike) / 3
     small = np.maximum(sizes[1], sizes[2]) <= LARGEST_DAUGHTER * sizes[0]
-    good = small & (away <= 1) & (ratio <= 1) & (cost < LARGEST_COST)
+    alike = unlike <= 1 - LEAST_LIKE
+    good = small & alike & (away <= 1) & (ratio <= 1) & (cost < LARGEST_COST)
     return DivisionCandidates(parent, follower, newcomer, cost).take(good)
