@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.label_images import as_ids
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
@@ -25,6 +26,24 @@ TIME_AXIS = "T"
 
 MOVIES = {3: "TYX", 4: "TZYX"}
 """Axes of arrays of labels by the number of their dimensions."""
+
+
+class Frames(Protocol):
+    """Protocol of the label frames of a movie, which are read when they are called for."""
+
+    @property
+    def count(self) -> int:
+        """Number of frames."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a frame, (Y, X) or (Z, Y, X)."""
+        ...
+
+    def __call__(self, frame: int) -> NDArray[np.generic]:
+        """Return a frame."""
+        ...
 
 
 class MovieFrames:
@@ -95,9 +114,14 @@ class TrackedMovie:
     count: int
     shape: tuple[int, ...]
 
+    def given_frame(self, number: int) -> NDArray[np.integer]:
+        """Return the labels of a frame as the table names them; those below 0 are 0."""
+        return as_ids(self.load_frame(number))
+
     def frame(self, number: int) -> NDArray[np.int32]:
         """Return the labels of a frame, with the ids of tracks."""
-        return self.table.relabel_frame(number, np.asarray(self.load_frame(number), np.int64))
+        # Ids are compared with those of the table, which are signed.
+        return self.table.relabel_frame(number, self.given_frame(number).astype(np.int64))
 
     def to_labels(self) -> NDArray[np.int32]:
         """Return the labels of the movie, (T, Y, X) or (T, Z, Y, X): one id a track."""
@@ -124,9 +148,7 @@ def label_movie(data: Any, axes: str | None) -> MovieFrames:
     return MovieFrames(data, StackLayout(axes, shape))
 
 
-def image_movie(
-    data: Any, axes: str, channels: tuple[int, ...], labels: MovieFrames
-) -> MovieFrames:
+def image_movie(data: Any, axes: str, channels: tuple[int, ...], labels: Frames) -> MovieFrames:
     """Return the frames of the image that labels belong to.
 
     Raises
@@ -201,27 +223,73 @@ def track(
     >>> np.unique(found.to_labels()).tolist()
     [0, 1]
     """
-    with _opened(labels, stored=True) as source, _opened(image) as picture:
+    chosen = (channels,) if isinstance(channels, int) else tuple(channels)
+    with _opened(labels, stored=True) as source:
         frames = label_movie(source.data, axes or source.axes)
+        known = image_axes or (None if isinstance(image, (str, Path)) else axes or source.axes)
+        movie = track_frames(
+            frames,
+            frames.axes,
+            params,
+            image=image,
+            image_axes=known,
+            channels=chosen,
+            pixel_size=check_sizes(pixel_size) if pixel_size else source.pixel_size,
+            load_features=load_features,
+            on_estimate=on_estimate,
+            progress=progress,
+            should_stop=should_stop,
+        )
+    if isinstance(labels, (str, Path)):
+        return replace(movie, load_frame=file_frames(Path(labels), axes))
+    return movie
+
+
+def track_frames(
+    frames: Frames,
+    axes: str,
+    params: TrackParams | None = None,
+    *,
+    image: ArrayLike | str | Path | None = None,
+    image_axes: str | None = None,
+    channels: tuple[int, ...] = (0,),
+    pixel_size: PixelSize,
+    load_features: LoadFeatures | None = None,
+    on_estimate: OnEstimate | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> TrackedMovie:
+    """Link the objects of label frames that are read one by one.
+
+    Parameters
+    ----------
+    frames : Frames
+        The labels.
+    axes : {"YX", "ZYX"}
+        Axes of a frame.
+    image_axes : str, optional
+        By default those of the image's file, or T and ``axes``.
+    params, image, channels, pixel_size, load_features, on_estimate, progress, should_stop
+        As for :func:`track`.
+    """
+    with _opened(image) as picture:
         load_image = None
         if image is not None:
-            known = image_axes or picture.axes or axes or source.axes or f"T{frames.axes}"
-            chosen = (channels,) if isinstance(channels, int) else tuple(channels)
-            load_image = image_movie(picture.data, known, chosen, frames)
+            known = image_axes or picture.axes or f"T{axes}"
+            load_image = image_movie(picture.data, known, channels, frames)
         table = link_labels(
             frames,
             range(frames.count),
             params,
-            axes=frames.axes,
-            pixel_size=check_sizes(pixel_size) if pixel_size else source.pixel_size,
+            axes=axes,
+            pixel_size=pixel_size,
             load_image=load_image,
             load_features=load_features,
             on_estimate=on_estimate,
             progress=progress,
             should_stop=should_stop,
         )
-    load = _file_frames(Path(labels), axes) if isinstance(labels, (str, Path)) else frames
-    return TrackedMovie(table, load, frames.count, frames.shape)
+    return TrackedMovie(table, frames, frames.count, frames.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,8 +311,8 @@ def _opened(values: ArrayLike | str | Path | None, stored: bool = False) -> Iter
         yield _Source(as_array(values))
 
 
-def _file_frames(path: Path, axes: str | None) -> LoadFrame:
-    """Return a callable that opens a file of labels for each frame."""
+def file_frames(path: Path, axes: str | None) -> LoadFrame:
+    """Return a callable that opens a file of labels for each frame and returns its labels."""
 
     def load(frame: int) -> NDArray[np.generic]:
         with open_image(path, stored=True) as image:

@@ -90,6 +90,11 @@ def test_daughters_get_tracks_of_their_own_and_one_confidence():
     assert linked(movie, TrackParams(divisions=False)).parents == {}
 
 
+def test_a_splinter_is_no_daughter():
+    movie = discs({1: (30, 30, 9)}, {1: (30, 28, 8), 2: (30, 39, 2)})
+    assert linked(movie).parents == {}
+
+
 @pytest.mark.parametrize("newcomer", [(30, 42, 8), (30, 40, 2), (48, 31, 5)])
 def test_an_object_that_comes_in_beside_another_is_no_daughter(newcomer):
     movie = discs({1: (30, 30, 8)}, {1: (30, 30, 8), 2: newcomer})
@@ -217,13 +222,10 @@ def test_what_cannot_be_linked_is_refused():
 
 def test_the_extra_is_named_where_laptrack_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "laptrack", None)
-    frames = [
-        {1: (30, 18), 2: (30, 30), 3: (8, 8)},
-        {3: (8, 8)},
-        {1: (30, 24), 2: (30, 36), 3: (8, 8)},
-    ]
+    movie = discs({1: (20, 20)}, {1: (20, 22)})
     with pytest.raises(InputError, match=r"napari-segany\[tracks\]"):
-        linked(discs(*frames), TrackParams(max_distance=15))
+        linked(movie)
+    assert len(found_links(linked(movie, TrackParams(divisions=False, max_gap=0)))) == 1
 
 
 def test_frames_are_read_once_in_order_and_reported():

@@ -36,6 +36,17 @@ def is_track_list(path: Path) -> bool:
     return path.name in LISTS
 
 
+def holds_list(folder: Path) -> bool:
+    """Return True for a folder with a list of tracks, or with one in its folder ``TRA``."""
+    return _listed_in(folder) is not None
+
+
+def _listed_in(folder: Path) -> Path | None:
+    places = (folder, folder / "TRA")
+    found = [place / name for place in places for name in LISTS if (place / name).is_file()]
+    return found[0] if found else None
+
+
 def holds_only_tracks(folder: Path) -> bool:
     """Return True if a folder holds a list of tracks, masks, and nothing else."""
     names = [path.name for path in folder.iterdir()]
@@ -232,14 +243,13 @@ def read(path: Path) -> TrackFile:
 def _find_list(path: Path) -> Path:
     if not path.is_dir():
         return path
-    places = (path, path / "TRA")
-    found = [place / name for place in places for name in LISTS if (place / name).is_file()]
-    if not found:
+    found = _listed_in(path)
+    if found is None:
         raise InputError(
             f"{path} is no folder of tracks: it holds neither {' nor '.join(LISTS)} (Cell Tracking "
             "Challenge)."
         )
-    return found[0]
+    return found
 
 
 def _read_list(path: Path) -> list[Row]:

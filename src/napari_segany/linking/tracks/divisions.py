@@ -11,6 +11,9 @@ from napari_segany.linking.tracks.observed_movie import FramePair, ObservedMovie
 LARGEST_DAUGHTER = 0.9
 """Size of a daughter in that of its parent, at most."""
 
+LEAST_LIKE = 1 / 3
+"""Size of the smaller daughter in that of the larger one, at least."""
+
 LARGEST_COST = 0.6
 """Cost from which on three objects are no parent with daughters."""
 
@@ -52,14 +55,19 @@ class DivisionCandidates:
 
 
 def find_divisions(
-    movie: ObservedMovie, pair: FramePair, links: NDArray[np.intp], reach: float
+    movie: ObservedMovie,
+    pair: FramePair,
+    links: NDArray[np.intp],
+    expected: NDArray[np.float64],
+    reach: float,
 ) -> DivisionCandidates:
     """Return the plausible divisions between two frames.
 
+    A daughter has at most 0.9 of the size of its parent, and at least a third of that of the other.
     The cost is the mean of three terms, each at most 1 and else the objects are no candidate: the
-    squared distance of the daughters' common centre from the parent, in radii of the parent; the
-    binary logarithm of the ratio of the sizes of both daughters to that of the parent; 1 less the
-    ratio of the daughters' sizes.
+    squared distance of the daughters' common centre from where the parent is expected, in its
+    radius or half the reach, whichever is longer; the binary logarithm of the ratio of the sizes of
+    both daughters to that of the parent; 1 less the ratio of the daughters' sizes.
 
     Parameters
     ----------
@@ -69,8 +77,10 @@ def find_divisions(
         The frames.
     links : ndarray
         (L, 2) linked rows, the earlier ones in the first frame.
+    expected : ndarray
+        (L, D) places that the earlier ones are expected at in the later frame.
     reach : float
-        Largest distance of a daughter from the parent.
+        Largest distance of a daughter from there.
     """
     first, last = movie.first_row[pair.two : pair.two + 2]
     followed = np.zeros(last - first, bool)
@@ -79,7 +89,6 @@ def find_divisions(
     none = DivisionCandidates.joined([])
     if not (len(newcomers) and len(links)):
         return none
-    expected = movie.places[links[:, 0]] + pair.shift
     near = cKDTree(expected).sparse_distance_matrix(
         cKDTree(movie.places[newcomers]), reach, output_type="ndarray"
     )
@@ -91,10 +100,13 @@ def find_divisions(
     both = sizes[1] + sizes[2]
     centre = movie.places[follower] * (sizes[1] / both)[:, None]
     centre += movie.places[newcomer] * (sizes[2] / both)[:, None]
-    away = np.linalg.norm(centre - expected[which], axis=1) / (movie.diameters[parent] / 2)
+    # Both daughters move on, too; half the reach is a long step of an object that moves much.
+    scale = np.maximum(movie.diameters[parent], reach) / 2
+    away = np.linalg.norm(centre - expected[which], axis=1) / scale
     ratio = np.abs(np.log2(both / sizes[0]))
     unlike = 1 - np.minimum(sizes[1], sizes[2]) / np.maximum(sizes[1], sizes[2])
     cost = (away**2 + ratio + unlike) / 3
     small = np.maximum(sizes[1], sizes[2]) <= LARGEST_DAUGHTER * sizes[0]
-    good = small & (away <= 1) & (ratio <= 1) & (cost < LARGEST_COST)
+    alike = unlike <= 1 - LEAST_LIKE
+    good = small & alike & (away <= 1) & (ratio <= 1) & (cost < LARGEST_COST)
     return DivisionCandidates(parent, follower, newcomer, cost).take(good)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_segany.linking.tracks.frame_shift import nearest_pairs
+from napari_segany.linking.tracks.motion import no_motion
 from napari_segany.linking.tracks.observed_movie import FramePair, ObservedMovie
 from napari_segany.linking.tracks.track_params import TrackParams
 
@@ -88,12 +89,18 @@ class LinkCosts:
     params : TrackParams
         Weights.
     max_distance : float
-        Largest step from frame to frame. Over several frames it grows with the square root of their
-        number, as the way of an object that moves at random.
+        Largest distance from where an object is expected in the next frame. Over several frames it
+        grows with the square root of their number, as the way of an object that moves at random.
+
+    Attributes
+    ----------
+    motion : Motion
+        Steps that objects are expected to make.
     """
 
     def __init__(self, movie: ObservedMovie, params: TrackParams, max_distance: float) -> None:
         self._movie, self._params, self._max_distance = movie, params, max_distance
+        self.motion = no_motion(movie)
         intensity, features = movie.gather("intensity"), movie.gather("features")
         # Features of the model have much in common; what is left tells objects apart.
         self._features = features - (features.mean(axis=0) if features.size else 0.0)
@@ -105,7 +112,7 @@ class LinkCosts:
         one, two = _rows(movie, pair)
         steps = max(1, movie.frames[pair.two] - movie.frames[pair.one])
         reach = self._max_distance * np.sqrt(steps)
-        near = cKDTree(movie.places[one] + pair.shift).sparse_distance_matrix(
+        near = cKDTree(self.expected(pair, one)).sparse_distance_matrix(
             cKDTree(movie.places[two]), reach, output_type="ndarray"
         )
         local = np.stack([near["i"], near["j"]], axis=1).astype(np.intp)
@@ -113,6 +120,21 @@ class LinkCosts:
         local, distance = local[order], near["v"][order]
         pairs = local + np.array([one.start, two.start])
         return Candidates(pairs, self._cost(pairs, distance / reach, self._overlap(pair, local)))
+
+    def expected(self, pair: FramePair, rows: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the (n, D) places in the later frame that rows of the earlier one are expected at.
+
+        Parameters
+        ----------
+        pair : FramePair
+            The frames.
+        rows : slice or ndarray
+            Rows of the earlier one.
+        """
+        steps = max(1, self._movie.frames[pair.two] - self._movie.frames[pair.one])
+        ahead = self.motion.ahead(rows, steps)
+        places: NDArray[np.float64] = self._movie.places[rows] + pair.shift + ahead
+        return places
 
     def _overlap(self, pair: FramePair, local: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the overlap of pairs of objects, 0..1."""

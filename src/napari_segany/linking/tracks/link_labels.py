@@ -1,6 +1,5 @@
 """Linking of the labels of a movie's frames into tracks."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,13 +14,14 @@ from napari_segany.linking.tracks.divisions import (
     DivisionCandidates,
     find_divisions,
 )
-from napari_segany.linking.tracks.laptrack_solver import Joints, solve_joints
+from napari_segany.linking.tracks.laptrack_solver import Joints, check_installed, solve_joints
 from napari_segany.linking.tracks.link_costs import (
     Candidates,
     LinkCosts,
     estimate_max_distance,
     link_margin,
 )
+from napari_segany.linking.tracks.motion import estimate_motion
 from napari_segany.linking.tracks.observed_movie import (
     LoadFeatures,
     LoadFrame,
@@ -31,8 +31,6 @@ from napari_segany.linking.tracks.observed_movie import (
 )
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import DIMENSIONS, TrackTable
-
-_log = logging.getLogger(__name__)
 
 OnEstimate = Callable[[float, str], None]
 """Called with the largest step that was estimated, and its unit."""
@@ -112,6 +110,7 @@ def link_labels(
         raise InputError(f"Axes of a frame are YX or ZYX, not {axes!r}.")
     if not len(frames) or list(frames) != sorted(set(frames)):
         raise InputError("A movie has one frame or more, and their numbers ascend.")
+    check_installed(params)
     movie = observe(
         load_frame,
         frames,
@@ -127,10 +126,8 @@ def link_labels(
     max_distance = params.max_distance
     if max_distance is None:
         max_distance = estimate_max_distance(movie)
-        unit = frame_spacing(sizes, axes)[1]
-        _log.info("Largest step, estimated from the movie: %.3g %s.", max_distance, unit)
         if on_estimate is not None:
-            on_estimate(max_distance, unit)
+            on_estimate(max_distance, frame_spacing(sizes, axes)[1])
     check(should_stop)
     return _as_table(movie, _link(movie, params, max_distance, should_stop), axes, sizes)
 
@@ -161,21 +158,19 @@ def _link(
     should_stop: ShouldStop | None,
 ) -> _Links:
     """Link neighbouring frames, then close gaps and make divisions."""
-    count = len(movie.area)
-    before = np.full(count, -1, np.intp)
-    confidence = np.full(count, np.nan)
     costs = LinkCosts(movie, params, max_distance)
+    before, confidence = _link_neighbours(movie, costs, params, should_stop)
+    if params.predict_motion:
+        costs.motion = estimate_motion(movie, before, confidence)
+        if costs.motion.persistence:
+            before, confidence = _link_neighbours(movie, costs, params, should_stop)
     divisions = []
-    for pair in movie.neighbours:
-        check(should_stop)
-        candidates = costs.candidates(pair)
-        linked = assign(candidates.pairs, candidates.cost, params.max_cost)
-        one, two = candidates.pairs[linked].T
-        before[two] = one
-        confidence[two] = link_margin(candidates, linked, params.max_cost)
-        if params.divisions:
-            links = candidates.pairs[linked]
-            divisions.append(find_divisions(movie, pair, links, max_distance))
+    for pair in movie.neighbours if params.divisions else ():
+        rows = np.arange(*movie.first_row[pair.two : pair.two + 2])
+        rows = rows[before[rows] >= 0]
+        links = np.stack([before[rows], rows], axis=1)
+        expected = costs.expected(pair, before[rows])
+        divisions.append(find_divisions(movie, pair, links, expected, max_distance))
     triples = DivisionCandidates.joined(divisions)
     gaps = _gap_candidates(movie, costs, before, params.max_cost)
     closed, divided = solve_joints(
@@ -188,6 +183,22 @@ def _link(
     before[gaps.pairs[closed, 1]] = gaps.pairs[closed, 0]
     confidence[gaps.pairs[closed, 1]] = link_margin(gaps, closed, 1.0)
     return _divide(before, confidence, triples, divided)
+
+
+def _link_neighbours(
+    movie: ObservedMovie, costs: LinkCosts, params: TrackParams, should_stop: ShouldStop | None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the row before each row and the confidence of that link; -1 and NaN for none."""
+    before = np.full(len(movie.area), -1, np.intp)
+    confidence = np.full(len(movie.area), np.nan)
+    for pair in movie.neighbours:
+        check(should_stop)
+        candidates = costs.candidates(pair)
+        linked = assign(candidates.pairs, candidates.cost, params.max_cost)
+        one, two = candidates.pairs[linked].T
+        before[two] = one
+        confidence[two] = link_margin(candidates, linked, params.max_cost)
+    return before, confidence
 
 
 def _frame_ranks(movie: ObservedMovie) -> NDArray[np.int64]:

@@ -61,6 +61,15 @@ class TrackParams:
             "Compare frames after the shift that most objects share, such as a drift of the stage.",
         ),
     )
+    predict_motion: bool = field(
+        default=True,
+        metadata=flag(
+            "Predict motion",
+            "Expect an object to repeat a part of its last step: the part that objects of the "
+            "movie repeat on the whole.",
+            advanced=True,
+        ),
+    )
     overlap_weight: float = field(
         default=0.5,
         metadata=number(
