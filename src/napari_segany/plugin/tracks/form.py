@@ -12,13 +12,14 @@ from napari_segany.plugin.shared.controls import (
     button,
     column,
     combo_box,
-    folded,
     form,
+    narrow,
     panel,
     row,
     with_tip,
 )
 from napari_segany.plugin.shared.dock import ModelDock
+from napari_segany.plugin.shared.fold import Fold, SetupFold
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.tracks.tool_bar import ToolBar
@@ -39,9 +40,7 @@ class RestoreRow(QWidget):
     def __init__(self, start: QPushButton) -> None:
         super().__init__()
         self.choice = with_tip(QComboBox(), "Begin of the correction, and its number of steps")
-        self.choice.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        narrow(self.choice)
         layout = row(start, self.choice, wide=self.choice)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
@@ -128,9 +127,7 @@ class TracksForm:
         self.format = combo_box(
             {each.about: name for name, each in FORMATS.items()}, "Format of the file"
         )
-        self.format.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        narrow(self.format)
         self.export_button = button(
             "Export ...", act("export_as_chosen"), "Write the tracks for other programs"
         )
@@ -144,22 +141,32 @@ class TracksForm:
         self.exports = panel(row(self.export_button, self.format, wide=self.format))
         choices = form((("Labels", self.labels), ("Image", self.image)))
         start = row(self.link_button, self.stop_button, self.import_button, wide=self.link_button)
+        self.setup = SetupFold(
+            "Choose labels", panel(column(choices, Fold("Linking", self.params), start))
+        )
         self.scrolling = (
-            choices,
-            folded("Linking", self.params),
-            start,
+            self.setup,
             dock.progress,
             self.restoring,
-            folded("Model, to split and to fill", dock.picker),
+            Fold("Model, to split and to fill", dock.picker),
             self.corrections,
             self.table,
         )
         self.fixed = (self.exports,)
 
-    def set_ready(self, session: TrackSession | None) -> None:
-        """Enable what is possible with tracks, or without."""
+    def set_ready(self, session: TrackSession | None, summary: str) -> None:
+        """Enable what is possible with tracks, or without.
+
+        Parameters
+        ----------
+        session : TrackSession or None
+            The tracks.
+        summary : str
+            A line about the labels that were linked.
+        """
         for part in (self.corrections, self.table, self.exports):
             part.setEnabled(session is not None)
+        self.setup.show_summary("" if session is None else summary)
         if session is not None:
             self.tools.buttons["undo"].setEnabled(session.can_undo)
             self.tools.buttons["redo"].setEnabled(session.can_redo)

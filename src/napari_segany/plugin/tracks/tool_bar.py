@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_segany.plugin.shared.controls import button
+from napari_segany.plugin.shared.controls import button, grid
 from napari_segany.plugin.tracks.keys import KEYS
 
 TOOLS = {
@@ -46,11 +46,10 @@ class ToolBar(QWidget):
 
     def __init__(self, acts: Callable[[str], Callable[[], object]]) -> None:
         super().__init__()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
         self.buttons: dict[str, QPushButton] = {}
-        for number, (name, (text, tip)) in enumerate(TOOLS.items()):
+        for name, (text, tip) in TOOLS.items():
             key = next(key for key, method in KEYS.items() if method == name)
-            made = button(f"{text} ({key})", acts(name), f"{tip} (key {key})")
-            grid.addWidget(made, number // COLUMNS, number % COLUMNS)
-            self.buttons[name] = made
+            self.buttons[name] = button(text, acts(name), f"{tip} (key {key})")
+        layout = grid(*self.buttons.values(), columns=COLUMNS)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)

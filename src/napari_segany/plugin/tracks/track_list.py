@@ -12,17 +12,17 @@ from qtpy.QtWidgets import QAbstractItemView, QTableView
 from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.track_table import TrackTable
 
-COLUMNS = ("Track", "Parent", "First", "Last", "Objects", "Gaps", "Doubt")
+COLUMNS = ("Track", "Parent", "Doubt", "First", "Last", "Objects", "Gaps")
 TIPS = (
     "Id of the track, and its colour",
     "Track that divided into it",
+    "Score of its most doubtful place, up to 1",
     "First frame",
     "Last frame",
     "Frames in which it has an object",
     "Frames between the first and the last one in which it has none",
-    "Score of its most doubtful place, up to 1",
 )
-WIDTHS = (66, 52, 44, 44, 56, 44, 48)
+WIDTHS = (56, 48, 44, 36, 36, 54, 36)
 SWATCH = 12
 
 Colour = Callable[[int], Any]
@@ -72,7 +72,7 @@ class TrackListModel(QAbstractTableModel):
             parents = np.array([table.parents.get(t, 0) for t in ids.tolist()], np.int64)
             gaps = spans[:, 1] - spans[:, 0] + 1 - counts
             scores = [self._reasons[t].score if t in self._reasons else 0 for t in ids.tolist()]
-            columns = [ids, parents, spans[:, 0], spans[:, 1], counts, gaps, np.array(scores)]
+            columns = [ids, parents, np.array(scores), spans[:, 0], spans[:, 1], counts, gaps]
             column, descending = self._order
             if column >= 0:
                 key = columns[column]
@@ -109,7 +109,7 @@ class TrackListModel(QAbstractTableModel):
             return None
         track, value = int(self.tracks[row]), self._columns[column][row]
         if role == Qt.ItemDataRole.DisplayRole:
-            if column == len(COLUMNS) - 1:
+            if COLUMNS[column] == "Doubt":
                 return f"{value:.2f}" if value else ""
             return str(value) if value or COLUMNS[column] in ("First", "Last") else ""
         if role == Qt.ItemDataRole.DecorationRole and column == 0:

@@ -350,7 +350,8 @@ class TracksWidget(ModelDock):
     def _refresh(self) -> None:
         session, labels = self.session, self.track_layer
         self.form.restoring.show_sessions(self.controller.journals.saved)
-        self.form.set_ready(session)
+        shown = [each.name for each in (self.labels, self.image) if each is not None]
+        self.form.set_ready(session, ", ".join(shown))
         if labels is not self._input.layer:
             self._input.follow(labels)
             self.reset_choices()
