@@ -180,6 +180,13 @@ def test_paint_by_hand_is_a_step(controller: TracksController, jobs: PatientJobs
     controller.undo()
     assert (shown(controller) == before).all()
     assert session.table.spans[2] == (0, 2)
+    # An object in several frames, such as another dock commits it, is one step.
+    frames, rows, cols = (axis.ravel() for axis in np.mgrid[1:4, 50:56, 60:70])
+    labels.data_setitem((frames, rows, cols), 8)
+    jobs.run()
+    assert session.table.spans[8] == (1, 3)
+    controller.undo()
+    assert (shown(controller) == before).all()
     # Pixels that a script writes are taken on request.
     labels.data[0, 0:4, 0:4] = 9
     assert controller.follow_frames() == 1

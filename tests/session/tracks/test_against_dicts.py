@@ -276,24 +276,33 @@ class AgainstDicts(RuleBasedStateMachine):
         mask = mask_of(pixels, SHAPE[1:])
         self.take(expected, lambda: add_object(self.session.table, frame, track, mask))
 
-    @rule(label=st.integers(0, 9), frame=FRAMES, row=ROWS, col=COLS, size=st.integers(2, 6))
-    def paint(self, label: int, frame: int, row: int, col: int, size: int) -> None:
+    @rule(
+        label=st.integers(0, 9),
+        frame=FRAMES,
+        count=st.integers(1, 3),
+        place=st.tuples(ROWS, COLS),
+        size=st.integers(2, 6),
+    )
+    def paint(self, label: int, frame: int, count: int, place: tuple[int, int], size: int) -> None:
         """Paint as with a brush; objects of other frames may get other ids, but no other pixels."""
         before = self.session.frames.data.copy()
-        painted = before[frame].copy()
-        painted[row : row + size, col : col + size] = label
-        if not self.session.follow_frame(frame, painted):
-            assert (painted == before[frame]).all()
+        painted = before.copy()
+        frames = range(frame, min(frame + count, SHAPE[0]))
+        row, col = place
+        painted[frame : frames.stop, row : row + size, col : col + size] = label
+        changed = [n for n in frames if (painted[n] != before[n]).any()]
+        assert self.session.follow_frames((n, painted[n]) for n in frames) == len(changed)
+        if not changed:
             return
         data = self.session.frames.data
-        assert ((data[frame] > 0) == (painted > 0)).all()
-        for other in range(SHAPE[0]):
-            source = painted if other == frame else before[other]
-            pairs = set(zip(source.ravel().tolist(), data[other].ravel().tolist(), strict=True))
+        for source, found in zip(painted, data, strict=True):
+            assert ((found > 0) == (source > 0)).all()
+            pairs = set(zip(source.ravel().tolist(), found.ravel().tolist(), strict=True))
             assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
-        untouched = {t for f, t in self.plain.cells if f == frame and (painted == t).any()}
-        untouched -= set(np.unique(before[frame][painted != before[frame]]).tolist()) | {label}
-        assert all(((before[frame] == t) == (data[frame] == t)).all() for t in untouched)
+        for n in changed:
+            touched = {*np.unique(before[n][painted[n] != before[n]]).tolist(), label}
+            untouched = {t for f, t in self.plain.cells if f == n} - touched
+            assert all(((before[n] == t) == (data[n] == t)).all() for t in untouched)
         cells: dict[tuple[int, int], set[tuple[int, int]]] = {}
         for f, r, c in np.argwhere(data).tolist():
             cells.setdefault((f, int(data[f, r, c])), set()).add((r, c))

@@ -286,7 +286,7 @@ class TracksController(PendingModel):
             self.close_session()
             raise InputError(f"{labels.name} has another shape now, so its correction ended.")
         chosen = range(len(labels.data)) if frames is None else frames
-        return sum(session.follow_frame(frame, labels.data[frame]) for frame in chosen)
+        return session.follow_frames((frame, labels.data[frame]) for frame in chosen)
 
     def _on_session(self, event: TracksChanged) -> None:
         self.layers.write(event.patches)

@@ -149,31 +149,32 @@ class TrackSession:
             change = TableChange.between(self.table, self.table)
             self._record(Step(f"accept {track}", change, (), frozenset({(frame, track)})))
 
-    def follow_frame(self, frame: int, pixels: NDArray[np.integer]) -> bool:
-        """Take pixels of a frame that were changed from outside, and measure its objects again.
+    def follow_frames(self, frames: Iterable[tuple[int, NDArray[np.integer]]]) -> int:
+        """Take pixels of frames that were changed from outside, and measure their objects again.
 
-        New objects are linked to tracks that end before the frame or begin after it. An object on
-        the wrong side of a division becomes a track of its own.
+        New tracks are linked to tracks that end before them or begin after them. An object on the
+        wrong side of a division becomes a track of its own. All of it is one step.
 
         Parameters
         ----------
-        frame : int
-            The frame.
-        pixels : ndarray
-            Its labels now, with ids of tracks.
+        frames : iterable of tuple
+            Frames, and their labels now, with ids of tracks.
 
         Returns
         -------
-        bool
-            False if nothing has changed.
+        int
+            Number of frames that have changed.
         """
-        patches = list(self.frames.patches_to(frame, pixels))
-        if not patches:
-            return False
+        changes = {frame: self.frames.patches_to(frame, pixels) for frame, pixels in frames}
+        changes = {frame: patches for frame, patches in sorted(changes.items()) if patches}
+        if not changes:
+            return 0
+        patches = [patch for each in changes.values() for patch in each]
         self.frames.apply(patches)
-        table, more = follow_pixels(self.table, self.frames, frame, patches, self.next_id)
-        self._advance(f"paint in frame {frame}", table, [*patches, *more])
-        return True
+        table, more = follow_pixels(self.table, self.frames, changes, self.next_id)
+        where = f"frame {min(changes)}" if len(changes) == 1 else f"{len(changes)} frames"
+        self._advance(f"paint in {where}", table, [*patches, *more])
+        return len(changes)
 
     def _advance(self, name: str, after: TrackTable, patches: Sequence[Patch]) -> None:
         """Record a step whose pixels are written already."""
