@@ -372,3 +372,18 @@ def test_volumes_over_time(
     assert (outlines[0] > 0).sum() == 64 - 16
     with pytest.raises(InputError, match="volumes are not split"):
         ModelTools(controller, 2**20).split(3, 2, ((22.0, 32.0), (26.0, 36.0)))
+
+
+def test_labels_that_are_tracks_already(
+    make_controller: MakeController, viewer: ViewerModel, jobs: PatientJobs
+) -> None:
+    labels = np.zeros((3, 20, 20), np.uint8)
+    labels[:, 2:6, 2:6], labels[1:, 10:14, 10:14] = 7, 3
+    viewer.add_layer(Labels(labels, name="tracked"))
+    controller = make_controller()
+    controller.choose_labels(viewer.layers["tracked"])
+    controller.use_table()
+    jobs.run()
+    assert controller.opened().table.spans == {3: (1, 2), 7: (0, 2)}
+    assert (shown(controller) == labels).all()
+    assert controller.opened().next_id == 8

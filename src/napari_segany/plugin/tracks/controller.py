@@ -4,6 +4,7 @@ The module needs no Qt and works on a ``ViewerModel``.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from psygnal import Signal
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.tracks.formats import read_tracks
+from napari_segany.linking.tracks.label_tracks import tracks_of_labels
 from napari_segany.linking.tracks.link_labels import link_labels
 from napari_segany.linking.tracks.track_edit import TrackEdit
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -144,9 +146,17 @@ class TracksController(PendingModel):
 
         self._open(link, "Linking ...")
 
-    def use_table(self, table: TrackTable) -> None:
-        """Show tracks whose labels are those of the chosen layer."""
-        self._open(lambda report, should_stop: table, "Reading ...")
+    def use_table(self, table: TrackTable | None = None) -> None:
+        """Show tracks of the chosen labels; by default their ids are the tracks already."""
+        source = self._chosen()
+
+        def find(report: Progress, should_stop: ShouldStop) -> TrackTable:
+            if table is not None:
+                return table
+            found = tracks_of_labels(source.frame, source.shape[0], source.axes)
+            return replace(found, pixel_size=source.pixel_size)
+
+        self._open(find, "Reading ...")
 
     def import_tracks(self, path: str | Path) -> None:
         """Read a file of tracks in the background, and show them.

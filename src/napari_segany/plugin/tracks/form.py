@@ -111,6 +111,9 @@ class TracksForm:
             act("import_tracks"),
             "Tracks of a file, with its masks or of these labels",
         )
+        self.use_button = button(
+            "As tracks", act("use_table"), "The ids of the labels are tracks already; do not link"
+        )
         self.restoring = RestoreRow(
             button("Restore", act("restore"), "Bring back an earlier correction of the labels")
         )
@@ -140,7 +143,10 @@ class TracksForm:
         )
         self.exports = panel(row(self.export_button, self.format, wide=self.format))
         choices = form((("Labels", self.labels), ("Image", self.image)))
-        start = row(self.link_button, self.stop_button, self.import_button, wide=self.link_button)
+        start = column(
+            row(self.link_button, self.stop_button, wide=self.link_button),
+            row(self.use_button, self.import_button),
+        )
         self.setup = SetupFold(
             "Choose labels", panel(column(choices, Fold("Linking", self.params), start))
         )

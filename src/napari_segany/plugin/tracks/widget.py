@@ -155,8 +155,8 @@ class TracksWidget(ModelDock):
         self.controller.link(params or self.form.params.params)
         return self._table_after(wait)
 
-    def use_table(self, table: TrackTable, wait: bool = False) -> TrackTable | None:
-        """Show and correct tracks that were made elsewhere, of the chosen labels."""
+    def use_table(self, table: TrackTable | None = None, wait: bool = False) -> TrackTable | None:
+        """Show tracks of the chosen labels; by default their ids are the tracks already."""
         self.controller.use_table(table)
         return self._table_after(wait)
 
