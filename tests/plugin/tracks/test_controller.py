@@ -1,6 +1,7 @@
 """Tests of the Tracks dock's logic, without a window."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Tracks
+from tests.effort import choose_count
 from tests.linking.propagation.bright import BrightModel
 from tests.plugin.conftest import PatientJobs
 from tests.plugin.tracks.movie import MISSING, SHAPE, make_movie, make_table
@@ -387,3 +389,47 @@ def test_labels_that_are_tracks_already(
     assert controller.opened().table.spans == {3: (1, 2), 7: (0, 2)}
     assert (shown(controller) == labels).all()
     assert controller.opened().next_id == 8
+
+
+@pytest.mark.parametrize("seed", range(choose_count(20, 3)))
+def test_random_corrections_keep_layers_and_session_equal(
+    seed: int,
+    controller: TracksController,
+    viewer: ViewerModel,
+    jobs: PatientJobs,
+) -> None:
+    """Whatever is done, layers show the session, and the journal brings it back."""
+    random, act = np.random.default_rng(seed), TrackActions(controller)
+    steps = 0
+    for _ in range(60):
+        there = sorted(controller.opened().table.spans)
+        one, two, three = (int(n) for n in random.choice([*there, 1], 3))
+        frame = int(random.integers(SHAPE[0]))
+        viewer.dims.set_point(0, frame)
+        controller.select(one, two, three)
+        labels = controller.layers.labels
+        box = tuple(n.ravel() for n in np.mgrid[frame : frame + 1, 30:38, 20:28])
+        acts: list[Callable[[], object]] = [
+            *(act.join, act.cut, act.divide, act.undivide, act.swap, act.merge),
+            *(act.delete_object, controller.undo, controller.redo, act.next_doubt),
+            partial(act.join, one, two),
+            partial(labels.data_setitem, box, int(random.choice([0, one, 20]))),
+        ]
+        try:
+            acts[int(random.integers(len(acts)))]()
+            steps += 1
+        except InputError:
+            pass
+        jobs.run()
+        table, data = controller.opened().table, shown(controller)
+        assert np.unique(data[data > 0]).tolist() == sorted(table.spans)
+        lines = controller.layers.tracks
+        assert dict(lines.graph) == {c: [p] for c, p in table.parents.items()}
+        assert len(lines.data) == len(table.frame)
+    assert steps > 10
+    data = shown(controller).copy()
+    controller.close_session()
+    jobs.run()
+    controller.restore(controller.journals.saved[0])
+    jobs.run()
+    assert (shown(controller) == data).all()
