@@ -125,4 +125,6 @@ class RecipeLoader:
             notes.append("The published code's set of masks is made by the command line only.")
         if recipe.link is not None:
             notes.append("Press Make volume for its objects through planes.")
+        if recipe.tracks is not None:
+            notes.append("Objects are linked over time by batches and in Python only.")
         return notes
