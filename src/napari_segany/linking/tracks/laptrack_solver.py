@@ -4,12 +4,15 @@ Links of neighbouring frames come from :mod:`.assignment`: laptrack would call P
 of objects to know their overlap. What remains is little, and laptrack solves it with these costs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from napari_segany.errors import InputError
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -19,6 +22,10 @@ MISSING = (
     'pip install "napari-segany[tracks]".'
 )
 """Sentence for users without laptrack."""
+
+
+TOGETHER = 30
+"""Joints that laptrack is given at once, unless more of them depend on each other."""
 
 
 def check_installed(params: TrackParams) -> None:
@@ -45,10 +52,6 @@ class Joints:
 
     pairs: NDArray[np.intp]
     cost: NDArray[np.float64]
-
-    def take(self, chosen: NDArray[np.bool_]) -> "Joints":
-        """Return some of the candidates."""
-        return Joints(self.pairs[chosen], self.cost[chosen])
 
     def as_dict(self) -> dict[tuple[float, float], float]:
         """Return the cost by pair."""
@@ -86,29 +89,54 @@ def solve_joints(
     closed, divided : ndarray
         bool, for each of the gaps and of the divisions.
     """
-    alone_gaps, alone_divisions = _without_rivals(gaps, divisions)
-    closed, divided = alone_gaps.copy(), alone_divisions.copy()
-    if not (closed.all() and divided.all()):
-        rest = gaps.take(~alone_gaps), divisions.take(~alone_divisions)
-        closed[~alone_gaps], divided[~alone_divisions] = _solve(
-            frame_of, piece_of, *rest, max_steps
+    count = len(gaps.pairs)
+    pairs = np.concatenate([gaps.pairs, divisions.pairs])
+    costs = np.concatenate([gaps.cost, divisions.cost])
+    is_gap = np.arange(len(pairs)) < count
+    chosen = np.zeros(len(pairs), bool)
+    rivals = _rivals(pairs, is_gap, len(frame_of))
+    # Nothing is to be decided about joints without a rival.
+    size = np.bincount(rivals, minlength=1)
+    chosen[size[rivals] == 1] = True
+    for some in _portions(rivals, frame_of[pairs[:, 1]]):
+        inside = is_gap[some]
+        closed, divided = _solve(
+            frame_of,
+            piece_of,
+            Joints(pairs[some][inside], costs[some][inside]),
+            Joints(pairs[some][~inside], costs[some][~inside]),
+            max_steps,
         )
-    return closed, divided
+        chosen[some[inside]], chosen[some[~inside]] = closed, divided
+    return chosen[:count], chosen[count:]
 
 
-def _without_rivals(gaps: Joints, divisions: Joints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the joints whose objects are in no other one: nothing is to be decided there."""
-    starts, of_start = np.unique(
-        np.concatenate([gaps.pairs[:, 1], divisions.pairs[:, 1]]), return_inverse=True
-    )
-    lone_start = np.bincount(of_start, minlength=len(starts))[of_start] == 1
-    found = []
-    for joints, lone in zip(
-        (gaps, divisions), np.split(lone_start, [len(gaps.pairs)]), strict=True
-    ):
-        _, number, count = np.unique(joints.pairs[:, 0], return_inverse=True, return_counts=True)
-        found.append(lone & (count[number] == 1))
-    return found[0], found[1]
+def _rivals(pairs: NDArray[np.intp], is_gap: NDArray[np.bool_], rows: int) -> NDArray[np.int32]:
+    """Return the group of each joint: joints that share an end, a parent or a start are in one."""
+    # An end may also divide, so that ends and parents are counted apart.
+    left = np.where(is_gap, pairs[:, 0], rows + pairs[:, 0])
+    right = 2 * rows + pairs[:, 1]
+    graph = coo_array((np.ones(len(pairs), bool), (left, right)), (3 * rows, 3 * rows))
+    _, group = connected_components(graph, directed=False)
+    _, numbers = np.unique(group[left], return_inverse=True)
+    return numbers.astype(np.int32)
+
+
+def _portions(rivals: NDArray[np.int32], frame: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
+    """Yield joints with rivals, whole groups at a time, in the order of frames.
+
+    The time that laptrack takes grows with the square of what it is given at once.
+    """
+    size = np.bincount(rivals, minlength=1)
+    joints = np.flatnonzero(size[rivals] > 1)
+    first = np.full(len(size), np.iinfo(np.int64).max)
+    np.minimum.at(first, rivals, frame)
+    joints = joints[np.lexsort((joints, rivals[joints], first[rivals[joints]]))]
+    starts = np.flatnonzero(np.diff(rivals[joints], prepend=-1))
+    # A portion ends with the group in which it gets full.
+    portion = starts // TOGETHER
+    cuts = starts[1:][np.diff(portion) > 0]
+    yield from (part for part in np.split(joints, cuts) if len(part))
 
 
 def _solve(
@@ -122,9 +150,11 @@ def _solve(
     import laptrack
 
     lap_track: Any = laptrack.LapTrack
-    rows = _rows_to_show(frame_of, piece_of, np.concatenate([gaps.pairs, divisions.pairs]))
-    node_of = _nodes(frame_of[rows])
-    coordinates = _coordinates(frame_of[rows], rows)
+    rows = np.unique(np.concatenate([gaps.pairs, divisions.pairs]))
+    rows = rows[np.lexsort((rows, frame_of[rows]))]
+    frames = frame_of[rows] - frame_of[rows[0]]
+    node_of = _nodes(frames)
+    coordinates = _coordinates(frames, rows)
     # A point is the number of a row, and the metric looks up the cost of two rows. Links of
     # neighbouring frames are given, and a cutoff of 0 lets laptrack add none.
     gap_cost, division_cost = gaps.as_dict(), divisions.as_dict()
@@ -142,7 +172,7 @@ def _solve(
         no_splitting_cost=1.0,
         no_merging_cost=1.0,
     )
-    order = np.lexsort((frame_of[rows], piece_of[rows]))
+    order = np.lexsort((frames, piece_of[rows]))
     same = np.flatnonzero(np.diff(piece_of[rows][order]) == 0)
     known = [(node_of[a], node_of[b]) for a, b in zip(order[same], order[same + 1], strict=True)]
     graph = tracker.predict(coordinates, connected_edges=known)
@@ -153,19 +183,6 @@ def _solve(
         for joints in (gaps, divisions)
     ]
     return chosen[0], chosen[1]
-
-
-def _rows_to_show(
-    frame_of: NDArray[np.int64], piece_of: NDArray[np.intp], pairs: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Return the rows of the candidates, with first and last rows of their pieces, by frame."""
-    order = np.lexsort((frame_of, piece_of))
-    pieces = piece_of[order]
-    first = np.flatnonzero(np.diff(pieces, prepend=-1))
-    last = np.append(first[1:], len(order)) - 1
-    involved = np.unique(piece_of[pairs])
-    rows = np.unique(np.concatenate([order[first[involved]], order[last[involved]], pairs.ravel()]))
-    return rows[np.lexsort((rows, frame_of[rows]))]
 
 
 def _nodes(frames: NDArray[np.int64]) -> list[tuple[int, int]]:
