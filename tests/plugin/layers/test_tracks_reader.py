@@ -12,6 +12,7 @@ from tests.io.tracks.test_ctc import disc_movie
 
 import napari_segany
 from napari_segany.io.tracks.formats import write_tracks
+from napari_segany.plugin.layers.reader_writer import get_reader as get_labels_reader
 from napari_segany.plugin.layers.tracks_layer import stored_table
 from napari_segany.plugin.layers.tracks_reader import get_reader
 
@@ -22,11 +23,13 @@ from napari_segany.plugin.layers.tracks_reader import get_reader
 )
 def test_napari_opens_tracks(tmp_path: Path, kind: str, listed: bool) -> None:
     table, labels = disc_movie()
-    path = write_tracks(kind, tmp_path / "01.x", table, labels.__getitem__)
+    path = write_tracks(kind, tmp_path / "01_tracks.x", table, labels.__getitem__)
     if listed:
         (path,) = path.glob("*_track.txt")
     reader = get_reader(str(path))
     assert reader is not None
+    # napari asks the reader of labels first for every folder.
+    assert (get_labels_reader(str(path)) is None) == path.is_dir()
     layers = {kind: Layer.create(*rest, kind) for *rest, kind in reader(str(path))}
     tracks: Any = layers["tracks"]
     assert tracks.name == "01 tracks"

@@ -39,6 +39,7 @@ def _read(path: Path) -> list[LayerData]:
     table, frames = read_tracks(path)
     listed = path.is_file() and frames is not None
     name = (path.parent if listed else path).name.split(".")[0]
+    name = name.removesuffix("_tracks").removesuffix("_trackmate")
     data, settings = tracks_layer_data(table)
     layers: list[LayerData] = [(data, settings | {"name": f"{name} tracks"}, "tracks")]
     if frames is not None:
