@@ -16,7 +16,7 @@ from napari_segany.plugin.shared.controls import accent
 
 CANDIDATES = 3
 
-WIDTH = 80
+WIDTH = 86
 """Width of a button in pixels; three of them fit into a dock."""
 
 WHOLE_PLANE = 0.9

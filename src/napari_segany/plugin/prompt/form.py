@@ -187,7 +187,9 @@ class PromptForm(QWidget):
         following = self._button(">", "Next candidate (K)")
         for button in (previous, following):
             button.setMaximumWidth(20)
-        return row(previous, self.candidates, following, wide=self.candidates)
+        made = row(previous, self.candidates, following, wide=self.candidates)
+        made.setSpacing(2)
+        return made
 
     def show_candidates(self, candidates: MaskSet | None, chosen: int, hint: str) -> bool:
         """Show candidates and mark the chosen one; return True if they are new ones.
