@@ -39,7 +39,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "linking", "plane_search", "schema", "tracking"),
+        *("io", "batch", "linking", "propagation", "plane_search", "schema", "tracking"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {

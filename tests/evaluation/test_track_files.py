@@ -40,6 +40,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_movies_are_found_by_their_names(folder: Path) -> None:
+    for name in ("cells_labels.ome.tif", "cells_overlay.png", ".hidden.tif"):
+        (folder / "found" / name).write_bytes(b"")
+    (folder / "found" / "cells_RES").mkdir()
+    (folder / "found" / "cells_RES" / "res_track.txt").write_text("")
     (found,) = find_movies([folder / "found"])
     assert found.name == "cells_tracks.ome.tif"
     truth = folder / "truth"

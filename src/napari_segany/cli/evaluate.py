@@ -33,6 +33,7 @@ examples:
   napari-segany evaluate images/ --truth labels/ -o scores --compare mobile_sam watershed
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
   napari-segany evaluate volume.tif --truth labels.tif -o scores --tasks volumes --link z
+  napari-segany evaluate volume.tif --truth labels.tif -o scores --tasks propagation --objects 20
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
   napari-segany evaluate 01_RES --truth 01_GT -o scores --tasks tracks
   napari-segany evaluate cells_tracks.ome.tif --truth truth/ -o scores --tasks tracks
@@ -80,12 +81,16 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
     measured.add_argument(
         "--tasks",
         nargs="+",
-        choices=("clicks", "boxes", "automatic", "proposals", "volumes", "edges", "tracks"),
+        choices=(
+            *("clicks", "boxes", "automatic", "proposals"),
+            *("volumes", "propagation", "edges", "tracks"),
+        ),
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
         "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); "
         "volumes (3-D mSA and panoptic quality of linked objects; the options of --link say how); "
+        "propagation (3-D IoU of objects that are followed from the box on their largest plane); "
         "edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator); "
         "or tracks (DET, SEG, TRA, LNK and division F1 of tracks that are there already)",
     )

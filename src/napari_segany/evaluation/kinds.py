@@ -39,6 +39,7 @@ COLUMNS: MappingProxyType[str, str] = MappingProxyType(
         "AR@1000": "AR@1000",
         "proposals AR@1000": "proposals AR@1000",
         "ods": "ODS",
+        "propagation IoU": "propagation",
         "DET": "DET",
         "TRA": "TRA",
         "LNK": "LNK",

@@ -62,6 +62,8 @@ class EvaluationSummary:
         Edge counts of each plane.
     volumes : list of InstanceScores
         Scores of the volumes of each image.
+    propagated : list of float
+        IoU over all planes of each object that was followed from one.
     tracks : list of TrackScores
         Scores of the tracks of each movie.
     """
@@ -79,6 +81,7 @@ class EvaluationSummary:
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
     volumes: list[InstanceScores] = field(default_factory=list)
+    propagated: list[float] = field(default_factory=list)
     tracks: list[TrackScores] = field(default_factory=list)
 
     def scores(self) -> dict[str, float]:
@@ -116,6 +119,8 @@ class EvaluationSummary:
         if self.volumes:
             whole = mean_scores(self.volumes)
             out |= {f"3-D {name}": getattr(whole, name) for name in SCORE_NAMES}
+        if self.propagated:
+            out["propagation IoU"] = float(np.mean(self.propagated))
         if self.tracks:
             means = mean_track_scores(self.tracks)
             out |= {TRACK_TITLES[name]: value for name, value in means.items()}
@@ -143,6 +148,9 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
         values, mine = each.values, rows[each.predictor]
         if "volumes" in values:
             summary.volumes.append(InstanceScores(**values["volumes"]["instances"]))
+            continue
+        if "propagation" in values:
+            summary.propagated += [one["iou"] for one in values["propagation"]]
             continue
         if "tracks" in values:
             summary.tracks.append(from_values(values["tracks"]))
@@ -220,7 +228,8 @@ def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
         boxes = {one["label"]: one["iou"] for one in each.values.get("boxes", ())}
         clicks = {one["label"]: one for one in each.values.get("clicks", ())}
         outcomes = _outcome_cells(each.values)
-        for label in sorted({*boxes, *clicks, *outcomes}):
+        followed = {one["label"]: one["iou"] for one in each.values.get("propagation", ())}
+        for label in sorted({*boxes, *clicks, *outcomes, *followed}):
             one = clicks.get(label, {})
             row: dict[str, Any] = {
                 "predictor": safe_text(each.predictor),
@@ -234,6 +243,8 @@ def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
                 row |= {f"iou_{n}": f"{confident:.6g}", f"oracle_{n}": f"{oracle:.6g}"}
             if label in boxes:
                 row["box_iou"] = f"{boxes[label]:.6g}"
+            if label in followed:
+                row["propagation_iou"] = f"{followed[label]:.6g}"
             rows.append(row | outcomes.get(label, {}))
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(file, names, lineterminator="\n")

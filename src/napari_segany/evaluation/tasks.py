@@ -39,7 +39,9 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
-Task = Literal["clicks", "boxes", "automatic", "proposals", "edges", "volumes", "tracks"]
+Task = Literal[
+    "clicks", "boxes", "automatic", "proposals", "edges", "volumes", "propagation", "tracks"
+]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 FILLED = 0.3

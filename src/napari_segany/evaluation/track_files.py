@@ -12,8 +12,9 @@ from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation.run import EvaluationFailure, PlaneEvaluation
 from napari_segany.evaluation.track_metrics import score_tracks, to_values
 from napari_segany.io.ome_zarr import is_zarr
-from napari_segany.io.read import SUFFIXES, open_image, stem
+from napari_segany.io.read import open_image, stem
 from napari_segany.io.safe_names import shown
+from napari_segany.io.tiff import TIFF_SUFFIXES
 from napari_segany.io.tracks.ctc import holds_list, is_track_list
 from napari_segany.io.tracks.formats import read_tracks
 from napari_segany.linking.tracks.label_tracks import tracks_of_labels
@@ -56,15 +57,18 @@ def _is_movie(path: Path) -> bool:
 
 
 def _movies_in(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".")
-        and (
-            (path.is_dir() and (is_zarr(path) or holds_list(path)))
-            or path.name.lower().endswith(SUFFIXES)
-        )
-    ]
+    """Return one movie of each name in a folder: tracks before labels that they were made of."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        is_file = path.name.lower().endswith(TIFF_SUFFIXES) and not path.is_dir()
+        is_folder = path.is_dir() and (is_zarr(path) or holds_list(path))
+        if (is_file or is_folder) and not path.name.startswith("."):
+            found.setdefault(movie_name(path).casefold(), []).append(path)
+    return [min(paths, key=_rank) for paths in found.values()]
+
+
+def _rank(path: Path) -> int:
+    return 0 if stem(path).endswith("_tracks") else 1 if holds_list(path) else 2
 
 
 def pair_movies(
@@ -87,18 +91,14 @@ def pair_movies(
             )
         yield from ((movie, truth) for movie in movies)
         return
-    named: dict[str, list[Path]] = {}
-    for path in _movies_in(truth):
-        named.setdefault(movie_name(path).casefold(), []).append(path)
+    named = {movie_name(path).casefold(): path for path in _movies_in(truth)}
     for movie in movies:
-        found = [path for path in named.get(movie_name(movie).casefold(), ()) if path != movie]
-        if len(found) == 1:
-            yield movie, found[0]
+        found = named.get(movie_name(movie).casefold())
+        if found is not None and found != movie:
+            yield movie, found
         else:
-            what = "no movie" if not found else f"{len(found)} movies"
-            yield EvaluationFailure(
-                movie, f"There is {what} with the truth of {movie.name} in {truth}."
-            )
+            text = f"There is no movie with the truth of {movie.name} in {truth}."
+            yield EvaluationFailure(movie, text)
 
 
 def movie_name(path: Path) -> str:

@@ -81,6 +81,9 @@ def test_a_graph_is_replaced_and_another_folder_is_not(tmp_path: Path) -> None:
     path = write_tracks("geff", tmp_path / "tracks.geff", small())
     write_tracks("geff", path, small().take(np.array([True, True, False, False])))
     assert len(read_tracks(path).table.frame) == 2
+    (path / "image").mkdir()
+    with pytest.raises(InputError, match="other files"):
+        write_tracks("geff", path, small())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("x")
     with pytest.raises(InputError, match="other files"):
@@ -123,6 +126,11 @@ def test_a_graph_of_another_program_is_read(tmp_path: Path) -> None:
     assert table.track.tolist() == [2, 2, 1, 3]
     assert dict(table.parents) == {1: 2, 3: 2}
     assert table.pixel_size == {"Y": (1.0, "um"), "X": (1.0, "um"), "T": (0.5, "s")}
+
+
+def test_one_time_that_is_no_whole_number_is_a_frame(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "a.geff", [], t=np.full(4, 0.5))
+    assert read_tracks(path).table.frame.tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,27 @@ def test_a_table_comes_back(movie: Movie) -> None:
         assert (pytest.approx(wanted[0], rel=1e-12), wanted[1]) == (size, unit)
 
 
-def test_the_table_of_laptrack_is_read(tmp_path: Path) -> None:
-    """Its tracks begin at 0."""
+def test_tables_made_by_laptrack_are_read(tmp_path: Path) -> None:
+    """Its tracks begin at 0, so that the first one is the parent 0.0 of two; others have none."""
+    import pandas as pd
+    from laptrack import LapTrack
+
+    places = [(0, 10, 10), (1, 11, 10), (2, 12, 6), (2, 12, 14), (3, 12, 4), (3, 12, 16)]
+    places += [(frame, 50, 50) for frame in range(4)]
+    frame = pd.DataFrame(places, columns=["frame", "y", "x"])
+    linker = LapTrack(cutoff=49, splitting_cutoff=49)
+    tracks, splits, _ = linker.predict_dataframe(frame, ["y", "x"], frame_col="frame")
+    parents = splits.set_index("child_track_id")["parent_track_id"]
+    tracks["parent_track_id"] = tracks["track_id"].map(parents)
+    tracks.to_csv(tmp_path / "table.csv")
+    table = read_tracks(tmp_path / "table.csv").table
+    assert len(table.frame) == len(places)
+    ((divided, daughters),) = table.children.items()
+    assert table.spans[divided] == (0, 1)
+    assert [table.spans[each] for each in daughters] == [(2, 3), (2, 3)]
+
+
+def test_parents_beside_a_track_0_are_read(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(
         "frame,y,x,track_id,tree_id,parent_track_id\n"

@@ -15,6 +15,7 @@ from tests.io.tracks.movies import Movie, assert_same, movies
 
 from napari_segany.errors import InputError
 from napari_segany.io.tracks.formats import read_tracks, write_tracks
+from napari_segany.linking.tracks.track_table import TrackTable
 
 
 @settings(max_examples=choose_count(200, 40), deadline=None)
@@ -128,6 +129,14 @@ def test_damaged_and_hostile_files_are_refused(
     path = tmp_path / "a.xml"
     path.write_text(FILE.replace(old, new))
     with pytest.raises(InputError, match=message):
+        read_tracks(path)
+
+
+def test_no_tracks_are_written_for_no_frames(tmp_path: Path) -> None:
+    none = np.zeros(0, np.int64)
+    empty = TrackTable(none, none, none, np.zeros((0, 2)), none, np.zeros(0))
+    path = write_tracks("trackmate", tmp_path / "a.xml", empty, [].__getitem__)
+    with pytest.raises(InputError, match="no spots"):
         read_tracks(path)
 
 

@@ -300,7 +300,6 @@ def test_thousands_of_rows_are_shown_sorted_and_filtered() -> None:
 
 
 def test_tracks_are_offered_where_there_is_time(widget: Any, layers: Any, viewer: Any) -> None:
-    prediction, truth = layers
     widget.prediction, widget.truth = layers
     widget.over = "tracks"
     widget.compare(wait=True)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 from npe2 import PluginManifest
+from tests.io.tracks.movies import assert_same_tracks
+from tests.io.tracks.test_ctc import disc_movie
 
 import napari_segany
 from napari_segany.io.tracks.formats import write_tracks
 from napari_segany.plugin.layers.tracks_layer import stored_table
 from napari_segany.plugin.layers.tracks_reader import get_reader
-from tests.io.tracks.movies import assert_same_tracks
-from tests.io.tracks.test_ctc import disc_movie
 
 
 @pytest.mark.parametrize("kind", ["ctc", "ctc-truth", "geff", "trackmate"])

@@ -102,7 +102,7 @@ FORMATS: dict[str, TrackFormat] = {
         "GEFF, a graph in a Zarr folder",
         False,
         f"{_HERE}.geff_file:write",
-        f"{_HERE}.geff_file:is_geff",
+        f"{_HERE}.geff_file:holds_only_graph",
     ),
     "trackmate": TrackFormat(
         "_trackmate.xml", "TrackMate's XML", False, f"{_HERE}.trackmate:write"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.units import TIMES
 from napari_segany.errors import InputError
-from napari_segany.io.ome_zarr import is_zarr
+from napari_segany.io.ome_zarr import MARKS, is_zarr
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
 from napari_segany.io.tracks.assembly import TrackColumns, numeric_features, whole_column
 from napari_segany.io.tracks.formats import TrackFile
@@ -46,6 +46,12 @@ def is_geff(path: Path) -> bool:
         return "geff" in _attributes(path)
     except InputError:
         return False
+
+
+def holds_only_graph(path: Path) -> bool:
+    """Return True for a graph with nothing else in its folder, such as images."""
+    parts = {"nodes", "edges", ".zmetadata", *MARKS}
+    return is_geff(path) and {each.name for each in path.iterdir()} <= parts
 
 
 def write(path: Path, table: TrackTable, _load_frame: object, _frames: int) -> None:
@@ -308,8 +314,9 @@ def _frames(
     known = {"T": sizes["T"]} if "T" in sizes and sizes["T"][1] in TIMES else {}
     if (np.floor(time) == time).all() or not np.isfinite(time).all():
         return time, known
-    steps = np.diff(np.unique(time))
-    step = float(steps.min())
+    step = float(np.diff(np.unique(time)).min(initial=np.inf))
+    if step == np.inf:
+        return np.zeros(len(time), np.int64), known
     frame = np.round((time - time.min()) / step)
     if not np.allclose(time.min() + frame * step, time, rtol=1e-6, atol=1e-3 * step):
         raise InputError(f"{path}: times are neither frames nor evenly spaced.")

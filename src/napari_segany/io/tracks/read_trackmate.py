@@ -130,7 +130,10 @@ def read(path: Path) -> TrackFile:
             while chunk := file.read(_CHUNK):
                 parser.feed(chunk)
         parser.close()
-    except ElementTree.ParseError as error:
+    except InputError:
+        raise
+    # Also of encodings that are not known.
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise InputError(f"{path} is no XML that can be read: {error}.") from error
     if not collector.ids:
         raise InputError(f"{path} holds no spots of TrackMate.")

@@ -63,7 +63,7 @@ def write(
     """
     scale, unit = _lengths(table)
     interval, time_unit = table.pixel_size.get("T", (1.0, "frame"))
-    shape = load_frame(0).shape if load_frame is not None else _extent(table)
+    shape = load_frame(0).shape if load_frame is not None and frames else _extent(table)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         file.write(f'<TrackMate version="{VERSION}">\n')

@@ -1,6 +1,7 @@
 """Panel with the scores of a comparison; each formula is a tooltip."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
@@ -49,7 +50,7 @@ OF_TRACKS = {
     "tra": ("TRA", "Tracking: the errors of objects and links in one"),
     "lnk": ("LNK", "Linking: missing links, false ones, and those of the wrong kind"),
     "division_f1": ("Division F1", "2 TP / (2 TP + FP + FN) of divisions in the same frame"),
-    "divisions": ("Divisions", "Found correctly / true ones"),
+    "divisions": ("Divisions", "Found correctly / true ones / found in error"),
 }
 """Titles and tooltips of the scores of tracks."""
 
@@ -61,27 +62,32 @@ class ScorePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        grid = QGridLayout(self)
+        self._grid = grid = QGridLayout(self)
         grid.setContentsMargins(0, 4, 0, 4)
         self.headline = QLabel("")
         self.headline.setWordWrap(True)
         grid.addWidget(self.headline, 0, 0, 1, PER_ROW)
         self.values: dict[str, Any] = {}
-        self._optional: dict[str, list[QLabel]] = {}
-        optional = OF_CANDIDATES | OF_VOLUMES | OF_TRACKS
-        for n, (name, (title, tip)) in enumerate((SCORES | optional).items()):
+        self._titles: dict[str, QLabel] = {}
+        texts = SCORES | OF_CANDIDATES | OF_TRACKS | OF_VOLUMES
+        for name, (title, tip) in texts.items():
+            self._titles[name] = QLabel(title)
             value = self.values[name] = QLabel("")
             font = value.font()
             font.setBold(True)
             value.setFont(font)
-            for offset, label in enumerate((QLabel(title), value)):
+            for label in (self._titles[name], value):
                 label.setToolTip(tip)
-                grid.addWidget(label, 1 + 2 * (n // PER_ROW) + offset, n % PER_ROW)
-                if name in optional:
-                    self._optional.setdefault(name, []).append(label)
+        self._place(texts)
         self.unknown = QLabel("")
         self.unknown.setWordWrap(True)
         grid.addWidget(self.unknown, grid.rowCount(), 0, 1, PER_ROW)
+
+    def _place(self, names: Iterable[str]) -> None:
+        """Place scores one after the other."""
+        for n, name in enumerate(names):
+            for offset, label in enumerate((self._titles[name], self.values[name])):
+                self._grid.addWidget(label, 1 + 2 * (n // PER_ROW) + offset, n % PER_ROW)
 
     def show_result(self, found: ObjectComparison) -> None:
         """Show the scores of a comparison."""
@@ -97,9 +103,9 @@ class ScorePanel(QWidget):
             shown |= _of_tracks(found.tracks)
         for name, label in self.values.items():
             label.setText(shown.get(name, ""))
-        for name, labels in self._optional.items():
-            for label in labels:
-                label.setVisible(name in shown)
+            for part in (self._titles[name], label):
+                part.setVisible(name in shown)
+        self._place(name for name in self.values if name in shown)
         self.unknown.setText("" if candidates else _why_unknown(found))
         self.unknown.setVisible(not candidates)
 
@@ -108,7 +114,8 @@ def _of_tracks(scores: TrackScores) -> dict[str, str]:
     """Return the scores of tracks as texts; empty where there is nothing to measure."""
     known = {name: getattr(scores, name) for name in TRACK_TITLES}
     shown = {name: "-" if math.isnan(value) else f"{value:.3f}" for name, value in known.items()}
-    return shown | {"divisions": f"{scores.true_divisions} / {scores.divisions}"}
+    counts = scores.true_divisions, scores.divisions, scores.false_divisions
+    return shown | {"divisions": " / ".join(map(str, counts))}
 
 
 def _why_unknown(found: ObjectComparison) -> str:
