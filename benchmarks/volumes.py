@@ -2,6 +2,8 @@
 
 python benchmarks/volumes.py --data DATA --cache FOLDER [--sets vol_nuclei vol_ovule em_vnc_mito]
 
+A set with a number, such as tl_cho3d:0, is one time of a movie of volumes.
+
 Candidates of each plane are kept in the cache, by model, finder and plane, so that a second run
 needs no model: links can be changed and measured in seconds. ``--cached`` never loads the model
 and takes planes that are there. The baseline gives each object of a plane the id of the object of
@@ -245,12 +247,16 @@ def main() -> None:
     args = parser.parse_args()
     data, results = data_folder(args), {}
     for name in args.sets:
-        path = sorted((data / name / "images").glob("*.tif"))[0]
-        image, truth = imread(path), imread(data / name / "labels" / path.name)
-        planes = parts_of(image, args.cache / (args.strategy or "default") / name, args, None)
+        stack, _, time_point = name.partition(":")
+        path = sorted((data / stack / "images").glob("*.tif"))[0]
+        image, truth = imread(path), imread(data / stack / "labels" / path.name)
+        if time_point:
+            image, truth = image[int(time_point)], truth[int(time_point)]
+        kept = name.replace(":", "_")
+        planes = parts_of(image, args.cache / (args.strategy or "default") / kept, args, None)
         maps = []
         if args.strategy in (None, "finder"):
-            folder = args.cache / "maps" / name
+            folder = args.cache / "maps" / kept
             maps = parts_of(image, folder, args, LinkParams(link_from="maps"))
             about = json.loads((folder / "about.json").read_text()) if maps else {}
             args.finder = about.get("recipe", {}).get("params", {}).get("finder")

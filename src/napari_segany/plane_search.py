@@ -30,7 +30,7 @@ Volume = LinkedVolume | RegionVolume
 """Objects of one volume, from masks or from maps."""
 
 PlaneParts = PlaneCandidates | PlaneMaps
-"""What linking keeps of a plane: candidates to link, or maps to cut into objects."""
+"""Parts of a plane that linking keeps: candidates to link, or maps to cut into objects."""
 
 
 def find_masks(
