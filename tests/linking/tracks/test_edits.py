@@ -47,6 +47,15 @@ def test_join_keeps_the_id_of_the_earlier_track() -> None:
     assert np.count_nonzero(edit.table.confidence != 0.5) == 1
 
 
+def test_an_object_is_joined_into_a_gap() -> None:
+    table = delete_object(movie(), 4, 4).table
+    edit = join_tracks(table, 5, 4)
+    assert of(edit.table, 4) == [0, 1, 2, 3, 4, 5]
+    assert edit.relabels == (Relabel(4, 5, 4),)
+    sure = edit.table.frame[(edit.table.track == 4) & (edit.table.confidence == 1)]
+    assert sure.tolist() == [4, 5]
+
+
 def test_join_of_an_only_daughter_and_its_mother() -> None:
     assert join_tracks(movie({2: 1}), 1, 2).table.parents == {}
 

@@ -78,10 +78,14 @@ class Plain:
         if one == other or not self.has(one, other):
             return None
         first, second = sorted((one, other), key=self.span)
-        apart = self.span(first)[1] < self.span(second)[0]
-        if not apart or self.parents.get(second, first) != first:
+        between = range(self.span(second)[0], self.span(second)[1] + 1)
+        if self.span(first)[0] == between[0] or any((f, first) in self.cells for f in between):
             return None
-        if set(self.children(first)) - {second}:
+        if self.parents.get(second, first) != first:
+            return None
+        # The one that ends earlier.
+        ended = min(first, second, key=lambda track: self.span(track)[1])
+        if set(self.children(ended)) - {first, second}:
             return None
         parents = {c: first if p == second else p for c, p in self.parents.items() if c != second}
         return self.renamed(lambda f, t: first if t == second else t, parents)

@@ -16,7 +16,7 @@ from napari_segany.linking.tracks.track_table import TrackTable
 
 
 def join_tracks(table: TrackTable, one: int, other: int) -> TrackEdit:
-    """Join two tracks, the end of the earlier one to the start of the later one.
+    """Join two tracks: the end of one to the start of the other, or one into a gap of the other.
 
     Parameters
     ----------
@@ -34,8 +34,10 @@ def join_tracks(table: TrackTable, one: int, other: int) -> TrackEdit:
     first, second = sorted((one, other), key=lambda track: span_of(table, track))
     if first == second:
         raise InputError("Choose two tracks to join.")
-    (_, end), (start, _) = table.spans[first], table.spans[second]
-    if start <= end:
+    (_, end), (start, stop) = table.spans[first], table.spans[second]
+    of_first, rows = table.rows_of(first), table.rows_of(second)
+    before, after = np.searchsorted(table.frame[of_first], [start, stop + 1])
+    if before != after or start == table.spans[first][0]:
         raise InputError(
             f"Tracks {first} and {second} overlap in time: {second} begins at frame {start}, and "
             f"{first} ends at frame {end}. Cut one of them first."
@@ -44,17 +46,22 @@ def join_tracks(table: TrackTable, one: int, other: int) -> TrackEdit:
         raise InputError(
             f"Track {second} is a daughter of {parent}; take that division back first."
         )
-    if others := [child for child in table.children.get(first, ()) if child != second]:
+    # What ends before the other one goes on does not divide.
+    ended, goes_on = (first, second) if start > end else (second, first)
+    others = [child for child in table.children.get(ended, ()) if child != goes_on]
+    if others:
         raise InputError(
-            f"Track {first} divides into {_named(others)}; take that division back first."
+            f"Track {ended} divides into {_named(others)}; take that division back first."
         )
-    rows = table.rows_of(second)
     parents = {
         child: first if parent == second else parent
         for child, parent in table.parents.items()
         if child != second
     }
-    joined = retracked(table, rows, first, parents, {int(rows[0]): BY_HAND})
+    sure = {int(rows[0]): BY_HAND}
+    if after < len(of_first):
+        sure[int(of_first[after])] = BY_HAND
+    joined = retracked(table, rows, first, parents, sure)
     return TrackEdit(f"join {first} and {second}", joined, _relabels(table, rows, first))
 
 
