@@ -271,6 +271,24 @@ def test_a_split_by_two_points(
     assert controller.opened().table.area.sum() == (data > 0).sum()
 
 
+def test_the_second_part_of_a_split_joins_the_track_that_is_missing(
+    controller: TracksController, viewer: ViewerModel, jobs: PatientJobs, model: Any
+) -> None:
+    before, table = shown(controller).copy(), controller.opened().table
+    TrackActions(controller).merge((3, 4), 4)
+    assert 4 not in shown(controller)[4]
+    controller.choose_image(viewer.layers["image"])
+    controller.model = model
+    ModelTools(controller, 2**20).split(3, 4, ((14.0, 20.0), (14.0, 34.0)))
+    jobs.run()
+    assert controller.selected == (3, 4)
+    assert (shown(controller) == before).all()
+    assert controller.opened().table.spans == table.spans
+    # The split and the link are one step.
+    controller.undo()
+    assert 4 not in shown(controller)[4]
+
+
 def test_a_gap_is_filled_by_propagation(
     controller: TracksController, viewer: ViewerModel, jobs: PatientJobs
 ) -> None:

@@ -44,7 +44,8 @@ class ModelTools:
     def split(self, track: int, frame: int, points: tuple[Point, Point]) -> None:
         """Split an object by a point in each part; each is asked with the other as background.
 
-        The first part stays in the track. The second becomes a new track.
+        The first part stays in the track. The second becomes a new track, or joins one that is
+        missing in the frame and overlaps it in the frames around.
 
         Parameters
         ----------
@@ -87,7 +88,9 @@ class ModelTools:
             if controller.session is session:
                 new = session.next_id
                 edit = split_object(session.table, frame, track, parts, new)
-                controller.apply(edit, select=[track, new])
+                session.apply(edit, link=new)
+                second = session.frames.at(frame, parts[1])
+                controller.select(track, second)
 
         controller.jobs.submit("split", Priority.REQUEST, work, done, controller.refuse)
         controller.status.emit("Splitting ...", "info")

@@ -53,6 +53,10 @@ class LabelFrames:
         start = (side.start + at for side, at in zip(box, inner.start, strict=True))
         return FrameMask(tuple(start), inner.pixels)
 
+    def at(self, frame: int, mask: FrameMask) -> int:
+        """Return the id at the first pixel of a mask."""
+        return int(self.data[frame][mask.box][mask.pixels][0])
+
     def patches_of(self, edit: TrackEdit) -> tuple[Patch, ...]:
         """Return the patches that make the changes of an edit.
 

@@ -60,7 +60,7 @@ def follow_pixels(
         table = update_objects(table, frame, masks, gone)
     for track in fresh:
         if track in table.spans:
-            table, relabels = _link(table, frames, track)
+            table, relabels = link_track(table, frames, track)
             found = frames.patches_of(TrackEdit("", table, relabels))
             frames.apply(found)
             more += found
@@ -71,10 +71,21 @@ def _ids(patch: Patch) -> set[int]:
     return {patch.before, patch.after} - {0}
 
 
-def _link(
+def link_track(
     table: TrackTable, frames: LabelFrames, track: int
 ) -> tuple[TrackTable, tuple[Relabel, ...]]:
-    """Return the tracks with a new one linked to neighbouring frames, and its new ids."""
+    """Return the tracks with a new one linked to neighbouring frames, and its new ids.
+
+    Parameters
+    ----------
+    table : TrackTable
+        The tracks; their ids are the labels of objects.
+    frames : LabelFrames
+        Their labels.
+    track : int
+        The new track. It joins the one that it overlaps in the frame before, if that is free in all
+        of its frames, and the one that begins in the frame after.
+    """
     rows = table.rows_of(track)
     first, last = table.spans[track]
     where = table.frame[rows].tolist()

@@ -15,7 +15,7 @@ from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.session.serialization import Record
 from napari_segany.session.tracks.changes import Patch, Step, TableChange
 from napari_segany.session.tracks.label_frames import LabelFrames
-from napari_segany.session.tracks.outside_changes import follow_pixels
+from napari_segany.session.tracks.outside_changes import follow_pixels, link_track
 from napari_segany.session.tracks.track_journal import SavedTracks, TrackJournal, Travel
 
 UNDO_STEPS = 1000
@@ -116,7 +116,7 @@ class TrackSession:
 
     # Steps ----------------------------------------------------------------------------------
 
-    def apply(self, *edits: TrackEdit, name: str = "") -> None:
+    def apply(self, *edits: TrackEdit, name: str = "", link: int | None = None) -> None:
         """Take edits as one step.
 
         Parameters
@@ -125,6 +125,8 @@ class TrackSession:
             Edits; the first is one of the present table, every other of the table before it.
         name : str
             The step in words; by default the name of the first edit.
+        link : int, optional
+            A new track that is linked to neighbouring frames as well, if it overlaps there.
 
         Raises
         ------
@@ -141,6 +143,11 @@ class TrackSession:
             self.frames.apply(patch.reversed() for patch in reversed(patches))
             raise
         after = edits[-1].table
+        if link is not None:
+            after, relabels = link_track(after, self.frames, link)
+            found = self.frames.patches_of(TrackEdit("", after, relabels))
+            self.frames.apply(found)
+            patches += found
         self._advance(name or edits[0].name, after, patches)
 
     def accept(self, frame: int, track: int) -> None:
