@@ -305,11 +305,11 @@ def main() -> None:
     shown: dict[str, Callable[[], None]] = {
         each.__name__: each for each in (coins, tissue, edges, batch)
     }
+    of_tracks = (show_lineage, show_division, show_doubts)
+    shown |= {each.__name__: partial(each, picture) for each in of_tracks}
     if args.data is not None:
         of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
-        of_tracks = (show_lineage, show_division, show_doubts)
-        shown |= {each.__name__: partial(each, args.data, picture) for each in of_tracks}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
     if unknown := set(args.only or ()) - set(shown):

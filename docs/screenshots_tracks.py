@@ -1,17 +1,13 @@
-"""Pictures of the Tracks dock, for ``docs/screenshots.py``.
-
-They show labels of HeLa nuclei of the Cell Tracking Challenge (Fluo-N2DL-HeLa), not the images,
-whose conditions of use are the challenge's.
-"""
+"""Pictures of the Tracks dock, for ``docs/screenshots.py``, of a movie of drawn cells."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from skimage.io import imread
+from skimage.draw import ellipse
 
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.plugin.tracks.track_list import COLUMNS
@@ -22,13 +18,40 @@ Picture = Callable[[Any, str], None]
 SIZE = (1200, 800)
 
 
-def _open(folder: Path, divisions: bool = True) -> tuple[Any, Any]:
+FRAMES, HEIGHT, WIDTH = 12, 420, 360
+CELLS, RADIUS, STEP = 45, 11.0, 5.0
+DIVISIONS = {4: (3, 17), 7: (8, 30), 9: (21,)}
+"""Cells that divide, by the frame in which their daughters appear."""
+
+
+def draw_movie() -> NDArray[np.int32]:
+    """Return (T, Y, X) labels of cells that move and divide; ids of frames say nothing."""
+    random = np.random.default_rng(7)
+    grid = np.stack(np.meshgrid(np.linspace(30, 390, 7), np.linspace(30, 330, 7)), -1)
+    places = grid.reshape(-1, 2)[:CELLS] + random.normal(0, 6, (CELLS, 2))
+    sizes = RADIUS * random.uniform(0.8, 1.2, (CELLS, 2))
+    angles, steps = random.uniform(0, np.pi, CELLS), random.normal(0, STEP / 2, (CELLS, 2))
+    movie = np.zeros((FRAMES, HEIGHT, WIDTH), np.int32)
+    for frame in range(FRAMES):
+        for cell in DIVISIONS.get(frame, ()):
+            apart = 1.1 * RADIUS * np.array([np.sin(angles[cell]), np.cos(angles[cell])])
+            places = np.vstack([places, places[cell] + apart])
+            places[cell] -= apart
+            sizes = np.vstack([sizes, sizes[cell] * 0.75])
+            sizes[cell] *= 0.75
+            angles, steps = np.append(angles, angles[cell]), np.vstack([steps, steps[cell]])
+        for number, cell in enumerate(random.permutation(len(places)), start=1):
+            rows, cols = ellipse(*places[cell], *sizes[cell], movie[0].shape, angles[cell])
+            movie[frame, rows, cols] = number
+        places = places + steps + random.normal(0, 1, places.shape)
+    return movie
+
+
+def _open(divisions: bool = True) -> tuple[Any, Any]:
     """A window with the tracks of the movie."""
     viewer = napari.Viewer()
     viewer.window.resize(*SIZE)
-    layer = viewer.add_labels(
-        imread(folder / "tl_hela/labels/hela_dev.tif").astype(np.int32), name="nuclei"
-    )
+    layer = viewer.add_labels(draw_movie(), name="cells")
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Tracks")
     widget.labels = layer
     widget.link(TrackParams(divisions=divisions), wait=True)
@@ -40,9 +63,9 @@ def _camera(viewer: Any) -> Any:
     return getattr(viewer, "scene", viewer).camera
 
 
-def show_lineage(folder: Path, picture: Picture) -> None:
-    """Tracks of HeLa nuclei with their divisions, as linked."""
-    viewer, widget = _open(folder)
+def show_lineage(picture: Picture) -> None:
+    """Tracks with their divisions, as linked."""
+    viewer, widget = _open()
     mother = min(widget.table.children)
     viewer.dims.set_point(0, 11)
     widget.selected = (mother, *widget.table.children[mother])
@@ -50,9 +73,9 @@ def show_lineage(folder: Path, picture: Picture) -> None:
     picture(viewer, "tracks")
 
 
-def show_division(folder: Path, picture: Picture) -> None:
+def show_division(picture: Picture) -> None:
     """A division that was not linked, and was marked in the dock."""
-    viewer, widget = _open(folder)
+    viewer, widget = _open()
     known = widget.table
     mother, daughters = next(
         (mother, each) for mother, each in known.children.items() if known.spans[each[0]][0] > 3
@@ -73,9 +96,9 @@ def show_division(folder: Path, picture: Picture) -> None:
     picture(viewer, "tracks_division")
 
 
-def show_doubts(folder: Path, picture: Picture) -> None:
+def show_doubts(picture: Picture) -> None:
     """Tracks by their most doubtful place, and the first of them."""
-    viewer, widget = _open(folder)
+    viewer, widget = _open()
     widget.jobs.wait()
     column = COLUMNS.index("Doubt")
     widget.form.table.sortByColumn(column, Qt.SortOrder.DescendingOrder)

@@ -108,8 +108,8 @@ def test_the_table_leads_to_tracks(ready: Any, viewer: Any, qtbot: Any) -> None:
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert ready.selected == (5,)
     assert viewer.dims.current_step[0] == 4
-    table.sortByColumn(COLUMNS.index("Objects"), Qt.SortOrder.DescendingOrder)
-    assert texts(ready, "Objects") == ["3", "3", "3", "3", "2"]
+    table.sortByColumn(COLUMNS.index("Seen"), Qt.SortOrder.DescendingOrder)
+    assert texts(ready, "Seen") == ["3", "3", "3", "3", "2"]
     until(qtbot, lambda: any(texts(ready, "Doubt")))
     viewer.dims.set_point(0, 0)
     doubt = ready.next_doubtful()

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.track_table import TrackTable
 
-COLUMNS = ("Track", "Parent", "Doubt", "First", "Last", "Objects", "Gaps")
+COLUMNS = ("Track", "Parent", "Doubt", "First", "Last", "Seen", "Gaps")
 TIPS = (
     "Id of the track, and its colour",
     "Track that divided into it",
@@ -22,7 +22,6 @@ TIPS = (
     "Frames in which it has an object",
     "Frames between the first and the last one in which it has none",
 )
-WIDTHS = (56, 48, 44, 36, 36, 54, 36)
 SWATCH = 12
 
 Colour = Callable[[int], Any]
@@ -151,8 +150,10 @@ class TrackList(QTableView):
         header.setStretchLastSection(True)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
-        for section, width in enumerate(WIDTHS):
-            self.setColumnWidth(section, width)
+        # Headings decide how wide columns are; there may be very many rows.
+        header.setResizeContentsPrecision(0)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(150)
         self.clicked.connect(self._on_clicked)
 
