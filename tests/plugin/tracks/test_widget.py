@@ -78,7 +78,7 @@ def test_from_labels_to_corrected_tracks_by_mouse_and_keys(
     until(qtbot, lambda: widget.table is not None and not widget.jobs.busy)
     assert widget.form.tools.isEnabled()
     assert texts(widget, "Track") == ["1", "2", "3"]
-    assert texts(widget, "Parent") == [""] * 3
+    assert texts(widget, "From") == [""] * 3
     assert texts(widget, "Gaps") == ["", "1", ""]
     viewer.dims.set_point(0, 4)
     click_at(qtbot, viewer, 14, 20)

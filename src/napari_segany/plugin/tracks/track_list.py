@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.track_table import TrackTable
 
-COLUMNS = ("Track", "Parent", "Doubt", "First", "Last", "Seen", "Gaps")
+COLUMNS = ("Track", "From", "Doubt", "First", "Last", "Seen", "Gaps")
 TIPS = (
     "Id of the track, and its colour",
     "Track that divided into it",
@@ -22,6 +22,9 @@ TIPS = (
     "Frames in which it has an object",
     "Frames between the first and the last one in which it has none",
 )
+WIDTHS = (54, 38, 44, 34, 34, 38)
+"""Widths of columns in pixels; the last one gets the rest, so that nothing scrolls."""
+
 SWATCH = 12
 
 Colour = Callable[[int], Any]
@@ -147,12 +150,12 @@ class TrackList(QTableView):
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(22)
         header = self.horizontalHeader()
-        header.setStretchLastSection(True)
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(len(WIDTHS), QHeaderView.ResizeMode.Stretch)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
-        # Headings decide how wide columns are; there may be very many rows.
-        header.setResizeContentsPrecision(0)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for section, width in enumerate(WIDTHS):
+            self.setColumnWidth(section, width)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(150)
         self.clicked.connect(self._on_clicked)
