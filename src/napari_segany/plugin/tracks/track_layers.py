@@ -11,13 +11,11 @@ from scipy import ndimage
 
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.metadata import SELECTION
+from napari_segany.plugin.layers.tracks_layer import TRACKS, tracks_layer_data
 from napari_segany.plugin.layers.transforms import place, placement_of
 from napari_segany.plugin.tracks.movie_source import frame_in_view, frame_placement
 from napari_segany.session.tracks.changes import Patch
 from napari_segany.session.tracks.label_frames import LabelFrames
-
-MARK = "napari_segany_tracks"
-"""Key in the metadata of the layers of tracks."""
 
 MOST_POINTS = 8_000
 """Objects whose tracks are drawn as lines, those nearest in time: more would block the window."""
@@ -88,7 +86,6 @@ class TrackLayers:
         if self.labels in self.viewer.layers:
             self.labels.visible = False
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
-        self.labels.metadata[MARK] = True
         source.visible = False
         self.viewer.add_layer(self.labels)
         self._show_outlines(source, data.shape[1:])
@@ -186,36 +183,34 @@ class TrackLayers:
             self.selection.refresh(extent=False)
 
     def draw_lines(self, table: TrackTable) -> None:
-        """Draw the tracks as lines, with divisions; of long movies those near the frame in view."""
+        """Draw the tracks as lines, with divisions; of long movies those near the frame in view.
+
+        The labels carry the table, so that the Evaluate dock knows the divisions.
+        """
+        self.labels.metadata[TRACKS] = table
         table = self._near(table)
         there = self.tracks in self.viewer.layers
         if there:
             self.tracks.visible = bool(len(table.frame))
         if not len(table.frame):
             return
-        order = np.lexsort((table.frame, table.track))
-        data = np.column_stack([table.track, table.frame, table.position])[order]
-        graph = {int(child): [int(parent)] for child, parent in table.parents.items()}
-        follows = np.diff(data[:, 0], prepend=-1) == 0
-        gap = np.where(follows, np.diff(data[:, 1], prepend=0) - 1, 0)
-        features = {"confidence": table.confidence[order], "gap": gap}
+        data, settings = tracks_layer_data(table)
         if there:
             self.tracks.data = data
-            self.tracks.features = features
-            self.tracks.graph = graph
+            self.tracks.features = settings["features"]
+            self.tracks.graph = settings["graph"]
             return
         active = self.viewer.layers.selection.active
         self.tracks = Tracks(
             data,
-            graph=graph,
-            features=features,
+            graph=settings["graph"],
+            features=settings["features"],
             colormaps_dict={"track_id": LabelColours(self.labels)},
             color_by="track_id",
             name=f"{self.labels.name} lines",
             tail_length=10,
             **placement_of(self.labels),
         )
-        self.tracks.metadata[MARK] = True
         self.viewer.add_layer(self.tracks)
         self.viewer.layers.selection.active = active
 
