@@ -106,8 +106,9 @@ class AgainstADict(RuleBasedStateMachine):
         self.session.commit([each.id for each in before.parts(active.whole) if not each.commit])
         mask = np.zeros(SHAPE[1:], bool)
         mask[row : row + 7, col : col + 9] = True
-        masks = {(1 - active.plane[0], None, None): MaskSet.from_masks(mask[None])}
-        self.session.commit_parts(active.whole, masks, join=self.session.state is not before)
+        further = 1 - active.plane[0], None, None
+        masks = [(active.whole, further, MaskSet.from_masks(mask[None]))]
+        self.session.commit_parts(masks, join=self.session.state is not before)
         self.follow(before)
         after = self.session.state
         if after is not before:

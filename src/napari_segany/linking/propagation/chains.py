@@ -50,6 +50,8 @@ class Chain:
         The direction.
     bounded : bool
         Whether the object is at both ends of the span, and so on all planes between.
+    last : int
+        The last plane on its way.
     answers : dict
         What was found, by plane.
     end : str
@@ -60,7 +62,8 @@ class Chain:
     span: Span
     start: Start
     forward: bool
-    bounded: bool = False
+    bounded: bool
+    last: int
     answers: dict[int, PlaneAnswer] = field(default_factory=dict)
     end: str = ""
     # The last plane on which the object was found, its mask there, and its motion.
@@ -82,11 +85,14 @@ class Chain:
         """The source of its masks."""
         return "forward" if self.forward else "backward"
 
+    def leads_through(self, plane: int) -> bool:
+        """Return True if a plane is on its way, whether or not the object goes that far."""
+        ahead = (plane - self.start.plane) * self._step > 0
+        return ahead and (self.last - plane) * self._step >= 0
+
     def wants(self, plane: int) -> bool:
         """Return True if the object is to be looked for on a plane."""
-        until = self.span.last if self.forward else self.span.first
-        ahead = (plane - self.start.plane) * self._step > 0
-        return ahead and not self.end and (until is None or (until - plane) * self._step > 0)
+        return not self.end and self.leads_through(plane)
 
     def expect(self, plane: int) -> Expectation:
         """Return the object as it is expected on a plane."""
@@ -154,4 +160,7 @@ def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -
     ends = [(forward, plane) for forward, plane in ((True, span.first), (False, span.last))]
     there = [(forward, by_plane[p]) for forward, p in ends if p is not None and p in by_plane]
     bounded = len(there) == 2
-    return [Chain(object, span, start, forward, bounded) for forward, start in there]
+    return [
+        Chain(object, span, start, forward, bounded, high if forward else low)
+        for forward, start in there
+    ]
