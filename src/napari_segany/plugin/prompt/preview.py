@@ -114,9 +114,9 @@ class Preview:
         touched = self._erase(some)
         drawn = {key: each for key, each in wanted.items() if key in some}
         self._shown |= drawn
-        for key, each in self._shown.items():
-            if key in drawn or _meets(each[1], touched):
-                self._draw(*each)
+        for key, one in self._shown.items():
+            if key in drawn or _meets(one[1], touched):
+                self._draw(*one)
         return bool(some)
 
     def _first(
