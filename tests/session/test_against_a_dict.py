@@ -117,6 +117,20 @@ class AgainstADict(RuleBasedStateMachine):
             self.session.redo()
             assert self.session.state is after
 
+    @rule(plane=PLANES, absent=st.booleans())
+    def say_where_it_is_not(self, plane: Any, absent: bool) -> None:
+        active, before = self.session.active, self.session.state
+        if active is None or any(each.plane == plane for each in before.parts(active.whole)):
+            return
+        self.session.set_absent(active.whole, plane, absent)
+        after = self.session.state
+        assert (plane in after.absent_planes(active.whole)) is absent
+        if after is not before:
+            self.session.undo()
+            assert self.session.state is before
+            self.session.redo()
+            assert self.session.state is after
+
     @rule(data=st.data())
     def reopen(self, data: st.DataObject) -> None:
         before = self.session.state
