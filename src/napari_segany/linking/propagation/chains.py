@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.appearance import Appearance
+from napari_segany.linking.propagation.expected_shape import section_area, shrink_to
 from napari_segany.linking.propagation.motion import Velocity, update_velocity
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.spans import PlaneAnswer, Source, Span
@@ -94,12 +95,17 @@ class Chain:
         """Return True if the object is to be looked for on a plane."""
         return not self.end and self.leads_through(plane)
 
-    def expect(self, plane: int) -> Expectation:
+    def expect(self, plane: int, params: PropagationParams, spacing: float | None) -> Expectation:
         """Return the object as it is expected on a plane."""
+        start, mask, area = self.start, self._mask, None
+        prompted_area = int(start.mask.area[0])
+        if params.max_reach and spacing is not None and not self.bounded:
+            # What ends at a known distance is round, and tapers off.
+            away = abs(plane - start.plane) * spacing / diameter(start.mask)
+            area = prompted_area * section_area(away, params.max_reach)
+            mask = shrink_to(mask, area)
         distance = abs(plane - self._plane)
-        start = self.start
-        area = int(start.mask.area[0])
-        return Expectation(self._mask, start.appearance, area, self._velocity, distance)
+        return Expectation(mask, start.appearance, prompted_area, self._velocity, distance, area)
 
     def check_reach(self, plane: int, params: PropagationParams, spacing: float | None) -> None:
         """End the chain where a plane is too far from the prompted plane."""

@@ -223,7 +223,8 @@ class _Run:
             question = PlaneQuestion(
                 self._model, view, self._params, self._spacing, self._should_stop
             )
-            asked = question.ask([chain.expect(plane) for chain in ready])
+            expected = [chain.expect(plane, self._params, self._spacing) for chain in ready]
+            asked = question.ask(expected)
             for chain, (judged, end) in zip(ready, asked, strict=True):
                 answer = chain.accept(plane, judged, end, self._params)
                 if answer is not None and self._on_answer is not None:

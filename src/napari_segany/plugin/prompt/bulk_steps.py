@@ -101,7 +101,8 @@ class BulkSteps:
             before, masks = session.state, [e for e in chunk if not isinstance(e, int)]
             # Some objects may have been deleted, or have another prompt by now.
             some = [n for n in chunk if isinstance(n, int) and session.preview(n) is not None]
-            labels.extend(session.commit(some, join))
+            if some:
+                labels.extend(session.commit(some, join))
             if masks:
                 session.commit_parts(masks, join or session.state is not before)
             objects = session.state.objects

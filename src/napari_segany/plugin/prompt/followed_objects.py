@@ -28,6 +28,9 @@ class FollowedObjects:
         self.arriving: Arriving = {}
         self._found: dict[int, PropagatedObject] = {}
         self._requests: dict[int, PropagationRequest] = {}
+        # What :meth:`parts` returned last, and for what.
+        self._key: object = None
+        self._parts: tuple[PartMask, ...] = ()
 
     def __contains__(self, whole: int) -> bool:
         return whole in self._found
@@ -43,6 +46,7 @@ class FollowedObjects:
 
     def keep(self, request: PropagationRequest, result: Propagation) -> None:
         """Keep the result of a request."""
+        self._key = None
         self._found |= result.objects
         self._requests |= dict.fromkeys(result.objects, request)
 
@@ -52,15 +56,10 @@ class FollowedObjects:
         if not any(self.arriving.get(whole) for whole in new):
             return
         arrived = {whole: self.arriving.get(whole, {}).copy() for whole in new}
+        self._key = None
         shared = request.params.max_shared
         self._found |= interrupted_objects(new, arrived, shared, request.spacing)
         self._requests |= dict.fromkeys(new, request)
-
-    def drop(self, wholes: Sequence[int]) -> None:
-        """Forget what was found of objects."""
-        for whole in wholes:
-            self._found.pop(whole, None)
-            self._requests.pop(whole, None)
 
     def request_of(self, whole: int) -> PropagationRequest | None:
         """Return the request that the result of an object answers; None without a result."""
@@ -88,8 +87,11 @@ class FollowedObjects:
 
     def parts(
         self, wholes: Sequence[int], planes: PlaneAxis, prompted: Mapping[int, frozenset[int]]
-    ) -> list[PartMask]:
+    ) -> Sequence[PartMask]:
         """Return the masks of objects on planes that are not prompted, the most confident first.
+
+        The same sequence is returned while nothing has changed: it may have thousands of masks, and
+        is asked for after every step.
 
         Parameters
         ----------
@@ -100,13 +102,21 @@ class FollowedObjects:
         prompted : mapping
             Numbers of prompted planes by object.
         """
+        key = tuple(wholes), planes, {whole: prompted.get(whole) for whole in wholes}
+        if key != self._key:
+            self._key, self._parts = key, self._find_parts(wholes, planes, prompted)
+        return self._parts
+
+    def _find_parts(
+        self, wholes: Sequence[int], planes: PlaneAxis, prompted: Mapping[int, frozenset[int]]
+    ) -> tuple[PartMask, ...]:
         ranked = sorted(
-            ((-answer.confidence, whole, number, answer.mask))
+            (-answer.confidence, whole, number, answer.mask)
             for whole in wholes
             for number, answer in self._propagated(whole)
             if number not in prompted.get(whole, ())
         )
-        return [(whole, planes.plane(number), mask) for _, whole, number, mask in ranked]
+        return tuple((whole, planes.plane(number), mask) for _, whole, number, mask in ranked)
 
     def _propagated(self, whole: int) -> Iterator[tuple[int, PlaneAnswer]]:
         found = self._found.get(whole)

@@ -22,7 +22,7 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
-DRAWN = 100
+DRAWN = 50
 """Masks that are drawn in one turn of the event loop."""
 
 DrawnMask = tuple[int, Plane, MaskSet, int]
@@ -79,6 +79,8 @@ class Preview:
         self._width = 1 + max(layer.data.shape) // SIDE
         self.is_complete = True
         self._shown: dict[Hashable, DrawnMask] = {}
+        self._propagated: Sequence[PartMask] = ()
+        self._further: dict[Hashable, DrawnMask] = {}
 
     def show(
         self, session: Session, propagated: Sequence[PartMask] = (), at_most: int = DRAWN
@@ -100,15 +102,21 @@ class Preview:
         bool
             True if anything changed, so that :meth:`refresh` must be called.
         """
-        wanted: dict[Hashable, DrawnMask] = {
-            (whole, plane): (whole, plane, mask, 0) for whole, plane, mask in propagated[::-1]
-        }
+        if propagated is not self._propagated:
+            # Thousands of masks, which most steps leave as they are.
+            self._propagated = propagated
+            self._further = {(i, plane): (i, plane, mask, 0) for i, plane, mask in propagated[::-1]}
+        wanted: dict[Hashable, DrawnMask] = {**self._further}
         for each in session.state.open:
             candidates = session.candidates(each.id)
             if candidates is not None and len(candidates):
                 choice = min(each.choice, len(candidates) - 1)
                 wanted[each.id] = each.whole, each.plane, candidates, choice
-        different = {key for key, _ in wanted.items() ^ self._shown.items()}
+        different: set[Hashable] = {k for k, one in wanted.items() if self._shown.get(k) != one}
+        different |= self._shown.keys() - wanted.keys()
+        if not different:
+            self.is_complete = True
+            return False
         some = self._first(wanted, different, session.plane, at_most)
         self.is_complete = len(some) == len(different)
         touched = self._erase(some)
@@ -117,7 +125,7 @@ class Preview:
         for key, one in self._shown.items():
             if key in drawn or _meets(one[1], touched):
                 self._draw(*one)
-        return bool(some)
+        return True
 
     def _first(
         self, wanted: Mapping[Hashable, DrawnMask], keys: set[Hashable], plane: Plane, count: int

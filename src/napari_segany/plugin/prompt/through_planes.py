@@ -1,6 +1,6 @@
 """Open objects of a session, followed through the planes of a stack in the background."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from psygnal import Signal
@@ -195,14 +195,14 @@ class ThroughPlanes:
         planes = self.planes
         return None if planes is None else planes.number(self.sync.plane)
 
-    def propagated(self) -> list[PartMask]:
+    def propagated(self) -> Sequence[PartMask]:
         """Return the masks of all objects on planes that are not prompted.
 
         The most confident ones are first: where objects overlap, they have the pixels.
         """
         planes = self.planes
         if planes is None:
-            return []
+            return ()
         prompted = prompted_planes(self.sync.open_session(), planes)
         return self.found.parts(self.wholes, planes, prompted)
 
