@@ -1,7 +1,6 @@
 """Expected shapes of round objects: each section is smaller than the one before, up to the end."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.mask_geometry import centroids
@@ -38,20 +37,14 @@ def shrink_to(mask: MaskSet, area: float) -> MaskSet:
         return mask
     crop = mask.crop(0)
     centre = centroids(mask)[0] - mask.boxes[0, :2]
-    inside, kept = _sources(crop.shape, centre, factor)
+    # What each pixel of the smaller mask shows lies further out in this one.
+    rows, cols = (
+        np.rint((np.arange(n) - middle) / factor + middle).astype(np.intp)
+        for n, middle in zip(crop.shape, centre, strict=True)
+    )
+    shown = np.ix_((rows >= 0) & (rows < len(rows)), (cols >= 0) & (cols < len(cols)))
     smaller = np.zeros(crop.shape, bool)
-    smaller[kept] = crop[inside]
+    smaller[shown] = crop[np.ix_(rows[shown[0].ravel()], cols[shown[1].ravel()])]
     if not smaller.any():
         return mask
     return MaskSet.from_crops(mask.shape, [smaller], [tuple(mask.boxes[0, :2].tolist())])
-
-
-def _sources(
-    shape: tuple[int, ...], centre: NDArray[np.float64], factor: float
-) -> tuple[tuple[NDArray[np.intp], ...], NDArray[np.bool_]]:
-    """Return the pixels that each pixel of a shrunken image shows, and which show any."""
-    rows, cols = np.indices(shape)
-    at = np.stack([rows, cols], axis=-1)
-    source = np.rint((at - centre) / factor + centre).astype(np.intp)
-    kept: NDArray[np.bool_] = ((source >= 0) & (source < shape)).all(axis=-1)
-    return (source[kept][:, 0], source[kept][:, 1]), kept
