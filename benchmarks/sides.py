@@ -14,8 +14,8 @@ from napari_segany import (
     MaskSet,
     Prompt,
     load_model,
+    plane_search,
     segment_everything,
-    segmentation,
 )
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.models.sam.embedded_plane import SamEmbedding
@@ -91,13 +91,13 @@ def unasked(embedding: SamEmbedding) -> SamEmbedding:
 @contextmanager
 def _keeping_masks() -> Iterator[list[MaskSet]]:
     kept: list[MaskSet] = []
-    generate = segmentation.generate_masks
+    generate = plane_search.generate_masks
 
     def keep(*arguments: Any, **named: Any) -> MaskSet:
         kept.append(generate(*arguments, **named))
         return kept[-1]
 
-    with patch.object(segmentation, "generate_masks", keep):
+    with patch.object(plane_search, "generate_masks", keep):
         yield kept
 
 

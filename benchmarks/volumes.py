@@ -2,12 +2,18 @@
 
 python benchmarks/volumes.py --data DATA --cache FOLDER [--sets vol_nuclei vol_ovule em_vnc_mito]
 
+A set with a number, such as tl_cho3d:0, is one time of a movie of volumes.
+
 Candidates of each plane are kept in the cache, by model, finder and plane, so that a second run
 needs no model: links can be changed and measured in seconds. ``--cached`` never loads the model
 and takes planes that are there. The baseline gives each object of a plane the id of the object of
 the plane before that it shares most pixels with, if their IoU is above ``--join``; it works on the
 same labels of planes. Figures are 3-D: an object counts as found if the IoU of its voxels is high
-enough. Both are also measured without the objects of fewer than ``--min-planes`` planes.
+enough. All are also measured without the objects of fewer than ``--min-planes`` planes.
+
+Objects that are made from maps are measured beside them; ``--smoothing`` and ``--outline`` are
+those of the parameters. Where planes between others have no labels, the truth is broken off though
+the objects go on. Runs of labelled planes are measured as volumes by themselves then.
 """
 
 import argparse
@@ -29,38 +35,44 @@ from napari_segany.evaluation.instance_metrics import (
     ObjectOverlaps,
     score_instances,
 )
+from napari_segany.generators.quality import Quality
+from napari_segany.generators.volumes.plane_maps import PlaneMaps
+from napari_segany.generators.volumes.region_volume import segment_maps
 from napari_segany.linking.link_params import LinkParams
-from napari_segany.linking.linked_volume import LinkedVolume, link_volume
+from napari_segany.linking.linked_volume import link_volume
 from napari_segany.linking.plane_candidates import PlaneCandidates
+from napari_segany.plane_search import decode_parts
+from napari_segany.weights.finders import installed_finders
 
 SETS = ("vol_nuclei", "vol_ovule", "em_vnc_mito")
 
 
-def candidates_of(image: np.ndarray, folder: Path, args: Any) -> list[PlaneCandidates]:
-    """Candidates of each plane, from the cache where they are there."""
-    found: list[PlaneCandidates] = []
+def parts_of(image: np.ndarray, folder: Path, args: Any, link: LinkParams | None) -> list[Any]:
+    """Candidates or maps of each plane, from the cache where they are there."""
+    found: list[Any] = []
     if not args.cached:
-        compute(image, folder, args)
+        compute(image, folder, args, link)
     for number in range(len(image)):
         path = folder / f"{number:04d}.npz"
         if not path.exists():
             print(f"{folder} has {number} of {len(image)} planes; the rest is left out")
             break
-        found.append(PlaneCandidates.from_bytes(path.read_bytes()))
+        found.append(decode_parts(path.read_bytes()))
     return found
 
 
-def compute(image: np.ndarray, folder: Path, args: Any) -> None:
-    """Find the candidates of every plane that the cache does not have."""
+def compute(image: np.ndarray, folder: Path, args: Any, link: LinkParams | None) -> None:
+    """Find what linking needs of every plane that the cache does not have."""
     from napari_segany.generators.strategies import start_params
     from napari_segany.models.registry import load_model
-    from napari_segany.segmentation import find_candidates, make_recipe, resolve_stack
+    from napari_segany.plane_search import find_parts
+    from napari_segany.segmentation import make_recipe, resolve_stack
 
     model = load_model(args.model)
     params = start_params(args.strategy) if args.strategy else None
     if args.points_per_side:
         params = replace(params, points_per_side=args.points_per_side)
-    layout, recipe = resolve_stack(image, make_recipe(model, params, axes="ZYX"))
+    layout, recipe = resolve_stack(image, make_recipe(model, params, axes="ZYX", link=link))
     key = hashlib.sha256(recipe.to_json().encode()).hexdigest()
     about = folder / "about.json"
     if not about.exists() or json.loads(about.read_text())["key"] != key:
@@ -73,12 +85,12 @@ def compute(image: np.ndarray, folder: Path, args: Any) -> None:
         path = folder / f"{number:04d}.npz"
         if not path.exists():
             started = time.perf_counter()
-            found = find_candidates(image, layout, recipe, model, index)
+            found = find_parts(image, layout, recipe, model, index)
             temporary = path.with_suffix(".part.npz")
             temporary.write_bytes(found.to_bytes())
             temporary.rename(path)
             seconds = time.perf_counter() - started
-            print(f"  plane {number}: {len(found)} candidates in {seconds:.1f} s", flush=True)
+            print(f"  plane {number} in {seconds:.1f} s", flush=True)
 
 
 def plane_labels(planes: Sequence[PlaneCandidates]) -> np.ndarray:
@@ -129,38 +141,88 @@ def scores(truth: np.ndarray, labels: np.ndarray) -> InstanceScores:
     return score_instances(ObjectOverlaps.from_pairs(table.labels, table.pixels))
 
 
+def labelled_runs(truth: np.ndarray) -> list[slice]:
+    """Runs of two or more planes that all have labels."""
+    labelled = np.concatenate([[False], truth.any(axis=(1, 2)), [False]]).astype(np.int8)
+    starts, ends = (np.flatnonzero(np.diff(labelled) == step).tolist() for step in (1, -1))
+    return [slice(a, b) for a, b in zip(starts, ends, strict=True) if b - a > 1]
+
+
+def cut(labels: np.ndarray, runs: list[slice]) -> np.ndarray:
+    """Planes of some runs, with other ids in each, as those of volumes by themselves."""
+    parts, last = [], 0
+    for run in runs:
+        part = labels[run].astype(np.int64)
+        parts.append(np.where(part > 0, part + last, 0))
+        last += int(part.max())
+    return np.concatenate(parts).astype(np.int32)
+
+
+def mean_best_iou(truth: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over true objects of the greatest IoU with any object that was found."""
+    parts = [ContingencyTable.from_labels(*each) for each in zip(truth, labels, strict=True)]
+    table = ContingencyTable.concatenate(parts)
+    overlaps = ObjectOverlaps.from_pairs(table.labels, table.pixels)
+    best = np.zeros(len(overlaps.truth_ids))
+    np.maximum.at(best, overlaps.pairs[:, 0], overlaps.iou)
+    return float(best.mean())
+
+
 def row(name: str, truth: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Print a row of the table; return it."""
     found = scores(truth, labels)
     print(
         f"| {name} | {found.msa:.3f} | {found.panoptic_quality:.3f} | {found.sa50:.3f} "
-        f"| {found.true_positives[0]} / {found.truth} | {found.found} |",
+        f"| {found.true_positives[0]} / {found.truth} | {found.found} "
+        f"| {(best := mean_best_iou(truth, labels)):.3f} |",
         flush=True,
     )
-    return {"name": name, **asdict(found)}
+    return {"name": name, "mean_best_iou": best, **asdict(found)}
 
 
-def measure(planes: list[PlaneCandidates], truth: np.ndarray, args: Any) -> list[dict[str, Any]]:
-    """Measure both on one volume."""
-    print("| labels | 3-D mSA | 3-D PQ | SA at .5 | found | objects |\n|---|---|---|---|---|---|")
+def volumes_of(
+    planes: list[PlaneCandidates], maps: list[PlaneMaps], args: Any
+) -> dict[str, dict[str, np.ndarray]]:
+    """Labels by every way, and those without the objects of few planes."""
+    fewest, shape = args.min_planes, (len(planes), *planes[0].masks.shape)
     joined = join(plane_labels(planes), args.join)
-    fewest = args.min_planes
-    rows = [
-        row("joined by overlap", truth, joined),
-        row(f"joined, {fewest} planes or more", truth, at_least(joined, fewest)),
-    ]
-    shape = truth.shape
-    volumes: dict[str, LinkedVolume] = {}
-    started = time.perf_counter()
+    found = {"joined by overlap": {"all": joined, "long": at_least(joined, fewest)}}
     for name, alternatives in (("linked, objects of planes only", False), ("linked", True)):
-        params = LinkParams(alternatives=alternatives)
-        volumes[name] = link_volume(planes.__getitem__, shape, params)
-    seconds = time.perf_counter() - started
-    for name, volume in volumes.items():
-        rows.append(row(name, truth, volume.labels()))
-        filtered = volume.filter(min_planes=fewest)
-        rows.append(row(f"{name}, {fewest} planes or more", truth, filtered.labels()))
-    print(f"both links took {seconds:.1f} s")
+        started = time.perf_counter()
+        linked = link_volume(planes.__getitem__, shape, LinkParams(alternatives=alternatives))
+        long = linked.filter(min_planes=fewest)
+        found[name] = {"all": linked.labels(), "long": long.labels()}
+        print(f"{name}: {time.perf_counter() - started:.1f} s")
+    if maps:
+        started = time.perf_counter()
+        params = LinkParams(smoothing=args.smoothing, outline=args.outline)
+        ways = {"smoothing": params.smoothing, "outline": params.outline}
+        cards = [file.card for file in installed_finders() if file.sha256 == args.finder]
+        quality = Quality.from_dict(cards[0].quality).region
+        objects = segment_maps(maps.__getitem__, shape, quality, **ways)
+        long_objects = objects.filter(min_planes=fewest)
+        found["from maps"] = {"all": objects.labels(), "long": long_objects.labels()}
+        print(f"from maps: {time.perf_counter() - started:.1f} s")
+    return found
+
+
+def measure(
+    planes: list[PlaneCandidates], maps: list[PlaneMaps], truth: np.ndarray, args: Any
+) -> list[dict[str, Any]]:
+    """Measure every way on one volume."""
+    ways = volumes_of(planes, maps, args)
+    runs, rows = labelled_runs(truth), []
+    for whole in (True, False):
+        if not whole and truth.any(axis=(1, 2)).all():
+            continue
+        print("" if whole else f"\nruns of labelled planes: {[(r.start, r.stop) for r in runs]}\n")
+        print("| labels | 3-D mSA | 3-D PQ | SA at .5 | found | objects | best IoU |")
+        print("|---|---|---|---|---|---|---|")
+        for name, labels in ways.items():
+            for which, some in labels.items():
+                shown = name if which == "all" else f"{name}, {args.min_planes} planes or more"
+                pair = (truth, some) if whole else (cut(truth, runs), cut(some, runs))
+                rows.append({"whole": whole, **row(shown, *pair)})
     return rows
 
 
@@ -177,18 +239,30 @@ def main() -> None:
     parser.add_argument("--points-per-side", type=int, help="of the grid")
     parser.add_argument("--cached", action="store_true", help="never load the model")
     parser.add_argument("--join", type=float, default=0.25, help="IoU of the baseline")
+    usual = LinkParams()
+    parser.add_argument("--smoothing", type=float, default=usual.smoothing)
+    parser.add_argument("--outline", type=float, default=usual.outline)
     parser.add_argument("--min-planes", type=int, default=3)
     parser.add_argument("--output", type=Path, help="JSON file with all figures")
     args = parser.parse_args()
     data, results = data_folder(args), {}
     for name in args.sets:
-        path = sorted((data / name / "images").glob("*.tif"))[0]
-        image, truth = imread(path), imread(data / name / "labels" / path.name)
-        folder = args.cache / (args.strategy or "default") / name
-        planes = candidates_of(image, folder, args)
+        stack, _, time_point = name.partition(":")
+        path = sorted((data / stack / "images").glob("*.tif"))[0]
+        image, truth = imread(path), imread(data / stack / "labels" / path.name)
+        if time_point:
+            image, truth = image[int(time_point)], truth[int(time_point)]
+        kept = name.replace(":", "_")
+        planes = parts_of(image, args.cache / (args.strategy or "default") / kept, args, None)
+        maps = []
+        if args.strategy in (None, "finder"):
+            folder = args.cache / "maps" / kept
+            maps = parts_of(image, folder, args, LinkParams(link_from="maps"))
+            about = json.loads((folder / "about.json").read_text()) if maps else {}
+            args.finder = about.get("recipe", {}).get("params", {}).get("finder")
         if planes:
             print(f"\n{name}: {len(planes)} planes of {image.shape[1]} x {image.shape[2]}\n")
-            results[name] = measure(planes, truth[: len(planes)], args)
+            results[name] = measure(planes, maps[: len(planes)], truth[: len(planes)], args)
     if args.output:
         args.output.write_text(json.dumps(results, indent=1) + "\n")
 

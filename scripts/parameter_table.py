@@ -11,11 +11,19 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.recipe import LabelParams
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 
-CLASSES = (FinderParams, AutomaticParams, LabelParams, LinkParams, PropagationParams)
+CLASSES = (
+    FinderParams,
+    AutomaticParams,
+    LabelParams,
+    LinkParams,
+    TrackParams,
+    PropagationParams,
+)
 
 HEAD = (
     "| parameter | in napari | default | values | meaning |",

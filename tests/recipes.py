@@ -83,4 +83,5 @@ def followed(recipe: Recipe) -> dict[str, Any]:
         "normalise": recipe.normalise,
         "planes": recipe.planes,
         "link": recipe.link,
+        "tracks": recipe.tracks,
     }

@@ -28,6 +28,7 @@ PRINTED: dict[str, Sequence[str]] = {
     "replay_session": ["2 committed, 1 open", "2 objects, replayed to the same labels"],
     "batch_on_dask": ["coins_0_coco.json", "coins_1_labels.ome.tif", "segany_report.html"],
     "evaluate_on_truth": [r"mIoU@3: 0\.[89]", r"box mIoU: 0\.[89]"],
+    "link_over_time": ["objects in [0-9]+ tracks", "divides into", "coins_tracks", "coins_RES"],
     "edge_map": ["[1-9][0-9]+ strong edge pixels", "edges.png"],
 }
 """Patterns that the output of each script holds, in this order."""

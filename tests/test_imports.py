@@ -26,33 +26,37 @@ PACKAGES: dict[str, set[str]] = {
     "generators": {"core", "models"},
     "linking": {"core", "models"},
     "recipe": {"core", "generators", "linking", "schema"},
-    "segmentation": {"core", "models", "generators", "linking", "recipe"},
+    "plane_search": {"core", "weights", "models", "generators", "linking", "recipe"},
+    "segmentation": {"core", "models", "generators", "linking", "recipe", "plane_search"},
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
-    "io": {"core", "models", "recipe", "segmentation", "schema"},
+    "io": {"core", "models", "linking", "recipe", "segmentation", "schema"},
+    "tracking": {"core", "linking", "io"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "linking", "schema"),
+        *("io", "linking", "plane_search", "schema"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "batch", "linking", "schema"),
+        *("io", "batch", "linking", "propagation", "plane_search", "schema", "tracking"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "training", "linking", "propagation", "schema"),
+        "tracking",
     },
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "batch", "evaluation", "linking", "propagation"),
+        *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
+        "tracking",
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("session", "io", "evaluation", "linking", "propagation", "openmp"),
+        *("session", "io", "evaluation", "linking", "propagation", "openmp", "tracking"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_segany.linking.linked_volume import LinkedVolume
     from napari_segany.linking.propagation.params import PropagationParams
     from napari_segany.linking.propagation.result import Propagation
+    from napari_segany.linking.tracks.track_params import TrackParams
+    from napari_segany.linking.tracks.track_table import TrackTable
     from napari_segany.models.iterative import refine
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from napari_segany.segmentation import segment_everything
     from napari_segany.session.active import current_session
     from napari_segany.session.session import Session
+    from napari_segany.tracking import TrackedMovie, track
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
 
@@ -52,6 +55,9 @@ __all__ = [
     "Recipe",
     "SamModel",
     "Session",
+    "TrackParams",
+    "TrackTable",
+    "TrackedMovie",
     "__version__",
     "current_session",
     "evaluate",
@@ -65,6 +71,7 @@ __all__ = [
     "run_recipe",
     "save_labels",
     "segment_everything",
+    "track",
 ]
 
 _HOMES = {
@@ -83,6 +90,9 @@ _HOMES = {
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
+    "TrackParams": "napari_segany.linking.tracks.track_params",
+    "TrackTable": "napari_segany.linking.tracks.track_table",
+    "TrackedMovie": "napari_segany.tracking",
     "current_session": "napari_segany.session.active",
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
@@ -94,6 +104,7 @@ _HOMES = {
     "save_labels": "napari_segany.io.save_labels",
     "refine": "napari_segany.models.iterative",
     "segment_everything": "napari_segany.segmentation",
+    "track": "napari_segany.tracking",
 }
 
 

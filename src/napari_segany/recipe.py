@@ -22,6 +22,7 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import find_entry
 from napari_segany.linking.link_params import LinkParams
+from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.schema import from_json
 
 FORMAT = 1
@@ -152,6 +153,9 @@ class Recipe:
     link : LinkParams or None
         Rules by which the objects of planes became objects of a volume; None for planes by
         themselves, of which the JSON says nothing.
+    tracks : TrackParams or None
+        Rules by which the objects of frames became tracks; None for frames by themselves, of which
+        the JSON says nothing. With ``link``, objects of volumes became tracks.
     """
 
     model: str
@@ -171,6 +175,7 @@ class Recipe:
     platform: str = ""
     product: str = "labels"
     link: LinkParams | None = None
+    tracks: TrackParams | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -181,6 +186,8 @@ class Recipe:
             raise InputError(f"product must be of {', '.join(PRODUCTS)}, got {self.product!r}.")
         if self.link is not None and not isinstance(self.link, LinkParams):
             raise InputError(f"link must be LinkParams or None, got {self.link!r}.")
+        if self.tracks is not None and not isinstance(self.tracks, TrackParams):
+            raise InputError(f"tracks must be TrackParams or None, got {self.tracks!r}.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -192,9 +199,13 @@ class Recipe:
     def to_json(self) -> str:
         """Return the recipe as indented JSON, with a final newline."""
         values = {"format": FORMAT, **asdict(self)}
+        # Recipes are what they were before volumes could be linked, or made from maps.
         if self.link is None:
-            # Recipes of planes are what they were before volumes could be linked.
             del values["link"]
+        else:
+            values["link"] = self.link.to_dict()
+        if self.tracks is None:
+            del values["tracks"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,14 +17,22 @@ from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
 from napari_segany.core.region import check_region, region_of
 from napari_segany.core.sequences import as_array, listed
-from napari_segany.errors import BlankPlaneError, InputError
-from napari_segany.generators.generate import choose_generator, generate_masks, resolve_params
+from napari_segany.errors import BlankPlaneError
+from napari_segany.generators.generate import choose_generator, resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
-from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
+from napari_segany.linking.tracks.laptrack_solver import check_installed
+from napari_segany.linking.tracks.track_params import TrackParams
+from napari_segany.linking.tracks.tracked_stack import (
+    TrackedStack,
+    check_time,
+    frames_of_planes,
+    frames_of_volumes,
+)
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
+from napari_segany.plane_search import find_masks, find_parts, link_parts
 from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
 
 logger = logging.getLogger(__name__)
@@ -63,6 +71,7 @@ def make_recipe(
     normalise: Normalise = "plane",
     planes: tuple[Range, ...] = (),
     link: LinkParams | None = None,
+    tracks: TrackParams | None = None,
 ) -> Recipe:
     """Make a recipe with everything resolved for ``model`` on this machine."""
     return Recipe(
@@ -76,6 +85,7 @@ def make_recipe(
         normalise=normalise,
         planes=planes,
         link=link,
+        tracks=tracks,
         precision=model.precision,
         device_kind=model.device.type,
         **machine(),
@@ -171,34 +181,10 @@ def segment_plane(
     PlaneError
         If the plane cannot be read, or is blank.
     """
-    image, masks = _find_masks(data, layout, recipe, model, index, region, progress, should_stop)
+    ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
+    image, masks = find_masks(data, layout, recipe, model, index, **ways)
     labels, source = paint(masks, **asdict(recipe.labels))
     return PlaneResult(index, image, labels, masks[source])
-
-
-def find_candidates(
-    data: Any,
-    layout: StackLayout,
-    recipe: Recipe,
-    model: PromptableModel,
-    index: tuple[int, ...],
-    *,
-    region: NDArray[np.generic] | None = None,
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> PlaneCandidates:
-    """Segment a plane and keep what it left out, for linking; see :func:`segment_plane`.
-
-    Raises
-    ------
-    PlaneError
-        If the plane cannot be read, or is blank.
-    """
-    given = region, progress, should_stop
-    _, masks = _find_masks(data, layout, recipe, model, index, *given, refilter=True)
-    labels, source = paint(masks, **asdict(recipe.labels))
-    floor = getattr(recipe.params, "pred_iou_floor", 0.0)
-    return gather_candidates(masks, labels, source, max(floor, 0.0), recipe.labels.min_area)
 
 
 def link_stack(
@@ -219,45 +205,39 @@ def link_stack(
         advance = None if report is None else report[number]
         ways: Any = {"region": region, "progress": advance, "should_stop": should_stop}
         try:
-            found[index] = find_candidates(data, layout, recipe, model, index, **ways)
+            found[index] = find_parts(data, layout, recipe, model, index, **ways)
         except BlankPlaneError as error:
             logger.warning("%s Its labels are empty.", error)
-    rules = recipe.link or LinkParams()
-    return LinkedStack(layout, found.get, rules, recipe.labels.overlap, should_stop=should_stop)
+    return link_parts(layout, recipe, found.get, should_stop)
 
 
-def _find_masks(
+def track_stack(
     data: Any,
     layout: StackLayout,
     recipe: Recipe,
     model: PromptableModel,
-    index: tuple[int, ...],
-    region: NDArray[np.generic] | None,
-    progress: Progress | None,
-    should_stop: ShouldStop | None,
-    refilter: bool = False,
-) -> tuple[NDArray[np.generic], MaskSet]:
-    """Return a plane as it was read, and the masks that are found in it."""
-    # "stack" was settled by resolve_stack; what is left as text is "plane".
-    limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-    image = layout.read(data, index)
-    try:
-        masks = generate_masks(
-            model,
-            image,
-            recipe.params,
-            faithful=recipe.faithful,
-            limits=limits,
-            region=region_of(region, index),
-            progress=progress,
-            should_stop=should_stop,
-            refilter=refilter,
-        )
-    except InputError as error:
-        if not layout.leading:
-            raise
-        raise InputError(f"{layout.beginning(index)}{error}") from error
-    return image, masks
+    pixel_size: Mapping[str, tuple[float, str]],
+    *,
+    region: NDArray[np.generic] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> TrackedStack:
+    """Segment every plane, and link the objects over time as ``recipe.tracks`` says.
+
+    Objects are linked to volumes first if the recipe says so, too; see `segment_planes`.
+    """
+    params = recipe.tracks or TrackParams()
+    check_time(layout, recipe.link is not None)
+    check_installed(params)
+    ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
+    if recipe.link is not None:
+        volumes = link_stack(data, layout, recipe, model, **ways)
+        frames = frames_of_volumes(layout, volumes)
+    else:
+        planes = segment_planes(data, layout, recipe, model, **ways)
+        found = {plane.index: plane.labels for plane in planes}
+        frames = frames_of_planes(layout, found.get)
+    return TrackedStack(layout, frames, params, pixel_size, should_stop=should_stop)
 
 
 def _over_stack(
@@ -295,6 +275,8 @@ def segment_everything(
     region: ArrayLike | None = None,
     faithful: bool = False,
     link: LinkParams | None = None,
+    tracks: TrackParams | None = None,
+    pixel_size: Mapping[str, tuple[float, str]] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
@@ -324,6 +306,10 @@ def segment_everything(
         Reproduce the published code's set of masks.
     link : LinkParams, optional
         Link the objects of planes into objects of a volume; without, each plane has its own.
+    tracks : TrackParams, optional
+        Link the objects of frames, or of volumes, into tracks over time.
+    pixel_size : mapping, optional
+        Size and unit of a step along axes, for distances of ``tracks``.
     progress, should_stop : callable, optional
         Called with points done and in all; polled to end early.
 
@@ -331,7 +317,8 @@ def segment_everything(
     -------
     ndarray
         int32 labels with the axes of ``image`` less channel and colour; ids are unique over the
-        whole stack, in plane order. With ``link`` an object has one id in all its planes.
+        whole stack, in plane order. With ``link`` an object has one id in all its planes, with
+        ``tracks`` in all its frames.
 
     Raises
     ------
@@ -354,9 +341,16 @@ def segment_everything(
         channels=tuple(channels) if isinstance(channels, Iterable) else (channels,),
         normalise=normalise,
         link=link,
+        tracks=tracks,
     )
     return label_everything(
-        as_array(image), recipe, loaded, region=region, progress=progress, should_stop=should_stop
+        as_array(image),
+        recipe,
+        loaded,
+        region=region,
+        pixel_size=pixel_size,
+        progress=progress,
+        should_stop=should_stop,
     )
 
 
@@ -367,6 +361,7 @@ def label_everything(
     *,
     axes: str | None = None,
     region: ArrayLike | None = None,
+    pixel_size: Mapping[str, tuple[float, str]] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> NDArray[np.int32]:
@@ -374,7 +369,7 @@ def label_everything(
 
     Parameters
     ----------
-    data, region, progress, should_stop
+    data, region, pixel_size, progress, should_stop
         As for :func:`segment_everything`.
     recipe, model
         The parameters, and the model with their weights.
@@ -383,8 +378,10 @@ def label_everything(
     """
     layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
     where = None if region is None else np.asarray(listed(region))
+    ways: Any = {"region": where, "progress": progress, "should_stop": should_stop}
+    if settled.tracks is not None:
+        return track_stack(data, layout, settled, model, pixel_size or {}, **ways).labels()
     if settled.link is not None:
-        ways: Any = {"region": where, "progress": progress, "should_stop": should_stop}
         return link_stack(data, layout, settled, model, **ways).labels()
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0

@@ -64,3 +64,35 @@ def test_volumes_are_measured_whole(tiny: Any, stack: Path, capsys: Any):
     assert main([*command, "--tasks", "volumes", "--min-planes", "3"]) == 0
     assert [path.stat().st_mtime_ns for path in kept] == times
     assert sorted((stack / "scores").rglob("candidates_*.npz")) == kept
+
+
+def test_links_over_time_are_part_of_the_recipe(tiny: Any, stack: Path, capsys: Any):
+    command = ["segment", str(stack / "v.tif"), *FAST, "--axes", "TYX"]
+    assert main([*command, "-o", str(stack / "a"), "--link", "t", "--max-gap", "2"]) == 0
+    recipe = stack / "a" / "v_recipe.json"
+    found = Recipe.from_json(recipe.read_bytes())
+    assert found.link is None
+    assert found.tracks is not None
+    assert found.tracks.max_gap == 2
+    given = ["--recipe", str(recipe), "--max-distance", "9", "--max-gap", "1"]
+    assert main([*command, "-o", str(stack / "b"), *given]) == 0
+    again = Recipe.from_json((stack / "b" / "v_recipe.json").read_bytes()).tracks
+    assert again is not None
+    assert (again.max_gap, again.max_distance) == (1, 9)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--max-distance", "3"], "--max-distance goes with --link t"),
+        (["--link", "z", "--no-divisions"], "--divisions goes with --link t"),
+        (["--link", "t", "--min-planes", "2"], "--min-planes goes with --link z"),
+        (["--link", "t", "--export", "rois"], "yolo and overlays"),
+    ],
+)
+def test_options_of_other_links_are_refused(
+    tiny: Any, stack: Path, capsys: Any, options: list[str], sentence: str
+):
+    command = ["segment", str(stack / "v.tif"), "-o", str(stack / "a"), *FAST]
+    assert main([*command, *options]) == 2
+    assert sentence in capsys.readouterr().err

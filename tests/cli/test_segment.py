@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany import Recipe, segmentation
+from napari_segany import Recipe, plane_search
 from napari_segany.cli.main import main
 
 FAST = ["--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"]
@@ -96,7 +96,7 @@ def test_axes_of_a_recipe_that_do_not_fit_are_left_to_the_file(tiny, cells, caps
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tiny, cells, capsys, monkeypatch):
     planes = 0
-    original = segmentation.generate_masks
+    original = plane_search.generate_masks
 
     def stopped_on_second(*args: Any, **kwargs: Any) -> Any:
         nonlocal planes
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tiny, cells, capsy
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(segmentation, "generate_masks", stopped_on_second)
+    monkeypatch.setattr(plane_search, "generate_masks", stopped_on_second)
 
     code, out = run(cells, "out", *FAST)
 
@@ -120,7 +120,7 @@ def test_the_unforeseen_is_one_sentence_and_a_traceback_only_on_request(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("something odd")
 
-    monkeypatch.setattr(segmentation, "generate_masks", broken)
+    monkeypatch.setattr(plane_search, "generate_masks", broken)
 
     assert run(cells, "out", *FAST)[0] == 1
     plain = capsys.readouterr().err

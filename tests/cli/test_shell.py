@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segany import segmentation
+from napari_segany import plane_search
 from napari_segany.batch.manifest import ResultStore
 from napari_segany.cli.main import main
 from napari_segany.cli.shell import stopped_by_signals
@@ -83,7 +83,7 @@ def test_a_signal_ends_cleanly_and_the_same_command_goes_on(
     if number is None:
         pytest.skip(f"no {name} on this system")
     path, out = stack(tmp_path / "a.tif"), tmp_path / "out"
-    original, planes = segmentation.generate_masks, []
+    original, planes = plane_search.generate_masks, []
 
     def stopped_on_second(*args: Any, **kwargs: Any) -> Any:
         planes.append(1)
@@ -91,7 +91,7 @@ def test_a_signal_ends_cleanly_and_the_same_command_goes_on(
             signal.raise_signal(number)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(segmentation, "generate_masks", stopped_on_second)
+    monkeypatch.setattr(plane_search, "generate_masks", stopped_on_second)
     # Where tests run in the background, the system has these signals ignored.
     default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
     before = signal.signal(number, default)

@@ -10,7 +10,8 @@ import pytest
 
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.evaluation import comparison
-from napari_segany.evaluation.comparison import ERROR_VALUES, compare, draw_errors
+from napari_segany.evaluation.comparison import ERROR_VALUES, compare
+from napari_segany.evaluation.error_map import draw_errors
 from napari_segany.evaluation.export_comparison import save_comparison
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 

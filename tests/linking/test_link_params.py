@@ -12,6 +12,7 @@ def test_values_out_of_range_are_refused_by_name():
     for name, value in (
         *(("link", "c"), ("min_overlap", 1.5), ("max_gap", 9), ("min_planes", 0)),
         *(("min_volume", -1), ("min_mean_score", -0.1), ("fill_gaps", 1), ("align", "yes")),
+        *(("link_from", "points"), ("smoothing", -1), ("outline", 0.1)),
     ):
         with pytest.raises(InputError, match=name):
             LinkParams(**{name: value})
@@ -25,3 +26,11 @@ def test_numbers_become_plain_values():
 
 def test_every_parameter_is_described():
     assert set(parameters_of(LinkParams)) == set(LinkParams.__dataclass_fields__)
+
+
+def test_recipes_are_as_they_were_before_objects_could_be_made_from_maps():
+    entries = set(LinkParams.__dataclass_fields__) - {"link_from", "smoothing", "outline"}
+    assert set(LinkParams().to_dict()) == entries
+    chosen = LinkParams(link_from="maps", outline=0.4)
+    assert set(chosen.to_dict()) == entries | {"link_from", "outline"}
+    assert LinkParams(**chosen.to_dict()) == chosen

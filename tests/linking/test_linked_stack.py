@@ -1,5 +1,7 @@
 """Stacks with several leading axes: which planes are one volume, and which ids objects get."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 from tests.linking.planes import SHAPE, disc, plane
@@ -49,3 +51,33 @@ def test_an_image_without_the_axis_is_refused():
     for axes, shape in (("YX", SHAPE), ("TYX", (3, *SHAPE))):
         with pytest.raises(InputError, match="no such axis"):
             LinkedStack(StackLayout(axes, shape), lambda index: ONE, LinkParams())
+
+
+def test_volumes_can_be_made_in_another_way():
+    """Each volume is made of its planes, None where there is nothing, and ids go on."""
+
+    class Blocks:
+        count = 2
+
+        def __init__(self, planes: list[int | None]) -> None:
+            self.planes = planes
+
+        def objects(self) -> dict[str, np.ndarray]:
+            where = np.array([0, len(self.planes) - 1])
+            return {"label": np.array([1, 2]), "first_plane": where, "last_plane": where}
+
+        def plane_labels(self) -> Iterator[np.ndarray]:
+            for value in self.planes:
+                yield np.full((4, 5), value or 0, np.int32)
+
+    def make(load: Callable[[int], int | None], shape: tuple[int, int, int]) -> Blocks:
+        assert shape == (3, 4, 5)
+        return Blocks([load(number) for number in range(3)])
+
+    layout = StackLayout("TZYX", (2, 3, 4, 5))
+    known = {(t, z): 1 + (z == 2) for t in (0, 1) for z in (0, 2)}
+    stack = LinkedStack(layout, known.get, LinkParams(), make_volume=make)
+    assert stack.count == 4
+    assert stack.labels()[:, :, 0, 0].tolist() == [[1, 0, 2], [3, 0, 4]]
+    assert stack.objects()["label"].tolist() == [1, 2, 3, 4]
+    assert stack.objects()["last_plane"].tolist() == [0, 2, 0, 2]

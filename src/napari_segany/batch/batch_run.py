@@ -12,12 +12,17 @@ from napari_segany.batch.plan import Batch, Outcome, error_of, inspect, log_note
 from napari_segany.batch.plane_loop import OnError, note_failure, run
 from napari_segany.batch.products.labels import LABELS_PRODUCT
 from napari_segany.batch.products.linked_labels import LINKED_LABELS_PRODUCT
+from napari_segany.batch.products.tracked_labels import (
+    TRACKED_LABELS_PRODUCT,
+    TRACKED_VOLUMES_PRODUCT,
+)
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.exports import EXPORTS
+from napari_segany.linking.tracks.laptrack_solver import check_installed
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -47,7 +52,7 @@ class BatchRun:
     Raises
     ------
     InputError
-        If objects are to be linked and an export cannot hold them.
+        If objects are to be linked and an export cannot hold them, or a package is missing.
     """
 
     def __init__(
@@ -61,10 +66,11 @@ class BatchRun:
         on_error: OnError | None = None,
     ) -> None:
         self.options, self.results = options, results
-        if options.link is not None:
+        if options.link is not None or options.tracks is not None:
             _check_linked(options.outputs.exports)
-        labels = LABELS_PRODUCT if options.link is None else LINKED_LABELS_PRODUCT
-        self.product: Product = product or labels
+        if options.tracks is not None:
+            check_installed(options.tracks)
+        self.product: Product = product or _labels_product(options)
         self.axes_of = axes_of or {}
         self._load_model, self._on_error = load_model, on_error
 
@@ -148,6 +154,13 @@ class BatchRun:
             for difference in followed.differences_here(recipe.device_kind):
                 logger.info("note: %s; masks may differ in the last bits", difference)
         return recipe
+
+
+def _labels_product(options: BatchOptions) -> Product:
+    """Return the product that makes labels with the links of the options."""
+    if options.tracks is not None:
+        return TRACKED_LABELS_PRODUCT if options.link is None else TRACKED_VOLUMES_PRODUCT
+    return LABELS_PRODUCT if options.link is None else LINKED_LABELS_PRODUCT
 
 
 def _check_linked(exports: Iterable[str]) -> None:

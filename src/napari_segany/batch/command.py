@@ -12,6 +12,7 @@ from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import params_types, start_params
 from napari_segany.linking.link_params import LinkParams
+from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.recipe import LabelParams
 
 
@@ -83,7 +84,7 @@ def _parameters(options: BatchOptions) -> list[str]:
     words = _finding(params.strategy, finding)
     words += _painting(options.labels, finding.get("min_area") or 0)
     words += ["--faithful"] if options.faithful else []
-    return words + _linking(options.link)
+    return words + _linking(options.link, options.tracks)
 
 
 def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:
@@ -101,11 +102,29 @@ def _painting(labels: LabelParams, min_area: int) -> list[str]:
     return [*words, *_differing(values, usual)]
 
 
-def _linking(link: LinkParams | None) -> list[str]:
-    """Return the options for linking; the axis chooses it."""
-    if link is None:
-        return []
-    return ["--link", link.link, *_differing(asdict(link), asdict(LinkParams()))]
+def _linking(link: LinkParams | None, tracks: TrackParams | None) -> list[str]:
+    """Return the options for linking; the axis chooses it.
+
+    Raises
+    ------
+    InputError
+        If volumes and tracks differ in what one option sets for both.
+    """
+    axes = ("" if link is None else link.link) + ("" if tracks is None else "t")
+    values: dict[str, Any] = {}
+    usual: dict[str, Any] = {}
+    for params in (link, tracks):
+        if params is not None:
+            own = asdict(params)
+            if differing := [name for name in own if values.get(name, own[name]) != own[name]]:
+                raise InputError(
+                    f"{differing[0]} is not the same for volumes and tracks; no option says so, "
+                    "but --recipe does."
+                )
+            values |= own
+            usual |= asdict(type(params)())
+    values.pop("link", None)
+    return ["--link", axes, *_differing(values, usual)] if axes else []
 
 
 def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:

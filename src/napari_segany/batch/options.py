@@ -11,6 +11,7 @@ from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
+from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams, Normalise, Recipe
 
@@ -84,6 +85,8 @@ class BatchOptions:
         True if ``axes`` are those of the recipe; a file that they do not fit is read with its own.
     link : LinkParams or None
         As in a recipe.
+    tracks : TrackParams or None
+        As in a recipe.
     """
 
     output: Path
@@ -103,6 +106,7 @@ class BatchOptions:
     recipe: Recipe | None = None
     axes_from_recipe: bool = False
     link: LinkParams | None = None
+    tracks: TrackParams | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -119,6 +123,7 @@ class BatchOptions:
             recipe=recipe,
             axes_from_recipe=True,
             link=recipe.link,
+            tracks=recipe.tracks,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -149,4 +154,5 @@ class BatchOptions:
             "normalise": self.normalise,
             "planes": self.planes,
             "link": self.link,
+            "tracks": self.tracks,
         }

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_segany.cli import arguments
+from napari_segany.cli import arguments, evaluate_tracks
 from napari_segany.cli.batch import load, model_request
 from napari_segany.cli.generator_options import add_options, chosen_params, given
 from napari_segany.cli.link_options import add_link_options, chosen_link
@@ -33,11 +33,17 @@ examples:
   napari-segany evaluate images/ --truth labels/ -o scores --compare mobile_sam watershed
   napari-segany evaluate stack.tif --truth stack_labels.tif -o scores --every 10 --tasks automatic
   napari-segany evaluate volume.tif --truth labels.tif -o scores --tasks volumes --link z
+  napari-segany evaluate volume.tif --truth labels.tif -o scores --tasks propagation --objects 20
   napari-segany evaluate photos/ --truth boundaries/ -o scores --tasks edges
+  napari-segany evaluate 01_RES --truth 01_GT -o scores --tasks tracks
+  napari-segany evaluate cells_tracks.ome.tif --truth truth/ -o scores --tasks tracks
 
 The ground truth is a label image of the same name for each image (NAME.tif, NAME_labels.tif).
 Images in folders (images/KIND/NAME.tif, labels/KIND/NAME.tif) also give a row for each kind, and
 the mean over kinds.
+
+Tracks need no model: IN are folders of the Cell Tracking Challenge, or label images with a table
+of tracks beside them (NAME_tracks.csv); without one, labels are tracks without divisions.
 
 OUT receives evaluation.txt and evaluation.json (all scores), objects.csv (one row per object),
 plots and sheets of examples: clicks.png, precision_recall.png, worst.png, or edges.png and
@@ -75,13 +81,18 @@ def _add_tasks(parser: argparse.ArgumentParser) -> None:
     measured.add_argument(
         "--tasks",
         nargs="+",
-        choices=("clicks", "boxes", "automatic", "proposals", "volumes", "edges"),
+        choices=(
+            *("clicks", "boxes", "automatic", "proposals"),
+            *("volumes", "propagation", "edges", "tracks"),
+        ),
         default=["clicks", "boxes", "automatic"],
         metavar="TASK",
         help="clicks (mIoU over clicks, NoC), boxes (mIoU) and automatic (mSA, AP, AR, panoptic "
         "quality, candidate recall), which are the default; proposals (AR of the 64 x 64 grid); "
         "volumes (3-D mSA and panoptic quality of linked objects; the options of --link say how); "
-        "or edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator)",
+        "propagation (3-D IoU of objects that are followed from the box on their largest plane); "
+        "edges (ODS, OIS, AP, R50; the truth is hand-drawn boundaries, one page per annotator); "
+        "or tracks (DET, SEG, TRA, LNK and division F1 of tracks that are there already)",
     )
     measured.add_argument(
         "--clicks", type=int, default=9, metavar="N", help="clicks per object (default: 9)"
@@ -154,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.evaluation.summary import summarise
 
     settings = chosen_settings(args)
+    if "tracks" in settings.tasks:
+        return evaluate_tracks.run(args, settings)
     if args.every < 1:
         raise InputError(f"--every must be 1 or more, got {args.every}.")
     if not args.truth.exists():

@@ -19,6 +19,7 @@ from napari_segany.cli import (
     proposals,
     replay,
     segment,
+    track,
     train_finder,
 )
 from napari_segany.cli.shell import drop_output, safe_streams, stopped_by_signals
@@ -82,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    commands = (demo, segment, prompt, propagate, replay, edges, proposals, evaluate, models)
+    commands = (demo, segment, prompt, propagate, track, replay, edges, proposals, evaluate, models)
     for module in (*commands, train_finder):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)

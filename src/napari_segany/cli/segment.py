@@ -3,12 +3,12 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, chosen_params, given
-from napari_segany.cli.link_options import add_link_options, chosen_link
+from napari_segany.cli.link_options import add_link_options, chosen_link, chosen_tracks
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.parameters import check_faithful
 from napari_segany.generators.protocol import GeneratorParams
@@ -24,6 +24,7 @@ examples:
   napari-segany segment plates/*.tif -o results --channel 1 --points-per-side 64
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
   napari-segany segment volume.tif -o results --axes ZYX --link z --min-planes 3
+  napari-segany segment movie.tif -o results --axes TYX --link t
   napari-segany segment night/ -o results --recipe results/cells_recipe.json
   napari-segany segment night/ -o results --dask local:4 --export coco rois
 
@@ -32,7 +33,8 @@ unique over a stack), NAME_table.csv, NAME_overlay.png (the plane with the most 
 NAME_recipe.json, which --recipe takes to repeat the run. Options take precedence over the recipe.
 segany_report.html shows all results on one page.
 
-With --link z an object has one id in all its planes, and one row in the table.
+With --link z an object has one id in all its planes, and one row in the table. With --link t it has
+one id in all its frames, and one row for each; --link zt links volumes over time.
 
 The same command resumes a run that was stopped or killed: results of unchanged images and recipes
 are left unchanged, others are computed again, and finished planes are not computed twice.
@@ -62,7 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="reproduce the set of masks of the published code",
     )
     add_options(parser)
-    add_link_options(parser)
+    add_link_options(parser, over_time=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         base.check_product("labels")
     # Invalid values are reported before anything heavy is loaded.
     chosen_parameters(args, base)
-    chosen_link(args, base.link if base else None)
+    chosen_links(args, base)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.io.read import open_image
 
@@ -100,8 +102,17 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
         faithful=faithful,
         region=args.region,
         outputs=chosen_outputs(args),
-        link=chosen_link(args, base.link if base else None),
+        **chosen_links(args, base),
     )
+
+
+def chosen_links(args: argparse.Namespace, base: Recipe | None) -> dict[str, Any]:
+    """Return the parameters of linking, by their entry of the recipe."""
+    link, tracks = (base.link, base.tracks) if base else (None, None)
+    return {
+        "link": chosen_link(args, link, tracks is not None),
+        "tracks": chosen_tracks(args, tracks),
+    }
 
 
 def chosen_outputs(args: argparse.Namespace) -> "Outputs":

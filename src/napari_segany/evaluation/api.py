@@ -79,6 +79,12 @@ def evaluate(
         )
     if "volumes" in settings.tasks:
         raise InputError("Volumes are measured by evaluation.volumes.measure_volumes, on stacks.")
+    if "propagation" in settings.tasks:
+        raise InputError(
+            "Propagation is measured by evaluation.propagation_scores.measure_propagation."
+        )
+    if "tracks" in settings.tasks:
+        raise InputError("Tracks are measured by evaluation.track_metrics.score_tracks, on movies.")
     measured, total = [], len(models) * len(images)
     for each in models:
         for number, (image, labels) in enumerate(zip(images, truth, strict=True)):

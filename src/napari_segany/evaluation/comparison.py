@@ -1,7 +1,8 @@
-"""Comparison of two label images: scores, errors of every object, and a map of the errors."""
+"""Comparison of two label images: scores, and the errors of every object."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
-from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.evaluation.candidate_recall import (
@@ -28,6 +29,7 @@ from napari_segany.evaluation.instance_metrics import (
     mean_scores,
     score_instances,
 )
+from napari_segany.evaluation.track_metrics import TrackScores, to_values
 
 PlaneIndex = Plane
 """Index of a plane in an array: one entry per axis, None for the plane's own two axes."""
@@ -106,16 +108,26 @@ class ObjectComparison:
         Scores of each plane, or one of all if ``together``.
     objects : ObjectTable
         A row an object.
+    parts : tuple of int
+        Part that each plane belongs to, from 0 on: a plane by itself, a volume, or all of it.
     candidates : tuple of (CandidateScores or None)
         Scores of the candidates of each plane, None where they are not known; empty if none are
         known or objects go through planes.
+    same_label_iou : float or None
+        Mean over true objects of the IoU with the object of the same label, where objects go
+        through planes: the accuracy of objects that were propagated with their labels.
+    tracks : TrackScores or None
+        Scores of the tracks, if labels are tracks.
     """
 
     planes: tuple[PlaneIndex, ...]
     together: bool
     scores: tuple[InstanceScores, ...]
     objects: ObjectTable
+    parts: tuple[int, ...]
     candidates: tuple[CandidateScores | None, ...] = ()
+    same_label_iou: float | None = None
+    tracks: TrackScores | None = None
 
     @property
     def mean(self) -> InstanceScores:
@@ -135,10 +147,22 @@ class ObjectComparison:
         return dict(zip(ERROR_KINDS, found, strict=True))
 
     def plane_text(self, part: int) -> str:
-        """Return the indices of a part's plane as text; empty for a single plane."""
-        if self.together:
+        """Return the indices that the planes of a part share; empty if it is all of the image."""
+        if self.together and len(self.scores) == 1:
             return ""
-        return ", ".join(str(n) for n in self.planes[part] if n is not None)
+        return self._part_texts[part]
+
+    @cached_property
+    def _part_texts(self) -> list[str]:
+        """Indices that the planes of each part share, as text."""
+        planes: list[list[PlaneIndex]] = [[] for _ in self.scores]
+        for plane, part in zip(self.planes, self.parts, strict=True):
+            planes[part].append(plane)
+        texts = []
+        for mine in planes:
+            along = [set(indices) for indices in zip(*mine, strict=True)]
+            texts.append(", ".join(str(*n) for n in along if len(n) == 1 and n != {None}))
+        return texts
 
     def columns(self, rows: NDArray[np.intp] | None = None) -> dict[str, NDArray[Any]]:
         """Return the table of objects as columns for a file; ``rows`` selects and orders.
@@ -163,7 +187,7 @@ class ObjectComparison:
     def to_dict(self) -> dict[str, Any]:
         """Return the scores for JSON: overall, by kind of error, and of each of several planes."""
         found: dict[str, Any] = {
-            "objects": "through all planes" if self.together else "in each plane",
+            "objects": self._extent,
             "planes": len(self.planes),
             "iou_thresholds": list(IOU_THRESHOLDS),
             "scores": asdict(self.mean),
@@ -171,11 +195,23 @@ class ObjectComparison:
         }
         if (candidates := self.candidate_means) is not None:
             found["candidates"] = candidates
+        if self.same_label_iou is not None:
+            found["same_label_iou"] = self.same_label_iou
+        if self.tracks is not None:
+            found["tracks"] = to_values(self.tracks)
         if len(self.scores) > 1:
-            found["by_plane"] = [
-                {"plane": self.plane_text(k), **asdict(each)} for k, each in enumerate(self.scores)
+            what = "volume" if self.together else "plane"
+            found[f"by_{what}"] = [
+                {what: self.plane_text(k), **asdict(each)} for k, each in enumerate(self.scores)
             ]
         return found
+
+    @property
+    def _extent(self) -> str:
+        """Planes that an object extends through, in words."""
+        if not self.together:
+            return "in each plane"
+        return "through the planes of a volume" if len(self.scores) > 1 else "through all planes"
 
 
 def compare(
@@ -183,6 +219,7 @@ def compare(
     planes: Sequence[PlaneIndex],
     *,
     together: bool = False,
+    parts: Sequence[int] | None = None,
     candidates: Mapping[PlaneIndex, MaskSet] = MappingProxyType({}),
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -196,7 +233,10 @@ def compare(
     planes : sequence of PlaneIndex
         Planes to compare.
     together : bool
-        Objects of one label in several planes are one object.
+        Objects of one label in several planes of a part are one object.
+    parts : sequence of int, optional
+        The part that each plane belongs to, ascending from 0 on; by default one for all if
+        ``together``, else one for each plane.
     candidates : mapping of PlaneIndex to MaskSet
         Masks that the prediction was chosen from, where they are known, with all that was filtered
         out (:attr:`MaskSet.all_candidates`). They are not scored if ``together``.
@@ -218,32 +258,39 @@ def compare(
     >>> found.counts["correct"], found.counts["missed"]
     (1, 1)
     """
-    counts, scores, tables = [], [], []
+    whole = range(len(planes)) if not together else [0] * len(planes)
+    of_planes = tuple(whole if parts is None else parts)
+    scores, tables, same = [], [], []
     proposed: list[CandidateScores | None] = []
+    counts: list[ContingencyTable] = []
     for number, plane in enumerate(planes):
-        truth = read(0, plane)
-        table = _count_pairs(truth, read(1, plane), should_stop)
-        if together:
-            counts.append(table)
-        else:
-            comparison = ObjectOverlaps.from_pairs(table.labels, table.pixels)
-            scores.append(score_instances(comparison))
-            tables.append(_make_table(number, comparison, [table], [plane]))
-            proposed.append(_score_candidates(truth, comparison, candidates.get(plane)))
+        truth, part = read(0, plane), of_planes[number]
+        counts.append(_count_pairs(truth, read(1, plane), should_stop))
+        if number + 1 == len(planes) or of_planes[number + 1] != part:
+            table = ContingencyTable.concatenate(counts)
+            overlaps = ObjectOverlaps.from_pairs(table.labels, table.pixels)
+            mine = planes[number + 1 - len(counts) : number + 1]
+            scores.append(score_instances(overlaps))
+            tables.append(_make_table(part, overlaps, counts, mine))
+            same.append(overlaps.same_label_iou)
+            if not together:
+                proposed.append(_score_candidates(truth, overlaps, candidates.get(plane)))
+            counts = []
         if progress is not None:
             progress(number + 1, len(planes))
-    if together:
-        all_of_it = ContingencyTable.concatenate(counts)
-        comparison = ObjectOverlaps.from_pairs(all_of_it.labels, all_of_it.pixels)
-        scores.append(score_instances(comparison))
-        tables.append(_make_table(0, comparison, counts, planes))
     names = ObjectTable.__dataclass_fields__
     joined = {
         name: np.concatenate([getattr(each, name) for each in tables]) for name in names if tables
     }
-    objects = ObjectTable(**joined)
+    every = np.concatenate(same) if together and same else np.zeros(0)
     return ObjectComparison(
-        tuple(planes), together, tuple(scores), objects, tuple(proposed) if candidates else ()
+        tuple(planes),
+        together,
+        tuple(scores),
+        ObjectTable(**joined),
+        of_planes,
+        tuple(proposed) if candidates else (),
+        float(every.mean()) if len(every) else None,
     )
 
 
@@ -265,13 +312,14 @@ def _count_pairs(
             f"{truth.shape}."
         )
     parts = []
-    for rows in _blocks(truth.shape):
+    for rows in blocks(truth.shape):
         check(should_stop)
         parts.append(ContingencyTable.from_labels(truth[rows], prediction[rows], rows.start))
     return ContingencyTable.concatenate(parts)
 
 
-def _blocks(shape: Sequence[int]) -> Iterator[slice]:
+def blocks(shape: Sequence[int]) -> Iterator[slice]:
+    """Iterate over rows of a plane that are compared at once."""
     height = max(PIXELS_PER_BLOCK // max(shape[1], 1), 1)
     for row in range(0, shape[0], height):
         yield slice(row, min(row + height, shape[0]))
@@ -320,71 +368,3 @@ def _locate_objects(
     total = np.zeros(len(values), np.int64)
     np.add.at(total, at, areas[order])
     return values, total, where[order][first]
-
-
-def draw_errors(
-    read: ReadLabels,
-    found: ObjectComparison,
-    into: Any,
-    *,
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> None:
-    """Write the kind of error of every pixel's object, as :data:`ERROR_VALUES`, into an array.
-
-    True objects are drawn first. What is false lies over them: at most half of any true object is
-    below one, so that none disappears.
-
-    Parameters
-    ----------
-    read : callable
-        As for :func:`compare`.
-    found : ObjectComparison
-        Result of :func:`compare`.
-    into : array
-        uint8, of the images' shape, all zeros; written where something was compared.
-    progress, should_stop : callable, optional
-        Called with planes done and in all; polled to end early.
-
-    Raises
-    ------
-    Cancelled
-        If ``should_stop`` returned True; what is written by then stays.
-    """
-    for number, plane in enumerate(found.planes):
-        truth, prediction = read(0, plane), read(1, plane)
-        tables = _values_by_side(found.objects, 0 if found.together else number)
-        drawn = np.zeros(truth.shape, np.uint8)
-        for rows in _blocks(truth.shape):
-            check(should_stop)
-            for labels, (ids, values) in zip((truth, prediction), tables, strict=True):
-                _colour(labels[rows], ids, values, drawn[rows])
-        into[plane_slices(plane)] = drawn
-        if progress is not None:
-            progress(number + 1, len(found.planes))
-
-
-LabelValues = tuple[NDArray[np.int64], NDArray[np.uint8]]
-
-
-def _values_by_side(table: ObjectTable, part: int) -> tuple[LabelValues, LabelValues]:
-    """Return ascending labels with their error values, of true objects and of false ones."""
-    begin, end = np.searchsorted(table.part, [part, part + 1])
-    label, values = table.label[begin:end], (table.kind[begin:end] + 1).astype(np.uint8)
-    of_truth = table.of_truth[begin:end]
-    return (label[of_truth], values[of_truth]), (label[~of_truth], values[~of_truth])
-
-
-def _colour(
-    labels: NDArray[np.integer],
-    ids: NDArray[np.int64],
-    values: NDArray[np.uint8],
-    drawn: NDArray[np.uint8],
-) -> None:
-    if not len(ids):
-        return
-    here = np.nonzero(labels > 0)
-    seen = labels[here].astype(np.int64)
-    at = np.minimum(np.searchsorted(ids, seen), len(ids) - 1)
-    known = ids[at] == seen
-    drawn[tuple(axis[known] for axis in here)] = values[at[known]]

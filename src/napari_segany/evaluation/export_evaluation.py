@@ -142,7 +142,9 @@ def write_all(
             ),
         ),
     ]
-    if any(len(s.confident) or len(s.boxes) or s.instances for s in summaries.values()):
+    if any(
+        len(s.confident) or len(s.boxes) or s.instances or s.propagated for s in summaries.values()
+    ):
         parts.append(("objects.csv", lambda path: path.write_text(objects_csv(measured), "utf-8")))
     if any(len(s.confident) for s in summaries.values()):
         parts.append(("clicks.png", lambda path: plot_clicks(summaries, path)))

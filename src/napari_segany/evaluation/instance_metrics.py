@@ -103,6 +103,15 @@ class ObjectOverlaps:
         np.maximum.at(best, self.pairs[:, 0], self.iou)
         return best
 
+    @property
+    def same_label_iou(self) -> NDArray[np.float64]:
+        """(T,) IoU of each true object with the object of the same label; 0 without one."""
+        i, j = self.pairs.T
+        same = self.truth_ids[i] == self.found_ids[j]
+        found = np.zeros(len(self.truth_ids))
+        found[i[same]] = self.iou[same]
+        return found
+
     def match(self, threshold: float) -> NDArray[np.intp]:
         """Return positions in ``pairs`` of a largest one-to-one matching with at least this IoU."""
         fits = np.flatnonzero(self.iou >= threshold)

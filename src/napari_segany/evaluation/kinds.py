@@ -39,6 +39,10 @@ COLUMNS: MappingProxyType[str, str] = MappingProxyType(
         "AR@1000": "AR@1000",
         "proposals AR@1000": "proposals AR@1000",
         "ods": "ODS",
+        "propagation IoU": "propagation",
+        "DET": "DET",
+        "TRA": "TRA",
+        "LNK": "LNK",
     }
 )
 """Scores in the table of kinds, with the heads of their columns."""

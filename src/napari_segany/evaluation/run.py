@@ -17,6 +17,7 @@ from napari_segany.batch.manifest import FOLDER, hash_content
 from napari_segany.batch.plan import ReadOptions, chosen_layout, sentence
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop, check
 from napari_segany.errors import BlankPlaneError, Cancelled, InputError
+from napari_segany.evaluation.propagation_scores import measure_propagation
 from napari_segany.evaluation.tasks import (
     EvaluatedModel,
     EvaluationSettings,
@@ -185,6 +186,8 @@ def evaluate_folder(
         If ``should_stop`` returned True; what was measured is kept.
     """
     check_names(predictors)
+    if "tracks" in settings.tasks:
+        raise InputError("Tracks are measured by evaluation.track_files.evaluate_tracks.")
     kept, options = output / FOLDER / "evaluation", options or ReadOptions()
     for number, (image, truth) in enumerate(pairs):
         found: list[PlaneEvaluation] = []
@@ -202,6 +205,9 @@ def evaluate_folder(
                         found.append(PlaneEvaluation(predictor_name(each), called, index, values))
                     if "volumes" in settings.tasks and isinstance(each, PromptableModel):
                         values = planes.measure_volumes(each, report, should_stop)
+                        found.append(PlaneEvaluation(predictor_name(each), called, (), values))
+                    if "propagation" in settings.tasks and isinstance(each, PromptableModel):
+                        values = planes.measure_propagation(each, report, should_stop)
                         found.append(PlaneEvaluation(predictor_name(each), called, (), values))
         except Cancelled:
             raise
@@ -291,6 +297,25 @@ class _PlanePairs:
             found = measure_volumes(predictor, *stacks, self.settings, store, report, should_stop)
             seconds = round(time.perf_counter() - started, 3)
             values = {"objects": 0, "asked": 0, "volumes": found, "seconds": seconds}
+            with writing(path) as temporary:
+                temporary.write_text(json.dumps(values), "utf-8")
+        return values
+
+    def measure_propagation(
+        self,
+        predictor: PromptableModel,
+        report: Callable[[float], None],
+        should_stop: ShouldStop | None,
+    ) -> dict[str, Any]:
+        """Measure objects of a stack that are followed from one plane."""
+        path = self._folder(predictor, self.settings) / "propagation.json"
+        values = _read(path)
+        if values is None:
+            started = time.perf_counter()
+            stacks = self.image, self.truth, self.layout
+            found = measure_propagation(predictor, *stacks, self.settings, report, should_stop)
+            seconds = round(time.perf_counter() - started, 3)
+            values = {"objects": 0, "asked": 0, "propagation": found, "seconds": seconds}
             with writing(path) as temporary:
                 temporary.write_text(json.dumps(values), "utf-8")
         return values

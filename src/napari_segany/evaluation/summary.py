@@ -23,6 +23,12 @@ from napari_segany.evaluation.click_metrics import IOU_TARGETS
 from napari_segany.evaluation.detection_metrics import DetectionScorer
 from napari_segany.evaluation.instance_metrics import SCORE_NAMES, InstanceScores, mean_scores
 from napari_segany.evaluation.run import PlaneEvaluation
+from napari_segany.evaluation.track_metrics import (
+    TRACK_TITLES,
+    TrackScores,
+    from_values,
+    mean_track_scores,
+)
 from napari_segany.io.rle import EncodedMask
 from napari_segany.io.table import safe_text
 
@@ -56,6 +62,10 @@ class EvaluationSummary:
         Edge counts of each plane.
     volumes : list of InstanceScores
         Scores of the volumes of each image.
+    propagated : list of float
+        IoU over all planes of each object that was followed from one.
+    tracks : list of TrackScores
+        Scores of the tracks of each movie.
     """
 
     predictor: str
@@ -71,6 +81,8 @@ class EvaluationSummary:
     proposals: DetectionScorer = field(default_factory=DetectionScorer)
     boundaries: list[BoundaryCounts] = field(default_factory=list)
     volumes: list[InstanceScores] = field(default_factory=list)
+    propagated: list[float] = field(default_factory=list)
+    tracks: list[TrackScores] = field(default_factory=list)
 
     def scores(self) -> dict[str, float]:
         """Return all scores by name, without those that were not measured."""
@@ -107,6 +119,11 @@ class EvaluationSummary:
         if self.volumes:
             whole = mean_scores(self.volumes)
             out |= {f"3-D {name}": getattr(whole, name) for name in SCORE_NAMES}
+        if self.propagated:
+            out["propagation IoU"] = float(np.mean(self.propagated))
+        if self.tracks:
+            means = mean_track_scores(self.tracks)
+            out |= {TRACK_TITLES[name]: value for name, value in means.items()}
         return out
 
     @property
@@ -132,7 +149,12 @@ def summarise(measured: Iterable[PlaneEvaluation]) -> dict[str, EvaluationSummar
         if "volumes" in values:
             summary.volumes.append(InstanceScores(**values["volumes"]["instances"]))
             continue
-        summary.planes += 1
+        if "propagation" in values:
+            summary.propagated += [one["iou"] for one in values["propagation"]]
+            continue
+        if "tracks" in values:
+            summary.tracks.append(from_values(values["tracks"]))
+        summary.planes += values.get("frames", 1)
         summary.objects += values["objects"]
         summary.asked += values["asked"]
         for one in values.get("clicks", ()):
@@ -206,7 +228,8 @@ def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
         boxes = {one["label"]: one["iou"] for one in each.values.get("boxes", ())}
         clicks = {one["label"]: one for one in each.values.get("clicks", ())}
         outcomes = _outcome_cells(each.values)
-        for label in sorted({*boxes, *clicks, *outcomes}):
+        followed = {one["label"]: one["iou"] for one in each.values.get("propagation", ())}
+        for label in sorted({*boxes, *clicks, *outcomes, *followed}):
             one = clicks.get(label, {})
             row: dict[str, Any] = {
                 "predictor": safe_text(each.predictor),
@@ -220,6 +243,8 @@ def objects_csv(measured: Iterable[PlaneEvaluation]) -> str:
                 row |= {f"iou_{n}": f"{confident:.6g}", f"oracle_{n}": f"{oracle:.6g}"}
             if label in boxes:
                 row["box_iou"] = f"{boxes[label]:.6g}"
+            if label in followed:
+                row["propagation_iou"] = f"{followed[label]:.6g}"
             rows.append(row | outcomes.get(label, {}))
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(file, names, lineterminator="\n")

@@ -39,7 +39,9 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import LabelParams
 from napari_segany.zero_shot.proposals import propose
 
-Task = Literal["clicks", "boxes", "automatic", "proposals", "edges", "volumes"]
+Task = Literal[
+    "clicks", "boxes", "automatic", "proposals", "edges", "volumes", "propagation", "tracks"
+]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 FILLED = 0.3
@@ -56,7 +58,9 @@ class EvaluationSettings:
     Attributes
     ----------
     tasks : tuple of str
-        Tasks of :data:`TASKS`; "edges" only by itself, as its truth is boundaries and no objects.
+        Tasks of :data:`TASKS`; "edges" only by itself, as its truth is boundaries and no objects,
+        and "tracks", which needs no model and is done by
+        :func:`evaluation.track_files.evaluate_tracks`.
     clicks : int
         Clicks at each object.
     objects : int or None
@@ -94,6 +98,8 @@ class EvaluationSettings:
             raise InputError(f"tasks must be of {', '.join(TASKS)}, got {bad[0]!r}.")
         if "edges" in self.tasks and len(self.tasks) > 1:
             raise InputError("edges are measured by themselves: their truth are boundaries.")
+        if "tracks" in self.tasks and len(self.tasks) > 1:
+            raise InputError("tracks are measured by themselves: they are results, not models.")
         for name, least in (("clicks", 1), ("objects", 1), ("min_pixels", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
@@ -109,6 +115,8 @@ class EvaluationSettings:
         values = asdict(self)
         if self.link is None:
             del values["link"]
+        else:
+            values["link"] = self.link.to_dict()
         return values
 
     def resolved_for(self, predictor: EvaluatedModel) -> "EvaluationSettings":

@@ -21,10 +21,10 @@ from napari_segany.evaluation.tasks import EvaluationSettings
 from napari_segany.io.atomic import writing
 from napari_segany.io.read import OpenedImage
 from napari_segany.linking.link_params import LinkParams
-from napari_segany.linking.linked_stack import LinkedStack, check_axis
-from napari_segany.linking.plane_candidates import PlaneCandidates
+from napari_segany.linking.linked_stack import check_axis
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.segmentation import find_candidates, make_recipe
+from napari_segany.plane_search import PlaneParts, decode_parts, find_parts, link_parts
+from napari_segany.segmentation import make_recipe
 
 
 def measure_volumes(
@@ -50,7 +50,7 @@ def measure_volumes(
     settings : EvaluationSettings
         Parameters of automatic segmentation and of linking.
     store : Path
-        Folder for the candidates of planes, which are not computed a second time.
+        Folder for what linking needs of planes, which are not computed a second time.
     report : callable
         Called with the share of planes that are done.
     should_stop : callable, optional
@@ -73,23 +73,30 @@ def measure_volumes(
     own: Any = {"axes": layout.axes, "channels": layout.channels, "planes": layout.ranges}
     recipe = make_recipe(model, settings.params, settings.labels, link=params, **own)
     planes = list(layout.chosen())
+    kind = "candidates" if params.link_from == "masks" else "maps"
+
+    def stored(index: tuple[int, ...]) -> Path:
+        """Return the file with what is known of a plane; empty for a blank one."""
+        return store / f"{kind}_{layout.number(index):06d}.npz"
+
     for done, index in enumerate(planes):
         report(done / len(planes))
-        path = _stored(store, layout, index)
+        path = stored(index)
         if not path.exists():
             try:
-                found = find_candidates(
+                content = find_parts(
                     image.data, layout, recipe, model, index, should_stop=should_stop
-                )
+                ).to_bytes()
             except BlankPlaneError:
-                found = PlaneCandidates.empty((layout.labels_shape[-2], layout.labels_shape[-1]))
+                content = b""
             with writing(path) as temporary:
-                temporary.write_bytes(found.to_bytes())
+                temporary.write_bytes(content)
 
-    def load(index: tuple[int, ...]) -> PlaneCandidates:
-        return PlaneCandidates.from_bytes(_stored(store, layout, index).read_bytes())
+    def load(index: tuple[int, ...]) -> PlaneParts | None:
+        content = stored(index).read_bytes()
+        return decode_parts(content) if content else None
 
-    stack = LinkedStack(layout, load, params, settings.labels.overlap, should_stop=should_stop)
+    stack = link_parts(layout, recipe, load, should_stop)
     tables: dict[tuple[int, ...], list[ContingencyTable]] = {}
     for index, labels in stack.planes():
         true = as_ids(np.asarray(truth.data[index]), "The truth")
@@ -101,8 +108,3 @@ def measure_volumes(
         table = ContingencyTable.concatenate(parts)
         scores.append(score_instances(ObjectOverlaps.from_pairs(table.labels, table.pixels)))
     return {"instances": asdict(mean_scores(scores))}
-
-
-def _stored(store: Path, layout: StackLayout, index: tuple[int, ...]) -> Path:
-    """Return the file with the candidates of a plane."""
-    return store / f"candidates_{layout.number(index):06d}.npz"

@@ -39,9 +39,10 @@ def find_borders(
     labels: NDArray[np.int32], maps: ObjectMaps, outlines: Sequence[float] = OUTLINES
 ) -> Borders:
     """Return which basins touch, and how strong the border between them is."""
-    strength = np.maximum(maps.contour, 1 - maps.foreground)
+    strength = outer_strength(maps)
     count = int(labels.max()) + 1
-    keys, values = [], []
+    keys: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.floating]] = []
     for axis in (0, 1):
         a, b = neighbours(labels, axis)
         touching = (a != b) & (a > 0) & (b > 0)
@@ -51,18 +52,47 @@ def find_borders(
         i, j = (each[touching] for each in neighbours(maps.interior, axis))
         u, v = (each[touching] for each in neighbours(maps.contour, axis))
         lower = np.minimum(*(each[touching] for each in neighbours(maps.foreground, axis)))
-        # The contour is two cells wide between objects; the interior is lowest there.
-        here = 0.25 * (s + t) + 0.5 * (1 - np.minimum(i, j))
-        columns = [here, np.ones(len(s))]
+        columns: list[NDArray[Any]] = [border_strength(s, t, i, j), np.ones(len(s))]
         for outline in outlines:
             both = lower > outline
             columns += [0.5 * (u + v) * both, both]
         values.append(np.stack(columns, axis=1))
-    key, value = np.concatenate(keys), np.concatenate(values).astype(np.float64)
-    unique, which = np.unique(key, return_inverse=True)
-    sums = np.stack([np.bincount(which, column, len(unique)) for column in value.T], axis=1)
-    pairs = np.stack([unique // count, unique % count], axis=1) - 1
-    return Borders(pairs, sums.astype(np.float64))
+    pairs, sums = sum_groups(np.concatenate(keys), np.concatenate(values).astype(np.float64))
+    return Borders(np.stack([pairs // count, pairs % count], axis=1) - 1, sums)
+
+
+def outer_strength(maps: ObjectMaps) -> NDArray[np.float32]:
+    """Return (H, W) how much each cell lies at a border or outside, 0..1."""
+    strength: NDArray[np.float32] = np.maximum(maps.contour, 1 - maps.foreground)
+    return strength
+
+
+def border_strength(
+    one: NDArray[np.float32],
+    two: NDArray[np.float32],
+    interior_one: NDArray[np.float32],
+    interior_two: NDArray[np.float32],
+) -> NDArray[np.floating]:
+    """Return the strength of the border between neighbouring cells, by what is known of both.
+
+    Parameters
+    ----------
+    one, two : ndarray
+        (K,) strength at the cells, see :func:`outer_strength`.
+    interior_one, interior_two : ndarray
+        (K,) interior at the cells.
+    """
+    # The contour is two cells wide between objects; the interior is lowest there.
+    return 0.25 * (one + two) + 0.5 * (1 - np.minimum(interior_one, interior_two))
+
+
+def sum_groups(
+    keys: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the distinct keys in ascending order, and the sums of the (K, C) rows of each."""
+    unique, which = np.unique(keys, return_inverse=True)
+    columns = [np.bincount(which, column, len(unique)) for column in values.T]
+    return unique, np.stack(columns, axis=1).astype(np.float64)
 
 
 def neighbours(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:

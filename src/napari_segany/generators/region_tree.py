@@ -164,7 +164,7 @@ def grow_trees(maps: ObjectMaps, outlines: Sequence[float] = OUTLINES) -> list[R
     parent = np.full(nodes, -1, np.int64)
     joined_at, basins = np.zeros(nodes), np.ones(nodes)
     peaks = np.zeros((nodes, 2))
-    peaks[:count] = _peaks(labels, count, maps)
+    peaks[:count] = find_peaks(labels, count, maps)
     for node, (a, b) in enumerate(merges.children.tolist(), count):
         parent[[a, b]] = node
         total, length = merges.crossed[node - count, :2]
@@ -266,8 +266,8 @@ def sum_basins(
     ).astype(np.float64)
 
 
-def _peaks(labels: NDArray[np.int32], count: int, maps: ObjectMaps) -> NDArray[np.float64]:
-    """Return the (count, 2) largest interior and centre of regions."""
+def find_peaks(labels: NDArray[np.int32], count: int, maps: ObjectMaps) -> NDArray[np.float64]:
+    """Return the (count, 2) largest interior and centre of regions, numbered from 1."""
     where = labels > 0
     number = labels[where].astype(np.int64) - 1
     peaks = np.zeros((count, 2))

@@ -11,6 +11,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import axes_fit, guess_axes
 from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
+from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.read import open_image
 from napari_segany.models.device import choose_device
 from napari_segany.models.protocol import PromptableModel
@@ -91,7 +92,7 @@ def run_recipe(
     settled = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     settled.check_product("labels")
 
-    def label(data: Any, own_axes: str) -> NDArray[np.int32]:
+    def label(data: Any, own_axes: str, pixel_size: PixelSize) -> NDArray[np.int32]:
         usual = settled.axes if axes_fit(settled.axes, own_axes) else own_axes
         precision: Any = settled.precision
         used = model or load_model(settled.model, device=device_of(settled), precision=precision)
@@ -102,12 +103,13 @@ def run_recipe(
             used,
             axes=axes or usual,
             region=region,
+            pixel_size=pixel_size,
             progress=progress,
             should_stop=should_stop,
         )
 
     if isinstance(image, (str, os.PathLike)):
         with open_image(Path(image)) as opened:
-            return label(opened.data, opened.axes)
+            return label(opened.data, opened.axes, opened.pixel_size)
     array = as_array(image)
-    return label(array, guess_axes(tuple(int(n) for n in array.shape)))
+    return label(array, guess_axes(tuple(int(n) for n in array.shape)), {})

@@ -1,8 +1,8 @@
 """Parameters of linking, frozen and checked."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from napari_segany.core.parameter_info import (
     check_parameters,
@@ -15,6 +15,12 @@ from napari_segany.core.parameter_info import (
 
 LinkAxis = Literal["z"]
 """Axes along which objects are linked."""
+
+LinkSource = Literal["masks", "maps"]
+"""Source of the objects of a volume: masks of planes, or maps of all planes."""
+
+LATER = ("link_from", "smoothing", "outline")
+"""Parameters that older recipes do not have; recipes leave them out where they are the default."""
 
 
 @with_parameter_docs
@@ -110,5 +116,44 @@ class LinkParams:
         ),
     )
 
+    link_from: LinkSource = field(
+        default="masks",
+        metadata=choice(
+            "Objects from",
+            "Link the masks of planes, or cut the finder's maps of all planes into objects in "
+            "three dimensions. Maps suit objects that are about as long along Z as across; "
+            "parameters of links and gaps do not apply to them.",
+            {"masks": "masks of planes", "maps": "maps of the volume"},
+        ),
+    )
+    smoothing: float = field(
+        default=1.5,
+        metadata=number(
+            "Smoothing of maps",
+            "Standard deviation in planes over which maps are averaged. Lower it where steps "
+            "between planes are large beside the objects.",
+            (0, 8),
+            advanced=True,
+        ),
+    )
+    outline: float = field(
+        default=0.3,
+        metadata=number(
+            "Outline in maps",
+            "Foreground probability at which objects that are made from maps end.",
+            (0.25, 0.95),
+            advanced=True,
+        ),
+    )
+
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entries of recipes: all but those that are new and have their default."""
+        default = {f.name: f.default for f in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in LATER or value != default[name]
+        }

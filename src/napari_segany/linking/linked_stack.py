@@ -1,7 +1,7 @@
 """Objects of a stack whose planes are linked along one axis, one volume for each other index."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,32 @@ from napari_segany.core.overlap import Overlap
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.linking.link_params import LinkParams
-from napari_segany.linking.linked_volume import LinkedVolume, link_volume
+from napari_segany.linking.linked_volume import link_volume
 from napari_segany.linking.plane_candidates import PlaneCandidates
 
 Index = tuple[int, ...]
 """Index of a plane along the leading axes."""
+
+
+class VolumeObjects(Protocol):
+    """The objects of one volume, from whatever is known of its planes."""
+
+    @property
+    def count(self) -> int:
+        """Number of objects."""
+        ...
+
+    def objects(self) -> Mapping[str, NDArray[Any]]:
+        """Return one row an object, as columns; see :meth:`LinkedVolume.objects`."""
+        ...
+
+    def plane_labels(self) -> Iterator[NDArray[np.int32]]:
+        """Yield the (H, W) labels of each plane, in order; ids are 1 to :attr:`count`."""
+        ...
+
+
+MakeVolume = Callable[[Callable[[int], Any], tuple[int, int, int]], VolumeObjects]
+"""Callable that makes the objects of a volume from a loader of its planes and (planes, H, W)."""
 
 
 def check_axis(layout: StackLayout, params: LinkParams) -> None:
@@ -42,12 +63,16 @@ class LinkedStack:
     layout : StackLayout
         The planes.
     load : callable
-        Returns the :class:`PlaneCandidates` of the plane at an index, None for one without any. It
-        is called twice for each plane: to link, and to paint.
+        Returns the :class:`PlaneCandidates` of the plane at an index, or what ``make_volume``
+        takes, None for one without any. It is called at least twice for each plane: to link, and
+        to paint.
     params : LinkParams
         Axis, rules and filters.
     overlap : {"small_on_top", "large_on_top", "best_on_top"}
         Part that owns a pixel which several parts cover.
+    make_volume : callable, optional
+        Makes the objects of one volume; by default the masks of its planes are linked. It is given
+        None for planes without any.
     should_stop : callable, optional
         Polled from time to time.
 
@@ -63,16 +88,17 @@ class LinkedStack:
     count : int
         Number of objects.
     volumes : dict
-        The :class:`LinkedVolume` of each index along the other axes.
+        The objects of each index along the other axes.
     """
 
     def __init__(
         self,
         layout: StackLayout,
-        load: Callable[[Index], PlaneCandidates | None],
+        load: Callable[[Index], Any],
         params: LinkParams,
         overlap: Overlap = "small_on_top",
         *,
+        make_volume: MakeVolume | None = None,
         should_stop: ShouldStop | None = None,
     ) -> None:
         check_axis(layout, params)
@@ -82,16 +108,24 @@ class LinkedStack:
         for index in layout.chosen():
             self._rows.setdefault(self.volume_of(index), []).append(index)
         size = layout.labels_shape[-2], layout.labels_shape[-1]
-        self.volumes: dict[Index, LinkedVolume] = {}
+        self.volumes: dict[Index, VolumeObjects] = {}
         self._first: dict[Index, int] = {}
         self.count = 0
         for other, row in self._rows.items():
 
-            def load_plane(number: int, row: list[Index] = row) -> PlaneCandidates:
+            def load_plane(number: int, row: list[Index] = row) -> Any:
+                return load(row[number])
+
+            def load_masks(number: int, row: list[Index] = row) -> PlaneCandidates:
                 return load(row[number]) or PlaneCandidates.empty(size)
 
             shape = (len(row), *size)
-            volume = link_volume(load_plane, shape, params, overlap, should_stop=should_stop)
+            if make_volume is None:
+                volume: VolumeObjects = link_volume(
+                    load_masks, shape, params, overlap, should_stop=should_stop
+                )
+            else:
+                volume = make_volume(load_plane, shape)
             self.volumes[other], self._first[other] = volume, self.count
             self.count += volume.count
 

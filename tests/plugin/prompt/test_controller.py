@@ -844,7 +844,9 @@ def test_a_commit_that_writes_nothing_says_so(begin: Any, jobs: Any) -> None:
     jobs.run()
     assert controller.commit() == [1]
     jobs.run()
-    assert said[-1].startswith("2 objects stay open, because others have all of their pixels")
+    assert said[-1].startswith(
+        "Committed label 1, 400 px. 2 objects stay open, because others have all of their pixels"
+    )
     assert [each.id for each in controller.session.state.open] == [2, 3]
     assert controller.commit() == []
     controller.session.on_overlap = "replace"

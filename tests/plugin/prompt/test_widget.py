@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.utils.key_bindings import coerce_keybinding
 from skimage import data
 from tests.journal_files import JournalFiles
 from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany.errors import InputError, SeganyError
+from napari_segany.plugin.prompt.keys import KEYS
+from napari_segany.plugin.prompt.tool_row import ToolRow
+from napari_segany.plugin.prompt.tools import TOOLS, tool_named
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.session import ArraySource, Session
 
@@ -156,7 +160,7 @@ def test_nothing_is_ready_when_the_image_is_gone(ready: Any, viewer: Any) -> Non
 
 
 def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: Any) -> None:
-    ready.form.buttons["box"].click()
+    ready.form.tools.buttons["box"].click()
     assert ready.message.text() == "Next: a box around the object."
     viewer.dims.ndisplay = 3
     assert "leave the 3-D view" in ready.form.plane_line.text()
@@ -167,7 +171,7 @@ def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: 
     drag(qtbot, viewer, (40, 40), (80, 90))
     (box,) = ready.session.state.open
     assert np.allclose(box.prompt.box, [40, 40, 80, 90], atol=1)
-    ready.form.buttons["+ point"].click()
+    ready.form.tools.buttons["+ point"].click()
     viewer.dims.ndisplay = 3
     viewer.dims.ndisplay = 2
     until(qtbot, lambda: not ready.jobs.busy)
@@ -186,12 +190,13 @@ def test_after_three_dimensions_drawing_goes_on(ready: Any, viewer: Any, qtbot: 
     ],
 )
 def test_a_tool_says_what_it_draws(ready: Any, tool: str, said: str) -> None:
-    ready.form.buttons[tool].click()
+    ready.form.tools.buttons[tool].click()
     assert ready.message.text() == said
 
 
 def test_what_was_refused_is_said_until_something_is_done(ready: Any) -> None:
-    ready.form.buttons["Commit"].click()
+    assert not ready.form.buttons["Commit"].isEnabled()
+    ready.guarded(ready.commit)()
     assert "nothing to commit" in ready.message.text()
     ready.controller.where.emit("Image: ready")
     assert "nothing to commit" in ready.message.text()
@@ -213,7 +218,7 @@ def test_the_notice_of_a_crash_stays_until_another_image_is_chosen(
     until(qtbot, lambda: not ready.form.restore.notice.isHidden())
     ready.session.add_point(50, 60)
     ready.segment(wait=True)
-    ready.form.buttons["box"].click()
+    ready.form.tools.buttons["box"].click()
     assert not ready.form.restore.notice.isHidden()
     assert "ended without being closed" in ready.form.restore.notice.text()
     ready.image_layer = viewer.layers["plate"]
@@ -325,7 +330,7 @@ def test_what_was_refused_is_not_said_any_more_when_it_is_possible(
 
 def test_a_tool_that_is_taken_can_be_seen(ready: Any, viewer: Any, qtbot: Any) -> None:
     ready.controller.points.visible = False
-    ready.form.buttons["+ point"].click()
+    ready.form.tools.buttons["+ point"].click()
     click(qtbot, viewer, 60, 70)
     assert len(ready.session.state.open) == 1
 
@@ -351,3 +356,71 @@ def test_a_plane_that_cannot_be_embedded_is_told_where_it_is(
     assert widget.message.text() == ""
     viewer.dims.set_current_step(0, 3)
     until(qtbot, lambda: widget.form.plane_line.text() == "Plane 3: ready")
+
+
+def pressed(row: ToolRow) -> list[str]:
+    return [name for name, button in row.buttons.items() if button.isChecked()]
+
+
+def press(layer: Any, key: str) -> None:
+    layer.keymap[coerce_keybinding(key)](layer)
+
+
+def test_the_pressed_button_follows_what_was_chosen_elsewhere(ready: Any, viewer: Any) -> None:
+    row, layers = ready.form.tools, ready.controller.sync.prompts
+    assert pressed(row) == ["+ point"]
+    row.buttons["box"].click()
+    assert pressed(row) == ["box"]
+    layers.shapes.mode = "add_path"
+    assert pressed(row) == ["scribble"]
+    layers.shapes.mode = "pan_zoom"
+    assert pressed(row) == []
+    ready.flip_sign()
+    assert pressed(row) == ["+ point"]
+    ready.flip_sign()
+    assert pressed(row) == ["- point"]
+    viewer.layers.selection.active = viewer.layers["cells"]
+    assert pressed(row) == []
+
+
+def test_keys_work_on_the_image_and_on_the_labels(ready: Any, viewer: Any) -> None:
+    image = viewer.layers["cells"]
+    viewer.layers.selection.active = image
+    press(image, "R")
+    assert ready.controller.tool is tool_named("box")
+    press(ready.controller.points, "Shift-P")
+    assert ready.controller.tool is tool_named("outline")
+    ready.session.add_point(30, 40)
+    ready.segment(wait=True)
+    press(image, "N")
+    ready.jobs.wait()
+    press(ready.controller.labels, "U")
+    ready.jobs.wait()
+    assert len(ready.session.state.open) == 1
+
+
+def test_keys_of_napari_and_of_the_user_stay_and_ours_leave_with_the_session(
+    ready: Any, viewer: Any
+) -> None:
+    image = viewer.layers["cells"]
+    # napari turns the plane of a volume with them.
+    assert coerce_keybinding("O") not in image.keymap
+    assert coerce_keybinding("Y") not in image.keymap
+    other = viewer.layers["plate"]
+    other.bind_key("N", lambda layer: None)
+    own = other.keymap[coerce_keybinding("N")]
+    ready.image_layer = other
+    assert other.keymap[coerce_keybinding("N")] is own
+    assert not image.keymap
+    ready.close()
+    assert list(other.keymap) == [coerce_keybinding("N")]
+
+
+def test_an_unknown_tool_is_refused() -> None:
+    with pytest.raises(InputError, match="no tool 'lasso'"):
+        tool_named("lasso")
+
+
+def test_tools_have_keys_that_nothing_else_of_the_dock_has() -> None:
+    # Q selects the points and changes their sign.
+    assert {tool.key for tool in TOOLS} & set(KEYS) == {"Q"}

@@ -31,7 +31,7 @@ SQUARE = ((60, 40), (60, 70), (75, 72), (95, 70), (95, 40), (60, 40))
 
 
 def draw(ready: Any, viewer: Any, qtbot: Any, tool: str) -> None:
-    ready.form.buttons[tool].click()
+    ready.form.tools.buttons[tool].click()
     drag(qtbot, viewer, *(SQUARE if tool == "outline" else SQUARE[:4]))
 
 
@@ -44,7 +44,7 @@ def test_a_shape_of_too_few_vertices_is_ignored(
     ready.session.add_point(20, 20)
     for end in ("click", "click", "escape", "box", "+ point", "undo", "escape"):
         before = ready.session.state
-        ready.form.buttons[tool].click()
+        ready.form.tools.buttons[tool].click()
         click(qtbot, viewer, 100, 130)
         if end == "click":
             click(qtbot, viewer, 101, 130)
@@ -60,7 +60,7 @@ def test_a_shape_of_too_few_vertices_is_ignored(
             assert ready.session.active.prompt.points[1].round().tolist() == [30, 30]
             assert ready.undo()
         else:
-            ready.form.buttons[end].click()
+            ready.form.tools.buttons[end].click()
         assert ready.session.state is before, end
         assert len(shapes.data) == len(shapes.features) == 1
         assert shapes.features["object"].tolist() == [before.active]
@@ -150,7 +150,8 @@ def test_clicks_become_labels(viewer: Any, qtbot: Any, open_widget: Any, model: 
     assert not labels.data.any()
     assert widget.redo()
     assert labels.data.any()
-    widget.form.buttons["Commit"].click()
+    assert not widget.form.buttons["Commit"].isEnabled()
+    press(qtbot, viewer, "n")
     assert "nothing to commit" in widget.message.text()
 
 

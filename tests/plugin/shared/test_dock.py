@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QToolButton
 
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import Priority
@@ -41,9 +41,20 @@ def test_an_error_of_a_button_stays_until_something_succeeds(dock: Dock) -> None
 def test_each_severity_has_a_style_of_its_own(dock: Dock) -> None:
     for severity, style in STYLES.items():
         dock.say("text", severity)
-        assert dock.message.styleSheet() == style
+        shown = dock.message.line if severity == "info" else dock.message.notice
+        assert (shown.styleSheet(), shown.text(), shown.isHidden()) == (style, "text", False)
         assert dock.message.text() == "text"
     assert len(set(STYLES.values())) == len(STYLES)
+
+
+def test_a_later_message_does_not_remove_a_warning(dock: Dock) -> None:
+    dock.say("The last session ended without being closed.", "warning")
+    dock.say("Next point: positive.")
+    assert dock.message.notice.text() == "The last session ended without being closed."
+    assert (dock.message.text(), dock.message.severity) == ("Next point: positive.", "info")
+    dock.message.findChild(QToolButton).click()
+    assert not dock.message.notice.text()
+    assert dock.message.text() == "Next point: positive."
 
 
 def test_an_unexpected_error_is_shown_and_logged(

@@ -11,11 +11,10 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.io.read import OpenedImage
 from napari_segany.io.result_files import ResultWriter
 from napari_segany.linking.link_params import LinkParams
-from napari_segany.linking.linked_stack import LinkedStack, check_axis
+from napari_segany.linking.linked_stack import check_axis
 from napari_segany.linking.object_table import ObjectMeasurer
-from napari_segany.linking.plane_candidates import PlaneCandidates
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.segmentation import find_candidates
+from napari_segany.plane_search import PlaneParts, decode_parts, find_parts, link_parts
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ class LinkedLabelsProduct:
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
     ) -> bytes:
-        """Find the candidates of one plane; return them compressed."""
+        """Find what linking needs of one plane; return it compressed."""
         check_axis(plane.layout, plane.recipe.link or LinkParams())
-        found = find_candidates(
+        found = find_parts(
             plane.image.data,
             plane.layout,
             plane.recipe,
@@ -51,22 +50,17 @@ class LinkedLabelsProduct:
         )
         return found.to_bytes()
 
-    def decode(self, content: bytes) -> PlaneCandidates:
-        """Decode the candidates of one plane."""
-        return PlaneCandidates.from_bytes(content)
+    def decode(self, content: bytes) -> PlaneParts:
+        """Decode what linking needs of one plane."""
+        return decode_parts(content)
 
-    def finish(self, image: FinishedImage[PlaneCandidates]) -> Record:
+    def finish(self, image: FinishedImage[PlaneParts]) -> Record:
         """Link the planes of an image and write the results."""
         recipe = image.recipe
         params = recipe.link or LinkParams()
 
         def add_planes(writer: ResultWriter, opened: OpenedImage, layout: StackLayout) -> Tallies:
-            stack = LinkedStack(
-                layout,
-                lambda index: image.load(layout.number(index)),
-                params,
-                recipe.labels.overlap,
-            )
+            stack = link_parts(layout, recipe, lambda index: image.load(layout.number(index)))
             found = Tallies()
             axis = params.link.upper()
             at = layout.leading.index(axis)

@@ -60,6 +60,11 @@ class FileRow:
     place: str = ""
     own_axes: str = ""
 
+    @property
+    def detected_axes(self) -> str:
+        """Axes of the file; empty before it is read, or if it cannot be."""
+        return self.understood.split(" ")[0] if self.readable else ""
+
 
 @dataclass(frozen=True)
 class InspectedFile:

@@ -9,8 +9,13 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_segany.plugin.batch.file_list import FileRow
 
 COLUMNS = ("Image", "State", "Axes", "Content")
-WIDTHS = (90, 110, 50)
+WIDTHS = {1: 78, 2: 46, 3: 96}
+"""Widths of columns in pixels; the name of the image gets the rest, so that nothing scrolls."""
+
 AXES = 2
+
+DETECTED = Qt.ItemDataRole.UserRole
+"""Role of the axes that a file itself has, which are shown grey."""
 
 
 class FileTable(QTableWidget):
@@ -32,8 +37,11 @@ class FileTable(QTableWidget):
         header = self.horizontalHeader()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-            header.setStretchLastSection(True)
-        for column, width in enumerate(WIDTHS):
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        numbers = self.verticalHeader()
+        if numbers is not None:
+            numbers.setVisible(False)
+        for column, width in WIDTHS.items():
             self.setColumnWidth(column, width)
         self.setWordWrap(False)
         self.cellChanged.connect(self._on_cell)
@@ -42,8 +50,10 @@ class FileTable(QTableWidget):
         """Show images; their axes can be edited if ``editable``."""
         self.blockSignals(True)
         self.setRowCount(len(rows))
+        brush = self.palette()
         for n, row in enumerate(rows):
-            texts = (row.path.name, row.state, row.axes, row.understood)
+            detected = "" if row.axes else row.detected_axes
+            texts = (row.path.name, row.state, row.axes or detected, row.understood)
             for column, text in enumerate(texts):
                 item = self.item(n, column)
                 if item is None:
@@ -52,6 +62,9 @@ class FileTable(QTableWidget):
                 item.setText(text)
                 item.setToolTip(str(row.path) if column == 0 else text)
                 flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+                if column == AXES:
+                    item.setData(DETECTED, detected)
+                    item.setForeground(brush.mid() if detected else brush.text())
                 if column == AXES and editable:
                     flags |= Qt.ItemFlag.ItemIsEditable
                 item.setFlags(flags)
@@ -64,7 +77,9 @@ class FileTable(QTableWidget):
     def _on_cell(self, row: int, column: int) -> None:
         item = self.item(row, column)
         if column == AXES and item is not None:
-            self.axes_changed.emit(row, item.text())
+            # Axes of the file that are left as they are stay those of the file.
+            same = item.text() == item.data(DETECTED)
+            self.axes_changed.emit(row, "" if same else item.text())
 
     def dragEnterEvent(self, event: Any) -> None:
         """Accept files and folders."""

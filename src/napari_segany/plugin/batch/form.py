@@ -14,13 +14,14 @@ from napari_segany.plugin.layers.image_view import COLOURS
 from napari_segany.plugin.shared.controls import (
     column,
     combo_box,
-    folded,
     form,
     panel,
     row,
     with_tip,
 )
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.generator_form import GeneratorForm
+from napari_segany.plugin.shared.link_form import LinkForm
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.recipe import LabelParams, Recipe
 
@@ -44,6 +45,7 @@ class BatchForm(QWidget):
         self.recipe_line.setWordWrap(True)
         self.search = GeneratorForm()
         self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
+        self.link_form = LinkForm()
         self.channels_line = with_tip(
             QLineEdit("0"), "Channel to use, from 0, or two or three shown as colours: 0,1,2"
         )
@@ -78,9 +80,8 @@ class BatchForm(QWidget):
                 *(("", box) for box in (*self.exports.values(), self.overwrite)),
             )
         )
-        around = column(
-            recipe, self.search, self.label_form, results, folded("Files", panel(files))
-        )
+        parts = recipe, self.search, self.label_form, self.link_form, results
+        around = column(*parts, Fold("Files", panel(files)))
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
 

@@ -24,7 +24,7 @@ from napari_segany.plugin.batch.form import BatchForm, described, duration
 from napari_segany.plugin.batch.result_layers import result_layers
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority, Work
-from napari_segany.plugin.shared.controls import row
+from napari_segany.plugin.shared.controls import grid, primary, row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
@@ -109,6 +109,7 @@ class BatchWidget(ModelDock):
             output=self.output,
             params=self.form.search.choice,
             labels=self.form.label_form.params,
+            link=self.form.link_form.params,
             channels=self.channels,
             outputs=self.form.outputs,
             cluster=self.form.cluster,
@@ -164,6 +165,7 @@ class BatchWidget(ModelDock):
             self.picker.forget()
         self._base = self._base.with_recipe(recipe)
         self.form.label_form.set_params(recipe.labels)
+        self.form.link_form.set_params(recipe.link)
         self.form.search.params = params
         self.channels = recipe.channels
         return recipe
@@ -173,8 +175,8 @@ class BatchWidget(ModelDock):
         recipe = self._base.recipe
         if recipe is not None:
             now = self.options
-            followed = recipe, recipe.params, recipe.labels, recipe.channels
-            same = (now.recipe, now.params, now.labels, now.channels) == followed
+            followed = recipe, recipe.params, recipe.labels, recipe.link, recipe.channels
+            same = (now.recipe, now.params, now.labels, now.link, now.channels) == followed
             self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
@@ -234,6 +236,7 @@ class BatchWidget(ModelDock):
             # Start was pressed twice before the model was loaded.
             return
         self.outcomes, self.running = [], True
+        self.message.dismiss()
         self.progress.start_clock()
         for each in self.files.rows:
             each.state = "waiting"
@@ -291,12 +294,12 @@ class BatchWidget(ModelDock):
             self.button("Add folder ...", self._ask_folder, "Images of a folder, or an OME-Zarr"),
             self.button("Remove", self.remove, "Remove the selected images from the list"),
         )
-        results = row(
+        results = grid(
             self.button("Report", self.open_report, "All results on one page, in the browser"),
             self.button("Show", self.open_results, "The selected images with their labels"),
             self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
         )
-        start = row(self.start_button, self.stop_button, wide=self.start_button)
+        start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(
             (self.table, files, self.form),
             (start, self.progress, results, self.message),
@@ -309,7 +312,8 @@ class BatchWidget(ModelDock):
         self.table.dropped.connect(self.guarded_with(self.add))
         self.table.axes_changed.connect(self.guarded_with(self._on_axes))
         self.search.changed.connect(self.guarded(self._show_recipe))
-        self.form.label_form.changed.connect(self.guarded(self._show_recipe))
+        for form in (self.form.label_form, self.form.link_form):
+            form.changed.connect(self.guarded(self._show_recipe))
         self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
         self.picker.choice.activated.connect(self.guarded(self._show_recipe))
 

@@ -3,9 +3,8 @@
 The module needs no Qt and works on a ``ViewerModel``.
 """
 
-from functools import partial
-from itertools import product
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -14,20 +13,18 @@ from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import InputError
-from napari_segany.evaluation.comparison import ObjectComparison, PlaneIndex, compare, draw_errors
+from napari_segany.evaluation.comparison import ObjectComparison, PlaneIndex, compare
+from napari_segany.evaluation.error_map import draw_errors
+from napari_segany.plugin.evaluate.edit_watch import EditWatch
 from napari_segany.plugin.evaluate.errors_layer import ErrorsLayer, is_errors
 from napari_segany.plugin.evaluate.label_pair import PREDICTION, TRUTH, LabelPair
+from napari_segany.plugin.evaluate.scopes import Scope, extent_of
+from napari_segany.plugin.evaluate.track_scores import score_layers
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.candidates import kept_candidates
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
-from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane, viewed_plane
-
-Scope = Literal["plane", "planes", "stack"]
-"""Scope of a comparison: plane in view; all planes one by one; objects through all planes."""
-
-EDITS = ("data", "paint", "labels_update")
-"""Events of a layer whose labels were edited, except by undo or in place."""
+from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane
 
 
 class EvaluateController:
@@ -77,10 +74,9 @@ class EvaluateController:
         # Roles of layers whose connected parts are objects.
         self._separated: frozenset[int] = frozenset()
         # Truth and prediction of the result, or of the comparison in progress.
-        self._layers: tuple[Any, ...] = ()
+        self._watch = EditWatch(viewer)
+        self._watch.edited.connect(self._on_edit)
         self._labels: LabelPair | None = None
-        # Display state of each layer, to tell an edit from another view.
-        self._displayed: dict[int, Any] = {}
         self._drawing = False
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -95,7 +91,7 @@ class EvaluateController:
     def discard_result(self) -> None:
         """Stop, and discard the result; an error layer stays, named as out of date."""
         self.jobs.cancel()
-        self._disconnect_layers()
+        self._watch.end()
         if self.result is not None:
             self.errors.mark_outdated()
         self.result, self.stale, self._labels = None, False, None
@@ -105,7 +101,7 @@ class EvaluateController:
     def end(self) -> None:
         """Stop, and disconnect from the viewer."""
         self.jobs.cancel()
-        self._disconnect_layers()
+        self._watch.end()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     # Comparing ------------------------------------------------------------------------------
@@ -115,30 +111,36 @@ class EvaluateController:
 
         Parameters
         ----------
-        over : {"plane", "planes", "stack"}
+        over : {"plane", "planes", "stack", "volumes", "tracks"}
             Scope of the comparison.
 
         Raises
         ------
         InputError
-            If a layer is not chosen, or the layers differ in shape or position.
+            If a layer is not chosen, the layers differ in shape or position, or they do not have
+            this scope.
         """
         self._check_layers()
         prediction, truth = self.prediction, self.truth
-        planes = self._planes(truth, over)
-        together = over == "stack" and truth.ndim > 2
+        extent = extent_of(self.viewer, truth, over)
+        together = extent.together
         self.discard_result()
         self._labels = labels = LabelPair(
             full_data(truth), full_data(prediction), self._separated, together
         )
-        self._connect_layers(truth, prediction)
+        self._watch.begin(truth, prediction)
         self.error = None
 
         read, known = labels.read_and_inspect, kept_candidates(prediction)
 
         def work(should_stop: ShouldStop) -> ObjectComparison:
-            run = partial(compare, read, planes, together=together, candidates=known)
-            return run(progress=self.report, should_stop=should_stop)
+            how: Any = {"progress": self.report, "should_stop": should_stop}
+            found = compare(
+                read, extent.planes, together=together, parts=extent.parts, candidates=known, **how
+            )
+            if over != "tracks":
+                return found
+            return replace(found, tracks=score_layers(truth, prediction, should_stop))
 
         self.jobs.submit("compare", Priority.REQUEST, work, self._on_compared, self._on_failed)
         self.status.emit("Comparing ...")
@@ -150,7 +152,7 @@ class EvaluateController:
         ----------
         separate : bool
             True makes each connected part an object.
-        over : {"plane", "planes", "stack"}
+        over : {"plane", "planes", "stack", "volumes", "tracks"}
             Scope of the comparison.
         """
         self._separated = frozenset(self.binary) if separate else frozenset()
@@ -175,7 +177,7 @@ class EvaluateController:
         """Stop comparing and drawing; an existing result stays."""
         self.jobs.cancel()
         if self.result is None:
-            self._disconnect_layers()
+            self._watch.end()
         if self._drawing:
             self._drawing = False
             self.errors.mark_outdated()
@@ -209,22 +211,6 @@ class EvaluateController:
                 "units differ. Give one layer those of the other."
             )
 
-    def _planes(self, truth: Any, over: Scope) -> list[PlaneIndex]:
-        if over not in ("plane", "planes", "stack"):
-            raise InputError(f'over must be "plane", "planes" or "stack", got {over!r}.')
-        view = LayerView(truth)
-        last_two: PlaneIndex = (*(0,) * (truth.ndim - 2), None, None)
-        # Objects through planes do not depend on the orientation of the planes.
-        oriented = (
-            last_two if over == "stack" or truth.ndim == 2 else viewed_plane(self.viewer, view)
-        )
-        if over == "plane" or truth.ndim == 2:
-            return [oriented]
-        choices = (
-            [None] if n is None else range(s) for n, s in zip(oriented, view.shape, strict=True)
-        )
-        return list(product(*choices))
-
     def _on_compared(self, result: ObjectComparison) -> None:
         self.result = result
         assert self._labels is not None
@@ -239,7 +225,7 @@ class EvaluateController:
 
     def _on_failed(self, error: Exception) -> None:
         self.error = error
-        self._disconnect_layers()
+        self._watch.end()
         text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         self.status.emit(f"The layers could not be compared: {text}", "error")
         self.changed.emit()
@@ -259,7 +245,7 @@ class EvaluateController:
         result, labels = self._compared()
         if self.stale:
             raise InputError("The layers changed since they were compared; compare them again.")
-        truth = self._layers[0]
+        truth = self._watch.layers[0]
         data = zeros(LayerView(truth).shape, np.uint8)
 
         def done(_: None) -> None:
@@ -301,7 +287,7 @@ class EvaluateController:
         table = result.objects
         if not 0 <= index < len(table):
             raise InputError(f"There is no object {index}; the table has {len(table)}.")
-        truth, prediction = self._layers
+        truth, prediction = self._watch.layers
         in_truth = bool(table.of_truth[index])
         layer = truth if in_truth else prediction
         position = table.position[index]
@@ -336,46 +322,7 @@ class EvaluateController:
 
     # Events of the viewer -------------------------------------------------------------------
 
-    def _connect_layers(self, *layers: Any) -> None:
-        self._layers = layers
-        for layer in layers:
-            self._displayed[id(layer)] = self._display_state(layer)
-            for name in EDITS:
-                getattr(layer.events, name).connect(self._on_edit)
-            layer.events.set_data.connect(self._on_redraw)
-            layer.events.visible.connect(self._on_visible)
-
-    def _disconnect_layers(self) -> None:
-        for layer in self._layers:
-            for name in EDITS:
-                getattr(layer.events, name).disconnect(self._on_edit)
-            layer.events.set_data.disconnect(self._on_redraw)
-            layer.events.visible.disconnect(self._on_visible)
-        self._layers, self._displayed = (), {}
-
-    def _display_state(self, layer: Any) -> Any:
-        """Return everything that makes napari redraw a layer, except its pixels."""
-        dims, extra = self.viewer.dims, self.viewer.dims.ndim - layer.ndim
-        return (
-            *(dims.point[extra:], tuple(k - extra for k in dims.order if k >= extra)),
-            *(dims.ndisplay, layer.contour, layer.show_selected_label, layer.selected_label),
-            *(layer.data_level, np.asarray(layer.corner_pixels).tolist()),
-        )
-
-    def _on_redraw(self, event: Any) -> None:
-        # Undo, and a refresh after an edit in place, emit only this event.
-        layer = event.source
-        before, now = self._displayed.get(id(layer)), self._display_state(layer)
-        self._displayed[id(layer)] = now
-        if before == now:
-            self._on_edit()
-
-    def _on_visible(self, event: Any) -> None:
-        # A layer that is shown again is redrawn before this event.
-        if not event.source.visible:
-            self._displayed.pop(id(event.source), None)
-
-    def _on_edit(self, event: Any = None) -> None:
+    def _on_edit(self) -> None:
         if not self.stale:
             self.stale = True
             if self.result is not None:

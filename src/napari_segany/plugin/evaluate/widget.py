@@ -13,21 +13,24 @@ from napari_segany.errors import InputError
 from napari_segany.evaluation.comparison import ObjectComparison
 from napari_segany.evaluation.export_comparison import check_ending, save_comparison
 from napari_segany.evaluation.instance_metrics import InstanceScores
-from napari_segany.plugin.evaluate.controller import EvaluateController, Scope
+from napari_segany.plugin.evaluate.controller import EvaluateController
 from napari_segany.plugin.evaluate.errors_layer import is_errors
 from napari_segany.plugin.evaluate.object_table import ObjectTable
+from napari_segany.plugin.evaluate.scopes import Scope, offered_scopes, why_no_scope
 from napari_segany.plugin.evaluate.score_panel import ScorePanel
-from napari_segany.plugin.shared.controls import combo_box, form, row, with_tip
+from napari_segany.plugin.shared.controls import combo_box, form, offer, row, with_tip
 from napari_segany.plugin.shared.dock import Dock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
 if TYPE_CHECKING:
     import napari.viewer
 
-SCOPES = {
+SCOPES: dict[str, Scope] = {
     "plane in view": "plane",
     "every plane, objects in each": "planes",
     "whole stack, objects through planes": "stack",
+    "the volume of every time": "volumes",
+    "tracks over time": "tracks",
 }
 """Scopes of a comparison, by the text shown."""
 
@@ -85,7 +88,10 @@ class EvaluateWidget(Dock):
 
     @property
     def over(self) -> Scope:
-        """Scope: "plane" in view, all "planes" one by one, or objects through the "stack"."""
+        """Scope: "plane" in view, all "planes" one by one, or objects through the "stack".
+
+        Movies also have "tracks" over time, and those of volumes the "volumes" of every time.
+        """
         over: Scope = self.over_choice.currentData()
         return over
 
@@ -93,7 +99,7 @@ class EvaluateWidget(Dock):
     def over(self, over: Scope) -> None:
         index = self.over_choice.findData(over)
         if index < 0:
-            raise InputError(f'over must be "plane", "planes" or "stack", got {over!r}.')
+            raise InputError(f"over must be one of {', '.join(SCOPES.values())}, got {over!r}.")
         self.over_choice.setCurrentIndex(index)
 
     @property
@@ -313,8 +319,14 @@ class EvaluateWidget(Dock):
         self._show_scope()
 
     def _show_scope(self) -> None:
-        chosen = [each for each in (self.prediction, self.truth) if each is not None]
+        chosen = [each for each in (self.truth, self.prediction) if each is not None]
         several = any(each.ndim > 2 for each in chosen)
+        offered = offered_scopes(chosen[0]) if chosen else ()
+        for number, scope in enumerate(SCOPES.values()):
+            reason = why_no_scope(scope) if several and scope not in offered else ""
+            offer(self.over_choice, number, reason)
+            if reason and self.over == scope:
+                self.over_choice.setCurrentIndex(0)
         for part in (self.over_choice, self.form.labelForField(self.over_choice)):
             part.setVisible(several)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtGui import QPainter
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtGui import QColor, QPainter
+from qtpy.QtWidgets import QCheckBox, QLabel, QSlider, QStyle, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledRangeSlider
 
 from napari_segany.core.masks import MaskSet
@@ -15,7 +15,8 @@ from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.plugin.everything.filters import PAINTING, Filters
-from napari_segany.plugin.shared.controls import folded, panel
+from napari_segany.plugin.shared.controls import accent, form, panel
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
 from napari_segany.recipe import LabelParams
 
@@ -26,26 +27,57 @@ DECIMALS = 3
 
 
 class Histogram(QWidget):
-    """Histogram of the candidates along a slider."""
+    """Histogram of the candidates above a slider; the bars of those that pass are coloured.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    slider : QWidget
+        Slider of one bound or of two, with its labels.
+    """
+
+    def __init__(self, slider: Any) -> None:
         super().__init__()
+        self.slider = slider
         self.counts: NDArray[np.integer] = np.zeros(BINS, np.int64)
+        self.ends = (0.0, 1.0)
         self.setFixedHeight(18)
+        slider.valueChanged.connect(lambda _: self.update())
 
     def show_values(self, values: NDArray[Any], low: float, high: float) -> None:
         """Count the values between two ends, and draw the counts."""
-        self.counts = np.histogram(values, BINS, (low, max(high, low + 1e-6)))[0]
+        self.ends = (low, max(high, low + 1e-6))
+        self.counts = np.histogram(values, BINS, self.ends)[0]
         self.update()
 
+    @property
+    def passing(self) -> NDArray[np.bool_]:
+        """(BINS,) bool; bins of which the slider lets a part through."""
+        value = self.slider.value()
+        low, high = value if isinstance(value, tuple) else (value, np.inf)
+        edges = np.linspace(*self.ends, BINS + 1)
+        return (edges[1:] > low) & (edges[:-1] <= high)
+
+    @property
+    def groove(self) -> tuple[float, float]:
+        """Horizontal positions that stand for the ends of the slider."""
+        inside = self.slider.findChild(QSlider)
+        if inside is None:
+            return 0.0, float(self.width())
+        half = inside.style().pixelMetric(QStyle.PixelMetric.PM_SliderLength) / 2
+        return inside.x() + half, inside.x() + inside.width() - half
+
     def paintEvent(self, event: Any) -> None:
-        """Draw the bars."""
+        """Draw the bars above their places on the slider."""
         painter = QPainter(self)
-        colour = self.palette().highlight().color()
-        width, height = self.width() / BINS, self.height()
-        for i, count in enumerate(self.counts / max(int(self.counts.max()), 1)):
-            bar = QRectF(i * width, height * (1 - count), max(width - 1, 1), height * count)
-            painter.fillRect(bar, colour)
+        passing, left_out = QColor(accent()), self.palette().mid().color()
+        left, right = self.groove
+        width, height = (right - left) / BINS, self.height()
+        shares = self.counts / max(int(self.counts.max()), 1)
+        for i, (share, passes) in enumerate(zip(shares, self.passing, strict=True)):
+            # A single candidate is visible beside many.
+            tall = max(height * share, 2.0 if share else 0.0)
+            bar = QRectF(left + i * width, height - tall, max(width - 1, 1), tall)
+            painter.fillRect(bar, passing if passes else left_out)
         painter.end()
 
 
@@ -57,9 +89,9 @@ class FilterSliders(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        self.histograms = {name: Histogram() for name in ("iou", "stability", "area")}
+        sliders = form([])
+        sliders.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(sliders)
         self._infos = infos = parameters_of(AutomaticParams)
         self.iou = _slider(infos["pred_iou_thresh"])
         self.stability = _slider(infos["stability_score_thresh"])
@@ -69,6 +101,8 @@ class FilterSliders(QWidget):
         self.area.setToolTip("Leave out masks and objects with fewer or more pixels.")
         self.border = QCheckBox(infos["exclude_border"].label)
         self.border.setToolTip(infos["exclude_border"].help)
+        of = {"iou": self.iou, "stability": self.stability, "area": self.area}
+        self.histograms = {name: Histogram(slider) for name, slider in of.items()}
         rules = parameters_of(LabelParams)
         self.overlap = ChoiceControl(rules["overlap"])
         for text, part, histogram in (
@@ -78,20 +112,20 @@ class FilterSliders(QWidget):
             ("Area (pixels)", self.area, "area"),
             (infos["min_solidity"].label, self.solidity, ""),
         ):
-            form.addRow(text, _above(self.histograms.get(histogram), part))
+            sliders.addRow(text, _above(self.histograms.get(histogram), part))
             part.valueChanged.connect(self._emit)
-        form.addRow("", self.border)
-        form.addRow(rules["overlap"].label, self.overlap)
+        sliders.addRow("", self.border)
+        sliders.addRow(rules["overlap"].label, self.overlap)
         least = replace(rules["min_area"], unset="as the masks")
         painting = {"min_object_area": least, **{name: rules[name] for name in PAINTING}}
         self.painting = {name: make_control(info) for name, info in painting.items()}
-        rows = QFormLayout()
+        rows = form([])
         for name, info in painting.items():
             rows.addRow(info.label, self.painting[name])
             self.painting[name].edited.connect(self._emit)
-        form.addRow(folded("Advanced: masks to labels", panel(rows)))
+        sliders.addRow(Fold("Advanced: masks to labels", panel(rows)))
         self.count = QLabel("")
-        form.addRow("", self.count)
+        sliders.addRow("", self.count)
         self.border.toggled.connect(self._emit)
         self.overlap.edited.connect(self._emit)
         # For each bound, the position at which its control was put and the value that this

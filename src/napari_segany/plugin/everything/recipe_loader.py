@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.strategies import check_described
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.shared.generator_form import FormState, GeneratorForm
+from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.recipe import Recipe
 
 
@@ -21,6 +23,7 @@ class _Before:
     found: FoundMasks | None
     searched: object
     filters: Filters
+    link: LinkParams
 
 
 class RecipeLoader:
@@ -32,10 +35,14 @@ class RecipeLoader:
         Controls for finding objects.
     controller : EverythingController
         Masks that were found, and filters for those to come.
+    volumes : ParameterForm
+        Controls for the objects of volumes.
     """
 
-    def __init__(self, form: GeneratorForm, controller: EverythingController) -> None:
-        self.form, self.controller = form, controller
+    def __init__(
+        self, form: GeneratorForm, controller: EverythingController, volumes: ParameterForm
+    ) -> None:
+        self.form, self.controller, self.volumes = form, controller, volumes
         self._before: list[_Before] = []
 
     @property
@@ -56,9 +63,12 @@ class RecipeLoader:
         found = self.controller.found
         searched, filters = (None, Filters()) if found is None else (found.params, found.filters)
         start = self.controller.start
-        self._before.append(_Before(self.form.state, start, found, searched, filters))
+        now = self.form.state, start, found, searched, filters, self.volumes.params
+        self._before.append(_Before(*now))
         self.form.params = params
         self.controller.start = Filters().with_labels(recipe.labels)
+        if recipe.link is not None:
+            self.volumes.set_params(recipe.link)
         return [*self._show(recipe), *self._left_out(recipe)]
 
     def undo(self) -> None:
@@ -73,6 +83,7 @@ class RecipeLoader:
             raise InputError("No recipe was loaded.")
         before = self._before.pop()
         self.form.state, self.controller.start = before.form, before.start
+        self.volumes.set_params(before.link)
         found = self.controller.found
         if found is not None and found is before.found and found.params is before.searched:
             self._apply(found, before.filters)
@@ -113,5 +124,7 @@ class RecipeLoader:
         if recipe.faithful:
             notes.append("The published code's set of masks is made by the command line only.")
         if recipe.link is not None:
-            notes.append("Objects are linked through planes by batches and in Python only.")
+            notes.append("Press Make volume for its objects through planes.")
+        if recipe.tracks is not None:
+            notes.append("Objects are linked over time by batches and in Python only.")
         return notes

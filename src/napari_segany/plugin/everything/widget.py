@@ -4,29 +4,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog
+from qtpy.QtWidgets import QFileDialog
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
-from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
-from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
+from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
+from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.shared.controls import form, row, with_tip
-from napari_segany.plugin.shared.generator_form import GeneratorForm
+from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.image_dock import ImageDock
-from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 
@@ -60,6 +57,7 @@ class EverythingWidget(ImageDock):
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
         self.edges = EdgeLayer(self.controller)
         self.foreground = ForegroundLayer(self.controller)
+        self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
         # Masks whose ranges and histograms the sliders show.
         self._shown: MaskSet | None = None
@@ -143,7 +141,22 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.foreground.find(whole), wait)
         return self.foreground.layer
 
+    def make_volume(self, wait: bool = False) -> Any:
+        """Make objects of the whole stack, and return their labels layer, None until it is there.
+
+        Parameters
+        ----------
+        wait : bool
+            Return when they are made.
+        """
+        self._run(lambda: self.volume.make(self.form.volumes.params, self.search.choice), wait)
+        return self.volume.layer
+
+    def _filter_volume(self) -> None:
+        self.volume.filter(self.form.volumes.params)
+
     def _run(self, act: Callable[[], None], wait: bool) -> None:
+        self.message.dismiss()
         self.progress.start_clock()
         self.run_when_ready(act, wait)
 
@@ -153,6 +166,7 @@ class EverythingWidget(ImageDock):
         self.controller.stop()
         self.edges.stop()
         self.foreground.stop()
+        self.volume.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -269,14 +283,14 @@ class EverythingWidget(ImageDock):
         recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
         notes = self.loader.load(recipe)
         self.say(" ".join(["Loaded.", *notes]), "warning" if notes else "info")
-        self.undo_button.setEnabled(True)
+        self.form.buttons["Undo load"].setEnabled(True)
         return recipe
 
     def undo_recipe(self) -> None:
         """Restore parameters and filters as they were before a recipe was loaded."""
         self.loader.undo()
         self.say("As before the recipe.")
-        self.undo_button.setEnabled(self.loader.can_undo)
+        self.form.buttons["Undo load"].setEnabled(self.loader.can_undo)
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
@@ -289,77 +303,64 @@ class EverythingWidget(ImageDock):
     # Building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.whole_stack = with_tip(
-            QCheckBox("whole stack"), "All planes parallel to the one in view"
-        )
-        self.region = LayerCombo(
-            [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
-        )
-        self.search = GeneratorForm()
-        self.search.follow_picker(self.picker)
-        self.map_button = self.button(
-            "Show foreground", self.show_foreground, "An image layer with all that the finder sees"
-        )
-        self.search.add_advanced(FinderParams, self.map_button)
-        self.loader = RecipeLoader(self.search, self.controller)
-        load = self.button("Load ...", self.use_recipe, "Use a recipe's parameters")
-        self.undo_button = self.button("Undo load", self.undo_recipe, "As before the recipe")
-        self.undo_button.setEnabled(False)
-        choices = form(
-            (
-                ("Image", self.image_choice),
-                ("Channels", self.channels),
-                ("Model", self.picker),
-                ("", self.whole_stack),
-                ("Region", self.region),
-                ("Recipe", row(load, self.undo_button)),
-            )
-        )
-        self.find_button = self.button("Find everything", self.find, "Search the plane in view")
-        self.stop_button = self.button("stop", self.stop, "Stop; what was found is kept")
-        self.sliders = FilterSliders()
+        image: list[tuple[str, Part]] = [
+            ("Image", self.image_choice),
+            ("Channels", self.channels),
+            ("Model", self.picker),
+        ]
+        self.form = form = EverythingForm(image, self.picker, self.progress)
+        self.search, self.sliders, self.region = form.search, form.sliders, form.region
+        self.whole_stack = form.whole_stack
+        self.loader = RecipeLoader(self.search, self.controller, form.volumes)
+        self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
-        review = row(
-            self.button("Uncertain", self.next_uncertain, "Show the most uncertain object"),
-            self.button("Accept", self.accept, "Accept the object; show the next"),
-            self.button("Reject", self.reject, "Reject the object; show the next"),
-            self.button("In Prompt", self.open_in_prompt, "Segment it again from its point"),
-        )
-        results = row(
-            self.button("Make labels", self.make_labels, "A labels layer with scores and recipe"),
-            self.button(
-                "Masks as stack", self.make_mask_stack, "Each mask by itself, with overlaps"
-            ),
-            self.button("Edges", self.find_edges, "An image layer with all outlines"),
-        )
-        exports = row(
-            self.button("Save recipe ...", self.save_recipe, "For the command line"),
-            self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
-            self.button("Copy as Python", self.copy_python, "A script that makes the same labels"),
-        )
-        start = row(self.find_button, self.stop_button, wide=self.find_button)
-        self.lay_out(
-            (choices, self.search, start, self.progress, self.sliders),
-            (review, results, exports, self.message),
-        )
+        form.volumes.changed.connect(self.guarded(self._filter_volume))
+        acts: dict[str, Callable[[], Any]] = {
+            "Find everything": self.find,
+            "stop": self.stop,
+            "Show foreground": self.show_foreground,
+            "Uncertain": self.next_uncertain,
+            "Accept": self.accept,
+            "Reject": self.reject,
+            "In Prompt": self.open_in_prompt,
+            "Make labels": self.make_labels,
+            "Make volume": self.make_volume,
+            "Masks as stack": self.make_mask_stack,
+            "Edges": self.find_edges,
+            "Load ...": self.use_recipe,
+            "Undo load": self.undo_recipe,
+            "Save ...": self.save_recipe,
+            "Copy as command line": self.copy_command,
+            "Copy as Python": self.copy_python,
+        }
+        for text, act in acts.items():
+            form.buttons[text].clicked.connect(self.guarded(act))
 
     # Showing --------------------------------------------------------------------------------
 
     def _on_model(self, model: PromptableModel | None) -> None:
         self.progress.start_clock()
         super()._on_model(model)
+        self._refresh()
 
     def _on_report(self, done: int, total: int) -> None:
-        drawn = len(self.edges.remaining) + len(self.foreground.remaining)
-        planes = len(self.controller.remaining) + drawn
+        drawn = (self.edges, self.foreground, self.volume, self.controller)
+        planes = sum(len(each.remaining) for each in drawn)
         if not planes:
             return
         left = self.progress.seconds_left(done, total)
         more = f"{planes} planes to do" if planes > 1 else f"{left:.0f} s left"
         self.progress.show_progress(done, total, f"{done / max(total, 1):.0%}, {more}")
 
+    def _on_busy(self, busy: bool) -> None:
+        self.form.buttons["stop"].setEnabled(busy)
+        super()._on_busy(busy)
+
     def _refresh(self) -> None:
         found, shown = self.controller.found, self.controller.shown
+        self.form.setup.show_summary(self.setup_summary)
+        there = found is not None and shown is not None and found.params is not None
+        self.form.show_found(there)
         if found is None or shown is None or found.params is None:
             # Ranges and counts of another image, or of another plane, mean nothing here.
             self._shown = None

@@ -122,6 +122,11 @@ def viewed_plane(viewer: Any, layer: Any) -> Plane:
     return plane
 
 
+def camera_of(viewer: Any) -> Any:
+    """Return the camera of a viewer, which newer versions of napari have moved."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
 def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
     """Show a plane of an image with a (row, column) position in the middle of the view."""
     extra = viewer.dims.ndim - layer.ndim
@@ -138,7 +143,7 @@ def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
         if n is not None:
             viewer.dims.set_point(extra + axis, world[axis])
     shown = [axis - extra for axis in viewer.dims.displayed]
-    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    camera = camera_of(viewer)
     camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
 
 

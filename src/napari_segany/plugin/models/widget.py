@@ -7,7 +7,14 @@ from typing import Any
 import psutil
 import torch
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QLabel, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+)
 
 from napari_segany.errors import InputError
 from napari_segany.models.device import choose_device
@@ -19,7 +26,7 @@ from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 from napari_segany.weights.resolve import SUFFIXES, import_file
 
-COLUMNS = ("Name", "State", "Size", "Licence", "What it is")
+COLUMNS = ("Name", "State", "Size", "Licence")
 
 
 IMPORTABLE = " ".join(f"*{suffix}" for suffix in (*SUFFIXES, ".onnx", ".tgz"))
@@ -38,6 +45,10 @@ class ModelsWidget(Dock):
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
+        self.table.horizontalHeader().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
+        self.about = QLabel("")
+        self.about.setWordWrap(True)
+        self.table.itemSelectionChanged.connect(self._show_about)
         self.machine = with_tip(QLabel(""), "Device that runs models, and its free memory")
         buttons = row(
             self.button("Fetch", self.fetch, "Download the selected model's weights"),
@@ -46,7 +57,8 @@ class ModelsWidget(Dock):
             self.button("Stop", self.stop, "Stop the current task"),
         )
         self.lay_out(
-            fixed=(self.table, buttons, self.progress, self.machine, self.message), tall=self.table
+            fixed=(self.table, self.about, buttons, self.progress, self.machine, self.message),
+            tall=self.table,
         )
         self._fetched.connect(self.progress.show_bytes)
         self.refresh()
@@ -67,9 +79,14 @@ class ModelsWidget(Dock):
         ]
         self.table.setRowCount(len(rows))
         for i, (name, there, *texts) in enumerate(rows):
-            for k, text in enumerate([name, "here" if there else "not fetched", *texts]):
-                self.table.setItem(i, k, QTableWidgetItem(text))
-        self.table.resizeColumnsToContents()
+            *shown, title = name, "here" if there else "not fetched", *texts
+            for k, text in enumerate(shown):
+                item = QTableWidgetItem(text)
+                item.setToolTip(f"{name}: {title}. Licence: {shown[-1]}")
+                self.table.setItem(i, k, item)
+        for column in range(3):
+            self.table.resizeColumnToContents(column)
+        self._show_about()
         return [name for name, there, *_ in rows if there]
 
     @property
@@ -77,6 +94,12 @@ class ModelsWidget(Dock):
         """Name of the selected model, empty if none is selected."""
         rows = self.table.selectionModel().selectedRows()
         return self.table.item(rows[0].row(), 0).text() if rows else ""
+
+    def _show_about(self) -> None:
+        """Show the whole of what the narrow table cuts off."""
+        rows = self.table.selectionModel().selectedRows()
+        item = self.table.item(rows[0].row(), 0) if rows else None
+        self.about.setText("Select a model." if item is None else item.toolTip())
 
     def fetch(self) -> None:
         """Fetch the selected model."""

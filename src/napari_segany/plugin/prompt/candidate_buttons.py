@@ -1,20 +1,33 @@
 """Buttons for the candidates of the active object, with thumbnails and scores."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.prompt.thumbnails import SIDE, draw_thumbnail
+from napari_segany.plugin.shared.controls import accent
 
 CANDIDATES = 3
-THUMBNAIL = 72
+
+WIDTH = 86
+"""Width of a button in pixels; three of them fit into a dock."""
+
+WHOLE_PLANE = 0.9
+"""Share of the plane from which a candidate is dimmed: it is hardly ever an object."""
+
+DIMMED = 0.35
+"""Opacity of dimmed candidates."""
 
 
 class CandidateButtons(QWidget):
-    """Buttons for the candidates of the active object."""
+    """Buttons for the candidates of the active object; that of the chosen one has a frame."""
 
     chosen = Signal(int)
     """Emitted with the number of the candidate whose button was clicked, 0 for the best."""
@@ -23,14 +36,19 @@ class CandidateButtons(QWidget):
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(2)
         self.buttons: list[QToolButton] = []
-        self._shown: MaskSet | None = None
+        self.shown: MaskSet | None = None
+        plain = "QToolButton { border: 2px solid transparent; padding: 0; }"
+        style = f"{plain} QToolButton:checked {{ border: 2px solid {accent()}; }}"
         for number in range(CANDIDATES):
             button = QToolButton()
-            button.setToolTip("A candidate with its predicted IoU and its stability")
+            button.setToolTip("A candidate with its predicted IoU and its stability, up to 1 each")
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            button.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+            button.setIconSize(QSize(SIDE, SIDE))
+            button.setFixedWidth(WIDTH)
+            button.setStyleSheet(style)
             button.clicked.connect(partial(self._on_click, number))
             self.buttons.append(button)
             row.addWidget(button)
@@ -38,36 +56,45 @@ class CandidateButtons(QWidget):
     def _on_click(self, number: int, checked: bool = False) -> None:
         self.chosen.emit(number)
 
-    def show_candidates(self, candidates: MaskSet | None, chosen: int) -> None:
-        """Show candidates and mark the chosen one."""
-        same, self._shown = candidates is self._shown, candidates
+    def show_candidates(self, candidates: MaskSet | None, chosen: int) -> bool:
+        """Show candidates and mark the chosen one; return True if they are new."""
+        new, self.shown = candidates is not self.shown, candidates
         for number, button in enumerate(self.buttons):
             exists = candidates is not None and number < len(candidates)
-            button.setEnabled(exists)
+            button.setVisible(exists)
             button.setChecked(exists and number == chosen)
-            text = ""
-            if candidates is not None and exists:
-                # Many themes hardly show a checked button.
-                mark = "\u25b8 " if number == chosen else ""
-                iou = candidates.predicted_iou[number]
-                text = f"{mark}{iou:.2f}, {candidates.stability_score[number]:.2f}"
-            button.setText(text)
-            if not same:
-                button.setIcon(thumbnail(candidates, number) if candidates and exists else QIcon())
+            if new and candidates is not None and exists:
+                iou, stability = (
+                    min(float(scores[number]), 1.0)
+                    for scores in (candidates.predicted_iou, candidates.stability_score)
+                )
+                button.setText(f"IoU {iou:.2f}\nstability {stability:.2f}")
+                button.setAccessibleName(f"Candidate {number + 1}, IoU {iou:.2f}")
+                fills = candidates.area[number] > WHOLE_PLANE * np.prod(candidates.shape)
+                _dim(button, bool(fills))
+        if new and candidates is not None:
+            self.show_pictures(candidates, [None] * CANDIDATES)
+        return new
+
+    def show_pictures(
+        self, candidates: MaskSet, pictures: Sequence[NDArray[np.uint8] | None]
+    ) -> None:
+        """Draw the candidates on pictures of the image, if they are still shown."""
+        if candidates is self.shown:
+            for number, picture in enumerate(pictures[: len(candidates)]):
+                drawn = draw_thumbnail(candidates, number, picture)
+                self.buttons[number].setIcon(_icon(drawn))
 
 
-def thumbnail(candidates: MaskSet, number: int) -> QIcon:
-    """Return a small square icon of one mask in its plane; only the mask's box is read."""
-    height, width = candidates.shape
-    step = max(1, max(height, width) // THUMBNAIL)
-    rows, cols = -(-height // step), -(-width // step)
-    side = max(rows, cols)
-    image = np.zeros((side, side, 4), np.uint8)
-    inside = image[(side - rows) // 2 :, (side - cols) // 2 :][:rows, :cols]
-    inside[..., 3] = 60
-    a, b = (int(n) for n in candidates.boxes[number][:2])
-    top, left = -(-a // step), -(-b // step)
-    crop = candidates.crop(number)[top * step - a :: step, left * step - b :: step]
-    inside[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = (230, 160, 40, 255)
-    shown = QImage(image.data, side, side, QImage.Format.Format_RGBA8888).copy()
-    return QIcon(QPixmap.fromImage(shown).scaled(THUMBNAIL, THUMBNAIL))
+def _icon(picture: NDArray[np.uint8]) -> QIcon:
+    height, width = picture.shape[:2]
+    image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    return QIcon(QPixmap.fromImage(image.copy()))
+
+
+def _dim(button: QToolButton, dimmed: bool) -> None:
+    effect: Any = None
+    if dimmed:
+        effect = QGraphicsOpacityEffect(button)
+        effect.setOpacity(DIMMED)
+    button.setGraphicsEffect(effect)

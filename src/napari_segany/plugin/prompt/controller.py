@@ -18,9 +18,11 @@ from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import show_plane
 from napari_segany.plugin.prompt.bulk_steps import NewObject
+from napari_segany.plugin.prompt.commit_message import commit_message
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
 from napari_segany.plugin.prompt.layer_reader import LayerReader
 from napari_segany.plugin.prompt.session_host import SessionHost
+from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
@@ -121,10 +123,7 @@ class PromptController(PendingModel):
     def open_image(
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
-        """Begin a session on an image layer, or on channels of it; see :class:`LayerView`.
-
-        The session before ends, its labels stay.
-        """
+        """Begin a session on an image layer or channels of it; labels of the one before stay."""
         return self.host.open_image(image, channels, others)
 
     def close_session(self) -> None:
@@ -150,10 +149,13 @@ class PromptController(PendingModel):
     # Prompts --------------------------------------------------------------------------------
 
     def flip_sign(self) -> str:
-        """Change the sign of the next point, and return it."""
-        sign = NEGATIVE if self.sync.ensure_layers().sign == POSITIVE else POSITIVE
-        self.set_sign(sign)
-        return sign
+        """Change the sign of the next point or scribble; other tools become the points."""
+        layers = self.sync.ensure_layers()
+        if layers.tool is None or not layers.tool.has_sign:
+            self.select_tool(TOOLS[0])
+        else:
+            self.set_sign(NEGATIVE if layers.sign == POSITIVE else POSITIVE)
+        return layers.sign
 
     def set_sign(self, sign: str) -> None:
         """Set the sign of the next point."""
@@ -161,13 +163,18 @@ class PromptController(PendingModel):
         layers.set_sign(sign)
         self.status.emit(layers.next_prompt)
 
-    def select_tool(self, kind: str, mode: str, sign: str) -> None:
-        """Select the "points" or "shapes" with a mode of napari, for prompts of a sign."""
+    @property
+    def tool(self) -> Tool | None:
+        """The tool that draws the next prompt; None if no prompt layer is drawn in."""
+        return None if self.sync.prompts is None else self.sync.prompts.tool
+
+    def select_tool(self, tool: Tool) -> None:
+        """Select a tool."""
         layers = self.sync.ensure_layers()
         with self.sync.muted():
             # In another mode a half-drawn shape would become one that nobody drew.
             layers.drop_half_drawn()
-        layers.select_tool(kind, mode, sign)
+        layers.select_tool(tool)
         self.status.emit(layers.next_prompt)
 
     def toggle_preview(self) -> bool:
@@ -254,12 +261,10 @@ class PromptController(PendingModel):
         """Write all open objects that have candidates into the labels.
 
         Objects with lower scores than the bounds stay open. Thousands of objects are written in
-        chunks; they are one step to undo.
-        The labels of the first chunk are returned.
+        chunks; they are one step to undo. The labels of the first chunk are returned.
         """
         self.finish()
-        session = self.sync.open_session()
-        ready = [each.id for each in session.state.open if session.candidates(each.id) is not None]
+        session, ready = self.sync.open_session(), self.ready
         good = [number for number in ready if self._is_good(session, number)]
         if ready and not good:
             raise InputError("No object has scores as high as asked for; nothing is committed.")
@@ -270,10 +275,18 @@ class PromptController(PendingModel):
             self.commit_into(None)
 
         def report(empty: int) -> None:
-            if text := open_objects_message(len(ready) - len(good), empty):
-                self.status.emit(text, "warning")
+            objects = session.state.objects
+            written = [objects[number] for number in good if number in objects]
+            self.status.emit(*commit_message(written, len(ready) - len(good), empty))
 
         return self.host.steps.commit(session, good, report, propagated)
+
+    @property
+    def ready(self) -> list[int]:
+        """Open objects whose candidates are known."""
+        session = self.session
+        left = [] if session is None else session.state.open
+        return [each.id for each in left if session and session.candidates(each.id) is not None]
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)
@@ -382,18 +395,3 @@ class PromptController(PendingModel):
             self.jobs.submit("replay", Priority.REQUEST, work, show, self.host.refuse)
 
         self.with_model(begin)
-
-
-def open_objects_message(low: int, empty: int) -> str:
-    """Return a message about objects that stay open: with low scores, or without pixels."""
-    parts = []
-    if low:
-        many = "objects with lower scores stay" if low > 1 else "object with lower scores stays"
-        parts.append(f"{low} {many} open.")
-    if empty:
-        parts.append(
-            f"{empty} object{'s stay' if empty > 1 else ' stays'} open, because others have all of "
-            f"{'their' if empty > 1 else 'its'} pixels: choose On overlap: replace existing, or "
-            "delete."
-        )
-    return " ".join(parts)

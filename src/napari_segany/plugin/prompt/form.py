@@ -15,40 +15,34 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.prompt.candidate_buttons import CandidateButtons
 from napari_segany.plugin.prompt.import_panel import ImportPanel
 from napari_segany.plugin.prompt.object_list import ObjectList
 from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
 from napari_segany.plugin.prompt.restore_picker import RestorePicker
+from napari_segany.plugin.prompt.tool_row import ToolRow
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
     combo_box,
-    folded,
     form,
+    panel,
+    primary,
     row,
     with_tip,
 )
+from napari_segany.plugin.shared.fold import Fold, SetupFold
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.message_line import MessageLine
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 
-TOOLS = {
-    "+ point": "Click on the object (Q flips the sign)",
-    "- point": "Click where it is not",
-    "box": "Drag a box around it",
-    "outline": "Draw around it",
-    "scribble": "Draw along it",
-}
-"""Tooltips of the buttons that select a tool, by their text."""
-
 ACTIONS = {
-    "Commit": "Write into the labels (N)",
     "Clear": "Delete the open objects",
     "Undo": "Undo the last step (U)",
     "Redo": "Redo (Shift-U)",
 }
-"""Tooltips of the buttons below the candidates, by their text."""
+"""Tooltips of the buttons below Commit, by their text."""
 
 
 class PromptForm(QWidget):
@@ -69,6 +63,18 @@ class PromptForm(QWidget):
     ----------
     buttons : dict
         Push buttons by their text.
+    tools : ToolRow
+        Buttons that select a tool.
+    setup : SetupFold
+        Choices of image, channels and model.
+    target : Fold
+        Choices of the labels that commits are written into.
+    candidate_row : QWidget
+        Candidates of the active object; hidden without any.
+    hint : QLabel
+        What to do to get candidates.
+    stop_row : QWidget
+        Progress and the button that stops; shown while something is computed.
     """
 
     def __init__(
@@ -102,34 +108,71 @@ class PromptForm(QWidget):
         self.objects = ObjectList()
         self.imports = ImportPanel()
         self.provenance = ProvenancePanel()
+        self.tools = ToolRow()
         self.buttons: dict[str, QPushButton] = {}
+        self.setup = SetupFold("Choose an image", panel(form(image)))
+        self.target = Fold("", panel(self._target_form()))
+        for choice in (self.labels_choice, self.overlap_choice):
+            choice.currentIndexChanged.connect(lambda _: self._show_target())
+        self._show_target()
+        self.candidate_row = panel(self._candidate_row())
+        self.hint = QLabel()
+        self.hint.setWordWrap(True)
+        self.stop_row = panel(self._stop_row(progress))
+        self.stop_row.setVisible(False)
         layout = column(
-            form(image),
+            self.setup,
             self.restore,
-            self._plane_row(progress),
-            row(*(self._button(text, tip) for text, tip in TOOLS.items())),
+            self.plane_line,
+            self.stop_row,
+            self.tools,
             self._mode_row(),
-            self._candidate_row(),
-            self._commit_form(),
+            self.candidate_row,
+            self.hint,
+            self._commit_button(),
             row(*(self._button(text, tip) for text, tip in ACTIONS.items())),
             message,
+            self.target,
             through,
-            folded("Objects", self.objects),
-            folded("From other layers", self.imports),
-            folded("Recipe", self.provenance),
+            Fold("Objects", self.objects),
+            Fold("From other layers", self.imports),
+            Fold("Recipe", self.provenance),
         )
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
+
+    def show_counts(self, known: int, still_open: int) -> None:
+        """Show how many objects a commit writes, and enable what can act.
+
+        Parameters
+        ----------
+        known : int
+            Open objects that are segmented.
+        still_open : int
+            All open objects.
+        """
+        commit = self.buttons["Commit"]
+        commit.setText(f"Commit {known} objects" if known > 1 else "Commit")
+        commit.setEnabled(known > 0)
+        self.buttons["Clear"].setEnabled(still_open > 0)
 
     def _button(self, text: str, tip: str) -> QPushButton:
         self.buttons[text] = with_tip(QPushButton(text), tip)
         return self.buttons[text]
 
-    def _plane_row(self, progress: ProgressPanel) -> QHBoxLayout:
+    def _stop_row(self, progress: ProgressPanel) -> QHBoxLayout:
         progress.bar.setTextVisible(False)
         progress.bar.setMaximumHeight(8)
         stop = self._button("stop", "Stop what is being computed")
-        return row(self.plane_line, progress, stop, wide=self.plane_line)
+        return row(progress, stop, wide=progress)
+
+    def _commit_button(self) -> QPushButton:
+        commit = self._button("Commit", "Write the segmented objects into the labels (N)")
+        return primary(commit)
+
+    def _show_target(self) -> None:
+        into, overlap = self.labels_choice.currentText(), self.overlap_choice.currentText()
+        self.target.set_title(f"Into {into}, {overlap}")
 
     def _mode_row(self) -> QHBoxLayout:
         self.one.setChecked(True)
@@ -143,15 +186,28 @@ class PromptForm(QWidget):
         previous = self._button("<", "Previous candidate (J)")
         following = self._button(">", "Next candidate (K)")
         for button in (previous, following):
-            button.setMaximumWidth(32)
-        return row(previous, self.candidates, following, wide=self.candidates)
+            button.setMaximumWidth(20)
+        made = row(previous, self.candidates, following, wide=self.candidates)
+        made.setSpacing(2)
+        return made
 
-    def _commit_form(self) -> QFormLayout:
-        bounds = row(QLabel("IoU"), self.min_iou, QLabel("stability"), self.min_stability)
+    def show_candidates(self, candidates: MaskSet | None, chosen: int, hint: str) -> bool:
+        """Show candidates and mark the chosen one; return True if they are new ones.
+
+        Without candidates, ``hint`` says how to get some.
+        """
+        new = self.candidates.show_candidates(candidates, chosen)
+        self.candidate_row.setVisible(candidates is not None)
+        self.hint.setText(hint)
+        self.hint.setVisible(candidates is None)
+        return new and candidates is not None
+
+    def _target_form(self) -> QFormLayout:
         rows: list[tuple[str, Part]] = [
             ("Into", self.labels_choice),
             ("On overlap", self.overlap_choice),
-            ("At least", bounds),
+            ("Least IoU", self.min_iou),
+            ("Least stability", self.min_stability),
         ]
         return form(rows)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from napari.layers import Labels, Points, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QWidget
 
 from napari_segany.io.detections import DIALECTS, TableOptions
-from napari_segany.plugin.shared.controls import button, column, combo_box, row, with_tip
+from napari_segany.plugin.shared.controls import button, column, combo_box, grid, row, with_tip
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
 
@@ -36,15 +36,15 @@ class ImportPanel(QWidget):
             "points or shapes ...",
             'A feature "sign" may say "negative"; a feature "object" says what belongs together',
         )
-        self.dialect = _choice(
+        self.dialect = combo_box(
             {"written by ...": None, **{name: name for name in DIALECTS}},
             "The program that wrote the table, told by its columns",
         )
-        self.first_plane = _choice(
+        self.first_plane = combo_box(
             {"first plane ...": None, "first is 0": 0, "first is 1": 1},
             "The number of the first plane of a stack in the table",
         )
-        self.units = _choice(
+        self.units = combo_box(
             {"units ...": None, "pixels": "pixels", "calibrated": "calibrated"},
             "Lengths are pixels, or in the unit of the image's scale",
         )
@@ -76,7 +76,7 @@ class ImportPanel(QWidget):
             row(refine, boxes),
             row(self.layers, use),
             row(table),
-            row(self.dialect, self.first_plane, self.units),
+            grid(self.dialect, self.first_plane, self.units),
             row(self.table_line),
         )
         layout.setContentsMargins(0, 0, 0, 0)
@@ -105,11 +105,3 @@ class ImportPanel(QWidget):
         """Offer these layers."""
         self.labels.fill(layers)
         self.layers.fill(layers)
-
-
-def _choice(items: dict[str, object], tip: str) -> QComboBox:
-    """Return a combo box that is narrow, because three of them are in one row."""
-    box = combo_box(items, tip)
-    box.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    return box

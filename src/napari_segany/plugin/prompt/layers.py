@@ -12,7 +12,9 @@ from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import place
 from napari_segany.plugin.prompt import layer_features
+from napari_segany.plugin.prompt.mark_size import MarkSize
 from napari_segany.plugin.prompt.preview import Preview
+from napari_segany.plugin.prompt.tools import Tool, tool_of
 from napari_segany.session.state import State
 
 MOST_DRAWN = 200
@@ -41,6 +43,8 @@ class PromptLayers:
         Sign of the next point.
     drawn : set of int
         Open objects whose prompts are in the layers.
+    marks : MarkSize
+        Sizes of points and edges.
     """
 
     def __init__(self, viewer: Any, view: LayerView, on_edit: Callable[[Any], None]) -> None:
@@ -50,6 +54,7 @@ class PromptLayers:
         self.preview: Preview | None = None
         self.sign = layer_features.POSITIVE
         self.drawn: set[int] = set()
+        self.marks = MarkSize(viewer, view, lambda: (self.points, self.shapes))
         # Last mode of each layer in 2-D, where prompts can be drawn.
         self._modes: dict[Any, str] = {}
 
@@ -68,8 +73,6 @@ class PromptLayers:
         """Add missing layers and select the points; return the new prompt layers."""
         present = self.points, self.shapes
         placed, ndim = self.view.placement(), self.view.ndim
-        # Points and lines are well visible when the whole image is in view.
-        side = max(self.view.shape)
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
             layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **placed)
@@ -82,7 +85,7 @@ class PromptLayers:
                 name=BOXES,
                 face_color="transparent",
                 edge_color=layer_features.COLOURS[layer_features.POSITIVE],
-                edge_width=side / 250,
+                edge_width=self.marks.edge,
                 features=features,
                 feature_defaults=self._defaults,
                 **placed,
@@ -99,7 +102,7 @@ class PromptLayers:
                 face_color="sign",
                 face_color_cycle=layer_features.COLOURS,
                 border_color="white",
-                size=side / 50,
+                size=self.marks.point,
                 **placed,
             )
             self.viewer.add_layer(self.points)
@@ -117,6 +120,7 @@ class PromptLayers:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         self.points = self.shapes = self.preview = None
+        self.marks.end()
 
     def forget(self, layer: Any) -> None:
         """Forget a layer that was removed from the viewer, if it is one of these."""
@@ -127,14 +131,14 @@ class PromptLayers:
         elif self.preview is not None and layer is self.preview.layer:
             self.preview = None
 
-    def select_tool(self, kind: str, mode: str, sign: str) -> None:
-        """Select the "points" or "shapes" with a mode of napari, for prompts of a sign."""
-        self.set_sign(sign)
-        layer = getattr(self, kind)
+    def select_tool(self, tool: Tool) -> None:
+        """Select the layer that a tool draws in, with its mode and sign."""
+        self.set_sign(tool.sign)
+        layer = self.points if tool.kind == "points" else self.shapes
         # napari passes no clicks to a hidden layer.
         layer.visible = True
         self.select(layer)
-        layer.mode = mode
+        layer.mode = tool.mode
 
     def select(self, layer: Any) -> None:
         """Make a layer the active one."""
@@ -152,6 +156,15 @@ class PromptLayers:
         for layer in (self.points, self.shapes):
             if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
                 layer.mode = self._modes[layer]
+
+    @property
+    def tool(self) -> Tool | None:
+        """The tool that draws the next prompt; None if none of the layers is drawn in."""
+        active = self.viewer.layers.selection.active
+        for kind, layer in (("points", self.points), ("shapes", self.shapes)):
+            if layer is not None and layer is active:
+                return tool_of(layer, kind, self.sign)
+        return None
 
     @property
     def next_prompt(self) -> str:

@@ -1,9 +1,9 @@
 """Panel that saves the provenance of the labels and replays a saved session."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_segany.plugin.shared.controls import button
+from napari_segany.plugin.shared.controls import button, grid
 
 
 class ProvenancePanel(QWidget):
@@ -23,8 +23,6 @@ class ProvenancePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
         buttons = (
             ("Save ...", "Every commit with its prompts, as JSON", self.save_requested),
             (
@@ -39,5 +37,6 @@ class ProvenancePanel(QWidget):
                 self.command_requested,
             ),
         )
-        for place, (text, tip, signal) in enumerate(buttons):
-            grid.addWidget(button(text, signal.emit, tip), place // 2, place % 2)
+        layout = grid(*(button(text, signal.emit, tip) for text, tip, signal in buttons))
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)

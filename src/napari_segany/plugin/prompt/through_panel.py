@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
-from napari_segany.plugin.shared.controls import column, combo_box, folded, row, with_tip
+from napari_segany.plugin.shared.controls import column, combo_box, row, with_tip
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.message_line import MessageLine
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.session.through_planes import axes_of
@@ -77,11 +78,11 @@ class ThroughPanel(QWidget):
             self.axis,
             self.strip,
             self.line,
-            folded("Limits", self.limits),
+            Fold("Limits", self.limits),
         )
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
-        self.section = folded("Through planes", self)
+        self.section = Fold("Through planes", self)
         through.job.report = self.reported.emit
         self.reported.connect(lambda done, total: self.show_state())
         through.sync.plane_changed.connect(self._on_plane)

@@ -1,6 +1,7 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,12 +12,14 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt import export_code, import_prompts
+from napari_segany.plugin.prompt import export_code, import_prompts, object_actions
+from napari_segany.plugin.prompt.candidate_pictures import CandidatePictures
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
-from napari_segany.plugin.prompt.keys import KEYS, bind_keys
-from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
+from napari_segany.plugin.prompt.keys import KEYS
+from napari_segany.plugin.prompt.layer_follower import LayerFollower
 from napari_segany.plugin.prompt.through_panel import ThroughPanel
+from napari_segany.plugin.prompt.tools import tool_named
 from napari_segany.plugin.shared.close_events import (
     ask_to_commit,
     tell_what_is_left,
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 
 SESSION_FILES = "Sessions (*.json)"
 TABLE_FILES = "Tables (*.csv *.tsv *.txt *.xls *.json *.CSV *.TXT);;All files (*)"
+
+NO_IMAGE = "Choose an image above."
+NO_OBJECT = "Click on an object in the image. Its mask appears there, other candidates here."
 
 
 class PromptWidget(ImageDock):
@@ -84,7 +90,9 @@ class PromptWidget(ImageDock):
         self.controller.possible.connect(self.message.clear_error)
         self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
-        self.controller.sync.prompts_added.connect(self._bind_keys)
+        acts = {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()}
+        self._pictures = CandidatePictures(self.jobs, self.form.candidates.show_pictures)
+        self._follower = LayerFollower(self.controller, self.form.tools.show_tool, acts)
         self.reset_choices()
         self._refresh()
 
@@ -133,6 +141,7 @@ class PromptWidget(ImageDock):
 
     def commit(self, wait: bool = False) -> Any:
         """Write segmented objects into the labels, with ``wait`` at once; return their layer."""
+        self.message.dismiss()
         self.controller.commit()
         if wait:
             self.jobs.wait()
@@ -155,8 +164,12 @@ class PromptWidget(ImageDock):
         """Open a committed object again, with its prompts."""
         self.controller.reopen(label)
 
+    def select_tool(self, name: str) -> None:
+        """Select a tool by its name, such as "box"; see :data:`plugin.prompt.tools.TOOLS`."""
+        self.controller.select_tool(tool_named(name))
+
     def flip_sign(self) -> str:
-        """Change the sign of the next point, and return it."""
+        """Change the sign of the next point, and return it; other tools become the points."""
         return self.controller.flip_sign()
 
     def toggle_preview(self) -> bool:
@@ -182,10 +195,7 @@ class PromptWidget(ImageDock):
         every_plane: bool = False,
         wait: bool = False,
     ) -> int:
-        """Segment every object of a labels layer, prompted with its mask or its box.
-
-        The number of open objects is returned.
-        """
+        """Segment every object of a labels layer by its mask or box; return the open objects."""
         import_prompts.import_labels(self.controller, layer, how, every_plane)
         return self._count_open(wait)
 
@@ -203,7 +213,7 @@ class PromptWidget(ImageDock):
         """Segment the objects that boxes or points of a file mark; return the open objects.
 
         Without a path a file dialog is shown. ``choices`` say how to read the file, by default as
-        the controls do; with ``wait`` the objects are segmented before.
+        the controls do.
         """
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Boxes or points", "", TABLE_FILES)
@@ -271,6 +281,7 @@ class PromptWidget(ImageDock):
 
     def _release(self) -> None:
         self._task_status.set(0)
+        self._follower.end()
         self.controller.end()
 
     def _on_panel_closed(self) -> None:
@@ -302,11 +313,6 @@ class PromptWidget(ImageDock):
     def _connect_form(self) -> None:
         form, controller = self.form, self.controller
         for text, act in {
-            "+ point": lambda: controller.select_tool("points", "add", POSITIVE),
-            "- point": lambda: controller.select_tool("points", "add", NEGATIVE),
-            "box": lambda: controller.select_tool("shapes", "add_rectangle", POSITIVE),
-            "outline": lambda: controller.select_tool("shapes", "add_polygon_lasso", POSITIVE),
-            "scribble": lambda: controller.select_tool("shapes", "add_path", POSITIVE),
             "<": self.previous_candidate,
             ">": self.next_candidate,
             "Commit": self.commit,
@@ -316,13 +322,17 @@ class PromptWidget(ImageDock):
             "stop": self.stop,
         }.items():
             form.buttons[text].clicked.connect(self.guarded(act))
+        form.tools.chosen.connect(self.guarded_with(controller.select_tool))
         form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
         form.candidates.chosen.connect(
             self.guarded_with(lambda number: controller.sync.open_session().choose(number))
         )
-        form.objects.go_to_requested.connect(self.guarded_with(self._go_to))
-        form.objects.reopen_requested.connect(self.guarded_with(self._reopen))
-        form.objects.delete_requested.connect(self.guarded_with(self._delete))
+        for requested, do in (
+            (form.objects.go_to_requested, object_actions.go_to),
+            (form.objects.reopen_requested, object_actions.reopen),
+            (form.objects.delete_requested, object_actions.delete),
+        ):
+            requested.connect(self.guarded_with(partial(do, controller)))
         form.imports.labels_requested.connect(self.guarded_with(self.take_labels))
         form.imports.layer_requested.connect(self.guarded_with(self.take_layer))
         form.imports.table_requested.connect(self.guarded(self.take_table))
@@ -343,9 +353,6 @@ class PromptWidget(ImageDock):
         form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
         form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))
 
-    def _bind_keys(self, layer: Any) -> None:
-        bind_keys(layer, {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()})
-
     def _on_labels(self) -> None:
         if self.session is not None:
             try:
@@ -357,22 +364,8 @@ class PromptWidget(ImageDock):
         if self.session is not None:
             self.session.on_overlap = self.form.overlap_choice.currentData()
 
-    def _go_to(self, numbers: list[int]) -> None:
-        if numbers:
-            self.controller.go_to(numbers[0])
-
-    def _reopen(self, numbers: list[int]) -> None:
-        session = self.controller.sync.open_session()
-        # Reopening a part opens the others, and removes those that were propagated.
-        for number in (n for n in numbers if n in session.state.objects):
-            self.controller.go_to(number)
-            session.reopen(number)
-
-    def _delete(self, numbers: list[int]) -> None:
-        if self.session is not None and numbers:
-            self.session.delete(numbers)
-
     def _on_busy(self, busy: bool) -> None:
+        self.form.stop_row.setVisible(busy)
         if busy:
             self.progress.show_busy()
         super()._on_busy(busy)
@@ -387,10 +380,16 @@ class PromptWidget(ImageDock):
         form.buttons["Undo"].setEnabled(session is not None and session.can_undo)
         form.buttons["Redo"].setEnabled(session is not None and session.can_redo)
         form.objects.model.show_session(session)
-        self._task_status.set(self._count_open(False))
+        form.setup.show_summary(self.setup_summary)
+        left = self._count_open(False)
+        form.show_counts(len(self.controller.ready), left)
+        self._follower.follow()
+        self._task_status.set(left)
         candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
-        form.candidates.show_candidates(candidates, chosen)
+        hint = NO_IMAGE if session is None else NO_OBJECT
+        if form.show_candidates(candidates, chosen, hint):
+            self._pictures.read(session, self.image_view)
         form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:

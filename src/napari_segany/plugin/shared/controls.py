@@ -3,23 +3,31 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLayout,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 W = TypeVar("W", bound=QWidget)
 
 Part: TypeAlias = QWidget | QLayout
 """Element of a layout."""
+
+PRIMARY_HEIGHT = 34
+"""Height of the button that most work of a dock ends with, in pixels."""
+
+SHOWN_CHARACTERS = 8
+"""Characters of an entry that a combo box has room for at least."""
 
 
 def with_tip(widget: W, tip: str) -> W:
@@ -35,12 +43,31 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
     return made
 
 
+def accent() -> str:
+    """Return the colour with which napari's theme marks what is in use."""
+    colour: str = get_theme(get_settings().appearance.theme).current.as_hex()
+    return colour
+
+
+def primary(made: QPushButton) -> QPushButton:
+    """Make a button the largest of its dock: the one that most work ends with."""
+    made.setMinimumHeight(PRIMARY_HEIGHT)
+    made.setStyleSheet(f"QPushButton:enabled {{ background-color: {accent()}; }}")
+    return made
+
+
 def combo_box(items: Mapping[str, Any], tip: str) -> QComboBox:
     """Return a combo box with an entry for each text, which holds a value as its data."""
     made = with_tip(QComboBox(), tip)
     for text, value in items.items():
         made.addItem(text, value)
     return made
+
+
+def narrow(choice: QComboBox) -> None:
+    """Let a combo box be narrower than its longest entry, which a layer's name may be."""
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    choice.setMinimumContentsLength(SHOWN_CHARACTERS)
 
 
 def offer(choice: QComboBox, at: int, reason: str = "", tip: str = "") -> None:
@@ -60,9 +87,21 @@ def column(*parts: Part, tall: Part | None = None) -> QVBoxLayout:
     return _filled(QVBoxLayout(), parts, tall)
 
 
+def grid(*parts: QWidget, columns: int = 2) -> QGridLayout:
+    """Return widgets in rows of some columns, which are equally wide."""
+    made = QGridLayout()
+    for number, part in enumerate(parts):
+        made.addWidget(part, number // columns, number % columns)
+    for number in range(columns):
+        made.setColumnStretch(number, 1)
+    return made
+
+
 def form(rows: Iterable[tuple[str, Part]]) -> QFormLayout:
     """Return a form layout with labelled rows."""
     made = QFormLayout()
+    # A dock is narrow; a long row puts its control below the label.
+    made.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     for text, part in rows:
         made.addRow(text, part)
     return made
@@ -73,13 +112,6 @@ def panel(layout: QLayout) -> QWidget:
     made = QWidget()
     layout.setContentsMargins(0, 0, 0, 0)
     made.setLayout(layout)
-    return made
-
-
-def folded(title: str, part: QWidget) -> QCollapsible:
-    """Return a collapsible section, collapsed at first."""
-    made = QCollapsible(title)
-    made.addWidget(part)
     return made
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QApplication, QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
@@ -18,6 +19,9 @@ from napari_segany.plugin.shared.run_when_ready import RunWhenReady
 from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
 from napari_segany.plugin.shared.settings import read_settings
 from napari_segany.weights import cache
+
+WIDTH = 320
+"""Width of a dock when it is opened, in pixels; controls fit into it at usual sizes of fonts."""
 
 
 class Dock(QWidget):
@@ -108,6 +112,13 @@ class Dock(QWidget):
             inside.setLayout(column)
             around.addWidget(ScrollPanel(inside), 1)
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
+        for choice in self.findChildren(QComboBox):
+            controls.narrow(choice)
+
+    def sizeHint(self) -> QSize:
+        """Return a width that leaves the window to the image, and the height of the content."""
+        least = self.minimumSizeHint().width()
+        return QSize(max(WIDTH, least), super().sizeHint().height())
 
     # Life cycle -----------------------------------------------------------------------------
 

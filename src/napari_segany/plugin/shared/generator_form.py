@@ -24,7 +24,7 @@ from napari_segany.generators.strategies import (
     strategy_info,
 )
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.shared.controls import column, combo_box, offer
+from napari_segany.plugin.shared.controls import column, combo_box, form, offer
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, Control
 from napari_segany.plugin.shared.parameter_form import ParameterForm
@@ -96,7 +96,7 @@ class GeneratorForm(QWidget):
         self.strategy = ChoiceControl(strategy_info())
         self.line = QLabel()
         self.line.setWordWrap(True)
-        rows = QFormLayout()
+        rows = form([])
         for label, part in (
             ("Preset", self.preset),
             (strategy_info().label, self.strategy),
@@ -114,9 +114,9 @@ class GeneratorForm(QWidget):
     def _form_of(self, cls: type[GeneratorParams], rows: QFormLayout) -> ParameterForm:
         names = strategies_of(cls)
         fold = "Advanced: finding objects"
-        form = ParameterForm(start_params(names[0]), fold, rows, {"strategy": self.strategy})
-        form.changed.connect(lambda: self._on_form(cls))
-        return form
+        made = ParameterForm(start_params(names[0]), fold, rows, {"strategy": self.strategy})
+        made.changed.connect(lambda: self._on_form(cls))
+        return made
 
     @property
     def _form(self) -> ParameterForm:
@@ -236,8 +236,8 @@ class GeneratorForm(QWidget):
     def _show_strategy(self) -> None:
         """Show the form of the strategy, and tell of a change."""
         shown = self._form
-        for form in self._forms.values():
-            form.set_shown(form is shown)
+        for each in self._forms.values():
+            each.set_shown(each is shown)
         points = self._forms[AutomaticParams]
         regular = points.controls["point_grids"].parameter is None
         for name in GRID:

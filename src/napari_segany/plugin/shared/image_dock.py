@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.layers.image_view import LayerView
@@ -30,6 +31,7 @@ class ImageDock(ModelDock):
         self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
+        self._was_shown = False
 
     @property
     def image_view(self) -> LayerView | None:
@@ -42,6 +44,15 @@ class ImageDock(ModelDock):
 
     def _before_change(self) -> None:
         """Prepare for another image or other channels, chosen in the dock."""
+
+    @property
+    def setup_summary(self) -> str:
+        """Image and model in use, in one line; empty while one of them is missing."""
+        view, model = self.image_view, self.model
+        if view is None or model is None:
+            return ""
+        hidden = "" if view.layer.visible else " (hidden)"
+        return f"{view.name}{hidden}, {model.id} on {model.device.type.upper()}"
 
     @property
     def image_layer(self) -> Any:
@@ -81,6 +92,20 @@ class ImageDock(ModelDock):
         if self.model is None and not self.picker.loading:
             self.load_model()
         return opened
+
+    def showEvent(self, event: Any) -> None:
+        """Choose the image when the dock is shown for the first time, if there is only one."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            # Later, because napari and scripts are still setting up the dock.
+            QTimer.singleShot(0, self._choose_only_image)
+
+    def _choose_only_image(self) -> None:
+        choice = self.image_choice
+        # The first entry is no image.
+        if not self._ended and self.image_layer is None and choice.count() == 2:
+            self.guarded(lambda: self.set_image(choice.itemData(1)))()
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.jobs.failures import describe_error
@@ -26,26 +26,49 @@ STYLES: dict[Severity, str] = {
 """Style sheet of each severity."""
 
 
-class MessageLine(QLabel):
-    """Line with the latest message; an error disappears when the next action succeeds.
+class MessageLine(QWidget):
+    """Latest message of a dock, and above it the latest warning or error.
+
+    A warning or an error stays beside later messages until it is dismissed or another one comes. An
+    error also disappears when the next action succeeds.
 
     Attributes
     ----------
     severity : {"info", "warning", "error"}
-        Severity of the message shown.
+        Severity of the latest message.
+    notice : QLabel
+        Latest warning or error; hidden without one.
+    line : QLabel
+        Latest message of no severity; hidden while empty.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.severity: Severity = "info"
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        # Names of files and layers may look like markup.
-        self.setTextFormat(Qt.TextFormat.PlainText)
+        self._notice_severity: Severity = "info"
+        self.notice, self.line = _label(), _label()
+        dismiss = QToolButton()
+        dismiss.setText("\u00d7")
+        dismiss.setToolTip("Dismiss")
+        dismiss.setAccessibleName("Dismiss")
+        dismiss.clicked.connect(lambda _=False: self.dismiss())
+        self._notice_row = QWidget()
+        row = QHBoxLayout(self._notice_row)
+        column = QVBoxLayout(self)
+        for layout in (row, column):
+            layout.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.notice, 1)
+        row.addWidget(dismiss)
+        column.addWidget(self._notice_row)
+        column.addWidget(self.line)
         self.say("")
 
+    def text(self) -> str:
+        """Return the latest message."""
+        return (self.line if self.severity == "info" else self.notice).text()
+
     def say(self, text: str, severity: Severity = "info") -> None:
-        """Show a message; an empty one hides the line.
+        """Show a message; an empty one removes the latest.
 
         Parameters
         ----------
@@ -54,13 +77,34 @@ class MessageLine(QLabel):
         severity : {"info", "warning", "error"}
             Severity, shown by the style of the line.
         """
-        severity = severity if text else "info"
-        if severity != self.severity:
-            self.severity = severity
-            self.setStyleSheet(STYLES[severity])
-            self.setAccessibleDescription(severity)
-        self.setText(text)
-        self.setVisible(bool(text))
+        if text and severity != "info":
+            self._show_notice(text, severity)
+            self.line.setText("")
+        elif not text and self.severity != "info":
+            self.dismiss()
+        else:
+            self.line.setText(text)
+        self.severity = severity if text else "info"
+        self._show_parts()
+
+    def dismiss(self) -> None:
+        """Remove the warning or error that is shown."""
+        self._show_notice("", "info")
+
+    def _show_notice(self, text: str, severity: Severity) -> None:
+        if severity != self._notice_severity:
+            self._notice_severity = severity
+            self.notice.setStyleSheet(STYLES[severity])
+            self.notice.setAccessibleDescription(severity)
+        self.notice.setText(text)
+        if not text:
+            self.severity = "info"
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        self._notice_row.setVisible(bool(self.notice.text()))
+        self.line.setVisible(bool(self.line.text()))
+        self.setVisible(bool(self.notice.text() or self.line.text()))
 
     def say_error(self, error: Exception) -> None:
         """Show the message of an error; log the traceback of an unexpected one."""
@@ -69,9 +113,9 @@ class MessageLine(QLabel):
         self.say(describe_error(error), "error")
 
     def clear_error(self) -> None:
-        """Remove an error message, because a later action succeeded."""
-        if self.severity == "error":
-            self.say("")
+        """Remove an error, because a later action succeeded."""
+        if self._notice_severity == "error":
+            self.dismiss()
 
     def guarded(self, act: Callable[[], Any]) -> Callable[..., None]:
         """Return a slot that ignores the signal's arguments and shows errors as messages."""
@@ -96,3 +140,12 @@ class MessageLine(QLabel):
             self.say_error(error)
         else:
             self.clear_error()
+
+
+def _label() -> QLabel:
+    made = QLabel()
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    # Names of files and layers may look like markup.
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    return made

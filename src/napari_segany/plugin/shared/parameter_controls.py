@@ -25,6 +25,9 @@ DECIMALS = 6
 SHOWN_CHARACTERS = 8
 """Length of the longest number that is shown in full."""
 
+LEAST_WIDTH = 110
+"""Least width of a control for a number, in pixels; the largest number would need more."""
+
 LARGEST = 2.0**53
 """Largest whole number that a spin box holds exactly."""
 
@@ -54,6 +57,7 @@ class NumberControl(QDoubleSpinBox):
     def __init__(self, info: ParameterInfo) -> None:
         super().__init__()
         self.info = info
+        self.setMinimumWidth(LEAST_WIDTH)
         # The exact value, and the position of the control that stands for it.
         self._exact: Any = None
         self._position: float | None = None

@@ -9,7 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_segany.core.parameter_info import parameters_of
-from napari_segany.plugin.shared.controls import column, folded, panel
+from napari_segany.plugin.shared.controls import column, form, panel
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import Control, make_control
 
 
@@ -49,9 +50,9 @@ class ParameterForm(QWidget):
         super().__init__()
         self._base = params
         self.controls: dict[str, Control] = {}
-        self.rows = QFormLayout() if rows is None else rows
+        self.rows = form([]) if rows is None else rows
         self._own_rows: list[QWidget] = []
-        advanced = QFormLayout()
+        advanced = form([])
         for name, info in parameters_of(type(params)).items():
             if name in shared:
                 self.controls[name] = shared[name]
@@ -62,7 +63,7 @@ class ParameterForm(QWidget):
                 self._own_rows += [self.rows.labelForField(control), control]
             control.edited.connect(self.changed)
             self.controls[name] = control
-        self.fold = folded(fold, panel(advanced))
+        self.fold = Fold(fold, panel(advanced))
         around = column(self.fold) if rows is not None else column(self.rows, self.fold)
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)

@@ -1,0 +1,1 @@
+"""Objects of a volume from the finder's maps of its planes."""

@@ -1,0 +1,1 @@
+"""Files of tracks: writing for other programs, and reading of theirs."""

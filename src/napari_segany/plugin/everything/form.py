@@ -1,0 +1,133 @@
+"""Controls of the Everything dock in the order of the work: search, filter, review."""
+
+from napari.layers import Labels, Shapes
+from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
+
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.linking.link_params import LinkParams
+from napari_segany.plugin.everything.filter_sliders import FilterSliders
+from napari_segany.plugin.shared.controls import (
+    Part,
+    column,
+    form,
+    grid,
+    panel,
+    primary,
+    row,
+    with_tip,
+)
+from napari_segany.plugin.shared.fold import Fold, SetupFold
+from napari_segany.plugin.shared.generator_form import GeneratorForm
+from napari_segany.plugin.shared.layer_combo import LayerCombo
+from napari_segany.plugin.shared.model_picker import ModelPicker
+from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.shared.progress_panel import ProgressPanel
+
+BUTTONS = {
+    "Find everything": "Search the plane in view, or the stack if that is ticked",
+    "stop": "Stop; what was found is kept",
+    "Show foreground": "An image layer with all that the finder sees",
+    "Uncertain": "Show the most uncertain object",
+    "Accept": "Accept the object; show the next",
+    "Reject": "Reject the object; show the next",
+    "In Prompt": "Segment it again from its point",
+    "Make labels": "A labels layer with scores and recipe",
+    "Masks as stack": "Each mask by itself, with overlaps",
+    "Make volume": "Objects that have one id through all planes of the stack",
+    "Edges": "An image layer with all outlines",
+    "Load ...": "Use a recipe's parameters",
+    "Undo load": "As before the recipe",
+    "Save ...": "A recipe for the command line",
+    "Copy as command line": "For a terminal or a cluster",
+    "Copy as Python": "A script that makes the same labels",
+}
+"""Tooltips of the buttons, by their text."""
+
+OF_MASKS = ("Masks as stack", "Save ...", "Copy as command line", "Copy as Python")
+"""Buttons that need masks, beside those of review and labels."""
+
+
+class EverythingForm(QWidget):
+    """Controls of the Everything dock.
+
+    Parameters
+    ----------
+    image : list of tuple
+        Labelled controls that choose image, channels and model.
+    picker : ModelPicker
+        Control that chooses the model, which the strategies follow.
+    progress : ProgressPanel
+        Bar with the time left.
+
+    Attributes
+    ----------
+    buttons : dict
+        Push buttons by their text.
+    setup : SetupFold
+        Choices of image, channels and model.
+    search : GeneratorForm
+        Parameters of the search.
+    search_fold : SetupFold
+        Section of the search; folded when something was found.
+    whole_stack : QCheckBox
+        Search all planes.
+    region : LayerCombo
+        Where to search.
+    sliders : FilterSliders
+        Filters; hidden before something was found.
+    volumes : ParameterForm
+        How objects of the volume are made, and which are left out.
+    review, results : QWidget
+        Buttons below everything that scrolls.
+    """
+
+    def __init__(
+        self, image: list[tuple[str, Part]], picker: ModelPicker, progress: ProgressPanel
+    ) -> None:
+        super().__init__()
+        self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in BUTTONS.items()}
+        self.setup = SetupFold("Choose an image", panel(form(image)))
+        self.whole_stack = with_tip(
+            QCheckBox("whole stack"), "All planes parallel to the one in view"
+        )
+        self.region = LayerCombo(
+            [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
+        )
+        self.search = GeneratorForm()
+        self.search.follow_picker(picker)
+        self.search.add_advanced(FinderParams, self.buttons["Show foreground"])
+        where = form((("", self.whole_stack), ("Region", self.region)))
+        self.search_fold = SetupFold("Search", panel(column(where, self.search)))
+        self.sliders = FilterSliders()
+        find, stop = self.buttons["Find everything"], self.buttons["stop"]
+        labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
+        review = ("Uncertain", "Accept", "Reject", "In Prompt")
+        self.review = panel(row(*(self.buttons[text] for text in review)))
+        self.results = panel(row(primary(labels), masks, wide=labels))
+        self.buttons["Undo load"].setEnabled(False)
+        stop.setEnabled(False)
+        self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
+        volumes = panel(column(self.volumes, self.buttons["Make volume"]))
+        more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
+        layout = column(
+            self.setup,
+            self.search_fold,
+            row(primary(find), stop, wide=find),
+            progress,
+            self.sliders,
+            Fold("Volumes", volumes),
+            Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
+        )
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        self.show_found(False)
+
+    def show_found(self, found: bool) -> None:
+        """Show the controls of masks that were found, or those of the search."""
+        self.review.setEnabled(found)
+        self.results.setEnabled(found)
+        for text in OF_MASKS:
+            self.buttons[text].setEnabled(found)
+        self.sliders.setVisible(found)
+        strategy, preset = self.search.strategy.currentText(), self.search.preset.currentText()
+        self.search_fold.show_summary(f"Search: {preset}, {strategy}" if found else "")

@@ -1,0 +1,61 @@
+"""Message about a commit: what was written, and what stays open."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from napari_segany.session.state import SegmentedObject
+
+if TYPE_CHECKING:
+    # It is beside a widget, and this module needs no Qt.
+    from napari_segany.plugin.shared.message_line import Severity
+
+
+def commit_message(
+    objects: Iterable[SegmentedObject], low: int, empty: int
+) -> "tuple[str, Severity]":
+    """Return a message about a commit, and its severity.
+
+    Parameters
+    ----------
+    objects : iterable of SegmentedObject
+        Objects that were to be committed.
+    low : int
+        Objects that stay open because of low scores.
+    empty : int
+        Objects that stay open because others have all of their pixels.
+    """
+    pixels, left_out, labels = 0, 0, set()
+    for each in objects:
+        if each.commit is not None:
+            given_up = each.commit.left_out
+            lost = 0 if given_up is None or not len(given_up) else int(given_up.area[0])
+            pixels += int(each.commit.mask.area[0]) - lost
+            left_out += lost
+            labels.add(each.label)
+    parts = []
+    if labels:
+        what = f"label {min(labels, key=str)}" if len(labels) == 1 else f"{len(labels)} objects"
+        parts.append(f"Committed {what}, {pixels:,} px.")
+    if left_out:
+        parts.append(
+            f"{left_out:,} px belong to other objects; On overlap: replace existing takes them."
+        )
+    if text := _open_objects(low, empty):
+        parts.append(text)
+    few = low or empty or left_out > pixels
+    return " ".join(parts), "warning" if few else "info"
+
+
+def _open_objects(low: int, empty: int) -> str:
+    """Return sentences about objects that stay open: with low scores, or without pixels."""
+    parts = []
+    if low:
+        many = "objects with lower scores stay" if low > 1 else "object with lower scores stays"
+        parts.append(f"{low} {many} open.")
+    if empty:
+        parts.append(
+            f"{empty} object{'s stay' if empty > 1 else ' stays'} open, because others have all of "
+            f"{'their' if empty > 1 else 'its'} pixels: choose On overlap: replace existing, or "
+            "delete."
+        )
+    return " ".join(parts)

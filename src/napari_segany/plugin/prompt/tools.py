@@ -1,0 +1,78 @@
+"""Tools of the Prompt dock: the way in which the next prompt is drawn."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from napari_segany.errors import InputError
+from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE, SCRIBBLES
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A way to draw prompts.
+
+    Attributes
+    ----------
+    name : str
+        Name on the button.
+    kind : {"points", "shapes"}
+        The layer that it draws in.
+    mode : str
+        The layer's mode.
+    sign : str
+        Sign of the prompts.
+    key : str
+        Key that selects it.
+    help : str
+        Tooltip.
+    """
+
+    name: str
+    kind: str
+    mode: str
+    sign: str
+    key: str
+    help: str
+
+    @property
+    def has_sign(self) -> bool:
+        """True if its prompts may be on the object or off it."""
+        return self.kind == "points" or self.mode in SCRIBBLES
+
+
+TOOLS = (
+    Tool("+ point", "points", "add", POSITIVE, "Q", "Click on the object; again: off the object"),
+    Tool("- point", "points", "add", NEGATIVE, "Q", "Click where the object is not"),
+    Tool("box", "shapes", "add_rectangle", POSITIVE, "R", "Drag a box around the object"),
+    Tool("outline", "shapes", "add_polygon_lasso", POSITIVE, "Shift-P", "Draw around the object"),
+    Tool("scribble", "shapes", "add_path", POSITIVE, "T", "Draw along the object"),
+)
+"""The tools. Box, outline and scribble have the keys that they have in napari's own shapes."""
+
+
+def tool_named(name: str) -> Tool:
+    """Return a tool by its name; raise InputError if there is none."""
+    for tool in TOOLS:
+        if tool.name == name:
+            return tool
+    known = ", ".join(repr(tool.name) for tool in TOOLS)
+    raise InputError(f"There is no tool {name!r}; there are {known}.")
+
+
+def tool_of(layer: Any, kind: str, sign: str) -> Tool | None:
+    """Return the tool that a prompt layer draws with; None if it does not draw.
+
+    Parameters
+    ----------
+    layer : napari.layers.Points or Shapes
+        The layer.
+    kind : {"points", "shapes"}
+        Its kind.
+    sign : str
+        Sign of the next point.
+    """
+    for tool in TOOLS:
+        same_sign = kind == "shapes" or tool.sign == sign
+        if (tool.kind, tool.mode) == (kind, str(layer.mode)) and same_sign:
+            return tool
+    return None

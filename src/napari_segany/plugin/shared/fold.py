@@ -1,0 +1,88 @@
+"""Section of a dock that folds away, with a summary in its title."""
+
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QWidget
+from superqt import QCollapsible
+
+COLLAPSED, EXPANDED = "\u25b8", "\u25be"
+"""Marks of a section: a triangle to the right, and one that points down."""
+
+
+class Fold(QCollapsible):
+    """Collapsible section, collapsed at first.
+
+    The mark is part of the title, so that it has the colours of the theme.
+
+    Parameters
+    ----------
+    title : str
+        Title.
+    part : QWidget
+        Content.
+
+    Attributes
+    ----------
+    title : str
+        Title, without the mark.
+    """
+
+    def __init__(self, title: str, part: QWidget) -> None:
+        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self.title = title
+        self.addWidget(part)
+        layout, inside = self.layout(), self.content().layout()
+        for each in (layout, inside):
+            if each is not None:
+                each.setContentsMargins(0, 0, 0, 0)
+        self.toggled.connect(lambda _: self._show_title())
+        self._show_title()
+
+    def set_title(self, title: str) -> None:
+        """Show another title."""
+        self.title = title
+        self._show_title()
+
+    def _show_title(self) -> None:
+        mark = EXPANDED if self.isExpanded() else COLLAPSED
+        # An ampersand would underline the letter after it.
+        self.setText(f"{mark}  {self.title}".replace("&", "&&"))
+
+
+class SetupFold(Fold):
+    """Section with choices that are made once: it folds to a line when they are made.
+
+    A person who opens it again decides from then on.
+
+    Parameters
+    ----------
+    title : str
+        Title until everything is chosen.
+    part : QWidget
+        Content.
+    """
+
+    def __init__(self, title: str, part: QWidget) -> None:
+        super().__init__(title, part)
+        self._empty, self._is_settled, self._by_hand = title, False, False
+        self.expand(animate=False)
+        self.toggleButton().clicked.connect(self._on_click)
+
+    def show_summary(self, summary: str) -> None:
+        """Show what is chosen; an empty summary asks for it, and opens the section.
+
+        Parameters
+        ----------
+        summary : str
+            One line, empty while something is missing.
+        """
+        self.set_title(summary or self._empty)
+        if bool(summary) == self._is_settled:
+            return
+        self._is_settled = bool(summary)
+        if not summary:
+            self.expand(animate=False)
+        elif not self._by_hand:
+            self.collapse(animate=False)
+
+    def _on_click(self) -> None:
+        self._by_hand = True
