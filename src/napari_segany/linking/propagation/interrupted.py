@@ -1,4 +1,4 @@
-"""What is known of objects whose propagation was stopped."""
+"""Objects whose propagation was stopped, as far as they are known."""
 
 from collections.abc import Mapping
 from dataclasses import replace

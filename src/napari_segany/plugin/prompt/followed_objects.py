@@ -1,4 +1,4 @@
-"""Objects that were followed through planes, with what was found of each."""
+"""Objects that were followed through planes, and the result of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +13,7 @@ Arriving = Mapping[int, dict[int, PlaneAnswer]]
 
 
 class FollowedObjects:
-    """What was found of objects, each with the request that it answers.
+    """Results of objects, each with the request that it answers.
 
     Masks belong to the prompts of their request: once a prompted plane has another mask, the planes
     beside it are to be searched again.
