@@ -22,7 +22,7 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
-DRAWN = 50
+DRAWN = 25
 """Masks that are drawn in one turn of the event loop."""
 
 DrawnMask = tuple[int, Plane, MaskSet, int]
