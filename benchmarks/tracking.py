@@ -14,6 +14,8 @@ The truth of two sets was linked by an IoU of 0.3 or more and knows no divisions
 about the link of an object that begins in it to one that ends in it, which may be one object that
 moved far, nor about the link of one that begins in it to a parent. ``known`` scores leave out such
 links, from every linker alike.
+
+``image`` is the mean correlation of the image around objects that are linked, which knows no truth.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from tifffile import imread
 
 from data import add_data_option, data_folder
@@ -55,6 +58,9 @@ SILENT = ("tl_hela", "tl_cho3d")
 """Sets whose truth was linked by overlap."""
 
 METRICS = ("DET", "TRA", "LNK")
+
+AROUND = 10
+"""Half the side of the squares around linked objects whose pixels are compared."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +239,27 @@ def scores(truth: Truth, found: TrackTable, labels: np.ndarray) -> dict[str, flo
     )
 
 
+def likeness(image: np.ndarray, table: TrackTable) -> float:
+    """Mean correlation of the image around linked objects of neighbouring frames, without a truth.
+
+    Objects near the edge of the image are left out.
+    """
+    found = []
+    inside = np.array(image.shape[1:]) - AROUND
+    smooth = np.stack([gaussian_filter(frame.astype(float), 1) for frame in image])
+    places = np.rint(table.position).astype(int)
+    usable = (places >= AROUND).all(axis=1) & (places < inside).all(axis=1)
+    for pair in links_of(table):
+        frames = table.frame[pair]
+        if frames[1] - frames[0] == 1 and usable[pair].all():
+            squares = [
+                smooth[t, r - AROUND : r + AROUND + 1, c - AROUND : c + AROUND + 1].ravel()
+                for t, (r, c) in zip(frames, places[pair], strict=True)
+            ]
+            found.append(np.corrcoef(*squares)[0, 1])
+    return float(np.mean(found))
+
+
 def own_labels(folder: Path, name: str, cache: Path) -> np.ndarray:
     """Labels of the default model on every frame, from the cache where they are there."""
     from napari_segany import segment_everything
@@ -280,6 +307,10 @@ def main() -> None:
     if args.discs and not args.own:
         movies["discs"] = [discs(seed) for seed in range(args.discs)]
     for name, truths in movies.items():
+        image = None
+        if name in args.sets and truths[0].axes == "YX":
+            image = imread(next((folder / name / "images").iterdir()))
+            print(f"{name:20s} {'the truth':24s} image {likeness(image, truths[0].table):.4f}")
         for linker, link in LINKERS.items():
             rows, took = [], 0.0
             for truth in truths:
@@ -291,6 +322,8 @@ def main() -> None:
                 found = link(given)
                 took += time.perf_counter() - start
                 rows.append(scores(truth, found, given.labels))
+                if image is not None:
+                    rows[-1]["image"] = likeness(image, found)
                 if name in SILENT and not args.own:
                     known = scores(truth, known_links(truth, found), given.labels)
                     rows[-1] |= {f"known {key}": known[key] for key in ("TRA", "LNK")}

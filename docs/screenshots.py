@@ -27,6 +27,7 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from screenshots_kinds import show_kinds
+from screenshots_tracks import show_division, show_doubts, show_lineage
 from skimage import data
 from skimage.io import imread
 from superqt import QCollapsible
@@ -307,6 +308,8 @@ def main() -> None:
     if args.data is not None:
         of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
+        of_tracks = (show_lineage, show_division, show_doubts)
+        shown |= {each.__name__: partial(each, args.data, picture) for each in of_tracks}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
     if unknown := set(args.only or ()) - set(shown):

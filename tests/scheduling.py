@@ -21,6 +21,7 @@ SHARED_GROUPS = {
     "tests/plugin/everything/test_window.py": WINDOWS,
     "tests/plugin/batch/test_window.py": WINDOWS,
     "tests/plugin/evaluate/test_widget.py": WINDOWS,
+    "tests/plugin/tracks/test_widget.py": WINDOWS,
     "tests/plugin/models/test_window.py": WINDOWS,
     "tests/plugin/layers/test_sample_data.py": WINDOWS,
     "tests/plugin/shared/": WINDOWS,
@@ -29,6 +30,7 @@ SHARED_GROUPS = {
     "tests/batch/test_killed.py": PROCESSES,
     "tests/session/test_journal.py": PROCESSES,
     "tests/plugin/prompt/test_killed_through_planes.py": PROCESSES,
+    "tests/session/tracks/test_track_journal.py": PROCESSES,
     "tests/plugin/test_closing.py": PROCESSES,
     "tests/training/test_feature_cache.py": PROCESSES,
     # They need the library transformers, which takes seconds to load.

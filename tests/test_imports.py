@@ -187,7 +187,7 @@ def test_the_architecture_names_every_module() -> None:
 
 
 PLUGIN = PACKAGE / "plugin"
-DOCKS = {"prompt", "everything", "batch", "evaluate", "models"}
+DOCKS = {"prompt", "everything", "tracks", "batch", "evaluate", "models"}
 PLUGIN_PACKAGES: dict[str, set[str]] = {
     "layers": set(),
     "jobs": set(),

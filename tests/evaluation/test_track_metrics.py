@@ -273,3 +273,41 @@ def test_the_scores_are_those_of_traccuracy(made: Movie, changes: list[int], see
     names = {"fp_nodes": "false", "fn_nodes": "missed", "ns_nodes": "splits"}
     names |= {"fp_edges": "false_links", "fn_edges": "missing_links", "ws_edges": "wrong_kinds"}
     assert {n: getattr(scores, own) for n, own in names.items()} == {n: theirs[n] for n in names}
+
+
+@settings(max_examples=choose_count(200, 12), deadline=None, phases=PHASES)
+@given(movies(), st.lists(st.integers(0, FRAMES - 1), max_size=SLOTS), st.integers(0, 2**32 - 1))
+def test_the_scores_are_those_of_the_challenge_on_folders(
+    made: Movie, changes: list[int], seed: int
+) -> None:
+    """Its code matches objects in files, by itself."""
+    from ctc_metrics.scripts.evaluate import evaluate_sequence
+
+    wrong = damaged(made, changes, np.random.default_rng(seed))
+    assume(len(wrong.table.frame) > 0)
+    shape = made.labels.shape[1:]
+    truth, found = (
+        TrackedMovie(each.table, each.load, made.count, shape) for each in (made, wrong)
+    )
+    scores = score_tracks(truth, found)
+    # What it cannot do: movies without links.
+    assume(scores.links > 0 and made.count > 1)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Empty frame")
+        reference, result = Path(folder) / "01_GT", Path(folder) / "01_RES"
+        write_tracks("ctc-truth", reference / "TRA", made.table, made.load, made.count)
+        write_tracks("ctc", result, wrong.table, wrong.load, made.count)
+        (reference / "SEG").mkdir()
+        for path in (reference / "TRA").glob("*.tif"):
+            name = path.name.replace("man_track", "man_seg")
+            (reference / "SEG" / name).write_bytes(path.read_bytes())
+        theirs = evaluate_sequence(
+            str(result), str(reference), ["Valid", "DET", "SEG", "TRA", "LNK", "BC"], threads=1
+        )
+    assert theirs["Valid"] == 1
+    for name in ("DET", "SEG", "TRA", "LNK"):
+        assert getattr(scores, name.lower()) == pytest.approx(theirs[name], abs=1e-9), name
+    assert scores.true_divisions == theirs["tp_div(0)"]
+    assert scores.false_divisions == theirs["fp_div(0)"]
+    if scores.divisions:
+        assert scores.division_f1 == pytest.approx(theirs["BC(0)"], abs=1e-9)

@@ -69,6 +69,7 @@ sys.exit(3)
         ("Prompt", "working", "exit", 3),
         ("Everything", "working", "error", 1),
         ("Everything", "idle", "error", 1),
+        ("Tracks", "working", "closed", 3),
         ("Batch", "working", "closed", 3),
         ("Evaluate", "working", "run", 0),
         ("Models", "working", "error", 1),

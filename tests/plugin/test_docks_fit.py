@@ -19,7 +19,7 @@ def viewer(window: Any) -> Any:
 MOST = 340
 """Pixels that a dock is wide at most."""
 
-DOCKS = ("Prompt", "Everything", "Batch", "Evaluate", "Models")
+DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
 
 
 @pytest.mark.parametrize("name", DOCKS)

@@ -14,7 +14,8 @@ from tests.session.hostile import broken, changed, dumped, work
 
 from napari_segany.errors import InputError
 from napari_segany.session import ArraySource, Session
-from napari_segany.session.journal import find_journals, read_journal
+from napari_segany.session.journal import read_journal
+from napari_segany.session.journal_file import find_journals
 from napari_segany.session.replay import provenance, replay
 from napari_segany.session.session_file import read_session
 

@@ -17,7 +17,8 @@ from napari_segany import Prompt
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.session import ArraySource, ArrayTarget, Session
 from napari_segany.session.history import write_steps
-from napari_segany.session.journal import KEPT, Journal, find_journals, read_journal
+from napari_segany.session.journal import Journal, read_journal
+from napari_segany.session.journal_file import KEPT, find_journals
 from napari_segany.session.state import State
 
 IMAGE = np.zeros((40, 50), np.uint8)

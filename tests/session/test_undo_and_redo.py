@@ -13,7 +13,8 @@ from tests.effort import choose_count
 
 from napari_segany import Prompt
 from napari_segany.session import ArraySource, ArrayTarget, Session
-from napari_segany.session.journal import find_journals, read_journal
+from napari_segany.session.journal import read_journal
+from napari_segany.session.journal_file import find_journals
 from napari_segany.session.replay import provenance, replay
 
 SHAPE = (60, 70)

@@ -8,21 +8,18 @@ this line on the session writes into other labels. Everything after a line that 
 damaged is ignored.
 """
 
-import json
-import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import MaxLen
-from filelock import BaseFileLock, FileLock, Timeout
 from typing_extensions import TypedDict
 
-from napari_segany.errors import InputError, SeganyError
+from napari_segany.errors import InputError
 from napari_segany.schema import from_json
+from napari_segany.session.journal_file import EndRecord, JournalFile, begun_at, read_lines
 from napari_segany.session.serialization import (
     Number,
     ObjectRecord,
@@ -32,14 +29,6 @@ from napari_segany.session.serialization import (
     object_to_record,
 )
 from napari_segany.session.state import SegmentedObject, State, Step
-
-FORMAT = 1
-ENDING = ".jsonl"
-BEGUN = "%Y-%m-%d-%H%M%S"
-"""Format of the time that names of journals begin with."""
-
-KEPT = 5
-"""Journals kept of one image; older ones that no session uses are removed."""
 
 
 class HeaderRecord(TypedDict):
@@ -56,12 +45,6 @@ class LineRecord(TypedDict):
     objects: dict[Annotated[str, MaxLen(16)], ObjectRecord | None]
     active: Number | None
     labels: list[tuple[Literal["put", "take"], Number]]
-
-
-class EndRecord(TypedDict):
-    """Last line of a session that was closed."""
-
-    closed: Literal[True]
 
 
 @dataclass
@@ -103,10 +86,7 @@ class SavedSession:
     @property
     def begun(self) -> datetime:
         """Time at which the session began."""
-        try:
-            return datetime.strptime(self.path.name[: len(time.strftime(BEGUN))], BEGUN)
-        except ValueError:
-            return datetime.fromtimestamp(self.path.stat().st_mtime)
+        return begun_at(self.path)
 
     @property
     def count(self) -> int:
@@ -139,67 +119,8 @@ class SavedSession:
             )
 
 
-def open_to_append(path: Path) -> IO[str]:
-    """Open a journal so that lines can be added."""
-    return path.open("a", encoding="utf-8")
-
-
-class Journal:
-    """The journal of a running session, locked against other processes.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the journals of this image; created if it does not exist.
-    header : dict
-        Name and shape of the image.
-    open_file : callable
-        Opens the file to append text to.
-    make_lock : callable
-        Returns the lock for a path, not acquired yet.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        header: Record,
-        open_file: Callable[[Path], IO[str]] = open_to_append,
-        make_lock: Callable[[Path], BaseFileLock] = FileLock,
-    ) -> None:
-        name = f"{time.strftime(BEGUN)}-{os.getpid()}-{time.monotonic_ns():x}"
-        self.path = folder / (name + ENDING)
-        self._open_file, self._make_lock = open_file, make_lock
-        try:
-            self._lock = self._locked(self.path)
-            self._file = open_file(self.path)
-        except OSError as error:
-            raise _cannot_keep(folder, error) from error
-        self._write({"format": FORMAT, **header})
-
-    def move(self, folder: Path) -> None:
-        """Move the file into another folder and continue there.
-
-        Raises
-        ------
-        SeganyError
-            If the file cannot be moved; the journal continues in the old folder.
-        """
-        there = folder / self.path.name
-        try:
-            lock = self._locked(there)
-        except OSError as error:
-            raise _cannot_keep(folder, error) from error
-        try:
-            # Some systems do not move an open file.
-            self._file.close()
-            try:
-                self.path.replace(there)
-                self.path, self._lock, lock = there, lock, self._lock
-            finally:
-                _release(lock)
-                self._file = self._open_file(self.path)
-        except OSError as error:
-            raise _cannot_keep(folder, error) from error
+class Journal(JournalFile):
+    """The journal of a running session, locked against other processes."""
 
     def record(self, before: State, after: State, steps: Sequence[Step]) -> None:
         """Record the change from one state to another, and the steps that wrote the labels."""
@@ -210,7 +131,7 @@ class Journal:
         }
         changed |= {str(n): None for n in before.objects if n not in after.objects}
         # An added object is in this or an earlier line, a removed one in an earlier line.
-        self._write(
+        self.write(
             {
                 "objects": changed,
                 "active": after.active,
@@ -218,36 +139,9 @@ class Journal:
             }
         )
 
-    def close(self) -> None:
-        """Write the last line and close the file; a journal without steps is deleted."""
-        if self._file.closed:
-            return
-        self._write({"closed": True})
-        self._file.close()
-        if read_journal(self.path).is_empty:
-            self.path.unlink(missing_ok=True)
-        _release(self._lock)
-
-    def _locked(self, path: Path) -> BaseFileLock:
-        """Return the acquired lock of a journal; create its folder, and delete old journals."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_old(path.parent)
-        lock = self._make_lock(_lock_of(path))
-        lock.acquire(timeout=0)
-        return lock
-
-    def _write(self, line: Record) -> None:
-        try:
-            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-            # The operating system keeps the line if this process is killed.
-            self._file.flush()
-        except (OSError, ValueError) as error:
-            # A closed file raises ValueError: it could not be opened again after a move.
-            reason = getattr(error, "strerror", None) or error
-            raise SeganyError(
-                f"{self.path} cannot be written ({reason}); what was done is "
-                "in the viewer, but would be lost by a crash."
-            ) from error
+    def is_empty(self) -> bool:
+        """Return True if no object and no step is recorded."""
+        return read_journal(self.path).is_empty
 
 
 OpenJournal = Callable[[Path, Record], Journal]
@@ -269,7 +163,7 @@ def read_journal(path: Path, shape: Sequence[int] | None = None) -> SavedSession
     InputError
         If the file is no journal, or one of an image of another shape.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     what = f"The journal {path}"
     header = from_json(HeaderRecord, next(lines, b""), f"{path} is no journal of a session: it")
     saved = SavedSession(path, header)
@@ -346,54 +240,3 @@ class _JournalReader:
             steps.append((step, each))
             (written.add if step == "put" else written.discard)(number)
         return steps, written
-
-
-def find_journals(folder: Path) -> list[Path]:
-    """Return the journals in a folder that no running session writes to, newest first."""
-    return [path for path in _newest_first(folder) if not _in_use(path)]
-
-
-def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*" + ENDING), key=lambda path: path.name, reverse=True)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a journal that are not blank."""
-    try:
-        with path.open("rb") as file:
-            yield from (line for line in file if line.strip())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def _lock_of(path: Path) -> Path:
-    return path.with_suffix(".lock")
-
-
-def _release(lock: BaseFileLock) -> None:
-    lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _cannot_keep(folder: Path, error: OSError) -> SeganyError:
-    return SeganyError(f"The session cannot be kept in {folder} ({error.strerror or error}).")
-
-
-def _in_use(path: Path) -> bool:
-    file = _lock_of(path)
-    if not file.exists():
-        return False
-    lock = FileLock(file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    file.unlink(missing_ok=True)
-    return False
-
-
-def _remove_old(folder: Path) -> None:
-    for path in find_journals(folder)[KEPT:]:
-        path.unlink(missing_ok=True)
-        _lock_of(path).unlink(missing_ok=True)

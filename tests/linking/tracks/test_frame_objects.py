@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.measure import regionprops
+from tests.linking.tracks.movies import moving_discs
 
 from napari_segany.linking.tracks.frame_objects import (
     measure_frame,
@@ -12,6 +13,7 @@ from napari_segany.linking.tracks.frame_objects import (
     shared_pixels,
 )
 from napari_segany.linking.tracks.frame_shift import common_shift
+from napari_segany.linking.tracks.observed_movie import observe
 
 
 @pytest.mark.parametrize("factor", [1, 2**30])
@@ -64,3 +66,24 @@ def test_a_large_shift_is_found_and_chance_is_not():
     assert np.allclose(common_shift(one, two, 8), [70, -31], atol=1)
     assert common_shift(one, rng.uniform(0, 400, (40, 2)), 8).tolist() == [0, 0]
     assert common_shift(one[:3], two[:3], 8).tolist() == [0, 0]
+
+
+def test_frames_with_nothing_in_common_have_no_shift():
+    rng = np.random.default_rng(1)
+    grid = np.stack(np.meshgrid(*[np.arange(0, 160, 20)] * 2), axis=-1).reshape(-1, 2)
+    found = []
+    for _ in range(50):
+        pair = [grid[rng.random(64) < 0.6] + rng.uniform(-6, 6, (1, 2)) for _ in range(2)]
+        one, two = (each + rng.normal(0, 5, each.shape) for each in pair)
+        found.append(np.linalg.norm(common_shift(one, two, 9)))
+    # What remains is the way between the grids, and no step of them.
+    assert np.mean(np.array(found) > 9) <= 0.04
+
+
+def test_dense_objects_that_drift_by_a_radius_and_more_are_aligned():
+    way = np.array([-15.0, 2.0])
+    movie = moving_discs(
+        1, frames=4, count=45, shape=(220, 220), radius=9, step=4, persistence=0, drift=(-15, 2)
+    )
+    found = observe(movie.labels.__getitem__, range(4), "YX", {}, max_gap=0, align=True)
+    assert np.allclose([pair.shift for pair in found.neighbours], way, atol=4)

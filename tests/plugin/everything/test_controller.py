@@ -13,6 +13,7 @@ from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import match_candidates
+from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.recipe import Recipe
 
 LOOSE = AutomaticParams(
@@ -122,21 +123,41 @@ def test_the_uncertain_come_first_and_are_accepted_or_rejected(
     make: Any, jobs: Any, image: Any
 ) -> None:
     controller = make(image)
-    assert controller.next_uncertain() is None
+    assert ObjectReview(controller).show_next() is None
     controller.find(LOOSE)
     jobs.run()
     count = len(controller.shown)
-    first = controller.next_uncertain()
-    assert controller.selected == first
-    controller.reject(first)
+    first = ObjectReview(controller).show_next()
+    assert ObjectReview(controller).selected == first
+    ObjectReview(controller).reject(first)
     assert len(controller.shown) < count
-    assert controller.selected is None
-    second = controller.next_uncertain()
-    controller.accept(second)
-    assert controller.next_uncertain() not in (first, second)
-    assert controller.point_of(second) is not None
+    assert ObjectReview(controller).selected is None
+    second = ObjectReview(controller).show_next()
+    ObjectReview(controller).accept(second)
+    assert ObjectReview(controller).show_next() not in (first, second)
+    assert ObjectReview(controller).point_of(second) is not None
     layer = controller.make_labels()
     assert layer.metadata["napari_segany"]["rejected"] == {"(1, None, None)": [first - 1]}
+
+
+def test_decisions_are_undone_one_by_one(make: Any, jobs: Any, image: Any) -> None:
+    controller = make(image)
+    controller.find(LOOSE)
+    jobs.run()
+    review = ObjectReview(controller)
+    kept = set(controller.shown.candidate.tolist())
+    first = review.show_next()
+    review.accept(first)
+    second = review.show_next()
+    review.reject(second)
+    assert second - 1 not in controller.shown.candidate
+    assert review.undo() == second
+    assert set(controller.shown.candidate.tolist()) == kept
+    assert review.present.candidate == second - 1
+    assert review.undo() == first
+    assert review.undo() is None
+    assert review.show_next() == first
+    assert review.left > 2
 
 
 def test_what_was_decided_outlives_another_search(make: Any, jobs: Any, image: Any) -> None:
@@ -144,8 +165,8 @@ def test_what_was_decided_outlives_another_search(make: Any, jobs: Any, image: A
     controller.find(LOOSE, every_plane=True)
     jobs.run()
     here, everything = controller.plane, controller.found
-    controller.reject(controller.next_uncertain())
-    controller.accept(controller.next_uncertain())
+    ObjectReview(controller).reject(ObjectReview(controller).show_next())
+    ObjectReview(controller).accept(ObjectReview(controller).show_next())
     rejected, accepted = dict(everything.rejected), dict(everything.accepted)
     everything.reject((0, None, None), 5)
     gone = everything.masks[here].all_candidates[next(iter(rejected[here]))]
@@ -186,7 +207,7 @@ def test_each_image_keeps_what_was_found_and_decided(
     first = controller.view.layer
     controller.find(LOOSE)
     jobs.run()
-    controller.reject(controller.next_uncertain())
+    ObjectReview(controller).reject(ObjectReview(controller).show_next())
     controller.apply_filters(Filters(min_area=3))
     shown, everything = controller.layer.data.copy(), controller.found
     other = viewer.add_layer(Image(image[0], name="other"))

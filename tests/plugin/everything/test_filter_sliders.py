@@ -142,3 +142,32 @@ def test_bounds_beyond_the_candidates_are_shown(sliders: FilterSliders, search: 
     sliders.begin(found, params, Filters())
     assert sliders.iou.maximum() == 1
     assert sliders.area.maximum() == int(0.95 * 37 * 50)
+
+
+def test_where_nothing_passes_the_filters_can_be_loosened(
+    sliders: FilterSliders, search: Search, qtbot: Any
+) -> None:
+    found, params = search((60, 80))
+    sliders.begin(found, params, Filters(pred_iou_thresh=1.0, min_area=4000, max_area=4001))
+    sliders.show_count(3, 4)
+    assert sliders.loosen_button.isHidden()
+    sliders.show_count(0, 4)
+    assert not sliders.loosen_button.isHidden()
+    assert sliders.count.text() == "None of 4 found passes the filters."
+    with qtbot.waitSignal(sliders.changed) as moved:
+        sliders.loosen_button.click()
+    (filters,) = moved.args
+    # Of the three with the highest scores one fills the plane, which the search left out.
+    assert filters.select_masks(found).predicted_iou.tolist() == pytest.approx([0.99, 0.95])
+
+
+def test_a_histogram_knows_what_passes_and_where_its_slider_is(
+    sliders: FilterSliders, search: Search
+) -> None:
+    found, params = search((60, 80))
+    sliders.begin(found, params, Filters(pred_iou_thresh=0.97))
+    histogram = sliders.histograms["iou"]
+    assert histogram.counts.sum() == 4
+    assert histogram.counts[histogram.passing].sum() == 2
+    left, right = histogram.groove
+    assert 0 < left < right

@@ -52,7 +52,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     assert "shown of" in widget.sliders.count.text()
 
     label = widget.next_uncertain()
-    assert widget.controller.selected == label
+    assert widget.review.selected == label
     shown = len(widget.controller.shown)
     following = widget.reject()
     assert following not in (None, label)
@@ -63,7 +63,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     assert labels.data.max() == len(widget.controller.found.paint_labels((None, None))[1])
 
     prompt = widget.open_in_prompt()
-    point = widget.controller.point_of(following)
+    point = widget.review.point_of(following)
     assert prompt.session.active.prompt.points.tolist() == [list(point)]
     prompt.end()
     widget.end()

@@ -12,18 +12,24 @@ from tests.io.tracks.test_ctc import disc_movie
 
 import napari_segany
 from napari_segany.io.tracks.formats import write_tracks
+from napari_segany.plugin.layers.reader_writer import get_reader as get_labels_reader
 from napari_segany.plugin.layers.tracks_layer import stored_table
 from napari_segany.plugin.layers.tracks_reader import get_reader
 
 
-@pytest.mark.parametrize("kind", ["ctc", "ctc-truth", "geff", "trackmate"])
-def test_napari_opens_tracks(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "listed"),
+    [("ctc", True), ("ctc", False), ("ctc-truth", True), ("geff", False), ("trackmate", False)],
+)
+def test_napari_opens_tracks(tmp_path: Path, kind: str, listed: bool) -> None:
     table, labels = disc_movie()
-    path = write_tracks(kind, tmp_path / "01.x", table, labels.__getitem__)
-    if kind.startswith("ctc"):
+    path = write_tracks(kind, tmp_path / "01_tracks.x", table, labels.__getitem__)
+    if listed:
         (path,) = path.glob("*_track.txt")
     reader = get_reader(str(path))
     assert reader is not None
+    # napari asks the reader of labels first for every folder.
+    assert (get_labels_reader(str(path)) is None) == path.is_dir()
     layers = {kind: Layer.create(*rest, kind) for *rest, kind in reader(str(path))}
     tracks: Any = layers["tracks"]
     assert tracks.name == "01 tracks"
@@ -42,5 +48,10 @@ def test_the_manifest_names_the_reader() -> None:
     manifest = PluginManifest.from_file(Path(napari_segany.__file__).parent / "napari.yaml")
     readers = manifest.contributions.readers or []
     patterns = {each.command: each.filename_patterns for each in readers}
-    assert "*.geff" in patterns["napari-segany.read_tracks"]
-    assert get_reader("/nowhere.geff") is None
+    assert {"*.geff", "*_RES"} <= set(patterns["napari-segany.read_tracks"])
+
+
+def test_other_folders_are_left_to_other_readers(tmp_path: Path) -> None:
+    (tmp_path / "my_RES").mkdir()
+    assert get_reader(str(tmp_path / "my_RES")) is None
+    assert get_reader(str(tmp_path / "nothing.geff")) is None

@@ -14,7 +14,7 @@ from napari_segany import Prompt
 from napari_segany.core.image_source import ArraySource
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.restore_picker import describe_session
-from napari_segany.session.journal import find_journals
+from napari_segany.session.journal_file import find_journals
 
 PIXELS = np.random.default_rng(0).integers(0, 1000, (40, 50)).astype(np.uint16)
 

@@ -40,7 +40,9 @@ def use(name: str, viewer: Any, qtbot: Any, model: Any) -> Any:
     return widget
 
 
-@pytest.mark.parametrize("name", ["viewer", "Prompt", "Everything", "Batch", "Evaluate", "Models"])
+@pytest.mark.parametrize(
+    "name", ["viewer", "Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models"]
+)
 def test_clearing_a_window_leaves_nothing(
     name: str, viewer: Any, empty_window: WindowState, qtbot: Any, model: Any
 ) -> None:

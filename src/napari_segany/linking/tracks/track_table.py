@@ -69,15 +69,20 @@ class TrackTable:
             raise InputError("Columns of tracks differ in length.")
         if self.position.shape != (count, DIMENSIONS[self.axes]):
             raise InputError(f"Positions have shape {self.position.shape}; axes are {self.axes}.")
-        order = np.lexsort((self.track, self.frame))
-        if (order != np.arange(count)).any():
-            raise InputError("Rows of tracks are not ordered by frame and track.")
         for name, ids in (("track", self.track), ("label", self.label)):
             if count and ids.min() < 1:
                 raise InputError(f"A {name} is below 1.")
-            pairs = np.stack([self.frame, ids])
-            if np.unique(pairs, axis=1).shape[1] < count:
-                raise InputError(f"A {name} appears twice in a frame.")
+        step, above = np.diff(self.frame), np.diff(self.track)
+        if ((step < 0) | ((step == 0) & (above < 0))).any():
+            raise InputError("Rows of tracks are not ordered by frame and track.")
+        if ((step == 0) & (above == 0)).any():
+            raise InputError("A track appears twice in a frame.")
+        # Ids and labels of a frame are mostly the same, and then already in order.
+        if self.label is not self.track and not np.array_equal(self.label, self.track):
+            order = np.lexsort((self.label, self.frame))
+            frame, label = self.frame[order], self.label[order]
+            if ((np.diff(frame) == 0) & (np.diff(label) == 0)).any():
+                raise InputError("A label appears twice in a frame.")
         self._check_parents()
 
     def _check_parents(self) -> None:

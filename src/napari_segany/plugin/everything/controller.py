@@ -26,7 +26,7 @@ from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
-from napari_segany.plugin.layers.transforms import show_plane, viewed_plane
+from napari_segany.plugin.layers.transforms import viewed_plane
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.recipe import Recipe
 
@@ -296,51 +296,6 @@ class EverythingController(PendingModel):
         return self.layer
 
     # Review ---------------------------------------------------------------------------------
-
-    def next_uncertain(self) -> int | None:
-        """Show the most uncertain object that is not accepted.
-
-        Returns
-        -------
-        int or None
-            Its value in the preview layer, None if no object is left.
-        """
-        found, view = self.opened()
-        left = found.uncertain_candidates(self.plane)
-        if not left or self.shown is None:
-            return None
-        box = self.shown.boxes[self.shown.candidate == left[0]][0]
-        middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        show_plane(self.viewer, view, self.plane, middle)
-        self.layer.selected_label = left[0] + 1
-        return left[0] + 1
-
-    @property
-    def selected(self) -> int | None:
-        """Label selected in the preview layer, None if it is not one of those shown."""
-        if self.layer is None or self.shown is None:
-            return None
-        label = int(self.layer.selected_label)
-        return label if label - 1 in self.shown.candidate else None
-
-    def accept(self, label: int) -> None:
-        """Mark an object as accepted."""
-        found, _ = self.opened()
-        found.accept(self.plane, label - 1)
-        self.changed.emit()
-
-    def reject(self, label: int) -> None:
-        """Remove an object from the kept ones."""
-        found, _ = self.opened()
-        found.reject(self.plane, label - 1)
-        self.draw_plane()
-
-    def point_of(self, label: int) -> tuple[float, float] | None:
-        """Return row and column of the point that found an object."""
-        if self.shown is None:
-            return None
-        row, col = self.shown.points[self.shown.candidate == label - 1][0].tolist()
-        return row, col
 
     # Results --------------------------------------------------------------------------------
 

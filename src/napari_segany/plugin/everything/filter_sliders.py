@@ -15,7 +15,7 @@ from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.plugin.everything.filters import PAINTING, Filters
-from napari_segany.plugin.shared.controls import accent, form, panel
+from napari_segany.plugin.shared.controls import accent, button, form, panel
 from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
 from napari_segany.recipe import LabelParams
@@ -125,7 +125,14 @@ class FilterSliders(QWidget):
             self.painting[name].edited.connect(self._emit)
         sliders.addRow(Fold("Advanced: masks to labels", panel(rows)))
         self.count = QLabel("")
-        sliders.addRow("", self.count)
+        self.count.setWordWrap(True)
+        self.loosen_button = button(
+            "Loosen until most pass", self.loosen, "Move the filters to let nine of ten pass"
+        )
+        sliders.addRow(self.count)
+        sliders.addRow(self.loosen_button)
+        # All candidates of the plane that is shown.
+        self._every: MaskSet | None = None
         self.border.toggled.connect(self._emit)
         self.overlap.edited.connect(self._emit)
         # For each bound, the position at which its control was put and the value that this
@@ -140,7 +147,7 @@ class FilterSliders(QWidget):
         """Show the candidates, the bounds with which they were found, and the current filters."""
         pixels = found.shape[0] * found.shape[1]
         self._infos = parameters_of(type(params))
-        every = found.all_candidates
+        every = self._every = found.all_candidates
         iou, stability = found.loosest
         largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
         self.blockSignals(True)
@@ -163,6 +170,36 @@ class FilterSliders(QWidget):
         self.blockSignals(False)
         self.show_filters(filters)
         self.setEnabled(True)
+
+    def show_count(self, passing: int, found: int) -> None:
+        """Show how many candidates pass; if none does, offer to loosen the filters.
+
+        Parameters
+        ----------
+        passing, found : int
+            Candidates that pass, and all of them; 0 before a search.
+        """
+        text = f"{passing} shown of {found} found" if found else ""
+        none = found > 0 and passing == 0
+        self.count.setText(f"None of {found} found passes the filters." if none else text)
+        self.loosen_button.setVisible(none)
+
+    def loosen(self) -> None:
+        """Move the filters to let most candidates pass: nine of ten by each score, of any size."""
+        if self._every is None or not len(self._every):
+            return
+        iou, stability = (
+            float(np.floor(np.quantile(scores, 0.1) * 10**DECIMALS) / 10**DECIMALS)
+            for scores in (self._every.predicted_iou, self._every.stability_score)
+        )
+        self.blockSignals(True)
+        self.iou.setValue(min(iou, self.iou.value()))
+        self.stability.setValue(min(stability, self.stability.value()))
+        self.solidity.setValue(0)
+        self.area.setValue((0, self.area.maximum()))
+        self.border.setChecked(False)
+        self.blockSignals(False)
+        self._emit()
 
     def show_filters(self, filters: Filters) -> None:
         """Move the controls to filters.

@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
+from napari_segany.plugin.everything.review_card import ReviewCard
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
@@ -30,6 +31,7 @@ BUTTONS = {
     "Uncertain": "Show the most uncertain object",
     "Accept": "Accept the object; show the next",
     "Reject": "Reject the object; show the next",
+    "Undo": "Take back the last decision",
     "In Prompt": "Segment it again from its point",
     "Make labels": "A labels layer with scores and recipe",
     "Masks as stack": "Each mask by itself, with overlaps",
@@ -73,10 +75,14 @@ class EverythingForm(QWidget):
         Search all planes.
     region : LayerCombo
         Where to search.
+    volume_fold : Fold
+        Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
         Filters; hidden before something was found.
     volumes : ParameterForm
         How objects of the volume are made, and which are left out.
+    card : ReviewCard
+        The object that is reviewed.
     review, results : QWidget
         Buttons below everything that scrolls.
     """
@@ -101,29 +107,47 @@ class EverythingForm(QWidget):
         self.sliders = FilterSliders()
         find, stop = self.buttons["Find everything"], self.buttons["stop"]
         labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
-        review = ("Uncertain", "Accept", "Reject", "In Prompt")
-        self.review = panel(row(*(self.buttons[text] for text in review)))
+        self.card = ReviewCard()
+        review = ("Accept", "Reject", "Undo")
+        self.review = panel(
+            column(
+                self.card,
+                row(self.buttons["Uncertain"], self.buttons["In Prompt"]),
+                row(*(self.buttons[text] for text in review)),
+            )
+        )
         self.results = panel(row(primary(labels), masks, wide=labels))
         self.buttons["Undo load"].setEnabled(False)
         stop.setEnabled(False)
         self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
         volumes = panel(column(self.volumes, self.buttons["Make volume"]))
         more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
+        self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,
             self.search_fold,
             row(primary(find), stop, wide=find),
             progress,
             self.sliders,
-            Fold("Volumes", volumes),
+            self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
         self.show_found(False)
 
-    def show_found(self, found: bool) -> None:
-        """Show the controls of masks that were found, or those of the search."""
+    def show_found(self, found: bool, stack: bool = False) -> None:
+        """Show the controls of masks that were found, or those of the search.
+
+        Parameters
+        ----------
+        found : bool
+            Masks were found in the plane in view.
+        stack : bool
+            The image has several planes.
+        """
+        self.volume_fold.setVisible(stack)
+        self.whole_stack.setVisible(stack)
         self.review.setEnabled(found)
         self.results.setEnabled(found)
         for text in OF_MASKS:

@@ -1,7 +1,7 @@
 """Masks of the searched planes of one image, with filters, review decisions and labels."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.uncertainty import uncertainty
+from napari_segany.generators.uncertainty import evidence
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.recipe import Recipe
@@ -41,6 +41,25 @@ def match_candidates(masks: MaskSet, found: MaskSet) -> set[int]:
     return matched
 
 
+@dataclass(frozen=True, eq=False)
+class ReviewedObject:
+    """An object to look at.
+
+    Attributes
+    ----------
+    candidate : int
+        Its number among the candidates.
+    mask : MaskSet
+        One mask.
+    reasons : tuple of str
+        What speaks against it, the strongest first.
+    """
+
+    candidate: int
+    mask: MaskSet
+    reasons: tuple[str, ...]
+
+
 class FoundMasks:
     """Masks of each searched plane of one image, with the decisions of a review.
 
@@ -61,6 +80,9 @@ class FoundMasks:
         Bounds on the masks that are kept.
     rejected, accepted : dict
         Rejected and accepted candidates, by plane.
+    decisions : list
+        Plane, candidate, and whether it was rejected and accepted before, of every decision on the
+        present masks.
     regions : dict
         Name of the layer that a search was restricted to, by plane; empty for none.
     """
@@ -74,6 +96,7 @@ class FoundMasks:
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
         self.regions: dict[Plane, str] = {}
+        self.decisions: list[tuple[Plane, int, tuple[bool, bool]]] = []
         # Rejected and accepted masks of an earlier search, by plane.
         self._decided: dict[Plane, tuple[MaskSet, MaskSet]] = {}
 
@@ -155,9 +178,11 @@ class FoundMasks:
             self.regions.clear()
             self.rejected.clear()
             self.accepted.clear()
+            self.decisions.clear()
             self.filters = start or Filters()
         elif plane in self.masks:
             self._keep_decided(plane, self.masks[plane])
+            self.decisions = [each for each in self.decisions if each[0] != plane]
         self.model, self.params = model, params
         self.masks[plane], self.regions[plane] = masks, region
         before = self._decided.pop(plane, None)
@@ -197,23 +222,47 @@ class FoundMasks:
         names = np.concatenate([[0], kept.candidate + 1]).astype(np.int32)
         return names[labels], kept[source]
 
-    def uncertain_candidates(self, plane: Plane) -> list[int]:
-        """Return the candidates of a plane that are not accepted, the most uncertain first."""
+    def objects_to_review(self, plane: Plane) -> list[ReviewedObject]:
+        """Return the objects of a plane that are not accepted, the most uncertain first."""
         if plane not in self.masks:
             return []
         _, masks = self.paint_labels(plane)
-        order = np.argsort(-uncertainty(masks), kind="stable")
+        found = evidence(masks)
         accepted = self.accepted.get(plane, set())
-        return [int(n) for n in masks.candidate[order] if int(n) not in accepted]
+        return [
+            ReviewedObject(
+                int(masks.candidate[n]), masks[np.array([n])], tuple(found.reasons(int(n)))
+            )
+            for n in np.argsort(-found.uncertainty, kind="stable")
+            if int(masks.candidate[n]) not in accepted
+        ]
 
     def reject(self, plane: Plane, candidate: int) -> None:
         """Remove a candidate from the kept ones."""
-        self.rejected.setdefault(plane, set()).add(candidate)
-        self.accepted.get(plane, set()).discard(candidate)
+        self._decide(plane, candidate, self.rejected)
 
     def accept(self, plane: Plane, candidate: int) -> None:
         """Mark a candidate as accepted."""
-        self.accepted.setdefault(plane, set()).add(candidate)
+        self._decide(plane, candidate, self.accepted)
+
+    def _decide(self, plane: Plane, candidate: int, into: dict[Plane, set[int]]) -> None:
+        both = self.rejected, self.accepted
+        before = tuple(candidate in each.get(plane, set()) for each in both)
+        self.decisions.append((plane, candidate, (before[0], before[1])))
+        for each in both:
+            each.setdefault(plane, set()).discard(candidate)
+        into[plane].add(candidate)
+
+    def undo_decision(self) -> tuple[Plane, int] | None:
+        """Take back the last decision; return its plane and candidate, None if there is none."""
+        if not self.decisions:
+            return None
+        plane, candidate, before = self.decisions.pop()
+        for each, was in zip((self.rejected, self.accepted), before, strict=True):
+            each.setdefault(plane, set()).discard(candidate)
+            if was:
+                each[plane].add(candidate)
+        return plane, candidate
 
     @property
     def region(self) -> str:

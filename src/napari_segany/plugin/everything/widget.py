@@ -20,10 +20,12 @@ from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
+from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.image_dock import ImageDock
+from napari_segany.plugin.shared.plane_pictures import PlanePictures
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 
@@ -55,6 +57,7 @@ class EverythingWidget(ImageDock):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.controller = EverythingController(self.viewer, self.jobs, self._reported.emit)
+        self.review = ObjectReview(self.controller)
         self.edges = EdgeLayer(self.controller)
         self.foreground = ForegroundLayer(self.controller)
         self.volume = VolumeLayer(self.controller)
@@ -178,28 +181,34 @@ class EverythingWidget(ImageDock):
 
     def next_uncertain(self) -> int | None:
         """Show the most uncertain object that is not accepted, and return its label."""
-        label = self.controller.next_uncertain()
-        self.say("No object is left to review." if label is None else f"Object {label}.")
+        label = self.review.show_next()
+        self.say("No object is left to review." if label is None else "")
         return label
 
     def accept(self) -> int | None:
-        """Accept the selected object and show the next uncertain one; return its label."""
-        if self.controller.selected is not None:
-            self.controller.accept(self.controller.selected)
+        """Accept the selected object and show the next one; return its label."""
+        if self.review.selected is not None:
+            self.review.accept(self.review.selected)
         return self.next_uncertain()
 
     def reject(self) -> int | None:
-        """Reject the selected object and show the next uncertain one; return its label."""
-        if self.controller.selected is not None:
-            self.controller.reject(self.controller.selected)
+        """Reject the selected object and show the next one; return its label."""
+        if self.review.selected is not None:
+            self.review.reject(self.review.selected)
         return self.next_uncertain()
+
+    def undo_decision(self) -> int | None:
+        """Take back the last decision and show its object; return its label, None without one."""
+        label = self.review.undo()
+        self.say("There is no decision to undo." if label is None else "")
+        return label
 
     def open_in_prompt(self) -> Any:
         """Open the Prompt dock with the point that found the selected object; return the dock."""
-        selected = self.controller.selected
+        selected = self.review.selected
         if selected is None:
             raise InputError("Select an object first, for example the most uncertain one.")
-        point = self.controller.point_of(selected)
+        point = self.review.point_of(selected)
         _, widget = self.viewer.window.add_plugin_dock_widget(
             "napari-segany", "Prompt", tabify=True
         )
@@ -311,6 +320,9 @@ class EverythingWidget(ImageDock):
         self.form = form = EverythingForm(image, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
+        self._pictures = PlanePictures(
+            self.jobs, lambda mask, found: form.card.show_picture(mask, found[0])
+        )
         self.loader = RecipeLoader(self.search, self.controller, form.volumes)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
@@ -322,6 +334,7 @@ class EverythingWidget(ImageDock):
             "Uncertain": self.next_uncertain,
             "Accept": self.accept,
             "Reject": self.reject,
+            "Undo": self.undo_decision,
             "In Prompt": self.open_in_prompt,
             "Make labels": self.make_labels,
             "Make volume": self.make_volume,
@@ -356,16 +369,27 @@ class EverythingWidget(ImageDock):
         self.form.buttons["stop"].setEnabled(busy)
         super()._on_busy(busy)
 
+    def _show_reviewed(self, there: bool) -> None:
+        each, of = self.review.present, self.controller
+        # Another image, plane or search has other objects.
+        if each is not None and not (there and self.review.selected == each.candidate + 1):
+            each = None
+        new = self.form.card.show_object(each, self.review.left)
+        if new and each is not None and of.found is not None and of.view is not None:
+            self._pictures.read(of.found.source, of.plane, each.mask, of.view)
+
     def _refresh(self) -> None:
         found, shown = self.controller.found, self.controller.shown
         self.form.setup.show_summary(self.setup_summary)
         there = found is not None and shown is not None and found.params is not None
-        self.form.show_found(there)
+        stack = found is not None and max(found.source.shape[:-2], default=1) > 1
+        self.form.show_found(there, stack)
+        self._show_reviewed(there)
         if found is None or shown is None or found.params is None:
             # Ranges and counts of another image, or of another plane, mean nothing here.
             self._shown = None
             self.sliders.setEnabled(False)
-            self.sliders.count.setText("")
+            self.sliders.show_count(0, 0)
             return
         masks = found.masks[self.controller.plane]
         if masks is not self._shown:
@@ -373,4 +397,4 @@ class EverythingWidget(ImageDock):
             self.sliders.begin(masks, found.params, found.filters)
         elif found.filters != self.sliders.filters:
             self.sliders.show_filters(found.filters)
-        self.sliders.count.setText(f"{len(shown)} shown of {len(masks.all_candidates)} found")
+        self.sliders.show_count(len(shown), len(masks.all_candidates))

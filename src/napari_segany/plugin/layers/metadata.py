@@ -9,5 +9,8 @@ EARLIER = "napari_segany_earlier"
 POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
 """Names of the prompt layers and of the preview."""
 
-OWN_NAMES = (POINTS, BOXES, PREVIEW)
+SELECTION = "segany selection"
+"""Name of the layer with outlines of selected tracks."""
+
+OWN_NAMES = (POINTS, BOXES, PREVIEW, SELECTION)
 """Names of layers that are not offered as input."""

@@ -12,11 +12,13 @@ from napari.layers import Labels
 from napari_segany.core.label_images import whole_numbers
 from napari_segany.core.planes import KNOWN_AXES
 from napari_segany.io.atomic import writing
+from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.io.pixel_size import from_names
 from napari_segany.io.read import open_image
 from napari_segany.io.save_labels import image_name, save_labels
 from napari_segany.io.table import TABLES, CsvTable
 from napari_segany.io.tiff_pages import TiffPages
+from napari_segany.io.tracks.geff_file import is_geff
 from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import NEGLIGIBLE, PLACEMENT, to_world
 
@@ -24,9 +26,14 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return the reader of label images that this package wrote."""
+    """Return the reader of label images that this package wrote; None if a path is no image."""
     paths = [path] if isinstance(path, str) else path
-    return read if all(Path(p).exists() for p in paths) else None
+    return read if all(_may_be_read(Path(each)) for each in paths) else None
+
+
+def _may_be_read(path: Path) -> bool:
+    # napari asks for every folder, whatever its name.
+    return path.is_file() or (is_zarr(path) and not is_geff(path))
 
 
 def read(path: str | list[str]) -> list[LayerData]:

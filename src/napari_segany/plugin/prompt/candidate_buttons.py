@@ -11,8 +11,8 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.prompt.thumbnails import SIDE, draw_thumbnail
 from napari_segany.plugin.shared.controls import accent
+from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
 

@@ -12,13 +12,8 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.session import Session
-from napari_segany.session.journal import (
-    Journal,
-    OpenJournal,
-    SavedSession,
-    find_journals,
-    read_journal,
-)
+from napari_segany.session.journal import Journal, OpenJournal, SavedSession, read_journal
+from napari_segany.session.journal_file import find_journals
 
 LIKE = "like-"
 """Prefix of folders for images that are not identified yet."""

@@ -13,7 +13,6 @@ from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt import export_code, import_prompts, object_actions
-from napari_segany.plugin.prompt.candidate_pictures import CandidatePictures
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS
@@ -26,6 +25,7 @@ from napari_segany.plugin.shared.close_events import (
     uncommitted_message,
 )
 from napari_segany.plugin.shared.image_dock import ImageDock
+from napari_segany.plugin.shared.plane_pictures import PlanePictures
 from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.shared.task_status import TaskStatus
 from napari_segany.session.journal import SavedSession
@@ -91,7 +91,7 @@ class PromptWidget(ImageDock):
         self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         acts = {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()}
-        self._pictures = CandidatePictures(self.jobs, self.form.candidates.show_pictures)
+        self._pictures = PlanePictures(self.jobs, self.form.candidates.show_pictures)
         self._follower = LayerFollower(self.controller, self.form.tools.show_tool, acts)
         self.reset_choices()
         self._refresh()
@@ -388,8 +388,9 @@ class PromptWidget(ImageDock):
         candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         hint = NO_IMAGE if session is None else NO_OBJECT
-        if form.show_candidates(candidates, chosen, hint):
-            self._pictures.read(session, self.image_view)
+        new, view = form.show_candidates(candidates, chosen, hint), self.image_view
+        if new and session and session.active and candidates is not None and view is not None:
+            self._pictures.read(session.source, session.active.plane, candidates, view)
         form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:

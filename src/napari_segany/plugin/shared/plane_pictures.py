@@ -1,4 +1,4 @@
-"""Pictures of the image beneath candidates, read in the background."""
+"""Pictures of the image beneath masks, read in the background."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,55 +11,53 @@ from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt.thumbnails import picture_of_plane, window_around
-from napari_segany.session.session import Session
+from napari_segany.plugin.shared.thumbnails import picture_of_plane, window_around
 
-Pictures = list[NDArray[np.uint8] | None]
+Pictures = list[NDArray[np.uint8]]
 
 
-class CandidatePictures:
-    """Reads the parts of a plane around candidates, which a lazy image may be slow at.
+class PlanePictures:
+    """Reads the parts of a plane around masks, which a lazy image may be slow at.
 
     Parameters
     ----------
     jobs : JobQueue
         Queue beside which they are read.
     show : callable
-        Called in the GUI thread with the candidates and a picture for each of them.
+        Called in the GUI thread with the masks and a picture for each of them.
     """
 
     def __init__(self, jobs: JobQueue, show: Callable[[MaskSet, Pictures], object]) -> None:
         self._jobs, self._show = jobs, show
-        # The plane read last, with what it was read from: several clicks are on one plane.
+        # The plane read last, with what it was read from: several masks are on one plane.
         self._last: tuple[ImageSource, Plane, NDArray[Any]] | None = None
 
-    def read(self, session: Session | None, view: LayerView | None) -> None:
-        """Read the pictures of the candidates of a session's active object.
+    def read(self, source: ImageSource, plane: Plane, masks: MaskSet, view: LayerView) -> None:
+        """Read the pictures of masks on a plane.
 
         Parameters
         ----------
-        session : Session or None
-            The session.
-        view : LayerView or None
-            Its image, whose contrast limits become black and white.
+        source : ImageSource
+            The image.
+        plane : tuple
+            The plane.
+        masks : MaskSet
+            The masks, a few.
+        view : LayerView
+            The image in the viewer, whose contrast limits become black and white.
         """
-        candidates = None if session is None else session.candidates()
-        if session is None or session.active is None or candidates is None or view is None:
-            return
-        source, plane, found = session.source, session.active.plane, candidates
-        low, high = view.layer.contrast_limits
         last = self._last
+        low, high = view.layer.contrast_limits
 
         def work(should_stop: ShouldStop) -> tuple[NDArray[Any], Pictures]:
             known = last is not None and last[0] is source and last[1] == plane
             pixels = last[2] if last is not None and known else source.read(plane)
-            numbers = range(len(found))
-            windows = [window_around(found, number) for number in numbers]
+            windows = [window_around(masks, number) for number in range(len(masks))]
             return pixels, [picture_of_plane(pixels, each, (low, high)) for each in windows]
 
         def done(read: tuple[NDArray[Any], Pictures]) -> None:
             self._last = source, plane, read[0]
-            self._show(found, read[1])
+            self._show(masks, read[1])
 
         # A plane that cannot be read has been reported by its embedding.
         self._jobs.run_beside(work, done, lambda error: None)

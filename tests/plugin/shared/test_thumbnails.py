@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.prompt.thumbnails import (
+from napari_segany.plugin.shared.thumbnails import (
     OUTLINE,
     SIDE,
     draw_thumbnail,

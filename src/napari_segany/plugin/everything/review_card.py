@@ -1,0 +1,67 @@
+"""Card about the object that is reviewed: a picture, and why it deserves a look."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+
+from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.everything.found_masks import ReviewedObject
+from napari_segany.plugin.shared.thumbnails import draw_thumbnail
+
+
+class ReviewCard(QWidget):
+    """Picture of an object beside a text; hidden without an object.
+
+    Attributes
+    ----------
+    text : QLabel
+        The text.
+    picture : QLabel
+        The picture.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: ReviewedObject | None = None
+        self.picture, self.text = QLabel(), QLabel()
+        self.text.setWordWrap(True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.picture, alignment=Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.text, 1)
+        self.setVisible(False)
+
+    def show_object(self, each: ReviewedObject | None, left: int) -> bool:
+        """Show an object; return True if it is another one than before.
+
+        Parameters
+        ----------
+        each : ReviewedObject or None
+            The object.
+        left : int
+            Objects of the plane that are not accepted.
+        """
+        new, self._shown = each is not self._shown, each
+        self.setVisible(each is not None)
+        if each is not None:
+            why = ", ".join(each.reasons) or "nothing speaks against it"
+            self.text.setText(f"Object {each.candidate + 1}, {left} to look at: {why}.")
+            if new:
+                self.show_picture(each.mask, None)
+        return new and each is not None
+
+    def show_picture(self, mask: MaskSet, picture: NDArray[np.uint8] | None) -> None:
+        """Draw the object on a picture of the image, if it is still shown."""
+        if self._shown is not None and mask is self._shown.mask:
+            drawn = draw_thumbnail(mask, 0, picture)
+            self.picture.setPixmap(_pixmap(drawn))
+
+
+def _pixmap(picture: NDArray[Any]) -> QPixmap:
+    height, width = picture.shape[:2]
+    image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    return QPixmap.fromImage(image.copy())

@@ -1,0 +1,1 @@
+"""Dock that links the labels of a movie and corrects the tracks."""

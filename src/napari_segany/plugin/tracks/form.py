@@ -1,0 +1,192 @@
+"""Controls of the Tracks dock."""
+
+from collections.abc import Callable, Sequence
+
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
+
+from napari_segany.io.tracks.formats import FORMATS
+from napari_segany.linking.tracks.track_params import TrackParams
+from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.shared.controls import (
+    button,
+    column,
+    combo_box,
+    form,
+    narrow,
+    panel,
+    row,
+    with_tip,
+)
+from napari_segany.plugin.shared.dock import ModelDock
+from napari_segany.plugin.shared.fold import Fold, SetupFold
+from napari_segany.plugin.shared.layer_combo import LayerCombo
+from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.tracks.tool_bar import ToolBar
+from napari_segany.plugin.tracks.track_list import TrackList
+from napari_segany.session.tracks.track_journal import SavedTracks
+from napari_segany.session.tracks.track_session import TrackSession
+
+
+class RestoreRow(QWidget):
+    """Button and choice of earlier corrections, the latest first; hidden if there is none.
+
+    Parameters
+    ----------
+    start : QPushButton
+        The button.
+    """
+
+    def __init__(self, start: QPushButton) -> None:
+        super().__init__()
+        self.choice = with_tip(QComboBox(), "Begin of the correction, and its number of steps")
+        narrow(self.choice)
+        layout = row(start, self.choice, wide=self.choice)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        self._saved: list[SavedTracks] = []
+        self.setVisible(False)
+
+    @property
+    def chosen(self) -> SavedTracks | None:
+        """The chosen correction, None if there is none."""
+        at = self.choice.currentIndex()
+        return self._saved[at] if 0 <= at < len(self._saved) else None
+
+    def show_sessions(self, saved: Sequence[SavedTracks]) -> None:
+        """Offer these corrections; the choice stays if they are the same."""
+        if list(saved) != self._saved:
+            self._saved = list(saved)
+            self.choice.clear()
+            self.choice.addItems([_described(each) for each in saved])
+        self.setVisible(bool(self._saved))
+
+
+def _described(saved: SavedTracks) -> str:
+    """Return a line about a correction: its time, its number of steps, its state."""
+    count = len(saved.events)
+    text = f"{saved.begun:%Y-%m-%d %H:%M}, {count} step{'s' if count != 1 else ''}"
+    if saved.damage:
+        return f"{text}, its end is damaged"
+    return text if saved.closed else f"{text}, not closed"
+
+
+class TracksForm:
+    """Controls of the dock and their layout.
+
+    Parameters
+    ----------
+    dock : ModelDock
+        The dock.
+    act : callable
+        Returns what a button does, by the name of the dock's method.
+
+    Attributes
+    ----------
+    labels, image : LayerCombo
+        Controls that choose the labels to link, and their image.
+    params : ParameterForm
+        Parameters of linking.
+    restoring : RestoreRow
+        Earlier corrections.
+    tools : ToolBar
+        Buttons of the corrections.
+    table : TrackList
+        Table of tracks.
+    format : QComboBox
+        Format of the export.
+    """
+
+    def __init__(self, dock: ModelDock, act: Callable[[str], Callable[..., None]]) -> None:
+        self.labels = LayerCombo([Labels], "choose labels", "Labels with frames along axis 0")
+        self.image = LayerCombo([Image], "none", "Image of the labels, to split and to fill")
+        for choice in (self.labels, self.image):
+            choice.activated.connect(act("choose_layers"))
+        self.params = ParameterForm(TrackParams(), "Advanced")
+        self.link_button = button("Link", act("link"), "Link the labels over time")
+        self.stop_button = button("stop", act("stop"), "Stop what is being computed")
+        self.stop_button.setEnabled(False)
+        self.import_button = button(
+            "Import ...",
+            act("import_tracks"),
+            "Tracks of a file, with its masks or of these labels",
+        )
+        self.use_button = button(
+            "As tracks", act("use_table"), "The ids of the labels are tracks already; do not link"
+        )
+        self.restoring = RestoreRow(
+            button("Restore", act("restore"), "Bring back an earlier correction of the labels")
+        )
+        self.selection = QLabel("")
+        self.selection.setWordWrap(True)
+        self.tools = ToolBar(act)
+        self.table = TrackList()
+        self.doubt_button = button(
+            "Next doubtful (Y)", act("next_doubtful"), "Go to the next doubtful place (key Y)"
+        )
+        self.accept_button = button(
+            "Accept (A)", act("accept"), "Accept the doubtful place, go to the next one (key A)"
+        )
+        self.format = combo_box(
+            {each.about: name for name, each in FORMATS.items()}, "Format of the file"
+        )
+        narrow(self.format)
+        self.export_button = button(
+            "Export ...", act("export_as_chosen"), "Write the tracks for other programs"
+        )
+        self.corrections = panel(
+            column(
+                self.selection,
+                self.tools,
+                row(self.doubt_button, self.accept_button),
+            )
+        )
+        self.exports = panel(row(self.export_button, self.format, wide=self.format))
+        choices = form((("Labels", self.labels), ("Image", self.image)))
+        start = column(
+            row(self.link_button, self.stop_button, wide=self.link_button),
+            row(self.use_button, self.import_button),
+        )
+        self.setup = SetupFold(
+            "Choose labels", panel(column(choices, Fold("Linking", self.params), start))
+        )
+        self.scrolling = (
+            self.setup,
+            dock.progress,
+            self.restoring,
+            Fold("Model, to split and to fill", dock.picker),
+            self.corrections,
+            self.table,
+        )
+        self.fixed = (self.exports,)
+
+    def set_ready(self, session: TrackSession | None, summary: str) -> None:
+        """Enable what is possible with tracks, or without.
+
+        Parameters
+        ----------
+        session : TrackSession or None
+            The tracks.
+        summary : str
+            A line about the labels that were linked.
+        """
+        for part in (self.corrections, self.table, self.exports):
+            part.setEnabled(session is not None)
+        self.setup.show_summary("" if session is None else summary)
+        if session is not None:
+            self.tools.buttons["undo"].setEnabled(session.can_undo)
+            self.tools.buttons["redo"].setEnabled(session.can_redo)
+
+    def show_selection(self, selected: Sequence[int], table: TrackTable | None) -> None:
+        """Show which tracks are selected."""
+        if table is None:
+            self.selection.setText("")
+        elif not selected:
+            self.selection.setText("Click on an object; Shift+click adds another one.")
+        else:
+            parts = []
+            for track in selected:
+                first, last = table.spans[track]
+                parts.append(f"{track} (frames {first} to {last})")
+            self.selection.setText(f"Selected: {', '.join(parts)}")
+        self.table.show_track(selected[0] if selected else None)

@@ -1,0 +1,84 @@
+"""Keys of the layers of tracks, and clicks that select tracks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+KEYS = {
+    "J": "join",
+    "C": "cut",
+    "D": "divide",
+    "Shift-D": "undivide",
+    "S": "swap",
+    "G": "merge",
+    "T": "split",
+    "I": "fill",
+    "K": "delete_object",
+    "Shift-K": "delete_track",
+    "U": "undo",
+    "Shift-U": "redo",
+    "Y": "next_doubtful",
+    "A": "accept",
+    "Q": "clear_selection",
+    "Control-Z": "undo",
+    "Control-Shift-Z": "redo",
+}
+"""Methods of the Tracks dock by key. napari binds none of them on labels, except for its own undo,
+which would revert pixels without the tracks."""
+
+STILL = 4.0
+"""Distance in pixels of the screen that a click may move."""
+
+OnClick = Callable[[Any, bool], object]
+"""Called with the mouse event of a click, and True if Shift was held."""
+
+
+class LayerInput:
+    """Keys and clicks of one labels layer at a time.
+
+    Parameters
+    ----------
+    act : callable
+        Returns what a key does, by the name of its method.
+    clicked : callable
+        Called with clicks while nothing is painted.
+
+    Attributes
+    ----------
+    layer : napari.layers.Labels or None
+        The layer.
+    """
+
+    def __init__(self, act: Callable[[str], Callable[[], object]], clicked: OnClick) -> None:
+        self.layer: Any = None
+        self._act, self._on_drag = act, click_callback(clicked)
+
+    def follow(self, layer: Any) -> None:
+        """Take keys and clicks of a layer, or of none, and no longer of the one before."""
+        if self.layer is not None:
+            self.layer.mouse_drag_callbacks.remove(self._on_drag)
+            for key in KEYS:
+                self.layer.bind_key(key, None)
+        self.layer = layer
+        if layer is not None:
+            layer.mouse_drag_callbacks.append(self._on_drag)
+            for key, name in KEYS.items():
+                act = self._act(name)
+                layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
+
+
+def click_callback(clicked: OnClick) -> Callable[[Any, Any], Iterator[None]]:
+    """Return a mouse callback of a labels layer that reports clicks while nothing is painted."""
+
+    def on_drag(layer: Any, event: Any) -> Iterator[None]:
+        if event.button != 1 or str(layer.mode) not in ("pan_zoom", "pick"):
+            return
+        start = tuple(event.pos)
+        moved = False
+        yield
+        while event.type == "mouse_move":
+            moved = moved or max(abs(a - b) for a, b in zip(event.pos, start, strict=True)) > STILL
+            yield
+        if not moved:
+            clicked(event, "Shift" in event.modifiers)
+
+    return on_drag

@@ -1,0 +1,251 @@
+"""Layers of tracks: labels with one id a track, lines with divisions, and what is selected."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Tracks
+from napari.utils.colormaps import CyclicLabelColormap
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.layers.metadata import SELECTION
+from napari_segany.plugin.layers.transforms import place, placement_of
+from napari_segany.plugin.tracks.movie_source import frame_in_view, frame_placement
+from napari_segany.session.tracks.changes import Patch
+from napari_segany.session.tracks.label_frames import LabelFrames
+
+MARK = "napari_segany_tracks"
+"""Key in the metadata of the layers of tracks."""
+
+MOST_POINTS = 8_000
+"""Objects whose tracks are drawn as lines, those nearest in time: more would block the window."""
+
+SELECTED = ((0, 0, 0, 0), (1, 1, 1, 1), (1, 0.84, 0.04, 1), (0, 0.9, 1, 1))
+"""Colours of no outline, and of those of the first, second and third selected track."""
+
+
+OUTLINE = 2
+"""Width of outlines in pixels."""
+
+
+class LabelColours:
+    """Colours of track ids, those of a labels layer, in the place of a colormap.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels
+        The layer.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def map(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """Return the (N, 4) colours of (N,) ids."""
+        found: NDArray[np.float32] = self.layer.colormap.map(np.asarray(ids).astype(np.int32))
+        return found
+
+
+class TrackLayers:
+    """The layers of one session, which follow its changes.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+
+    Attributes
+    ----------
+    labels : napari.layers.Labels or None
+        Labels with the ids of tracks.
+    tracks : napari.layers.Tracks or None
+        The lines; None without an object.
+    selection : napari.layers.Labels or None
+        Outlines of the selected objects in the frame in view.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.labels: Any = None
+        self.tracks: Any = None
+        self.selection: Any = None
+        # Frames that the lines are drawn of.
+        self._drawn = range(0)
+
+    def show(self, source: Any, data: NDArray[np.int32]) -> None:
+        """Add the layers of new tracks beside the labels that they were made of, without lines.
+
+        Parameters
+        ----------
+        source : napari.layers.Labels
+            The labels, whose name and place are used.
+        data : ndarray
+            Labels with the ids of tracks, of the same shape; the layer's own copy.
+        """
+        placement = placement_of(source)
+        if self.labels in self.viewer.layers:
+            self.labels.visible = False
+        self.labels = Labels(data, name=f"{source.name} tracks", **placement)
+        self.labels.metadata[MARK] = True
+        source.visible = False
+        self.viewer.add_layer(self.labels)
+        self._show_outlines(source, data.shape[1:])
+        if self._reusable(self.tracks, data.ndim):
+            self.tracks.colormaps_dict = {"track_id": LabelColours(self.labels)}
+            self.tracks.name = f"{self.labels.name} lines"
+            place(self.tracks, placement)
+            self._raise(self.tracks)
+        else:
+            self.tracks = None
+        self.viewer.layers.selection.active = self.labels
+
+    def _raise(self, layer: Any) -> None:
+        """Move a layer above all others."""
+        layers = self.viewer.layers
+        layers.move(layers.index(layer), len(layers))
+
+    def _reusable(self, layer: Any, ndim: int) -> bool:
+        return layer in self.viewer.layers and layer.ndim == ndim
+
+    def _show_outlines(self, source: Any, shape: tuple[int, ...]) -> None:
+        """Show an empty layer for outlines."""
+        outlines = np.zeros(shape, np.uint8)
+        placement = frame_placement(source)
+        if self._reusable(self.selection, len(shape)):
+            self.selection.data = outlines
+            place(self.selection, placement)
+            self.selection.visible = True
+            self._raise(self.selection)
+            return
+        self.selection = Labels(
+            outlines,
+            name=SELECTION,
+            # A colormap of single labels takes seconds to compile at first.
+            colormap=CyclicLabelColormap(colors=np.array(SELECTED)),
+            **placement,
+        )
+        self.selection.opacity = 1
+        self.selection.editable = False
+        self.viewer.add_layer(self.selection)
+
+    @property
+    def frame(self) -> int:
+        """The frame in view."""
+        return frame_in_view(self.viewer, self.labels)
+
+    @property
+    def every(self) -> list[Any]:
+        """The layers that are there."""
+        found = (self.labels, self.tracks, self.selection)
+        return [layer for layer in found if layer is not None and layer in self.viewer.layers]
+
+    def close(self) -> None:
+        """Leave labels and lines as they are, and hide the outlines.
+
+        Lines and outlines are used again by the next session. They are not removed: software OpenGL
+        crashes when layers are removed beside a Tracks layer.
+        """
+        if self.selection in self.viewer.layers:
+            self.selection.visible = False
+        if self.labels not in self.viewer.layers:
+            self.labels = None
+            if self.tracks in self.viewer.layers:
+                self.tracks.visible = False
+
+    def end(self) -> None:
+        """Remove the outlines, because the dock is closed."""
+        self.close()
+        if self.selection in self.viewer.layers:
+            self.viewer.layers.remove(self.selection)
+        self.selection = None
+
+    def write(self, patches: Iterable[Patch]) -> None:
+        """Write changes of pixels, and draw the frame in view if it is among them."""
+        frames = set()
+        for patch in patches:
+            mask = patch.mask
+            self.labels.data[patch.frame][mask.box][mask.pixels] = patch.after
+            frames.add(patch.frame)
+        if self.frame in frames or (frames and self.viewer.dims.ndisplay > 2):
+            self.labels.refresh()
+
+    def outline(self, tracks: Sequence[int], frames: LabelFrames) -> None:
+        """Outline objects of the frame in view."""
+        if self.selection not in self.viewer.layers:
+            return
+        shown = np.zeros(self.selection.data.shape, np.uint8)
+        frame = self.frame
+        for number, track in enumerate(tracks):
+            mask = frames.mask(frame, track)
+            if mask is not None:
+                shown[mask.box][_border(mask.pixels)] = min(number + 1, len(SELECTED) - 1)
+        if not np.array_equal(shown, self.selection.data):
+            self.selection.data[:] = shown
+            self.selection.refresh(extent=False)
+
+    def draw_lines(self, table: TrackTable) -> None:
+        """Draw the tracks as lines, with divisions; of long movies those near the frame in view."""
+        table = self._near(table)
+        there = self.tracks in self.viewer.layers
+        if there:
+            self.tracks.visible = bool(len(table.frame))
+        if not len(table.frame):
+            return
+        order = np.lexsort((table.frame, table.track))
+        data = np.column_stack([table.track, table.frame, table.position])[order]
+        graph = {int(child): [int(parent)] for child, parent in table.parents.items()}
+        follows = np.diff(data[:, 0], prepend=-1) == 0
+        gap = np.where(follows, np.diff(data[:, 1], prepend=0) - 1, 0)
+        features = {"confidence": table.confidence[order], "gap": gap}
+        if there:
+            self.tracks.data = data
+            self.tracks.features = features
+            self.tracks.graph = graph
+            return
+        active = self.viewer.layers.selection.active
+        self.tracks = Tracks(
+            data,
+            graph=graph,
+            features=features,
+            colormaps_dict={"track_id": LabelColours(self.labels)},
+            color_by="track_id",
+            name=f"{self.labels.name} lines",
+            tail_length=10,
+            **placement_of(self.labels),
+        )
+        self.tracks.metadata[MARK] = True
+        self.viewer.add_layer(self.tracks)
+        self.viewer.layers.selection.active = active
+
+    def needs_lines(self, table: TrackTable) -> bool:
+        """Return True if the frame in view is at the edge of the frames that lines show."""
+        if len(table.frame) <= MOST_POINTS or not len(self._drawn):
+            return False
+        margin = len(self._drawn) // 4
+        inner = range(self._drawn.start + margin, self._drawn.stop - margin)
+        first, last = int(table.frame[0]), int(table.frame[-1])
+        frame = self.frame
+        before = frame < inner.start and self._drawn.start > first
+        after = frame >= inner.stop and self._drawn.stop <= last
+        return before or after
+
+    def _near(self, table: TrackTable) -> TrackTable:
+        """Return the tracks in frames around the one in view, as many as can be drawn."""
+        count = len(table.frame)
+        self._drawn = range(0, int(table.frame[-1]) + 1 if count else 0)
+        if count <= MOST_POINTS:
+            return table
+        middle = int(np.searchsorted(table.frame, self.frame))
+        start = max(0, min(middle - MOST_POINTS // 2, count - MOST_POINTS))
+        first, last = table.frame[start], table.frame[min(start + MOST_POINTS, count) - 1]
+        self._drawn = range(int(first), int(last) + 1)
+        return table.take((table.frame >= first) & (table.frame <= last))
+
+
+def _border(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the outermost pixels of a mask in its planes; napari draws no contours in 3-D."""
+    cross = ndimage.generate_binary_structure(2, 1).reshape((1,) * (pixels.ndim - 2) + (3, 3))
+    inner: NDArray[np.bool_] = ndimage.binary_erosion(pixels, cross, OUTLINE)
+    return pixels & ~inner

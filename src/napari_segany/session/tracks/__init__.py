@@ -1,0 +1,1 @@
+"""Correction of tracks without Qt and napari."""
