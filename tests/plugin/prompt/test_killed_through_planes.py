@@ -21,7 +21,8 @@ from tests.plugin.conftest import PatientJobs
 from napari_segany.core.image_source import ArraySource
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.session import Session
-from napari_segany.session.journal import Journal, open_to_append, read_journal
+from napari_segany.session.journal import Journal, read_journal
+from napari_segany.session.journal_file import open_to_append
 from napari_segany.session.replay import provenance, replay
 
 PLANES = 34
