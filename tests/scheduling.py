@@ -29,6 +29,7 @@ SHARED_GROUPS = {
     "tests/batch/test_cluster.py": PROCESSES,
     "tests/batch/test_killed.py": PROCESSES,
     "tests/session/test_journal.py": PROCESSES,
+    "tests/plugin/prompt/test_killed_through_planes.py": PROCESSES,
     "tests/session/tracks/test_track_journal.py": PROCESSES,
     "tests/plugin/test_closing.py": PROCESSES,
     "tests/training/test_feature_cache.py": PROCESSES,

@@ -106,10 +106,25 @@ class AgainstADict(RuleBasedStateMachine):
         self.session.commit([each.id for each in before.parts(active.whole) if not each.commit])
         mask = np.zeros(SHAPE[1:], bool)
         mask[row : row + 7, col : col + 9] = True
-        masks = {(1 - active.plane[0], None, None): MaskSet.from_masks(mask[None])}
-        self.session.commit_parts(active.whole, masks, join=self.session.state is not before)
+        further = 1 - active.plane[0], None, None
+        masks = [(active.whole, further, MaskSet.from_masks(mask[None]))]
+        self.session.commit_parts(masks, join=self.session.state is not before)
         self.follow(before)
         after = self.session.state
+        if after is not before:
+            self.session.undo()
+            assert self.session.state is before
+            self.session.redo()
+            assert self.session.state is after
+
+    @rule(plane=PLANES, absent=st.booleans())
+    def say_where_it_is_not(self, plane: Any, absent: bool) -> None:
+        active, before = self.session.active, self.session.state
+        if active is None or any(each.plane == plane for each in before.parts(active.whole)):
+            return
+        self.session.set_absent(active.whole, plane, absent)
+        after = self.session.state
+        assert (plane in after.absent_planes(active.whole)) is absent
         if after is not before:
             self.session.undo()
             assert self.session.state is before

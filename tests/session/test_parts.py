@@ -47,7 +47,9 @@ def commit_all(session: Session, masks: dict[int, MaskSet]) -> list[int]:
     """Commit the open parts, and propagated ones on further planes, in one step."""
     labels = session.commit([each.id for each in session.state.open])
     whole = session.state.committed[0].whole
-    return labels + session.commit_parts(whole, {plane(n): m for n, m in masks.items()}, join=True)
+    return labels + session.commit_parts(
+        [(whole, plane(n), m) for n, m in masks.items()], join=True
+    )
 
 
 def labels_of(session: Session) -> np.ndarray:
@@ -103,7 +105,7 @@ def test_a_part_that_belongs_to_others_altogether_is_left_out(session: Session) 
     session.commit([other.id])
     taken = labels_of(session)[2] > 0
     crop = MaskSet.from_masks(taken[None])
-    assert session.commit_parts(1, {plane(2): crop, plane(3): mask(7)}) != []
+    assert session.commit_parts([(1, plane(2), crop), (1, plane(3), mask(7))]) != []
     assert [each.plane for each in session.state.committed] == [plane(2), plane(3)]
     assert np.array_equal(labels_of(session)[2] > 0, taken)
 

@@ -319,7 +319,7 @@ def _with_known_pixels(state: State, added: Iterable[SegmentedObject]) -> State:
     """Return the state with commits that know their pixels, from objects added to labels."""
     known = {each.id: each for each in added}
     found = [
-        now
+        now if now.absent == each.absent else replace(each, commit=now.commit)
         for each in state.committed
         if (now := known.get(each.id, each)) is not each and _order(now) == _order(each)
     ]

@@ -18,6 +18,9 @@ Loss = Literal["undone", "painted over"]
 CELL = 128
 """Side in pixels of the cells of the index by which overlapping objects are found."""
 
+CELL_PLANES = 8
+"""Planes of such a cell: an object through planes has one part on each of hundreds."""
+
 
 @dataclass
 class _Patch:
@@ -239,7 +242,10 @@ def _rest(mask: MaskSet, where: NDArray[np.bool_]) -> MaskSet:
 
 def _cells_of(box: Box) -> Iterator[tuple[int, ...]]:
     """Yield the cells of the image that a box overlaps."""
-    return product(*(range(side.start // CELL, (side.stop - 1) // CELL + 1) for side in box))
+    sizes = [CELL_PLANES] * (len(box) - 2) + [CELL, CELL]
+    return product(
+        *(range(s.start // n, (s.stop - 1) // n + 1) for s, n in zip(box, sizes, strict=True))
+    )
 
 
 def _common(box: Box, other: Box) -> tuple[Box, Box]:

@@ -9,6 +9,9 @@ from napari_segany.errors import InputError
 from napari_segany.session.labels_target import LabelsTarget
 from napari_segany.session.state import Commit, OnOverlap, SegmentedObject
 
+ChosenMasks = Iterable[tuple[SegmentedObject, MaskSet | None]]
+"""Open objects with their chosen masks; None for one that is not segmented yet."""
+
 
 class LabelIds:
     """Label values in use, and new ones for further objects.
@@ -60,7 +63,7 @@ class LabelIds:
 
     def commit(
         self,
-        masks: Iterable[tuple[SegmentedObject, MaskSet | None]],
+        masks: ChosenMasks,
         on_overlap: OnOverlap,
         order: int,
         identity: Callable[[], tuple[str, ...]],

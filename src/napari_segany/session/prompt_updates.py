@@ -8,10 +8,14 @@ import numpy as np
 from napari_segany.core.image_source import Plane, check_plane_index, plane_shape
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
 from napari_segany.session.state import PromptHistory, SegmentedObject, State
 
 ObjectPrompts = Mapping[int, tuple[Plane, Prompt]]
 """Plane and prompt by object number; numbers of no open object are new objects."""
+
+PartMask = tuple[int, Plane, MaskSet]
+"""Number of an object through planes, a plane on which it was found, and one mask."""
 
 
 def open_prompts(state: State) -> dict[int, tuple[Plane, Prompt]]:
@@ -72,20 +76,55 @@ def with_open_objects(
     if not gone and not changed:
         return state, begun
     state = (state.without(gone) if gone else state).with_objects(*changed)
+    for each in changed:
+        # A prompt on a plane says that the object is there.
+        state = with_absence(state, each.whole, each.plane, False)
     return (replace(state, active=changed[-1].id) if changed else state), begun
 
 
-def propagated_parts(
-    whole: int, masks: Mapping[Plane, MaskSet], next_id: int
-) -> list[tuple[SegmentedObject, MaskSet]]:
-    """Return further parts of an object with their masks, numbered from ``next_id`` on.
+def with_absence(state: State, whole: int, plane: Plane, absent: bool) -> State:
+    """Return the state in which an object is said not to be on a plane, or no longer is.
 
     Parameters
     ----------
+    state : State
+        The state; the same one is returned if nothing changes.
     whole : int
         Number of the object through planes.
-    masks : mapping
-        One mask for each plane; its prompt is the mask itself.
+    plane : tuple
+        The plane.
+    absent : bool
+        Whether the object is said not to be there.
+
+    Raises
+    ------
+    InputError
+        If the object has no open part that would know of it, or has a prompt there.
+    """
+    parts = [each for each in state.objects.values() if each.whole == whole]
+    if not absent:
+        known = [each for each in parts if plane in each.absent]
+        less = [replace(each, absent=each.absent - {plane}) for each in known]
+        return state.with_objects(*less) if less else state
+    if any(each.plane == plane for each in parts):
+        raise InputError("The object is prompted on this plane; delete these prompts instead.")
+    first = next((each for each in parts if each.commit is None), None)
+    if first is None:
+        raise InputError(f"Object {whole} is not open.")
+    if any(plane in each.absent for each in parts):
+        return state
+    return state.with_objects(replace(first, absent=first.absent | {plane}))
+
+
+def propagated_parts(
+    masks: Iterable[PartMask], next_id: int
+) -> list[tuple[SegmentedObject, MaskSet]]:
+    """Return further parts of objects with their masks, numbered from ``next_id`` on.
+
+    Parameters
+    ----------
+    masks : iterable of tuple
+        Number of an object through planes, a plane, and one mask, which is the prompt of the part.
     next_id : int
         The first number.
     """
@@ -94,7 +133,7 @@ def propagated_parts(
             SegmentedObject(next_id + i, plane, Prompt(mask=mask), part_of=whole, propagated=True),
             mask,
         )
-        for i, (plane, mask) in enumerate(masks.items())
+        for i, (whole, plane, mask) in enumerate(masks)
     ]
 
 

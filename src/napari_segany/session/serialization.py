@@ -68,11 +68,14 @@ class CommitRecord(TypedDict):
     stability_score: NotRequired[Real]
 
 
+PlaneRecord = Annotated[list[Count | None], MinLen(2), MaxLen(32)]
+
+
 class ObjectRecord(TypedDict):
     """An object with its prompts and its commit."""
 
     id: Number
-    plane: Annotated[list[Count | None], MinLen(2), MaxLen(32)]
+    plane: PlaneRecord
     prompt: PromptRecord
     choice: Count
     label: Label | None
@@ -80,6 +83,7 @@ class ObjectRecord(TypedDict):
     commit: NotRequired[CommitRecord]
     part_of: NotRequired[Number]
     propagated: NotRequired[Literal[True]]
+    absent: NotRequired[list[PlaneRecord]]
 
 
 def _packed(mask: MaskSet) -> MaskRecord:
@@ -178,6 +182,10 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
         record["part_of"] = each.part_of
     if each.propagated:
         record["propagated"] = True
+    if each.absent:
+        # Planes of several directions differ in where they have None.
+        planes = sorted(each.absent, key=lambda plane: [-1 if n is None else n for n in plane])
+        record["absent"] = [list(plane) for plane in planes]
     if each.commit is not None:
         mask = each.commit.mask
         record["commit"] = {
@@ -219,6 +227,9 @@ def object_from_record(
     try:
         check_plane_index(image, plane)
         shape = plane_shape(image, plane)
+        absent = frozenset(tuple(each) for each in record.get("absent", ()))
+        for each in absent:
+            check_plane_index(image, each)
         return SegmentedObject(
             id=record["id"],
             plane=plane,
@@ -229,6 +240,7 @@ def object_from_record(
             before=history_from_record(record.get("before", ()), shape),
             part_of=record.get("part_of"),
             propagated=record.get("propagated", False),
+            absent=absent,
         )
     except InputError as error:
         raise InputError(f"Object {record['id']} of the session cannot be read: {error}") from error

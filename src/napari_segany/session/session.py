@@ -19,8 +19,9 @@ from napari_segany.session import prompt_updates
 from napari_segany.session.history import History
 from napari_segany.session.inference import Inference, Predictor, Request
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
-from napari_segany.session.label_ids import LabelIds
+from napari_segany.session.label_ids import ChosenMasks, LabelIds
 from napari_segany.session.labels_target import ArrayTarget, LabelsTarget
+from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.state import OnOverlap, SegmentedObject, State, Step
 
 
@@ -120,17 +121,16 @@ class Session:
 
     def candidates(self, number: int | None = None) -> MaskSet | None:
         """Return candidates of an open object (the active one), best first; None if not known."""
-        number = self.state.active if number is None else number
-        each = None if number is None else self.state.objects.get(number)
+        each = self.state.get(number)
         return None if each is None else self._inference.candidates(each)
 
     def preview(self, number: int | None = None) -> MaskSet | None:
         """Return the chosen candidate of an open object (the active one); None if not known."""
-        number = self.state.active if number is None else number
-        found = self.candidates(number)
-        if found is None or number is None or not len(found):
+        each = self.state.get(number)
+        found = None if each is None else self._inference.candidates(each)
+        if each is None or found is None or not len(found):
             return None
-        return found[min(self.state.objects[number].choice, len(found) - 1)]
+        return found[min(each.choice, len(found) - 1)]
 
     def requests(self) -> list[Request]:
         """Return the requests that give every open object its candidates, one a plane."""
@@ -172,7 +172,7 @@ class Session:
     @property
     def active(self) -> SegmentedObject | None:
         """The object that prompts are added to; None if there is none."""
-        return None if self.state.active is None else self.state.find(self.state.active)
+        return self.state.get()
 
     def set_prompt(self, prompt: Prompt | None, plane: Plane | None = None) -> int | None:
         """Set the prompt of the active object, or begin an object; return its number.
@@ -264,6 +264,12 @@ class Session:
             self._history.advance(state, join)
         return begun
 
+    def set_absent(self, whole: int, plane: Plane, absent: bool = True) -> None:
+        """Say that an open object is not on a plane of a stack, or take it back."""
+        state = prompt_updates.with_absence(self.state, whole, plane, absent)
+        if state is not self.state:
+            self._history.advance(state)
+
     def commit(self, numbers: Iterable[int] | None = None, join: bool = False) -> list[int]:
         """Write objects (the active one) into the labels; return the labels of those committed.
 
@@ -278,25 +284,19 @@ class Session:
             [(each, self.preview(each.id)) for each in chosen if each.commit is None], join
         )
 
-    def commit_parts(
-        self, whole: int, masks: Mapping[Plane, MaskSet], join: bool = False
-    ) -> list[int]:
-        """Write propagated parts of an object into the labels: one mask for each plane.
+    def commit_parts(self, masks: Iterable[PartMask], join: bool = False) -> list[int]:
+        """Write propagated parts of objects into the labels, one after the other.
 
-        They get the label of its other parts, see :meth:`commit`; those without a pixel of their
+        They get the labels of the other parts, see :meth:`commit`; those without a pixel of their
         own are left out. Returns their labels.
         """
-        parts = prompt_updates.propagated_parts(whole, masks, self._next_id)
+        parts = prompt_updates.propagated_parts(masks, self._next_id)
         self._next_id += len(parts)
         return self._commit(parts, join)
 
-    def _commit(
-        self, masks: Iterable[tuple[SegmentedObject, MaskSet | None]], join: bool
-    ) -> list[int]:
-        label_ids = LabelIds(self.labels, self.state.committed)
-        done = label_ids.commit(
-            masks, self.on_overlap, self._commits, lambda: self.predictor.identity
-        )
+    def _commit(self, masks: ChosenMasks, join: bool) -> list[int]:
+        ids = LabelIds(self.labels, self.state.committed)
+        done = ids.commit(masks, self.on_overlap, self._commits, lambda: self.predictor.identity)
         self._commits += len(done)
         done = self._history.commit(done, join)
         return [each.label for each in done.values() if each.label is not None]

@@ -87,6 +87,8 @@ class SegmentedObject:
     propagated : bool
         True if its mask came from other planes by propagation, and its prompt is that mask. It is
         never open.
+    absent : frozenset of tuple
+        Planes on which the object is said not to be; see :meth:`State.absent_planes`.
     """
 
     id: int
@@ -98,6 +100,7 @@ class SegmentedObject:
     before: PromptHistory | None = None
     part_of: int | None = None
     propagated: bool = False
+    absent: frozenset[Plane] = frozenset()
 
     @property
     def whole(self) -> int:
@@ -131,6 +134,11 @@ class State:
             raise InputError(f"There is no object {number}.")
         return each
 
+    def get(self, number: int | None = None) -> SegmentedObject | None:
+        """Return the object with a number (the active one), None if there is none."""
+        number = self.active if number is None else number
+        return None if number is None else self.objects.get(number)
+
     def with_objects(self, *changed: SegmentedObject) -> "State":
         """Return the state with objects added or replaced."""
         return replace(self, objects={**self.objects, **{each.id: each for each in changed}})
@@ -138,6 +146,10 @@ class State:
     def parts(self, whole: int) -> list[SegmentedObject]:
         """Return the parts of an object through planes; one for an object of one plane."""
         return [each for each in self.objects.values() if each.whole == whole]
+
+    def absent_planes(self, whole: int) -> frozenset[Plane]:
+        """Return the planes on which an object is said not to be, whichever part knows of them."""
+        return frozenset[Plane]().union(*(each.absent for each in self.parts(whole)))
 
     def with_reopened(self, number: int) -> "State":
         """Return the state in which an object is open and active, with all its parts.
@@ -157,8 +169,15 @@ class State:
         return replace(left.with_objects(*opened), active=active)
 
     def without(self, numbers: Collection[int]) -> "State":
-        """Return the state without some objects."""
+        """Return the state without some objects.
+
+        Planes on which an object is said not to be are kept by the parts that are left.
+        """
         kept = {n: each for n, each in self.objects.items() if n not in numbers}
+        for gone in (self.objects[n] for n in numbers if n in self.objects):
+            left = (p for p in kept.values() if p.whole == gone.whole and not p.propagated)
+            if gone.absent and (heir := next(left, None)) is not None:
+                kept[heir.id] = replace(heir, absent=heir.absent | gone.absent)
         return State(kept, None if self.active in numbers else self.active)
 
     @property

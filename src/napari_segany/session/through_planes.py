@@ -1,4 +1,4 @@
-"""Propagation of an object of a session through the planes along one axis."""
+"""Propagation of objects of a session through the planes along one axis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,16 @@ from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.chains import OnAnswer
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
-from napari_segany.linking.propagation.result import Propagation
+from napari_segany.linking.propagation.result import PropagatedObject, Propagation
 from napari_segany.session.inference import Predictor
 from napari_segany.session.session import Session
 
 NEAR = 0.5
 """Distance of a point from the box of a mask, in sides of the box, up to which it refines it."""
+
+GivenMasks = Mapping[int, MaskSet | None]
+"""Masks of an object on prompted planes, by number of the plane; None where it is said not to
+be."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,16 @@ class PlaneAxis:
         number = plane[self.axis]
         return number if number is not None and self.plane(number) == plane else None
 
+    def same_planes(self, other: "PlaneAxis | None") -> bool:
+        """Return True if the planes are those of another row of planes."""
+        return (
+            other is not None and self.axis == other.axis and self.number(other.through) is not None
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PropagationRequest:
-    """An object with its masks on prompted planes, to be followed through all others.
+    """Objects with their masks on prompted planes, to be followed through all others.
 
     Attributes
     ----------
@@ -59,25 +69,27 @@ class PropagationRequest:
         Image and model.
     axis : PlaneAxis
         The planes.
-    whole : int
-        Number of the object.
     given : mapping
-        Its mask on each prompted plane, by number; None where it is said not to be.
+        The masks of each object, by its number.
     params : PropagationParams
         Limits.
     spacing : float, optional
         Step between planes in pixels of a plane.
-    earlier : Propagation, optional
-        An earlier result, from which spans between the same masks are taken.
+    earlier : mapping
+        Earlier results by number of the object, from which spans between the same masks are taken.
     """
 
     predictor: Predictor
     axis: PlaneAxis
-    whole: int
-    given: Mapping[int, MaskSet | None]
+    given: Mapping[int, GivenMasks]
     params: PropagationParams = field(default_factory=PropagationParams)
     spacing: float | None = None
-    earlier: Propagation | None = None
+    earlier: Mapping[int, PropagatedObject] = field(default_factory=dict)
+
+    @property
+    def planes(self) -> range:
+        """Numbers of the planes."""
+        return range(self.predictor.source.shape[self.axis.axis])
 
     def propagate(
         self,
@@ -85,7 +97,7 @@ class PropagationRequest:
         on_answer: OnAnswer | None = None,
         progress: Progress | None = None,
     ) -> Propagation:
-        """Follow the object, see :func:`propagate_objects`. Any thread may call this method."""
+        """Follow the objects, see :func:`propagate_objects`. Any thread may call this method."""
 
         def view(number: int) -> PlaneView | None:
             plane = self.axis.plane(number)
@@ -95,28 +107,33 @@ class PropagationRequest:
                 return None
             return PlaneView(embedding, self.predictor.source.read(plane))
 
+        masks = (mask for each in self.given.values() for mask in each.values())
+        shape = next((mask.shape for mask in masks if mask is not None), (0, 0))
         return propagate_objects(
             self.predictor.model,
             view,
-            range(self.predictor.source.shape[self.axis.axis]),
-            {self.whole: self.given},
+            self.planes,
+            self.given,
             self.params,
             spacing=self.spacing,
-            earlier=self.earlier,
+            earlier=Propagation(self.planes, shape, self.earlier),
             on_answer=on_answer,
             progress=progress,
             should_stop=should_stop,
         )
 
-    def same_masks(self, given: Mapping[int, MaskSet | None]) -> bool:
-        """Return True if the object has the same masks on the same prompted planes."""
-        return self.given.keys() == given.keys() and all(
-            _same(mask, given[number]) for number, mask in self.given.items()
+    def is_about(self, whole: int, given: GivenMasks) -> bool:
+        """Return True if an object has the same masks on the same prompted planes."""
+        known = self.given.get(whole)
+        return (
+            known is not None
+            and known.keys() == given.keys()
+            and all(_same(mask, given[number]) for number, mask in known.items())
         )
 
 
 def _same(one: MaskSet | None, two: MaskSet | None) -> bool:
-    if one is None or two is None:
+    if one is None or two is None or one is two:
         return one is two
     same_box = bool((one.boxes == two.boxes).all())
     return same_box and bool((one.crop(0) == two.crop(0)).all())
@@ -159,23 +176,39 @@ def planes_of(session: Session, whole: int, axis: int | None = None) -> PlaneAxi
     return PlaneAxis(axes[-1] if axis is None else axis, plane)
 
 
-def prompted_masks(
-    session: Session, whole: int, planes: PlaneAxis
-) -> dict[int, MaskSet | None] | None:
-    """Return the chosen masks of an object's open parts by the number of the plane.
+def prompted_masks(session: Session, planes: PlaneAxis) -> dict[int, dict[int, MaskSet | None]]:
+    """Return the chosen masks of all open objects on planes, by object and number of the plane.
 
-    None if a mask is not known yet. Parts without a pixel are left out.
+    Planes on which an object is said not to be have None. Objects with a mask that is not known yet
+    are left out, as are parts without a pixel.
     """
-    found: dict[int, MaskSet | None] = {}
-    for each in session.state.parts(whole):
+    found: dict[int, dict[int, MaskSet | None]] = {}
+    absent: dict[int, dict[int, MaskSet | None]] = {}
+    unknown = set()
+    for each in session.state.open:
         number = planes.number(each.plane)
-        if each.commit is None and number is not None:
-            mask = session.preview(each.id)
-            if mask is None:
-                return None
-            if mask.area[0]:
-                found[number] = mask
-    return found
+        numbers = (planes.number(plane) for plane in each.absent)
+        absent.setdefault(each.whole, {}).update({n: None for n in numbers if n is not None})
+        if number is None:
+            continue
+        mask = session.preview(each.id)
+        if mask is None:
+            unknown.add(each.whole)
+        masks = found.setdefault(each.whole, {})
+        if mask is not None and mask.area[0]:
+            masks[number] = mask
+    return {whole: absent[whole] | masks for whole, masks in found.items() if whole not in unknown}
+
+
+def prompted_planes(session: Session, planes: PlaneAxis) -> dict[int, frozenset[int]]:
+    """Return the numbers of the prompted planes of each open object, by object."""
+    found: dict[int, set[int]] = {}
+    for each in session.state.objects.values():
+        number = planes.number(each.plane)
+        if number is not None and not each.propagated:
+            found.setdefault(each.whole, set()).add(number)
+    still_open = {each.whole for each in session.state.open}
+    return {whole: frozenset(n) for whole, n in found.items() if whole in still_open}
 
 
 def refined(prompt: Prompt, mask: MaskSet) -> Prompt:

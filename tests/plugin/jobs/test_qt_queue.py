@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QApplication
 from tests.plugin.windows import until
 
@@ -177,3 +177,21 @@ def test_errors_of_callbacks_are_told_and_logged(
     assert caplog.text.count("Traceback") == 2
     assert not jobs.busy
     caplog.clear()
+
+
+def test_the_window_has_its_turns_between_delayed_calls(jobs: QtJobQueue, qtbot: Any) -> None:
+    drawn: list[int] = []
+    window = QTimer()
+    window.timeout.connect(lambda: drawn.append(1))
+    window.start(0)
+    before: list[int] = []
+
+    def act() -> None:
+        before.append(len(drawn))
+        if len(before) < 10:
+            jobs.call_later("next", act)
+
+    jobs.call_later("next", act)
+    until(qtbot, lambda: len(before) == 10)
+    window.stop()
+    assert before == sorted(set(before))

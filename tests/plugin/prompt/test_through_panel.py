@@ -8,6 +8,7 @@ from qtpy.QtCore import QPoint, Qt
 from tests.linking.propagation.bright import BrightModel, balls
 from tests.plugin.windows import needs_a_display
 
+from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip, colour_of
 from napari_segany.plugin.prompt.through_panel import ThroughPanel
 from napari_segany.plugin.shared.message_line import MessageLine
@@ -15,6 +16,7 @@ from napari_segany.plugin.shared.message_line import MessageLine
 pytestmark = [pytest.mark.gui, needs_a_display]
 
 VOLUME, _ = balls((20, 40, 50), (9, 18, 20, 7))
+TWO, _ = balls((20, 40, 50), (9, 12, 12, 7), (10, 28, 36, 6))
 
 
 @pytest.fixture
@@ -128,3 +130,41 @@ def test_the_strip_has_room_for_any_number_of_planes(qtbot: Any) -> None:
 def test_colours_of_confidence() -> None:
     assert colour_of(0.0) == colour_of(0.5)
     assert len({colour_of(c).name() for c in (0.5, 0.7, 0.9, 1.0)}) == 4
+
+
+def test_all_open_objects_or_the_active_one(make_panel: Any, jobs: Any) -> None:
+    panel, controller = make_panel(TWO, 9, 12, 12)
+    controller.sync.mode = "many"
+    controller.points.add(np.array([9.0, 28, 36]))
+    jobs.run()
+    through = controller.host.through
+    panel.only_active.setChecked(True)
+    panel.buttons["Through planes"].click()
+    jobs.run()
+    assert through.wholes == (2,)
+    assert panel.line.text() == f"Object 2: on {len(through.answers)} of 20 planes"
+    panel.only_active.setChecked(False)
+    panel.buttons["Through planes"].click()
+    assert panel.line.text().startswith("Object 2, one of 2: on ")
+    assert panel.line.text().endswith("following them ...")
+    jobs.run()
+    # The strip is about the object that is active.
+    second = panel.strip.describe(8)
+    controller.session.reopen(1)
+    jobs.run()
+    assert panel.line.text().startswith("Object 1, one of 2: on ")
+    assert panel.strip.describe(8) != second
+
+
+def test_a_search_that_was_stopped_is_told(make_panel: Any, jobs: Any) -> None:
+    panel, controller = make_panel(VOLUME, 9, 18, 20)
+    panel.buttons["Through planes"].click()
+    (job,) = [job for job in jobs.waiting if job[2] == "through planes"]
+    polls = iter(range(100))
+    with pytest.raises(Cancelled):
+        job[3](lambda: next(polls) > 10)
+    controller.stop()
+    assert panel.line.text().endswith("; stopped before its end")
+    panel.buttons["Through planes"].click()
+    jobs.run()
+    assert panel.line.text().endswith(" of 20 planes")

@@ -32,7 +32,8 @@ def controller(begin: Any, jobs: Any) -> Any:
 
 
 def click(controller: Any, jobs: Any, *position: float) -> None:
-    controller.viewer.dims.set_current_step(0, int(position[0]))
+    for axis, number in enumerate(position[:-2]):
+        controller.viewer.dims.set_current_step(axis, int(number))
     controller.points.add(np.array(position, float))
     jobs.run()
 
@@ -278,21 +279,23 @@ def test_an_object_without_candidates_is_refused(begin: Any, jobs: Any) -> None:
         controller.host.through.start()
 
 
-def test_another_object_waits_until_the_first_is_committed(controller: Any, jobs: Any) -> None:
+def test_objects_on_other_planes_wait_until_the_first_is_committed(begin: Any, jobs: Any) -> None:
+    controller = begin(np.stack([VOLUME] * 2))
+    click(controller, jobs, 0, 9, 18, 20)
     through = follow(controller, jobs)
-    shown = controller.preview_layer.data.copy()
     controller.sync.mode = "many"
-    click(controller, jobs, 9, 30, 42)
-    with pytest.raises(InputError, match="Object 1 went through planes and is not committed"):
+    click(controller, jobs, 1, 9, 18, 20)
+    with pytest.raises(InputError, match="Object 1 went through other planes and is not committed"):
         through.start()
-    assert controller.preview_layer.data[shown > 0].all()
+    assert through.wholes == (1,)
     controller.commit()
     jobs.run()
-    click(controller, jobs, 12, 30, 42)
+    click(controller, jobs, 1, 9, 18, 20)
     follow(controller, jobs)
     controller.commit()
     jobs.run()
-    assert is_ball(controller.labels.data == 1)
+    assert is_ball(controller.labels.data[0] == 1)
+    assert is_ball(controller.labels.data[1] > 1)
 
 
 def test_an_object_whose_only_mask_is_empty_waits(controller: Any, jobs: Any) -> None:

@@ -17,6 +17,10 @@ BRIGHTNESS_WEIGHT = 2 / 3
 """Weight of brightness in the similarity, where the image is known. Across planes of a volume it is
 the surer sign: the encoder sees the context, which goes on where an object ends."""
 
+LEAST_STEP = 0.2
+"""Difference of brightness between an object and its surroundings, in standard deviations, from
+which on it can be compared with that on other planes."""
+
 CONTEXT_PIXELS = 4000
 """Pixels whose brightness is looked at, at most."""
 
@@ -95,10 +99,13 @@ class Appearance:
     ----------
     embedded, brightness : Contrast
         Of the embedding's features, scaled to length 1, and of the intensities.
+    step : float
+        Difference of mean brightness between object and surroundings, in standard deviations.
     """
 
     embedded: Contrast
     brightness: Contrast
+    step: float = 0.0
 
     @classmethod
     def of(cls, mask: MaskSet, view: PlaneView, prepared: EmbeddedCrop) -> "Appearance":
@@ -107,14 +114,8 @@ class Appearance:
             _unit(prepared.features_at(places)) if len(places) else np.zeros((0, 1))
             for places in (sample_inside(mask), sample_around(mask))
         ]
-        values = [
-            view.values(places)
-            for places in (
-                sample_inside(mask, CONTEXT_PIXELS),
-                sample_around(mask, CONTEXT_PIXELS),
-            )
-        ]
-        return cls(Contrast.between(*features), Contrast.between(*values))
+        values = _values(mask, view)
+        return cls(Contrast.between(*features), Contrast.between(*values), _step(*values))
 
     def similarity(self, mask: MaskSet, features: NDArray[np.float32], view: PlaneView) -> float:
         """Return how much a mask on another plane looks like the object.
@@ -140,6 +141,32 @@ class Appearance:
         values = view.values(sample_inside(mask, CONTEXT_PIXELS))
         bright = self.brightness.likeness(values) if self.brightness.tells else 1.0
         return BRIGHTNESS_WEIGHT * bright + (1 - BRIGHTNESS_WEIGHT) * embedded
+
+    def relative_step(self, mask: MaskSet, view: PlaneView) -> float:
+        """Return the step of brightness at the border of a mask on another plane.
+
+        Returns
+        -------
+        float
+            1 as on the object's own plane, 0 without a step, negative where it is the other way
+            round; -1..1.5. 1 where there is none on its own plane.
+        """
+        if abs(self.step) < LEAST_STEP:
+            return 1.0
+        return float(np.clip(_step(*_values(mask, view)) / self.step, -1.0, 1.5))
+
+
+def _values(mask: MaskSet, view: PlaneView) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (P, C) intensities inside a mask, and (Q, C) around it."""
+    inside, around = sample_inside(mask, CONTEXT_PIXELS), sample_around(mask, CONTEXT_PIXELS)
+    return view.values(inside), view.values(around)
+
+
+def _step(inside: NDArray[np.float64], around: NDArray[np.float64]) -> float:
+    if not (inside.size and around.size):
+        return 0.0
+    one, two = inside.mean(axis=1), around.mean(axis=1)
+    return float((one.mean() - two.mean()) / (np.sqrt(one.var() + two.var()) + 1e-6))
 
 
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float64]:

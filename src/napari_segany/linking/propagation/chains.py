@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.appearance import Appearance
+from napari_segany.linking.propagation.expected_shape import section_area, shrink_to
 from napari_segany.linking.propagation.motion import Velocity, update_velocity
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.spans import PlaneAnswer, Source, Span
@@ -50,6 +51,8 @@ class Chain:
         The direction.
     bounded : bool
         Whether the object is at both ends of the span, and so on all planes between.
+    last : int
+        The last plane on its way.
     answers : dict
         What was found, by plane.
     end : str
@@ -60,7 +63,8 @@ class Chain:
     span: Span
     start: Start
     forward: bool
-    bounded: bool = False
+    bounded: bool
+    last: int
     answers: dict[int, PlaneAnswer] = field(default_factory=dict)
     end: str = ""
     # The last plane on which the object was found, its mask there, and its motion.
@@ -82,18 +86,26 @@ class Chain:
         """The source of its masks."""
         return "forward" if self.forward else "backward"
 
+    def leads_through(self, plane: int) -> bool:
+        """Return True if a plane is on its way, whether or not the object goes that far."""
+        ahead = (plane - self.start.plane) * self._step > 0
+        return ahead and (self.last - plane) * self._step >= 0
+
     def wants(self, plane: int) -> bool:
         """Return True if the object is to be looked for on a plane."""
-        until = self.span.last if self.forward else self.span.first
-        ahead = (plane - self.start.plane) * self._step > 0
-        return ahead and not self.end and (until is None or (until - plane) * self._step > 0)
+        return not self.end and self.leads_through(plane)
 
-    def expect(self, plane: int) -> Expectation:
+    def expect(self, plane: int, params: PropagationParams, spacing: float | None) -> Expectation:
         """Return the object as it is expected on a plane."""
+        start, mask, area = self.start, self._mask, None
+        prompted_area = int(start.mask.area[0])
+        if params.max_reach and spacing is not None and not self.bounded:
+            # What ends at a known distance is round, and tapers off.
+            away = abs(plane - start.plane) * spacing / diameter(start.mask)
+            area = prompted_area * section_area(away, params.max_reach)
+            mask = shrink_to(mask, area)
         distance = abs(plane - self._plane)
-        start = self.start
-        area = int(start.mask.area[0])
-        return Expectation(self._mask, start.appearance, area, self._velocity, distance)
+        return Expectation(mask, start.appearance, prompted_area, self._velocity, distance, area)
 
     def check_reach(self, plane: int, params: PropagationParams, spacing: float | None) -> None:
         """End the chain where a plane is too far from the prompted plane."""
@@ -154,4 +166,7 @@ def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -
     ends = [(forward, plane) for forward, plane in ((True, span.first), (False, span.last))]
     there = [(forward, by_plane[p]) for forward, p in ends if p is not None and p in by_plane]
     bounded = len(there) == 2
-    return [Chain(object, span, start, forward, bounded) for forward, start in there]
+    return [
+        Chain(object, span, start, forward, bounded, high if forward else low)
+        for forward, start in there
+    ]

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.result import PropagatedObject
@@ -57,15 +60,22 @@ def _conflicts(
             by_plane.setdefault(plane, []).append((i, answer.mask))
     for plane, here in by_plane.items():
         masks = MaskSet.concatenate([mask for _, mask in here])
-        for k, (one, _) in enumerate(here):
-            for j in range(k + 1, len(here)):
-                smaller = max(1, int(min(masks.area[k], masks.area[j])))
-                if masks.shared_pixels(k, j) <= most_shared * smaller:
-                    continue
-                two = here[j][0]
-                (near, winner), (_, loser) = sorted((distance(i, plane), i) for i in (one, two))
-                if _may_lose(objects[loser], plane):
-                    yield near, plane, loser, winner
+        for k, j in _touching(masks.boxes):
+            smaller = max(1, int(min(masks.area[k], masks.area[j])))
+            if masks.shared_pixels(k, j) <= most_shared * smaller:
+                continue
+            one, two = here[k][0], here[j][0]
+            (near, winner), (_, loser) = sorted((distance(i, plane), i) for i in (one, two))
+            if _may_lose(objects[loser], plane):
+                yield near, plane, loser, winner
+
+
+def _touching(boxes: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Return the pairs of (N, 4) half-open boxes that have pixels in common."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    shared = (np.maximum(low[:, None], low) < np.minimum(high[:, None], high)).all(axis=2)
+    first, second = np.nonzero(np.triu(shared, 1))
+    return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
 def _may_lose(each: PropagatedObject, plane: int) -> bool:

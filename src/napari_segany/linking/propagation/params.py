@@ -93,8 +93,8 @@ class PropagationParams:
         metadata=number(
             "Largest reach",
             "Distance from the prompted plane at which an object ends, in its diameters on that "
-            "plane; 0 for no limit. About 0.6 for round objects in a volume whose step between "
-            "planes is known.",
+            "plane; 0 for no limit. About 0.7 for round objects in a volume whose step between "
+            "planes is known: they are expected to become smaller up to there.",
             (0, 1000),
         ),
     )
@@ -159,6 +159,17 @@ class PropagationParams:
             "Predict motion",
             "Search for the object where its last motion leads, and by its looks if it is not "
             "there. For movies.",
+        ),
+    )
+
+    min_presence: float = field(
+        default=0.5,
+        metadata=number(
+            "Least presence",
+            "An object ends where the probability that it is there is below this, by score, "
+            "similarity and contrast with the surroundings together. 0 leaves it out, as does a "
+            "largest reach.",
+            (0, 1),
         ),
     )
 

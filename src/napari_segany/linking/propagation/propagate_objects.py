@@ -71,7 +71,8 @@ def propagate_objects(
         Called with object, plane and what was found there. Between prompted planes a plane is
         reported from both sides.
     progress : callable, optional
-        Called with planes done and in all; objects that end early make it jump.
+        Called after each plane with planes of objects done and in all: 20 objects on 200 planes
+        are 4000.
     should_stop : callable, optional
         Polled between prompts.
 
@@ -119,7 +120,6 @@ class _Run:
         self._model, self._view_plane, self._planes = model, view_plane, planes
         self._params, self._spacing, self._should_stop = params, spacing, should_stop
         self._on_answer, self._progress = on_answer, progress
-        self._done = self._total = 0
 
     def predict_prompts(
         self,
@@ -197,22 +197,20 @@ class _Run:
             for span in spans
             for chain in chains_of(i, span, starts[i], self._planes)
         ]
-        orders = [self._order(chains, forward) for forward in (True, False)]
-        self._total = sum(map(len, orders))
-        for forward, order in zip((True, False), orders, strict=True):
-            for plane in order:
-                ready = [c for c in chains if c.forward is forward and c.wants(plane)]
-                self._step(plane, ready)
-        return chains
-
-    def _order(self, chains: Sequence[Chain], forward: bool) -> Sequence[int]:
-        """Return the planes through which chains of one direction lead."""
-        wanted = [
-            plane
-            for plane in self._planes
-            if any(c.forward is forward and c.wants(plane) for c in chains)
+        both = [[chain for chain in chains if chain.forward is way] for way in (True, False)]
+        planes = [
+            (plane, here)
+            for some, order in zip(both, (self._planes, self._planes[::-1]), strict=True)
+            for plane in order
+            if (here := [chain for chain in some if chain.leads_through(plane)])
         ]
-        return wanted if forward else wanted[::-1]
+        done, total = 0, sum(len(here) for _, here in planes)
+        for plane, here in planes:
+            self._step(plane, [chain for chain in here if chain.wants(plane)])
+            done += len(here)
+            if self._progress is not None:
+                self._progress(done, total)
+        return chains
 
     def _step(self, plane: int, ready: Sequence[Chain]) -> None:
         """Look for objects on a plane."""
@@ -225,14 +223,12 @@ class _Run:
             question = PlaneQuestion(
                 self._model, view, self._params, self._spacing, self._should_stop
             )
-            asked = question.ask([chain.expect(plane) for chain in ready])
+            expected = [chain.expect(plane, self._params, self._spacing) for chain in ready]
+            asked = question.ask(expected)
             for chain, (judged, end) in zip(ready, asked, strict=True):
                 answer = chain.accept(plane, judged, end, self._params)
                 if answer is not None and self._on_answer is not None:
                     self._on_answer(chain.object, plane, answer)
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total)
 
 
 def _reuse(

@@ -78,9 +78,9 @@ class SpanResult:
     answers : mapping
         The object by plane.
     end : str
-        Why it ends: "area", "score", "overlap", "growth", "similarity", "reach", "stack" at the
-        end of the stack, or "absent" at a plane where it is said not to be; empty between prompted
-        planes.
+        Why it ends: "area", "score", "overlap", "growth", "similarity", "presence", "reach",
+        "stack" at the end of the stack, "absent" at a plane where it is said not to be, or
+        "stopped"; empty between prompted planes.
     """
 
     key: str

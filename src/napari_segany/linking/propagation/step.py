@@ -18,6 +18,7 @@ from napari_segany.linking.propagation.compare import (
 )
 from napari_segany.linking.propagation.motion import Velocity, predict_mask, search_by_looks
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.presence import presence
 from napari_segany.linking.propagation.prompts import doubtful_prompts, first_prompts
 from napari_segany.models.protocol import EmbeddedCrop, PromptableModel
 
@@ -29,7 +30,7 @@ class Expectation:
     Attributes
     ----------
     mask : MaskSet
-        One mask, of the last plane on which it was found.
+        One mask, of the last plane on which it was found; smaller if it is expected to be.
     appearance : Appearance
         Its looks on the prompted plane.
     prompted_area : int
@@ -38,6 +39,8 @@ class Expectation:
         Its motion, if that is predicted.
     distance : int
         Planes since it was found.
+    area : float, optional
+        Its pixels on the next plane, if that is known.
     """
 
     mask: MaskSet
@@ -45,6 +48,7 @@ class Expectation:
     prompted_area: int
     velocity: Velocity | None = None
     distance: int = 1
+    area: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,8 @@ class Judged:
         Its likeness to the object on the prompted plane, 0..1.
     growth : float
         Its area in areas of the object on the prompted plane.
+    area_fit : float, optional
+        Its area and the area that is expected, the smaller as part of the larger; 0..1.
     """
 
     mask: MaskSet
@@ -70,16 +76,21 @@ class Judged:
     overlap: Overlap
     similarity: float
     growth: float = 1.0
+    area_fit: float | None = None
 
     @property
     def confidence(self) -> float:
         """Weighted geometric mean of score, overlap and similarity, 0..1.
 
         Overlap counts half, since objects shrink and grow: with full weight, masks too large would
-        be kept where an object is about to end.
+        be kept where an object is about to end. Where the area is known that is expected, overlap
+        is with a mask of that area and counts in full, and the area counts half.
         """
         score = min(max(self.predicted_iou, 0.0), 1.0)
-        return float((score * self.overlap.iou**0.5 * self.similarity) ** (1 / 2.5))
+        iou = self.overlap.iou
+        if self.area_fit is not None:
+            return float((score * iou * self.similarity * self.area_fit**0.5) ** (1 / 3.5))
+        return float((score * iou**0.5 * self.similarity) ** (1 / 2.5))
 
 
 def find_end(judged: Judged, params: PropagationParams, distance: int) -> str:
@@ -174,7 +185,21 @@ class PlaneQuestion:
             ]
             for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
-        return best
+        return [
+            (judged, end or self._find_absence(each, judged))
+            for each, (judged, end) in zip(expected, best, strict=True)
+        ]
+
+    def _find_absence(self, expected: Expectation, judged: Judged) -> str:
+        """Return "presence" if an object is probably not on the plane, else an empty text.
+
+        Where the area is known that is expected, the place of its end is, too.
+        """
+        if not self.params.min_presence or expected.area is not None:
+            return ""
+        contrast = expected.appearance.relative_step(judged.mask, self.view)
+        there = presence(judged.predicted_iou, judged.similarity, contrast)
+        return "presence" if there < self.params.min_presence else ""
 
     def _spacing(self, expected: Expectation) -> float | None:
         return None if self.spacing is None else self.spacing * expected.distance
@@ -231,7 +256,9 @@ class PlaneQuestion:
             for one, overlap in zip(pool, compare_shapes(mask, pool, most), strict=True):
                 own = next(parts)
                 similarity = each.appearance.similarity(one, own, self.view) if one.area[0] else 0.0
-                growth = int(one.area[0]) / each.prompted_area
-                judged.append(Judged(one, float(one.predicted_iou[0]), overlap, similarity, growth))
+                area, score = int(one.area[0]), float(one.predicted_iou[0])
+                fit = None if each.area is None else min(area / each.area, each.area / max(area, 1))
+                growth = area / each.prompted_area
+                judged.append(Judged(one, score, overlap, similarity, growth, fit))
             best.append(choose(judged, self.params, each.distance))
         return best

@@ -113,7 +113,8 @@ class QtJobQueue(QObject):
         if not self._ended:
             self._delayed.pop(key, None)
             self._delayed[key] = act
-            QTimer.singleShot(0, self._call_next)
+            # Qt posts calls after 0 ms, and does those that post the next one all in a row.
+            QTimer.singleShot(1, self._call_next)
 
     def _call_next(self) -> None:
         if self._delayed and not self._ended:

@@ -1,14 +1,14 @@
 """Steps on thousands of objects, done in chunks so that the window stays responsive."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from napari_segany.core.image_source import Plane
-from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.session import Session
+from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.state import State
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class BulkSteps:
         session: Session,
         numbers: Sequence[int],
         done: Callable[[int], object],
-        propagated: tuple[int, Mapping[Plane, MaskSet]] | None = None,
+        propagated: Sequence[PartMask] = (),
     ) -> list[int]:
         """Commit objects.
 
@@ -84,8 +84,8 @@ class BulkSteps:
         done : callable
             Called in the end with the number of objects that stay open, because all of their
             pixels belong to others.
-        propagated : tuple, optional
-            Number of one of the objects, and its masks on further planes.
+        propagated : sequence of tuple
+            Masks of objects on further planes. Of two that overlap, the first has the pixels.
 
         Returns
         -------
@@ -94,15 +94,17 @@ class BulkSteps:
         """
         labels: list[int] = []
         empty: list[int] = []
-        whole, further = propagated or (0, {})
+        # Where commits replace others, the last one has the pixels.
+        further = propagated if session.on_overlap == "keep" else propagated[::-1]
 
-        def act(chunk: Sequence[int | tuple[Plane, MaskSet]], join: bool) -> None:
-            before, masks = session.state, dict(e for e in chunk if not isinstance(e, int))
+        def act(chunk: Sequence[int | PartMask], join: bool) -> None:
+            before, masks = session.state, [e for e in chunk if not isinstance(e, int)]
             # Some objects may have been deleted, or have another prompt by now.
             some = [n for n in chunk if isinstance(n, int) and session.preview(n) is not None]
-            labels.extend(session.commit(some, join))
+            if some:
+                labels.extend(session.commit(some, join))
             if masks:
-                session.commit_parts(whole, masks, join or session.state is not before)
+                session.commit_parts(masks, join or session.state is not before)
             objects = session.state.objects
             empty.extend(n for n in some if n in objects and objects[n].commit is None)
 
@@ -111,7 +113,7 @@ class BulkSteps:
             if self._is_current(session):
                 done(len(empty))
 
-        items: list[int | tuple[Plane, MaskSet]] = [*numbers, *further.items()]
+        items: list[int | PartMask] = [*numbers, *further]
         self._for_each("commit", session, items, act, finished)
         return labels
 

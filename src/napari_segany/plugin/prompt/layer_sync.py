@@ -4,7 +4,7 @@ The session decides. Layers edited by hand become one step of the session; a ste
 session becomes layers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,6 @@ from napari.layers import Labels
 from psygnal import Signal
 
 from napari_segany.core.image_source import Plane
-from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
@@ -23,11 +22,11 @@ from napari_segany.plugin.prompt.layer_reader import LayerReader, Mode
 from napari_segany.plugin.prompt.layers import PromptLayers, prompt_key
 from napari_segany.session import Session
 from napari_segany.session.labels_target import NoTarget
-from napari_segany.session.prompt_updates import ObjectPrompts
+from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
 
 ContinuePrompts = Callable[[ObjectPrompts], tuple[ObjectPrompts, Mapping[int, int]]]
 
-Propagated = Callable[[], tuple[int, Mapping[Plane, MaskSet]]]
+Propagated = Callable[[], Sequence[PartMask]]
 
 
 class LayerSync:
@@ -70,7 +69,7 @@ class LayerSync:
         Returns new prompts, changed perhaps, and the objects that they are parts of on further
         planes; by default none.
     propagated : callable
-        Returns the number of an object that was followed through planes, and its masks.
+        Returns masks of objects that were followed through planes, the most confident first.
     """
 
     plane_changed = Signal(bool)
@@ -88,7 +87,7 @@ class LayerSync:
         self.plane_error = ""
         self.mode: Mode = "one"
         self.continue_prompts: ContinuePrompts = lambda wanted: (wanted, {})
-        self.propagated: Propagated = lambda: (0, {})
+        self.propagated: Propagated = tuple
         # Prompts that the layers show at present.
         self._shown: list[tuple[int, Plane, int]] = []
         self._muted = False
@@ -265,9 +264,11 @@ class LayerSync:
         preview = None if self.prompts is None else self.prompts.preview
         if preview is None or self.session is None:
             return
-        if preview.show(self.session, *self.propagated()):
+        if preview.show(self.session, self.propagated()):
             # Delayed, because the redraw of a large layer is slow.
             self.jobs.call_later("preview", preview.refresh)
+        if not preview.is_complete:
+            self.jobs.call_later("further preview", self.show_preview)
 
     def ensure_layers(self) -> PromptLayers:
         """Return the prompt layers; layers that the user removed are added again."""

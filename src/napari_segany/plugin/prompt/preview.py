@@ -1,7 +1,6 @@
 """Preview layer: the chosen candidates of open objects, filled and outlined."""
 
-from collections.abc import Hashable, Mapping
-from types import MappingProxyType
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.image_source import Plane, plane_slices
 from napari_segany.core.masks import MaskSet
+from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.session import Session
 
 COLOURS = 49
@@ -22,7 +22,14 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
-NOTHING: Mapping[Plane, MaskSet] = MappingProxyType({})
+DRAWN = 25
+"""Masks that are drawn in one turn of the event loop."""
+
+DrawnMask = tuple[int, Plane, MaskSet, int]
+"""Number of an object, plane, masks and number of the one that is drawn."""
+
+TouchedPlanes = dict[tuple[bool, ...], set[Plane]]
+"""Planes by whether they extend along each axis."""
 
 SIDE = 600
 """Side of an image, in pixels, per additional pixel of outline width."""
@@ -59,62 +66,113 @@ class Preview:
     ----------
     layer : napari.layers.Labels
         Layer of the image's shape; its content is overwritten.
+
+    Attributes
+    ----------
+    is_complete : bool
+        False if :meth:`show` is to be called again for masks that it did not draw yet.
     """
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         layer.colormap = colours()
         self._width = 1 + max(layer.data.shape) // SIDE
-        # Number of the object, plane, masks and number of the one that is shown.
-        self._shown: dict[Hashable, tuple[int, Plane, MaskSet, int]] = {}
+        self.is_complete = True
+        self._shown: dict[Hashable, DrawnMask] = {}
+        self._propagated: Sequence[PartMask] = ()
+        self._further: dict[Hashable, DrawnMask] = {}
 
     def show(
-        self, session: Session, whole: int = 0, propagated: Mapping[Plane, MaskSet] = NOTHING
+        self, session: Session, propagated: Sequence[PartMask] = (), at_most: int = DRAWN
     ) -> bool:
-        """Show the present state of a session; pixels of unchanged objects are not written.
+        """Show the present state of a session; pixels of unchanged masks are not written.
 
         Parameters
         ----------
         session : Session
-            The session.
-        whole : int
-            Number of an object that was followed through planes.
-        propagated : mapping
-            Its masks on planes that are not prompted.
+            The session. Its plane is drawn first.
+        propagated : sequence of tuple
+            Masks of objects that were followed, on planes that are not prompted. Where some
+            overlap, the first is on top.
+        at_most : int
+            Masks drawn by this call; :attr:`is_complete` says whether others are left.
 
         Returns
         -------
         bool
             True if anything changed, so that :meth:`refresh` must be called.
         """
-        wanted: dict[Hashable, tuple[int, Plane, MaskSet, int]] = {
-            plane: (whole, plane, mask, 0) for plane, mask in propagated.items()
-        }
+        if propagated is not self._propagated:
+            # Thousands of masks, which most steps leave as they are.
+            self._propagated = propagated
+            self._further = {(i, plane): (i, plane, mask, 0) for i, plane, mask in propagated[::-1]}
+        wanted: dict[Hashable, DrawnMask] = {**self._further}
         for each in session.state.open:
             candidates = session.candidates(each.id)
             if candidates is not None and len(candidates):
                 choice = min(each.choice, len(candidates) - 1)
                 wanted[each.id] = each.whole, each.plane, candidates, choice
-        different = {key for key, _ in wanted.items() ^ self._shown.items()}
-        gone = [self._shown[key] for key in different if key in self._shown]
-        for _, plane, candidates, choice in gone:
+        different: set[Hashable] = {k for k, one in wanted.items() if self._shown.get(k) != one}
+        different |= self._shown.keys() - wanted.keys()
+        if not different:
+            self.is_complete = True
+            return False
+        some = self._first(wanted, different, session.plane, at_most)
+        self.is_complete = len(some) == len(different)
+        touched = self._erase(some)
+        drawn = {key: each for key, each in wanted.items() if key in some}
+        self._shown |= drawn
+        for key, one in self._shown.items():
+            if key in drawn or _meets(one[1], touched):
+                self._draw(*one)
+        return True
+
+    def _first(
+        self, wanted: Mapping[Hashable, DrawnMask], keys: set[Hashable], plane: Plane, count: int
+    ) -> set[Hashable]:
+        """Return the keys of the masks that are drawn first: those of a plane, then any."""
+        if len(keys) <= count:
+            return keys
+        known = {**self._shown, **wanted}
+        return set(sorted(keys, key=lambda key: known[key][1] != plane)[:count])
+
+    def _erase(self, keys: set[Hashable]) -> TouchedPlanes:
+        """Erase masks that are shown; return the planes on which others may have lost pixels."""
+        touched: TouchedPlanes = {}
+        for key in keys & self._shown.keys():
+            _, plane, candidates, choice = self._shown.pop(key)
             a, b, c, d = candidates.boxes[choice]
             self.layer.data[plane_slices(plane)][a:c, b:d] = 0
-        touched = {plane for _, plane, _, _ in gone}
-        for key, (number, plane, candidates, choice) in wanted.items():
-            if key in different or any(_intersect(plane, other) for other in touched):
-                a, b, c, d = candidates.boxes[choice]
-                mask = candidates.crop(choice)
-                values = border(mask, self._width) * np.uint8(OUTLINE)
-                values += np.uint8(number % COLOURS + 1)
-                part = self.layer.data[plane_slices(plane)][a:c, b:d]
-                np.copyto(part, values, where=mask)
-        self._shown = wanted
-        return bool(different)
+            touched.setdefault(_axes(plane), set()).add(plane)
+        return touched
+
+    def _draw(self, number: int, plane: Plane, candidates: MaskSet, choice: int) -> None:
+        a, b, c, d = candidates.boxes[choice]
+        mask = candidates.crop(choice)
+        values = border(mask, self._width) * np.uint8(OUTLINE)
+        values += np.uint8(number % COLOURS + 1)
+        np.copyto(self.layer.data[plane_slices(plane)][a:c, b:d], values, where=mask)
 
     def refresh(self) -> None:
         """Redraw the layer."""
         self.layer.refresh(extent=False, thumbnail=False)
+
+
+def _axes(plane: Plane) -> tuple[bool, ...]:
+    """Return for each axis whether a plane extends along it."""
+    return tuple(n is None for n in plane)
+
+
+def _meets(plane: Plane, touched: TouchedPlanes) -> bool:
+    """Return True if a plane has pixels in common with others: it is one of them, or crosses one.
+
+    Planes with the same axes are compared by hash: of hundreds of them each is asked about.
+    """
+    axes = _axes(plane)
+    return any(
+        plane in planes if each == axes else any(_intersect(plane, other) for other in planes)
+        for each, planes in touched.items()
+    )
 
 
 def _intersect(plane: Plane, other: Plane) -> bool:

@@ -59,7 +59,7 @@ class SessionHost:
     scheduler : Scheduler
         Scheduler of embedding and inference.
     through : ThroughPlanes
-        The object that is followed through planes.
+        The objects that are followed through planes.
     model : PromptableModel or None
         The model; see :meth:`set_model`.
     live : bool
@@ -99,7 +99,7 @@ class SessionHost:
         self.through = ThroughPlanes(jobs, self.sync, self.refuse, tell)
         self.through.changed.connect(self._on_through_planes)
         self.sync.continue_prompts = self.through.continue_prompts
-        self.sync.propagated = lambda: (self.through.whole or 0, self.through.propagated())
+        self.sync.propagated = self.through.propagated
         self.steps = BulkSteps(
             jobs, lambda session: session is self.sync.session, self._update, self.refuse
         )

@@ -1,10 +1,10 @@
-"""Part of the Prompt dock that follows an object through the planes of a stack."""
+"""Part of the Prompt dock that follows objects through the planes of a stack."""
 
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
@@ -15,11 +15,17 @@ from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.session.through_planes import axes_of
 
 ACTIONS = {
-    "Through planes": "Follow the object from its prompted planes through all others (W)",
+    "Through planes": "Follow open objects from their prompted planes through all others (W)",
     "Not here": "Say that the object is not on the plane in view, or take it back (O)",
     "Next doubtful": "Look at the next plane where the result is doubtful (Y)",
 }
 """Tooltips of the buttons, by their text."""
+
+ONLY_ACTIVE = (
+    "Follow the active object and those that are followed already. Else all open objects are "
+    "followed together, and neighbours stop one another."
+)
+"""Tooltip of the box."""
 
 
 class ThroughPanel(QWidget):
@@ -28,7 +34,7 @@ class ThroughPanel(QWidget):
     Parameters
     ----------
     through : ThroughPlanes
-        The object that is followed.
+        The objects that are followed.
     message : MessageLine
         Line for errors.
     start : callable
@@ -38,10 +44,12 @@ class ThroughPanel(QWidget):
     ----------
     buttons : dict
         Push buttons by their text.
+    only_active : QCheckBox
+        Whether to follow the active object only.
     strip : ConfidenceStrip
-        The planes.
+        The planes, with the confidence of the object that is shown.
     line : QLabel
-        Text about the object.
+        Text about that object.
     limits : ParameterForm
         Limits at which it ends.
     section : QCollapsible
@@ -49,7 +57,7 @@ class ThroughPanel(QWidget):
     """
 
     reported = Signal(int, int)
-    """Emitted in the GUI thread with planes done and in all."""
+    """Emitted in the GUI thread with planes of objects done and in all."""
 
     def __init__(
         self, through: ThroughPlanes, message: MessageLine, start: Callable[[], object]
@@ -58,6 +66,7 @@ class ThroughPanel(QWidget):
         self.through = through
         self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in ACTIONS.items()}
         self.axis = combo_box({}, "Axis along which the object is followed")
+        self.only_active = with_tip(QCheckBox("only the active object"), ONLY_ACTIVE)
         self.strip = ConfidenceStrip()
         self.line = QLabel("")
         self.line.setWordWrap(True)
@@ -65,6 +74,7 @@ class ThroughPanel(QWidget):
         self._axes: tuple[tuple[int, str], ...] = ()
         layout = column(
             row(*self.buttons.values()),
+            self.only_active,
             self.axis,
             self.strip,
             self.line,
@@ -73,7 +83,7 @@ class ThroughPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
         self.section = Fold("Through planes", self)
-        through.report = self.reported.emit
+        through.job.report = self.reported.emit
         self.reported.connect(lambda done, total: self.show_state())
         through.sync.plane_changed.connect(self._on_plane)
         acts = start, through.toggle_absent, through.next_doubtful
@@ -82,9 +92,10 @@ class ThroughPanel(QWidget):
         self.strip.clicked.connect(message.guarded_with(through.go_to))
         self.limits.changed.connect(self._on_limits)
         self.axis.activated.connect(self._on_axis)
+        self.only_active.toggled.connect(lambda only: setattr(through, "only_active", only))
 
     def show_state(self) -> None:
-        """Show the object that is followed, and offer the axes of the image."""
+        """Show one of the objects that are followed, and offer the axes of the image."""
         through = self.through
         axes = axes_of(through.sync.session)
         self.section.setVisible(bool(axes))
@@ -96,7 +107,7 @@ class ThroughPanel(QWidget):
         )
         self.strip.setVisible(bool(through.count))
         self.buttons["Not here"].setEnabled(through.planes is not None)
-        self.buttons["Next doubtful"].setEnabled(bool(through.doubtful))
+        self.buttons["Next doubtful"].setEnabled(through.is_any_doubtful)
         self.line.setText(describe(through))
         self.line.setVisible(bool(self.line.text()))
 
@@ -128,13 +139,17 @@ class ThroughPanel(QWidget):
 
 
 def describe(through: ThroughPlanes) -> str:
-    """Return a line about the object that is followed; empty without one."""
-    if through.planes is None:
+    """Return a line about the object that is shown; empty without one."""
+    whole, many = through.whole, len(through.wholes) > 1
+    if through.planes is None or whole is None:
         return ""
-    answers = through.answers
+    text = f"Object {whole}" + (f", one of {len(through.wholes)}" if many else "")
+    text += f": on {len(through.answers)} of {through.count} planes"
     doubtful = len(through.doubtful)
-    text = f"Object {through.whole}: on {len(answers)} of {through.count} planes"
     text += f", {doubtful} of them doubtful" if doubtful else ""
     if through.running:
-        return f"{text}; following it ..."
-    return text if through.is_current else f"{text}; its prompts have changed since"
+        return f"{text}; following {'them' if many else 'it'} ..."
+    if not through.is_current:
+        return f"{text}; its prompts have changed since"
+    stopped = through.found.is_stopped(whole)
+    return f"{text}; stopped before its end" if stopped else text

@@ -1,39 +1,40 @@
-"""The open object of a session, followed through the planes of a stack in the background."""
+"""Open objects of a session, followed through the planes of a stack in the background."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from psygnal import Signal
 
-from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.core.image_source import Plane
-from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.linking.propagation.params import PropagationParams
-from napari_segany.linking.propagation.result import Propagation
 from napari_segany.linking.propagation.spans import PlaneAnswer
-from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.transforms import axis_names, plane_step, show_plane
+from napari_segany.plugin.prompt.followed_objects import FollowedObjects
 from napari_segany.plugin.prompt.layer_sync import LayerSync
+from napari_segany.plugin.prompt.propagation_job import PropagationJob
 from napari_segany.propagation import default_params
-from napari_segany.session.prompt_updates import ObjectPrompts
+from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
 from napari_segany.session.session import Session
 from napari_segany.session.state import object_center
 from napari_segany.session.through_planes import (
+    GivenMasks,
     PlaneAxis,
     PropagationRequest,
     axes_of,
     planes_of,
     prompted_masks,
+    prompted_planes,
     refined,
 )
 
 
 class ThroughPlanes:
-    """Follows one open object from its prompted planes through the others.
+    """Follows open objects from their prompted planes through the others, all together.
 
     What was found is shown in the preview until it is committed. It belongs to the masks on the
-    prompted planes: once one of them is another, the planes beside it are searched again.
+    prompted planes: once one of them is another, the planes beside it are searched again. One of
+    the objects is shown: its confidence on every plane, and what clicks on further planes correct.
 
     Parameters
     ----------
@@ -50,16 +51,16 @@ class ThroughPlanes:
     ----------
     changed : Signal
         Emitted when there is another result, or another state of the job.
-    report : Progress or None
-        Called from the computing thread with planes done and in all.
+    job : PropagationJob
+        The background job.
     params : PropagationParams
         Limits.
     axis : int or None
         Axis of the planes; None for the last one with several planes.
-    whole : int or None
-        Number of the object that was followed last.
-    running : bool
-        True while it is followed.
+    only_active : bool
+        Follow the active object and those that are followed already, instead of all open ones.
+    found : FollowedObjects
+        What was found.
     """
 
     changed = Signal()
@@ -71,62 +72,75 @@ class ThroughPlanes:
         refuse: Callable[[Exception], object],
         tell: Callable[[str], object],
     ) -> None:
-        self.jobs, self.sync, self._refuse, self._tell = jobs, sync, refuse, tell
-        self.report: Progress | None = None
+        self.sync, self._tell = sync, tell
+        self.job = PropagationJob(jobs, self.changed.emit, refuse)
         self.params = PropagationParams()
         self.axis: int | None = None
+        self.only_active = False
         self.forget()
 
     def forget(self) -> None:
-        """Forget the object and what was found, for another session."""
-        self.whole: int | None = None
-        self.running = False
+        """Forget the objects and what was found, for another session."""
+        self.job.forget()
+        self.found = FollowedObjects()
+        self._followed: tuple[int, ...] = ()
         self._session: Session | None = None
         self._planes: PlaneAxis | None = None
-        self._absent: set[int] = set()
-        # The last request, and the last one with a result.
-        self._asked: PropagationRequest | None = None
-        self._found: PropagationRequest | None = None
-        self._result: Propagation | None = None
-        # Answers of the running job, by plane.
-        self._arriving: dict[int, PlaneAnswer] = {}
 
     # Present state --------------------------------------------------------------------------
 
     @property
-    def planes(self) -> PlaneAxis | None:
-        """The planes of the object; None if it is not open in the present session any more."""
-        session = self.sync.session
-        if self.whole is None or session is None or session is not self._session:
-            return None
-        is_open = any(each.commit is None for each in session.state.parts(self.whole))
-        return self._planes if is_open else None
+    def running(self) -> bool:
+        """True while objects are followed."""
+        return self.job.running
 
     @property
-    def given(self) -> Mapping[int, MaskSet | None] | None:
-        """The masks of the prompted planes, None for planes without the object.
+    def wholes(self) -> tuple[int, ...]:
+        """Numbers of the objects that are followed and still open in the present session."""
+        session = self.sync.session
+        if session is None or session is not self._session:
+            return ()
+        is_open = {each.whole for each in session.state.open}
+        return tuple(whole for whole in self._followed if whole in is_open)
 
-        None altogether if a mask is not known yet.
+    @property
+    def whole(self) -> int | None:
+        """Number of the object that is shown: the active one if it is followed."""
+        wholes = self.wholes
+        if not wholes:
+            return None
+        active = self.sync.open_session().active
+        followed = active is not None and active.whole in wholes
+        return active.whole if active is not None and followed else wholes[-1]
+
+    @property
+    def planes(self) -> PlaneAxis | None:
+        """The planes of the objects; None if none of them is open any more."""
+        return self._planes if self.wholes else None
+
+    @property
+    def given(self) -> Mapping[int, GivenMasks]:
+        """The masks of the followed objects on prompted planes.
+
+        Objects with a mask that is not known yet are left out.
         """
-        session, planes = self.sync.session, self.planes
-        if session is None or planes is None or self.whole is None:
-            return None
-        masks = prompted_masks(session, self.whole, planes)
-        if masks is None:
-            return None
-        return {**dict.fromkeys(self._absent), **masks}
+        planes, wholes = self.planes, self.wholes
+        if planes is None:
+            return {}
+        masks = prompted_masks(self.sync.open_session(), planes)
+        return {whole: masks[whole] for whole in wholes if whole in masks}
 
     @property
     def is_current(self) -> bool:
-        """True if what was found belongs to the present prompts."""
-        return self._result is not None and self._is_about_prompts(self._found)
+        """True if what was found of the object that is shown belongs to its present prompts."""
+        whole = self.whole
+        return whole is not None and self._is_current(whole, self.given)
 
-    def _is_about_prompts(self, request: PropagationRequest | None) -> bool:
-        """Return True if a request is about the present prompts, image and model."""
-        given = self.given
-        if request is None or given is None or self._is_outdated(request):
+    def _is_current(self, whole: int, given: Mapping[int, GivenMasks]) -> bool:
+        request = self.found.request_of(whole)
+        if request is None or self._is_outdated(request):
             return False
-        return request.same_masks(given)
+        return self.found.answers_to(whole, given.get(whole))
 
     def _is_outdated(self, request: PropagationRequest) -> bool:
         """Return True if a request is about another model, or other pixels."""
@@ -135,24 +149,26 @@ class ThroughPlanes:
 
     @property
     def answers(self) -> Mapping[int, PlaneAnswer]:
-        """The object on each plane on which it was found, by number; while it runs, so far."""
-        if self.planes is None or self.whole is None:
-            return {}
-        known = {} if self._result is None else self._result.objects[self.whole].answers
-        # The thread that adds answers does not interrupt the copy of a dictionary.
-        return {**known, **self._arriving.copy()}
+        """The shown object on each plane on which it was found; while it is followed, so far."""
+        whole = self.whole
+        return {} if whole is None else self.found.answers(whole)
 
     @property
     def absent(self) -> frozenset[int]:
-        """Planes on which the object is said not to be."""
-        return frozenset(self._absent if self.planes is not None else ())
+        """Planes on which the shown object is said not to be."""
+        planes, whole = self.planes, self.whole
+        if planes is None or whole is None:
+            return frozenset()
+        absent = self.sync.open_session().state.absent_planes(whole)
+        return frozenset(n for plane in absent if (n := planes.number(plane)) is not None)
 
     @property
     def prompted(self) -> frozenset[int]:
-        """Planes with prompts of the object."""
-        planes = self.planes
-        numbers = set() if planes is None else self._prompted_planes(planes)
-        return frozenset(number for number in numbers if number is not None)
+        """Planes with prompts of the shown object."""
+        planes, whole = self.planes, self.whole
+        if planes is None or whole is None:
+            return frozenset()
+        return prompted_planes(self.sync.open_session(), planes).get(whole, frozenset())
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -176,126 +192,94 @@ class ThroughPlanes:
     @property
     def shown(self) -> int | None:
         """Number of the plane in view, None if it is none of these."""
-        return None if self.planes is None else self.planes.number(self.sync.plane)
+        planes = self.planes
+        return None if planes is None else planes.number(self.sync.plane)
 
-    def propagated(self) -> dict[Plane, MaskSet]:
-        """Return the masks on planes that are not prompted, by plane."""
-        planes, whole = self.planes, self.whole
-        if planes is None or whole is None or self._result is None:
-            return {}
-        prompted = self._prompted_planes(planes)
-        return {
-            planes.plane(number): answer.mask
-            for number, answer in self._result.objects[whole].answers.items()
-            if number not in prompted and answer.source != "prompt"
-        }
+    def propagated(self) -> Sequence[PartMask]:
+        """Return the masks of all objects on planes that are not prompted.
 
-    def _prompted_planes(self, planes: PlaneAxis) -> set[int | None]:
-        session = self.sync.open_session()
-        parts = [] if self.whole is None else session.state.parts(self.whole)
-        return {planes.number(each.plane) for each in parts}
+        The most confident ones are first: where objects overlap, they have the pixels.
+        """
+        planes = self.planes
+        if planes is None:
+            return ()
+        prompted = prompted_planes(self.sync.open_session(), planes)
+        return self.found.parts(self.wholes, planes, prompted)
 
     # Actions --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Follow the active object, or go on after its prompts were changed.
+        """Follow all open objects or the active one, or go on after prompts were changed.
 
         Raises
         ------
         InputError
-            If no object is open, it is not segmented yet, or what was found of another one would be
-            lost.
+            If no object is open, one is not segmented yet, or what was found on other planes would
+            be lost.
         """
-        active = self.sync.open_session().active
-        whole = active.whole if active is not None else self.whole
-        if whole is None:
-            raise InputError("There is no open object; click on one first.")
-        if self.planes is not None and whole != self.whole and self._result is not None:
-            raise InputError(
-                f"Object {self.whole} went through planes and is not committed yet; commit or "
-                "clear it first."
-            )
-        self._start(whole, self.axis)
-
-    def _start(self, whole: int, axis: int | None) -> None:
         session = self.sync.open_session()
-        planes = planes_of(session, whole, axis)
-        before = None if self._planes is None else self._planes.axis
-        if (whole, session, planes.axis) != (self.whole, self._session, before):
+        leader = self.whole if session.active is None else session.active.whole
+        if leader is None:
+            raise InputError("There is no open object; click on one first.")
+        planes = planes_of(session, leader, self.axis)
+        others = [each for each in self.wholes if each != leader and each in self.found]
+        if not planes.same_planes(self._planes) or session is not self._session:
+            if others:
+                raise InputError(
+                    f"Object {others[0]} went through other planes and is not committed yet; "
+                    "commit or clear it first."
+                )
             self.forget()
-            self.whole, self._session = whole, session
-        self._planes = planes
-        given = self.given
-        if given is None:
+        masks, there = prompted_masks(session, planes), prompted_planes(session, planes)
+        wanted = {leader, *self.wholes} & there.keys() if self.only_active else there.keys()
+        if not wanted <= masks.keys():
             raise InputError("The object is not segmented yet; press G, and then again here.")
-        if not any(mask is not None for mask in given.values()):
+        if not _is_there(masks[leader]):
             raise InputError("The object has no mask on a plane; click on it first.")
-        self._submit(self._request(session, planes, whole, given))
+        self._session, self._planes = session, planes
+        # Objects that are committed stay in the list, for undo may open them again.
+        new = [each for each in sorted(wanted) if each not in self._followed]
+        self._followed += tuple(each for each in new if _is_there(masks[each]))
+        self._submit()
 
-    def _request(
-        self,
-        session: Session,
-        planes: PlaneAxis,
-        whole: int,
-        given: Mapping[int, MaskSet | None],
-    ) -> PropagationRequest:
+    def _submit(self) -> None:
+        """Follow the objects in the background."""
+        session, planes = self.sync.open_session(), self._planes
+        assert planes is not None
+        given = {whole: each for whole, each in self.given.items() if _is_there(each)}
         spacing = None
         if not self.params.predict_motion:
             spacing = plane_step(self.sync.view, planes.axis, planes.through)
-        usable = self._found is not None and not self._is_outdated(self._found)
-        earlier = self._result if usable else None
-        return PropagationRequest(
-            session.predictor, planes, whole, given, self.params, spacing, earlier
+        usable = [
+            whole
+            for whole in given
+            if (before := self.found.request_of(whole)) and not self._is_outdated(before)
+        ]
+        earlier = self.found.earlier(usable)
+        request = PropagationRequest(
+            session.predictor, planes, given, self.params, spacing, earlier
         )
-
-    def _submit(self, request: PropagationRequest) -> None:
-        arriving: dict[int, PlaneAnswer] = {}
-
-        def work(should_stop: ShouldStop) -> Propagation:
-            # A job that gave way to a more urgent one begins anew.
-            arriving.clear()
-            return request.propagate(
-                should_stop, lambda _, plane, answer: arriving.update({plane: answer}), self.report
-            )
-
-        def done(result: Propagation) -> None:
-            if self._asked is request:
-                self._result, self._found = result, request
-                self._end_run()
-
-        def failed(error: Exception) -> None:
-            if self._asked is request:
-                self._end_run()
-                self._refuse(error)
-
-        self._asked, self._arriving, self.running = request, arriving, True
-        # Work on the plane in view does not make it begin anew.
-        self.jobs.submit("through planes", Priority.VIEW, work, done, failed)
-        self.changed.emit()
-
-    def _end_run(self) -> None:
-        self._arriving, self.running = {}, False
-        self.changed.emit()
+        self.job.start(request, self.found)
 
     def on_stopped(self) -> None:
-        """Note that all jobs were cancelled; what was found before stays."""
-        if self.running:
-            self._end_run()
+        """Note that all jobs were cancelled; what was found until then stays."""
+        self.job.on_cancelled()
 
     def follow_prompts(self, live: bool = True) -> None:
         """Search again beside prompted planes whose masks are others now.
 
         A request is not repeated that failed or was stopped.
         """
-        planes, whole, given = self.planes, self.whole, self.given
-        if not live or planes is None or whole is None or given is None or self._asked is None:
+        given, asked = self.given, self.job.asked
+        if not live or asked is None or len(given) < len(self.wholes):
             return
-        is_there = any(mask is not None for mask in given.values())
-        if is_there and not self._is_about_prompts(self._asked):
-            self._start(whole, planes.axis)
+        there = {whole: each for whole, each in given.items() if _is_there(each)}
+        known = all(asked.is_about(whole, each) for whole, each in there.items())
+        if there and (not known or self._is_outdated(asked)):
+            self._submit()
 
     def toggle_absent(self) -> bool:
-        """Say that the object is not on the plane in view, or take it back; return True if not.
+        """Say that the shown object is not on the plane in view, or take it back; True if not.
 
         Raises
         ------
@@ -305,14 +289,15 @@ class ThroughPlanes:
         planes, whole, number = self.planes, self.whole, self.shown
         if planes is None or whole is None or number is None:
             raise InputError("Press Through planes first, and go to one of them.")
-        if number in self._prompted_planes(planes):
-            raise InputError("The object is prompted on this plane; delete these prompts instead.")
-        self._absent ^= {number}
-        self._start(whole, planes.axis)
-        return number in self._absent
+        absent = number not in self.absent
+        asked = self.job.asked
+        self.sync.open_session().set_absent(whole, planes.plane(number), absent)
+        if self.job.asked is asked and self.given.get(whole):
+            self._submit()
+        return absent
 
     def go_to(self, number: int) -> None:
-        """Show a plane, with the object in the middle if it was found there."""
+        """Show a plane, with the shown object in the middle if it was found there."""
         planes, whole, session = self.planes, self.whole, self.sync.open_session()
         if planes is None or whole is None:
             raise InputError("Press Through planes first.")
@@ -326,28 +311,45 @@ class ThroughPlanes:
 
     @property
     def doubtful(self) -> list[int]:
-        """Planes whose confidence is below the limit, the least confident first."""
+        """Planes on which the shown object is doubtful, the least confident first."""
+        whole = self.whole
+        return [] if whole is None else self._doubtful(whole)
+
+    @property
+    def is_any_doubtful(self) -> bool:
+        """True if any of the objects is doubtful on a plane."""
+        return any(self._doubtful(whole) for whole in self.wholes)
+
+    def _doubtful(self, whole: int) -> list[int]:
         below = [
             (answer.confidence, number)
-            for number, answer in self.answers.items()
+            for number, answer in self.found.answers(whole).items()
             if answer.confidence < self.params.doubtful
         ]
         return [number for _, number in sorted(below)]
 
     def next_doubtful(self) -> int:
-        """Show the next doubtful plane and return its number; after the last one the first."""
-        ranked = self.doubtful
+        """Show the next doubtful plane and return its number.
+
+        After the last one of an object, the next object that has any is made the active one.
+        """
+        session, whole, wholes = self.sync.open_session(), self.whole, self.wholes
+        at = 0 if whole is None else wholes.index(whole)
+        ranked = [(each, n) for each in (*wholes[at:], *wholes[:at]) for n in self._doubtful(each)]
         if not ranked:
             raise InputError("No plane is doubtful.")
-        at = ranked.index(self.shown) if self.shown in ranked else -1
-        number = ranked[(at + 1) % len(ranked)]
+        here = (whole, self.shown)
+        follower = ranked.index(here) + 1 if here in ranked else 0
+        whole, number = ranked[follower % len(ranked)]
+        if whole != self.whole:
+            session.reopen(next(p.id for p in session.state.parts(whole) if p.commit is None))
         self.go_to(number)
         return number
 
     # Prompts and commits --------------------------------------------------------------------
 
     def continue_prompts(self, wanted: ObjectPrompts) -> tuple[ObjectPrompts, Mapping[int, int]]:
-        """Make new prompts on further planes of the followed object parts of it.
+        """Make new prompts on further planes of the shown object parts of it.
 
         Points refine the mask that was found there, unless they lie elsewhere.
 
@@ -362,36 +364,35 @@ class ThroughPlanes:
         if planes is None or whole is None or self.sync.mode != "one":
             return wanted, {}
         result, wholes = dict(wanted), dict[int, int]()
-        answers, taken = self.answers, self._prompted_planes(planes)
+        answers, taken = self.answers, set(self.prompted)
         for name, (plane, prompt) in wanted.items():
             number = planes.number(plane)
             if name > 0 or number is None or number in taken:
                 continue
             taken.add(number)
-            self._absent.discard(number)
             wholes[name] = whole
             self._tell(f"This corrects object {whole}; commit it before you begin another one.")
             if number in answers:
                 result[name] = plane, refined(prompt, answers[number].mask)
         return result, wholes
 
-    def masks_to_commit(self, numbers: list[int]) -> tuple[int, dict[Plane, MaskSet]] | None:
-        """Return the object and its propagated masks, if it is among those to be committed.
+    def masks_to_commit(self, numbers: list[int]) -> list[PartMask]:
+        """Return propagated masks of the objects that are to be committed.
 
         Raises
         ------
         InputError
-            If it is being followed, or its prompts have changed since.
+            If one of them is being followed, or its prompts have changed since.
         """
-        session, whole = self.sync.open_session(), self.whole
-        if self.planes is None or whole is None:
-            return None
-        if not any(session.state.find(n).whole == whole for n in numbers):
-            return None
-        if self.running:
+        session = self.sync.open_session()
+        chosen = {session.state.find(n).whole for n in numbers}.intersection(self.wholes)
+        if chosen and self.running:
             raise InputError("The object is being followed; wait, or press stop.")
-        if self._result is None:
-            return None
-        if not self.is_current:
+        given = self.given
+        if not all(self._is_current(whole, given) for whole in chosen if whole in self.found):
             raise InputError("The prompts have changed; press Through planes again.")
-        return whole, self.propagated()
+        return [part for part in self.propagated() if part[0] in chosen]
+
+
+def _is_there(given: GivenMasks) -> bool:
+    return any(mask is not None for mask in given.values())
