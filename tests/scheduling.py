@@ -58,7 +58,13 @@ def sort_tests(items: list[pytest.Item]) -> None:
         opens = {"window", "make_napari_viewer"} & set(getattr(item, "fixturenames", ()))
         if opens and find_group(item.nodeid) != WINDOWS:
             raise pytest.UsageError(f"{item.nodeid} opens a window: name it in tests/scheduling.py")
-    items.sort(key=lambda item: _rank(find_group(item.nodeid)))
+    # After napari's own fixture has run, a second window of ours cannot register plugins.
+    items.sort(
+        key=lambda item: (
+            _rank(find_group(item.nodeid)),
+            "make_napari_viewer" in getattr(item, "fixturenames", ()),
+        )
+    )
 
 
 def _rank(group: str) -> int:
