@@ -18,13 +18,14 @@ def commit_message(
     Parameters
     ----------
     objects : iterable of SegmentedObject
-        Objects that were to be committed.
+        Objects that were to be committed, with all their parts.
     low : int
         Objects that stay open because of low scores.
     empty : int
         Objects that stay open because others have all of their pixels.
     """
-    pixels, left_out, labels = 0, 0, set()
+    pixels, left_out = 0, 0
+    labels, planes = set(), set()
     for each in objects:
         if each.commit is not None:
             given_up = each.commit.left_out
@@ -32,10 +33,12 @@ def commit_message(
             pixels += int(each.commit.mask.area[0]) - lost
             left_out += lost
             labels.add(each.label)
+            planes.add(each.plane)
     parts = []
     if labels:
         what = f"label {min(labels, key=str)}" if len(labels) == 1 else f"{len(labels)} objects"
-        parts.append(f"Committed {what}, {pixels:,} px.")
+        where = f" on {len(planes)} planes" if len(planes) > 1 else ""
+        parts.append(f"Committed {what}, {pixels:,} px{where}.")
     if left_out:
         parts.append(
             f"{left_out:,} px belong to other objects; On overlap: replace existing takes them."

@@ -276,7 +276,8 @@ class PromptController(PendingModel):
 
         def report(empty: int) -> None:
             objects = session.state.objects
-            written = [objects[number] for number in good if number in objects]
+            wholes = {objects[number].whole for number in good if number in objects}
+            written = [each for each in objects.values() if each.whole in wholes]
             self.status.emit(*commit_message(written, len(ready) - len(good), empty))
 
         return self.host.steps.commit(session, good, report, propagated)
