@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from napari_segany.plugin.prompt.controller import PromptController
-from napari_segany.plugin.prompt.keys import KeyBindings
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
+from napari_segany.plugin.shared.key_bindings import KeyBindings
 
 
 class LayerFollower:

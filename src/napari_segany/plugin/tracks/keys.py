@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from napari_segany.plugin.shared.key_bindings import KeyBindings
+
 KEYS = {
     "J": "join",
     "C": "cut",
@@ -22,8 +24,11 @@ KEYS = {
     "Control-Z": "undo",
     "Control-Shift-Z": "redo",
 }
-"""Methods of the Tracks dock by key. napari binds none of them on labels, except for its own undo,
-which would revert pixels without the tracks."""
+"""Methods of the Tracks dock by key. napari binds none of them on labels, except for those of
+:data:`OVERRIDING`."""
+
+OVERRIDING = ("Control-Z", "Control-Shift-Z")
+"""Keys of napari's own undo, which would revert pixels without the tracks."""
 
 STILL = 4.0
 """Distance in pixels of the screen that a click may move."""
@@ -50,20 +55,17 @@ class LayerInput:
 
     def __init__(self, act: Callable[[str], Callable[[], object]], clicked: OnClick) -> None:
         self.layer: Any = None
-        self._act, self._on_drag = act, click_callback(clicked)
+        self._on_drag = click_callback(clicked)
+        self._keys = KeyBindings({key: act(name) for key, name in KEYS.items()}, OVERRIDING)
 
     def follow(self, layer: Any) -> None:
         """Take keys and clicks of a layer, or of none, and no longer of the one before."""
         if self.layer is not None:
             self.layer.mouse_drag_callbacks.remove(self._on_drag)
-            for key in KEYS:
-                self.layer.bind_key(key, None)
         self.layer = layer
+        self._keys.follow([layer])
         if layer is not None:
             layer.mouse_drag_callbacks.append(self._on_drag)
-            for key, name in KEYS.items():
-                act = self._act(name)
-                layer.bind_key(key, lambda layer, call=act: call(), overwrite=True)
 
 
 def click_callback(clicked: OnClick) -> Callable[[Any, Any], Iterator[None]]:
