@@ -142,6 +142,26 @@ def add_output(parser: argparse.ArgumentParser, default: str | None = None) -> N
     )
 
 
+def add_points_and_boxes(group: Any) -> None:
+    """Add the options for points and boxes, which are prompts of objects."""
+    group.add_argument(
+        "--point",
+        type=point,
+        action="append",
+        default=[],
+        metavar="R,C[,+|-]",
+        help="point on (+) or off (-) the object; may be repeated",
+    )
+    group.add_argument(
+        "--box",
+        type=box,
+        action="append",
+        default=[],
+        metavar="R0,C0,R1,C1",
+        help="box around one object; may be repeated",
+    )
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options for the kinds of result files."""
     group = parser.add_argument_group("files")

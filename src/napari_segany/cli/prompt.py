@@ -49,22 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     group = parser.add_argument_group("prompts")
-    group.add_argument(
-        "--point",
-        type=arguments.point,
-        action="append",
-        default=[],
-        metavar="R,C[,+|-]",
-        help="point on (+) or off (-) the object; may be repeated",
-    )
-    group.add_argument(
-        "--box",
-        type=arguments.box,
-        action="append",
-        default=[],
-        metavar="R0,C0,R1,C1",
-        help="box around one object; may be repeated",
-    )
+    arguments.add_points_and_boxes(group)
     group.add_argument(
         "--mask",
         type=Path,

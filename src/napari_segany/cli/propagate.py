@@ -56,22 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the plane of the points and boxes: its index along each axis except channel, row and "
         "column, counted from 0; needed with --masks, too, if there are other axes of planes",
     )
-    group.add_argument(
-        "--point",
-        type=arguments.point,
-        action="append",
-        default=[],
-        metavar="R,C[,+|-]",
-        help="point on (+) or off (-) the object; may be repeated",
-    )
-    group.add_argument(
-        "--box",
-        type=arguments.box,
-        action="append",
-        default=[],
-        metavar="R0,C0,R1,C1",
-        help="box around one object; may be repeated",
-    )
+    arguments.add_points_and_boxes(group)
     group.add_argument(
         "--masks",
         type=Path,

@@ -222,20 +222,36 @@ class FoundMasks:
         names = np.concatenate([[0], kept.candidate + 1]).astype(np.int32)
         return names[labels], kept[source]
 
-    def objects_to_review(self, plane: Plane) -> list[ReviewedObject]:
-        """Return the objects of a plane that are not accepted, the most uncertain first."""
+    def object_to_review(
+        self, plane: Plane, candidate: int | None = None
+    ) -> tuple[ReviewedObject | None, int]:
+        """Return an object of a plane, and how many of its objects are not accepted.
+
+        Parameters
+        ----------
+        plane : tuple
+            Plane.
+        candidate : int, optional
+            The object; by default the most uncertain one that is not accepted.
+
+        Returns
+        -------
+        tuple
+            The object, None if there is none; and the number.
+        """
         if plane not in self.masks:
-            return []
+            return None, 0
         _, masks = self.paint_labels(plane)
         found = evidence(masks)
-        accepted = self.accepted.get(plane, set())
-        return [
-            ReviewedObject(
-                int(masks.candidate[n]), masks[np.array([n])], tuple(found.reasons(int(n)))
-            )
-            for n in np.argsort(-found.uncertainty, kind="stable")
-            if int(masks.candidate[n]) not in accepted
-        ]
+        accepted = np.isin(masks.candidate, list(self.accepted.get(plane, ())))
+        order = np.argsort(-found.uncertainty, kind="stable")
+        wanted = ~accepted if candidate is None else masks.candidate == candidate
+        first = order[wanted[order]][:1]
+        left = int((~accepted).sum())
+        if not len(first):
+            return None, left
+        reasons = tuple(found.reasons(int(first[0])))
+        return ReviewedObject(int(masks.candidate[first[0]]), masks[first], reasons), left
 
     def reject(self, plane: Plane, candidate: int) -> None:
         """Remove a candidate from the kept ones."""

@@ -48,8 +48,7 @@ class ObjectReview:
         found, _ = self._controller.opened()
         if self._controller.shown is None:
             return None
-        objects = found.objects_to_review(self._controller.plane)
-        return self._show(objects[0] if objects else None, len(objects))
+        return self._show(*found.object_to_review(self._controller.plane))
 
     def accept(self, label: int) -> None:
         """Mark an object as accepted."""
@@ -73,9 +72,7 @@ class ObjectReview:
         if plane != self._controller.plane:
             show_plane(self._controller.viewer, view, plane, (0, 0))
         self._controller.draw_plane()
-        objects = found.objects_to_review(plane)
-        same = [each for each in objects if each.candidate == candidate]
-        return self._show(same[0] if same else None, len(objects))
+        return self._show(*found.object_to_review(plane, candidate))
 
     def point_of(self, label: int) -> tuple[float, float] | None:
         """Return row and column of the point that found an object."""

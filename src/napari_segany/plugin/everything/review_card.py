@@ -1,15 +1,13 @@
 """Card about the object that is reviewed: a picture, and why it deserves a look."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.everything.found_masks import ReviewedObject
+from napari_segany.plugin.shared.pixmaps import pixmap_of
 from napari_segany.plugin.shared.thumbnails import draw_thumbnail
 
 
@@ -58,10 +56,4 @@ class ReviewCard(QWidget):
         """Draw the object on a picture of the image, if it is still shown."""
         if self._shown is not None and mask is self._shown.mask:
             drawn = draw_thumbnail(mask, 0, picture)
-            self.picture.setPixmap(_pixmap(drawn))
-
-
-def _pixmap(picture: NDArray[Any]) -> QPixmap:
-    height, width = picture.shape[:2]
-    image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image.copy())
+            self.picture.setPixmap(pixmap_of(drawn))

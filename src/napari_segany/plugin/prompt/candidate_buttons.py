@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.shared.controls import accent
+from napari_segany.plugin.shared.pixmaps import pixmap_of
 from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
@@ -83,13 +84,7 @@ class CandidateButtons(QWidget):
         if candidates is self.shown:
             for number, picture in enumerate(pictures[: len(candidates)]):
                 drawn = draw_thumbnail(candidates, number, picture)
-                self.buttons[number].setIcon(_icon(drawn))
-
-
-def _icon(picture: NDArray[np.uint8]) -> QIcon:
-    height, width = picture.shape[:2]
-    image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QIcon(QPixmap.fromImage(image.copy()))
+                self.buttons[number].setIcon(QIcon(pixmap_of(drawn)))
 
 
 def _dim(button: QToolButton, dimmed: bool) -> None:

@@ -1,0 +1,13 @@
+"""Pictures as Qt's pixmaps."""
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtGui import QImage, QPixmap
+
+
+def pixmap_of(picture: NDArray[np.uint8]) -> QPixmap:
+    """Return an (H, W, 3) picture as a pixmap."""
+    height, width = picture.shape[:2]
+    image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    # The image refers to memory that ends here.
+    return QPixmap.fromImage(image.copy())
