@@ -153,7 +153,7 @@ def test_a_complaint_leaves_when_the_next_thing_succeeds(
     assert widget.message.text() == ""
     widget.find(LOOSE, wait=True)
     widget.controller.layer.selected_label = 0
-    widget.message.guarded(widget.open_in_prompt)()
+    widget.message.guarded(widget.correct)()
     assert "Select an object first" in widget.message.text()
     widget.sliders.border.setChecked(True)
     assert widget.message.text() == ""

@@ -131,10 +131,3 @@ def described(recipe: Recipe) -> str:
     points = getattr(recipe.params, "points_per_side", None)
     density = "" if points is None else f"{points} points per side, "
     return f"{recipe.model}, {density}{recipe.params.strategy}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text in seconds, minutes or hours."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

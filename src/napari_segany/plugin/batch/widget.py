@@ -20,7 +20,7 @@ from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import FileList, InspectedFile
 from napari_segany.plugin.batch.file_table import FileTable
-from napari_segany.plugin.batch.form import BatchForm, described, duration
+from napari_segany.plugin.batch.form import BatchForm, described
 from napari_segany.plugin.batch.result_layers import result_layers
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority, Work
@@ -28,6 +28,7 @@ from napari_segany.plugin.shared.controls import grid, primary, row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
+from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
