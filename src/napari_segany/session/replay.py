@@ -72,7 +72,8 @@ def append_new_steps(record: Record, session: Session) -> bool:
     bool
         True if ``record`` is of this session, and is now up to date.
     """
-    steps, count = session.steps, len(record["steps"])
+    # Labels that were made by a search have its recipe there.
+    steps, count = session.steps, len(record.get("steps", ()))
     if not 0 < count <= len(steps) or record["steps"][:1] != _steps_to_record(steps[:1]):
         return False
     record["steps"] += _steps_to_record(steps[count:])

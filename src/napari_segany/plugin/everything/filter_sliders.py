@@ -16,7 +16,8 @@ from napari_segany.plugin.everything.area_slider import AreaSlider
 from napari_segany.plugin.everything.filters import PAINTING, Filters
 from napari_segany.plugin.everything.histogram import Histogram, even_edges
 from napari_segany.plugin.everything.pixel_area import PixelArea
-from napari_segany.plugin.shared.controls import button, form, panel, with_tip
+from napari_segany.plugin.everything.search_again import SearchAgain
+from napari_segany.plugin.shared.controls import button, form, panel, row, with_tip
 from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
 from napari_segany.recipe import LabelParams
@@ -29,7 +30,13 @@ BACKGROUND = 0.5
 
 
 class FilterSliders(QWidget):
-    """Controls of the filters that need no model."""
+    """Controls of the filters that need no model.
+
+    Attributes
+    ----------
+    again : SearchAgain
+        Other searches, offered where nothing that was found is good enough.
+    """
 
     changed = Signal(object)
     """Emitted with new :class:`Filters`."""
@@ -45,7 +52,7 @@ class FilterSliders(QWidget):
         self.nms = _slider(infos["box_nms_thresh"])
         self.solidity = _slider(infos["min_solidity"])
         self.area = with_tip(AreaSlider(), "Leave out masks and objects that are smaller or larger")
-        self.background = QCheckBox("leave out the background")
+        self.background = QCheckBox("No background")
         self.largest_button = button(
             "Without the largest", self.leave_out_largest, "Leave out the largest object shown"
         )
@@ -59,14 +66,14 @@ class FilterSliders(QWidget):
             (infos["pred_iou_thresh"].label, self.iou, "iou"),
             (infos["stability_score_thresh"].label, self.stability, "stability"),
             (infos["box_nms_thresh"].label, self.nms, ""),
-            ("Area", self.area, "area"),
+            ("Area", self.largest_button, ""),
+            ("", self.area, "area"),
             (infos["min_solidity"].label, self.solidity, ""),
         ):
             sliders.addRow(text, _above(self.histograms.get(histogram), part))
-            part.valueChanged.connect(self._emit)
-        sliders.addRow("", self.border)
-        sliders.addRow("", self.background)
-        sliders.addRow("", self.largest_button)
+            if part is not self.largest_button:
+                part.valueChanged.connect(self._emit)
+        sliders.addRow(row(self.border, self.background))
         sliders.addRow(rules["overlap"].label, self.overlap)
         least = replace(rules["min_area"], unset="as the masks")
         painting = {"min_object_area": least, **{name: rules[name] for name in PAINTING}}
@@ -81,8 +88,9 @@ class FilterSliders(QWidget):
         self.loosen_button = button(
             "Loosen until most pass", self.loosen, "Move the filters to let nine of ten pass"
         )
-        sliders.addRow(self.count)
-        sliders.addRow(self.loosen_button)
+        self.again = SearchAgain()
+        for at, part in enumerate((self.count, self.loosen_button, self.again)):
+            sliders.insertRow(at, part)
         # All candidates of the plane that is shown.
         self._every: MaskSet | None = None
         # Those that pass, and the pixels of the plane.
@@ -160,6 +168,8 @@ class FilterSliders(QWidget):
         passing = 0 if shown is None else len(shown)
         self.largest_button.setEnabled(passing > 1)
         self.show_count(passing, found)
+        if shown is not None and not found:
+            self.count.setText("Nothing was found.")
 
     def show_count(self, passing: int, found: int) -> None:
         """Show how many candidates pass; if none does, offer to loosen the filters.

@@ -7,7 +7,6 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.review_card import ReviewCard
-from napari_segany.plugin.everything.search_again import SearchAgain
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
@@ -81,8 +80,6 @@ class EverythingForm(QWidget):
         Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
         Filters; hidden before something was found.
-    again : SearchAgain
-        Other searches, offered where no object passes the filters.
     made_line : QLabel
         Line about the labels that were made, which the filters do not change any more.
     link_box : QCheckBox
@@ -112,7 +109,7 @@ class EverythingForm(QWidget):
         self.search.add_advanced(FinderParams, self.buttons["Show foreground"])
         where = form((("", self.whole_stack), ("Region", self.region)))
         self.search_fold = SetupFold("Search", panel(column(where, self.search)))
-        self.sliders, self.again = FilterSliders(), SearchAgain()
+        self.sliders = FilterSliders()
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)
         self._made = panel(column(self.made_line, self.buttons["Change filters"]))
@@ -145,7 +142,6 @@ class EverythingForm(QWidget):
             progress,
             self._made,
             self.sliders,
-            self.again,
             self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )

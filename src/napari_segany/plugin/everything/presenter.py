@@ -58,7 +58,7 @@ class FormPresenter:
             form.show_made("")
             form.sliders.setEnabled(False)
             form.sliders.show_passing(None, 0)
-            form.again.show_offers(())
+            form.sliders.again.show_offers(())
             return
         self._show_filters(found, params, shown)
         made = self._controller.made
@@ -74,18 +74,16 @@ class FormPresenter:
         elif found.filters != form.sliders.filters:
             form.sliders.show_filters(found.filters)
         form.sliders.show_passing(shown, len(masks.all_candidates))
-        if len(shown):
-            self._offered = None
-            form.again.show_offers(())
-        elif masks is not self._offered:
+        if masks is not self._offered:
             self._offered = masks
-            form.again.show_offers(self._suggestions(found, params, masks))
+            form.sliders.again.show_offers(self._suggestions(found, params, masks))
 
     def _suggestions(
         self, found: FoundMasks, params: FilterRules, masks: MaskSet
     ) -> list[Suggestion]:
+        """Return other searches where the bounds of the search itself let nothing pass."""
         model = found.model
-        if model is None:
+        if model is None or len(masks):
             return []
         finder_fits = isinstance(usual_params(model), FinderParams)
         return suggest(masks, params, model.id, finder_fits, installed_models())

@@ -1,4 +1,4 @@
-"""Offers of other searches, shown where no object passes the filters."""
+"""Offers of other searches, shown where a search found nothing."""
 
 from collections.abc import Sequence
 

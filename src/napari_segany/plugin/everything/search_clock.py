@@ -15,6 +15,9 @@ from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.point_grids import plan_crops
 
+LATEST = 8
+"""Finished planes whose mean time is that of a plane to come."""
+
 RECENT = 0.4
 """Part of the time so far whose points tell how long the others take."""
 
@@ -85,7 +88,7 @@ class SearchClock:
         self._marks.append((here, spent))
         others = max(self.planes - self.finished - 1, 0)
         if self._curve is not None:
-            plane = float(np.median(self._durations))
+            plane = float(np.mean(self._durations[-LATEST:]))
             left = plane * (1 - float(np.interp(here, *self._curve)))
         elif len(self._points) and self._points.sum() == total:
             left = self._left_of_points(done)

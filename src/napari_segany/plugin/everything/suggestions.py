@@ -1,4 +1,4 @@
-"""Other searches to try where no object passes the filters, each with its reason in words."""
+"""Other searches to try where one found no object, each with its reason in words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def frame_side(found: MaskSet) -> float:
 def suggest(
     found: MaskSet, params: FilterRules, model: str, finder_fits: bool, installed: Mapping[str, str]
 ) -> list[Suggestion]:
-    """Return other searches of a plane in which no mask passes, the most promising first.
+    """Return other searches of a plane in which a search found nothing, the most promising first.
 
     Parameters
     ----------

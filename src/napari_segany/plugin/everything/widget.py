@@ -348,7 +348,7 @@ class EverythingWidget(ImageDock):
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
-        form.again.chosen.connect(self.guarded_with(self.search_again))
+        self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
         form.volumes.changed.connect(self.guarded(self._filter_volume))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
