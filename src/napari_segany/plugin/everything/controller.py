@@ -23,6 +23,7 @@ from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.made_labels import MadeLabels
+from napari_segany.plugin.everything.messages import found_message, kept_message
 from napari_segany.plugin.everything.search_clock import SearchClock, points_of_crops
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
@@ -103,6 +104,7 @@ class EverythingController(PendingModel):
         view = LayerView(image, channels, others)
         if view.same_as(self.view):
             return
+        left = kept_message(self.view, self.found, bool(self.remaining))
         self.close_image()
         kept = [pair for pair in self._images if view.same_as(pair[0])]
         if not kept:
@@ -111,7 +113,7 @@ class EverythingController(PendingModel):
             for layer in view.layers:
                 layer.events.data.connect(self._on_pixels)
         self.view, self.found = kept[0]
-        self.status.emit("")
+        self.status.emit(left)
         self._on_view()
         self.changed.emit()
 
@@ -232,7 +234,7 @@ class EverythingController(PendingModel):
             self.clock.finish_plane()
             self.remaining = [each for each in self.remaining if each != plane]
             if not self.remaining:
-                self._say_found(found, planes, params)
+                self.status.emit(*found_message(found, planes, params, self._failures))
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
@@ -248,15 +250,6 @@ class EverythingController(PendingModel):
 
         work = found.search_task(model, params, plane, region, self.report)
         self.jobs.submit(("find", plane), Priority.VIEW, work, done, failed)
-
-    def _say_found(self, found: FoundMasks, planes: Sequence[Plane], params: FilterRules) -> None:
-        """Tell the number of objects that a search found, or the planes in which it failed."""
-        if failures := str(self._failures):
-            self.status.emit(failures, "warning")
-            return
-        count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
-        where = f" on {len(planes)} planes" if len(planes) > 1 else ""
-        self.status.emit(f"{count} objects{where}, found by strategy {params.strategy!r}.")
 
     def stop(self) -> None:
         """Stop searching and waiting for a model; masks of completely searched planes are kept."""
