@@ -9,7 +9,7 @@ import pytest
 from napari.layers import Image
 from tests.generators.squares import spots, use_squares
 
-from napari_segany import MaskSet
+from napari_segany import FinderParams, MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.export_code import as_python
@@ -189,3 +189,49 @@ def test_only_what_is_in_the_labels_can_be_corrected(docks: Docks) -> None:
         docks.correct()
     assert docks.prompt.session is not None
     assert not docks.prompt.session.state.objects
+
+
+def test_a_session_that_goes_on_in_other_labels_leaves_these_alone(docks: Docks) -> None:
+    docks.correct()
+    before, label, found = docks.data, docks.id, docks.everything.found
+    docks.commit(moved(before, label))
+    corrected = docks.data
+    docks.prompt.commit_into(None)
+    assert not np.array_equal(before, corrected)
+    assert np.array_equal(docks.data, corrected)
+    assert found is not None
+    assert docks.candidate in found.corrected[HERE]
+    assert docks.review.undo() == docks.label
+    assert np.array_equal(docks.data, before)
+
+
+def test_a_search_with_other_numbers_is_not_corrected(docks: Docks) -> None:
+    docks.correct()
+    before, label, found = docks.data, docks.id, docks.everything.found
+    made = docks.everything.made
+    docks.everything.find(FinderParams(min_area=40))
+    docks.jobs.run()
+    assert docks.everything.made is None
+    docks.commit(moved(before, label))
+    assert not np.array_equal(made.layer.data[1], before), "the labels are"
+    assert found is not None
+    assert not found.corrected
+    assert docks.prompt.undo()
+    docks.jobs.run()
+    assert np.array_equal(made.layer.data[1], before)
+
+
+def test_the_review_follows_a_correction(docks: Docks) -> None:
+    docks.correct()
+    assert docks.review.present is not None
+    assert docks.review.present.reasons[:1] != ("corrected",)
+    assert (docks.review.done, docks.review.left) == (0, 6)
+    docks.commit(moved(docks.data, docks.id))
+    assert docks.review.present.reasons[0] == "corrected"
+    assert docks.review.done == 1
+    assert docks.review.show_next() != docks.label
+    docks.prompt.viewer.dims.ndisplay = 3
+    assert docks.prompt.undo(), "also while no plane is in view"
+    docks.jobs.run()
+    docks.prompt.viewer.dims.ndisplay = 2
+    assert docks.review.show_next() == docks.label

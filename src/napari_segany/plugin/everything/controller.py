@@ -297,6 +297,10 @@ class EverythingController(PendingModel):
             self.jobs.call_later("everything", lambda: layer.refresh(extent=False, thumbnail=False))
         self.changed.emit()
 
+    def redraw(self) -> None:
+        """Draw the plane in view as :meth:`draw_plane`, also while no plane of the image is."""
+        self._on_view()
+
     def _preview_layer(self) -> Any:
         if self.layer is None:
             _, view = self.opened()

@@ -45,6 +45,9 @@ class Correction:
         self.plane, self.candidate = plane, candidate
         self._changed = changed
         self._commit: Commit | None = None
+        # Another search has other masks, and other numbers for them.
+        self._masks = found.masks[plane]
+        self._is_live = True
         self.number = -1
 
     def begin(self, prompt: Prompt) -> None:
@@ -56,26 +59,35 @@ class Correction:
     def is_about(self, session: Session, plane: Plane, candidate: int) -> bool:
         """Return True if it replaces this object, and its own is still in this session."""
         same = (self.session, self.plane, self.candidate) == (session, plane, candidate)
-        return same and self.number in session.state.objects
+        return same and self._is_live and self.number in session.state.objects
 
     def reopen(self) -> None:
         """Open its object again, so that the found one is back until the next commit."""
         self.session.reopen(self.number)
 
     def _on_session(self, before: State, after: State) -> None:
+        if getattr(self.session.labels, "layer", None) is not self.made.layer:
+            # The session writes into other labels; what it wrote into these stays.
+            self._is_live = False
+            self.session.changed.disconnect(self._on_session)
+            return
         each = after.objects.get(self.number)
         commit = None if each is None else each.commit
         if commit is self._commit:
             return
         self._commit = commit
+        is_known = self.found.masks.get(self.plane) is self._masks
         if each is not None and commit is not None:
-            mask = _written(each, commit, self.found.masks[self.plane])
+            mask = _written(each, commit, self._masks)
             self.made.take_out(self.plane, self.candidate, mask)
-            self.found.correct(self.plane, self.candidate, mask)
+            if is_known:
+                self.found.correct(self.plane, self.candidate, mask)
         else:
             self.made.put_back(self.plane, self.candidate)
-            self.found.take_back_correction(self.plane, self.candidate)
-        self._changed(commit is not None)
+            if is_known:
+                self.found.take_back_correction(self.plane, self.candidate)
+        if is_known:
+            self._changed(commit is not None)
 
 
 def _written(each: SegmentedObject, commit: Commit, found: MaskSet) -> MaskSet:

@@ -275,8 +275,15 @@ class FoundMasks:
         left = int((~accepted).sum())
         if not len(first):
             return None, left
-        reasons = tuple(found.reasons(int(first[0])))
-        return ReviewedObject(int(masks.candidate[first[0]]), masks[first], reasons), left
+        number, reasons = int(masks.candidate[first[0]]), tuple(found.reasons(int(first[0])))
+        if number in self.corrected.get(plane, {}):
+            reasons = ("corrected", *reasons)
+        return ReviewedObject(number, masks[first], reasons), left
+
+    def count_decided(self, plane: Plane) -> int:
+        """Return the number of objects of a plane that are accepted and kept, or rejected."""
+        accepted = self.accepted.get(plane, set()) & set(self.kept_masks(plane).candidate.tolist())
+        return len(accepted) + len(self.rejected.get(plane, ()))
 
     def reject(self, plane: Plane, candidate: int) -> None:
         """Remove a candidate from the kept ones."""

@@ -7,6 +7,7 @@ from napari_segany.generators.generate import usual_params
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.outline_layer import OutlineLayer
 from napari_segany.plugin.everything.pixel_area import pixel_area
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.suggestions import Suggestion, installed_models, suggest
@@ -37,6 +38,7 @@ class FormPresenter:
         jobs: JobQueue,
     ) -> None:
         self._form, self._controller, self._review = form, controller, review
+        self._outline = OutlineLayer(controller.viewer)
         # Masks whose ranges and histograms the sliders show, and those that offers are about.
         self._shown: MaskSet | None = None
         self._offered: MaskSet | None = None
@@ -63,6 +65,8 @@ class FormPresenter:
         self._show_filters(found, params, shown)
         made = self._controller.made
         form.show_made("" if made is None else str(made.layer.name))
+        if made is not None:
+            self._outline.raise_above(made.layer)
 
     def _show_filters(self, found: FoundMasks, params: FilterRules, shown: MaskSet) -> None:
         form, plane, view = self._form, self._controller.plane, self._controller.view
@@ -93,6 +97,13 @@ class FormPresenter:
         # Another image, plane or search has other objects.
         if each is not None and not (there and self._review.selected == each.candidate + 1):
             each = None
-        new = self._form.card.show_object(each, self._review.left)
-        if new and each is not None and of.found is not None and of.view is not None:
+        new = self._form.card.show_object(each, self._review.done, self._review.left)
+        if each is None:
+            self._outline.hide()
+        elif new and of.found is not None and of.view is not None:
+            self._outline.show(of.view, of.plane, each.mask)
             self._pictures.read(of.found.source, of.plane, each.mask, of.view)
+
+    def end(self) -> None:
+        """Remove the outline of the reviewed object from the viewer."""
+        self._outline.remove()

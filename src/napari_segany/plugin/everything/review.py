@@ -27,14 +27,14 @@ class ObjectReview:
     ----------
     present : ReviewedObject or None
         The object that was shown last; None if none was, or none is left.
-    left : int
-        Objects of its plane that are not accepted.
+    done, left : int
+        Objects of its plane that were accepted or rejected, and the others.
     """
 
     def __init__(self, controller: EverythingController) -> None:
         self._controller = controller
         self.present: ReviewedObject | None = None
-        self.left = 0
+        self.done = self.left = 0
         self._corrections: list[Correction] = []
 
     @property
@@ -100,7 +100,10 @@ class ObjectReview:
         def changed(corrected: bool) -> None:
             if found is of.found:
                 what = "was corrected" if corrected else "is as it was found"
-                of.draw_plane()
+                if self.present is not None and self.present.candidate == candidate:
+                    self.present, self.left = found.object_to_review(plane, candidate)
+                    self.done = found.count_decided(plane)
+                of.redraw()
                 of.status.emit(f"Object {label} {what}.")
 
         correction = Correction(session, made, found, plane, candidate, changed)
@@ -146,6 +149,8 @@ class ObjectReview:
         """Move the view to an object and select its label."""
         self.present, self.left = each, left
         of = self._controller
+        found, _ = of.opened()
+        self.done = found.count_decided(of.plane)
         if each is not None and of.view is not None:
             box = each.mask.boxes[0]
             show_plane(of.viewer, of.view, of.plane, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))

@@ -332,6 +332,7 @@ class EverythingWidget(ImageDock):
 
     def _release(self) -> None:
         self.controller.end()
+        self._presenter.end()
 
     # Building -------------------------------------------------------------------------------
 
