@@ -1,6 +1,6 @@
 """Host of the session on an image: its layers, its journal, and its work in the background."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from napari_segany.plugin.prompt.scheduler import Scheduler
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.session import Session
 from napari_segany.session.active import remember
-from napari_segany.session.journal import OpenJournal
+from napari_segany.session.journal import OpenJournal, SavedSession
 from napari_segany.session.labels_target import NoTarget
 from napari_segany.session.state import State
 
@@ -117,11 +117,9 @@ class SessionHost:
 
     # Life cycle -----------------------------------------------------------------------------
 
-    def open_image(
-        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
-    ) -> Session:
-        """Begin a session on an image layer; end the session before, whose labels stay."""
-        view, session = LayerView(image, channels, others), self.sync.session
+    def open_view(self, view: LayerView) -> Session:
+        """Begin a session on an image; end the session before, whose labels stay."""
+        session = self.sync.session
         if session is not None and view.same_as(self.sync.view):
             return session
         source = view.source()
@@ -150,6 +148,29 @@ class SessionHost:
         self.sync.show_preview()
         self._update()
         return session
+
+    def prepare_restore(self, saved: SavedSession) -> tuple[Session, LayerView]:
+        """Return a session without steps, for a saved one, and the image as that one saw it.
+
+        Raises
+        ------
+        InputError
+            If the image has another shape, or the present session would be lost because it is not
+            recorded; nothing has changed then.
+        """
+        session, view = self.sync.open_session(), self.sync.view
+        assert view is not None
+        saved.check_shape(session.source.shape)
+        if session.is_begun and not self.journals.is_recording:
+            raise InputError(
+                "The present session is not written down, so it would be lost. Commit its "
+                "objects, close the panel, and restore in a new one."
+            )
+        if saved.limits != view.limits:
+            # Candidates follow from prompts only with the intensities that the model saw.
+            view = view.with_limits(saved.limits)
+            return self.open_view(view), view
+        return (self.restart_session() if session.is_begun else session), view
 
     def _connect(self, session: Session) -> None:
         session.changed.connect(self._on_session)
@@ -202,10 +223,11 @@ class SessionHost:
         session, view = self.sync.session, self.sync.view
         if session is None or view is None:
             return
-        source = LayerView(view.layer, view.channels, view.others).source()
+        again = view.with_limits(view.limits)
+        source = again.source()
         if source.shape != session.source.shape:
             self.close_session()
-            self.open_image(view.layer, view.channels, view.others)
+            self.open_view(again)
             return
         session.forget_image(source)
         self.journals.identify()
