@@ -89,6 +89,12 @@ class SavedSession:
     closed: bool = False
     damage: str = ""
 
+    @classmethod
+    def of(cls, source: ImageSource, objects: Mapping[int, SegmentedObject]) -> "SavedSession":
+        """Return open objects of an image as a session that no journal recorded."""
+        header: HeaderRecord = {"format": 1, "image": source.name, "shape": list(source.shape)}
+        return cls(Path(), header, State(dict(objects)))
+
     @property
     def is_empty(self) -> bool:
         """True if the journal recorded no object and no step."""

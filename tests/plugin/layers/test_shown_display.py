@@ -21,6 +21,7 @@ from napari_segany.plugin.everything.widget import EverythingWidget
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.shown_display import describe, shown_limits
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.prompt.journal_store import read_saved_sessions
 from napari_segany.session import ArraySource, replay
 
 LOOSE = AutomaticParams(points_per_side=5, pred_iou_thresh=0, stability_score_thresh=0, min_area=0)
@@ -165,3 +166,73 @@ def test_a_restored_session_sees_what_it_saw(
     assert controller.view.limits == limits
     assert len(controller.session.state.open) == 1
     controller.end()
+
+
+def test_embedding_again_keeps_open_objects_and_labels(
+    viewer: Any, jobs: Any, model: Any, tmp_path: Path
+) -> None:
+    layer = viewer.add_layer(Image(noise(60, 70), contrast_limits=(900, 2500), name="image"))
+    controller = PromptController(viewer, jobs, tmp_path)
+    controller.model = model
+    controller.open_image(layer)
+    jobs.run()
+    controller.points.add(np.array([30.0, 30.0]))
+    jobs.run()
+    controller.commit()
+    labels = controller.labels
+    committed = labels.data.copy()
+    controller.points.add(np.array([10.0, 40.0]))
+    jobs.run()
+    embedded, points = len(model.planes), controller.points
+    limits = shown_limits([layer])
+    controller.host.open_view(controller.view.with_limits(limits))
+    jobs.run()
+    assert len(model.planes) == embedded + 1
+    assert controller.session.source.limits == controller.view.limits == limits
+    assert controller.points is points
+    assert controller.labels is labels
+    assert np.array_equal(labels.data, committed)
+    assert len(controller.session.state.open) == 1
+    controller.commit()
+    jobs.run()
+    assert len(np.unique(labels.data)) == 3
+    # Both are restored with what each saw.
+    controller.close_session()
+    assert [each.limits for each in read_saved_sessions((60, 70), *journals(tmp_path))] == [
+        limits,
+        None,
+    ]
+    controller.end()
+
+
+def journals(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if each.is_dir()]
+
+
+@pytest.mark.gui
+def test_another_contrast_is_noticed_and_used_by_one_press(widget: Any) -> None:
+    layer = widget.viewer.add_layer(Image(noise(60, 70), contrast_limits=(0, 3000), name="cells"))
+    notice = widget.contrast.notice
+    widget.set_image(layer)
+    layer.contrast_limits = (100, 900)
+    # Percentiles do not depend on what is shown.
+    assert notice.isHidden()
+    widget.set_image(layer, contrast="shown")
+    assert notice.isHidden()
+    assert widget.contrast.contrast == "shown"
+    assert "as shown" in widget.setup_summary
+    layer.gamma = 0.5
+    assert not notice.isHidden()
+    assert (
+        "100 to 900; the image is shown with 100 to 900, gamma 0.5" in widget.contrast.line.text()
+    )
+    layer.gamma = 1
+    assert notice.isHidden()
+    layer.contrast_limits = (100, 500)
+    assert widget.image_view.limits == ((100.0, 900.0),)
+    widget.contrast.again.click()
+    assert notice.isHidden()
+    assert widget.image_view.limits == ((100.0, 500.0),)
+    widget.contrast.choice.setCurrentIndex(0)
+    widget.contrast.choice.activated.emit(0)
+    assert widget.image_view.limits is None

@@ -118,10 +118,16 @@ class SessionHost:
     # Life cycle -----------------------------------------------------------------------------
 
     def open_view(self, view: LayerView) -> Session:
-        """Begin a session on an image; end the session before, whose labels stay."""
-        session = self.sync.session
-        if session is not None and view.same_as(self.sync.view):
-            return session
+        """Begin a session on an image; end the session before, whose labels stay.
+
+        If only the limits of the image change, open objects go on with the same layers.
+        """
+        session, before = self.sync.session, self.sync.view
+        if session is not None and before is not None:
+            if view.same_as(before):
+                return session
+            if view.with_limits(before.limits).same_as(before):
+                return self._embed_again(view)
         source = view.source()
         self.close_session()
         embeddings = EmbeddingCache(self.embeddings_bytes)
@@ -134,13 +140,35 @@ class SessionHost:
         self.changed.emit()
         return session
 
-    def restart_session(self) -> Session:
-        """End the session and begin another one on the same image, with the same layers."""
-        before, view = self.sync.open_session(), self.sync.view
-        assert view is not None
+    def _embed_again(self, view: LayerView) -> Session:
+        """Go on with open objects and labels on the same image, seen with other limits."""
+        self.steps.finish()
+        before, labels = self.sync.open_session(), self.sync.labels.layer
+        opened = {each.id: each for each in before.state.open}
+        session = self.restart_session(view)
+        if labels is not None:
+            self.sync.set_labels(labels)
+        if opened:
+            session.restore(SavedSession.of(session.source, opened))
+        return session
+
+    def restart_session(self, view: LayerView | None = None) -> Session:
+        """End the session and begin another one on the same image, with the same layers.
+
+        Parameters
+        ----------
+        view : LayerView, optional
+            The image, if it is seen with other limits.
+        """
+        before, same = self.sync.open_session(), self.sync.view
+        assert same is not None
         self.stop()
         before.close()
-        session = Session(before.source, before.model, NoTarget(), cache=before.embeddings)
+        source, embeddings = before.source, before.embeddings
+        if view is not None:
+            source, embeddings = view.source(), EmbeddingCache(self.embeddings_bytes)
+        view = self.sync.view = view or same
+        session = Session(source, before.model, NoTarget(), cache=embeddings)
         session.plane, session.on_overlap = before.plane, before.on_overlap
         self._connect(session)
         self.sync.replace_session(session)
@@ -169,7 +197,7 @@ class SessionHost:
         if saved.limits != view.limits:
             # Candidates follow from prompts only with the intensities that the model saw.
             view = view.with_limits(saved.limits)
-            return self.open_view(view), view
+            return self.restart_session(view), view
         return (self.restart_session() if session.is_begun else session), view
 
     def _connect(self, session: Session) -> None:

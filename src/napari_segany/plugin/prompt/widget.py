@@ -110,7 +110,7 @@ class PromptWidget(ImageDock):
     def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
         session = self.controller.host.open_view(view)
-        if left and before is not None and before is not self.controller.view:
+        if before is not None and left > self._count_open(False):
             self.say(uncommitted_message(left, before.name), "warning")
         session.on_overlap = self.form.overlap_choice.currentData()
         return session

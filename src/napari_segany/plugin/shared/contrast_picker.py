@@ -9,6 +9,7 @@ from napari_segany.core.intensity import Limits
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.shown_display import describe, shown_limits
 from napari_segany.plugin.shared.controls import button, combo_box, row
+from napari_segany.plugin.shared.message_line import STYLES
 
 Contrast = Literal["stretch", "shown"]
 """Percentiles of each plane, or contrast limits, gamma and colours of the layers."""
@@ -51,10 +52,11 @@ class ContrastPicker(QWidget):
         self.setLayout(layout)
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.line.setStyleSheet(STYLES["warning"])
         self.again = button(
             "Embed again",
             lambda: choose("shown"),
-            "Show the plane to the model as it is shown now; committed labels stay",
+            "Show the plane to the model as it is shown now; labels and open objects stay",
         )
         self.notice = QWidget()
         inside = QHBoxLayout(self.notice)

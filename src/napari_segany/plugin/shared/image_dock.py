@@ -168,7 +168,6 @@ class ImageDock(ModelDock):
     def _on_contrast_chosen(self, contrast: Contrast) -> None:
         view = self.image_view
         if view is not None:
-            self._before_change()
             self.set_image(view.layer, view.channels, view.others, contrast=contrast)
 
     def _release(self) -> None:
