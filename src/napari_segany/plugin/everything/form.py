@@ -121,7 +121,10 @@ class EverythingForm(QWidget):
         stop.setEnabled(False)
         self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
         volumes = panel(column(self.volumes, self.buttons["Make volume"]))
-        more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
+        more = (
+            *("Load ...", "Copy as command line", "Undo load", "Copy as Python"),
+            *("Save ...", "Edges"),
+        )
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
-
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.channel_picker import ChannelPicker
@@ -31,7 +29,6 @@ class ImageDock(ModelDock):
         self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
-        self._was_shown = False
 
     @property
     def image_view(self) -> LayerView | None:
@@ -93,13 +90,9 @@ class ImageDock(ModelDock):
             self.load_model()
         return opened
 
-    def showEvent(self, event: Any) -> None:
-        """Choose the image when the dock is shown for the first time, if there is only one."""
-        super().showEvent(event)
-        if not self._was_shown:
-            self._was_shown = True
-            # Later, because napari and scripts are still setting up the dock.
-            QTimer.singleShot(0, self._choose_only_image)
+    def _begin(self) -> None:
+        super()._begin()
+        self._choose_only_image()
 
     def _choose_only_image(self) -> None:
         choice = self.image_choice
