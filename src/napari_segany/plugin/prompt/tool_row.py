@@ -30,7 +30,7 @@ class ToolRow(QWidget):
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(3)
+        row.setSpacing(1)
         self.buttons: dict[str, QToolButton] = {}
         self.selected: Tool | None = None
         for tool in TOOLS:
@@ -45,7 +45,8 @@ class ToolRow(QWidget):
             button.clicked.connect(lambda _=False, tool=tool: self._on_click(tool))
             self.buttons[tool.name] = button
             row.addWidget(button)
-        self.setStyleSheet(f"QToolButton:checked {{ background-color: {accent()}; }}")
+        plain = "QToolButton { padding: 2px 0; font-size: 11px; }"
+        self.setStyleSheet(f"{plain} QToolButton:checked {{ background-color: {accent()}; }}")
         self._paint()
 
     def show_tool(self, tool: Tool | None) -> None:

@@ -237,7 +237,7 @@ class PromptWidget(ImageDock):
     def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
         """Compute the labels of a saved session on this image, in a layer of their own."""
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
+            path, _ = QFileDialog.getOpenFileName(self, "Replay", "", SESSION_FILES)
         if not path:
             return None
         kept = read_session(Path(path))
