@@ -22,8 +22,8 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
-DRAWN = 25
-"""Masks that are drawn in one turn of the event loop."""
+DRAWN = 8
+"""Masks that are drawn at once, before the clock is looked at."""
 
 DrawnMask = tuple[int, Plane, MaskSet, int]
 """Number of an object, plane, masks and number of the one that is drawn."""

@@ -101,7 +101,7 @@ class SessionHost:
         self.sync.continue_prompts = self.through.continue_prompts
         self.sync.propagated = self.through.propagated
         self.steps = BulkSteps(
-            jobs, lambda session: session is self.sync.session, self._update, self.refuse
+            jobs, lambda session: session is self.sync.session, self._end_steps, self.refuse
         )
 
     def set_model(self, model: PromptableModel | None) -> None:
@@ -264,11 +264,12 @@ class SessionHost:
     def _on_session(self, before: State, after: State) -> None:
         if after is not before:
             self.journals.on_step()
-        self.sync.show_preview()
         if self.steps.running:
             # The rest is updated after the last chunk.
+            self.sync.show_preview_later()
             self.sync.labels.record_provenance(self.sync.open_session())
         else:
+            self.sync.show_preview()
             self._update()
 
     def _on_candidates(self, numbers: tuple[int, ...]) -> None:
@@ -283,6 +284,11 @@ class SessionHost:
 
     def _on_trouble(self, text: str) -> None:
         self._report(text, "warning")
+
+    def _end_steps(self) -> None:
+        """Make all follow the session's state after the last chunk of a step."""
+        self.sync.show_preview()
+        self._update()
 
     def _update(self) -> None:
         """Make layers, jobs and observers follow the session's state."""
