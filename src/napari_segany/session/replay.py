@@ -23,6 +23,7 @@ from napari_segany.recipe import machine
 from napari_segany.session.inference import Predictor
 from napari_segany.session.label_compositor import LabelCompositor
 from napari_segany.session.labels_target import ArrayTarget
+from napari_segany.session.painting import apply_paint
 from napari_segany.session.serialization import (
     ObjectRecord,
     Record,
@@ -221,7 +222,10 @@ def _computed(
     (found,) = predictor.candidates(each.plane, [(each.prompt, each.before)])
     if not each.choice < len(found):
         raise InputError(f"Object {each.id} has no candidate {each.choice}.")
-    again = object_from_record(record, predictor.source.shape, found[each.choice])
+    mask = found[each.choice]
+    if each.painted is not None:
+        mask = apply_paint(mask, each.painted)
+    again = object_from_record(record, predictor.source.shape, mask)
     return _known_pixels(again, left_out)
 
 
