@@ -23,8 +23,8 @@ import tifffile
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QAbstractButton
-from screenshots_tracks import draw_movie
 from scipy import ndimage
+from screenshots_tracks import draw_movie
 from skimage import data
 from skimage.io import imread, imsave
 from superqt import QCollapsible

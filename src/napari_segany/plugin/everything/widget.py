@@ -1,6 +1,6 @@
 """Dock that segments everything, filters the result live, and makes labels of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -170,8 +170,7 @@ class Preview:
         if plane is None or not _crosses(plane, box):
             return None
         at = tuple(
-            slice(None) if n is None else n - side.start
-            for n, side in zip(plane, box, strict=True)
+            slice(None) if n is None else n - side.start for n, side in zip(plane, box, strict=True)
         )
         painted, now = painted[at], self.layer.data[box][at]
         added = (painted != now) & (painted != 0) & (painted != ERASED)
@@ -219,9 +218,7 @@ class Preview:
 
 def _crosses(plane: Plane, box: Box) -> bool:
     """Return True if a plane goes through a part of the layer."""
-    return all(
-        n is None or side.start <= n < side.stop for n, side in zip(plane, box, strict=True)
-    )
+    return all(n is None or side.start <= n < side.stop for n, side in zip(plane, box, strict=True))
 
 
 def _axes(plane: Plane) -> tuple[bool, ...]:

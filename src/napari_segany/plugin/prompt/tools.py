@@ -58,7 +58,12 @@ TOOLS = (
 SELECT = TOOLS[-1]
 """The tool that chooses an object."""
 
-SHORT_KEYS = {"Shift-P": "\u21e7P", "Shift-B": "\u21e7B", "Shift-E": "\u21e7E", "Shift-S": "\u21e7S"}
+SHORT_KEYS = {
+    "Shift-P": "\u21e7P",
+    "Shift-B": "\u21e7B",
+    "Shift-E": "\u21e7E",
+    "Shift-S": "\u21e7S",
+}
 """Keys as they are written on buttons, where they differ."""
 
 
