@@ -78,16 +78,17 @@ class FormPresenter:
         elif found.filters != form.sliders.filters:
             form.sliders.show_filters(found.filters)
         form.sliders.show_passing(shown, len(masks.all_candidates))
-        if masks is not self._offered:
-            self._offered = masks
-            form.sliders.again.show_offers(self._suggestions(found, params, masks))
+        wanted = None if len(shown) else masks
+        if wanted is not self._offered:
+            self._offered = wanted
+            offers = [] if wanted is None else self._suggestions(found, params, wanted)
+            form.sliders.again.show_offers(offers)
 
     def _suggestions(
         self, found: FoundMasks, params: FilterRules, masks: MaskSet
     ) -> list[Suggestion]:
-        """Return other searches where the bounds of the search itself let nothing pass."""
         model = found.model
-        if model is None or len(masks):
+        if model is None:
             return []
         finder_fits = isinstance(usual_params(model), FinderParams)
         return suggest(masks, params, model.id, finder_fits, installed_models())
