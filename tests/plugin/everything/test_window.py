@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QPushButton
 from skimage import data
-from tests.plugin.windows import needs_a_display, until
+from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany import AutomaticParams
 from napari_segany.generators.presets import PRESETS
@@ -50,6 +50,16 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     widget.sliders.area.setValue((300, widget.sliders.area.maximum()))
     assert (widget.controller.shown.area >= 300).all()
     assert "shown of" in widget.sliders.count.text()
+
+    shown = widget.controller.shown
+    row, col = shown.points[0]
+    clicked = int(widget.controller.layer.data[round(row), round(col)])
+    viewer.layers.selection.active = widget.controller.layer
+    click(qtbot, viewer, row, col)
+    until(qtbot, lambda: widget.review.selected == clicked)
+    assert f"Object {clicked}, 1 of" in widget.form.card.text.text()
+    drag(qtbot, viewer, (row, col), (row + 30, col + 30))
+    assert widget.review.selected == clicked
 
     label = widget.next_uncertain()
     assert widget.review.selected == label
