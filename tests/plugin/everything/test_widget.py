@@ -439,6 +439,13 @@ def test_what_found_nothing_offers_another_search(
     assert again.isHidden()
     finder.find(wait=True)
     assert again.isHidden()
+    finder.search.params = FinderParams()
+    finder.find(wait=True)
+    finder.sliders.iou.setValue(1.0)
+    assert "The filters leave out all 6 objects of the finder" in again.reasons[0].text()
+    assert not finder.sliders.loosen_button.isHidden()
+    finder.sliders.loosen_button.click()
+    assert again.isHidden()
 
 
 def test_another_model_is_loaded_and_used_at_once(
