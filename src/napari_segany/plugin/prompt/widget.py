@@ -1,7 +1,6 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +11,8 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt import export_code, import_prompts, object_actions
+from napari_segany.plugin.prompt import export_code, import_prompts
+from napari_segany.plugin.prompt.connections import connect_form
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS
@@ -86,8 +86,9 @@ class PromptWidget(ImageDock):
         self.form = PromptForm(image, self.progress, self.message, self.through_panel.section)
         self.lay_out([self.form])
         self.connect_model(self.controller)
-        self._connect_form()
+        connect_form(self)
         self.controller.possible.connect(self.message.clear_error)
+        self.controller.offered.connect(self.message.offer)
         self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         acts = {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()}
@@ -163,6 +164,10 @@ class PromptWidget(ImageDock):
     def reopen(self, label: int) -> None:
         """Open a committed object again, with its prompts."""
         self.controller.reopen(label)
+
+    def reopen_clicked(self) -> None:
+        """Open the committed object again that was clicked on last, in place of a new one."""
+        self.controller.reopen_clicked()
 
     def select_tool(self, name: str) -> None:
         """Select a tool by its name, such as "box"; see :data:`plugin.prompt.tools.TOOLS`."""
@@ -310,57 +315,16 @@ class PromptWidget(ImageDock):
 
     # Controls -------------------------------------------------------------------------------
 
-    def _connect_form(self) -> None:
-        form, controller = self.form, self.controller
-        for text, act in {
-            "<": self.previous_candidate,
-            ">": self.next_candidate,
-            "Commit": self.commit,
-            "Clear": self.clear,
-            "Undo": self.undo,
-            "Redo": self.redo,
-            "stop": self.stop,
-        }.items():
-            form.buttons[text].clicked.connect(self.guarded(act))
-        form.tools.chosen.connect(self.guarded_with(controller.select_tool))
-        form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
-        form.candidates.chosen.connect(
-            self.guarded_with(lambda number: controller.sync.open_session().choose(number))
-        )
-        for requested, do in (
-            (form.objects.go_to_requested, object_actions.go_to),
-            (form.objects.reopen_requested, object_actions.reopen),
-            (form.objects.delete_requested, object_actions.delete),
-        ):
-            requested.connect(self.guarded_with(partial(do, controller)))
-        form.imports.labels_requested.connect(self.guarded_with(self.take_labels))
-        form.imports.layer_requested.connect(self.guarded_with(self.take_layer))
-        form.imports.table_requested.connect(self.guarded(self.take_table))
-        form.provenance.save_requested.connect(self.guarded(self.save_session))
-        form.provenance.replay_requested.connect(self.guarded(self.replay))
-        form.provenance.python_requested.connect(
-            self.guarded(lambda: self.copy_text(self.as_python()))
-        )
-        form.provenance.command_requested.connect(
-            self.guarded(lambda: self.copy_text(self.as_command()))
-        )
-        form.labels_choice.activated.connect(self.guarded(self._on_labels))
-        form.overlap_choice.activated.connect(self.guarded(self._on_overlap))
-        form.many.toggled.connect(
-            lambda many: setattr(controller.sync, "mode", "many" if many else "one")
-        )
-        form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
-        form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
-        form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))
-
-    def _on_labels(self) -> None:
+    def on_labels_chosen(self) -> None:
+        """Commit into the labels that were chosen in the dock."""
         if self.session is not None:
             try:
                 self.controller.commit_into(self.form.labels_choice.layer)
             finally:
                 self.reset_choices()
 
-    def _on_overlap(self) -> None:
+    def on_overlap_chosen(self) -> None:
+        """Treat pixels of other objects as was chosen in the dock."""
         if self.session is not None:
             self.session.on_overlap = self.form.overlap_choice.currentData()
 
@@ -394,6 +358,7 @@ class PromptWidget(ImageDock):
         form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:
-            # A step succeeded, so an error before is outdated.
+            # A step succeeded, so an error and choices before are outdated.
             self._shown = state
             self.message.clear_error()
+            self.message.offer(())
