@@ -132,7 +132,7 @@ class PromptController(PendingModel):
     def open_image(
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
-        """Begin a session on an image layer or channels of it; labels of the one before stay."""
+        """Begin a session on an image layer or channels of it, or go on with the one there."""
         return self.host.open_image(image, channels, others)
 
     def close_session(self) -> None:
@@ -142,6 +142,7 @@ class PromptController(PendingModel):
     def end(self) -> None:
         """End the session and release the viewer."""
         self.close_session()
+        self.host.parked.end()
         self.sync.disconnect()
 
     def stop(self) -> None:

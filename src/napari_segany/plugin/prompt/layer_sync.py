@@ -104,9 +104,22 @@ class LayerSync:
             getattr(viewer.dims.events, name).connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
 
-    def bind(self, session: Session, view: LayerView) -> None:
-        """Add layers for a session on an image to the viewer."""
+    def bind(self, session: Session, view: LayerView, labels: LabelsLayer | None = None) -> None:
+        """Add layers for a session on an image to the viewer.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        view : LayerView
+            Its image.
+        labels : LabelsLayer, optional
+            The labels that it commits into, if it has any.
+        """
         self.session, self.view = session, view
+        if labels is not None:
+            self.labels = labels
+            labels.observe()
         self.transforms.follow(view)
         self.prompts = PromptLayers(
             self.viewer, view, self._on_prompts, self._on_stroke, self.picked.emit
@@ -128,6 +141,22 @@ class LayerSync:
                 self.prompts.remove()
         self.session = self.view = self.prompts = self.plane = None
         self.plane_error = ""
+
+    def release_labels(self) -> LabelsLayer:
+        """Return the labels of the session, which are observed no longer."""
+        labels = self.labels
+        labels.pause()
+        self.labels = LabelsLayer(self.jobs, self._on_labels_redrawn)
+        return labels
+
+    def check_labels(self) -> None:
+        """Follow what happened to the labels while they were not observed."""
+        session, layer = self.open_session(), self.labels.layer
+        if layer is not None and layer not in self.viewer.layers:
+            self.labels.unbind()
+            self._reopen_objects(session)
+        elif layer is not None:
+            self._on_labels_redrawn()
 
     def disconnect(self) -> None:
         """Stop to observe the viewer."""

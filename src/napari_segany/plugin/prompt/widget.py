@@ -21,8 +21,9 @@ from napari_segany.plugin.prompt.through_panel import ThroughPanel
 from napari_segany.plugin.prompt.tools import tool_named
 from napari_segany.plugin.shared.close_events import (
     ask_to_commit,
+    back_message,
+    kept_message,
     tell_what_is_left,
-    uncommitted_message,
 )
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.plane_pictures import PlanePictures
@@ -54,7 +55,7 @@ class PromptWidget(ImageDock):
     Attributes
     ----------
     asks_on_close : bool
-        Ask about open objects before the panel is closed or another image is chosen there.
+        Ask about open objects before the panel is closed.
     controller : PromptController
         The controller, which needs no window.
     form : PromptForm
@@ -74,6 +75,7 @@ class PromptWidget(ImageDock):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.asks_on_close = True
+        self._is_settled = False
         self.controller = PromptController(self.viewer, self.jobs, journals_folder())
         self.controller.host.embeddings_bytes = int(self.preferences.embeddings_gb * 2**30)
         self._shown: State | None = None
@@ -114,8 +116,9 @@ class PromptWidget(ImageDock):
     ) -> Session:
         left, before = self._count_open(False), self.controller.view
         session = self.controller.open_image(layer, channels, others)
-        if left and before is not None and before is not self.controller.view:
-            self.say(uncommitted_message(left, before.name), "warning")
+        if before is not self.controller.view:
+            kept = kept_message(left, "" if before is None else before.name)
+            self.say(" ".join([kept, back_message(len(session.state.open))]).strip())
         session.on_overlap = self.form.overlap_choice.currentData()
         return session
 
@@ -289,24 +292,35 @@ class PromptWidget(ImageDock):
         self._follower.end()
         self.controller.end()
 
+    def _may_close(self) -> bool:
+        if not self.settle_open():
+            return False
+        self._is_settled = True
+        return True
+
     def _on_panel_closed(self) -> None:
-        if left := self.settle_open():
-            tell_what_is_left(left)
+        # A script may close the panel without its button; then there is nothing to cancel.
+        if not self._is_settled:
+            self.settle_open()
         super()._on_panel_closed()
 
-    def _before_change(self) -> None:
-        self.settle_open()
+    def settle_open(self) -> bool:
+        """Ask, before the session ends, whether to commit its open objects; False to cancel.
 
-    def settle_open(self) -> int:
-        """Ask, before a session ends, whether to commit its open objects; return the rest then."""
+        Objects that stay open then are named in the viewer.
+        """
         self.controller.finish()
         count = self._count_open(False)
-        if not count or self._ended or not self.asks_on_close or not ask_to_commit(count):
-            return 0
-        self.guarded(self.commit)()
-        # All objects now: there is no later turn for the rest.
-        self.controller.finish()
-        return self._count_open(False)
+        if not count or self._ended or not self.asks_on_close:
+            return True
+        answer = ask_to_commit(count)
+        if answer:
+            self.guarded(self.commit)()
+            # All objects now: there is no later turn for the rest.
+            self.controller.finish()
+            if left := self._count_open(False):
+                tell_what_is_left(left)
+        return answer is not None
 
     def _count_open(self, wait: bool) -> int:
         if wait:
@@ -348,7 +362,7 @@ class PromptWidget(ImageDock):
         left = self._count_open(False)
         form.show_counts(len(self.controller.ready), left)
         self._follower.follow()
-        self._task_status.set(left)
+        self._task_status.set(left + self.controller.host.parked.open_objects)
         candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         hint = NO_IMAGE if session is None else NO_OBJECT
