@@ -67,7 +67,7 @@ def show_object(controller: "PromptController", number: int) -> None:
     center, sides = object_center(each), (0.0, 0.0)
     if mask is not None and mask.area[0]:
         a, b, c, d = mask.boxes[0].tolist()
-        center, sides = ((a + c) / 2, (b + d) / 2), (c - a, d - b)
+        center, sides = ((a + c - 1) / 2, (b + d - 1) / 2), (c - a, d - b)
     show_plane(controller.viewer, view, each.plane, center)
     if max(sides):
         zoom_on(controller.viewer, view, each.plane, sides)
