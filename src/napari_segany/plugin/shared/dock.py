@@ -64,7 +64,9 @@ class Dock(QWidget):
         self._was_shown = False
         self.jobs.busy_changed.connect(self._on_busy)
         self.jobs.callback_failed.connect(self.message.say_error)
-        self._close_events = CloseEvents(self, self._window, self._on_panel_closed, self.end)
+        self._close_events = CloseEvents(
+            self, self._window, self._on_panel_closed, self.end, self._may_close
+        )
 
     # Messages and controls ------------------------------------------------------------------
 
@@ -174,6 +176,10 @@ class Dock(QWidget):
         """End the dock."""
         self.end()
         super().closeEvent(event)
+
+    def _may_close(self) -> bool:
+        """Return False to leave the panel open, whose button was pressed to close it."""
+        return True
 
     def _on_panel_closed(self) -> None:
         """End the dock, because its panel was closed in the window."""
