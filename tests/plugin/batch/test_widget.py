@@ -171,9 +171,11 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     until(qtbot, path.exists)
     saved = Recipe.from_json(path.read_text(encoding="utf-8"))
     assert saved.model == "tiny"
+    model = widget.model
     widget.use_recipe(saved)
     assert widget.options.recipe_values == followed(saved)
-    assert widget.model is tiny_model
+    assert widget.model is model
+    assert model.weights is tiny_model.weights
 
 
 def test_start_waits_for_the_model(
