@@ -1,5 +1,6 @@
 """A model that embeds the same pixels once, for all who use it in a process."""
 
+import logging
 import threading
 from collections import deque
 from typing import Any
@@ -16,6 +17,8 @@ from napari_segany.models.device import Precision
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
 from napari_segany.networks.encoder_sketch import EncoderSketch
 from napari_segany.weights.catalog import ModelDefaults
+
+logger = logging.getLogger(__name__)
 
 KEPT = 4
 """Embeddings that a model keeps for other docks, usually 4 MiB each."""
@@ -88,6 +91,11 @@ class SharedModel:
             See :meth:`PromptableModel.embed`. Stages are not kept.
         """
         rgb = to_rgb(plane, limits)
+        if rgb.min() == rgb.max():
+            logger.warning(
+                "The model sees one brightness in the whole plane: it is constant, or outside of "
+                "the contrast limits. Contrast: stretch automatically, or other limits."
+            )
         key = _key_of(rgb)
         if not stages:
             with self._lock:

@@ -137,6 +137,17 @@ def test_a_known_plane_can_be_cancelled_too() -> None:
         shared.embed(PLANE, should_stop=lambda: True)
 
 
+def test_a_plane_of_one_brightness_is_said(caplog: Any) -> None:
+    shared = SharedModel(build_tiny_model())
+    shared.embed(PLANE)
+    assert not caplog.records
+    shared.embed(np.zeros_like(PLANE))
+    shared.embed(PLANE, limits=(5000, 6000))
+    assert [each.getMessage().partition(":")[0] for each in caplog.records] == [
+        "The model sees one brightness in the whole plane"
+    ] * 2
+
+
 def test_few_embeddings_are_kept_for_others() -> None:
     shared = SharedModel(build_tiny_model())
     for shift in range(20):

@@ -117,6 +117,7 @@ class ImageDock(ModelDock):
         if channels is not None:
             layer = with_channels_first(self.viewer, layer, channel_axis)
         view = LayerView(layer, channels, others)
+        self._noticed.clear()
         opened = self._open_view(view.with_limits(self._limits_for(view, contrast)))
         self.reset_choices()
         if self.model is None and not self.picker.loading:
