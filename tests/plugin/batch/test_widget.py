@@ -128,14 +128,19 @@ def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
     assert widget.options.channels == (1, 2)
-    widget.form.channels_line.setText("red")
+    widget.form.channels_line.setText("red,")
     widget.form.channels_line.editingFinished.emit()
-    assert "'red' is not one to three whole numbers" in widget.message.text()
-    with pytest.raises(InputError, match="'red'"):
+    assert "'red,' is not one to three whole numbers" in widget.message.text()
+    with pytest.raises(InputError, match="'red,'"):
         widget.copy_command()
     widget.form.channels_line.setText("0")
     widget.form.channels_line.editingFinished.emit()
     assert widget.message.text() == "", "an answered complaint does not stay"
+    widget.form.channels_line.setText("GFP, 0")
+    assert widget.options.channels == ("GFP", 0)
+    assert "--channel GFP,0" in widget.copy_command()
+    with pytest.raises(InputError, match="number of GFP"):
+        widget.options.check_recipe()
 
 
 def test_another_model_is_not_run_with_the_one_before(
