@@ -261,7 +261,7 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(widget: Everythin
     assert widget.channels.kind.currentText() == "two or three along an axis"
     assert [spin.value() for spin in widget.channels.numbers] == [2, 1, 0]
     widget.image_layer = widget.viewer.layers["one"]
-    assert widget.channels.kind.currentText() == "as shown"
+    assert widget.channels.kind.currentText() == "the whole layer"
 
 
 @pytest.fixture

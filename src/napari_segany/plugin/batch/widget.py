@@ -93,12 +93,12 @@ class BatchWidget(ModelDock):
         self.form.output = folder
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels shown to the model: one, or two or three as colours."""
+    def channels(self) -> tuple[int | str, ...]:
+        """Channels shown to the model, by number or name: one, or two or three as colours."""
         return self.form.channels
 
     @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
+    def channels(self, channels: Iterable[int | str]) -> None:
         self.form.channels = channels
 
     @property
@@ -198,6 +198,7 @@ class BatchWidget(ModelDock):
         return target
 
     def _write_recipe(self, model: PromptableModel, path: Path) -> None:
+        self.options.check_recipe()
         write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 

@@ -64,6 +64,9 @@ class Dock(QWidget):
         self._was_shown = False
         self.jobs.busy_changed.connect(self._on_busy)
         self.jobs.callback_failed.connect(self.message.say_error)
+        # Kinds of notices of the library that were shown.
+        self._noticed: set[str] = set()
+        self.jobs.noticed.connect(self._on_notice)
         self._close_events = CloseEvents(
             self, self._window, self._on_panel_closed, self.end, self._may_close
         )
@@ -73,6 +76,12 @@ class Dock(QWidget):
     def say(self, text: str, severity: Severity = "info") -> None:
         """Show a message in the dock; an empty one hides the line."""
         self.message.say(text, severity)
+
+    def _on_notice(self, kind: str, text: str) -> None:
+        """Show a warning that the library logged, the first of its kind on an image."""
+        if kind not in self._noticed:
+            self._noticed.add(kind)
+            self.message.add_notice(text)
 
     def copy_text(self, text: str, notes: Iterable[str] = ()) -> str:
         """Copy a text to the clipboard, say so with notes about it, and return the text."""

@@ -93,6 +93,12 @@ class MessageLine(QWidget):
         self.severity = severity if text else "info"
         self._show_parts()
 
+    def add_notice(self, text: str) -> None:
+        """Show a warning of the background beside all that is shown; an error stays an error."""
+        severity: Severity = "error" if self._notice_severity == "error" else "warning"
+        before = [each for each in (self.notice.text(),) if each]
+        self._show_notice("\n".join([*before, text]), severity)
+
     def dismiss(self) -> None:
         """Remove the warning or error that is shown, and the choices."""
         self.offer(())
