@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from napari_segany.plugin.shared.canvas_room import LEAST, NARROW, SHARE, WIDTH
 from qtpy.QtWidgets import QApplication, QDockWidget
 from skimage import data
 from tests.plugin.windows import needs_a_display, until
+
+from napari_segany.plugin.shared.canvas_room import LEAST, NARROW, SHARE, WIDTH
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -88,9 +89,7 @@ def test_the_evaluate_dock_stays_narrow_with_scores(viewer: Any, open_widget: An
     assert widget.minimumSizeHint().width() <= MOST
 
 
-def test_a_long_name_of_a_layer_widens_nothing(
-    viewer: Any, open_widget: Any, qtbot: Any
-) -> None:
+def test_a_long_name_of_a_layer_widens_nothing(viewer: Any, open_widget: Any, qtbot: Any) -> None:
     viewer.add_image(data.coins()[:50, :50], name="a plate with many wells " * 5)
     for name in ("Prompt", "Everything", "Evaluate"):
         widget = open_widget(name)

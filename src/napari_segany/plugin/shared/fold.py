@@ -1,8 +1,12 @@
 """Section of a dock that folds away, with a summary in its title."""
 
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QWidget
 from superqt import QCollapsible
+
+UNLIMITED = 16_777_215
+"""Qt's largest height."""
 
 COLLAPSED, EXPANDED = "\u25b8", "\u25be"
 """Marks of a section: a triangle to the right, and one that points down."""
@@ -41,6 +45,19 @@ class Fold(QCollapsible):
         """Show another title."""
         self.title = title
         self._show_title()
+
+    def expand(self, animate: bool = False) -> None:
+        """Open the section, as high as its content needs; it never moves in steps."""
+        super().expand(animate=False)
+        self.content().setMaximumHeight(UNLIMITED)
+
+    def collapse(self, animate: bool = False) -> None:
+        """Fold the section away."""
+        super().collapse(animate=False)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Leave the height to the layout: superqt would cut lines of text that wrap."""
+        return False
 
     def _show_title(self) -> None:
         mark = EXPANDED if self.isExpanded() else COLLAPSED

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari.layers import Image
+
 from napari_segany.plugin.layers.channel_axis import with_channels_first
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.channel_picker import ChannelPicker
