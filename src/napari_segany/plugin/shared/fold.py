@@ -38,6 +38,8 @@ class Fold(QCollapsible):
         for each in (layout, inside):
             if each is not None:
                 each.setContentsMargins(0, 0, 0, 0)
+        # The Tab key leaves out what is folded away.
+        self.content().setVisible(False)
         self.toggled.connect(lambda _: self._show_title())
         self._show_title()
 
@@ -50,10 +52,12 @@ class Fold(QCollapsible):
         """Open the section, as high as its content needs; it never moves in steps."""
         super().expand(animate=False)
         self.content().setMaximumHeight(UNLIMITED)
+        self.content().setVisible(True)
 
     def collapse(self, animate: bool = False) -> None:
         """Fold the section away."""
         super().collapse(animate=False)
+        self.content().setVisible(False)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Leave the height to the layout: superqt would cut lines of text that wrap."""
