@@ -2,7 +2,7 @@
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
 
 UNLIMITED = 16_777_215
@@ -38,6 +38,8 @@ class Fold(QCollapsible):
         for each in (layout, inside):
             if each is not None:
                 each.setContentsMargins(0, 0, 0, 0)
+        # As high as its lines need where they wrap, which superqt's limit would cut.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         # The Tab key leaves out what is folded away.
         self.content().setVisible(False)
         self.toggled.connect(lambda _: self._show_title())
