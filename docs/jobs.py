@@ -231,7 +231,7 @@ def a_folder(person: WindowDriver, folder: Path | None) -> None:
     person.wait(1)
     person.step("empty")
     with person.answering(here):
-        person.press(dock, "Add folder")
+        person.press(dock, first_of(dock, "Folder", "Add folder"))
     person.wait(1)
     person.step("files")
     person.press(dock, "Start")
@@ -246,11 +246,11 @@ def a_folder(person: WindowDriver, folder: Path | None) -> None:
     person.step("done")
     opened: list[Any] = []
     with patch.object(QDesktopServices, "openUrl", opened.append):
-        person.press(dock, first_of(dock, "Report", "Open report"))
+        person.press(dock, first_of(dock, "Open report", "Report"))
     assert opened, "no report was opened"
     row = dock.table.visualItemRect(dock.table.item(0, 0)).center()
     person.click(dock.table.viewport(), row)
-    person.press(dock, "Show")
+    person.press(dock, first_of(dock, "Open results", "Show"))
     person.until_idle(dock)
     person.step("result")
 

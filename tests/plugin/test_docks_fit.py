@@ -8,6 +8,7 @@ from skimage import data
 from tests.plugin.windows import needs_a_display, until
 
 from napari_segany.plugin.shared.canvas_room import LEAST, NARROW, SHARE, WIDTH
+from napari_segany.plugin.shared.fold import Fold
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -76,6 +77,16 @@ def test_docks_in_tabs_leave_the_canvas_its_share(
     until(qtbot, lambda: canvas_share(window) >= SHARE - 0.001)
     docks = window.findChildren(QDockWidget)
     until(qtbot, lambda: {"Evaluate", "Batch"} <= {each.windowTitle() for each in docks})
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_a_dock_is_narrow_with_all_its_sections_open(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    widget = open_widget(name)
+    for fold in widget.findChildren(Fold):
+        fold.expand()
+    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST, 2000)
 
 
 def test_the_evaluate_dock_stays_narrow_with_scores(viewer: Any, open_widget: Any) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QPushButton, QVBoxLayout, QW
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
 from napari_segany.plugin.shared import canvas_room, controls
+from napari_segany.plugin.shared.accessible_names import name_controls
 from napari_segany.plugin.shared.close_events import CloseEvents
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.message_line import MessageLine, Severity
@@ -132,6 +133,7 @@ class Dock(QWidget):
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
         for choice in self.findChildren(QComboBox):
             controls.narrow(choice)
+        name_controls(self)
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves the window to the image, and the height of the content."""

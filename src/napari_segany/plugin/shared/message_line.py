@@ -48,6 +48,8 @@ class MessageLine(QWidget):
         self.severity: Severity = "info"
         self._notice_severity: Severity = "info"
         self.notice, self.line = _label(), _label()
+        self.notice.setAccessibleName("Notice")
+        self.line.setAccessibleName("Message")
         dismiss = QToolButton()
         dismiss.setText("\u00d7")
         dismiss.setToolTip("Dismiss")
