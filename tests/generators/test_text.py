@@ -74,7 +74,7 @@ def test_masks_are_those_of_box_prompts(
     assert np.allclose(found.classes.scores, [0.9, 0.6])
     embedding = tiny_model.embed(plane)
     for i, box in enumerate((BOXES[0], BOXES[2])):
-        answer = tiny_model.predict(embedding, Prompt(box=box - 0.5), multimask=False)
+        answer = tiny_model.predict(embedding, Prompt(box=box - [0, 0, 1, 1]), multimask=False)
         assert np.array_equal(found.mask(i), answer.mask(0))
         assert found.predicted_iou[i] == answer.predicted_iou[0]
     assert found.table()["class"].tolist() == ["grille", "wheel"]
@@ -153,7 +153,7 @@ def test_a_phrase_that_others_outdo_is_told(
 def test_boxes_are_cut_to_the_plane_and_those_beside_it_left_out() -> None:
     boxes = np.array([[-9.0, -5, 20, 30], [30.0, 2, 55, 40], [3.0, 3, 3.5, 20], [0.0, 0, 40, 56]])
     found = within(TextBoxes(boxes, np.ones((4, 1), np.float32)), SHAPE, None)
-    # The centre of the second lies below the plane, and the third is thinner than a pixel.
+    # The centre of the second lies below the plane, and the third is thinner than two pixels.
     assert found.boxes.tolist() == [[0, 0, 20, 30], [0, 0, 40, 56]]
 
 

@@ -38,8 +38,14 @@ STEPS_TO_FIND = 50
 PROMPTS_AT_ONCE = 64
 """Box prompts that are answered between two reports of progress."""
 
-LEAST_SIDE = 1.0
+LEAST_SIDE = 2.0
 """Shortest side in pixels of a box that is drawn."""
+
+EDGES_TO_CENTRES = np.array([0.0, 0.0, 1.0, 1.0])
+"""Difference between the edges of a box and the centres of its outermost pixels.
+
+Through these the sides of box prompts go, and pixel centres are at integers.
+"""
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,7 @@ class TextGenerator:
         parts = [MaskSet.empty(shape)]
         if len(chosen) and embedding is None:
             embedding = model.embed(plane, should_stop=report.should_stop)
-        # Pixel centres are at integers, and edges half a pixel beside them.
-        prompts = [Prompt(box=box) for box in seen.boxes[chosen] - 0.5]
+        prompts = [Prompt(box=box) for box in seen.boxes[chosen] - EDGES_TO_CENTRES]
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             assert embedding is not None
             few = prompts[start : start + PROMPTS_AT_ONCE]
