@@ -207,7 +207,7 @@ class BatchWidget(ModelDock):
             raise InputError("A batch is running; stop it first.")
         options = self.options
         # Impossible options are refused before the model is loaded.
-        self._work(options, None)
+        self.files.prepare_run(options, None, self._told.emit, self._moved.emit)
 
         def begin() -> None:
             if options.is_local:
