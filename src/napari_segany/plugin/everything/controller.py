@@ -101,7 +101,10 @@ class EverythingController(PendingModel):
         image, channels, others
             See :class:`LayerView`.
         """
-        view = LayerView(image, channels, others)
+        self.open_view(LayerView(image, channels, others))
+
+    def open_view(self, view: LayerView) -> None:
+        """Work on an image as it is seen; see :meth:`open_image`."""
         if view.same_as(self.view):
             return
         left = kept_message(self.view, self.found, bool(self.remaining))
@@ -142,7 +145,7 @@ class EverythingController(PendingModel):
         self._forget_image(layer)
         if view is not None and layer in view.layers:
             self.close_image()
-            self.open_image(view.layer, view.channels, view.others)
+            self.open_view(view.with_limits(view.limits))
             self.status.emit(f"{layer.name} has other pixels; find everything again.")
 
     def end(self) -> None:

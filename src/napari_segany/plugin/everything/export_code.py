@@ -115,6 +115,7 @@ def as_command(
         labels=recipe.labels,
         axes="auto" if reading.own_axes else recipe.axes,
         channels=recipe.channels,
+        normalise=recipe.normalise,
         planes=recipe.planes,
         region=Path(REGION) if found.region else None,
         request=ModelRequest(recipe.model, device, recipe.precision),

@@ -133,7 +133,10 @@ class EverythingForm(QWidget):
             "Recipes, commands and scripts link planes, too; Make volume switches it on",
         )
         volumes = panel(column(self.link_box, self.volumes, self.buttons["Make volume"]))
-        more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
+        more = (
+            *("Load ...", "Copy as command line", "Undo load", "Copy as Python"),
+            *("Save ...", "Edges"),
+        )
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -354,6 +355,12 @@ class FoundMasks:
             raise InputError("Planes were searched in different regions; search them in one.")
         return next(iter(names), "")
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Channels and intensity limits for recipes."""
+        channels = tuple(getattr(self.source, "channels", (0,)))
+        return {"channels": channels, "normalise": self.source.limits or "plane"}
+
     def make_recipe(self) -> Recipe:
         """Return a recipe with which the command line makes the same labels.
 
@@ -372,5 +379,5 @@ class FoundMasks:
             self.filters.search_params(self.params, rows * cols),
             self.filters.label_params,
             axes="auto",
-            channels=tuple(getattr(self.source, "channels", (0,))),
+            **self.reading,
         )

@@ -151,8 +151,7 @@ class VolumeLayer:
     ) -> None:
         found, view = self.controller.opened()
         resolved = check_finder(resolve_params(model, params))
-        channels = tuple(getattr(found.source, "channels", (0,)))
-        own: Any = {"axes": "auto", "channels": channels, "link": link}
+        own: Any = {"axes": "auto", "link": link, **found.reading}
         recipe = make_recipe(model, resolved, found.filters.label_params, **own)
         seen = found, model, resolved.finder, resolved.crop_n_layers, resolved.crop_overlap_ratio
         if self._maps_of != seen:

@@ -1,6 +1,6 @@
 """Dock that segments everything, filters the result live, and makes labels of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,6 @@ from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
@@ -80,10 +79,8 @@ class EverythingWidget(ImageDock):
         """The image in work with its channels, None if there is none."""
         return self.controller.view
 
-    def _open_image(
-        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
-    ) -> None:
-        self.controller.open_image(layer, channels, others)
+    def _open_view(self, view: LayerView) -> None:
+        self.controller.open_view(view)
 
     @property
     def params(self) -> FilterRules:
@@ -223,7 +220,7 @@ class EverythingWidget(ImageDock):
             widget.model = self.model
         view = self.controller.view
         assert view is not None
-        widget.set_image(view.layer, view.channels, view.others)
+        widget.set_image(view.layer, view.channels, view.others, contrast=view.limits or "stretch")
         self.review.correct(selected, widget)
         return widget
 
@@ -333,16 +330,12 @@ class EverythingWidget(ImageDock):
     def _release(self) -> None:
         self.controller.end()
         self._presenter.end()
+        super()._release()
 
     # Building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        image: list[tuple[str, Part]] = [
-            ("Image", self.image_choice),
-            ("Channels", self.channels),
-            ("Model", self.picker),
-        ]
-        self.form = form = EverythingForm(image, self.picker, self.progress)
+        self.form = form = EverythingForm(self.setup_rows, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
