@@ -22,6 +22,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.text_messages import unmatched_phrases
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
@@ -243,7 +244,9 @@ class EverythingController(PendingModel):
             return
         count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
         where = f" on {len(planes)} planes" if len(planes) > 1 else ""
-        self.status.emit(f"{count} objects{where}, found by strategy {params.strategy!r}.")
+        text = f"{count} objects{where}, found by strategy {params.strategy!r}."
+        missing = unmatched_phrases(found, planes, params)
+        self.status.emit(" ".join([text, *missing]), "warning" if missing else "info")
 
     def stop(self) -> None:
         """Stop searching and waiting for a model; masks of completely searched planes are kept."""

@@ -12,7 +12,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt import export_code, import_prompts, object_actions
+from napari_segany.plugin.prompt import export_code, import_prompts, import_text, object_actions
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS
@@ -331,6 +331,7 @@ class PromptWidget(ImageDock):
             (form.objects.go_to_requested, object_actions.go_to),
             (form.objects.reopen_requested, object_actions.reopen),
             (form.objects.delete_requested, object_actions.delete),
+            (form.words.requested, import_text.import_text),
         ):
             requested.connect(self.guarded_with(partial(do, controller)))
         form.imports.labels_requested.connect(self.guarded_with(self.take_labels))
