@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari_segany.plugin.prompt import object_actions
+from napari_segany.plugin.prompt import import_text, object_actions
 
 if TYPE_CHECKING:
     from napari_segany.plugin.prompt.widget import PromptWidget
@@ -31,6 +31,7 @@ def connect_form(widget: "PromptWidget") -> None:
         (form.objects.go_to_requested, object_actions.go_to),
         (form.objects.reopen_requested, object_actions.reopen),
         (form.objects.delete_requested, object_actions.delete),
+        (form.words.requested, import_text.import_text),
     ):
         requested.connect(widget.guarded_with(partial(do, controller)))
     form.imports.labels_requested.connect(widget.guarded_with(widget.take_labels))
