@@ -8,7 +8,13 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.linking.propagation.appearance import Appearance, PlaneView
-from napari_segany.linking.propagation.chains import Chain, OnAnswer, Start, chains_of, largest_section
+from napari_segany.linking.propagation.chains import (
+    Chain,
+    OnAnswer,
+    Start,
+    chains_of,
+    largest_section,
+)
 from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation

@@ -48,9 +48,7 @@ class ChunkedTasks:
         True while a turn is being executed.
     """
 
-    def __init__(
-        self, jobs: JobQueue, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    def __init__(self, jobs: JobQueue, clock: Callable[[], float] = time.perf_counter) -> None:
         self.jobs, self._clock = jobs, clock
         self.running = False
         self._tasks: list[_Task] = []
