@@ -6,6 +6,7 @@ from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
 from napari_segany.core.callbacks import Progress
+from napari_segany.core.display import Normalise
 from napari_segany.core.planes import Range
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -13,7 +14,7 @@ from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.recipe import LabelParams, Normalise, Recipe
+from napari_segany.recipe import LabelParams, Recipe
 
 
 @dataclass(frozen=True)

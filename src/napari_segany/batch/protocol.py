@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segany.batch.manifest import PlaneCheckpoint, Record
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import Limits
 from napari_segany.core.planes import StackLayout
 from napari_segany.io.read import OpenedImage
 from napari_segany.models.protocol import PromptableModel
@@ -88,9 +89,9 @@ class PlaneInput:
     region: Any = None
 
     @property
-    def limits(self) -> tuple[tuple[float, float], ...] | None:
+    def limits(self) -> Limits | None:
         """The intensity limits of the whole stack; None for the plane's own."""
-        return None if isinstance(self.recipe.normalise, str) else self.recipe.normalise
+        return self.recipe.limits
 
     def read(self) -> NDArray[Any]:
         """Return the pixels of the plane."""

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         paths = _free_paths(args, image.name)
         model = load(model_request(args))
         recipe = make_recipe(
-            model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
+            model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )
         layout, recipe = resolve_stack(image.data, recipe)
         stack = StackPlanes(image.data, layout, along, index, recipe, model)

@@ -62,7 +62,7 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     labels = widget.make_labels()
     assert labels.data.max() == len(widget.controller.found.paint_labels((None, None))[1])
 
-    prompt = widget.open_in_prompt()
+    prompt = widget.correct()
     point = widget.review.point_of(following)
     assert prompt.session.active.prompt.points.tolist() == [list(point)]
     prompt.end()

@@ -25,6 +25,7 @@ from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.link_form import LinkForm
 from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.recipe import LabelParams, Recipe
 
 
@@ -167,10 +168,3 @@ def describe_outcomes(outcomes: Sequence[Outcome], failures: int) -> str:
     objects = sum(outcome.objects for outcome in outcomes)
     failed = f"; {failures} failed" if failures else ""
     return f"{len(outcomes) - failures} of {len(outcomes)} images, {objects} objects{failed}."
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text in seconds, minutes or hours."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -124,7 +124,7 @@ class PromptController(PendingModel):
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
         """Begin a session on an image layer or channels of it; labels of the one before stay."""
-        return self.host.open_image(image, channels, others)
+        return self.host.open_view(LayerView(image, channels, others))
 
     def close_session(self) -> None:
         """End the session; prompt layers and preview leave the viewer, labels stay."""
@@ -356,18 +356,9 @@ class PromptController(PendingModel):
             If the image has another shape, or the present session would be lost because it is not
             recorded; nothing has changed then.
         """
-        session, view = self.sync.open_session(), self.view
-        assert view is not None
-        saved.check_shape(session.source.shape)
         self.finish()
-        in_use = session.is_begun
-        if in_use:
-            if not self.host.journals.is_recording:
-                raise InputError(
-                    "The present session is not written down, so it would be lost. Commit its "
-                    "objects, close the panel, and restore in a new one."
-                )
-            session = self.host.restart_session()
+        in_use = self.sync.open_session().is_begun
+        session, view = self.host.prepare_restore(saved)
         for steps in saved.former:
             self.sync.insert_below_prompts(self.sync.labels.restored_layer(view, steps))
         if saved.steps:

@@ -13,8 +13,8 @@ from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import place
 from napari_segany.plugin.prompt import layer_features
 from napari_segany.plugin.prompt.mark_size import MarkSize
-from napari_segany.plugin.prompt.preview import Preview
-from napari_segany.plugin.prompt.tools import Tool, tool_of
+from napari_segany.plugin.prompt.preview import ERASED, PAINTED, Preview
+from napari_segany.plugin.prompt.tools import SELECT, Tool, tool_of
 from napari_segany.session.state import State
 
 MOST_DRAWN = 200
@@ -76,9 +76,9 @@ class PromptLayers:
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
             layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **placed)
-            layer.editable = False
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)
+            layer.events.mode.connect(self._on_mode)
         if self.shapes is None:
             self.shapes = Shapes(
                 ndim=ndim,
@@ -134,10 +134,13 @@ class PromptLayers:
     def select_tool(self, tool: Tool) -> None:
         """Select the layer that a tool draws in, with its mode and sign."""
         self.set_sign(tool.sign)
-        layer = self.points if tool.kind == "points" else self.shapes
+        layer = dict(self._by_kind)[tool.kind]
         # napari passes no clicks to a hidden layer.
         layer.visible = True
         self.select(layer)
+        if tool.kind == "preview":
+            self.marks.suit_brush(layer)
+            layer.selected_label = PAINTED if tool.sign == layer_features.POSITIVE else ERASED
         layer.mode = tool.mode
 
     def select(self, layer: Any) -> None:
@@ -153,7 +156,7 @@ class PromptLayers:
         """Restore the layer modes that napari reset in 3-D."""
         if self.viewer.dims.ndisplay != 2:
             return
-        for layer in (self.points, self.shapes):
+        for _, layer in self._by_kind:
             if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
                 layer.mode = self._modes[layer]
 
@@ -161,14 +164,22 @@ class PromptLayers:
     def tool(self) -> Tool | None:
         """The tool that draws the next prompt; None if none of the layers is drawn in."""
         active = self.viewer.layers.selection.active
-        for kind, layer in (("points", self.points), ("shapes", self.shapes)):
+        for kind, layer in self._by_kind:
             if layer is not None and layer is active:
                 return tool_of(layer, kind, self.sign)
         return None
 
     @property
+    def _by_kind(self) -> tuple[tuple[str, Any], ...]:
+        """The layers that tools draw in, by the kind of tool; None for a missing one."""
+        preview = None if self.preview is None else self.preview.layer
+        return ("points", self.points), ("shapes", self.shapes), ("preview", preview)
+
+    @property
     def next_prompt(self) -> str:
-        """Message about the prompt that the selected tool draws next."""
+        """Message about what the selected tool does next."""
+        if self.tool is not None and (self.tool is SELECT or self.tool.kind == "preview"):
+            return self.tool.help + "."
         if self.shapes is None or self.viewer.layers.selection.active is not self.shapes:
             return f"Next point: {self.sign}."
         mode = str(self.shapes.mode)

@@ -1,6 +1,5 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,11 +78,11 @@ class PromptWidget(ImageDock):
         self._shown: State | None = None
         self._saved_as: Path | None = None
         self._task_status = TaskStatus(getattr(self.viewer, "window", None))
-        image = [("Image", self.image_choice), ("Channels", self.channels), ("Model", self.picker)]
         through = self.controller.host.through
         self.through_panel = ThroughPanel(through, self.message, self.through_planes)
         self.through_panel.reported.connect(self.progress.show_progress)
-        self.form = PromptForm(image, self.progress, self.message, self.through_panel.section)
+        rows, through_section = self.setup_rows, self.through_panel.section
+        self.form = PromptForm(rows, self.progress, self.message, through_section)
         self.lay_out([self.form])
         self.connect_model(self.controller)
         self._connect_form()
@@ -108,12 +107,10 @@ class PromptWidget(ImageDock):
         """The image of the session with its channels, None without an image."""
         return self.controller.view
 
-    def _open_image(
-        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
-    ) -> Session:
+    def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
-        session = self.controller.open_image(layer, channels, others)
-        if left and before is not None and before is not self.controller.view:
+        session = self.controller.host.open_view(view)
+        if before is not None and left > self._count_open(False):
             self.say(uncommitted_message(left, before.name), "warning")
         session.on_overlap = self.form.overlap_choice.currentData()
         return session
@@ -283,6 +280,7 @@ class PromptWidget(ImageDock):
         self._task_status.set(0)
         self._follower.end()
         self.controller.end()
+        super()._release()
 
     def _on_panel_closed(self) -> None:
         if left := self.settle_open():
