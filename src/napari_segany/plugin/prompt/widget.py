@@ -167,7 +167,7 @@ class PromptWidget(ImageDock):
 
     def reopen_clicked(self) -> None:
         """Open the committed object again that was clicked on last, in place of a new one."""
-        self.controller.reopen_clicked()
+        self.controller.objects.reopen_clicked()
 
     def select_tool(self, name: str) -> None:
         """Select a tool by its name, such as "box"; see :data:`plugin.prompt.tools.TOOLS`."""
