@@ -134,8 +134,10 @@ def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]
     for name, value in values.items():
         if value not in (None, usual.get(name)):
             flag = name.replace("_", "-")
-            switch = {True: [f"--{flag}"], False: [f"--no-{flag}"]}
-            words += switch[value] if isinstance(value, bool) else [f"--{flag}", str(value)]
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", *(value if isinstance(value, tuple) else [str(value)])]
     return words
 
 

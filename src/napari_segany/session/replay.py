@@ -23,6 +23,7 @@ from napari_segany.recipe import machine
 from napari_segany.session.inference import Predictor
 from napari_segany.session.label_compositor import LabelCompositor
 from napari_segany.session.labels_target import ArrayTarget
+from napari_segany.session.painting import apply_paint
 from napari_segany.session.serialization import (
     ObjectRecord,
     Record,
@@ -78,7 +79,8 @@ def append_new_steps(record: Record, session: Session) -> bool:
     bool
         True if ``record`` is of this session, and is now up to date.
     """
-    steps, count = session.steps, len(record["steps"])
+    # Labels that were made by a search have its recipe there.
+    steps, count = session.steps, len(record.get("steps", ()))
     if not 0 < count <= len(steps) or record["steps"][:1] != _steps_to_record(steps[:1]):
         return False
     record["steps"] += _steps_to_record(steps[count:])
@@ -220,7 +222,10 @@ def _computed(
     (found,) = predictor.candidates(each.plane, [(each.prompt, each.before)])
     if not each.choice < len(found):
         raise InputError(f"Object {each.id} has no candidate {each.choice}.")
-    again = object_from_record(record, predictor.source.shape, found[each.choice])
+    mask = found[each.choice]
+    if each.painted is not None:
+        mask = apply_paint(mask, each.painted)
+    again = object_from_record(record, predictor.source.shape, mask)
     return _known_pixels(again, left_out)
 
 

@@ -158,6 +158,7 @@ class VolumeLayer:
             self._maps, self._maps_of = {}, seen
         self._failures = PlaneFailures()
         self.remaining = [plane for plane in planes if plane not in self._maps]
+        self.controller.clock.start(len(self.remaining))
         maps = self._maps
 
         def finish() -> None:
@@ -190,6 +191,7 @@ class VolumeLayer:
             return find_maps(model, source.read(plane), params, limits=source.limits, **ways)
 
         def ended() -> None:
+            controller.clock.finish_plane()
             self.remaining = [each for each in self.remaining if each != plane]
             finish()
 

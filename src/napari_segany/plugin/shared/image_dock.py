@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
 
 from napari_segany.core.intensity import Limits
 from napari_segany.io.channel_names import channel_numbers
@@ -43,7 +42,6 @@ class ImageDock(ModelDock):
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
         self.contrast = ContrastPicker(self.guarded_with(self._on_contrast_chosen))
-        self._was_shown = False
 
     @property
     def setup_rows(self) -> list[tuple[str, Part]]:
@@ -146,13 +144,9 @@ class ImageDock(ModelDock):
             return shown_limits(view.layers, view.channels)
         return None if isinstance(contrast, str) else contrast
 
-    def showEvent(self, event: Any) -> None:
-        """Choose the image when the dock is shown for the first time, if there is only one."""
-        super().showEvent(event)
-        if not self._was_shown:
-            self._was_shown = True
-            # Later, because napari and scripts are still setting up the dock.
-            QTimer.singleShot(0, self._choose_only_image)
+    def _begin(self) -> None:
+        super()._begin()
+        self._choose_only_image()
 
     def _choose_only_image(self) -> None:
         choice = self.image_choice
