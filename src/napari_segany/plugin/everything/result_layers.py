@@ -54,6 +54,8 @@ def make_labels(found: FoundMasks, view: LayerView) -> MadeLabels:
         columns["index"] += own
         columns["predicted_iou"] += masks.predicted_iou.tolist()
         columns["stability_score"] += masks.stability_score.tolist()
+        for name, values in ({} if masks.classes is None else masks.classes.columns()).items():
+            columns.setdefault(name, []).extend(values.tolist())
         last += len(masks)
     layer = Labels(data, name=f"{view.name} labels", **view.placement())
     layer.features = columns
