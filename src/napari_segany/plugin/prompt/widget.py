@@ -317,7 +317,7 @@ class PromptWidget(ImageDock):
             "Clear": self.clear,
             "Undo": self.undo,
             "Redo": self.redo,
-            "stop": self.stop,
+            "Stop": self.stop,
         }.items():
             form.buttons[text].clicked.connect(self.guarded(act))
         form.tools.chosen.connect(self.guarded_with(controller.select_tool))
