@@ -12,6 +12,8 @@ import pytest
 import torch
 from distributed import WorkerPlugin
 from tests.batch.conftest import results
+from tests.batch.test_tracked_labels import batch as batch_of_movie
+from tests.batch.test_tracked_labels import bytes_of, save_movie
 from tests.finders import write_tiny_finder
 from tests.generators.maps import random_quality
 from tests.tiny import use_tiny_model
@@ -141,6 +143,19 @@ def test_a_finder_finds_the_same_as_here(
     assert (outcome.state, outcome.objects) == ("done", alone.objects)
     assert alone.objects > (3 if link is None else 0)
     assert results(there) == results(here)
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX"])
+def test_a_movie_is_linked_over_time_as_here(
+    tmp_path: Path, cluster: ClusterExecutor, tiny_model: SamModel, axes: str
+):
+    movie = save_movie(tmp_path / "images", axes)
+    link = LinkParams() if "Z" in axes else None
+    (alone,) = batch_of_movie(movie, "here", LocalExecutor(tiny_model), link=link)
+    (outcome,) = batch_of_movie(movie, "there", cluster, link=link)
+    assert (outcome.state, outcome.objects) == ("done", alone.objects)
+    assert alone.objects > 3
+    assert bytes_of(tmp_path / "there") == bytes_of(tmp_path / "here")
 
 
 @pytest.mark.parametrize("kind", ["edges", "proposals"])

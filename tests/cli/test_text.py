@@ -78,7 +78,7 @@ def test_a_phrase_without_an_object_is_told_and_leaves_a_table_with_its_columns(
     command = ["text", str(image), "grille", "wheel", "-o", str(out), "--text-threshold", "0.95"]
     assert main(command) == 0
     said = capsys.readouterr().err
-    assert "Nothing above 0.95 for 'grille'; the best score was 0.90: lower --text-thr" in said
+    assert "Nothing above 0.95 for 'grille'; the best score was 0.90: lower the text thr" in said
     assert "Nothing above 0.95 for 'wheel'; the best score was 0.60" in said
     assert {"class", "class_score"} <= set(pd.read_csv(out / "car_table.csv").columns)
     assert tifffile.imread(out / "car_labels.ome.tif").max() == 0

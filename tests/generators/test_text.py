@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tests.text_models import tiny_folder
 
-from napari_segany import MaskSet, Prompt, Recipe, SamModel, TextParams, segment_text
+from napari_segany import Prompt, Recipe, SamModel, TextParams, segment_text
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
@@ -74,7 +74,7 @@ def test_masks_are_those_of_box_prompts(
     assert np.allclose(found.classes.scores, [0.9, 0.6])
     embedding = tiny_model.embed(plane)
     for i, box in enumerate((BOXES[0], BOXES[2])):
-        answer = tiny_model.predict(embedding, Prompt(box=box - 0.5), multimask=False)
+        answer = tiny_model.predict(embedding, Prompt(box=box - [0, 0, 1, 1]), multimask=False)
         assert np.array_equal(found.mask(i), answer.mask(0))
         assert found.predicted_iou[i] == answer.predicted_iou[0]
     assert found.table()["class"].tolist() == ["grille", "wheel"]
@@ -128,11 +128,11 @@ def test_a_phrase_without_an_object_is_told(
     with caplog.at_level(logging.WARNING):
         found = segment_text(plane, ["grille", "wheel"], tiny_model, TextParams(text_threshold=0.7))
     assert caplog.messages == [
-        "Nothing above 0.70 for 'wheel'; the best score was 0.60: lower --text-threshold, or use "
-        "other words."
+        "Nothing above 0.70 for 'wheel'; the best score was 0.60: lower the text threshold "
+        "(--text-threshold), or use other words."
     ]
-    assert describe_unmatched(found, 0.7) == caplog.messages
-    assert describe_unmatched(MaskSet.empty(SHAPE), 0.7) == []
+    assert describe_unmatched([found.classes], 0.7) == caplog.messages
+    assert describe_unmatched([None], 0.7) == []
 
 
 def test_a_phrase_that_others_outdo_is_told(
@@ -141,19 +141,21 @@ def test_a_phrase_that_others_outdo_is_told(
     scores = np.array([[0.5, 0.4], [0.6, 0.3], [0.5, 0.1], [0.5, 0.1]], np.float32)
     monkeypatch.setattr(detector, "find_boxes", lambda *_, **__: TextBoxes(BOXES, scores))
     found = segment_text(plane, ["grille", "wheel"], tiny_model)
-    (sentence,) = describe_unmatched(found, 0.2)
+    (sentence,) = describe_unmatched([found.classes], 0.2)
     assert sentence.startswith("Nothing for 'wheel', whose best score is 0.40: other phrases")
     monkeypatch.setattr(detector, "find_boxes", lambda *_, **__: TextBoxes(BOXES[:0], scores[:0]))
     none = segment_text(plane, ["grille", "wheel"], tiny_model)
     assert len(none) == 0
     assert none.table()["class"].tolist() == []
-    assert [each[:17] for each in describe_unmatched(none, 0.2)] == ["Nothing to score "] * 2
+    assert [each[:17] for each in describe_unmatched([none.classes], 0.2)] == [
+        "Nothing to score "
+    ] * 2
 
 
 def test_boxes_are_cut_to_the_plane_and_those_beside_it_left_out() -> None:
     boxes = np.array([[-9.0, -5, 20, 30], [30.0, 2, 55, 40], [3.0, 3, 3.5, 20], [0.0, 0, 40, 56]])
     found = within(TextBoxes(boxes, np.ones((4, 1), np.float32)), SHAPE, None)
-    # The centre of the second lies below the plane, and the third is thinner than a pixel.
+    # The centre of the second lies below the plane, and the third is thinner than two pixels.
     assert found.boxes.tolist() == [[0, 0, 20, 30], [0, 0, 40, 56]]
 
 

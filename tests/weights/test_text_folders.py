@@ -73,7 +73,7 @@ def test_what_is_no_text_model_is_refused(cache: Path, folder: Path, tmp_path: P
     with pytest.raises(InputError, match="There is no folder"):
         import_folder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"is no text model: config.json cannot be read"):
+    with pytest.raises(InputError, match=r"is no text model: config\.json cannot be read"):
         import_folder(tmp_path / "empty")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(WeightsError, match=r"has no model\.safetensors\. Weights that need pickle"):

@@ -53,6 +53,8 @@ class Item:
         Its axes, where they differ from those of the recipe.
     notes : tuple of str
         Assumptions made about the file; see :class:`OpenedImage`.
+    channels : tuple of int
+        The channels, by their numbers in this image; empty for those of the recipe.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Item:
     planes: int = 1
     axes: str = ""
     notes: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

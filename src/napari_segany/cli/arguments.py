@@ -46,6 +46,16 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def channels(text: str) -> tuple[int | str, ...]:
+    """Parse numbers from 0 on, or names of channels, with commas between."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts) or any(part.startswith("-") for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not whole numbers or names of channels with commas between"
+        )
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
     """Parse ``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
     if text in ("plane", "stack"):
@@ -252,10 +262,10 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
         ),
         (
             "--channel",
-            whole_numbers,
+            channels,
             "C",
-            "channel to segment, counted from 0, or two or three shown to the model as red, green "
-            "and blue (default: 0)",
+            "channel to segment, counted from 0 or by the name that the file gives it, or two or "
+            "three shown to the model as red, green and blue (default: 0)",
         ),
         (
             "--normalise",

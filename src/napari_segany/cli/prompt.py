@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
         log_notes(args.image, image.notes)
         # Axes, plane and table are checked before a model is loaded.
         axes = own_axes(image, args.axes or "")
-        layout = StackLayout(axes, image.shape, args.channel or (0,))
+        layout = StackLayout(axes, image.shape, image.channel_numbers(args.channel or (0,)))
         index = chosen_plane(args.plane, layout)
         table = read_table(args, layout, image.pixel_size)
         prompts += [] if table is None else from_table(args, table, layout, index)

@@ -74,23 +74,17 @@ class MaskClasses:
 
 
 def join_classes(parts: Iterable[tuple[MaskClasses | None, int]]) -> MaskClasses | None:
-    """Join the classes of sets, given with their numbers of masks; None if no set has any.
+    """Join the classes of sets, given with their numbers of masks.
 
-    Raises
-    ------
-    InputError
-        If masks with classes would be joined with masks without, or with other classes.
+    The result is None if a set with masks has no classes, or other ones than the first.
     """
-    given = [(classes, count) for classes, count in parts if classes is not None or count]
-    known = [classes for classes, _ in given if classes is not None]
-    if not known:
+    given = [classes for classes, count in parts if classes is not None or count]
+    known = [classes for classes in given if classes is not None]
+    if not known or len(known) < len(given) or any(c.names != known[0].names for c in known):
         return None
-    first = known[0]
-    if len(known) < len(given) or any(each.names != first.names for each in known):
-        raise InputError("Only mask sets with the same classes can be joined.")
     best = np.array([each.best for each in known], np.float64)
     return MaskClasses(
-        first.names,
+        known[0].names,
         np.concatenate([each.index for each in known]),
         np.concatenate([each.scores for each in known]),
         tuple(np.fmax.reduce(best, axis=0).tolist()),

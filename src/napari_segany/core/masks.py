@@ -148,7 +148,7 @@ class MaskSet:
 
     @classmethod
     def concatenate(cls, sets: Iterable["MaskSet"]) -> "MaskSet":
-        """Join sets of one plane, in order."""
+        """Join sets of one plane, in order; classes are kept if all have the same."""
         sets = tuple(sets)
         if not sets or len({s.shape for s in sets}) != 1:
             raise InputError(

@@ -20,7 +20,7 @@ from napari_segany.generators.point_grids import PointCrop, point_grid
 from napari_segany.generators.point_search import CropPrompter, PointCounter
 from napari_segany.generators.quality import Quality
 from napari_segany.generators.region_features import MaskMeter
-from napari_segany.models.finder import UNIT, FinderModel, ObjectMaps
+from napari_segany.models.finder import CELL, UNIT, FinderModel, ObjectMaps
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen
 
@@ -46,6 +46,9 @@ which a crop is embedded and its regions are proposed; for the progress that is 
 SAME_MASK = 0.8
 """IoU above which two of them are the same."""
 
+SAME_SIZE = 0.5
+"""Difference in log2 of the side up to which a region is as large as the map of sizes tells."""
+
 SILENT = 0.4
 """Expected IoU of regions above which points inside them need no prompt of the grid."""
 
@@ -70,8 +73,14 @@ class SeenCrop:
 
     @property
     def clear_objects(self) -> int:
-        """Number of regions that are probably objects."""
-        return int((self.proposals.quality >= SILENT).sum())
+        """Number of regions that are probably objects, and as large as the map of sizes tells.
+
+        Clusters of tiny objects look like objects, too, but the sizes in them are of no one region.
+        """
+        tree, good = self.proposals.tree, self.proposals.quality >= SILENT
+        nodes = self.proposals.nodes[good]
+        log2_side = np.log2(CELL * np.sqrt(tree.area[nodes]) / UNIT)
+        return int((np.abs(tree.mean_size[nodes] - log2_side) < SAME_SIZE).sum())
 
     @property
     def median_side(self) -> float:

@@ -38,8 +38,14 @@ STEPS_TO_FIND = 50
 PROMPTS_AT_ONCE = 64
 """Box prompts that are answered between two reports of progress."""
 
-LEAST_SIDE = 1.0
+LEAST_SIDE = 2.0
 """Shortest side in pixels of a box that is drawn."""
+
+EDGES_TO_CENTRES = np.array([0.0, 0.0, 1.0, 1.0])
+"""Difference between the edges of a box and the centres of its outermost pixels.
+
+Through these the sides of box prompts go, and pixel centres are at integers.
+"""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class TextGenerator:
         masks = replace(masks, candidate=np.arange(len(masks)))
         found = Candidates.of(masks, estimate, self.params, stored).select()
         report.advance(1.0)
-        for sentence in describe_unmatched(found, self.params.text_threshold):
+        for sentence in describe_unmatched([found.classes], self.params.text_threshold):
             logger.warning("%s", sentence)
         return found
 
@@ -118,16 +124,11 @@ class TextGenerator:
     ) -> MaskSet:
         """Return a mask for each box that the detector found."""
         shape, params = (plane.shape[0], plane.shape[1]), self.params
-        seen = within(
-            detector.find_boxes(plane, params.text, should_stop=report.should_stop), shape, region
-        )
-        chosen, classes = choose_boxes(seen, params)
+        prompts, classes = find_prompts(detector, plane, params, region, report.should_stop)
         report.advance(STEPS_TO_FIND / STEPS)
         parts = [MaskSet.empty(shape)]
-        if len(chosen) and embedding is None:
+        if prompts and embedding is None:
             embedding = model.embed(plane, should_stop=report.should_stop)
-        # Pixel centres are at integers, and edges half a pixel beside them.
-        prompts = [Prompt(box=box) for box in seen.boxes[chosen] - 0.5]
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             assert embedding is not None
             few = prompts[start : start + PROMPTS_AT_ONCE]
@@ -175,6 +176,34 @@ class TextGenerator:
         )
         chosen, classes = choose_boxes(TextBoxes(masks.boxes.astype(float), scores), params)
         return replace(masks[chosen], classes=classes)
+
+
+def find_prompts(
+    detector: TextDetector,
+    plane: NDArray[np.uint8],
+    params: TextParams,
+    region: NDArray[np.bool_] | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[list[Prompt], MaskClasses]:
+    """Return a box prompt for each object that the phrases find, and the phrases of these.
+
+    Parameters
+    ----------
+    detector : TextDetector
+        The text model.
+    plane : ndarray
+        (H, W, 3) uint8.
+    params : TextParams
+        With everything filled in.
+    region : ndarray, optional
+        (H, W) boolean; centres of boxes lie inside it.
+    should_stop : callable, optional
+        Polled from time to time.
+    """
+    seen = detector.find_boxes(plane, params.text, should_stop=should_stop)
+    seen = within(seen, (plane.shape[0], plane.shape[1]), region)
+    chosen, classes = choose_boxes(seen, params)
+    return [Prompt(box=box) for box in seen.boxes[chosen] - EDGES_TO_CENTRES], classes
 
 
 def within(found: TextBoxes, shape: tuple[int, int], region: NDArray[np.bool_] | None) -> TextBoxes:

@@ -29,7 +29,7 @@ from napari_segany.generators.protocol import GeneratorParams
 if TYPE_CHECKING:
     from napari_segany.models.protocol import PromptableModel
 
-TEXT_MODELS_OWN = "the text model's own"
+TEXT_MODELS_OWN = "text model's own"
 """Meaning of None for the threshold that text models bring along."""
 
 
@@ -200,12 +200,16 @@ class TextParams(FilterRules, GeneratorParams):
             do.
         """
         del model
+        return self.with_text_model()
+
+    def with_text_model(self) -> "TextParams":
+        """Return the parameters with a text model that is installed; see :meth:`resolved_for`."""
         # Recipes are read without what follows.
         from napari_segany.models.text_models import require_text_model
 
         if not self.text:
             raise InputError(
-                "Nothing was asked for: give one or more phrases, such as --text nucleus."
+                "Nothing was asked for: give one or more phrases (--text), such as 'bicycle'."
             )
         found = require_text_model(self.text_model, self.text_model_sha256)
         own = {

@@ -133,8 +133,7 @@ class Session:
 
     def answer(self, request: Request, sets: Sequence[MaskSet]) -> bool:
         """Store what :meth:`Request.predict` returned; return False if all of it is outdated."""
-        known = self._inference.add_candidates(request, sets, self.state)
-        if known:
+        if known := self._inference.add_candidates(request, sets, self.state):
             self.answered.emit(known)
         return bool(known)
 
@@ -298,13 +297,14 @@ class Session:
         self._commits += len(done)
         return [e.label for e in self._history.commit(done, join).values() if e.label is not None]
 
-    def reopen(self, number: int, instead_of: Collection[int] = ()) -> SegmentedObject:
+    def reopen(
+        self, number: int, instead_of: Collection[int] = (), join: bool = False
+    ) -> SegmentedObject:
         """Remove a committed object from the labels; open it, and its parts, as the active one.
 
         Objects ``instead_of`` which it is opened are deleted in the same step.
         """
-        state = self.state.without(instead_of).with_reopened(number)
-        self._history.advance(state)
+        self._history.advance(self.state.without(instead_of).with_reopened(number), join)
         return self.state.find(self.state.active)
 
     def delete(self, numbers: Iterable[int]) -> None:
@@ -328,10 +328,7 @@ class Session:
         return self._history.drop_lost()
 
     def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
-        """Commit into other labels from now on.
-
-        Committed objects leave the session, or are open again with ``reopen``.
-        """
+        """Commit into other labels; committed objects leave, or are open again with ``reopen``."""
         self._history.set_target(target, reopen)
 
     @property

@@ -15,6 +15,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.export_code import as_python
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.layers.transforms import camera_of
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.session.session import Session
 
@@ -235,3 +236,21 @@ def test_the_review_follows_a_correction(docks: Docks) -> None:
     docks.jobs.run()
     docks.prompt.viewer.dims.ndisplay = 2
     assert docks.review.show_next() == docks.label
+
+
+def test_any_object_is_shown_by_a_click_on_it(docks: Docks) -> None:
+    of, review = docks.everything, docks.review
+    centre = tuple(camera_of(docks.prompt.viewer).center)
+    for candidate in of.shown.candidate.tolist():
+        assert review.show(of.layer, candidate + 1) == candidate + 1
+        assert review.present.candidate == candidate
+    of.make_labels()
+    for candidate in of.shown.candidate.tolist():
+        label = of.made.label_of(HERE, candidate)
+        assert review.show(of.made.layer, label) == candidate + 1
+        assert of.made.layer.selected_label == label
+    assert tuple(camera_of(docks.prompt.viewer).center) == centre
+    assert review.show(of.made.layer, 99) is None, "painted by hand"
+    last = candidate
+    review.accept(last + 1)
+    assert review.show(of.layer, last + 1) == last + 1, "also what is accepted"

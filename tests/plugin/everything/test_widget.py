@@ -261,7 +261,7 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(widget: Everythin
     assert widget.channels.kind.currentText() == "two or three along an axis"
     assert [spin.value() for spin in widget.channels.numbers] == [2, 1, 0]
     widget.image_layer = widget.viewer.layers["one"]
-    assert widget.channels.kind.currentText() == "as shown"
+    assert widget.channels.kind.currentText() == "the whole layer"
 
 
 @pytest.fixture
@@ -438,6 +438,13 @@ def test_what_found_nothing_offers_another_search(
     finder.image_layer = finder.viewer.layers["spots"]
     assert again.isHidden()
     finder.find(wait=True)
+    assert again.isHidden()
+    finder.search.params = FinderParams()
+    finder.find(wait=True)
+    finder.sliders.iou.setValue(1.0)
+    assert "The filters leave out all 6 objects of the finder" in again.reasons[0].text()
+    assert not finder.sliders.loosen_button.isHidden()
+    finder.sliders.loosen_button.click()
     assert again.isHidden()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from qtpy.QtCore import QLocale, Qt
 from tests.recipes import label_params
 
-from napari_segany import AutomaticParams, LabelParams
+from napari_segany import AutomaticParams, LabelParams, TextParams
 from napari_segany.core.parameter_info import parameters_of
 from napari_segany.plugin.shared.parameter_controls import NumberControl, make_control
 from napari_segany.plugin.shared.parameter_form import ParameterForm
@@ -177,3 +177,27 @@ def test_any_label_parameters_come_back(qtbot: Any, params: LabelParams) -> None
     form.controls["fill_holes"].setValue(5)
     assert form.params.fill_holes == 5
     assert form.params.min_area == params.min_area
+
+
+def test_a_line_holds_phrases_with_semicolons_between(qtbot: Any) -> None:
+    control = make_control(parameters_of(TextParams)["text"])
+    qtbot.addWidget(control)
+    assert control.parameter == ()
+    control.set_parameter(("beaver tooth", "wheel"))
+    assert control.text() == "beaver tooth; wheel"
+    heard: list[bool] = []
+    control.edited.connect(lambda: heard.append(True))
+    control.clear()
+    qtbot.keyClicks(control, " traffic   light;;wheel; wheel")
+    assert control.parameter == ("traffic light", "wheel")
+    assert heard
+
+
+def test_a_line_holds_a_name_or_nothing(qtbot: Any) -> None:
+    control = make_control(parameters_of(TextParams)["text_model"])
+    qtbot.addWidget(control)
+    assert control.parameter is None
+    control.set_parameter("owlv2_base")
+    assert control.parameter == "owlv2_base"
+    control.set_parameter(None)
+    assert (control.parameter, control.text()) == (None, "")

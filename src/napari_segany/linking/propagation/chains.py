@@ -8,6 +8,7 @@ from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.appearance import Appearance
 from napari_segany.linking.propagation.expected_shape import (
     fit_reach,
+    round_part,
     section_area,
     shape_towards,
     shrink_to,
@@ -110,8 +111,7 @@ class Chain:
         prompted_area, distance = int(start.mask.area[0]), abs(plane - self._plane)
         if self.far is not None and not params.predict_motion:
             # Across planes of a volume, the shape comes nearer to the one at the other end.
-            left = abs(self.last + self._step - self._plane)
-            mask = shape_towards(mask, self.far, distance / left)
+            mask = shape_towards(mask, self.far, self._part(plane, self.far, params))
             area = float(mask.area[0])
         elif self.far is None and params.max_reach and spacing is not None:
             # What ends at a known distance is round, and tapers off.
@@ -119,6 +119,16 @@ class Chain:
             area = prompted_area * section_area(away, reach) / section_area(known, reach)
             mask = shrink_to(mask, area)
         return Expectation(mask, start.appearance, prompted_area, self._velocity, distance, area)
+
+    def _part(self, plane: int, far: MaskSet, params: PropagationParams) -> float:
+        """Return how far on the way to the other end of its span the shape is on a plane, 0..1."""
+        end = self.last + self._step
+        if params.max_reach:
+            middle, ends = self.largest[0], (self.start.plane, end)
+            areas = int(self.start.mask.area[0]), int(far.area[0])
+            known = [(each - middle) ** 2 for each in ends]
+            return round_part((self._plane - middle) ** 2, (plane - middle) ** 2, known, areas)
+        return abs(plane - self._plane) / abs(end - self._plane)
 
     def _ellipsoid(self, plane: int, reach: float, spacing: float) -> tuple[float, float, float]:
         """Return distances from the largest section: of a plane, of the start, and of the end.

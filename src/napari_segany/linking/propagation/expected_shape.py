@@ -1,5 +1,7 @@
 """Expected shapes: between two sections that are known, and of round objects up to their end."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from napari_segany.core.masks import MaskSet
@@ -55,6 +57,31 @@ def fit_reach(distance: float, area: float, reach: float) -> float:
     curvature = (prior + known * (1 - min(area, 1.0)) / usual) / (prior + known)
     # The object is there at that distance.
     return float(max(reach / np.sqrt(curvature), distance / np.sqrt(1 - LEAST_SECTION)))
+
+
+def round_part(before: float, here: float, ends: Sequence[float], areas: Sequence[float]) -> float:
+    """Return how far the diameter of an ellipsoid has changed from a section to a known one.
+
+    Parameters
+    ----------
+    before, here : float
+        Squared distances of the section before and of this one from the largest section.
+    ends, areas : sequence of float
+        Squared distances and areas of two known sections; ``here`` lies between ``before`` and the
+        second.
+
+    Returns
+    -------
+    float
+        0..1: 0 for the diameter of the section before, 1 for that of the second known one.
+    """
+    slope = (areas[1] - areas[0]) / (ends[1] - ends[0])
+    old, new, last = (
+        np.sqrt(max(areas[0] + slope * (at - ends[0]), 0)) for at in (before, here, ends[1])
+    )
+    if abs(last - old) < 1e-6:
+        return float((here - before) / (ends[1] - before))
+    return float(np.clip((new - old) / (last - old), 0, 1))
 
 
 def shape_towards(mask: MaskSet, other: MaskSet, part: float) -> MaskSet:

@@ -50,7 +50,9 @@ class BatchForm(QWidget):
         self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
         self.link_form = LinkForm()
         self.channels_line = with_tip(
-            QLineEdit("0"), "Channel to use, from 0, or two or three shown as colours: 0,1,2"
+            QLineEdit("0"),
+            "Channel to use, from 0 or by its name in the files, or two or three shown as "
+            "colours: 0,1,2 or GFP,DAPI",
         )
         self.output_line = with_tip(QLineEdit("results"), "The folder for the results")
         self.where = with_tip(
@@ -119,18 +121,19 @@ class BatchForm(QWidget):
         self.output_line.setText(str(folder))
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels shown to the model: one, or two or three as colours."""
+    def channels(self) -> tuple[int | str, ...]:
+        """Channels shown to the model, by number or name: one, or two or three as colours."""
         parts = [part.strip() for part in self.channels_line.text().split(",")]
-        if not all(part.isdecimal() for part in parts) or len(parts) > COLOURS:
+        wrong = not all(parts) or any(part.startswith("-") for part in parts)
+        if wrong or len(parts) > COLOURS:
             raise InputError(
                 f"Channel {self.channels_line.text()!r} is not one to three whole numbers with "
-                "commas between."
+                "commas between, or names that the files have for them."
             )
-        return tuple(map(int, parts))
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
 
     @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
+    def channels(self, channels: Iterable[int | str]) -> None:
         self.channels_line.setText(",".join(map(str, channels)))
         self.channels_line.editingFinished.emit()
 

@@ -25,7 +25,7 @@ from napari_segany.plugin.batch.recipe_use import choose_model_of, follows
 from napari_segany.plugin.batch.result_bar import ResultBar
 from napari_segany.plugin.batch.result_layers import result_layers
 from napari_segany.plugin.jobs.failures import describe_error
-from napari_segany.plugin.jobs.queue import Priority, Work
+from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.shared.controls import primary, row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
@@ -94,12 +94,12 @@ class BatchWidget(ModelDock):
         self.form.output = folder
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels shown to the model: one, or two or three as colours."""
+    def channels(self) -> tuple[int | str, ...]:
+        """Channels shown to the model, by number or name: one, or two or three as colours."""
         return self.form.channels
 
     @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
+    def channels(self, channels: Iterable[int | str]) -> None:
         self.form.channels = channels
 
     @property
@@ -186,6 +186,7 @@ class BatchWidget(ModelDock):
         return target
 
     def _write_recipe(self, model: PromptableModel, path: Path) -> None:
+        self.options.check_recipe()
         write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
@@ -206,7 +207,7 @@ class BatchWidget(ModelDock):
             raise InputError("A batch is running; stop it first.")
         options = self.options
         # Impossible options are refused before the model is loaded.
-        self._work(options, None)
+        self.files.prepare_run(options, None, self._told.emit, self._moved.emit)
 
         def begin() -> None:
             if options.is_local:
@@ -216,9 +217,6 @@ class BatchWidget(ModelDock):
 
         self.run_when_ready(begin, wait)
         return self.outcomes
-
-    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
-        return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
     def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
@@ -231,7 +229,7 @@ class BatchWidget(ModelDock):
             each.state = "waiting"
         self.say("Running ...")
         # Nothing else interrupts it: a job that is requeued begins anew.
-        work = self._work(options, model)
+        work = self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
         self.jobs.submit("batch", Priority.REQUEST, work, self._on_done, self._on_failed)
         self._refresh()
 
@@ -241,10 +239,10 @@ class BatchWidget(ModelDock):
         self.jobs.cancel()
         self._pending.give_up()
         self.picker.stopped()
-        if waited:
-            self.say("Stopped.")
         if self.running:
             self._end_run("Stopped; start again to go on.")
+        elif waited:
+            self.say("Stopped.")
 
     def open_report(self) -> Path:
         """Open the report in the browser, and return its path."""
@@ -329,8 +327,9 @@ class BatchWidget(ModelDock):
         self._inspection += 1
         on_inspected = partial(self._on_inspected, self._inspection)
         # Beside the queue, because a running batch goes on.
-        work = partial(self.files.inspect_files, options)
-        self.jobs.run_beside(lambda _: work(), on_inspected, self.message.say_error)
+        self.jobs.run_beside(
+            lambda _: self.files.inspect_files(options), on_inspected, self.message.say_error
+        )
         self._refresh()
 
     def _on_inspected(self, number: int, inspected: list[InspectedFile]) -> None:

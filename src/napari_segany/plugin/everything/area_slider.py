@@ -47,6 +47,7 @@ class AreaSlider(QWidget):
         make: Any = QRangeSlider
         self._slider = make(Qt.Orientation.Horizontal)
         self._slider.setRange(0, STEPS)
+        self._slider.setAccessibleName("Smallest and largest area")
         self.low, self.high = QDoubleSpinBox(), QDoubleSpinBox()
         for spin, text in ((self.low, "Smallest area"), (self.high, "Largest area")):
             spin.setKeyboardTracking(False)

@@ -25,6 +25,9 @@ from napari_segany.recipe import LabelParams
 DECIMALS = 3
 """Decimals that the sliders show."""
 
+PAINTING_TITLE = "Advanced: masks to labels"
+"""Title of the rules by which masks become labels."""
+
 BACKGROUND = 0.5
 """Part of the plane above which a mask is taken for the background."""
 
@@ -82,15 +85,16 @@ class FilterSliders(QWidget):
         for name, info in painting.items():
             rows.addRow(info.label, self.painting[name])
             self.painting[name].edited.connect(self._emit)
-        sliders.addRow(Fold("Advanced: masks to labels", panel(rows)))
         self.count = QLabel("")
         self.count.setWordWrap(True)
         self.loosen_button = button(
             "Loosen until most pass", self.loosen, "Move the filters to let nine of ten pass"
         )
         self.again = SearchAgain()
-        for at, part in enumerate((self.count, self.loosen_button, self.again)):
-            sliders.insertRow(at, part)
+        sliders.insertRow(0, self.count)
+        # Below what is dragged, so that nothing moves under the mouse when they appear.
+        for part in (self.loosen_button, self.again, Fold(PAINTING_TITLE, panel(rows))):
+            sliders.addRow(part)
         # All candidates of the plane that is shown.
         self._every: MaskSet | None = None
         # Those that pass, and the pixels of the plane.

@@ -156,7 +156,7 @@ class EverythingForm(QWidget):
 
     @property
     def link(self) -> LinkParams | None:
-        """How recipes link planes into volumes; None if they do not."""
+        """Rules by which recipes link planes into volumes; None if they do not."""
         params: LinkParams = self.volumes.params
         return params if self.link_box.isChecked() else None
 

@@ -34,6 +34,10 @@ class MadeLabels:
         """Return the label of a candidate, None if it is not in the labels."""
         return self._ids.get(plane, {}).get(candidate)
 
+    def candidate_of(self, plane: Plane, label: int) -> int | None:
+        """Return the candidate that has a label, None if none of the plane has it."""
+        return next((n for n, own in self._ids.get(plane, {}).items() if own == label), None)
+
     def take_out(self, plane: Plane, candidate: int, mask: MaskSet | None = None) -> None:
         """Remove the pixels of a candidate that lie outside of one mask, or all of them.
 

@@ -1,5 +1,8 @@
 """Display of what a controller has found in the form of the Everything dock."""
 
+from collections.abc import Callable
+from typing import Any
+
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
@@ -7,6 +10,7 @@ from napari_segany.generators.generate import usual_params
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.object_clicks import ObjectClicks
 from napari_segany.plugin.everything.outline_layer import OutlineLayer
 from napari_segany.plugin.everything.pixel_area import pixel_area
 from napari_segany.plugin.everything.review import ObjectReview
@@ -28,6 +32,8 @@ class FormPresenter:
         Review of them.
     jobs : JobQueue
         Queue beside which pictures are read.
+    clicked : callable
+        Called with a layer of found objects and the label that was clicked in it.
     """
 
     def __init__(
@@ -36,9 +42,11 @@ class FormPresenter:
         controller: EverythingController,
         review: ObjectReview,
         jobs: JobQueue,
+        clicked: Callable[[Any, int], object],
     ) -> None:
         self._form, self._controller, self._review = form, controller, review
         self._outline = OutlineLayer(controller.viewer)
+        self._clicks = ObjectClicks(controller.viewer, clicked)
         # Masks whose ranges and histograms the sliders show, and those that offers are about.
         self._shown: MaskSet | None = None
         self._offered: MaskSet | None = None
@@ -67,6 +75,8 @@ class FormPresenter:
         form.show_made("" if made is None else str(made.layer.name))
         if made is not None:
             self._outline.raise_above(made.layer)
+            self._clicks.follow(made.layer)
+        self._clicks.follow(self._controller.layer)
 
     def _show_filters(self, found: FoundMasks, params: FilterRules, shown: MaskSet) -> None:
         form, plane, view = self._form, self._controller.plane, self._controller.view
@@ -78,16 +88,17 @@ class FormPresenter:
         elif found.filters != form.sliders.filters:
             form.sliders.show_filters(found.filters)
         form.sliders.show_passing(shown, len(masks.all_candidates))
-        if masks is not self._offered:
-            self._offered = masks
-            form.sliders.again.show_offers(self._suggestions(found, params, masks))
+        wanted = None if len(shown) else masks
+        if wanted is not self._offered:
+            self._offered = wanted
+            offers = [] if wanted is None else self._suggestions(found, params, wanted)
+            form.sliders.again.show_offers(offers)
 
     def _suggestions(
         self, found: FoundMasks, params: FilterRules, masks: MaskSet
     ) -> list[Suggestion]:
-        """Return other searches where the bounds of the search itself let nothing pass."""
         model = found.model
-        if model is None or len(masks):
+        if model is None:
             return []
         finder_fits = isinstance(usual_params(model), FinderParams)
         return suggest(masks, params, model.id, finder_fits, installed_models())
@@ -105,5 +116,6 @@ class FormPresenter:
             self._pictures.read(of.found.source, of.plane, each.mask, of.view)
 
     def end(self) -> None:
-        """Remove the outline of the reviewed object from the viewer."""
+        """Remove the outline of the reviewed object from the viewer, and leave the layers."""
         self._outline.remove()
+        self._clicks.end()

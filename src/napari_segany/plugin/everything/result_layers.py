@@ -54,6 +54,9 @@ def make_labels(found: FoundMasks, view: LayerView) -> MadeLabels:
         columns["index"] += own
         columns["predicted_iou"] += masks.predicted_iou.tolist()
         columns["stability_score"] += masks.stability_score.tolist()
+        if masks.classes is not None:
+            for name, values in masks.classes.columns().items():
+                columns.setdefault(name, []).extend(values.tolist())
         last += len(masks)
     layer = Labels(data, name=f"{view.name} labels", **view.placement())
     layer.features = columns
@@ -105,6 +108,7 @@ def mask_stack_layer(masks: MaskSet, view: LayerView, plane: Plane) -> Labels:
         "predicted_iou": masks.predicted_iou,
         "stability_score": masks.stability_score,
         "area": masks.area,
+        **({} if masks.classes is None else masks.classes.columns()),
     }
     return layer
 

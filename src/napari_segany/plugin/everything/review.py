@@ -59,6 +59,25 @@ class ObjectReview:
             return None
         return self._show(*found.object_to_review(self._controller.plane))
 
+    def show(self, layer: Any, label: int) -> int | None:
+        """Show an object that was clicked in the preview or in the labels; the view stays.
+
+        Returns
+        -------
+        int or None
+            Its label in the preview, None if it is no object that was found.
+        """
+        of = self._controller
+        found, _ = of.opened()
+        made, plane = of.made, of.plane
+        candidate: int | None = label - 1
+        if made is not None and layer is made.layer:
+            candidate = made.candidate_of(plane, label)
+        if candidate is None:
+            return None
+        each, left = found.object_to_review(plane, candidate)
+        return None if each is None else self._show(each, left, center=False)
+
     def accept(self, label: int) -> None:
         """Mark an object as accepted."""
         found, _ = self._controller.opened()
@@ -145,15 +164,16 @@ class ObjectReview:
         row, col = shown.points[shown.candidate == label - 1][0].tolist()
         return None if np.isnan(row) else (row, col)
 
-    def _show(self, each: ReviewedObject | None, left: int) -> int | None:
-        """Move the view to an object and select its label."""
+    def _show(self, each: ReviewedObject | None, left: int, center: bool = True) -> int | None:
+        """Select the label of an object, and move the view to it."""
         self.present, self.left = each, left
         of = self._controller
         found, _ = of.opened()
         self.done = found.count_decided(of.plane)
         if each is not None and of.view is not None:
-            box = each.mask.boxes[0]
-            show_plane(of.viewer, of.view, of.plane, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+            a, b, c, d = each.mask.boxes[0].tolist()
+            if center:
+                show_plane(of.viewer, of.view, of.plane, ((a + c) / 2, (b + d) / 2))
             of.layer.selected_label = each.candidate + 1
             label = None if of.made is None else of.made.label_of(of.plane, each.candidate)
             if of.made is not None and label is not None:

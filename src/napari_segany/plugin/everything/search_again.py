@@ -1,4 +1,4 @@
-"""Offers of other searches, shown where a search found nothing."""
+"""Offers of other searches, shown where no object passes."""
 
 from collections.abc import Sequence
 

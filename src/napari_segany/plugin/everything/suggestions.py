@@ -1,4 +1,4 @@
-"""Other searches to try where one found no object, each with its reason in words."""
+"""Other searches to try where no object passes, each with its reason in words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def frame_side(found: MaskSet) -> float:
 def suggest(
     found: MaskSet, params: FilterRules, model: str, finder_fits: bool, installed: Mapping[str, str]
 ) -> list[Suggestion]:
-    """Return other searches of a plane in which a search found nothing, the most promising first.
+    """Return other searches of a plane in which no mask passes, the most promising first.
 
     Parameters
     ----------
@@ -91,16 +91,17 @@ def _preset(found: MaskSet, params: FilterRules, finder_fits: bool) -> Iterable[
     small = 0 < side < SMALL_SIDE
     if isinstance(params, FinderParams):
         if not params.grid_points_per_side:
-            seen = (
-                f"the finder is unsure of all {len(found.all_candidates)} regions"
-                if len(found.all_candidates)
-                else "the finder sees no object"
-            )
+            if len(found):
+                seen = f"the filters leave out all {len(found)} objects of the finder"
+            elif len(found.all_candidates):
+                seen = f"the finder is unsure of all {len(found.all_candidates)} regions"
+            else:
+                seen = "the finder sees no object"
             reason = f"{seen}; {ORGANELLES!r} also prompts points where it sees nothing."
             return [Suggestion(_sentence(reason), ORGANELLES)]
         reason = f"{DETAIL!r} prompts four times as many points, and more in crops."
     elif finder_fits:
-        what = f"objects are {side:.0f} px wide in the frame" if small else "points found nothing"
+        what = f"objects are {side:.0f} px wide in the frame" if small else "no mask passes"
         reason = f"{what}; {NUCLEI!r} sees all at once, and searches in crops if they are small."
         return [Suggestion(_sentence(reason), NUCLEI)]
     elif small:

@@ -338,7 +338,8 @@ class EverythingWidget(ImageDock):
         self.form = form = EverythingForm(self.setup_rows, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
-        self._presenter = FormPresenter(form, self.controller, self.review, self.jobs)
+        clicked = self.guarded_with(self.review.show)
+        self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))

@@ -72,6 +72,7 @@ class BulkSteps:
         numbers: Sequence[int],
         done: Callable[[int], object],
         propagated: Sequence[PartMask] = (),
+        join: bool = False,
     ) -> list[int]:
         """Commit objects.
 
@@ -86,6 +87,8 @@ class BulkSteps:
             pixels belong to others.
         propagated : sequence of tuple
             Masks of objects on further planes. Of two that overlap, the first has the pixels.
+        join : bool
+            Merge all of it with the step before.
 
         Returns
         -------
@@ -97,14 +100,15 @@ class BulkSteps:
         # Where commits replace others, the last one has the pixels.
         further = propagated if session.on_overlap == "keep" else propagated[::-1]
 
-        def act(chunk: Sequence[int | PartMask], join: bool) -> None:
+        def act(chunk: Sequence[int | PartMask], continues: bool) -> None:
+            joined = join or continues
             before, masks = session.state, [e for e in chunk if not isinstance(e, int)]
             # Some objects may have been deleted, or have another prompt by now.
             some = [n for n in chunk if isinstance(n, int) and session.preview(n) is not None]
             if some:
-                labels.extend(session.commit(some, join))
+                labels.extend(session.commit(some, joined))
             if masks:
-                session.commit_parts(masks, join or session.state is not before)
+                session.commit_parts(masks, joined or session.state is not before)
             objects = session.state.objects
             empty.extend(n for n in some if n in objects and objects[n].commit is None)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from psygnal import Signal
+
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
@@ -15,20 +17,19 @@ from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.metadata import METADATA
-from napari_segany.plugin.layers.transforms import show_plane
+from napari_segany.plugin.prompt import saved_sessions
 from napari_segany.plugin.prompt.bulk_steps import NewObject
-from napari_segany.plugin.prompt.commit_message import commit_message
+from napari_segany.plugin.prompt.commits import Commits
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
 from napari_segany.plugin.prompt.layer_reader import LayerReader
+from napari_segany.plugin.prompt.object_actions import ObjectActions
 from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
+from napari_segany.plugin.shared.choices import Choice
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
-from napari_segany.session.replay import provenance, replay
-from napari_segany.session.session_file import checked_session
-from napari_segany.session.state import object_center
+from napari_segany.session.replay import provenance
 
 
 class PromptController(PendingModel):
@@ -51,15 +52,21 @@ class PromptController(PendingModel):
         Emitted when refused actions are possible again, because a plane is in view.
     where : Signal
         Emitted with a line about the plane in view; empty without an image.
+    offered : Signal
+        Emitted with the choices that go with the latest message.
     changed : Signal
         Emitted when objects, candidates or the image have changed.
     host : SessionHost
         Host of the session.
     sync : LayerSync
         Synchronization of the session and the layers.
+    objects : ObjectActions
+        Actions on single objects.
     min_predicted_iou, min_stability : float
         Objects whose chosen candidate has lower scores are not committed.
     """
+
+    offered = Signal(tuple)
 
     def __init__(
         self,
@@ -76,6 +83,12 @@ class PromptController(PendingModel):
         self.possible, self.where = self.host.possible, self.host.where
         self.changed = self.host.changed
         self.host.stopped.connect(self.give_up)
+        self.objects = ObjectActions(self.host, self._tell, self.undo)
+        self._commits = Commits(self.host, self._tell, self.objects.undo_choice)
+
+    def _tell(self, text: str, choices: tuple[Choice, ...] = (), severity: str = "info") -> None:
+        self.status.emit(text, severity)
+        self.offered.emit(choices)
 
     # Present state --------------------------------------------------------------------------
 
@@ -123,7 +136,7 @@ class PromptController(PendingModel):
     def open_image(
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
-        """Begin a session on an image layer or channels of it; labels of the one before stay."""
+        """Begin a session on an image layer or channels of it, or go on with the one there."""
         return self.host.open_view(LayerView(image, channels, others))
 
     def close_session(self) -> None:
@@ -133,6 +146,7 @@ class PromptController(PendingModel):
     def end(self) -> None:
         """End the session and release the viewer."""
         self.close_session()
+        self.host.parked.end()
         self.sync.disconnect()
 
     def stop(self) -> None:
@@ -227,12 +241,8 @@ class PromptController(PendingModel):
         self.jobs.submit("find", Priority.REQUEST, find, add, self.host.refuse)
 
     def go_to(self, number: int) -> None:
-        """Show an object, and make it the active one if it is open."""
-        session = self.sync.open_session()
-        each = session.state.find(number)
-        show_plane(self.viewer, self.view, each.plane, object_center(each))
-        if each.commit is None:
-            session.reopen(number)
+        """Show an object, large and outlined; make it the active one if it is open."""
+        self.objects.go_to(number)
 
     def embed(self, plane: Plane) -> None:
         """Embed a plane, now or when there is a model."""
@@ -270,17 +280,7 @@ class PromptController(PendingModel):
             raise InputError("No object has scores as high as asked for; nothing is committed.")
         if not good:
             raise InputError("There is nothing to commit yet: click on an object first.")
-        propagated = self.host.through.masks_to_commit(good)
-        if self.labels is None:
-            self.commit_into(None)
-
-        def report(empty: int) -> None:
-            objects = session.state.objects
-            wholes = {objects[number].whole for number in good if number in objects}
-            written = [each for each in objects.values() if each.whole in wholes]
-            self.status.emit(*commit_message(written, len(ready) - len(good), empty))
-
-        return self.host.steps.commit(session, good, report, propagated)
+        return self._commits.write(good, len(ready) - len(good))
 
     @property
     def ready(self) -> list[int]:
@@ -317,10 +317,7 @@ class PromptController(PendingModel):
 
     def clear(self) -> None:
         """Delete all open objects."""
-        self.finish()
-        session = self.sync.open_session()
-        if session.state.open:
-            session.delete([each.id for each in session.state.open])
+        self.objects.clear()
 
     def undo(self) -> bool:
         """Undo the last step; return False if there was none.
@@ -345,27 +342,8 @@ class PromptController(PendingModel):
         return list(self.host.journals.saved)
 
     def restore(self, saved: SavedSession) -> None:
-        """Restore an earlier session; its objects come back in a new labels layer.
-
-        Labels that it wrote into before come back in layers of their own. A session with any step
-        ends; its labels stay, and it can be restored, too.
-
-        Raises
-        ------
-        InputError
-            If the image has another shape, or the present session would be lost because it is not
-            recorded; nothing has changed then.
-        """
-        self.finish()
-        in_use = self.sync.open_session().is_begun
-        session, view = self.host.prepare_restore(saved)
-        for steps in saved.former:
-            self.sync.insert_below_prompts(self.sync.labels.restored_layer(view, steps))
-        if saved.steps:
-            self.commit_into(None)
-        session.restore(saved)
-        if in_use:
-            self.status.emit("The session before has ended; it can be restored, too.")
+        """Restore an earlier session; see :func:`saved_sessions.restore`."""
+        saved_sessions.restore(self.host, saved, self._tell)
 
     def provenance(self) -> dict[str, Any]:
         """Return the provenance of the labels; see :func:`napari_segany.session.provenance`."""
@@ -373,17 +351,4 @@ class PromptController(PendingModel):
 
     def replay(self, kept: Any) -> None:
         """Compute the labels of a saved session in a new layer; ``kept`` is its record."""
-        session, view = self.sync.open_session(), self.view
-        assert view is not None
-        source, record = session.source, checked_session(kept)
-
-        def show(labels: Any) -> None:
-            self.sync.add_replayed(labels, f"{view.name} again", {METADATA: kept})
-
-        def begin(model: PromptableModel) -> None:
-            def work(should_stop: ShouldStop) -> Any:
-                return replay(record, source, model, should_stop)
-
-            self.jobs.submit("replay", Priority.REQUEST, work, show, self.host.refuse)
-
-        self.with_model(begin)
+        saved_sessions.replay_later(self, self.host, kept)

@@ -22,6 +22,7 @@ from napari_segany.plugin.prompt.import_panel import ImportPanel
 from napari_segany.plugin.prompt.object_list import ObjectList
 from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
 from napari_segany.plugin.prompt.restore_picker import RestorePicker
+from napari_segany.plugin.prompt.text_panel import TextPanel
 from napari_segany.plugin.prompt.tool_row import ToolRow
 from napari_segany.plugin.shared.controls import (
     Part,
@@ -107,6 +108,7 @@ class PromptForm(QWidget):
         self.min_iou = _score("Objects with a lower predicted IoU are not committed")
         self.min_stability = _score("Objects with a lower stability are not committed")
         self.objects = ObjectList()
+        self.words = TextPanel()
         self.imports = ImportPanel()
         self.provenance = ProvenancePanel()
         self.tools = ToolRow()
@@ -138,6 +140,7 @@ class PromptForm(QWidget):
             self.target,
             through,
             Fold("Objects", self.objects),
+            Fold("By words", self.words),
             Fold("From other layers", self.imports),
             Fold("Recipe", self.provenance),
         )

@@ -1,12 +1,13 @@
 """Layers of the Prompt dock in a viewer: points and shapes for prompts, and the preview."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.core.image_source import Plane
+from napari_segany.plugin.layers.canvas_visuals import keep_visuals
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -21,6 +22,10 @@ MOST_DRAWN = 200
 """Open objects up to which all prompts are drawn; napari is slow with thousands of shapes."""
 
 
+DRAG = 5
+"""Distance in pixels of the screen from which a click is a drag."""
+
+
 class PromptLayers:
     """The prompt layers and the preview of one image.
 
@@ -32,6 +37,10 @@ class PromptLayers:
         Image; the layers have its transform.
     on_edit : callable
         Called with napari's event after points or shapes were changed by hand.
+    on_stroke : callable
+        Called with napari's event after something was painted in the preview.
+    on_pick : callable
+        Called with the coordinates of a click of the tool that chooses objects.
 
     Attributes
     ----------
@@ -47,8 +56,16 @@ class PromptLayers:
         Sizes of points and edges.
     """
 
-    def __init__(self, viewer: Any, view: LayerView, on_edit: Callable[[Any], None]) -> None:
-        self.viewer, self.view, self.on_edit = viewer, view, on_edit
+    def __init__(
+        self,
+        viewer: Any,
+        view: LayerView,
+        on_edit: Callable[[Any], None],
+        on_stroke: Callable[[Any], None],
+        on_pick: Callable[[Any], object],
+    ) -> None:
+        self.viewer, self.view = viewer, view
+        self.on_edit, self.on_stroke, self.on_pick = on_edit, on_stroke, on_pick
         self.points: Any = None
         self.shapes: Any = None
         self.preview: Preview | None = None
@@ -70,8 +87,8 @@ class PromptLayers:
         return None not in (self.points, self.shapes, self.preview)
 
     def add_missing(self) -> list[Any]:
-        """Add missing layers and select the points; return the new prompt layers."""
-        present = self.points, self.shapes
+        """Add missing layers and select the points; return the new ones."""
+        present = self.layers
         placed, ndim = self.view.placement(), self.view.ndim
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
@@ -79,6 +96,7 @@ class PromptLayers:
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)
             layer.events.mode.connect(self._on_mode)
+            layer.events.paint.connect(self.on_stroke)
         if self.shapes is None:
             self.shapes = Shapes(
                 ndim=ndim,
@@ -108,13 +126,15 @@ class PromptLayers:
             self.viewer.add_layer(self.points)
             self.points.events.data.connect(self.on_edit)
             self.points.events.mode.connect(self._on_mode)
+            self.points.mouse_drag_callbacks.append(self._on_press)
             self.points.mode = "add"
             self.points.current_symbol = layer_features.SYMBOLS[self.sign]
         self.select(self.points)
-        return [layer for layer in (self.points, self.shapes) if layer not in present]
+        return [layer for layer in self.layers if layer not in present]
 
     def remove(self) -> None:
         """Remove all layers from the viewer."""
+        keep_visuals(self.viewer, [each for each in (self.points, self.shapes) if each is not None])
         # Points first: napari may draw in between, and OpenGL crashed with the points alone.
         for layer in reversed(self.layers):
             if layer in self.viewer.layers:
@@ -147,6 +167,17 @@ class PromptLayers:
         """Make a layer the active one."""
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.selection.active = layer
+
+    def _on_press(self, layer: Any, event: Any) -> Iterator[None]:
+        """Choose the object under a click, if that tool is selected; a drag moves the image."""
+        if self.tool is not SELECT:
+            return
+        start = np.asarray(event.pos)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.linalg.norm(np.asarray(event.pos) - start) < DRAG:
+            self.on_pick(layer.world_to_data(event.position))
 
     def _on_mode(self, event: Any) -> None:
         if self.viewer.dims.ndisplay == 2:

@@ -13,7 +13,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.session.labels_target import Box
 from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.session import Session
-from napari_segany.session.state import SegmentedObject
+from napari_segany.session.state import SegmentedObject, State
 
 COLOURS = 49
 """Number of colours; consecutive objects differ in colour."""
@@ -90,13 +90,14 @@ class Preview:
         self._shown: dict[Hashable, DrawnMask] = {}
         self._propagated: Sequence[PartMask] = ()
         self._further: dict[Hashable, DrawnMask] = {}
-        # A committed object that is outlined.
+        # A committed object that is outlined, and the state until whose end it is.
         self._outlined: dict[Hashable, DrawnMask] = {}
+        self._outlined_in: State | None = None
 
-    def outline(self, each: SegmentedObject | None) -> None:
-        """Outline a committed object from the next :meth:`show` on; None outlines nothing."""
-        self._outlined = {}
-        if each is not None and each.commit is not None:
+    def outline(self, each: SegmentedObject, state: State) -> None:
+        """Outline a committed object from the next :meth:`show` on, while the state lasts."""
+        self._outlined, self._outlined_in = {}, state
+        if each.commit is not None:
             self._outlined = {"outlined": (each.whole, each.plane, each.commit.mask, NO_FILL)}
 
     def show(
@@ -129,7 +130,8 @@ class Preview:
             if candidates is not None and len(candidates):
                 choice = min(each.choice, len(candidates) - 1)
                 wanted[each.id] = each.whole, each.plane, candidates, choice
-        wanted |= self._outlined
+        if session.state is self._outlined_in:
+            wanted |= self._outlined
         different: set[Hashable] = {k for k, one in wanted.items() if self._shown.get(k) != one}
         different |= self._shown.keys() - wanted.keys()
         if not different:
@@ -166,7 +168,6 @@ class Preview:
         for each in self._shown.values():
             if _crosses(each[1], box):
                 self._draw(*each)
-        self.refresh()
         if plane is None or not _crosses(plane, box):
             return None
         at = tuple(

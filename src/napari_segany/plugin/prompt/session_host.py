@@ -14,7 +14,9 @@ from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt.bulk_steps import BulkSteps
 from napari_segany.plugin.prompt.journal_store import JournalStore
+from napari_segany.plugin.prompt.labels_layer import LabelsLayer
 from napari_segany.plugin.prompt.layer_sync import LayerSync
+from napari_segany.plugin.prompt.parked_sessions import ParkedSession, ParkedSessions
 from napari_segany.plugin.prompt.scheduler import Scheduler
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.session import Session
@@ -60,6 +62,8 @@ class SessionHost:
         Scheduler of embedding and inference.
     through : ThroughPlanes
         The objects that are followed through planes.
+    parked : ParkedSessions
+        Sessions on other images.
     model : PromptableModel or None
         The model; see :meth:`set_model`.
     live : bool
@@ -82,6 +86,7 @@ class SessionHost:
         report: Callable[[str, str], object],
     ) -> None:
         self.jobs, self.live = jobs, True
+        self.parked = ParkedSessions(viewer)
         self.model: PromptableModel | None = None
         self.embeddings_bytes = DEFAULT_BYTES
         self._report = report
@@ -118,9 +123,10 @@ class SessionHost:
     # Life cycle -----------------------------------------------------------------------------
 
     def open_view(self, view: LayerView) -> Session:
-        """Begin a session on an image; end the session before, whose labels stay.
+        """Begin a session on an image, or go on with the one that was parked there.
 
-        If only the limits of the image change, open objects go on with the same layers.
+        The session before is parked, and comes back with its image; its labels stay. If only the
+        limits of the image change, open objects go on with the same layers.
         """
         session, before = self.sync.session, self.sync.view
         if session is not None and before is not None:
@@ -129,15 +135,50 @@ class SessionHost:
             if view.with_limits(before.limits).same_as(before):
                 return self._embed_again(view)
         source = view.source()
-        self.close_session()
+        self.park_session()
+        if (parked := self.parked.take(view)) is not None and self._is_usable(parked):
+            return self._resume(parked)
         embeddings = EmbeddingCache(self.embeddings_bytes)
         session = Session(source, self.model, NoTarget(), cache=embeddings)
-        for layer in view.layers:
-            layer.events.data.connect(self._on_pixels)
         self._connect(session)
-        self.sync.bind(session, view)
+        self._bind(session, view)
         self.journals.begin(session, view.likeness)
         self.changed.emit()
+        return session
+
+    def _bind(self, session: Session, view: LayerView, labels: LabelsLayer | None = None) -> None:
+        for layer in view.layers:
+            layer.events.data.connect(self._on_pixels)
+        self.sync.bind(session, view, labels)
+
+    def park_session(self) -> None:
+        """End the work on the present image; a session with any step comes back with it."""
+        session, view = self.sync.session, self.sync.view
+        if session is None or view is None:
+            return
+        self.steps.finish()
+        journal = self.journals.path
+        labels = self.sync.release_labels()
+        self.close_session()
+        if session.is_begun:
+            self.parked.park(ParkedSession(session, view, labels, journal))
+
+    def _is_usable(self, parked: ParkedSession) -> bool:
+        """Return True if a parked session is on an image of the present shape."""
+        source = parked.view.source()
+        if parked.is_outdated and source.shape == parked.session.source.shape:
+            parked.session.forget_image(source)
+        return source.shape == parked.session.source.shape
+
+    def _resume(self, parked: ParkedSession) -> Session:
+        """Go on with a session, with its objects, its labels and its steps to undo."""
+        session, view = parked.session, parked.view
+        session.model = self.model
+        remember(session)
+        self._bind(session, view, parked.labels)
+        self.journals.begin(session, view.likeness, parked.journal)
+        self.sync.check_labels()
+        self._update()
         return session
 
     def _embed_again(self, view: LayerView) -> Session:

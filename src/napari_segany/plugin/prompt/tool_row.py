@@ -7,7 +7,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QPainter, QPainterPath, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
-from napari_segany.plugin.prompt.tools import SHORT_KEYS, TOOLS, Tool
+from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.controls import accent
 
 SIDE = 20
@@ -38,7 +38,7 @@ class ToolRow(QWidget):
         self.selected: Tool | None = None
         for number, tool in enumerate(TOOLS):
             button = QToolButton()
-            button.setText(f"{tool.name} {SHORT_KEYS.get(tool.key, tool.key)}")
+            button.setText(tool.caption)
             button.setToolTip(f"{tool.help} ({tool.key})")
             button.setAccessibleName(tool.name)
             button.setCheckable(True)

@@ -6,6 +6,9 @@ from typing import Any
 from napari_segany.errors import InputError
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE, SCRIBBLES
 
+SHIFT = "\u21e7"
+"""Sign of the shift key on buttons."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -39,6 +42,11 @@ class Tool:
         """True if its prompts may be on the object or off it."""
         return (self.kind == "points" and self.mode == "add") or self.mode in SCRIBBLES
 
+    @property
+    def caption(self) -> str:
+        """Text on its button: name and key."""
+        return f"{self.name} {self.key.replace('Shift-', SHIFT)}"
+
 
 TOOLS = (
     Tool("+ point", "points", "add", POSITIVE, "Q", "Click on the object; again: off the object"),
@@ -57,14 +65,6 @@ TOOLS = (
 
 SELECT = TOOLS[-1]
 """The tool that chooses an object."""
-
-SHORT_KEYS = {
-    "Shift-P": "\u21e7P",
-    "Shift-B": "\u21e7B",
-    "Shift-E": "\u21e7E",
-    "Shift-S": "\u21e7S",
-}
-"""Keys as they are written on buttons, where they differ."""
 
 
 def tool_named(name: str) -> Tool:

@@ -65,13 +65,29 @@ class Dock(QWidget):
         self._was_shown = False
         self.jobs.busy_changed.connect(self._on_busy)
         self.jobs.callback_failed.connect(self.message.say_error)
-        self._close_events = CloseEvents(self, self._window, self._on_panel_closed, self.end)
+        # Kinds of notices of the library that were shown.
+        self._noticed: set[str] = set()
+        self.jobs.noticed.connect(self._on_notice)
+        self._close_events = CloseEvents(
+            self, self._window, self._on_panel_closed, self.end, self._may_close
+        )
 
     # Messages and controls ------------------------------------------------------------------
 
     def say(self, text: str, severity: Severity = "info") -> None:
         """Show a message in the dock; an empty one hides the line."""
         self.message.say(text, severity)
+
+    def _on_notice(self, kind: str, text: str) -> None:
+        """Show a warning that the library logged, the first of its kind on an image."""
+        if kind not in self._noticed:
+            self._noticed.add(kind)
+            self.message.add_notice(text)
+
+    def _forget_notices(self) -> None:
+        """Remove the warnings about an image; those about the next one are shown again."""
+        self._noticed.clear()
+        self.message.clear_notices()
 
     def copy_text(self, text: str, notes: Iterable[str] = ()) -> str:
         """Copy a text to the clipboard, say so with notes about it, and return the text."""
@@ -176,6 +192,10 @@ class Dock(QWidget):
         """End the dock."""
         self.end()
         super().closeEvent(event)
+
+    def _may_close(self) -> bool:
+        """Return False to leave the panel open, whose button was pressed to close it."""
+        return True
 
     def _on_panel_closed(self) -> None:
         """End the dock, because its panel was closed in the window."""

@@ -6,7 +6,12 @@ from typing import Any
 from napari.layers import Image
 
 from napari_segany.core.intensity import Limits
-from napari_segany.plugin.layers.channel_axis import with_channels_first
+from napari_segany.io.channel_names import channel_numbers
+from napari_segany.plugin.layers.channel_axis import (
+    channels_in_file,
+    find_axis,
+    with_channels_first,
+)
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.shown_display import shown_limits
 from napari_segany.plugin.shared.channel_picker import ChannelPicker
@@ -89,9 +94,9 @@ class ImageDock(ModelDock):
     def set_image(
         self,
         layer: Any,
-        channels: Sequence[int] | None = None,
+        channels: Sequence[int | str] | None = None,
         others: Sequence[Any] = (),
-        channel_axis: int = 0,
+        channel_axis: int | str = 0,
         contrast: Contrast | Limits | None = None,
     ) -> Any:
         """Choose an image, or channels of it.
@@ -100,21 +105,32 @@ class ImageDock(ModelDock):
         ----------
         layer : napari.layers.Image
             The image.
-        channels : sequence of int, optional
-            One channel of the layer, or two or three shown to the model as red, green and blue.
+        channels : sequence of int or str, optional
+            One channel of the layer, or two or three shown to the model as red, green and blue; by
+            number, or by the name that the layer's file gives it.
         others : sequence of napari.layers.Image
             One or two more layers, shown to the model as green and blue.
-        channel_axis : int
-            The layer's channel axis. If it is not the first, a view of the layer that has it
-            first is added and shown instead.
+        channel_axis : int or str
+            The layer's channel axis, by number or label; channels that are given by name lie along
+            that of the file. If it is not the first, a view of the layer that has it first is
+            added and shown instead.
         contrast : "stretch", "shown", tuple or Display, optional
             Intensities that the model sees: percentiles of each plane; the contrast limits, gamma
             and colours of the layers; or limits and a display that were such. By default what the
             dock has chosen.
         """
+        numbers = None
         if channels is not None:
-            layer = with_channels_first(self.viewer, layer, channel_axis)
-        view = LayerView(layer, channels, others)
+            axis = find_axis(layer, channel_axis)
+            if any(isinstance(each, str) for each in channels):
+                named, names = channels_in_file(layer)
+                axis = axis if named is None else named
+                numbers = channel_numbers(channels, names, str(layer.name))
+            else:
+                numbers = tuple(int(each) for each in channels)
+            layer = with_channels_first(self.viewer, layer, axis)
+        view = LayerView(layer, numbers, others)
+        self._forget_notices()
         opened = self._open_view(view.with_limits(self._limits_for(view, contrast)))
         self.reset_choices()
         if self.model is None and not self.picker.loading:
