@@ -16,7 +16,7 @@ def connect_form(widget: Any) -> None:
         "Clear": widget.clear,
         "Undo": widget.undo,
         "Redo": widget.redo,
-        "stop": widget.stop,
+        "Stop": widget.stop,
     }.items():
         form.buttons[text].clicked.connect(widget.guarded(act))
     form.tools.chosen.connect(widget.guarded_with(controller.select_tool))
