@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_segany.openmp import wait_briefly
 
 if TYPE_CHECKING:
+    from napari_segany.core.display import Display
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
@@ -44,6 +45,7 @@ wait_briefly()
 
 __all__ = [
     "AutomaticParams",
+    "Display",
     "Embedding",
     "FinderParams",
     "LabelParams",
@@ -80,6 +82,7 @@ __all__ = [
 
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
+    "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",

@@ -14,7 +14,7 @@ import napari_segany as sa
 from napari_segany import LinkParams, Recipe, SamModel, TrackParams, run_recipe
 from napari_segany.batch.batch_run import BatchRun
 from napari_segany.batch.command import as_command
-from napari_segany.batch.executor import LocalExecutor, PlaneJob
+from napari_segany.batch.executor import Executor, LocalExecutor, PlaneJob
 from napari_segany.batch.inputs import find_inputs, name_results
 from napari_segany.batch.options import BatchOptions
 from napari_segany.batch.plan import Batch, Item, ReadOptions, inspect
@@ -47,7 +47,7 @@ def movie(tmp_path: Path) -> Path:
     return save_movie(tmp_path / "images", "TYX")
 
 
-def batch(movie: Path, out: str, executor: LocalExecutor, **given: Any) -> list[Any]:
+def batch(movie: Path, out: str, executor: Executor, **given: Any) -> list[Any]:
     """Run a batch with an executor of the test's own."""
     chosen = BatchOptions(movie.parent / out, PARAMS, tracks=TRACKS, **given)
     named = name_results(find_inputs([str(movie)]), chosen.output, "recipe")

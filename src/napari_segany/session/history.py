@@ -69,7 +69,9 @@ class History:
         return bool(self._future)
 
     def advance(self, state: State, join: bool = False) -> None:
-        """Take a new step; with ``join`` one undo reverts it and the step before."""
+        """Take a new step to another state; with ``join`` one undo reverts the step before, too."""
+        if state is self.state:
+            return
         before = self.state
         self._go_to(state)
         if not (join and self._past):

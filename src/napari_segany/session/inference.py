@@ -15,7 +15,8 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import Embedding, PromptableModel
-from napari_segany.session.state import PromptHistory, SegmentedObject, State
+from napari_segany.session.painting import apply_paint
+from napari_segany.session.state import PaintedPixels, PromptHistory, SegmentedObject, State
 
 CANDIDATES_KEPT = 200
 """Prompts whose candidates stay cached, so that undo needs no model."""
@@ -237,6 +238,7 @@ class Inference:
         # An empty cache is false.
         self.embeddings = EmbeddingCache() if embeddings is None else embeddings
         self._candidates, self._logits = CandidateCache(), LogitsCache()
+        self._painted = OrderedDict[tuple[MaskSet, PaintedPixels], MaskSet]()
 
     @property
     def predictor(self) -> Predictor:
@@ -255,10 +257,22 @@ class Inference:
         # A new cache: an embedding that is being computed still goes into the old one.
         self.embeddings = EmbeddingCache(self.embeddings.max_bytes)
         self._candidates, self._logits = CandidateCache(), LogitsCache()
+        self._painted.clear()
 
     def candidates(self, each: SegmentedObject) -> MaskSet | None:
-        """Return the candidates of an object, best first; None if they are not known."""
-        return self._candidates.get(each)
+        """Return the candidates of an object, best first; None if they are not known.
+
+        Pixels that were painted by hand are on them, or off them.
+        """
+        found = self._candidates.get(each)
+        if found is None or each.painted is None:
+            return found
+        key = found, each.painted
+        if key not in self._painted:
+            self._painted[key] = apply_paint(found, each.painted)
+            while len(self._painted) > CANDIDATES_KEPT:
+                self._painted.popitem(last=False)
+        return self._painted[key]
 
     def requests(self, state: State) -> list[Request]:
         """Return a request for each plane with open objects that have no candidates."""

@@ -69,7 +69,8 @@ def with_open_objects(
             new = SegmentedObject(begun[number], plane, prompt, label=labels.get(number))
             changed.append(replace(new, part_of=(wholes or {}).get(number)))
         elif each.plane != plane:
-            changed.append(replace(each, plane=plane, prompt=prompt, choice=0, before=None))
+            new = replace(each, plane=plane, prompt=prompt, choice=0, before=None)
+            changed.append(replace(new, painted=None))
         elif each.prompt is not prompt:
             changed.append(_with_prompt(each, prompt))
     gone = before.keys() - wanted.keys()
@@ -80,6 +81,21 @@ def with_open_objects(
         # A prompt on a plane says that the object is there.
         state = with_absence(state, each.whole, each.plane, False)
     return (replace(state, active=changed[-1].id) if changed else state), begun
+
+
+def with_choice(state: State, each: SegmentedObject, choice: int, found: MaskSet | None) -> State:
+    """Return the state in which another of the candidates of an open object is chosen.
+
+    Raises
+    ------
+    InputError
+        If there are no candidates, or fewer.
+    """
+    if each.commit is not None or found is None:
+        raise InputError("There are no candidates to choose from.")
+    if not 0 <= choice < len(found):
+        raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
+    return state if choice == each.choice else state.with_objects(replace(each, choice=choice))
 
 
 def with_absence(state: State, whole: int, plane: Plane, absent: bool) -> State:

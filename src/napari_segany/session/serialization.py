@@ -15,7 +15,13 @@ from napari_segany.core.image_source import Plane, check_plane_index, plane_shap
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.session.state import Commit, OnOverlap, PromptHistory, SegmentedObject
+from napari_segany.session.state import (
+    Commit,
+    OnOverlap,
+    PaintedPixels,
+    PromptHistory,
+    SegmentedObject,
+)
 
 Record = dict[str, Any]
 
@@ -47,6 +53,13 @@ class PromptRecord(TypedDict):
     labels: NotRequired[list[Annotated[int, Ge(0), Le(1)]]]
     box: NotRequired[Annotated[list[Real], MinLen(4), MaxLen(4)]]
     mask: NotRequired[MaskRecord]
+
+
+class PaintedRecord(TypedDict):
+    """Pixels painted by hand: on the object, and off it."""
+
+    added: NotRequired[MaskRecord]
+    removed: NotRequired[MaskRecord]
 
 
 class PreviousPromptRecord(TypedDict):
@@ -84,6 +97,7 @@ class ObjectRecord(TypedDict):
     part_of: NotRequired[Number]
     propagated: NotRequired[Literal[True]]
     absent: NotRequired[list[PlaneRecord]]
+    painted: NotRequired[PaintedRecord]
 
 
 def _packed(mask: MaskSet) -> MaskRecord:
@@ -186,6 +200,9 @@ def object_to_record(each: SegmentedObject, with_mask: bool = True) -> Record:
         # Planes of several directions differ in where they have None.
         planes = sorted(each.absent, key=lambda plane: [-1 if n is None else n for n in plane])
         record["absent"] = [list(plane) for plane in planes]
+    if each.painted is not None:
+        masks = {"added": each.painted.added, "removed": each.painted.removed}
+        record["painted"] = {name: _packed(m) for name, m in masks.items() if m is not None}
     if each.commit is not None:
         mask = each.commit.mask
         record["commit"] = {
@@ -241,9 +258,18 @@ def object_from_record(
             part_of=record.get("part_of"),
             propagated=record.get("propagated", False),
             absent=absent,
+            painted=_painted(record.get("painted"), shape),
         )
     except InputError as error:
         raise InputError(f"Object {record['id']} of the session cannot be read: {error}") from error
+
+
+def _painted(record: PaintedRecord | None, shape: tuple[int, int]) -> PaintedPixels | None:
+    if record is None:
+        return None
+    added = _mask(record["added"], shape) if "added" in record else None
+    removed = _mask(record["removed"], shape) if "removed" in record else None
+    return PaintedPixels(added, removed)
 
 
 def _commit(record: ObjectRecord, shape: tuple[int, int], mask: MaskSet | None) -> Commit | None:

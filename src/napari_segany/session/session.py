@@ -1,7 +1,6 @@
 """The interactive session: objects, their candidates, and every step that changes them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,15 @@ from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
-from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.session import prompt_updates
 from napari_segany.session.history import History
 from napari_segany.session.inference import Inference, Predictor, Request
-from napari_segany.session.journal import Journal, OpenJournal, SavedSession
+from napari_segany.session.journal import Journal, OpenJournal, SavedSession, image_header
 from napari_segany.session.label_ids import ChosenMasks, LabelIds
 from napari_segany.session.labels_target import ArrayTarget, LabelsTarget
+from napari_segany.session.painting import with_merged, with_stroke
 from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.state import OnOverlap, SegmentedObject, State, Step
 
@@ -71,8 +70,7 @@ class Session:
         self._inference = Inference(source, model, cache)
         self.plane: Plane = (*(0 for _ in source.shape[:-2]), None, None)
         self.on_overlap: OnOverlap = "keep"
-        target = ArrayTarget(np.zeros(source.shape, np.int32)) if target is None else target
-        self._history = History(target)
+        self._history = History(target or ArrayTarget(np.zeros(source.shape, np.int32)))
         self.changed, self.trouble = self._history.changed, self._history.trouble
         if journal is not None:
             self.begin_journal(journal)
@@ -126,11 +124,8 @@ class Session:
 
     def preview(self, number: int | None = None) -> MaskSet | None:
         """Return the chosen candidate of an open object (the active one); None if not known."""
-        each = self.state.get(number)
-        found = None if each is None else self._inference.candidates(each)
-        if each is None or found is None or not len(found):
-            return None
-        return found[min(each.choice, len(found) - 1)]
+        each, found = self.state.get(number), self.candidates(number)
+        return found[min(each.choice, len(found) - 1)] if each and found else None
 
     def requests(self) -> list[Request]:
         """Return the requests that give every open object its candidates, one a plane."""
@@ -138,8 +133,7 @@ class Session:
 
     def answer(self, request: Request, sets: Sequence[MaskSet]) -> bool:
         """Store what :meth:`Request.predict` returned; return False if all of it is outdated."""
-        known = self._inference.add_candidates(request, sets, self.state)
-        if known:
+        if known := self._inference.add_candidates(request, sets, self.state):
             self.answered.emit(known)
         return bool(known)
 
@@ -152,13 +146,8 @@ class Session:
     def choose(self, choice: int, number: int | None = None) -> None:
         """Choose a candidate of an open object (the active one), 0 for the best."""
         each = self.state.find(self.state.active if number is None else number)
-        found = self.candidates(each.id)
-        if each.commit is not None or found is None:
-            raise InputError("There are no candidates to choose from.")
-        if not 0 <= choice < len(found):
-            raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
-        if choice != each.choice:
-            self._history.advance(self.state.with_objects(replace(each, choice=choice)))
+        state = prompt_updates.with_choice(self.state, each, choice, self.candidates(each.id))
+        self._history.advance(state)
 
     def next_candidate(self, step: int = 1) -> int | None:
         """Choose the next candidate of the active object; the first follows the last."""
@@ -183,8 +172,7 @@ class Session:
         active = self.active
         if prompt is not None:
             return self._set_prompt(prompt, plane or (active.plane if active else self.plane))
-        if active is not None:
-            self.delete([active.id])
+        self.delete([] if active is None else [active.id])
         return None
 
     def _set_prompt(self, prompt: Prompt, plane: Plane) -> int:
@@ -195,21 +183,18 @@ class Session:
 
     def add_point(self, row: float, col: float, positive: bool = True) -> int:
         """Add a point on (or off) the active object of this plane, or begin an object with it."""
-        added = Prompt([[row, col]], [int(positive)])
-        given = self._prompt_here
-        prompt = added if given is None else given.with_point(row, col, positive)
-        return self._set_prompt(prompt, self.plane)
+        new = Prompt([[row, col]], [int(positive)])
+        return self._add(new, lambda prompt: prompt.with_point(row, col, positive))
 
     def add_box(self, box: ArrayLike) -> int:
         """Set the box of the active object of this plane, or begin an object with it."""
-        given = self._prompt_here
-        prompt = Prompt(box=box) if given is None else given.with_box(box)
-        return self._set_prompt(prompt, self.plane)
+        return self._add(Prompt(box=box), lambda prompt: prompt.with_box(box))
 
-    @property
-    def _prompt_here(self) -> Prompt | None:
+    def _add(self, new: Prompt, extended: Callable[[Prompt], Prompt]) -> int:
         active = self.active
-        return active.prompt if active is not None and active.plane == self.plane else None
+        if active is None or active.plane != self.plane:
+            return self._set_prompt(new, self.plane)
+        return self._set_prompt(extended(active.prompt), self.plane)
 
     def add_many(
         self,
@@ -260,29 +245,41 @@ class Session:
             self.state, wanted, self._next_id, labels or {}, wholes
         )
         self._next_id += len(begun)
-        if state is not self.state:
-            self._history.advance(state, join)
+        self._history.advance(state, join)
         return begun
+
+    def paint(
+        self, pixels: ArrayLike | MaskSet, present: bool = True, number: int | None = None
+    ) -> None:
+        """Paint pixels of its plane onto the mask of an open object (the active one), or off it.
+
+        They stay so, whatever the model says of further prompts. See :func:`with_stroke`.
+        """
+        state = with_stroke(self.state, number, pixels, present, self.source.shape)
+        self._history.advance(state)
+
+    def merge(self, numbers: Collection[int], into: int) -> list[int]:
+        """Make segmented objects part of a committed one of the same plane; return its label."""
+        state, mask = with_merged(self.state, into, numbers, self.preview)
+        self._history.advance(state)
+        return self._commit([(state.find(into), mask)], join=True)
 
     def set_absent(self, whole: int, plane: Plane, absent: bool = True) -> None:
         """Say that an open object is not on a plane of a stack, or take it back."""
         state = prompt_updates.with_absence(self.state, whole, plane, absent)
-        if state is not self.state:
-            self._history.advance(state)
+        self._history.advance(state)
 
     def commit(self, numbers: Iterable[int] | None = None, join: bool = False) -> list[int]:
         """Write objects (the active one) into the labels; return the labels of those committed.
 
-        An object stays open if its mask is empty or all of its pixels belong to others. With
-        ``join`` the step is merged with the one before, so that thousands of objects can be
-        committed in chunks and one undo reverts all of them.
+        An object stays open if its mask is empty or all of its pixels belong to others. ``join``
+        merges the step with the one before, so that one undo reverts many chunks.
         """
         if numbers is None:
             numbers = [] if self.state.active is None else [self.state.active]
         chosen = [self.state.find(number) for number in dict.fromkeys(numbers)]
-        return self._commit(
-            [(each, self.preview(each.id)) for each in chosen if each.commit is None], join
-        )
+        masks = [(each, self.preview(each.id)) for each in chosen if each.commit is None]
+        return self._commit(masks, join)
 
     def commit_parts(self, masks: Iterable[PartMask], join: bool = False) -> list[int]:
         """Write propagated parts of objects into the labels, one after the other.
@@ -298,14 +295,16 @@ class Session:
         ids = LabelIds(self.labels, self.state.committed)
         done = ids.commit(masks, self.on_overlap, self._commits, lambda: self.predictor.identity)
         self._commits += len(done)
-        done = self._history.commit(done, join)
-        return [each.label for each in done.values() if each.label is not None]
+        return [e.label for e in self._history.commit(done, join).values() if e.label is not None]
 
-    def reopen(self, number: int) -> SegmentedObject:
-        """Remove a committed object from the labels; open it, and its parts, as the active one."""
-        state = self.state.with_reopened(number)
-        if state is not self.state:
-            self._history.advance(state)
+    def reopen(
+        self, number: int, instead_of: Collection[int] = (), join: bool = False
+    ) -> SegmentedObject:
+        """Remove a committed object from the labels; open it, and its parts, as the active one.
+
+        Objects ``instead_of`` which it is opened are deleted in the same step.
+        """
+        self._history.advance(self.state.without(instead_of).with_reopened(number), join)
         return self.state.find(self.state.active)
 
     def delete(self, numbers: Iterable[int]) -> None:
@@ -329,10 +328,7 @@ class Session:
         return self._history.drop_lost()
 
     def set_target(self, target: LabelsTarget, reopen: bool = False) -> None:
-        """Commit into other labels from now on.
-
-        Committed objects leave the session, or are open again with ``reopen``.
-        """
+        """Commit into other labels; committed objects leave, or are open again with ``reopen``."""
         self._history.set_target(target, reopen)
 
     @property
@@ -373,8 +369,7 @@ class Session:
 
     def begin_journal(self, folder: Path, open_journal: OpenJournal = Journal) -> Journal:
         """Record all steps so far, and every further one, in a new journal of a folder."""
-        header = {"image": self.source.name, "shape": list(self.source.shape)}
-        return self._history.begin_journal(open_journal(folder, header))
+        return self._history.begin_journal(open_journal(folder, image_header(self.source)))
 
     @property
     def is_begun(self) -> bool:

@@ -61,6 +61,20 @@ class PromptHistory:
     before: "PromptHistory | None" = None
 
 
+@dataclass(frozen=True, eq=False)
+class PaintedPixels:
+    """Pixels of an object that were painted by hand, whatever the model says of them.
+
+    Attributes
+    ----------
+    added, removed : MaskSet or None
+        One mask each: pixels on the object, and pixels off it. They share none.
+    """
+
+    added: MaskSet | None = None
+    removed: MaskSet | None = None
+
+
 @dataclass(frozen=True)
 class SegmentedObject:
     """One object of a session.
@@ -89,6 +103,8 @@ class SegmentedObject:
         never open.
     absent : frozenset of tuple
         Planes on which the object is said not to be; see :meth:`State.absent_planes`.
+    painted : PaintedPixels or None
+        Pixels painted by hand; None without any.
     """
 
     id: int
@@ -101,6 +117,7 @@ class SegmentedObject:
     part_of: int | None = None
     propagated: bool = False
     absent: frozenset[Plane] = frozenset()
+    painted: PaintedPixels | None = None
 
     @property
     def whole(self) -> int:
@@ -173,6 +190,8 @@ class State:
 
         Planes on which an object is said not to be are kept by the parts that are left.
         """
+        if not numbers:
+            return self
         kept = {n: each for n, each in self.objects.items() if n not in numbers}
         for gone in (self.objects[n] for n in numbers if n in self.objects):
             left = (p for p in kept.values() if p.whole == gone.whole and not p.propagated)

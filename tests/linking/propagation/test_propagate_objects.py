@@ -82,11 +82,13 @@ def test_a_correction_runs_only_to_the_next_prompted_plane() -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(
-    order=st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(4, 11)), min_size=1, max_size=6)
+    order=st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(4, 11)), min_size=1, max_size=6),
+    reach=st.sampled_from([0.0, 0.6]),
 )
 def test_one_prompt_after_the_other_gives_what_all_at_once_give(
-    order: list[tuple[int, int]],
+    order: list[tuple[int, int]], reach: float
 ) -> None:
+    params = PropagationParams(max_reach=reach)
     prompts: dict[int, dict[int, Any]] = {}
     found = None
     for i, plane in order:
@@ -94,10 +96,11 @@ def test_one_prompt_after_the_other_gives_what_all_at_once_give(
         if not there and i not in prompts:
             continue
         prompts.setdefault(i, {})[plane] = box(i, plane) if there else None
-        found = run(prompts, earlier=found)
+        found = run(prompts, params=params, spacing=1.0, earlier=found)
     if found is not None:
-        assert not run(prompts).changed_since(found)
-        assert np.array_equal(run(prompts).to_labels(), found.to_labels())
+        again = run(prompts, params=params, spacing=1.0)
+        assert not again.changed_since(found)
+        assert np.array_equal(again.to_labels(), found.to_labels())
 
 
 def test_planes_that_are_missing_are_passed_over() -> None:

@@ -225,33 +225,28 @@ def test_the_notice_of_a_crash_stays_until_another_image_is_chosen(
     assert ready.form.restore.notice.isHidden()
 
 
-@pytest.mark.parametrize("commits", [True, False])
-def test_another_image_is_chosen_only_when_open_objects_are_settled(
-    ready: Any, viewer: Any, monkeypatch: Any, commits: bool, qtbot: Any
+def test_open_objects_stay_with_their_image_without_a_question(
+    ready: Any, viewer: Any, monkeypatch: Any, qtbot: Any
 ) -> None:
-    asked: list[int] = []
-
-    def ask(count: int) -> bool:
-        asked.append(count)
-        return commits
-
-    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", ask)
+    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", lambda count: 1 / 0)
     ready.asks_on_close = True
     ready.session.add_point(30, 40)
     ready.segment(wait=True)
+    session, mask = ready.session, ready.session.preview().mask(0)
     ready.image_choice.choose(viewer.layers["plate"])
     ready.image_choice.activated.emit(ready.image_choice.currentIndex())
-    assert asked == [1]
     assert ready.image_layer is viewer.layers["plate"]
-    made = [layer.name for layer in viewer.layers if layer.name == "cells objects"]
-    assert bool(made) == commits
-    assert ("1 object of cells not committed" in ready.message.text()) != commits
-    # What was not committed is offered again.
-    ready.asks_on_close = False
-    ready.image_layer = viewer.layers["cells"]
-    until(qtbot, lambda: ready.controller.saved_sessions)
-    ready.restore()
-    assert len(ready.session.state.open) == (0 if commits else 1)
+    assert ready.message.text() == "1 object of cells stays open; choose it again to go on."
+    assert not ready.session.state.objects
+    ready.image_choice.choose(viewer.layers["cells"])
+    ready.image_choice.activated.emit(ready.image_choice.currentIndex())
+    assert ready.message.text() == "1 open object is back."
+    assert ready.session is session
+    until(qtbot, lambda: not ready.jobs.busy)
+    assert np.array_equal(ready.session.preview().mask(0), mask)
+    assert np.array_equal(ready.controller.preview_layer.data > 0, mask)
+    # It is the same session, and not an earlier one that could be restored.
+    assert ready.controller.saved_sessions == []
 
 
 def test_channels_of_any_axis_are_chosen_in_the_widget(ready: Any, viewer: Any) -> None:
@@ -291,7 +286,7 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(ready: Any, viewe
     assert shown.kind.currentText() == "more layers"
     assert [choice.layer for choice in shown.others] == [viewer.layers["two"], None]
     ready.image_layer = layer
-    assert shown.kind.currentText() == "as shown"
+    assert shown.kind.currentText() == "the whole layer"
     assert shown.apply.parent().isHidden()
 
 

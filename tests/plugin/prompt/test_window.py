@@ -412,6 +412,38 @@ def test_closing_the_panel_asks_what_becomes_of_open_objects(
     assert [layer.name for layer in viewer.layers] == ["coins", "coins objects"]
 
 
+def test_cancelling_the_question_leaves_everything_as_it_is(
+    ready: Any, viewer: Any, monkeypatch: Any
+) -> None:
+    ready.session.add_point(20, 20)
+    ready.segment(wait=True)
+    state, layers = ready.session.state, list(viewer.layers)
+    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", lambda count: None)
+    close_the_panel(viewer)
+    assert ready.isVisible()
+    assert "Prompt (napari-segany)" in viewer.window._wrapped_dock_widgets
+    assert (ready.session.state, list(viewer.layers)) == (state, layers)
+    monkeypatch.setattr("napari_segany.plugin.prompt.widget.ask_to_commit", lambda count: False)
+    close_the_panel(viewer)
+    assert "Prompt (napari-segany)" not in viewer.window._wrapped_dock_widgets
+    assert [layer.name for layer in viewer.layers] == ["coins"]
+
+
+def test_the_window_is_drawn_after_prompt_layers_were_removed(
+    ready: Any, viewer: Any, qtbot: Any
+) -> None:
+    # Without canvas_visuals.py the process dies here, with Mesa's software OpenGL.
+    ready.session.add_box([10, 10, 40, 50])
+    ready.clear()
+    ready.asks_on_close = False
+    close_the_panel(viewer)
+    canvas = viewer.window._qt_viewer.canvas.native
+    for _ in range(3):
+        canvas.update()
+        qtbot.wait(50)
+    assert [layer.name for layer in viewer.layers] == ["coins"]
+
+
 def close_the_panel(viewer: Any) -> None:
     viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"].title.close_button.click()
 

@@ -24,6 +24,9 @@ NEGLIGIBLE = 1e-6
 SAME_PIXEL = 0.5
 """Distance in pixels below which two pixels are at the same position."""
 
+SMALLEST_SHARE, GOOD_SHARE, LARGEST_SHARE = 0.1, 0.3, 0.8
+"""Shares of the view's shorter side that an object may have to be seen well, and the best one."""
+
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(n, n) matrix and (n,) offset from data to world."""
 
@@ -145,6 +148,35 @@ def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
     shown = [axis - extra for axis in viewer.dims.displayed]
     camera = camera_of(viewer)
     camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
+
+
+def zoom_on(viewer: Any, layer: Any, plane: Plane, sides: tuple[float, float]) -> None:
+    """Zoom so that a part of a plane is seen well; a zoom at which it is already is kept.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    layer : layer or LayerView
+        The image.
+    plane : tuple
+        Its plane in view.
+    sides : tuple of float
+        Height and width of the part, in pixels.
+    """
+    steps = np.linalg.norm(to_world(layer)[0], axis=0)
+    seen = [axis for axis, n in enumerate(plane) if n is None]
+    units = viewer.layers.extent.units
+    factors = np.ones(layer.ndim)
+    if units is not None:
+        found = unit_factors(units, layer.units)
+        factors[-len(found) :] = found
+    part = max(float(side * steps[a] / factors[a]) for side, a in zip(sides, seen, strict=True))
+    canvas = viewer.canvas.size if hasattr(viewer, "canvas") else viewer._canvas_size
+    camera, whole = camera_of(viewer), float(min(canvas))
+    share = part * camera.zoom / max(whole, 1)
+    if part and not SMALLEST_SHARE <= share <= LARGEST_SHARE:
+        camera.zoom = GOOD_SHARE * whole / part
 
 
 def axis_names(view: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
-from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
+from napari_segany.plugin.jobs.chunked import CHUNK, PART, ChunkedTasks
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.session import Session
 from napari_segany.session.prompt_updates import PartMask
@@ -72,6 +72,7 @@ class BulkSteps:
         numbers: Sequence[int],
         done: Callable[[int], object],
         propagated: Sequence[PartMask] = (),
+        join: bool = False,
     ) -> list[int]:
         """Commit objects.
 
@@ -86,6 +87,8 @@ class BulkSteps:
             pixels belong to others.
         propagated : sequence of tuple
             Masks of objects on further planes. Of two that overlap, the first has the pixels.
+        join : bool
+            Merge all of it with the step before.
 
         Returns
         -------
@@ -97,14 +100,15 @@ class BulkSteps:
         # Where commits replace others, the last one has the pixels.
         further = propagated if session.on_overlap == "keep" else propagated[::-1]
 
-        def act(chunk: Sequence[int | PartMask], join: bool) -> None:
+        def act(chunk: Sequence[int | PartMask], continues: bool) -> None:
+            joined = join or continues
             before, masks = session.state, [e for e in chunk if not isinstance(e, int)]
             # Some objects may have been deleted, or have another prompt by now.
             some = [n for n in chunk if isinstance(n, int) and session.preview(n) is not None]
             if some:
-                labels.extend(session.commit(some, join))
+                labels.extend(session.commit(some, joined))
             if masks:
-                session.commit_parts(masks, join or session.state is not before)
+                session.commit_parts(masks, joined or session.state is not before)
             objects = session.state.objects
             empty.extend(n for n in some if n in objects and objects[n].commit is None)
 
@@ -114,7 +118,9 @@ class BulkSteps:
                 done(len(empty))
 
         items: list[int | PartMask] = [*numbers, *further]
-        self._for_each("commit", session, items, act, finished)
+        # Parts on further planes wait for turns of their own, which the clock ends.
+        at_once = min(len(numbers), CHUNK) if further else CHUNK
+        self._for_each("commit", session, items, act, finished, at_once)
         return labels
 
     def travel(self, session: Session, move: Callable[[int], bool]) -> bool:
@@ -136,7 +142,7 @@ class BulkSteps:
 
         def step() -> bool:
             if self._is_current(session) and (session.is_between_steps or not moved):
-                moved.append(move(CHUNK))
+                moved.append(move(PART if moved else CHUNK))
             return self._is_current(session) and session.is_between_steps
 
         self._tasks.repeat("undo", step, self._done, self._failed)
@@ -149,6 +155,7 @@ class BulkSteps:
         items: Sequence[T],
         act: Callable[[Sequence[T], bool], object],
         done: Callable[[], object],
+        at_once: int = CHUNK,
     ) -> None:
         """Act on chunks of items; ``act`` gets True to join the step before.
 
@@ -164,4 +171,4 @@ class BulkSteps:
                 if session.state is not before:
                     latest = session.state
 
-        self._tasks.for_each(key, items, act_on, done, self._failed)
+        self._tasks.for_each(key, items, act_on, done, self._failed, at_once)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from psygnal import Signal
+
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
@@ -15,9 +17,9 @@ from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.metadata import METADATA
-from napari_segany.plugin.layers.transforms import show_plane
+from napari_segany.plugin.prompt import object_actions, saved_sessions
 from napari_segany.plugin.prompt.bulk_steps import NewObject
+from napari_segany.plugin.prompt.commit_choices import commit_choices
 from napari_segany.plugin.prompt.commit_message import commit_message
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
 from napari_segany.plugin.prompt.layer_reader import LayerReader
@@ -26,9 +28,8 @@ from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
-from napari_segany.session.replay import provenance, replay
-from napari_segany.session.session_file import checked_session
-from napari_segany.session.state import object_center
+from napari_segany.session.replay import provenance
+from napari_segany.session.state import State
 
 
 class PromptController(PendingModel):
@@ -51,6 +52,8 @@ class PromptController(PendingModel):
         Emitted when refused actions are possible again, because a plane is in view.
     where : Signal
         Emitted with a line about the plane in view; empty without an image.
+    offered : Signal
+        Emitted with the choices that go with the latest message.
     changed : Signal
         Emitted when objects, candidates or the image have changed.
     host : SessionHost
@@ -60,6 +63,8 @@ class PromptController(PendingModel):
     min_predicted_iou, min_stability : float
         Objects whose chosen candidate has lower scores are not committed.
     """
+
+    offered = Signal(tuple)
 
     def __init__(
         self,
@@ -76,6 +81,10 @@ class PromptController(PendingModel):
         self.possible, self.where = self.host.possible, self.host.where
         self.changed = self.host.changed
         self.host.stopped.connect(self.give_up)
+        # State after a click on a committed object, the object it began, and that object.
+        self.clicked_on: tuple[State, int, int] | None = None
+        self.sync.begun.connect(lambda numbers: object_actions.offer_to_reopen(self, numbers))
+        self.sync.picked.connect(self._on_picked)
 
     # Present state --------------------------------------------------------------------------
 
@@ -123,8 +132,8 @@ class PromptController(PendingModel):
     def open_image(
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
-        """Begin a session on an image layer or channels of it; labels of the one before stay."""
-        return self.host.open_image(image, channels, others)
+        """Begin a session on an image layer or channels of it, or go on with the one there."""
+        return self.host.open_view(LayerView(image, channels, others))
 
     def close_session(self) -> None:
         """End the session; prompt layers and preview leave the viewer, labels stay."""
@@ -133,6 +142,7 @@ class PromptController(PendingModel):
     def end(self) -> None:
         """End the session and release the viewer."""
         self.close_session()
+        self.host.parked.end()
         self.sync.disconnect()
 
     def stop(self) -> None:
@@ -142,6 +152,13 @@ class PromptController(PendingModel):
     def finish(self) -> None:
         """Do the remaining chunks of a step now."""
         self.host.steps.finish()
+
+    def _on_picked(self, position: Any) -> None:
+        try:
+            self.pick(position)
+        except Exception as error:
+            # napari is handling the mouse and must finish.
+            self.host.refuse(error)
 
     def _follow_model(self) -> None:
         self.host.set_model(self.model)
@@ -227,12 +244,16 @@ class PromptController(PendingModel):
         self.jobs.submit("find", Priority.REQUEST, find, add, self.host.refuse)
 
     def go_to(self, number: int) -> None:
-        """Show an object, and make it the active one if it is open."""
-        session = self.sync.open_session()
-        each = session.state.find(number)
-        show_plane(self.viewer, self.view, each.plane, object_center(each))
-        if each.commit is None:
-            session.reopen(number)
+        """Show an object, large and outlined; make it the active one if it is open."""
+        object_actions.show_object(self, number)
+
+    def pick(self, position: Any) -> None:
+        """Choose the object at a place on the canvas; see :func:`object_actions.pick`."""
+        object_actions.pick(self, position)
+
+    def reopen_clicked(self) -> None:
+        """Open the committed object again that was clicked on, in place of the new one."""
+        object_actions.reopen_clicked(self)
 
     def embed(self, plane: Plane) -> None:
         """Embed a plane, now or when there is a model."""
@@ -270,17 +291,38 @@ class PromptController(PendingModel):
             raise InputError("No object has scores as high as asked for; nothing is committed.")
         if not good:
             raise InputError("There is nothing to commit yet: click on an object first.")
-        propagated = self.host.through.masks_to_commit(good)
+        return self.commit_objects(good, len(ready) - len(good))
+
+    def commit_objects(self, numbers: Sequence[int], low: int = 0, join: bool = False) -> list[int]:
+        """Write open objects that have candidates into the labels.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            The objects.
+        low : int
+            Others that stay open because of low scores, for the message.
+        join : bool
+            Merge this step with the one before.
+
+        Returns
+        -------
+        list of int
+            Labels of the first chunk.
+        """
+        session = self.sync.open_session()
+        propagated = self.host.through.masks_to_commit(list(numbers))
         if self.labels is None:
             self.commit_into(None)
 
         def report(empty: int) -> None:
             objects = session.state.objects
-            wholes = {objects[number].whole for number in good if number in objects}
+            wholes = {objects[number].whole for number in numbers if number in objects}
             written = [each for each in objects.values() if each.whole in wholes]
-            self.status.emit(*commit_message(written, len(ready) - len(good), empty))
+            self.status.emit(*commit_message(written, low, empty))
+            self.offered.emit(commit_choices(self, numbers, propagated))
 
-        return self.host.steps.commit(session, good, report, propagated)
+        return self.host.steps.commit(session, numbers, report, propagated, join)
 
     @property
     def ready(self) -> list[int]:
@@ -317,10 +359,7 @@ class PromptController(PendingModel):
 
     def clear(self) -> None:
         """Delete all open objects."""
-        self.finish()
-        session = self.sync.open_session()
-        if session.state.open:
-            session.delete([each.id for each in session.state.open])
+        object_actions.clear(self)
 
     def undo(self) -> bool:
         """Undo the last step; return False if there was none.
@@ -345,36 +384,8 @@ class PromptController(PendingModel):
         return list(self.host.journals.saved)
 
     def restore(self, saved: SavedSession) -> None:
-        """Restore an earlier session; its objects come back in a new labels layer.
-
-        Labels that it wrote into before come back in layers of their own. A session with any step
-        ends; its labels stay, and it can be restored, too.
-
-        Raises
-        ------
-        InputError
-            If the image has another shape, or the present session would be lost because it is not
-            recorded; nothing has changed then.
-        """
-        session, view = self.sync.open_session(), self.view
-        assert view is not None
-        saved.check_shape(session.source.shape)
-        self.finish()
-        in_use = session.is_begun
-        if in_use:
-            if not self.host.journals.is_recording:
-                raise InputError(
-                    "The present session is not written down, so it would be lost. Commit its "
-                    "objects, close the panel, and restore in a new one."
-                )
-            session = self.host.restart_session()
-        for steps in saved.former:
-            self.sync.insert_below_prompts(self.sync.labels.restored_layer(view, steps))
-        if saved.steps:
-            self.commit_into(None)
-        session.restore(saved)
-        if in_use:
-            self.status.emit("The session before has ended; it can be restored, too.")
+        """Restore an earlier session; see :func:`saved_sessions.restore`."""
+        saved_sessions.restore(self, saved)
 
     def provenance(self) -> dict[str, Any]:
         """Return the provenance of the labels; see :func:`napari_segany.session.provenance`."""
@@ -382,17 +393,4 @@ class PromptController(PendingModel):
 
     def replay(self, kept: Any) -> None:
         """Compute the labels of a saved session in a new layer; ``kept`` is its record."""
-        session, view = self.sync.open_session(), self.view
-        assert view is not None
-        source, record = session.source, checked_session(kept)
-
-        def show(labels: Any) -> None:
-            self.sync.add_replayed(labels, f"{view.name} again", {METADATA: kept})
-
-        def begin(model: PromptableModel) -> None:
-            def work(should_stop: ShouldStop) -> Any:
-                return replay(record, source, model, should_stop)
-
-            self.jobs.submit("replay", Priority.REQUEST, work, show, self.host.refuse)
-
-        self.with_model(begin)
+        saved_sessions.replay_later(self, kept)

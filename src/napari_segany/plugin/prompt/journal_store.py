@@ -69,8 +69,23 @@ class JournalStore:
         """True if the present session is recorded."""
         return self._journal is not None and not self._in_trouble
 
-    def begin(self, session: Session, likeness: str) -> None:
-        """Record a session, and identify its image."""
+    @property
+    def path(self) -> Path | None:
+        """The journal of the present session; None if it is not recorded."""
+        return self._journal.path if self._journal is not None and self.is_recording else None
+
+    def begin(self, session: Session, likeness: str, before: Path | None = None) -> None:
+        """Record a session, and identify its image.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        likeness : str
+            Hash of what is known of its image without its pixels.
+        before : Path, optional
+            Closed journal of the same session, in place of which it is recorded.
+        """
         self.end()
         self._session = session
         if self.folder is None:
@@ -78,6 +93,9 @@ class JournalStore:
         self._like = self.folder / f"{LIKE}{likeness}"
         session.trouble.connect(lambda _: self._on_trouble(session))
         self._begin_journal(self._like)
+        if before is not None and self._journal is not None:
+            # All that it recorded is in the new one.
+            before.unlink(missing_ok=True)
         self.identify()
 
     def _on_trouble(self, session: Session) -> None:

@@ -7,6 +7,7 @@ KEYS = {
     "K": "next_candidate",
     "U": "undo",
     "Shift-U": "redo",
+    "Shift-R": "reopen_clicked",
     "G": "segment",
     "H": "toggle_preview",
     "W": "through_planes",

@@ -88,17 +88,27 @@ class LabelsLayer:
         self.unbind()
         self.layer, self._target, self._described = layer, target, 0
         self._known, self._added, self._record = set(), set(), None
-        layer.events.data.connect(self._on_data)
-        layer.events.set_data.connect(self._on_redraw)
-        layer.events.paint.connect(self._on_paint)
+        self.observe()
         return target
 
-    def unbind(self) -> None:
-        """Release the layer, which stays unchanged."""
+    def observe(self) -> None:
+        """Follow changes of the layer, if there is one, from outside."""
+        if self.layer is not None:
+            self.layer.events.data.connect(self._on_data)
+            self.layer.events.set_data.connect(self._on_redraw)
+            self.layer.events.paint.connect(self._on_paint)
+
+    def pause(self) -> None:
+        """Follow changes of the layer no longer; its largest label may change meanwhile."""
         if self.layer is not None:
             self.layer.events.set_data.disconnect(self._on_redraw)
             self.layer.events.paint.disconnect(self._on_paint)
             self.layer.events.data.disconnect(self._on_data)
+            self._on_data()
+
+    def unbind(self) -> None:
+        """Release the layer, which stays unchanged."""
+        self.pause()
         self.layer = self._target = None
 
     def describe(self, session: Session) -> None:

@@ -7,6 +7,9 @@ from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.key_bindings import KeyBindings
 
+NAPARI_UNDO = {"Control-Z": "U", "Control-Shift-Z": "Shift-U"}
+"""Keys of napari's undo and redo in labels, with those of the session's."""
+
 
 class LayerFollower:
     """Binds the keys on the layers of a session, and tells which tool is selected.
@@ -30,6 +33,9 @@ class LayerFollower:
         self._controller, self._show = controller, show_tool
         own = {tool.key: lambda tool=tool: controller.select_tool(tool) for tool in TOOLS}
         self._keys = KeyBindings({**own, **actions})
+        # Strokes in the preview are steps of the session, which napari's own undo knows nothing of.
+        undo = {key: actions[own] for key, own in NAPARI_UNDO.items() if own in actions}
+        self._undo_keys = KeyBindings(undo, overriding=undo)
         controller.sync.prompts_added.connect(self._on_prompt_layer)
         controller.viewer.layers.selection.events.active.connect(self._show_tool)
         controller.status.connect(self._show_tool)
@@ -39,12 +45,14 @@ class LayerFollower:
         of, view = self._controller, self._controller.view
         images = () if view is None else (view.layer, *view.others)
         self._keys.follow([of.points, of.shapes, of.preview_layer, of.labels, *images])
+        self._undo_keys.follow([of.preview_layer])
         self._show_tool()
 
     def end(self) -> None:
         """Release the layers and the viewer."""
         self._controller.viewer.layers.selection.events.active.disconnect(self._show_tool)
         self._keys.follow([])
+        self._undo_keys.follow([])
 
     def _on_prompt_layer(self, layer: Any) -> None:
         layer.events.mode.connect(self._show_tool)

@@ -4,6 +4,7 @@ The session decides. Layers edited by hand become one step of the session; a ste
 session becomes layers.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,16 +14,19 @@ from psygnal import Signal
 
 from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
+from napari_segany.plugin.jobs.chunked import TURN
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transform_sync import TransformSync
 from napari_segany.plugin.layers.transforms import viewed_plane
+from napari_segany.plugin.prompt.brush import paint, painted_box
 from napari_segany.plugin.prompt.labels_layer import LabelsLayer
 from napari_segany.plugin.prompt.layer_reader import LayerReader, Mode
 from napari_segany.plugin.prompt.layers import PromptLayers, prompt_key
 from napari_segany.session import Session
 from napari_segany.session.labels_target import NoTarget
 from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
+from napari_segany.session.state import SegmentedObject
 
 ContinuePrompts = Callable[[ObjectPrompts], tuple[ObjectPrompts, Mapping[int, int]]]
 
@@ -48,7 +52,12 @@ class LayerSync:
     image_removed : Signal
         Emitted with a layer of the image that was removed from the viewer.
     prompts_added : Signal
-        Emitted with each prompt layer that is added to the viewer, also when it comes back.
+        Emitted with each prompt layer, and the preview, that is added to the viewer, also when it
+        comes back.
+    begun : Signal
+        Emitted with the numbers of objects that were begun by a click or a shape.
+    picked : Signal
+        Emitted with the coordinates in the image of a click that chooses an object.
     session : Session or None
         The session.
     view : LayerView or None
@@ -75,6 +84,8 @@ class LayerSync:
     plane_changed = Signal(bool)
     image_removed = Signal(object)
     prompts_added = Signal(object)
+    begun = Signal(tuple)
+    picked = Signal(object)
 
     def __init__(self, viewer: Any, jobs: JobQueue, refuse: Callable[[Exception], object]) -> None:
         self.viewer, self.jobs, self._refuse = viewer, jobs, refuse
@@ -95,11 +106,26 @@ class LayerSync:
             getattr(viewer.dims.events, name).connect(self._on_view)
         viewer.layers.events.removed.connect(self._on_removed)
 
-    def bind(self, session: Session, view: LayerView) -> None:
-        """Add layers for a session on an image to the viewer."""
+    def bind(self, session: Session, view: LayerView, labels: LabelsLayer | None = None) -> None:
+        """Add layers for a session on an image to the viewer.
+
+        Parameters
+        ----------
+        session : Session
+            The session.
+        view : LayerView
+            Its image.
+        labels : LabelsLayer, optional
+            The labels that it commits into, if it has any.
+        """
         self.session, self.view = session, view
+        if labels is not None:
+            self.labels = labels
+            labels.observe()
         self.transforms.follow(view)
-        self.prompts = PromptLayers(self.viewer, view, self._on_prompts)
+        self.prompts = PromptLayers(
+            self.viewer, view, self._on_prompts, self._on_stroke, self.picked.emit
+        )
         self.ensure_layers()
         self._on_view()
 
@@ -117,6 +143,22 @@ class LayerSync:
                 self.prompts.remove()
         self.session = self.view = self.prompts = self.plane = None
         self.plane_error = ""
+
+    def release_labels(self) -> LabelsLayer:
+        """Return the labels of the session, which are observed no longer."""
+        labels = self.labels
+        labels.pause()
+        self.labels = LabelsLayer(self.jobs, self._on_labels_redrawn)
+        return labels
+
+    def check_labels(self) -> None:
+        """Follow what happened to the labels while they were not observed."""
+        session, layer = self.open_session(), self.labels.layer
+        if layer is not None and layer not in self.viewer.layers:
+            self.labels.unbind()
+            self._reopen_objects(session)
+        elif layer is not None:
+            self._on_labels_redrawn()
 
     def disconnect(self) -> None:
         """Stop to observe the viewer."""
@@ -213,6 +255,24 @@ class LayerSync:
             (layers.shapes, found.of_shapes),
         ):
             layer.features["object"] = [begun.get(number, number) for number in numbers]
+        if begun:
+            self.begun.emit(tuple(begun.values()))
+
+    def _on_stroke(self, event: Any) -> None:
+        """Paint on the mask of an object what was painted in the preview."""
+        preview = None if self.prompts is None else self.prompts.preview
+        if self._muted or self.session is None or preview is None:
+            return
+        try:
+            box = painted_box(event.value, preview.layer.data.shape)
+            strokes = preview.take_stroke(self.plane, box)
+            self.jobs.call_later("preview", preview.refresh)
+            if strokes is None:
+                raise InputError(self.plane_error or "The plane in view was not painted on.")
+            paint(self.session, self._plane_in_view(), *strokes)
+        except Exception as error:
+            # As for prompts: napari must finish.
+            self._refuse(error)
 
     def _on_labels_redrawn(self, event: Any = None) -> None:
         """Check the labels after a redraw, because their own undo may have removed a commit."""
@@ -259,16 +319,33 @@ class LayerSync:
                 self.write_prompts()
             self.labels.describe(self.session)
 
+    def outline(self, each: SegmentedObject) -> None:
+        """Outline a committed object in the preview until the next step."""
+        preview = None if self.prompts is None else self.prompts.preview
+        if preview is not None:
+            preview.outline(each, self.open_session().state)
+            self.show_preview()
+
     def show_preview(self) -> None:
-        """Show the candidates of open objects in the preview."""
+        """Show the candidates of open objects in the preview, those in view at first."""
         preview = None if self.prompts is None else self.prompts.preview
         if preview is None or self.session is None:
             return
-        if preview.show(self.session, self.propagated()):
+        latest = time.perf_counter() + TURN
+        changed, propagated = False, self.propagated()
+        while preview.show(self.session, propagated):
+            changed = True
+            if preview.is_complete or time.perf_counter() >= latest:
+                break
+        if changed:
             # Delayed, because the redraw of a large layer is slow.
             self.jobs.call_later("preview", preview.refresh)
         if not preview.is_complete:
-            self.jobs.call_later("further preview", self.show_preview)
+            self.show_preview_later()
+
+    def show_preview_later(self) -> None:
+        """Show the candidates of open objects in a later turn of the event loop."""
+        self.jobs.call_later("further preview", self.show_preview)
 
     def ensure_layers(self) -> PromptLayers:
         """Return the prompt layers; layers that the user removed are added again."""

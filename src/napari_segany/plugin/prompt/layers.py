@@ -1,24 +1,29 @@
 """Layers of the Prompt dock in a viewer: points and shapes for prompts, and the preview."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.core.image_source import Plane
+from napari_segany.plugin.layers.canvas_visuals import keep_visuals
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import place
 from napari_segany.plugin.prompt import layer_features
 from napari_segany.plugin.prompt.mark_size import MarkSize
-from napari_segany.plugin.prompt.preview import Preview
-from napari_segany.plugin.prompt.tools import Tool, tool_of
+from napari_segany.plugin.prompt.preview import ERASED, PAINTED, Preview
+from napari_segany.plugin.prompt.tools import SELECT, Tool, tool_of
 from napari_segany.session.state import State
 
 MOST_DRAWN = 200
 """Open objects up to which all prompts are drawn; napari is slow with thousands of shapes."""
+
+
+DRAG = 5
+"""Distance in pixels of the screen from which a click is a drag."""
 
 
 class PromptLayers:
@@ -32,6 +37,10 @@ class PromptLayers:
         Image; the layers have its transform.
     on_edit : callable
         Called with napari's event after points or shapes were changed by hand.
+    on_stroke : callable
+        Called with napari's event after something was painted in the preview.
+    on_pick : callable
+        Called with the coordinates of a click of the tool that chooses objects.
 
     Attributes
     ----------
@@ -47,8 +56,16 @@ class PromptLayers:
         Sizes of points and edges.
     """
 
-    def __init__(self, viewer: Any, view: LayerView, on_edit: Callable[[Any], None]) -> None:
-        self.viewer, self.view, self.on_edit = viewer, view, on_edit
+    def __init__(
+        self,
+        viewer: Any,
+        view: LayerView,
+        on_edit: Callable[[Any], None],
+        on_stroke: Callable[[Any], None],
+        on_pick: Callable[[Any], object],
+    ) -> None:
+        self.viewer, self.view = viewer, view
+        self.on_edit, self.on_stroke, self.on_pick = on_edit, on_stroke, on_pick
         self.points: Any = None
         self.shapes: Any = None
         self.preview: Preview | None = None
@@ -70,15 +87,16 @@ class PromptLayers:
         return None not in (self.points, self.shapes, self.preview)
 
     def add_missing(self) -> list[Any]:
-        """Add missing layers and select the points; return the new prompt layers."""
-        present = self.points, self.shapes
+        """Add missing layers and select the points; return the new ones."""
+        present = self.layers
         placed, ndim = self.view.placement(), self.view.ndim
         features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
         if self.preview is None:
             layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **placed)
-            layer.editable = False
             self.viewer.add_layer(layer)
             self.preview = Preview(layer)
+            layer.events.mode.connect(self._on_mode)
+            layer.events.paint.connect(self.on_stroke)
         if self.shapes is None:
             self.shapes = Shapes(
                 ndim=ndim,
@@ -108,13 +126,15 @@ class PromptLayers:
             self.viewer.add_layer(self.points)
             self.points.events.data.connect(self.on_edit)
             self.points.events.mode.connect(self._on_mode)
+            self.points.mouse_drag_callbacks.append(self._on_press)
             self.points.mode = "add"
             self.points.current_symbol = layer_features.SYMBOLS[self.sign]
         self.select(self.points)
-        return [layer for layer in (self.points, self.shapes) if layer not in present]
+        return [layer for layer in self.layers if layer not in present]
 
     def remove(self) -> None:
         """Remove all layers from the viewer."""
+        keep_visuals(self.viewer, [each for each in (self.points, self.shapes) if each is not None])
         # Points first: napari may draw in between, and OpenGL crashed with the points alone.
         for layer in reversed(self.layers):
             if layer in self.viewer.layers:
@@ -134,16 +154,30 @@ class PromptLayers:
     def select_tool(self, tool: Tool) -> None:
         """Select the layer that a tool draws in, with its mode and sign."""
         self.set_sign(tool.sign)
-        layer = self.points if tool.kind == "points" else self.shapes
+        layer = dict(self._by_kind)[tool.kind]
         # napari passes no clicks to a hidden layer.
         layer.visible = True
         self.select(layer)
+        if tool.kind == "preview":
+            self.marks.suit_brush(layer)
+            layer.selected_label = PAINTED if tool.sign == layer_features.POSITIVE else ERASED
         layer.mode = tool.mode
 
     def select(self, layer: Any) -> None:
         """Make a layer the active one."""
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.selection.active = layer
+
+    def _on_press(self, layer: Any, event: Any) -> Iterator[None]:
+        """Choose the object under a click, if that tool is selected; a drag moves the image."""
+        if self.tool is not SELECT:
+            return
+        start = np.asarray(event.pos)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.linalg.norm(np.asarray(event.pos) - start) < DRAG:
+            self.on_pick(layer.world_to_data(event.position))
 
     def _on_mode(self, event: Any) -> None:
         if self.viewer.dims.ndisplay == 2:
@@ -153,7 +187,7 @@ class PromptLayers:
         """Restore the layer modes that napari reset in 3-D."""
         if self.viewer.dims.ndisplay != 2:
             return
-        for layer in (self.points, self.shapes):
+        for _, layer in self._by_kind:
             if layer is not None and layer.mode != self._modes.get(layer, layer.mode):
                 layer.mode = self._modes[layer]
 
@@ -161,14 +195,22 @@ class PromptLayers:
     def tool(self) -> Tool | None:
         """The tool that draws the next prompt; None if none of the layers is drawn in."""
         active = self.viewer.layers.selection.active
-        for kind, layer in (("points", self.points), ("shapes", self.shapes)):
+        for kind, layer in self._by_kind:
             if layer is not None and layer is active:
                 return tool_of(layer, kind, self.sign)
         return None
 
     @property
+    def _by_kind(self) -> tuple[tuple[str, Any], ...]:
+        """The layers that tools draw in, by the kind of tool; None for a missing one."""
+        preview = None if self.preview is None else self.preview.layer
+        return ("points", self.points), ("shapes", self.shapes), ("preview", preview)
+
+    @property
     def next_prompt(self) -> str:
-        """Message about the prompt that the selected tool draws next."""
+        """Message about what the selected tool does next."""
+        if self.tool is not None and (self.tool is SELECT or self.tool.kind == "preview"):
+            return self.tool.help + "."
         if self.shapes is None or self.viewer.layers.selection.active is not self.shapes:
             return f"Next point: {self.sign}."
         mode = str(self.shapes.mode)

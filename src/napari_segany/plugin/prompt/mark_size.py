@@ -14,6 +14,9 @@ POINT = 12.0
 EDGE = 2.5
 """Width of the edge of a shape, in pixels of the screen."""
 
+BRUSH = 16.0
+"""Diameter of the brush, in pixels of the screen, until somebody chooses another one."""
+
 STEP = 1.15
 """Change of the zoom from which sizes are set again; drawing them costs time."""
 
@@ -37,6 +40,7 @@ class MarkSize:
     def __init__(self, viewer: Any, view: LayerView, layers: Callable[[], tuple[Any, Any]]) -> None:
         self._camera, self._view, self._layers = camera_of(viewer), view, layers
         self._shown = 0.0
+        self._brush = 0
         self._camera.events.zoom.connect(self._on_zoom)
 
     @property
@@ -56,6 +60,11 @@ class MarkSize:
     def edge(self) -> float:
         """Width of an edge in pixels of the image."""
         return EDGE * self.pixel
+
+    def suit_brush(self, layer: Any) -> None:
+        """Make the brush of a labels layer as large on the screen, unless it was chosen by hand."""
+        if self._brush in (0, layer.brush_size):
+            layer.brush_size = self._brush = max(round(BRUSH * self.pixel), 1)
 
     def end(self) -> None:
         """Follow the zoom no longer."""

@@ -8,10 +8,12 @@ from napari.utils import DirectLabelColormap
 from napari.utils.colormaps import label_colormap
 from numpy.typing import NDArray
 
-from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.image_source import Plane, plane_shape, plane_slices
 from napari_segany.core.masks import MaskSet
+from napari_segany.session.labels_target import Box
 from napari_segany.session.prompt_updates import PartMask
 from napari_segany.session.session import Session
+from napari_segany.session.state import SegmentedObject, State
 
 COLOURS = 49
 """Number of colours; consecutive objects differ in colour."""
@@ -22,11 +24,17 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
-DRAWN = 25
-"""Masks that are drawn in one turn of the event loop."""
+DRAWN = 8
+"""Masks that are drawn at once, before the clock is looked at."""
+
+PAINTED, ERASED = 128, 129
+"""Values of pixels while a stroke of the brush, or of the eraser, is drawn."""
 
 DrawnMask = tuple[int, Plane, MaskSet, int]
 """Number of an object, plane, masks and number of the one that is drawn."""
+
+NO_FILL = -1
+"""In place of the number of a mask: the first one, only outlined."""
 
 TouchedPlanes = dict[tuple[bool, ...], set[Plane]]
 """Planes by whether they extend along each axis."""
@@ -43,6 +51,7 @@ def colours() -> DirectLabelColormap:
         bright = colour[:3] / max(float(colour[:3].max()), 1e-3)
         colors[number] = [*bright, FILL]
         colors[number + OUTLINE] = [*bright, 1.0]
+    colors[PAINTED], colors[ERASED] = np.array([1, 1, 1, 0.6]), np.array([0, 0, 0, 0.6])
     return DirectLabelColormap(color_dict=colors)
 
 
@@ -81,6 +90,15 @@ class Preview:
         self._shown: dict[Hashable, DrawnMask] = {}
         self._propagated: Sequence[PartMask] = ()
         self._further: dict[Hashable, DrawnMask] = {}
+        # A committed object that is outlined, and the state until whose end it is.
+        self._outlined: dict[Hashable, DrawnMask] = {}
+        self._outlined_in: State | None = None
+
+    def outline(self, each: SegmentedObject, state: State) -> None:
+        """Outline a committed object from the next :meth:`show` on, while the state lasts."""
+        self._outlined, self._outlined_in = {}, state
+        if each.commit is not None:
+            self._outlined = {"outlined": (each.whole, each.plane, each.commit.mask, NO_FILL)}
 
     def show(
         self, session: Session, propagated: Sequence[PartMask] = (), at_most: int = DRAWN
@@ -112,6 +130,8 @@ class Preview:
             if candidates is not None and len(candidates):
                 choice = min(each.choice, len(candidates) - 1)
                 wanted[each.id] = each.whole, each.plane, candidates, choice
+        if session.state is self._outlined_in:
+            wanted |= self._outlined
         different: set[Hashable] = {k for k, one in wanted.items() if self._shown.get(k) != one}
         different |= self._shown.keys() - wanted.keys()
         if not different:
@@ -127,6 +147,42 @@ class Preview:
                 self._draw(*one)
         return True
 
+    def take_stroke(self, plane: Plane | None, box: Box) -> tuple[MaskSet, MaskSet] | None:
+        """Take what was painted in the layer off it again.
+
+        Parameters
+        ----------
+        plane : tuple or None
+            The plane in view.
+        box : tuple of slice
+            Part of the layer with everything that was painted.
+
+        Returns
+        -------
+        tuple of MaskSet or None
+            One mask each: pixels of the plane that were painted on an object, and off it. None if
+            nothing was painted on that plane.
+        """
+        painted = self.layer.data[box].copy()
+        self.layer.data[box] = 0
+        for each in self._shown.values():
+            if _crosses(each[1], box):
+                self._draw(*each)
+        if plane is None or not _crosses(plane, box):
+            return None
+        at = tuple(
+            slice(None) if n is None else n - side.start for n, side in zip(plane, box, strict=True)
+        )
+        painted, now = painted[at], self.layer.data[box][at]
+        added = (painted != now) & (painted != 0) & (painted != ERASED)
+        top, left = (side.start for n, side in zip(plane, box, strict=True) if n is None)
+        shape = plane_shape(self.layer.data.shape, plane)
+
+        def mask(crop: NDArray[np.bool_]) -> MaskSet:
+            return MaskSet.from_crops(shape, [crop], [(top, left)])
+
+        return mask(added), mask((painted != now) & ~added)
+
     def _first(
         self, wanted: Mapping[Hashable, DrawnMask], keys: set[Hashable], plane: Plane, count: int
     ) -> set[Hashable]:
@@ -141,21 +197,29 @@ class Preview:
         touched: TouchedPlanes = {}
         for key in keys & self._shown.keys():
             _, plane, candidates, choice = self._shown.pop(key)
-            a, b, c, d = candidates.boxes[choice]
+            a, b, c, d = candidates.boxes[max(choice, 0)]
             self.layer.data[plane_slices(plane)][a:c, b:d] = 0
             touched.setdefault(_axes(plane), set()).add(plane)
         return touched
 
     def _draw(self, number: int, plane: Plane, candidates: MaskSet, choice: int) -> None:
-        a, b, c, d = candidates.boxes[choice]
-        mask = candidates.crop(choice)
-        values = border(mask, self._width) * np.uint8(OUTLINE)
+        drawn = max(choice, 0)
+        a, b, c, d = candidates.boxes[drawn]
+        mask = candidates.crop(drawn)
+        edge = border(mask, self._width)
+        values = edge * np.uint8(OUTLINE)
         values += np.uint8(number % COLOURS + 1)
-        np.copyto(self.layer.data[plane_slices(plane)][a:c, b:d], values, where=mask)
+        where = edge if choice == NO_FILL else mask
+        np.copyto(self.layer.data[plane_slices(plane)][a:c, b:d], values, where=where)
 
     def refresh(self) -> None:
         """Redraw the layer."""
         self.layer.refresh(extent=False, thumbnail=False)
+
+
+def _crosses(plane: Plane, box: Box) -> bool:
+    """Return True if a plane goes through a part of the layer."""
+    return all(n is None or side.start <= n < side.stop for n, side in zip(plane, box, strict=True))
 
 
 def _axes(plane: Plane) -> tuple[bool, ...]:

@@ -1,11 +1,11 @@
-"""Row of buttons that select a tool, with their icons."""
+"""Buttons that select a tool, with their icons."""
 
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QPainter, QPainterPath, QPen, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.controls import accent
@@ -13,9 +13,12 @@ from napari_segany.plugin.shared.controls import accent
 SIDE = 20
 """Side of an icon in pixels."""
 
+COLUMNS = 4
+"""Buttons beside each other; the names of more would not fit into a dock."""
+
 
 class ToolRow(QWidget):
-    """Row of buttons, of which that of the selected tool is pressed.
+    """Buttons of the tools, of which that of the selected tool is pressed.
 
     Attributes
     ----------
@@ -28,14 +31,14 @@ class ToolRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(3)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(1)
         self.buttons: dict[str, QToolButton] = {}
         self.selected: Tool | None = None
-        for tool in TOOLS:
+        for number, tool in enumerate(TOOLS):
             button = QToolButton()
-            button.setText(tool.name)
+            button.setText(tool.caption)
             button.setToolTip(f"{tool.help} ({tool.key})")
             button.setAccessibleName(tool.name)
             button.setCheckable(True)
@@ -44,8 +47,9 @@ class ToolRow(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, tool=tool: self._on_click(tool))
             self.buttons[tool.name] = button
-            row.addWidget(button)
-        self.setStyleSheet(f"QToolButton:checked {{ background-color: {accent()}; }}")
+            grid.addWidget(button, number // COLUMNS, number % COLUMNS)
+        plain = "QToolButton { padding: 2px 0; font-size: 11px; }"
+        self.setStyleSheet(f"{plain} QToolButton:checked {{ background-color: {accent()}; }}")
         self._paint()
 
     def show_tool(self, tool: Tool | None) -> None:
@@ -115,10 +119,34 @@ def _draw_scribble(painter: QPainter) -> None:
     painter.drawPath(path)
 
 
+def _draw_brush(painter: QPainter) -> None:
+    painter.drawLine(QPointF(17, 3), QPointF(9, 11))
+    painter.setBrush(painter.pen().color())
+    painter.drawEllipse(QRectF(3, 10, 7, 7))
+
+
+def _draw_eraser(painter: QPainter) -> None:
+    path = QPainterPath(QPointF(3, 12))
+    for x, y in ((11, 4), (17, 10), (10, 17), (7, 17), (3, 12)):
+        path.lineTo(x, y)
+    painter.drawPath(path)
+    painter.drawLine(QPointF(7, 8), QPointF(13, 14))
+
+
+def _draw_arrow(painter: QPainter) -> None:
+    path = QPainterPath(QPointF(5, 2))
+    for x, y in ((5, 16), (9, 12), (12, 18), (14, 17), (11, 11), (16, 11), (5, 2)):
+        path.lineTo(x, y)
+    painter.drawPath(path)
+
+
 _DRAWINGS: dict[str, Callable[[QPainter], None]] = {
     "+ point": lambda painter: _draw_sign(painter, True),
     "- point": lambda painter: _draw_sign(painter, False),
     "box": _draw_box,
     "outline": _draw_outline,
     "scribble": _draw_scribble,
+    "brush": _draw_brush,
+    "eraser": _draw_eraser,
+    "select": _draw_arrow,
 }

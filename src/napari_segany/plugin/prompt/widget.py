@@ -1,7 +1,5 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +10,8 @@ from napari_segany.errors import InputError
 from napari_segany.io.detections import TableOptions
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt import export_code, import_prompts, import_text, object_actions
+from napari_segany.plugin.prompt import export_code, import_prompts
+from napari_segany.plugin.prompt.connections import connect_form
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.plugin.prompt.form import PromptForm
 from napari_segany.plugin.prompt.keys import KEYS
@@ -21,8 +20,9 @@ from napari_segany.plugin.prompt.through_panel import ThroughPanel
 from napari_segany.plugin.prompt.tools import tool_named
 from napari_segany.plugin.shared.close_events import (
     ask_to_commit,
+    back_message,
+    kept_message,
     tell_what_is_left,
-    uncommitted_message,
 )
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.plane_pictures import PlanePictures
@@ -54,7 +54,7 @@ class PromptWidget(ImageDock):
     Attributes
     ----------
     asks_on_close : bool
-        Ask about open objects before the panel is closed or another image is chosen there.
+        Ask about open objects before the panel is closed.
     controller : PromptController
         The controller, which needs no window.
     form : PromptForm
@@ -74,20 +74,22 @@ class PromptWidget(ImageDock):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.asks_on_close = True
+        self._is_settled = False
         self.controller = PromptController(self.viewer, self.jobs, journals_folder())
         self.controller.host.embeddings_bytes = int(self.preferences.embeddings_gb * 2**30)
         self._shown: State | None = None
         self._saved_as: Path | None = None
         self._task_status = TaskStatus(getattr(self.viewer, "window", None))
-        image = [("Image", self.image_choice), ("Channels", self.channels), ("Model", self.picker)]
         through = self.controller.host.through
         self.through_panel = ThroughPanel(through, self.message, self.through_planes)
         self.through_panel.reported.connect(self.progress.show_progress)
-        self.form = PromptForm(image, self.progress, self.message, self.through_panel.section)
+        rows, through_section = self.setup_rows, self.through_panel.section
+        self.form = PromptForm(rows, self.progress, self.message, through_section)
         self.lay_out([self.form])
         self.connect_model(self.controller)
-        self._connect_form()
+        connect_form(self)
         self.controller.possible.connect(self.message.clear_error)
+        self.controller.offered.connect(self.message.offer)
         self.controller.where.connect(lambda text: self.form.plane_line.setText(text))
         self.controller.changed.connect(self._refresh)
         acts = {key: self.guarded(getattr(self, name)) for key, name in KEYS.items()}
@@ -108,13 +110,12 @@ class PromptWidget(ImageDock):
         """The image of the session with its channels, None without an image."""
         return self.controller.view
 
-    def _open_image(
-        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
-    ) -> Session:
+    def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
-        session = self.controller.open_image(layer, channels, others)
-        if left and before is not None and before is not self.controller.view:
-            self.say(uncommitted_message(left, before.name), "warning")
+        session = self.controller.host.open_view(view)
+        if before is not self.controller.view:
+            kept = kept_message(left, "" if before is None else before.name)
+            self.say(" ".join([kept, back_message(len(session.state.open))]).strip())
         session.on_overlap = self.form.overlap_choice.currentData()
         return session
 
@@ -163,6 +164,10 @@ class PromptWidget(ImageDock):
     def reopen(self, label: int) -> None:
         """Open a committed object again, with its prompts."""
         self.controller.reopen(label)
+
+    def reopen_clicked(self) -> None:
+        """Open the committed object again that was clicked on last, in place of a new one."""
+        self.controller.reopen_clicked()
 
     def select_tool(self, name: str) -> None:
         """Select a tool by its name, such as "box"; see :data:`plugin.prompt.tools.TOOLS`."""
@@ -240,7 +245,7 @@ class PromptWidget(ImageDock):
     def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
         """Compute the labels of a saved session on this image, in a layer of their own."""
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
+            path, _ = QFileDialog.getOpenFileName(self, "Replay", "", SESSION_FILES)
         if not path:
             return None
         kept = read_session(Path(path))
@@ -283,25 +288,37 @@ class PromptWidget(ImageDock):
         self._task_status.set(0)
         self._follower.end()
         self.controller.end()
+        super()._release()
+
+    def _may_close(self) -> bool:
+        if not self.settle_open():
+            return False
+        self._is_settled = True
+        return True
 
     def _on_panel_closed(self) -> None:
-        if left := self.settle_open():
-            tell_what_is_left(left)
+        # A script may close the panel without its button; then there is nothing to cancel.
+        if not self._is_settled:
+            self.settle_open()
         super()._on_panel_closed()
 
-    def _before_change(self) -> None:
-        self.settle_open()
+    def settle_open(self) -> bool:
+        """Ask, before the session ends, whether to commit its open objects; False to cancel.
 
-    def settle_open(self) -> int:
-        """Ask, before a session ends, whether to commit its open objects; return the rest then."""
+        Objects that stay open then are named in the viewer.
+        """
         self.controller.finish()
         count = self._count_open(False)
-        if not count or self._ended or not self.asks_on_close or not ask_to_commit(count):
-            return 0
-        self.guarded(self.commit)()
-        # All objects now: there is no later turn for the rest.
-        self.controller.finish()
-        return self._count_open(False)
+        if not count or self._ended or not self.asks_on_close:
+            return True
+        answer = ask_to_commit(count)
+        if answer:
+            self.guarded(self.commit)()
+            # All objects now: there is no later turn for the rest.
+            self.controller.finish()
+            if left := self._count_open(False):
+                tell_what_is_left(left)
+        return answer is not None
 
     def _count_open(self, wait: bool) -> int:
         if wait:
@@ -310,58 +327,16 @@ class PromptWidget(ImageDock):
 
     # Controls -------------------------------------------------------------------------------
 
-    def _connect_form(self) -> None:
-        form, controller = self.form, self.controller
-        for text, act in {
-            "<": self.previous_candidate,
-            ">": self.next_candidate,
-            "Commit": self.commit,
-            "Clear": self.clear,
-            "Undo": self.undo,
-            "Redo": self.redo,
-            "stop": self.stop,
-        }.items():
-            form.buttons[text].clicked.connect(self.guarded(act))
-        form.tools.chosen.connect(self.guarded_with(controller.select_tool))
-        form.restore.button.clicked.connect(self.guarded(lambda: self.restore(form.restore.chosen)))
-        form.candidates.chosen.connect(
-            self.guarded_with(lambda number: controller.sync.open_session().choose(number))
-        )
-        for requested, do in (
-            (form.objects.go_to_requested, object_actions.go_to),
-            (form.objects.reopen_requested, object_actions.reopen),
-            (form.objects.delete_requested, object_actions.delete),
-            (form.words.requested, import_text.import_text),
-        ):
-            requested.connect(self.guarded_with(partial(do, controller)))
-        form.imports.labels_requested.connect(self.guarded_with(self.take_labels))
-        form.imports.layer_requested.connect(self.guarded_with(self.take_layer))
-        form.imports.table_requested.connect(self.guarded(self.take_table))
-        form.provenance.save_requested.connect(self.guarded(self.save_session))
-        form.provenance.replay_requested.connect(self.guarded(self.replay))
-        form.provenance.python_requested.connect(
-            self.guarded(lambda: self.copy_text(self.as_python()))
-        )
-        form.provenance.command_requested.connect(
-            self.guarded(lambda: self.copy_text(self.as_command()))
-        )
-        form.labels_choice.activated.connect(self.guarded(self._on_labels))
-        form.overlap_choice.activated.connect(self.guarded(self._on_overlap))
-        form.many.toggled.connect(
-            lambda many: setattr(controller.sync, "mode", "many" if many else "one")
-        )
-        form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
-        form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
-        form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))
-
-    def _on_labels(self) -> None:
+    def on_labels_chosen(self) -> None:
+        """Commit into the labels that were chosen in the dock."""
         if self.session is not None:
             try:
                 self.controller.commit_into(self.form.labels_choice.layer)
             finally:
                 self.reset_choices()
 
-    def _on_overlap(self) -> None:
+    def on_overlap_chosen(self) -> None:
+        """Treat pixels of other objects as was chosen in the dock."""
         if self.session is not None:
             self.session.on_overlap = self.form.overlap_choice.currentData()
 
@@ -385,7 +360,7 @@ class PromptWidget(ImageDock):
         left = self._count_open(False)
         form.show_counts(len(self.controller.ready), left)
         self._follower.follow()
-        self._task_status.set(left)
+        self._task_status.set(left + self.controller.host.parked.open_objects)
         candidates = None if session is None else session.candidates()
         chosen = session.active.choice if session is not None and session.active else -1
         hint = NO_IMAGE if session is None else NO_OBJECT
@@ -395,6 +370,7 @@ class PromptWidget(ImageDock):
         form.restore.show_sessions(self.controller.saved_sessions)
         state = None if session is None else session.state
         if state is not self._shown:
-            # A step succeeded, so an error before is outdated.
+            # A step succeeded, so an error and choices before are outdated.
             self._shown = state
             self.message.clear_error()
+            self.message.offer(())

@@ -1,14 +1,15 @@
 """Message line of a dock, and guards that turn errors of slots into messages."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.jobs.failures import describe_error
+from napari_segany.plugin.shared.choices import Choice
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class MessageLine(QWidget):
         self.severity: Severity = "info"
         self._notice_severity: Severity = "info"
         self.notice, self.line = _label(), _label()
+        self.notice.setAccessibleName("Notice")
+        self.line.setAccessibleName("Message")
         dismiss = QToolButton()
         dismiss.setText("\u00d7")
         dismiss.setToolTip("Dismiss")
@@ -59,8 +62,12 @@ class MessageLine(QWidget):
             layout.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.notice, 1)
         row.addWidget(dismiss)
+        self._choices = QWidget()
+        self._choice_row = QHBoxLayout(self._choices)
+        self._choice_row.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._notice_row)
         column.addWidget(self.line)
+        column.addWidget(self._choices)
         self.say("")
 
     def text(self) -> str:
@@ -77,6 +84,7 @@ class MessageLine(QWidget):
         severity : {"info", "warning", "error"}
             Severity, shown by the style of the line.
         """
+        self.offer(())
         if text and severity != "info":
             self._show_notice(text, severity)
             self.line.setText("")
@@ -87,9 +95,32 @@ class MessageLine(QWidget):
         self.severity = severity if text else "info"
         self._show_parts()
 
+    def add_notice(self, text: str) -> None:
+        """Show a warning of the background beside all that is shown; an error stays an error."""
+        severity: Severity = "error" if self._notice_severity == "error" else "warning"
+        before = [each for each in (self.notice.text(),) if each]
+        self._show_notice("\n".join([*before, text]), severity)
+
     def dismiss(self) -> None:
-        """Remove the warning or error that is shown."""
+        """Remove the warning or error that is shown, and the choices."""
+        self.offer(())
         self._show_notice("", "info")
+
+    def offer(self, choices: Iterable[Choice]) -> None:
+        """Show buttons beside the latest message, in place of those before; none without choices.
+
+        They disappear with the next message.
+        """
+        while (item := self._choice_row.takeAt(0)) is not None:
+            if (before := item.widget()) is not None:
+                before.setParent(None)
+                before.deleteLater()
+        for choice in choices:
+            made = QPushButton(choice.text)
+            made.setToolTip(choice.tip)
+            made.clicked.connect(self.guarded(choice.act))
+            self._choice_row.addWidget(made)
+        self._choices.setVisible(self._choice_row.count() > 0)
 
     def _show_notice(self, text: str, severity: Severity) -> None:
         if severity != self._notice_severity:

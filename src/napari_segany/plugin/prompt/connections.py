@@ -1,0 +1,55 @@
+"""Connections of the Prompt dock's controls to what they do."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari_segany.plugin.prompt import import_text, object_actions
+
+if TYPE_CHECKING:
+    from napari_segany.plugin.prompt.widget import PromptWidget
+
+
+def connect_form(widget: "PromptWidget") -> None:
+    """Connect the controls of a Prompt dock to its methods; errors become messages."""
+    form, controller = widget.form, widget.controller
+    for text, act in {
+        "<": widget.previous_candidate,
+        ">": widget.next_candidate,
+        "Commit": widget.commit,
+        "Clear": widget.clear,
+        "Undo": widget.undo,
+        "Redo": widget.redo,
+        "stop": widget.stop,
+    }.items():
+        form.buttons[text].clicked.connect(widget.guarded(act))
+    form.tools.chosen.connect(widget.guarded_with(controller.select_tool))
+    form.restore.button.clicked.connect(widget.guarded(lambda: widget.restore(form.restore.chosen)))
+    form.candidates.chosen.connect(
+        widget.guarded_with(lambda number: controller.sync.open_session().choose(number))
+    )
+    for requested, do in (
+        (form.objects.go_to_requested, object_actions.go_to),
+        (form.objects.reopen_requested, object_actions.reopen),
+        (form.objects.delete_requested, object_actions.delete),
+        (form.words.requested, import_text.import_text),
+    ):
+        requested.connect(widget.guarded_with(partial(do, controller)))
+    form.imports.labels_requested.connect(widget.guarded_with(widget.take_labels))
+    form.imports.layer_requested.connect(widget.guarded_with(widget.take_layer))
+    form.imports.table_requested.connect(widget.guarded(widget.take_table))
+    form.provenance.save_requested.connect(widget.guarded(widget.save_session))
+    form.provenance.replay_requested.connect(widget.guarded(widget.replay))
+    form.provenance.python_requested.connect(
+        widget.guarded(lambda: widget.copy_text(widget.as_python()))
+    )
+    form.provenance.command_requested.connect(
+        widget.guarded(lambda: widget.copy_text(widget.as_command()))
+    )
+    form.labels_choice.activated.connect(widget.guarded(widget.on_labels_chosen))
+    form.overlap_choice.activated.connect(widget.guarded(widget.on_overlap_chosen))
+    form.many.toggled.connect(
+        lambda many: setattr(controller.sync, "mode", "many" if many else "one")
+    )
+    form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
+    form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
+    form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))
