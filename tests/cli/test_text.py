@@ -121,3 +121,24 @@ def test_text_models_from_the_command_line(cache: Path, capsys: Any) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x07")
     assert main(["models", "verify", "mine"]) == 1
     assert "model.safetensors is damaged" in capsys.readouterr().err
+
+
+def test_stacks_plane_by_plane_and_linked(
+    detector: StubDetector, tmp_path: Path, tiny_model: Any, capsys: Any
+) -> None:
+    stack = np.random.default_rng(1).integers(0, 255, (3, 40, 56)).astype(np.float32)
+    # A plane without pixels, as registration leaves it.
+    stack[0] = np.nan
+    path, out = tmp_path / "stack.tif", tmp_path / "out"
+    tifffile.imwrite(path, stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    command = ["segment", str(path), "--text", "grille", "wheel", "--box-nms-thresh", "1"]
+    command += ["--min-visible", "0", "-o", str(out)]
+    assert main(command) == 0
+    table = pd.read_csv(out / "stack_table.csv")
+    assert set(table["plane"]) == {1, 2}
+    assert [set(rows["class"]) for _, rows in table.groupby("plane")] == [{"grille", "wheel"}] * 2
+    linked = tmp_path / "linked"
+    assert main([*command[:-1], str(linked), "--link", "z"]) == 0
+    labels = tifffile.imread(linked / "stack_labels.ome.tif")
+    assert labels.max() > 0
+    assert "class" not in pd.read_csv(linked / "stack_table.csv").columns
