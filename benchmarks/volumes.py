@@ -13,7 +13,8 @@ enough. All are also measured without the objects of fewer than ``--min-planes``
 
 Objects that are made from maps are measured beside them; ``--smoothing`` and ``--outline`` are
 those of the parameters. Where planes between others have no labels, the truth is broken off though
-the objects go on. Runs of labelled planes are measured as volumes by themselves then.
+the objects go on, with other ids behind. Runs of labelled planes are measured as volumes by
+themselves then, and once more all labelled planes, with ids joined over the gaps.
 """
 
 import argparse
@@ -148,6 +149,25 @@ def labelled_runs(truth: np.ndarray) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, ends, strict=True) if b - a > 1]
 
 
+def join_over_gaps(truth: np.ndarray, threshold: float) -> np.ndarray:
+    """The labelled planes, with one id for an object on both sides of planes without labels.
+
+    It has the id of the object before the gap that overlaps it most, by the rule of :func:`join`.
+    """
+    labelled = np.flatnonzero(truth.any(axis=(1, 2)))
+    joined = truth[labelled]
+    for k in np.flatnonzero(np.diff(labelled) > 1) + 1:
+        overlaps = ObjectOverlaps.from_labels(joined[k - 1], joined[k])
+        best: dict[int, tuple[float, int]] = {}
+        for (i, j), iou in zip(overlaps.pairs, overlaps.iou, strict=True):
+            before, behind = int(overlaps.truth_ids[i]), int(overlaps.found_ids[j])
+            if iou > threshold:
+                best[behind] = max((float(iou), before), best.get(behind, (0.0, 0)))
+        for behind, (_, before) in best.items():
+            joined[joined == behind] = before
+    return joined
+
+
 def cut(labels: np.ndarray, runs: list[slice]) -> np.ndarray:
     """Planes of some runs, with other ids in each, as those of volumes by themselves."""
     parts, last = [], 0
@@ -211,18 +231,26 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Measure every way on one volume."""
     ways = volumes_of(planes, maps, args)
-    runs, rows = labelled_runs(truth), []
-    for whole in (True, False):
-        if not whole and truth.any(axis=(1, 2)).all():
-            continue
-        print("" if whole else f"\nruns of labelled planes: {[(r.start, r.stop) for r in runs]}\n")
+    runs, labelled = labelled_runs(truth), truth.any(axis=(1, 2))
+    kinds: dict[str, Any] = {"": (truth, lambda labels: labels)}
+    if not labelled.all():
+        kinds[f"runs of labelled planes: {[(r.start, r.stop) for r in runs]}"] = (
+            cut(truth, runs),
+            lambda labels: cut(labels, runs),
+        )
+        kinds["labelled planes, ids of the truth joined over the gaps"] = (
+            join_over_gaps(truth, args.join),
+            lambda labels: labels[labelled],
+        )
+    rows = []
+    for kind, (true, chosen) in kinds.items():
+        print(f"\n{kind}\n" if kind else "")
         print("| labels | 3-D mSA | 3-D PQ | SA at .5 | found | objects | best IoU |")
         print("|---|---|---|---|---|---|---|")
         for name, labels in ways.items():
             for which, some in labels.items():
                 shown = name if which == "all" else f"{name}, {args.min_planes} planes or more"
-                pair = (truth, some) if whole else (cut(truth, runs), cut(some, runs))
-                rows.append({"whole": whole, **row(shown, *pair)})
+                rows.append({"kind": kind, **row(shown, true, chosen(some))})
     return rows
 
 

@@ -193,7 +193,7 @@ def through_planes(folder: Path) -> None:
 
 
 def everything(folder: Path) -> None:
-    """All nuclei, with the sliders: CC0, Data Science Bowl 2018 (BBBC038)."""
+    """All nuclei, with the sliders and a review: CC0, Data Science Bowl 2018 (BBBC038)."""
     viewer = napari.Viewer()
     viewer.window.resize(1300, 900)
     image = imread(folder / "dsb2018/images/0287e7ee5b00.png")
@@ -205,6 +205,7 @@ def everything(folder: Path) -> None:
     widget.find(wait=True)
     wait(0.5)
     widget.sliders.solidity.setValue(0.85)
+    widget.next_uncertain()
     viewer.reset_view()
     picture(viewer, "everything")
 

@@ -9,6 +9,7 @@ from napari_segany.cli.generator_options import option, shown_default
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.text_params import TextParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -19,6 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 CLASSES = (
     FinderParams,
     AutomaticParams,
+    TextParams,
     LabelParams,
     LinkParams,
     TrackParams,
@@ -47,6 +49,8 @@ def _values(info: ParameterInfo) -> str:
         return "yes, no"
     if info.kind == "hash":
         return "hexadecimal"
+    if info.kind in ("name", "phrases"):
+        return "a name" if info.kind == "name" else "phrases"
     if info.kind == "structure":
         return "a JSON file on the command line"
     if info.kind == "choice":

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from napari_segany import AutomaticParams, LabelParams, LinkParams, Recipe
+from napari_segany import AutomaticParams, Display, LabelParams, LinkParams, Recipe
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.finder_params import FinderParams
 
@@ -48,6 +48,19 @@ def link_params() -> st.SearchStrategy[LinkParams]:
     return _params(LinkParams)
 
 
+def displays() -> st.SearchStrategy[Display]:
+    """Any limits with gamma and colours."""
+    level = st.floats(-1e6, 1e6)
+    limits = st.sampled_from(["plane", "stack"]) | st.tuples(st.tuples(level, level))
+    colour = st.integers(0, 2**24 - 1).map(lambda number: f"#{number:06x}")
+    return st.builds(
+        Display,
+        limits,
+        st.lists(st.floats(0.01, 100), min_size=1, max_size=3).map(tuple),
+        st.just(()) | st.lists(colour, min_size=2, max_size=3).map(tuple),
+    )
+
+
 def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
     """Any recipe with a model; ``given`` are strategies for single entries."""
     level = st.floats(-1e6, 1e6)
@@ -62,7 +75,7 @@ def recipes(**given: Any) -> st.SearchStrategy[Recipe]:
         "faithful": st.booleans(),
         "axes": st.sampled_from(["", "auto", "YX", "ZYX", "TZYX"]),
         "channels": st.lists(index, min_size=1, max_size=3).map(tuple),
-        "normalise": st.sampled_from(["plane", "stack"]) | limits,
+        "normalise": st.sampled_from(["plane", "stack"]) | limits | displays(),
         "planes": st.just(()) | ranges,
         "precision": st.sampled_from(["exact", "bfloat16"]),
         "link": st.none() | link_params(),

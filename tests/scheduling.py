@@ -16,6 +16,7 @@ SHARED_GROUPS = {
     # Windows on one screen take the keyboard from each other.
     "tests/plugin/test_random_window_use.py": WINDOWS,
     "tests/plugin/test_docks_fit.py": WINDOWS,
+    "tests/plugin/shared/test_accessible_names.py": WINDOWS,
     "tests/plugin/prompt/test_window.py": WINDOWS,
     "tests/plugin/prompt/test_widget.py": WINDOWS,
     "tests/plugin/everything/test_window.py": WINDOWS,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from napari_segany.openmp import wait_briefly
 
 if TYPE_CHECKING:
+    from napari_segany.core.display import Display
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
     from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
+    from napari_segany.generators.text_params import TextParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.linking.link_masks import link_masks
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
     from napari_segany.tracking import TrackedMovie, track
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
+    from napari_segany.zero_shot.text import segment_text
 
 # Before torch is loaded, which reads it once: from the command line, in napari, and on workers.
 wait_briefly()
 
 __all__ = [
     "AutomaticParams",
+    "Display",
     "Embedding",
     "FinderParams",
     "LabelParams",
@@ -55,6 +59,7 @@ __all__ = [
     "Recipe",
     "SamModel",
     "Session",
+    "TextParams",
     "TrackParams",
     "TrackTable",
     "TrackedMovie",
@@ -71,11 +76,13 @@ __all__ = [
     "run_recipe",
     "save_labels",
     "segment_everything",
+    "segment_text",
     "track",
 ]
 
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
+    "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
@@ -90,6 +97,7 @@ _HOMES = {
     "Recipe": "napari_segany.recipe",
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
+    "TextParams": "napari_segany.generators.text_params",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
     "TrackedMovie": "napari_segany.tracking",
@@ -104,6 +112,7 @@ _HOMES = {
     "save_labels": "napari_segany.io.save_labels",
     "refine": "napari_segany.models.iterative",
     "segment_everything": "napari_segany.segmentation",
+    "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
 }
 

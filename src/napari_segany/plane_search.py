@@ -74,7 +74,7 @@ def find_masks(
             image,
             recipe.params,
             faithful=recipe.faithful,
-            limits=_limits(recipe),
+            limits=recipe.limits,
             region=region_of(region, index),
             progress=progress,
             should_stop=should_stop,
@@ -110,9 +110,7 @@ def find_parts(
         image, inside = layout.read(data, index), region_of(region, index)
         own = None if inside is None else np.asarray(inside) > 0
         try:
-            return find_maps(
-                model, image, recipe.params, limits=_limits(recipe), region=own, **ways
-            )
+            return find_maps(model, image, recipe.params, limits=recipe.limits, region=own, **ways)
         except InputError as error:
             raise _of_plane(error, layout, index) from error
     _, masks = find_masks(data, layout, recipe, model, index, region=region, refilter=True, **ways)
@@ -239,11 +237,6 @@ def _quality(recipe: Recipe) -> Quality:
         f"The finder {(wanted or '')[:12]}... that predicted the maps is not on this machine. "
         "Import its file with: napari-segany models import-finder FILE"
     )
-
-
-def _limits(recipe: Recipe) -> tuple[tuple[float, float], ...] | None:
-    # "stack" was settled by resolve_stack; what is left as text is "plane".
-    return None if isinstance(recipe.normalise, str) else recipe.normalise
 
 
 def _of_plane(error: InputError, layout: StackLayout, index: tuple[int, ...]) -> InputError:

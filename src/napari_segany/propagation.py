@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.display import Normalise
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.sequences import as_array
@@ -21,7 +22,7 @@ from napari_segany.linking.propagation.result import Given, Propagation
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
-from napari_segany.recipe import Normalise, Recipe
+from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe, resolve_stack
 
 MOTION_AXIS = "T"
@@ -65,7 +66,7 @@ class StackPlanes:
     ) -> None:
         self._data, self._layout, self._index, self._model = data, layout, index, model
         self._axis = layout.leading.index(along)
-        self._limits = None if isinstance(recipe.normalise, str) else recipe.normalise
+        self._limits = recipe.limits
         self._should_stop = should_stop
         self._embeddings = EmbeddingCache()
 
@@ -177,8 +178,9 @@ def propagate(
         5 nm.
     channels : int or tuple of int
         The channel to look at, or two or three to be seen as red, green and blue.
-    normalise : "plane", "stack" or tuple
-        Source of intensity limits, or the limits themselves, one (low, high) a channel.
+    normalise : "plane", "stack", tuple or Display
+        Source of intensity limits, or the limits themselves, one (low, high) a channel; a
+        :class:`Display` has gamma and colours, too.
     earlier : Propagation, optional
         The result before a correction: only the planes between the corrected plane and the next
         prompted ones are computed again, and the same object as before is given for a prompt that

@@ -5,9 +5,11 @@ import platform
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
-from numbers import Integral, Real
-from typing import Any, Literal, cast
+from numbers import Integral
+from typing import Any
 
+from napari_segany.core.display import Normalise, check_normalise
+from napari_segany.core.intensity import Limits
 from napari_segany.core.overlap import Overlap
 from napari_segany.core.parameter_info import (
     check_parameters,
@@ -39,8 +41,6 @@ DEFAULT_TAG = "grid"
 
 PRODUCTS = ("labels", "edges", "proposals")
 """Kinds of results that recipes describe."""
-
-Normalise = Literal["plane", "stack"] | tuple[tuple[float, float], ...]
 
 
 @with_parameter_docs
@@ -139,8 +139,9 @@ class Recipe:
         Axes of the data, empty if they were guessed from it.
     channels : tuple of int
         Channels that were segmented.
-    normalise : str or tuple
-        "plane" or "stack" (percentiles over one or all planes), or (low, high) for each channel.
+    normalise : str, tuple or Display
+        "plane" or "stack" (percentiles over one or all planes), or (low, high) for each channel; a
+        display has these, and gamma and colours.
     planes : tuple
         (axis, first, end) for axes of which only a part was segmented; the axis is empty for the
         last one that counts planes, before it is known.
@@ -193,7 +194,7 @@ class Recipe:
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
             raise InputError(f"channels must be whole numbers, got {self.channels!r}.")
         object.__setattr__(self, "channels", tuple(int(c) for c in self.channels))
-        object.__setattr__(self, "normalise", _check_normalise(self.normalise))
+        object.__setattr__(self, "normalise", check_normalise(self.normalise))
         object.__setattr__(self, "planes", _check_planes(self.planes))
 
     def to_json(self) -> str:
@@ -247,6 +248,11 @@ class Recipe:
         if isinstance(limits, list) and all(isinstance(each, (int, float)) for each in limits):
             values["normalise"] = [limits]
         return replace(from_json(cls, json.dumps(values), "The recipe"), **known_params)
+
+    @property
+    def limits(self) -> Limits | None:
+        """The intensities that become black and white; None for each plane's own."""
+        return None if isinstance(self.normalise, str) else self.normalise
 
     def point_params(self) -> AutomaticParams:
         """Return the parameters, which must be those of a point generator.
@@ -303,24 +309,6 @@ def _params_type(params: Any) -> type[GeneratorParams]:
     tag = params.get(TAG, DEFAULT_TAG) if isinstance(params, dict) else DEFAULT_TAG
     # A tag that is no text is refused with the rest of the parameters.
     return find_entry(tag if isinstance(tag, str) else DEFAULT_TAG).params
-
-
-def _check_normalise(value: Any) -> Normalise:
-    """Return "plane", "stack" or (low, high) pairs of numbers; a single pair counts as one."""
-    if isinstance(value, str):
-        if value not in ("plane", "stack"):
-            raise InputError(
-                f"normalise must be 'plane', 'stack' or (low, high) intensities, got {value!r}."
-            )
-        return cast("Normalise", value)
-    try:
-        if len(value) == 2 and all(isinstance(v, Real) for v in value):
-            value = (value,)
-        return tuple((float(low), float(high)) for low, high in value)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"normalise must be 'plane', 'stack' or (low, high) for each channel, got {value!r}."
-        ) from error
 
 
 def _check_planes(value: Any) -> tuple[Range, ...]:

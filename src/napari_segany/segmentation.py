@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.display import EMPTY, Normalise, as_display, combine
 from napari_segany.core.intensity import PERCENTILES, check_limits
 from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
@@ -33,7 +34,7 @@ from napari_segany.linking.tracks.tracked_stack import (
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.plane_search import find_masks, find_parts, link_parts
-from napari_segany.recipe import LabelParams, Normalise, Recipe, machine
+from napari_segany.recipe import LabelParams, Recipe, machine
 
 logger = logging.getLogger(__name__)
 
@@ -100,14 +101,16 @@ def resolve_stack(data: Any, recipe: Recipe) -> tuple[StackLayout, Recipe]:
     shape = tuple(int(n) for n in data.shape)
     layout = StackLayout(recipe.axes or guess_axes(shape), shape, recipe.channels)
     layout = layout.restricted(recipe.planes)
-    normalise = recipe.normalise
-    if normalise == "stack":
-        normalise = layout.limits(data, PERCENTILES)
-    elif normalise != "plane":
-        if len(layout.channels) == len(normalise) == 2:
-            # The colour that two channels leave empty.
-            normalise = (*normalise, (0.0, 1.0))
-        normalise = check_limits(normalise if len(normalise) > 1 else normalise[0], layout.colours)
+    display = as_display(recipe.normalise)
+    display.check_channels(len(layout.channels) if "C" in layout.axes else layout.colours)
+    limits = display.limits
+    if limits == "stack":
+        limits = layout.limits(data, PERCENTILES)
+    elif limits != "plane":
+        if len(layout.channels) == len(limits) == 2:
+            limits = (*limits, EMPTY)
+        limits = check_limits(limits if len(limits) > 1 else limits[0], layout.colours)
+    normalise = combine(limits, display.gamma, display.colours)
     settled = replace(recipe, axes=layout.axes, normalise=normalise, planes=layout.ranges)
     return layout, settled
 
@@ -298,8 +301,9 @@ def segment_everything(
         Rules for painting masks as labels.
     channels : int or tuple of int
         The channel to look at, or two or three to be seen as red, green and blue.
-    normalise : "plane", "stack" or tuple
-        Source of intensity limits, or the limits themselves, one (low, high) a channel.
+    normalise : "plane", "stack", tuple or Display
+        Source of intensity limits, or the limits themselves, one (low, high) a channel; a
+        :class:`Display` has gamma and colours, too.
     region : array_like, optional
         (Y, X), or of the shape of the result; points are prompted only where it is not zero.
     faithful : bool

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from tests.finders import write_tiny_finder
 from tests.generators.maps import random_quality
 from tests.tiny import use_tiny_model
 
-from napari_segany import AutomaticParams, LinkParams, SamModel
+from napari_segany import AutomaticParams, Display, LinkParams, SamModel
 from napari_segany.batch import cluster as on_cluster
 from napari_segany.batch.cluster import ClusterExecutor, _device, _processes, connect
 from napari_segany.batch.executor import Executor, LocalExecutor
@@ -166,6 +167,22 @@ def test_edges_and_proposals_as_here(
     assert do(cluster, folder.parent / "there") == do(
         LocalExecutor(tiny_model), folder.parent / "here"
     )
+
+
+def test_limits_gamma_and_colours_reach_workers(
+    stacks, cluster: ClusterExecutor, tiny_model: SamModel
+):
+    folder = stacks(1, 2)
+    shown = Display(((20, 200),), (0.5,))
+    found = {}
+    for name, where in {"here": LocalExecutor(tiny_model), "there": cluster}.items():
+        for kind, normalise in {"shown": shown, "plane": "plane"}.items():
+            whole = batch(folder, folder.parent / f"{name} {kind}", where)
+            whole = replace(whole, recipe=replace(whole.recipe, normalise=normalise))
+            assert [outcome.state for outcome in run(whole, where)] == ["done"]
+            found[name, kind] = results(folder.parent / f"{name} {kind}")
+    assert found["there", "shown"] == found["here", "shown"]
+    assert found["here", "shown"] != found["here", "plane"]
 
 
 def test_an_error_on_a_worker_fails_one_image(stacks, cluster: ClusterExecutor):

@@ -1,6 +1,7 @@
 """Every mask generator, tested against the one contract, and the registry."""
 
 import json
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -12,6 +13,7 @@ from tests.finders import write_tiny_finder
 from tests.generators.contract import GeneratorContract
 from tests.generators.maps import random_quality
 from tests.generators.stub import ENTRY, TileParams
+from tests.text_models import tiny_folder
 
 from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
 from napari_segany.cli.main import main
@@ -21,7 +23,9 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import GENERATORS, find_entry
+from napari_segany.generators.text_params import TextParams
 from napari_segany.segmentation import label_everything, make_recipe
+from napari_segany.weights.text_folders import import_folder
 
 LOOSE: dict[str, Any] = {
     "points_per_side": 16,
@@ -67,6 +71,29 @@ class TestFinderGenerator(GeneratorContract):
         return loose.resolved_for(tiny_model)
 
 
+class TestTextGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self, cache: Path, tiny_model: SamModel) -> GeneratorParams:
+        import_folder(tiny_folder("owlv2"))
+        loose = TextParams(text=("beaver tooth", "nucleus"), text_threshold=0.0)
+        return loose.resolved_for(tiny_model)
+
+
+class TestTextGeneratorThatRanks(GeneratorContract):
+    @pytest.fixture
+    def params(
+        self, cache: Path, tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+    ) -> GeneratorParams:
+        import_folder(tiny_folder("clip"))
+        # The tiny model's masks would not pass the usual thresholds.
+        loose = partial(AutomaticParams, **{k: LOOSE[k] for k in LOOSE if k != "points_per_side"})
+        monkeypatch.setattr("napari_segany.generators.text.AutomaticParams", loose)
+        params = TextParams(
+            text=("beaver tooth", "nucleus"), text_threshold=0.0, rank_points_per_side=4
+        )
+        return params.resolved_for(tiny_model)
+
+
 class TestTileGenerator(GeneratorContract):
     @pytest.fixture
     def params(self, tiles: TileParams) -> GeneratorParams:
@@ -84,7 +111,7 @@ def test_every_entry_can_be_imported(tag: str) -> None:
 
 def test_unknown_generators_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"knows grid, adaptive, finder\. A newer version may know it"
+        InputError, match=r"knows grid, adaptive, finder, text\. A newer version may know it"
     ):
         find_entry("wavelets")
 

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 from skimage import data
 from tests.plugin.windows import needs_a_display, until
+
+from napari_segany.plugin.shared.canvas_room import LEAST, NARROW, SHARE, WIDTH
+from napari_segany.plugin.shared.fold import Fold
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -16,27 +19,92 @@ def viewer(window: Any) -> Any:
     return window
 
 
-MOST = 340
-"""Pixels that a dock is wide at most."""
+MOST = NARROW
+"""Pixels that a dock needs at most, so that a small window leaves its share to the canvas."""
+
+SIZES = ((1366, 768), (1600, 1000))
+"""Sizes of windows of a laptop and of a larger screen."""
 
 DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
 
 
 @pytest.mark.parametrize("name", DOCKS)
-def test_a_dock_is_narrow_when_it_is_opened(viewer: Any, open_widget: Any, name: str) -> None:
+def test_a_dock_is_narrow_when_it_is_opened(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
     widget = open_widget(name)
+    # napari's style is applied when the dock is shown.
+    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST, 2000)
+    assert widget.sizeHint().width() <= WIDTH
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_canvas_has_its_share_of_the_window(
+    viewer: Any, open_widget: Any, qtbot: Any, size: tuple[int, int]
+) -> None:
+    window = viewer.window._qt_window
+    viewer.add_image(data.coins()[:50, :50], name="coins")
+    viewer.window.resize(*size)
+    docks = {each.objectName(): each for each in window.findChildren(QDockWidget)}
+    list_of_layers = docks["layer list"]
+    before = list_of_layers.width()
+    for name in DOCKS:
+        widget = open_widget(name)
+        until(qtbot, lambda: canvas_share(window) >= SHARE - 0.001)
+        # Nothing grew the window, and everything of the dock is in view or can be scrolled to.
+        assert (window.width(), window.height()) == size
+        assert widget.height() <= size[1]
+        assert widget.width() >= widget.minimumSizeHint().width()
+        assert list_of_layers.width() >= LEAST
+        if name in ("Prompt", "Everything"):
+            widget.asks_on_close = False
+        viewer.window.remove_dock_widget(widget)
+    until(qtbot, lambda: list_of_layers.width() == before)
+
+
+def canvas_share(window: Any) -> float:
+    """Return the share of a window's width that the canvas has."""
+    return window.centralWidget().width() / window.width()
+
+
+def test_docks_in_tabs_leave_the_canvas_its_share(
+    viewer: Any, open_widget: Any, qtbot: Any
+) -> None:
+    window = viewer.window._qt_window
+    viewer.window.resize(*SIZES[0])
+    for name in ("Evaluate", "Batch"):
+        open_widget(name)
+    until(qtbot, lambda: canvas_share(window) >= SHARE - 0.001)
+    docks = window.findChildren(QDockWidget)
+    until(qtbot, lambda: {"Evaluate", "Batch"} <= {each.windowTitle() for each in docks})
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_a_dock_is_narrow_with_all_its_sections_open(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    widget = open_widget(name)
+    for fold in widget.findChildren(Fold):
+        fold.expand()
+    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST, 2000)
+
+
+def test_the_evaluate_dock_stays_narrow_with_scores(viewer: Any, open_widget: Any) -> None:
+    labels = (data.coins()[:60, :60] > 120).astype(int)
+    both = [viewer.add_labels(labels, name=name) for name in ("found", "truth")]
+    widget = open_widget("Evaluate")
+    widget.prediction, widget.truth = both
+    widget.compare(wait=True)
     QApplication.processEvents()
+    assert not widget.score_panel.isHidden()
     assert widget.minimumSizeHint().width() <= MOST
-    assert widget.sizeHint().width() <= MOST
 
 
-def test_a_long_name_of_a_layer_widens_nothing(viewer: Any, open_widget: Any) -> None:
+def test_a_long_name_of_a_layer_widens_nothing(viewer: Any, open_widget: Any, qtbot: Any) -> None:
     viewer.add_image(data.coins()[:50, :50], name="a plate with many wells " * 5)
     for name in ("Prompt", "Everything", "Evaluate"):
         widget = open_widget(name)
-        # napari's style is applied when the dock is shown.
-        QApplication.processEvents()
-        assert widget.minimumSizeHint().width() <= MOST
+        until(qtbot, lambda widget=widget: widget.minimumSizeHint().width() <= MOST, 2000)
 
 
 def test_the_prompt_dock_stays_narrow_with_candidates(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.options import BatchOptions
+from napari_segany.core.display import Display, as_display
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -133,8 +134,10 @@ def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]
     for name, value in values.items():
         if value not in (None, usual.get(name)):
             flag = name.replace("_", "-")
-            switch = {True: [f"--{flag}"], False: [f"--no-{flag}"]}
-            words += switch[value] if isinstance(value, bool) else [f"--{flag}", str(value)]
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", *(value if isinstance(value, tuple) else [str(value)])]
     return words
 
 
@@ -147,13 +150,22 @@ def _image(options: BatchOptions, axes_of: Mapping[Path, str]) -> list[str]:
     if options.planes:
         parts = [f"{axis}={a}:{b}" if axis else f"{a}:{b}" for axis, a, b in options.planes]
         words += ["--planes", ",".join(parts)]
-    if isinstance(options.normalise, str):
-        words += ["--normalise", options.normalise]
-    else:
-        numbers = [n for pair in options.normalise for n in pair]
-        words.append("--normalise=" + ",".join(f"{n:.17g}" for n in numbers))
+    words += _display(as_display(options.normalise))
     words += ["--region", _operand(options.region)] if options.region else []
     return words
+
+
+def _display(display: Display) -> list[str]:
+    """Return the options for intensity limits, gamma and colours."""
+    limits = display.limits
+    if isinstance(limits, str):
+        words = ["--normalise", limits]
+    else:
+        numbers = [n for pair in limits for n in pair]
+        words = ["--normalise=" + ",".join(f"{n:.17g}" for n in numbers)]
+    if any(each != 1 for each in display.gamma):
+        words += ["--gamma", ",".join(f"{n:.17g}" for n in display.gamma)]
+    return [*words, *(["--colour", ",".join(display.colours)] if display.colours else [])]
 
 
 def _files(options: BatchOptions) -> list[str]:

@@ -6,14 +6,16 @@ from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
 from napari_segany.core.callbacks import Progress
+from napari_segany.core.display import Normalise
 from napari_segany.core.planes import Range
+from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.recipe import LabelParams, Normalise, Recipe
+from napari_segany.recipe import LabelParams, Recipe
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class BatchOptions:
     output : Path
         The folder for the results.
     params, labels, faithful, axes, channels, normalise, planes
-        As in a recipe; axes "auto" are those of each file.
+        As in a recipe; axes "auto" are those of each file, and channels may be given by the names
+        that a file has for them.
     region : Path or None
         Image that is nonzero where objects are searched.
     outputs : Outputs
@@ -94,7 +97,7 @@ class BatchOptions:
     labels: LabelParams = field(default_factory=LabelParams)
     faithful: bool = False
     axes: str = "auto"
-    channels: tuple[int, ...] = (0,)
+    channels: tuple[int | str, ...] = (0,)
     normalise: Normalise = "plane"
     planes: tuple[Range, ...] = ()
     region: Path | None = None
@@ -143,6 +146,18 @@ class BatchOptions:
         return ReadOptions(self.axes, self.channels, self.planes, usual=self.axes_from_recipe)
 
     @property
+    def named_channels(self) -> tuple[str, ...]:
+        """The channels that are given by name; each image has numbers of its own for them."""
+        return tuple(each for each in self.channels if isinstance(each, str))
+
+    def check_recipe(self) -> None:
+        """Raise InputError if no recipe can say the options, as channels are given by name."""
+        if self.named_channels:
+            raise InputError(
+                f"A recipe holds numbers of channels; give the number of {self.named_channels[0]}."
+            )
+
+    @property
     def recipe_values(self) -> dict[str, Any]:
         """The values that make a recipe together with a model."""
         return {
@@ -150,7 +165,7 @@ class BatchOptions:
             "labels": self.labels,
             "faithful": self.faithful,
             "axes": self.axes,
-            "channels": self.channels,
+            "channels": self.channels if not self.named_channels else (0,),
             "normalise": self.normalise,
             "planes": self.planes,
             "link": self.link,

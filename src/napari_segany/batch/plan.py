@@ -144,13 +144,13 @@ class ReadOptions:
     Attributes
     ----------
     axes, channels, planes
-        As in a recipe.
+        As in a recipe; channels also by the names that a file gives them.
     usual : bool
         True if the axes come from a recipe; a file that they do not fit is read with its own axes.
     """
 
     axes: str = "auto"
-    channels: tuple[int, ...] = (0,)
+    channels: tuple[int | str, ...] = (0,)
     planes: tuple[Range, ...] = ()
     usual: bool = False
 
@@ -182,7 +182,8 @@ def chosen_layout(image: OpenedImage, options: ReadOptions) -> StackLayout:
     InputError
         If axes, channels or planes do not fit.
     """
-    layout = StackLayout(own_axes(image, options.axes), image.shape, options.channels)
+    channels = image.channel_numbers(options.channels)
+    layout = StackLayout(own_axes(image, options.axes), image.shape, channels)
     return layout.restricted(options.planes)
 
 
@@ -232,7 +233,9 @@ def inspect(
                 # Too many axes for the results are reported before planes are computed.
                 ome_axes(layout.labels_axes)
             name = files.name if files else stem(path)
-            yield Item(path, files, name, understood, layout.chosen_count, axes, notes)
+            yield Item(
+                path, files, name, understood, layout.chosen_count, axes, notes, layout.channels
+            )
         # Damaged files raise many kinds of errors.
         except Exception as error:
             yield path, error

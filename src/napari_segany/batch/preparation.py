@@ -114,7 +114,8 @@ class ImagePreparation:
             record = record_from_results(item.files.all()) or record
         with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
-            requested = replace(self.batch.recipe, axes=axes)
+            channels = item.channels or self.batch.recipe.channels
+            requested = replace(self.batch.recipe, axes=axes, channels=channels)
             fingerprint, location = Fingerprint.of(image.files), image_location(item.path)
             changed = record is None or record.stamp != fingerprint or record.image != location
             known = "" if changed or record is None else record.content

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_segany.batch.manifest import PlaneCheckpoint, Record
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import Limits
 from napari_segany.core.planes import StackLayout
 from napari_segany.io.read import OpenedImage
 from napari_segany.models.protocol import PromptableModel
@@ -52,6 +53,8 @@ class Item:
         Its axes, where they differ from those of the recipe.
     notes : tuple of str
         Assumptions made about the file; see :class:`OpenedImage`.
+    channels : tuple of int
+        The channels, by their numbers in this image; empty for those of the recipe.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class Item:
     planes: int = 1
     axes: str = ""
     notes: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +92,9 @@ class PlaneInput:
     region: Any = None
 
     @property
-    def limits(self) -> tuple[tuple[float, float], ...] | None:
+    def limits(self) -> Limits | None:
         """The intensity limits of the whole stack; None for the plane's own."""
-        return None if isinstance(self.recipe.normalise, str) else self.recipe.normalise
+        return self.recipe.limits
 
     def read(self) -> NDArray[Any]:
         """Return the pixels of the plane."""

@@ -4,9 +4,14 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from napari_segany.core.display import Display, Normalise, as_display, combine
+from napari_segany.errors import InputError
 from napari_segany.io.exports import EXPORTS
+
+if TYPE_CHECKING:
+    from napari_segany.recipe import Recipe
 
 
 def numbers(text: str, *counts: int) -> tuple[float, ...]:
@@ -41,12 +46,48 @@ def whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def channels(text: str) -> tuple[int | str, ...]:
+    """Parse numbers from 0 on, or names of channels, with commas between."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts) or any(part.startswith("-") for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not whole numbers or names of channels with commas between"
+        )
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 def normalise(text: str) -> str | tuple[tuple[float, float], ...]:
     """Parse ``plane``, ``stack``, ``LOW,HIGH``, or two or three such pairs."""
     if text in ("plane", "stack"):
         return text
     values = numbers(text, 2, 4, 6)
     return tuple((values[i], values[i + 1]) for i in range(0, len(values), 2))
+
+
+def gamma(text: str) -> tuple[float, ...]:
+    """Parse one to three numbers above 0."""
+    values = numbers(text, 1, 2, 3)
+    if min(values) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return values
+
+
+def colours(text: str) -> tuple[str, ...]:
+    """Parse two or three colours, by name or as ``#rrggbb``."""
+    try:
+        return Display(colours=tuple(part.strip() for part in text.split(","))).colours
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def given_display(args: argparse.Namespace, base: "Recipe | None" = None) -> Normalise:
+    """Return limits, gamma and colours of the options; those of a recipe where none is given."""
+    usual = as_display("plane" if base is None else base.normalise)
+    return combine(
+        usual.limits if args.normalise is None else args.normalise,
+        usual.gamma if args.gamma is None else args.gamma,
+        usual.colours if args.colour is None else args.colour,
+    )
 
 
 def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
@@ -221,18 +262,32 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
         ),
         (
             "--channel",
-            whole_numbers,
+            channels,
             "C",
-            "channel to segment, counted from 0, or two or three shown to the model as red, green "
-            "and blue (default: 0)",
+            "channel to segment, counted from 0 or by the name that the file gives it, or two or "
+            "three shown to the model as red, green and blue (default: 0)",
         ),
         (
             "--normalise",
             normalise,
             "HOW",
             "intensity limits: plane or stack (percentiles 1 and 99.8 of each plane or of the "
-            "whole stack), or LOW,HIGH (default: plane)",
+            "whole stack), or LOW,HIGH, the contrast limits of a viewer (default: plane)",
+        ),
+        (
+            "--gamma",
+            gamma,
+            "G",
+            "exponent of the intensities between their limits, as in a viewer; below 1 shows dim "
+            "structures brighter; one number, or one a channel (default: 1)",
+        ),
+        (
+            "--colour",
+            colours,
+            "C,C[,C]",
+            "colours of two or three channels, which are added up: red, green, blue, cyan, "
+            "magenta, yellow, gray or #rrggbb (default: red, green, blue)",
         ),
     ]
-    for name, kind, metavar, text in options if brightness else options[:-1]:
+    for name, kind, metavar, text in options if brightness else options[:-3]:
         group.add_argument(name, type=kind, metavar=metavar, help=text)

@@ -106,7 +106,7 @@ def batch_options(
         output=args.output,
         axes=pick(args.axes, base, "axes", "auto"),
         channels=pick(args.channel, base, "channels", (0,)),
-        normalise=pick(args.normalise, base, "normalise", "plane"),
+        normalise=arguments.given_display(args, base),
         planes=pick(args.planes, base, "planes", ()),
         request=model_request(args, base),
         cluster=args.dask,

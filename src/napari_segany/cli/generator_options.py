@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_segany.core.parameter_info import ParameterInfo, defaults_of, parameters_of
 from napari_segany.errors import InputError
-from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.default_params import BY_DEFAULT, DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import (
     merged_info,
@@ -93,6 +93,8 @@ def _kind(info: ParameterInfo) -> dict[str, Any]:
         "flag": {"action": argparse.BooleanOptionalAction},
         "choice": {"choices": info.values},
         "hash": {"metavar": "HASH"},
+        "name": {"metavar": "NAME"},
+        "phrases": {"nargs": "+", "metavar": "PHRASE"},
         "structure": {"type": Path, "metavar": "FILE"},
         "integer": {"type": int, "metavar": "N"},
         "number": {"type": float, "metavar": "X"},
@@ -135,6 +137,8 @@ def shown_default(cls: type, name: str) -> str:
         return parameters_of(cls)[name].unset or "none"
     if isinstance(default, bool):
         return "yes" if default else "no"
+    if isinstance(default, tuple):
+        return ", ".join(default) or "none"
     return f"{default:.4g}" if isinstance(default, float) else str(default)
 
 
@@ -187,7 +191,7 @@ def chosen_params(args: argparse.Namespace, base: GeneratorParams | None = None)
     elif base is not None:
         start, because = base, f"the recipe's strategy {base.strategy}"
     else:
-        own = {name: having for name, having in typed.items() if having != params_types()}
+        own = {n: having for n, having in typed.items() if not set(BY_DEFAULT) <= set(having)}
         if not own:
             return DefaultParams(changes={name: getattr(args, name) for name in typed})
         name, having = next(iter(own.items()))

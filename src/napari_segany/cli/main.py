@@ -19,6 +19,7 @@ from napari_segany.cli import (
     proposals,
     replay,
     segment,
+    text,
     track,
     train_finder,
 )
@@ -30,6 +31,7 @@ EXAMPLES = """\
 examples:
   napari-segany demo
   napari-segany segment cells.tif -o results
+  napari-segany text car.png "beaver tooth grille" -o results
   napari-segany prompt cells.tif --point 120,88 -o results
   napari-segany models list
 
@@ -83,8 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    commands = (demo, segment, prompt, propagate, track, replay, edges, proposals, evaluate, models)
-    for module in (*commands, train_finder):
+    commands = (demo, segment, text, prompt, propagate, track, replay, edges, proposals)
+    for module in (*commands, evaluate, models, train_finder):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

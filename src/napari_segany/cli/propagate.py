@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         log_notes(args.image, image.notes)
         # Axes, plane and masks are checked before a model is loaded.
         axes = own_axes(image, args.axes or "")
-        layout = StackLayout(axes, image.shape, args.channel or (0,))
+        layout = StackLayout(axes, image.shape, image.channel_numbers(args.channel or (0,)))
         along = choose_axis(layout, args.along)
         index = _plane_index(args, layout, along)
         prompts = _gather(args, sourced, layout, along, index)
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         paths = _free_paths(args, image.name)
         model = load(model_request(args))
         recipe = make_recipe(
-            model, axes=axes, channels=layout.channels, normalise=args.normalise or "plane"
+            model, axes=axes, channels=layout.channels, normalise=arguments.given_display(args)
         )
         layout, recipe = resolve_stack(image.data, recipe)
         stack = StackPlanes(image.data, layout, along, index, recipe, model)

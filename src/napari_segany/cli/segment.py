@@ -25,6 +25,7 @@ examples:
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
   napari-segany segment volume.tif -o results --axes ZYX --link z --min-planes 3
   napari-segany segment movie.tif -o results --axes TYX --link t
+  napari-segany segment photos/ -o results --text "bicycle" "traffic light"
   napari-segany segment night/ -o results --recipe results/cells_recipe.json
   napari-segany segment night/ -o results --dask local:4 --export coco rois
 

@@ -60,7 +60,7 @@ class ImageSource(Protocol):
 
     @property
     def limits(self) -> Limits | None:
-        """Intensities of black and white; None for each plane's own percentiles."""
+        """Intensities of black and white, or a display; None for each plane's own percentiles."""
         ...
 
     def read(self, plane: Plane) -> NDArray[np.generic]:
@@ -85,8 +85,9 @@ class ArraySource:
         Axis of channels.
     channels : sequence of int
         One channel, or two or three that are shown as red, green and blue.
-    limits : tuple, optional
-        Intensities of black and white; each plane's own percentiles by default.
+    limits : tuple or Display, optional
+        Intensities of black and white, or a display that has gamma and colours, too; each plane's
+        own percentiles by default.
     name : str
         Name for messages.
 
@@ -179,6 +180,8 @@ class CompositeSource:
     ----------
     sources : sequence of ImageSource
         The images; the first one gives the name.
+    limits : tuple or Display, optional
+        Intensities of black and white of each, or a display; percentiles by default.
 
     Raises
     ------
@@ -186,13 +189,11 @@ class CompositeSource:
         If their shapes differ or their number is wrong.
     """
 
-    limits: Limits | None = None
-
-    def __init__(self, sources: Iterable[ImageSource]) -> None:
+    def __init__(self, sources: Iterable[ImageSource], limits: Limits | None = None) -> None:
         sources = tuple(sources)
         if len(sources) not in (2, 3) or len({each.shape for each in sources}) != 1:
             raise InputError("Two or three images of one shape can be seen as colours.")
-        self.sources = sources
+        self.sources, self.limits = sources, limits
 
     @property
     def name(self) -> str:
@@ -217,3 +218,36 @@ class CompositeSource:
         """Return a hash of the identities of all images."""
         every = "".join(each.identity() for each in self.sources)
         return xxhash.xxh3_128(every.encode()).hexdigest()
+
+
+class DisplayedSource:
+    """An image source with other intensity limits, for example those of a saved session.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    limits : tuple, Display or None
+        Intensities of black and white in place of its own.
+    """
+
+    def __init__(self, source: ImageSource, limits: Limits | None) -> None:
+        self.source, self.limits = source, limits
+
+    @property
+    def name(self) -> str:
+        """Name of the image."""
+        return self.source.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the image's labels."""
+        return self.source.shape
+
+    def read(self, plane: Plane) -> NDArray[np.generic]:
+        """Return (H, W) or (H, W, 3) pixels of one plane."""
+        return self.source.read(plane)
+
+    def identity(self) -> str:
+        """Return the hash of the image."""
+        return self.source.identity()

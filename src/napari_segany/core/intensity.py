@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.core.display import Display, Pair
 from napari_segany.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -16,8 +17,8 @@ PERCENTILES = (1.0, 99.8)
 PIXELS_AT_ONCE = 2**18
 """Pixels that are widened to 64 bits together: few enough for the processor's cache."""
 
-Limits = tuple[float, float] | tuple[tuple[float, float], ...]
-"""Intensities that become 0 and 255: one pair, or one pair a channel."""
+Limits = Pair | tuple[Pair, ...] | Display
+"""Intensities that become 0 and 255: one pair, or one pair a channel; or a display with them."""
 
 
 def check_plane(plane: ArrayLike) -> NDArray[np.generic]:
@@ -74,7 +75,7 @@ def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.gene
 
 def find_limits(
     channel: NDArray[np.generic], percentiles: tuple[float, float] = PERCENTILES
-) -> tuple[float, float]:
+) -> Pair:
     """Return the 1 and 99.8 percentiles of the finite pixels of a channel, or of a sample.
 
     A constant channel gives equal limits. Structures that fill less than the percentiles leave
@@ -108,7 +109,7 @@ def find_limits(
     return low, high
 
 
-def check_limits(limits: Limits, channels: int) -> tuple[tuple[float, float], ...]:
+def check_limits(limits: Pair | tuple[Pair, ...], channels: int) -> tuple[Pair, ...]:
     """Return one (low, high) pair a channel, from one pair or from ``channels`` pairs."""
     try:
         pairs = np.asarray(limits, dtype=np.float64)
@@ -127,7 +128,10 @@ def check_limits(limits: Limits, channels: int) -> tuple[tuple[float, float], ..
 
 
 def _stretch(
-    channel: NDArray[np.generic], limits: tuple[float, float], out: NDArray[np.uint8]
+    channel: NDArray[np.generic],
+    limits: Pair,
+    gamma: float,
+    out: NDArray[np.uint8],
 ) -> None:
     """Write a channel into ``out``, of the same shape, with the limits at 0 and 255."""
     low, high = limits
@@ -145,8 +149,19 @@ def _stretch(
         values /= 2
         values -= low / 2
         values /= half
+        if gamma != 1:
+            np.power(values, gamma, out=values)
         values *= 255
         out[rows] = np.rint(values, out=values)
+
+
+def _mix(tones: NDArray[np.uint8], colours: tuple[tuple[int, int, int], ...]) -> None:
+    """Replace (Y, X, 3) channels by the sum of their colours, in whole numbers, clipped."""
+    for rows in _blocks(tones):
+        each = tones[rows].astype(np.uint32)
+        for colour in range(3):
+            mixed = sum(each[..., i] * part[colour] for i, part in enumerate(colours))
+            tones[rows][..., colour] = np.minimum((mixed + np.uint32(127)) // 255, 255)
 
 
 def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
@@ -157,10 +172,10 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
     plane : array_like
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type; left unchanged. NaN
         and infinities are kept out of the limits and shown as the lower one, with one warning.
-    limits : tuple, optional
-        Intensities that become 0 and 255, one pair or one pair a channel. By default uint8 RGB
-        passes unchanged and everything else is stretched, channel by channel, from its
-        1 and 99.8 percentiles.
+    limits : tuple or Display, optional
+        Intensities that become 0 and 255, one pair or one pair a channel; or a display, with gamma
+        and colours. By default uint8 RGB passes unchanged and everything else is stretched,
+        channel by channel, from its 1 and 99.8 percentiles.
 
     Returns
     -------
@@ -184,11 +199,28 @@ def to_rgb(plane: ArrayLike, limits: Limits | None = None) -> NDArray[np.uint8]:
         if bad:
             logger.warning("%d pixels are not finite; they are treated as the darkest value.", bad)
     channels = [array[..., i] for i in range(3)] if rgb else [array]
-    if limits is None:
-        pairs = tuple(find_limits(channel) for channel in channels)
-    else:
-        pairs = check_limits(limits, len(channels))
+    display = limits if isinstance(limits, Display) else Display()
+    pairs = _find_pairs(channels, limits)
+    gamma, colours = display.gamma_of(len(channels)), display.colours_of(len(channels))
     out = np.empty(array.shape if rgb else (*array.shape, 1), np.uint8)
     for i, (channel, pair) in enumerate(zip(channels, pairs, strict=True)):
-        _stretch(channel, pair, out[..., i])
+        _stretch(channel, pair, gamma[i], out[..., i])
+    if colours:
+        _mix(out, colours)
     return np.broadcast_to(out, (*array.shape[:2], 3))
+
+
+def _find_pairs(channels: list[NDArray[np.generic]], limits: Limits | None) -> tuple[Pair, ...]:
+    """Return the intensities of each channel that become 0 and 255."""
+    count = len(channels)
+    if isinstance(limits, Display):
+        if limits.limits == "stack":
+            raise InputError("The limits of a stack are not known in one plane; give numbers.")
+        if limits.pairs is not None:
+            return check_limits(limits.pairs, count)
+        if count == 3 and channels[0].dtype == np.uint8:
+            # 8-bit colours are not stretched.
+            return check_limits((0, 255), count)
+    elif limits is not None:
+        return check_limits(limits, count)
+    return tuple(find_limits(channel) for channel in channels)

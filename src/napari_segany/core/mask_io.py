@@ -1,10 +1,12 @@
 """Mask sets as plain arrays, for files and other processes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 
 _KEPT = ("boxes", "area", "predicted_iou", "stability_score", "points", "crop_boxes", "candidate")
@@ -21,6 +23,7 @@ def pack(masks: MaskSet) -> dict[str, NDArray[np.generic]]:
         "prompts_asked": np.array(masks.prompts_asked, np.int64),
         "bits": np.concatenate([np.zeros(0, np.uint8), *crops]),
         **{name: getattr(masks, name) for name in _KEPT},
+        **({} if masks.classes is None else masks.classes.to_arrays()),
     }
 
 
@@ -36,4 +39,6 @@ def unpack(arrays: Mapping[str, NDArray[np.generic]]) -> MaskSet:
         crops.append(bits.view(bool).reshape(height, width))
         start = end
     found = MaskSet.from_crops((rows, cols), crops, [(b[0], b[1]) for b in boxes.tolist()])
-    return found.with_columns({name: arrays[name] for name in _KEPT}, int(arrays["prompts_asked"]))
+    columns = {name: arrays[name] for name in _KEPT}
+    found = found.with_columns(columns, int(arrays["prompts_asked"]))
+    return replace(found, classes=MaskClasses.from_arrays(arrays))

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core import binary_mask, rasterize
+from napari_segany.core.coco_annotation import coco_annotations
 from napari_segany.core.lazy_logits import Logits, RecomputedLogits, join_logits
+from napari_segany.core.mask_classes import MaskClasses, join_classes
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.core.overlap import Nms, Overlap
 from napari_segany.core.refilterable import Refilterable
@@ -44,6 +46,8 @@ class MaskSet:
         stays the same whatever a filter lets through. Elsewhere 0, 1, 2 ...
     prompts_asked : int
         Number of prompts that were given to the model to find these masks.
+    classes : MaskClasses or None
+        The class of each mask, in sets that were found by text.
     """
 
     shape: tuple[int, int]
@@ -55,6 +59,7 @@ class MaskSet:
     crop_boxes: NDArray[np.int64]
     candidate: NDArray[np.int64]
     prompts_asked: int = 0
+    classes: MaskClasses | None = None
     # See napari_segany.core.binary_mask.
     _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
     _logits: Logits | None = field(default=None, repr=False)
@@ -157,6 +162,7 @@ class MaskSet:
             **columns,
             _logits=join_logits([s._logits for s in sets]),
             prompts_asked=sum(s.prompts_asked for s in sets),
+            classes=join_classes((s.classes, len(s)) for s in sets),
             _bits=tuple(each for s in sets for each in s._bits),
         )
 
@@ -171,6 +177,7 @@ class MaskSet:
         return replace(
             self,
             **{name: getattr(self, name)[chosen] for name in _COLUMNS},
+            classes=None if self.classes is None else self.classes[chosen],
             _logits=None if self._logits is None else self._logits[chosen],
             _bits=tuple(self._bits[i] for i in chosen),
             _candidates=None,
@@ -259,6 +266,11 @@ class MaskSet:
         else:
             kept = box_nms(self.inclusive_boxes, scores, threshold)
         return self[kept]
+
+    @property
+    def best_first(self) -> NDArray[np.float32]:
+        """(N,) scores that order masks: of their classes if they have any, else predicted IoU."""
+        return self.predicted_iou if self.classes is None else self.classes.scores
 
     @property
     def inclusive_boxes(self) -> NDArray[np.int64]:
@@ -353,28 +365,15 @@ class MaskSet:
         return labels.astype(np.int32)
 
     def to_coco(self, image_id: int = 1, category_id: int = 1) -> list[dict[str, Any]]:
-        """Return COCO annotations with uncompressed run lengths; boxes are x, y, width, height."""
-        annotations = []
-        for i in range(len(self)):
-            a, b, c, d = (int(v) for v in self.boxes[i])
-            annotations.append(
-                {
-                    "id": i + 1,
-                    "image_id": image_id,
-                    "category_id": category_id,
-                    "segmentation": {
-                        "size": list(self.shape),
-                        "counts": binary_mask.run_lengths(self.mask(i)),
-                    },
-                    "area": int(self.area[i]),
-                    "bbox": [b, a, d - b, c - a],
-                    "iscrowd": 0,
-                    "score": float(self.predicted_iou[i]),
-                    "predicted_iou": float(self.predicted_iou[i]),
-                    "stability_score": float(self.stability_score[i]),
-                }
-            )
-        return annotations
+        """Return COCO annotations with uncompressed run lengths; boxes are x, y, width, height.
+
+        Masks with classes have the category 1, 2 ... of their class in place of ``category_id``.
+        """
+        same = np.full(len(self), category_id)
+        categories = same if self.classes is None else self.classes.index + 1
+        masks = (self.mask(i) for i in range(len(self)))
+        scores = self.predicted_iou, self.stability_score
+        return coco_annotations(masks, self.boxes, self.area, scores, image_id, categories.tolist())
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
@@ -387,7 +386,7 @@ class MaskSet:
         }
         for k, name in enumerate(("row_min", "col_min", "row_max", "col_max")):
             columns[name] = self.boxes[:, k]
-        return columns
+        return columns if self.classes is None else columns | self.classes.columns()
 
     def __repr__(self) -> str:
         return f"MaskSet({len(self)} masks on {self.shape[0]} x {self.shape[1]})"

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from napari_segany.errors import InputError
 
-Kind = Literal["integer", "number", "choice", "flag", "hash", "structure"]
+Kind = Literal["integer", "number", "choice", "flag", "hash", "name", "phrases", "structure"]
 """Kinds of values; the class of a structure checks it itself."""
 
 Unit = Literal["", "pixels", "points", "logits", "fraction"]
@@ -28,6 +28,9 @@ MODELS_OWN = "the model's own"
 
 HASH = re.compile("[0-9a-f]+")
 """A hash in hexadecimal."""
+
+LONGEST_PHRASE = 200
+"""Characters of the longest phrase."""
 
 KEY = "parameter"
 """Key of the description in the metadata of a field."""
@@ -48,7 +51,7 @@ class ParameterInfo:
         Name on screens.
     help : str
         One or two sentences that say what the parameter does.
-    kind : {"integer", "number", "choice", "flag", "hash", "structure"}
+    kind : {"integer", "number", "choice", "flag", "hash", "name", "phrases", "structure"}
         Kind of its values.
     low, high : float
         Least and greatest number, both allowed.
@@ -109,6 +112,12 @@ class ParameterInfo:
             if not (isinstance(value, str) and HASH.fullmatch(value)):
                 raise InputError(f"{name} must be a hash in hexadecimal, got {value!r}.")
             return value
+        if self.kind == "name":
+            if not (isinstance(value, str) and value.strip()):
+                raise InputError(f"{name} must be a name, got {value!r}.")
+            return value.strip()
+        if self.kind == "phrases":
+            return _phrases(name, value)
         if self.kind == "choice":
             if value not in self.values:
                 raise InputError(f"{name} must be {_one_of(self.values)}, got {value!r}.")
@@ -171,6 +180,16 @@ def content_hash(label: str, help: str, *, unset: str) -> Described:
     return {KEY: ParameterInfo(label, help, "hash", advanced=True, unset=unset)}
 
 
+def model_name(label: str, help: str, *, unset: str) -> Described:
+    """Return the metadata of the name of a model."""
+    return {KEY: ParameterInfo(label, help, "name", unset=unset)}
+
+
+def phrases(label: str, help: str, *, advanced: bool = False) -> Described:
+    """Return the metadata of phrases that a person writes."""
+    return {KEY: ParameterInfo(label, help, "phrases", advanced=advanced)}
+
+
 def structure(label: str, help: str) -> Described:
     """Return the metadata of a nested value, which its class checks."""
     return {KEY: ParameterInfo(label, help, "structure", advanced=True)}
@@ -224,8 +243,22 @@ def with_parameter_docs(cls: type[T]) -> type[T]:
 def _type_name(info: ParameterInfo) -> str:
     if info.kind == "choice":
         return "{" + ", ".join(f'"{value}"' for value in info.values) + "}"
-    names = {"integer": "int", "number": "float", "flag": "bool", "hash": "str"}
+    names = {"integer": "int", "number": "float", "flag": "bool", "hash": "str", "name": "str"}
     return names.get(info.kind, "tuple")
+
+
+def _phrases(name: str, value: Any) -> tuple[str, ...]:
+    """Return phrases with single spaces between their words, each of them once."""
+    given = value if isinstance(value, (list, tuple)) else None
+    if given is None or not all(isinstance(each, str) for each in given):
+        raise InputError(f"{name} must be a list of phrases, got {value!r}.")
+    clean = [" ".join(each.split()) for each in given]
+    for each in clean:
+        if not each or len(each) > LONGEST_PHRASE:
+            raise InputError(
+                f"{name} must be phrases of 1 to {LONGEST_PHRASE} characters, got {each[:60]!r}."
+            )
+    return tuple(dict.fromkeys(clean))
 
 
 def _one_of(values: tuple[str, ...]) -> str:

@@ -120,8 +120,7 @@ class Candidates:
         borders = 1 + np.flatnonzero((np.diff(masks.crop_boxes[chosen], axis=0) != 0).any(axis=1))
         crops = np.split(chosen, borders)
         kept = [
-            crop[self._nms(crop, masks.predicted_iou[crop], params.box_nms_thresh)]
-            for crop in crops
+            crop[self._nms(crop, masks.best_first[crop], params.box_nms_thresh)] for crop in crops
         ]
         chosen = np.concatenate(kept)
         if len(kept) > 1:

@@ -9,6 +9,9 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 
+BY_DEFAULT = (AutomaticParams, FinderParams)
+"""Types of parameters that a model may choose."""
+
 
 @dataclass(frozen=True)
 class DefaultParams(GeneratorParams):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.finder_candidates import (
     Proposals,
@@ -38,6 +38,10 @@ MARGIN = 0.08
 
 GRID_IOU, GRID_STABILITY = 0.7, 0.85
 """Least scores of the model's own masks at points of the coarse grid."""
+
+ASKED_A_LOOK, POINTS_A_LOOK = 32, 64
+"""Regions that the model is asked for, and points that it is prompted at, in about the time in
+which a crop is embedded and its regions are proposed; for the progress that is reported."""
 
 SAME_MASK = 0.8
 """IoU above which two of them are the same."""
@@ -133,19 +137,31 @@ class CropSearch:
         region : ndarray, optional
             (H, W) boolean; candidates are searched for only inside it.
         advance : callable
-            Called with the fraction that is done.
+            Called with the fraction that is done, about in proportion to the time.
         """
-        advance(0.4)
         proposals = seen.proposals
         if region is not None:
             rows, cols = np.rint(proposals.points).astype(np.int64).T
             proposals = proposals[region[rows, cols]]
-        meter = MaskMeter.of(seen.maps)
-        parts = self._ask(seen, proposals, meter)
-        advance(0.8)
+        meter, numbers = MaskMeter.of(seen.maps), self._numbers_to_ask(proposals)
+        asked = 1 + len(numbers) / ASKED_A_LOOK
+        points = self.params.grid_points_per_side**2 / POINTS_A_LOOK
+        advance(1 / (asked + points))
+        parts = self._ask(seen, proposals, numbers, meter)
+        advance(asked / (asked + points))
         if self.params.grid_points_per_side:
+
+            def progress(done: int, total: int) -> None:
+                advance((asked + points * done / total) / (asked + points))
+
             found = prompt_silent_points(
-                self.model, seen.embedding, proposals, self.params, region, self.should_stop
+                self.model,
+                seen.embedding,
+                proposals,
+                self.params,
+                region,
+                self.should_stop,
+                progress,
             )
             features = mask_features(found, meter, proposals.context)
             parts.append(replace(found, predicted_iou=self.quality.mask(features)))
@@ -153,13 +169,22 @@ class CropSearch:
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
 
-    def _ask(self, seen: SeenCrop, proposals: Proposals, meter: MaskMeter) -> list[MaskSet]:
-        """Return the regions, or the model's masks in place of those that it draws better."""
+    def _numbers_to_ask(self, proposals: Proposals) -> NDArray[np.int64]:
+        """Return the numbers of the regions that the model is asked for."""
         source = self.params.mask_source
         if source == "best":
-            numbers = choose_doubtful(proposals)
-        else:
-            numbers = np.arange(len(proposals.nodes) if source == "model" else 0)
+            return choose_doubtful(proposals)
+        return np.arange(len(proposals.nodes) if source == "model" else 0)
+
+    def _ask(
+        self,
+        seen: SeenCrop,
+        proposals: Proposals,
+        numbers: NDArray[np.int64],
+        meter: MaskMeter,
+    ) -> list[MaskSet]:
+        """Return the regions, or the model's masks in place of those that it draws better."""
+        source = self.params.mask_source
         if not len(numbers):
             return [proposals.masks]
         asked = proposals[numbers]
@@ -188,6 +213,7 @@ def prompt_silent_points(
     params: FinderParams,
     region: NDArray[np.bool_] | None = None,
     should_stop: ShouldStop | None = None,
+    progress: Progress | None = None,
 ) -> MaskSet:
     """Return the model's masks at points of a coarse grid where the finder sees nothing.
 
@@ -205,6 +231,8 @@ def prompt_silent_points(
         (H, W) boolean; points are prompted only inside it.
     should_stop : callable, optional
         Polled between groups of points.
+    progress : callable, optional
+        Called with points done and points in all.
     """
     shape = embedding.shape
     points = point_grid(params.grid_points_per_side) * shape
@@ -229,6 +257,6 @@ def prompt_silent_points(
         shape,
         screen,
         params.points_per_batch,
-        PointCounter(len(crop.points), None, should_stop),
+        PointCounter(len(crop.points), progress, should_stop),
     )
     return prompter.prompt_points(crop.points).masks.nms(SAME_MASK)

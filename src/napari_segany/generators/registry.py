@@ -8,6 +8,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.text_params import TextParams
 
 if TYPE_CHECKING:
     from napari_segany.generators.protocol import MaskGenerator
@@ -36,6 +37,7 @@ GENERATORS: dict[str, GeneratorEntry] = {
         AutomaticParams, "napari_segany.generators.adaptive:AdaptiveGenerator"
     ),
     "finder": GeneratorEntry(FinderParams, "napari_segany.generators.finder:FinderGenerator"),
+    "text": GeneratorEntry(TextParams, "napari_segany.generators.text:TextGenerator"),
 }
 """Every generator by its tag, which is ``strategy`` of its parameters.
 

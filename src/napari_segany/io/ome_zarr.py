@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
+from napari_segany.io.channel_names import usable
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
 from napari_segany.io.write_tiff import LabelStack
 
@@ -192,6 +193,17 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
     # Metadata can be wrong in any way.
     except Exception as error:
         raise _damaged(path, error) from error
+
+
+def channel_labels(path: Path, series: int | None, count: int) -> tuple[str, ...]:
+    """Return the names of the channels of an image; empty if it does not name each of ``count``."""
+    try:
+        inside = _inside(path, _attributes(path))[series or 0]
+        channels = _attributes(inside)["omero"]["channels"]
+        return usable([each["label"] for each in channels], count)
+    # Metadata can be wrong in any way, and channels without names have numbers.
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OSError, InputError):
+        return ()
 
 
 def _missing_chunks(data: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Open image files: metadata, and pixels that are read on access."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_segany.io import pixel_size as sizes
+from napari_segany.io.channel_names import channel_numbers
 from napari_segany.io.file_version import FileVersion
 from napari_segany.io.pixel_size import PixelSize
 
@@ -31,6 +32,8 @@ class OpenedImage:
         This is one of so many.
     files : tuple of Path
         Every file that its pixels may come from; a folder stands for all that is in it.
+    channel_names : tuple of str
+        Name of each channel, in order; empty if the file does not name them.
     notes : tuple of str
         Guesses, and other remarks for users, a sentence each. Those about a
         guess name the option of the command line that says otherwise.
@@ -43,6 +46,7 @@ class OpenedImage:
     images_in_file: int = 1
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    channel_names: tuple[str, ...] = ()
     _close: Callable[[], None] = field(default=lambda: None, repr=False)
     _versions: tuple[FileVersion, ...] = field(init=False, repr=False)
 
@@ -69,6 +73,16 @@ class OpenedImage:
     def is_current(self) -> bool:
         """True while the files are those that were opened."""
         return self._versions == tuple(FileVersion.of(path) for path in self.files)
+
+    def channel_numbers(self, chosen: Sequence[int | str]) -> tuple[int, ...]:
+        """Return the numbers of channels that are given by number or by name.
+
+        Raises
+        ------
+        InputError
+            If no channel has a name; lists those that there are.
+        """
+        return channel_numbers(chosen, self.channel_names, str(self.path))
 
     def describe(self, axes: str = "") -> str:
         """Describe axes, shape, type and pixel size on one line.

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
 from napari_segany.io import tiff
-from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images, open_zarr
+from napari_segany.io.ome_zarr import channel_labels, holds_fields, is_zarr, list_images, open_zarr
 from napari_segany.io.opened_image import OpenedImage, series_path, split_series, stem
 from napari_segany.io.raster_images import RASTER_SUFFIXES, read_raster
 from napari_segany.io.tiff_interpretation import to_known_axes
@@ -195,7 +195,10 @@ def _open_zarr(path: Path, series: int | None) -> OpenedImage:
     known = to_known_axes(axes, shape) if axes else guess_axes(shape)
     if not axes:
         notes = (*notes, f"The array does not name its axes; {known} is a guess, --axes says.")
-    return OpenedImage(path, data, known, pixel_size, files=(path,), notes=notes)
+    names = channel_labels(path, series, shape[known.index("C")]) if "C" in known else ()
+    return OpenedImage(
+        path, data, known, pixel_size, files=(path,), notes=notes, channel_names=names
+    )
 
 
 def _open_raster(path: Path, stored: bool) -> OpenedImage:

@@ -169,7 +169,8 @@ def measure_result(
         "point_row": masks.points[:, 0],
         "point_col": masks.points[:, 1],
     }
-    return MeasuredPlane(index, labels, masks, columns | scores)
+    classes = {} if masks.classes is None else masks.classes.columns()
+    return MeasuredPlane(index, labels, masks, columns | scores | classes)
 
 
 class ResultWriter:

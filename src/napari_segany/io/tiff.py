@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 
 from napari_segany.errors import InputError
+from napari_segany.io.channel_names import names_in_tiff
 from napari_segany.io.ome_file_sets import companion, missing_files, ome_files
 from napari_segany.io.opened_image import OpenedImage
 from napari_segany.io.tiff_interpretation import PixelInterpretation, interpret_series
@@ -68,14 +69,17 @@ def open_tiff(
         try:
             chosen, notes = _select_series(tiff, path, series, warnings)
             meaning = interpret_series(tiff, chosen, path, axes, stored)
+            data = _pixels(tiff, chosen, path, meaning)
+            channels = int(data.shape[meaning.axes.index("C")]) if "C" in meaning.axes else 0
             return OpenedImage(
                 path=path,
-                data=_pixels(tiff, chosen, path, meaning),
+                data=data,
                 axes=meaning.axes,
                 pixel_size=pixel_size_of(tiff, chosen),
                 images_in_file=len(images_of(tiff)),
                 files=files_of(path, chosen),
                 notes=(*notes, *meaning.notes),
+                channel_names=names_in_tiff(tiff, chosen, channels),
                 _close=tiff.close,
             )
         except InputError:

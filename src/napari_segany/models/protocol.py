@@ -151,8 +151,8 @@ class WeightsIdentity(Protocol):
 class PromptableModel(Protocol):
     """A model that embeds a plane once and then answers prompts about it.
 
-    Methods may be called from any one thread at a time. The same prompt on the same embedding
-    gives the same bytes, alone or among others.
+    Methods may be called from any thread, also at once: docks share a model. The same prompt on
+    the same embedding gives the same bytes, alone or among others.
     """
 
     @property

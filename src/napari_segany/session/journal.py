@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from annotated_types import MaxLen
 from typing_extensions import TypedDict
 
+from napari_segany.core.image_source import ImageSource
+from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
 from napari_segany.schema import from_json
 from napari_segany.session.journal_file import EndRecord, JournalFile, begun_at, read_lines
@@ -28,6 +30,7 @@ from napari_segany.session.serialization import (
     object_from_record,
     object_to_record,
 )
+from napari_segany.session.session_file import LimitsRecord, limits_from_record, limits_to_record
 from napari_segany.session.state import SegmentedObject, State, Step
 
 
@@ -37,6 +40,14 @@ class HeaderRecord(TypedDict):
     format: Literal[1]
     image: str
     shape: Shape
+    limits: NotRequired[LimitsRecord]
+
+
+def image_header(source: ImageSource) -> Record:
+    """Return the description of an image with which its journal begins."""
+    header: Record = {"image": source.name, "shape": list(source.shape)}
+    # Journals are what they were before there were limits other than percentiles.
+    return header if source.limits is None else header | {"limits": limits_to_record(source.limits)}
 
 
 class LineRecord(TypedDict):
@@ -78,10 +89,21 @@ class SavedSession:
     closed: bool = False
     damage: str = ""
 
+    @classmethod
+    def of(cls, source: ImageSource, objects: Mapping[int, SegmentedObject]) -> "SavedSession":
+        """Return open objects of an image as a session that no journal recorded."""
+        header: HeaderRecord = {"format": 1, "image": source.name, "shape": list(source.shape)}
+        return cls(Path(), header, State(dict(objects)))
+
     @property
     def is_empty(self) -> bool:
         """True if the journal recorded no object and no step."""
         return not (self.state.objects or self.steps or self.former)
+
+    @property
+    def limits(self) -> Limits | None:
+        """Intensities that the model saw as black and white; None for each plane's own."""
+        return limits_from_record(self.header.get("limits"))
 
     @property
     def begun(self) -> datetime:

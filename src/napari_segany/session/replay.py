@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.core.image_source import ImageSource
+from napari_segany.core.image_source import DisplayedSource, ImageSource
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
@@ -31,7 +31,13 @@ from napari_segany.session.serialization import (
     object_to_record,
 )
 from napari_segany.session.session import Session
-from napari_segany.session.session_file import FORMAT, SessionRecord, checked_session
+from napari_segany.session.session_file import (
+    FORMAT,
+    SessionRecord,
+    checked_session,
+    limits_from_record,
+    limits_to_record,
+)
 from napari_segany.session.state import SegmentedObject, State, Step
 
 
@@ -58,7 +64,7 @@ def provenance(session: Session) -> Record:
         "image": {
             "name": source.name,
             "shape": list(source.shape),
-            "limits": source.limits,
+            "limits": limits_to_record(source.limits),
             "reading": getattr(source, "read_options", {}),
         },
         "steps": _steps_to_record(session.steps),
@@ -73,7 +79,8 @@ def append_new_steps(record: Record, session: Session) -> bool:
     bool
         True if ``record`` is of this session, and is now up to date.
     """
-    steps, count = session.steps, len(record["steps"])
+    # Labels that were made by a search have its recipe there.
+    steps, count = session.steps, len(record.get("steps", ()))
     if not 0 < count <= len(steps) or record["steps"][:1] != _steps_to_record(steps[:1]):
         return False
     record["steps"] += _steps_to_record(steps[count:])
@@ -128,7 +135,7 @@ def replay(
     kept : dict or str
         Record from :func:`provenance`, or its JSON.
     source : ImageSource
-        The same image.
+        The same image; the record's intensity limits stand in place of its own.
     model : PromptableModel
         A model with the same weights.
     should_stop : callable, optional
@@ -165,6 +172,8 @@ def replay(
     dtype = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
     labels: NDArray[np.integer] = np.zeros(source.shape, dtype)
     compositor = LabelCompositor(ArrayTarget(labels))
+    if "limits" in record["image"]:
+        source = DisplayedSource(source, limits_from_record(record["image"]["limits"]))
     predictor = Predictor(source, model, EmbeddingCache())
     # Pixels that each commit left out when it was made for the first time.
     left_out: dict[tuple[int, int], MaskSet | None] = {}

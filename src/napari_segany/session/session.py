@@ -16,7 +16,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.session import prompt_updates
 from napari_segany.session.history import History
 from napari_segany.session.inference import Inference, Predictor, Request
-from napari_segany.session.journal import Journal, OpenJournal, SavedSession
+from napari_segany.session.journal import Journal, OpenJournal, SavedSession, image_header
 from napari_segany.session.label_ids import ChosenMasks, LabelIds
 from napari_segany.session.labels_target import ArrayTarget, LabelsTarget
 from napari_segany.session.painting import with_merged, with_stroke
@@ -369,8 +369,7 @@ class Session:
 
     def begin_journal(self, folder: Path, open_journal: OpenJournal = Journal) -> Journal:
         """Record all steps so far, and every further one, in a new journal of a folder."""
-        header = {"image": self.source.name, "shape": list(self.source.shape)}
-        return self._history.begin_journal(open_journal(folder, header))
+        return self._history.begin_journal(open_journal(folder, image_header(self.source)))
 
     @property
     def is_begun(self) -> bool:

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from annotated_types import MaxLen, MinLen
 from typing_extensions import TypedDict
 
+from napari_segany.core.display import Display, check_display_limits
+from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
 from napari_segany.schema import from_json
 from napari_segany.session.serialization import Count, Number, ObjectRecord, Real, Shape
@@ -25,12 +27,23 @@ class ReadOptionsRecord(TypedDict, total=False):
     images: list[str]
 
 
+class DisplayRecord(TypedDict):
+    """Limits, gamma and colours of the image; see :class:`napari_segany.core.display.Display`."""
+
+    limits: Literal["plane"] | list[Pair]
+    gamma: list[Real]
+    colours: list[str]
+
+
+LimitsRecord = Pair | list[Pair] | DisplayRecord | None
+
+
 class ImageRecord(TypedDict):
     """The image of a session."""
 
     name: str
     shape: Shape
-    limits: NotRequired[Pair | list[Pair] | None]
+    limits: NotRequired[LimitsRecord]
     reading: NotRequired[ReadOptionsRecord]
 
 
@@ -49,6 +62,30 @@ class SessionRecord(TypedDict):
     platform: NotRequired[str]
     image: ImageRecord
     steps: list[tuple[Literal["put", "take"], ObjectRecord | Number]]
+
+
+def limits_to_record(limits: Limits | None) -> Any:
+    """Return the intensity limits of an image as plain JSON values."""
+    return limits.to_dict() if isinstance(limits, Display) else limits
+
+
+def limits_from_record(record: LimitsRecord) -> Limits | None:
+    """Return the intensity limits of an image from their record.
+
+    Raises
+    ------
+    InputError
+        If a display has values that it cannot have.
+    """
+    if record is None:
+        return None
+    if isinstance(record, dict):
+        values: Any = record
+        limits = values["limits"]
+        pairs: Any = limits if isinstance(limits, str) else tuple(map(tuple, limits))
+        return Display(pairs, tuple(values["gamma"]), tuple(values["colours"]))
+    found: Any = check_display_limits(record)
+    return cast("Limits", found)
 
 
 def read_session(path: Path) -> SessionRecord:

@@ -128,14 +128,19 @@ def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:
     widget.channels = (1, 2)
     assert widget.options.channels == (1, 2)
-    widget.form.channels_line.setText("red")
+    widget.form.channels_line.setText("red,")
     widget.form.channels_line.editingFinished.emit()
-    assert "'red' is not one to three whole numbers" in widget.message.text()
-    with pytest.raises(InputError, match="'red'"):
+    assert "'red,' is not one to three whole numbers" in widget.message.text()
+    with pytest.raises(InputError, match="'red,'"):
         widget.copy_command()
     widget.form.channels_line.setText("0")
     widget.form.channels_line.editingFinished.emit()
     assert widget.message.text() == "", "an answered complaint does not stay"
+    widget.form.channels_line.setText("GFP, 0")
+    assert widget.options.channels == ("GFP", 0)
+    assert "--channel GFP,0" in widget.copy_command()
+    with pytest.raises(InputError, match="number of GFP"):
+        widget.options.check_recipe()
 
 
 def test_another_model_is_not_run_with_the_one_before(
@@ -171,9 +176,11 @@ def test_a_recipe_is_saved_when_its_model_is_there(
     until(qtbot, path.exists)
     saved = Recipe.from_json(path.read_text(encoding="utf-8"))
     assert saved.model == "tiny"
+    model = widget.model
     widget.use_recipe(saved)
     assert widget.options.recipe_values == followed(saved)
-    assert widget.model is tiny_model
+    assert widget.model is model
+    assert model.weights is tiny_model.weights
 
 
 def test_start_waits_for_the_model(

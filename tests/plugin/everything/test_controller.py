@@ -280,3 +280,27 @@ def test_layers_that_leave_and_images_that_are_missing(
     assert controller.found is None
     with pytest.raises(InputError, match="Choose an image"):
         controller.find(LOOSE)
+
+
+def test_an_image_that_is_left_is_told_of(
+    make: Any, jobs: Any, image: Any, viewer: Any, tiny_model: Any
+) -> None:
+    controller = make(image)
+    first, said = controller.view.layer, []
+    controller.status.connect(said.append)
+    other = viewer.add_layer(Image(image[0], name="other"))
+    controller.open_image(other)
+    assert not any(said)
+    controller.open_image(first)
+    controller.find(LOOSE, every_plane=True)
+    _, _, _, work, done, _ = jobs.waiting.pop(0)
+    done(work(lambda: False))
+    controller.open_image(other)
+    wanted = (
+        "The search of image was stopped. The masks of image come back when it is chosen again."
+    )
+    assert said[-1] == wanted
+    controller.open_image(first)
+    (plane,) = controller.found.masks
+    viewer.dims.set_current_step(0, plane[0])
+    assert controller.shown is not None

@@ -17,12 +17,17 @@ from napari_segany import (
     AutomaticParams,
     FinderParams,
     LabelParams,
+    LinkParams,
     Recipe,
+    run_recipe,
     segment_everything,
 )
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.registry import GENERATORS
+from napari_segany.io.recipe_file import read_recipe
+from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.widget import EverythingWidget
 from napari_segany.plugin.shared import weights_status as weights
 
@@ -153,7 +158,7 @@ def test_a_complaint_leaves_when_the_next_thing_succeeds(
     assert widget.message.text() == ""
     widget.find(LOOSE, wait=True)
     widget.controller.layer.selected_label = 0
-    widget.message.guarded(widget.open_in_prompt)()
+    widget.message.guarded(widget.correct)()
     assert "Select an object first" in widget.message.text()
     widget.sliders.border.setChecked(True)
     assert widget.message.text() == ""
@@ -256,7 +261,7 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(widget: Everythin
     assert widget.channels.kind.currentText() == "two or three along an axis"
     assert [spin.value() for spin in widget.channels.numbers] == [2, 1, 0]
     widget.image_layer = widget.viewer.layers["one"]
-    assert widget.channels.kind.currentText() == "as shown"
+    assert widget.channels.kind.currentText() == "the whole layer"
 
 
 @pytest.fixture
@@ -343,3 +348,199 @@ def test_a_recipe_of_any_strategy_is_loaded_as_it_is(
     with pytest.raises(InputError, match="edges recipe"):
         widget.use_recipe(Recipe("minisam", "0", product="edges"))
     assert widget.params == params
+
+
+def test_labels_lock_the_filters_until_they_are_changed_again(finder: EverythingWidget) -> None:
+    form, sliders = finder.form, finder.sliders
+    assert not form.results.isEnabled()
+    assert not form.buttons["Masks as stack"].isEnabled()
+    finder.find(wait=True)
+    assert form.results.isEnabled()
+    assert sliders.isEnabled()
+    made = finder.make_labels()
+    before = made.data[:].copy()
+    assert not sliders.isEnabled()
+    assert "spots labels was made with these filters" in form.made_line.text()
+    assert not finder.controller.layer.visible
+    form.buttons["Change filters"].click()
+    assert sliders.isEnabled()
+    assert form.made_line.parentWidget().isHidden()
+    assert (finder.controller.layer.visible, made.visible) == (True, False)
+    sliders.iou.setValue(0.85)
+    assert np.array_equal(made.data[:], before)
+    finder.make_labels()
+    finder.filter(Filters())
+    assert sliders.isEnabled(), "a script need not press the button"
+    finder.make_labels()
+    finder.find(wait=True)
+    assert sliders.isEnabled()
+    finder.make_labels()
+    finder.viewer.layers.remove(finder.controller.made.layer)
+    assert sliders.isEnabled()
+    assert finder.controller.layer.visible
+
+
+def test_locks_belong_to_their_image(finder: EverythingWidget) -> None:
+    first = finder.image_layer
+    finder.find(wait=True)
+    finder.make_labels()
+    finder.image_layer = finder.viewer.layers["one"]
+    assert finder.form.made_line.parentWidget().isHidden()
+    assert not finder.form.results.isEnabled()
+    finder.image_layer = first
+    assert not finder.sliders.isEnabled()
+    assert not finder.controller.layer.visible
+    assert not finder.form.made_line.parentWidget().isHidden()
+
+
+def test_filters_outlive_another_search_and_another_plane(
+    widget: EverythingWidget, tiny_model: Any
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (2, 50, 60)).astype(np.uint8)
+    widget.viewer.add_layer(Image(stack, name="stack"))
+    widget.viewer.dims.set_current_step(0, 0)
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["stack"]
+    widget.find(LOOSE, wait=True)
+    wanted = Filters(pred_iou_thresh=0.2, min_area=12, overlap="best_on_top", fill_holes=3)
+    widget.filter(wanted)
+    widget.viewer.dims.set_current_step(0, 1)
+    widget.find(LOOSE, wait=True)
+    assert widget.controller.found.filters == widget.sliders.filters == wanted
+    assert (widget.controller.shown.area >= 12).all()
+    widget.find(dataclasses.replace(LOOSE, points_per_side=5), wait=True)
+    assert widget.controller.found.filters == widget.sliders.filters == wanted
+    # A bound below that of the search would need masks that were not kept.
+    widget.find(dataclasses.replace(LOOSE, pred_iou_thresh=0.5), wait=True)
+    assert widget.controller.found.filters == dataclasses.replace(wanted, pred_iou_thresh=None)
+
+
+def test_what_found_nothing_offers_another_search(
+    finder: EverythingWidget, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("napari_segany.plugin.everything.presenter.installed_models", dict)
+    dark = np.zeros((40, 50), np.uint8)
+    dark[3, 4] = 200
+    finder.image_layer = finder.viewer.add_layer(Image(dark, name="dark"))
+    assert len(finder.find(wait=True)) == 0
+    again = finder.sliders.again
+    (offer,) = again.offers
+    assert offer.preset == "organelles or EM"
+    assert not again.isHidden()
+    assert again.buttons[0].text() == "Search as 'organelles or EM'"
+    assert again.buttons[1].isHidden()
+    again.buttons[0].click()
+    finder.jobs.wait()
+    assert finder.controller.found.params.grid_points_per_side == 16
+    assert finder.search.preset.currentText() == "organelles or EM"
+    (offer,) = again.offers
+    assert offer.preset == "everything in detail"
+    finder.image_layer = finder.viewer.layers["spots"]
+    assert again.isHidden()
+    finder.find(wait=True)
+    assert again.isHidden()
+    finder.search.params = FinderParams()
+    finder.find(wait=True)
+    finder.sliders.iou.setValue(1.0)
+    assert "The filters leave out all 6 objects of the finder" in again.reasons[0].text()
+    assert not finder.sliders.loosen_button.isHidden()
+    finder.sliders.loosen_button.click()
+    assert again.isHidden()
+
+
+def test_another_model_is_loaded_and_used_at_once(
+    widget: EverythingWidget, tiny_model: Any, monkeypatch: Any
+) -> None:
+    loaded: list[str] = []
+
+    def load(name: str, **_: Any) -> Any:
+        loaded.append(name)
+        return tiny_model
+
+    monkeypatch.setattr(weights, "missing", lambda name: None)
+    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.load_model", load)
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.search.params = FinderParams()
+    shown = widget.search_again(Suggestion("It may see more.", "", "mobile_sam"), wait=True)
+    assert shown is not None
+    assert loaded == ["mobile_sam"]
+    assert isinstance(widget.controller.found.params, AutomaticParams)
+
+
+def test_the_largest_object_and_the_background_are_left_out(
+    widget: EverythingWidget, tiny_model: Any, monkeypatch: Any
+) -> None:
+    use_squares(monkeypatch)
+    image = np.full((60, 60), 200, np.uint8)
+    image[:, 57] = image[:, 40] = 0
+    image[20, 41:57] = 0
+    shown = {"scale": (0.5, 0.5), "units": ("um", "um")}
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.add_layer(Image(image, name="areas", **shown))
+    widget.find(wait=True)
+    areas = sorted(widget.controller.shown.area.tolist())
+    assert areas == [2 * 60, 20 * 16, 39 * 16, 40 * 60]
+    sliders = widget.sliders
+    assert (sliders.area.unit.text(), sliders.area.high.value()) == ("µm²", 600)
+    assert not sliders.background.isChecked()
+    sliders.background.click()
+    assert sorted(widget.controller.shown.area.tolist()) == areas[:3]
+    assert widget.controller.make_recipe().params.largest(3600) == 1800
+    sliders.background.click()
+    assert len(widget.controller.shown) == 4
+    assert widget.controller.found.filters == Filters()
+    sliders.largest_button.click()
+    assert sorted(widget.controller.shown.area.tolist()) == areas[:3]
+    sliders.largest_button.click()
+    assert sliders.background.isChecked()
+    assert sorted(widget.controller.shown.area.tolist()) == areas[:2]
+
+
+def test_the_time_left_is_that_of_all_planes(widget: EverythingWidget, tiny_model: Any) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (3, 50, 60)).astype(np.uint8)
+    widget.viewer.add_layer(Image(stack, name="stack"))
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["stack"]
+    widget.whole_stack.setChecked(True)
+    said: list[str] = []
+    widget._reported.connect(lambda *_: said.append(widget.progress.line.text()))
+    widget.find(LOOSE, wait=True)
+    assert any(", plane 1 of 3, " in text for text in said)
+    assert said[-1].startswith("100%, plane 3 of 3, 0 s left")
+
+
+def test_recipes_and_commands_link_planes_where_that_is_chosen(
+    widget: EverythingWidget, tiny_model: Any, tmp_path: Any
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 255, (3, 50, 60)).astype(np.uint8)
+    widget.viewer.add_layer(Image(stack, name="stack"))
+    widget.model = tiny_model
+    widget.image_layer = widget.viewer.layers["stack"]
+    widget.whole_stack.setChecked(True)
+    widget.find(LOOSE, wait=True)
+
+    def saved() -> Recipe:
+        return read_recipe(widget.save_recipe(tmp_path / "recipe.json"))
+
+    assert saved().link is None
+    assert "--link" not in widget.copy_command()
+    link = LinkParams(min_planes=2, max_gap=0)
+    widget.form.volumes.set_params(link)
+    widget.make_volume(wait=True)
+    assert widget.form.link_box.isChecked()
+    recipe = saved()
+    assert recipe.link == link
+    assert "--link z --max-gap 0 --min-planes 2" in widget.copy_command()
+    assert '"min_planes": 2' in widget.copy_python()
+    assert np.array_equal(widget.volume.layer.data[:], run_recipe(recipe, stack, model=tiny_model))
+    widget.use_recipe(dataclasses.replace(recipe, link=None))
+    assert saved().link is None
+    widget.undo_recipe()
+    assert saved().link == link
+    widget.form.volumes.set_params(LinkParams(link_from="maps"))
+    with pytest.raises(InputError, match="Maps are predicted by the finder"):
+        widget.save_recipe(tmp_path / "recipe.json")
+    widget.image_layer = widget.viewer.layers["one"]
+    widget.find(LOOSE, wait=True)
+    assert saved().link is None, "there is one plane"

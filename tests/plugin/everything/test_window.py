@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QPushButton
 from skimage import data
-from tests.plugin.windows import needs_a_display, until
+from tests.plugin.windows import click, drag, needs_a_display, until
 
 from napari_segany import AutomaticParams
 from napari_segany.generators.presets import PRESETS
@@ -51,6 +51,16 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     assert (widget.controller.shown.area >= 300).all()
     assert "shown of" in widget.sliders.count.text()
 
+    shown = widget.controller.shown
+    row, col = shown.points[0]
+    clicked = int(widget.controller.layer.data[round(row), round(col)])
+    viewer.layers.selection.active = widget.controller.layer
+    click(qtbot, viewer, row, col)
+    until(qtbot, lambda: widget.review.selected == clicked)
+    assert f"Object {clicked}, 1 of" in widget.form.card.text.text()
+    drag(qtbot, viewer, (row, col), (row + 30, col + 30))
+    assert widget.review.selected == clicked
+
     label = widget.next_uncertain()
     assert widget.review.selected == label
     shown = len(widget.controller.shown)
@@ -62,9 +72,26 @@ def test_everything_is_found_filtered_reviewed_and_labelled(
     labels = widget.make_labels()
     assert labels.data.max() == len(widget.controller.found.paint_labels((None, None))[1])
 
-    prompt = widget.open_in_prompt()
+    outline = viewer.layers["segany selection"]
+    assert outline.data.any()
+    assert viewer.layers.index(outline) > viewer.layers.index(labels)
+    number = widget.controller.made.label_of((None, None), following - 1)
+    before = labels.data.copy()
+    prompt = widget.correct()
     point = widget.review.point_of(following)
     assert prompt.session.active.prompt.points.tolist() == [list(point)]
+    assert prompt.form.labels_choice.layer is labels
+    prompt.session.add_point(*np.argwhere(before == number)[0].astype(float))
+    prompt.segment(wait=True)
+    prompt.commit(wait=True)
+    (own,) = (each.commit.mask for each in prompt.session.state.committed)
+    others = (before > 0) & (before != number)
+    assert np.array_equal(labels.data == number, own.mask(0) & ~others)
+    assert np.array_equal(labels.data[others], before[others])
+    assert widget.message.text() == f"Object {following} was corrected."
+    assert "corrected" in widget.form.card.text.text()
+    prompt.undo()
+    assert np.array_equal(labels.data, before)
     prompt.end()
     widget.end()
     assert "segany everything" not in viewer.layers

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
+from napari_segany.plugin.jobs.chunked import CHUNK, PART, TURN, ChunkedTasks
 
 
 def test_the_first_chunk_is_done_at_once_and_the_others_in_turns(jobs: Any) -> None:
@@ -12,13 +12,49 @@ def test_the_first_chunk_is_done_at_once_and_the_others_in_turns(jobs: Any) -> N
         assert tasks.running
         seen.append((len(some), going_on))
 
-    tasks.for_each("key", range(2 * CHUNK + 3), act, lambda: done.append(1), jobs.fail)
+    tasks.for_each("key", range(CHUNK + 2 * PART + 3), act, lambda: done.append(1), jobs.fail)
     assert seen == [(CHUNK, False)]
     assert not tasks.running
     assert not done
     jobs.run()
-    assert seen == [(CHUNK, False), (CHUNK, True), (3, True)]
+    assert seen == [(CHUNK, False), (PART, True), (PART, True), (3, True)]
     assert done == [1]
+
+
+class _Turns:
+    """Queue of one delayed call, which the test makes."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+
+    def call_later(self, key: str, act: Any) -> None:
+        self.waiting.append(act)
+
+
+def test_a_later_turn_ends_by_the_clock() -> None:
+    now, turns, queue = [0.0], [[]], _Turns()
+    tasks = ChunkedTasks(queue, lambda: now[0])
+    parts = [CHUNK + n * PART for n in range(12)]
+    slow = parts[5:8]
+
+    def act(some: Any, going_on: bool) -> None:
+        now[0] += 20 * TURN if some[0] in slow else TURN / 3.5
+        turns[-1].append(some[0])
+
+    tasks.for_each("key", range(CHUNK + 12 * PART), act, list, list)
+    while queue.waiting:
+        turns.append([])
+        queue.waiting.pop()()
+    # Four parts fit into a turn; one that is slow ends it.
+    assert turns == [[0], parts[:4], parts[4:6], parts[6:7], parts[7:8], parts[8:]]
+
+
+def test_the_first_turn_may_be_shorter(jobs: Any) -> None:
+    tasks, seen = ChunkedTasks(jobs), []
+    tasks.for_each("key", range(20), lambda some, _: seen.append(len(some)), list, jobs.fail, 3)
+    assert seen == [3]
+    jobs.run()
+    assert seen == [3, PART, PART, 1]
 
 
 def test_stopping_leaves_what_is_done_and_says_that_it_is_over(jobs: Any) -> None:
@@ -56,12 +92,12 @@ def test_what_is_on_its_way_is_finished_before_anything_else_begins(jobs: Any) -
 
     begin("first")
     begin("second")
-    whole = [("first", CHUNK), ("first", CHUNK), ("first", 20), ("first", "done")]
-    assert seen == [*whole, ("second", CHUNK)]
+    sizes = [CHUNK, *[PART] * (70 // PART), 70 % PART]
+    assert seen == [*(("first", n) for n in sizes), ("first", "done"), ("second", CHUNK)]
     tasks.finish()
-    assert seen[5:] == [("second", CHUNK), ("second", 20), ("second", "done")]
+    assert seen[len(sizes) + 2 :] == [*(("second", n) for n in sizes[1:]), ("second", "done")]
     jobs.run()
-    assert len(seen) == 8, "turns that were asked for find nothing to do"
+    assert len(seen) == 2 * (len(sizes) + 1), "turns that were asked for find nothing to do"
 
 
 def test_what_is_finished_tells_its_errors(jobs: Any) -> None:
@@ -89,5 +125,5 @@ def test_what_is_begun_within_a_turn_is_done_too(jobs: Any) -> None:
 
     tasks.for_each("outer", range(120), outer, list, jobs.fail)
     jobs.run()
-    assert seen == [CHUNK, 10]
+    assert seen == [CHUNK, PART, 10 - PART]
     assert not tasks.running

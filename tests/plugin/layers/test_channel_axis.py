@@ -1,16 +1,26 @@
 """Channels along any axis of one layer."""
 
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import zarr
+from napari.components import ViewerModel
 from napari.layers import Image
+from napari.layers._source import layer_source
 from tests.plugin.prompt.test_controller import click
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.layers.channel_axis import likely_axis, with_channels_first
+from napari_segany.plugin.everything.widget import EverythingWidget
+from napari_segany.plugin.layers.channel_axis import (
+    channels_in_file,
+    find_axis,
+    likely_axis,
+    with_channels_first,
+)
 from napari_segany.plugin.prompt.controller import PromptController
 from napari_segany.session import ArraySource, replay
 
@@ -108,3 +118,67 @@ def test_the_view_stands_where_the_image_does_and_shows_the_same_plane(viewer: A
         assert np.allclose(view.data_to_world(point), layer.data_to_world(point))
     assert viewer.layers.index(view) == viewer.layers.index(moved) + 1
     assert not moved.visible
+
+
+@pytest.fixture
+def hyperstack(tmp_path: Path) -> Any:
+    """A layer of T, C, Z, Y, X from a file that names its channels."""
+    path, metadata = tmp_path / "hyper.ome.tif", {"Channel": {"Name": ["DAPI", "GFP", "RFP"]}}
+    tifffile.imwrite(
+        path, STACK, ome=True, metadata=metadata | {"axes": "TCZYX"}, photometric="minisblack"
+    )
+    with layer_source(path=str(path)):
+        return Image(STACK, name="hyper", rgb=False)
+
+
+def test_the_file_of_a_layer_names_its_channels(viewer: Any, hyperstack: Any) -> None:
+    viewer.add_layer(hyperstack)
+    names = ("DAPI", "GFP", "RFP")
+    assert channels_in_file(hyperstack) == (1, names)
+    assert channels_in_file(with_channels_first(viewer, hyperstack, 1)) == (0, names)
+    with layer_source(path=hyperstack.source.path):
+        part = Image(STACK[0], rgb=False)
+    assert channels_in_file(part) == channels_in_file(Image(STACK, rgb=False)) == (None, ())
+
+
+def test_an_axis_is_found_by_its_label() -> None:
+    layer = Image(STACK, rgb=False, axis_labels=["t", "C", "z", "y", "x"], name="hyper")
+    assert (find_axis(layer, "c"), find_axis(layer, 3)) == (1, 3)
+    with pytest.raises(InputError, match="has no axis 'w'; its axes are t, c, z, y, x"):
+        find_axis(layer, "w")
+
+
+@pytest.mark.gui
+def test_channels_are_chosen_by_name(qtbot: Any, hyperstack: Any) -> None:
+    dock = EverythingWidget(ViewerModel())
+    qtbot.addWidget(dock)
+    dock.viewer.add_layer(hyperstack)
+    dock.set_image(hyperstack, channels=("rfp", "DAPI"))
+    source = dock.controller.found.source
+    assert np.array_equal(source.read((1, 2, None, None))[..., 0], STACK[1, 2, 2])
+    assert np.array_equal(source.read((1, 2, None, None))[..., 1], STACK[1, 0, 2])
+    with pytest.raises(InputError, match="its channels are DAPI, GFP, RFP"):
+        dock.set_image(hyperstack, channels=("YFP",))
+    dock.end()
+
+
+@pytest.mark.gui
+def test_the_control_shows_the_names(qtbot: Any, hyperstack: Any) -> None:
+    dock = EverythingWidget(ViewerModel())
+    qtbot.addWidget(dock)
+    dock.viewer.add_layer(hyperstack)
+    dock.image_layer = hyperstack
+    dock.channels.kind.setCurrentIndex(2)
+    assert dock.channels.axis.currentData() == 1
+    spins = dock.channels.numbers
+    assert [spin.text() for spin in spins] == ["0 DAPI", "1 GFP", "2 RFP"]
+    spins[0].lineEdit().setText("gfp")
+    spins[0].interpretText()
+    assert (spins[0].value(), spins[0].text()) == (1, "1 GFP")
+    spins[2].setValue(-1)
+    assert spins[2].text() == "none"
+    dock.channels.apply.click()
+    assert dock.image_view.channels == (1, 1)
+    assert dock.image_view.layer.name == "hyper (channels first)"
+    assert [spin.text() for spin in spins[:2]] == ["1 GFP", "1 GFP"]
+    dock.end()

@@ -286,7 +286,7 @@ def test_controls_show_the_channels_that_were_chosen_elsewhere(ready: Any, viewe
     assert shown.kind.currentText() == "more layers"
     assert [choice.layer for choice in shown.others] == [viewer.layers["two"], None]
     ready.image_layer = layer
-    assert shown.kind.currentText() == "as shown"
+    assert shown.kind.currentText() == "the whole layer"
     assert shown.apply.parent().isHidden()
 
 

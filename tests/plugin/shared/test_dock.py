@@ -1,6 +1,7 @@
 """The base of the docks, without a window."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -96,6 +97,55 @@ def test_progress_is_hidden_when_the_jobs_are_done(dock: Dock, qtbot: Any) -> No
     dock.jobs.submit("job", Priority.REQUEST, lambda _: None, lambda _: None, pytest.fail)
     qtbot.waitUntil(lambda: not dock.jobs.busy)
     assert dock.progress.isHidden()
+
+
+def warn(*values: Any) -> Callable[[Any], None]:
+    """Return work in which the library logs a warning for each value."""
+
+    def work(should_stop: Any) -> None:
+        for value in values:
+            logging.getLogger("napari_segany.core.intensity").warning("%d pixels are dark.", value)
+            logging.getLogger("napari_segany.core.intensity").info("Not worth a notice.")
+
+    return work
+
+
+def test_what_the_library_logs_in_a_job_is_shown_once_a_kind(dock: Dock) -> None:
+    other = Dock()
+    dock.jobs.submit("a", Priority.REQUEST, warn(3, 4), print, print)
+    dock.jobs.wait()
+    assert dock.message.notice.text() == "3 pixels are dark."
+    assert dock.message.notice.styleSheet() == STYLES["warning"]
+    assert other.message.notice.text() == "", "it is the notice of another dock's job"
+    dock.message.dismiss()
+    dock.jobs.run_beside(warn(5), print, print)
+    dock.jobs.wait()
+    assert dock.message.notice.text() == ""
+    # Nothing is collected outside of jobs.
+    warn(6)(None)
+    dock.jobs.wait()
+    assert dock.message.isHidden()
+    other.end()
+
+
+def test_a_notice_stands_beside_an_error_and_a_message(dock: Dock) -> None:
+    dock.message.say_error(InputError("Choose an image first."))
+    dock.jobs.submit("a", Priority.REQUEST, warn(3), print, print)
+    dock.jobs.wait()
+    assert dock.message.notice.text() == "Choose an image first.\n3 pixels are dark."
+    assert dock.message.notice.styleSheet() == STYLES["error"]
+    dock.say("2 objects found.")
+    assert dock.message.text() == "2 objects found."
+    assert "3 pixels" in dock.message.notice.text()
+
+
+def test_the_terminal_shows_notices_too(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    dock.jobs.submit("a", Priority.REQUEST, warn(3), print, print)
+    dock.jobs.wait()
+    assert capsys.readouterr().err.count("3 pixels are dark.") == 1
 
 
 def test_it_ends_once(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,8 +142,7 @@ def finish_labels(finished: FinishedImage[Any], add_planes: AddPlanes) -> Record
     with open_image(item.path, axes=recipe.axes) as image:
         fingerprint = Fingerprint.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
-        limits = None if isinstance(recipe.normalise, str) else recipe.normalise
-        about = image.name, layout, image.pixel_size, limits, image.path.name
+        about = image.name, layout, image.pixel_size, recipe.limits, image.path.name
         with ResultWriter(files, *about) as writer:
             found = add_planes(writer, image, layout)
             writer.save(provenance)

@@ -13,7 +13,7 @@ class CocoExport:
     """COCO's instance format: an image per plane, masks as run lengths, overlaps kept.
 
     Ids of annotations are those in the label image; see :mod:`napari_segany.io.coco` for the names
-    of planes.
+    of planes. Objects that were found by text have a category for each phrase.
     """
 
     def __init__(self, about: ExportedImage) -> None:
@@ -22,12 +22,15 @@ class CocoExport:
             max_size=IN_MEMORY, mode="w+", encoding="utf-8"
         )
         self._images: list[dict[str, Any]] = []
+        self._classes: tuple[str, ...] = ("object",)
 
     def add(self, plane: ResultPlane) -> None:
         """See :class:`Export`."""
         number = len(self._images) + 1
         shape = plane.labels.shape
         self._images.append(image_entry(number, self._file, plane.place, shape, self._is_single))
+        if plane.masks.classes is not None:
+            self._classes = plane.masks.classes.names
         for annotation in plane.masks.to_coco(image_id=number):
             if not annotation["area"]:
                 # A row of a table that has no object.
@@ -37,7 +40,7 @@ class CocoExport:
 
     def save(self, path: Path) -> None:
         """See :class:`Export`."""
-        categories = [{"id": 1, "name": "object"}]
+        categories = [{"id": k, "name": name} for k, name in enumerate(self._classes, start=1)]
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write('{"images": ' + json.dumps(self._images))
             file.write(', "categories": ' + json.dumps(categories) + ', "annotations": [')

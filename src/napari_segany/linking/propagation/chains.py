@@ -1,12 +1,17 @@
 """Chains: one object followed from a prompted plane in one direction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.linking.mask_geometry import diameter
 from napari_segany.linking.propagation.appearance import Appearance
-from napari_segany.linking.propagation.expected_shape import section_area, shrink_to
+from napari_segany.linking.propagation.expected_shape import (
+    fit_reach,
+    section_area,
+    shape_towards,
+    shrink_to,
+)
 from napari_segany.linking.propagation.motion import Velocity, update_velocity
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.spans import PlaneAnswer, Source, Span
@@ -49,10 +54,13 @@ class Chain:
         The prompted plane.
     forward : bool
         The direction.
-    bounded : bool
-        Whether the object is at both ends of the span, and so on all planes between.
+    far : MaskSet or None
+        The object on the prompted plane at the other end of the span, if it is there: then it is
+        on all planes between.
     last : int
         The last plane on its way.
+    largest : tuple of int and MaskSet
+        The prompted plane on which the object is largest, and its mask there.
     answers : dict
         What was found, by plane.
     end : str
@@ -63,8 +71,9 @@ class Chain:
     span: Span
     start: Start
     forward: bool
-    bounded: bool
+    far: MaskSet | None
     last: int
+    largest: tuple[int, MaskSet]
     answers: dict[int, PlaneAnswer] = field(default_factory=dict)
     end: str = ""
     # The last plane on which the object was found, its mask there, and its motion.
@@ -98,20 +107,37 @@ class Chain:
     def expect(self, plane: int, params: PropagationParams, spacing: float | None) -> Expectation:
         """Return the object as it is expected on a plane."""
         start, mask, area = self.start, self._mask, None
-        prompted_area = int(start.mask.area[0])
-        if params.max_reach and spacing is not None and not self.bounded:
+        prompted_area, distance = int(start.mask.area[0]), abs(plane - self._plane)
+        if self.far is not None and not params.predict_motion:
+            # Across planes of a volume, the shape comes nearer to the one at the other end.
+            left = abs(self.last + self._step - self._plane)
+            mask = shape_towards(mask, self.far, distance / left)
+            area = float(mask.area[0])
+        elif self.far is None and params.max_reach and spacing is not None:
             # What ends at a known distance is round, and tapers off.
-            away = abs(plane - start.plane) * spacing / diameter(start.mask)
-            area = prompted_area * section_area(away, params.max_reach)
+            away, known, reach = self._ellipsoid(plane, params.max_reach, spacing)
+            area = prompted_area * section_area(away, reach) / section_area(known, reach)
             mask = shrink_to(mask, area)
-        distance = abs(plane - self._plane)
         return Expectation(mask, start.appearance, prompted_area, self._velocity, distance, area)
 
+    def _ellipsoid(self, plane: int, reach: float, spacing: float) -> tuple[float, float, float]:
+        """Return distances from the largest section: of a plane, of the start, and of the end.
+
+        All are in diameters of the largest section.
+        """
+        middle, largest = self.largest
+        size = spacing / diameter(largest)
+        away, known = (abs(each - middle) * size for each in (plane, self.start.plane))
+        if known:
+            area = int(self.start.mask.area[0]) / int(largest.area[0])
+            reach = fit_reach(known, area, reach)
+        return away, known, reach
+
     def check_reach(self, plane: int, params: PropagationParams, spacing: float | None) -> None:
-        """End the chain where a plane is too far from the prompted plane."""
-        if params.max_reach and not self.bounded:
-            distance = abs(plane - self.start.plane) * (spacing or 1.0)
-            if distance > params.max_reach * diameter(self.start.mask):
+        """End the chain where a plane is too far from the largest section."""
+        if params.max_reach and self.far is None:
+            away, _, reach = self._ellipsoid(plane, params.max_reach, spacing or 1.0)
+            if away > reach:
                 self.end = "reach"
 
     def accept(
@@ -121,9 +147,9 @@ class Chain:
 
         Between planes on which the object is, it does not end; only an empty mask is no object.
         """
-        if end and not (self.bounded and judged.mask.area[0]):
+        if end and not (self.far is not None and judged.mask.area[0]):
             self._missed += 1
-            if not self.bounded and self._missed > params.max_gap:
+            if self.far is None and self._missed > params.max_gap:
                 self.end = end
             return None
         self._missed = 0
@@ -144,7 +170,13 @@ class Chain:
         return answer
 
 
-def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -> list[Chain]:
+def chains_of(
+    object: int,
+    span: Span,
+    starts: Sequence[Start],
+    planes: range,
+    largest: tuple[int, MaskSet],
+) -> list[Chain]:
     """Return the chains that fill a span from the prompted planes at its ends; none if it is empty.
 
     Parameters
@@ -157,6 +189,8 @@ def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -
         The object on prompted planes, those at the ends of the span on which it is among them.
     planes : range
         Planes of the stack.
+    largest : tuple of int and MaskSet
+        The prompted plane on which the object is largest, and its mask there.
     """
     low = planes[0] if span.first is None else span.first + 1
     high = planes[-1] if span.last is None else span.last - 1
@@ -165,8 +199,15 @@ def chains_of(object: int, span: Span, starts: Sequence[Start], planes: range) -
     by_plane = {start.plane: start for start in starts}
     ends = [(forward, plane) for forward, plane in ((True, span.first), (False, span.last))]
     there = [(forward, by_plane[p]) for forward, p in ends if p is not None and p in by_plane]
-    bounded = len(there) == 2
+    masks = [start.mask for _, start in there]
+    opposite = masks[::-1] if len(there) == 2 else [None]
     return [
-        Chain(object, span, start, forward, bounded, high if forward else low)
-        for forward, start in there
+        Chain(object, span, start, forward, far, high if forward else low, largest)
+        for (forward, start), far in zip(there, opposite, strict=False)
     ]
+
+
+def largest_section(masks: Mapping[int, MaskSet]) -> tuple[int, MaskSet]:
+    """Return the plane on which an object is largest, the first of several, and its mask there."""
+    plane = max(masks, key=lambda number: (int(masks[number].area[0]), -number))
+    return plane, masks[plane]

@@ -8,7 +8,13 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.linking.propagation.appearance import Appearance, PlaneView
-from napari_segany.linking.propagation.chains import Chain, OnAnswer, Start, chains_of
+from napari_segany.linking.propagation.chains import (
+    Chain,
+    OnAnswer,
+    Start,
+    chains_of,
+    largest_section,
+)
 from napari_segany.linking.propagation.conflicts import resolve_conflicts
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation
@@ -195,7 +201,7 @@ class _Run:
             chain
             for i, spans in missing.items()
             for span in spans
-            for chain in chains_of(i, span, starts[i], self._planes)
+            for chain in chains_of(i, span, starts[i], self._planes, _largest(prompted[i]))
         ]
         both = [[chain for chain in chains if chain.forward is way] for way in (True, False)]
         planes = [
@@ -258,7 +264,16 @@ def _key(
 ) -> str:
     # How objects are compared with one another is decided afterwards.
     settings = {name: value for name, value in asdict(params).items() if name != "max_shared"}
-    return span_key(span, masks, settings, spacing)
+    known = {plane: mask for plane, mask in masks.items() if plane in (span.first, span.last)}
+    if params.max_reach and len(known) == 1:
+        # How fast an object tapers off beyond a prompted plane, a larger section tells.
+        plane, mask = largest_section(masks)
+        known[plane] = mask
+    return span_key(span, known, settings, spacing)
+
+
+def _largest(answers: Mapping[int, PlaneAnswer]) -> tuple[int, MaskSet]:
+    return largest_section({plane: answer.mask for plane, answer in answers.items()})
 
 
 def _assemble(

@@ -89,14 +89,12 @@ class SpanResult:
 
 
 def span_key(span: Span, masks: Mapping[int, MaskSet], *settings: object) -> str:
-    """Return the hash of a span, settings, and the masks at its ends, where there are any."""
+    """Return the hash of a span, settings, and the masks on prompted planes that decide it."""
     digest = hashlib.sha256(repr((span, settings)).encode())
-    for plane in (span.first, span.last):
-        digest.update(b"end")
-        if plane is not None and plane in masks:
-            mask = masks[plane]
-            digest.update(repr((mask.shape, mask.boxes.tolist())).encode())
-            digest.update(mask.crop(0).tobytes())
+    for plane, mask in sorted(masks.items()):
+        digest.update(f"plane {plane}".encode())
+        digest.update(repr((mask.shape, mask.boxes.tolist())).encode())
+        digest.update(mask.crop(0).tobytes())
     return digest.hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Models of the SAM family: one set of weights on one device."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable
 from functools import cached_property, partial
@@ -36,9 +37,9 @@ REMEMBERED = 2
 class SamModel:
     """A Segment Anything model, ready to use.
 
-    Made by :func:`load_model`. Methods may be called from any one thread at a time. A model can be
-    pickled; the other process loads the same weights, known by their hash. On a CPU it also works
-    in a forked process, with one thread.
+    Made by :func:`load_model`. Methods may be called from any thread; on a CPU one computes at a
+    time. A model can be pickled; the other process loads the same weights, known by their hash. On
+    a CPU it also works in a forked process, with one thread.
 
     Attributes
     ----------
@@ -67,6 +68,7 @@ class SamModel:
         self.precision = precision
         self._process = os.getpid()
         self._recent: deque[EmbeddedPlane] = deque()
+        self._preparing = threading.RLock()
 
     @property
     def id(self) -> str:
@@ -204,26 +206,33 @@ class SamModel:
         self._check_process()
         # Prompts need no stages, and what is remembered would keep them alive.
         own = self._own(embedding).without_stages()
-        for known in self._recent:
-            if known.embedding.features is own.features:
-                return known
-        self._forget_all_but(REMEMBERED - 1)
-        prepared = EmbeddedPlane(
-            own,
-            self._decoder.share(own.features),
-            self.network.prompt_encoder,
-            self._decoder,
-        )
-        self._recent.append(prepared)
-        return prepared
+        with self._preparing:
+            for known in self._recent:
+                if known.embedding.features is own.features:
+                    return known
+            self._forget_all_but(REMEMBERED - 1)
+            prepared = EmbeddedPlane(
+                own,
+                self._decoder.share(own.features),
+                self.network.prompt_encoder,
+                self._decoder,
+            )
+            self._recent.append(prepared)
+            return prepared
 
     def _forget_all_but(self, count: int) -> None:
         """Forget the planes that were prepared first."""
-        while len(self._recent) > count:
-            self._recent.popleft()
+        with self._preparing:
+            while len(self._recent) > count:
+                self._recent.popleft()
+
+    @property
+    def _decoder(self) -> PromptDecoder:
+        with self._preparing:
+            return self._made_decoder
 
     @cached_property
-    def _decoder(self) -> PromptDecoder:
+    def _made_decoder(self) -> PromptDecoder:
         with torch.inference_mode():
             return PromptDecoder(self.network.mask_decoder, self.network.prompt_encoder, self.dtype)
 

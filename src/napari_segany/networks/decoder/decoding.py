@@ -141,9 +141,11 @@ class PromptDecoder:
     @property
     def buffers(self) -> Buffers:
         """Memory of the current thread."""
-        if not hasattr(self._local, "buffers"):
-            self._local.buffers = Buffers(self.own_tokens.device)
-        held: Buffers = self._local.buffers
+        # Another thread may free the memory of all at any moment.
+        own = self._local
+        if not hasattr(own, "buffers"):
+            own.buffers = Buffers(self.own_tokens.device)
+        held: Buffers = own.buffers
         return held
 
     def free_buffers(self) -> None:

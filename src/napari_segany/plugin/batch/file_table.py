@@ -4,15 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_segany.plugin.batch.file_list import FileRow
 
 COLUMNS = ("Image", "State", "Axes", "Content")
-WIDTHS = {1: 78, 2: 46, 3: 96}
+WIDTHS = {1: 84, 2: 46}
 """Widths of columns in pixels; the name of the image gets the rest, so that nothing scrolls."""
 
-AXES = 2
+STATE, AXES, CONTENT = 1, 2, 3
+"""Columns after that of the image; the content is shown of one image at a time, below the table."""
+
+EMPTY = "Drop images or folders here,\nor press a button below."
+"""Text in a table without images."""
 
 DETECTED = Qt.ItemDataRole.UserRole
 """Role of the axes that a file itself has, which are shown grey."""
@@ -43,6 +48,7 @@ class FileTable(QTableWidget):
             numbers.setVisible(False)
         for column, width in WIDTHS.items():
             self.setColumnWidth(column, width)
+        self.setColumnHidden(CONTENT, True)
         self.setWordWrap(False)
         self.cellChanged.connect(self._on_cell)
 
@@ -69,6 +75,23 @@ class FileTable(QTableWidget):
                     flags |= Qt.ItemFlag.ItemIsEditable
                 item.setFlags(flags)
         self.blockSignals(False)
+
+    def describe(self) -> str:
+        """Return name, state and content of the only selected image in full; else empty."""
+        chosen = self.selected()
+        if len(chosen) != 1:
+            return ""
+        name, state, content = (self.item(chosen[0], n).text() for n in (0, STATE, CONTENT))
+        return "\n".join(filter(None, (f"{name}: {content}", state)))
+
+    def paintEvent(self, event: Any) -> None:
+        """Draw the table, or what to do first."""
+        super().paintEvent(event)
+        viewport = self.viewport()
+        if not self.rowCount() and viewport is not None:
+            painter = QPainter(viewport)
+            painter.drawText(viewport.rect(), Qt.AlignmentFlag.AlignCenter, EMPTY)
+            painter.end()
 
     def selected(self) -> list[int]:
         """Return the rows of the selected images."""

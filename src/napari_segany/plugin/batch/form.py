@@ -1,10 +1,12 @@
 """Controls of the Batch dock that set up a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 
+from napari_segany.batch.plan import Outcome
+from napari_segany.core.callbacks import BatchEvent
 from napari_segany.errors import InputError
 from napari_segany.io.exports import EXPORTS
 from napari_segany.io.result_files import LABELS, Outputs
@@ -23,6 +25,7 @@ from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.generator_form import GeneratorForm
 from napari_segany.plugin.shared.link_form import LinkForm
 from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.recipe import LabelParams, Recipe
 
 
@@ -47,7 +50,9 @@ class BatchForm(QWidget):
         self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
         self.link_form = LinkForm()
         self.channels_line = with_tip(
-            QLineEdit("0"), "Channel to use, from 0, or two or three shown as colours: 0,1,2"
+            QLineEdit("0"),
+            "Channel to use, from 0 or by its name in the files, or two or three shown as "
+            "colours: 0,1,2 or GFP,DAPI",
         )
         self.output_line = with_tip(QLineEdit("results"), "The folder for the results")
         self.where = with_tip(
@@ -66,24 +71,45 @@ class BatchForm(QWidget):
             "Replace existing files, also those changed by hand",
         )
         recipe = form((("Recipe", row(load, save)), ("", self.recipe_line), ("Model", picker)))
-        results = form(
-            (
-                ("Channel", self.channels_line),
-                ("Results in", row(self.output_line, browse, wide=self.output_line)),
-                ("Compute", self.where),
-            )
-        )
+        results = form((("Results in", row(self.output_line, browse, wide=self.output_line)),))
+        self.folder_line = QLabel("")
+        self.folder_line.setWordWrap(True)
+        results.addRow(self.folder_line)
+        self.output_line.textChanged.connect(lambda _: self._show_folder())
+        self._show_folder()
         files = form(
             (
-                ("Labels", self.labels_kind),
-                ("Table", self.table_kind),
+                *(("Channel", self.channels_line), ("Compute", self.where)),
+                *(("Labels", self.labels_kind), ("Table", self.table_kind)),
                 *(("", box) for box in (*self.exports.values(), self.overwrite)),
             )
         )
-        parts = recipe, self.search, self.label_form, self.link_form, results
-        around = column(*parts, Fold("Files", panel(files)))
+        self.search_fold = Fold("Search", panel(column(recipe, self.search)))
+        self.search.changed.connect(self._show_search)
+        for choice in (self.search.preset, self.search.strategy):
+            choice.currentIndexChanged.connect(lambda _: self._show_search())
+        around = column(
+            results,
+            self.search_fold,
+            *(self.label_form, self.link_form),
+            Fold("Channels, files, cluster", panel(files)),
+        )
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
+        self._show_search()
+
+    def _show_folder(self) -> None:
+        """Show in full where the results go, if only a part of the path is given."""
+        folder = self.output
+        # Places at which a line may break.
+        text = str(folder.absolute()).replace("/", "/\u200b").replace("\\", "\\\u200b")
+        self.folder_line.setText("" if folder.is_absolute() else f"That is {text}.")
+        self.folder_line.setVisible(not folder.is_absolute())
+
+    def _show_search(self) -> None:
+        """Show in the title of the section what is searched for."""
+        preset, strategy = self.search.preset.currentText(), self.search.strategy.currentText()
+        self.search_fold.set_title(f"Search: {preset}, {strategy}")
 
     @property
     def output(self) -> Path:
@@ -95,18 +121,19 @@ class BatchForm(QWidget):
         self.output_line.setText(str(folder))
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels shown to the model: one, or two or three as colours."""
+    def channels(self) -> tuple[int | str, ...]:
+        """Channels shown to the model, by number or name: one, or two or three as colours."""
         parts = [part.strip() for part in self.channels_line.text().split(",")]
-        if not all(part.isdecimal() for part in parts) or len(parts) > COLOURS:
+        wrong = not all(parts) or any(part.startswith("-") for part in parts)
+        if wrong or len(parts) > COLOURS:
             raise InputError(
                 f"Channel {self.channels_line.text()!r} is not one to three whole numbers with "
-                "commas between."
+                "commas between, or names that the files have for them."
             )
-        return tuple(map(int, parts))
+        return tuple(int(part) if part.isdecimal() else part for part in parts)
 
     @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
+    def channels(self, channels: Iterable[int | str]) -> None:
         self.channels_line.setText(",".join(map(str, channels)))
         self.channels_line.editingFinished.emit()
 
@@ -133,8 +160,14 @@ def described(recipe: Recipe) -> str:
     return f"{recipe.model}, {density}{recipe.params.strategy}"
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as text in seconds, minutes or hours."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+def progress_text(event: BatchEvent, seconds_left: float) -> str:
+    """Return a line about planes that are done, and the time left once it can be told."""
+    left = "" if event.done < 0.02 * event.total else f", {duration(seconds_left)} left"
+    return f"{event.name}: {int(event.done)} of {event.total} planes{left}"
+
+
+def describe_outcomes(outcomes: Sequence[Outcome], failures: int) -> str:
+    """Return a line about a batch that has ended."""
+    objects = sum(outcome.objects for outcome in outcomes)
+    failed = f"; {failures} failed" if failures else ""
+    return f"{len(outcomes) - failures} of {len(outcomes)} images, {objects} objects{failed}."

@@ -19,12 +19,14 @@ from napari_segany.generators.strategies import check_described
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.batch.file_list import FileList, InspectedFile
-from napari_segany.plugin.batch.file_table import FileTable
-from napari_segany.plugin.batch.form import BatchForm, described, duration
+from napari_segany.plugin.batch.file_table import AXES, FileTable
+from napari_segany.plugin.batch.form import BatchForm, describe_outcomes, described, progress_text
+from napari_segany.plugin.batch.recipe_use import choose_model_of, follows
+from napari_segany.plugin.batch.result_bar import ResultBar
 from napari_segany.plugin.batch.result_layers import result_layers
 from napari_segany.plugin.jobs.failures import describe_error
-from napari_segany.plugin.jobs.queue import Priority, Work
-from napari_segany.plugin.shared.controls import grid, primary, row
+from napari_segany.plugin.jobs.queue import Priority
+from napari_segany.plugin.shared.controls import primary, row
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.shared.pending_model import PendingModel
@@ -92,12 +94,12 @@ class BatchWidget(ModelDock):
         self.form.output = folder
 
     @property
-    def channels(self) -> tuple[int, ...]:
-        """Channels shown to the model: one, or two or three as colours."""
+    def channels(self) -> tuple[int | str, ...]:
+        """Channels shown to the model, by number or name: one, or two or three as colours."""
         return self.form.channels
 
     @channels.setter
-    def channels(self, channels: Iterable[int]) -> None:
+    def channels(self, channels: Iterable[int | str]) -> None:
         self.form.channels = channels
 
     @property
@@ -152,17 +154,7 @@ class BatchWidget(ModelDock):
         recipe.check_product("labels")
         # Refused before anything changes if there are no controls for it.
         params = check_described(recipe.params)
-        model = self.model
-        if (
-            model is None
-            or model.weights.sha256 != recipe.weights_sha256
-            or model.precision != recipe.precision
-        ):
-            at = self.picker.choice.findData(recipe.model)
-            if at < 0:
-                raise InputError(f"There is no model {recipe.model}; import it: widget Models.")
-            self.picker.choice.setCurrentIndex(at)
-            self.picker.forget()
+        choose_model_of(recipe, self.picker, self.model)
         self._base = self._base.with_recipe(recipe)
         self.form.label_form.set_params(recipe.labels)
         self.form.link_form.set_params(recipe.link)
@@ -172,12 +164,9 @@ class BatchWidget(ModelDock):
 
     def _show_recipe(self) -> None:
         """Show the recipe in use, and whether the controls differ from it."""
-        recipe = self._base.recipe
-        if recipe is not None:
-            now = self.options
-            followed = recipe, recipe.params, recipe.labels, recipe.link, recipe.channels
-            same = (now.recipe, now.params, now.labels, now.link, now.channels) == followed
-            self.form.recipe_line.setText(described(recipe) + ("" if same else "; changed below"))
+        if (recipe := self._base.recipe) is not None:
+            changed = "" if follows(self.options, recipe) else "; changed below"
+            self.form.recipe_line.setText(described(recipe) + changed)
 
     def save_recipe(self, path: str | Path | None = None) -> Path | None:
         """Save a recipe for ``napari-segany segment --recipe``, and return its path.
@@ -197,6 +186,7 @@ class BatchWidget(ModelDock):
         return target
 
     def _write_recipe(self, model: PromptableModel, path: Path) -> None:
+        self.options.check_recipe()
         write_recipe(make_recipe(model, **self.options.recipe_values), path)
         self.say(f"Saved as {path}.")
 
@@ -217,7 +207,7 @@ class BatchWidget(ModelDock):
             raise InputError("A batch is running; stop it first.")
         options = self.options
         # Impossible options are refused before the model is loaded.
-        self._work(options, None)
+        self.files.prepare_run(options, None, self._told.emit, self._moved.emit)
 
         def begin() -> None:
             if options.is_local:
@@ -227,9 +217,6 @@ class BatchWidget(ModelDock):
 
         self.run_when_ready(begin, wait)
         return self.outcomes
-
-    def _work(self, options: BatchOptions, model: PromptableModel | None) -> Work:
-        return self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
 
     def _run(self, options: BatchOptions, model: PromptableModel | None) -> None:
         if self.running:
@@ -242,7 +229,7 @@ class BatchWidget(ModelDock):
             each.state = "waiting"
         self.say("Running ...")
         # Nothing else interrupts it: a job that is requeued begins anew.
-        work = self._work(options, model)
+        work = self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
         self.jobs.submit("batch", Priority.REQUEST, work, self._on_done, self._on_failed)
         self._refresh()
 
@@ -252,10 +239,10 @@ class BatchWidget(ModelDock):
         self.jobs.cancel()
         self._pending.give_up()
         self.picker.stopped()
-        if waited:
-            self.say("Stopped.")
         if self.running:
             self._end_run("Stopped; start again to go on.")
+        elif waited:
+            self.say("Stopped.")
 
     def open_report(self) -> Path:
         """Open the report in the browser, and return its path."""
@@ -268,6 +255,8 @@ class BatchWidget(ModelDock):
     def open_results(self) -> list[Any]:
         """Add the selected images with their labels to the viewer, and return the layers."""
         paths = [self.files.rows[number].path for number in self.table.selected()]
+        if not paths:
+            raise InputError("Select images in the table first.")
         layers = [each for path in paths for each in result_layers(path, self.outcomes)]
         return [self.viewer.add_layer(layer) for layer in layers]
 
@@ -281,28 +270,26 @@ class BatchWidget(ModelDock):
         self.table = FileTable()
         self.form = BatchForm(
             self.picker,
-            load=self.button("Load ...", self.use_recipe, "Use a recipe from a file"),
-            save=self.button("Save ...", self.save_recipe, "Save the recipe in a file"),
-            browse=self.button("...", self._ask_output, "Choose the folder for the results"),
+            load=self.button("Load…", self.use_recipe, "Use a recipe from a file"),
+            save=self.button("Save…", self.save_recipe, "Save the recipe in a file"),
+            browse=self.button("…", self._ask_output, "Choose the folder for the results"),
         )
         self.search = self.form.search
         self.search.follow_picker(self.picker)
         self.start_button = self.button("Start", self.start, "Start, or continue")
-        self.stop_button = self.button("stop", self.stop, "Stop; finished planes are kept")
+        self.stop_button = self.button("Stop", self.stop, "Stop; finished planes are kept")
+        self.stop_button.setEnabled(False)
         files = row(
-            self.button("Add files ...", self._ask_files, "Images and stacks"),
-            self.button("Add folder ...", self._ask_folder, "Images of a folder, or an OME-Zarr"),
+            self.button("Files…", self._ask_files, "Add images and stacks"),
+            self.button("Folder…", self._ask_folder, "Add the images of a folder, or an OME-Zarr"),
             self.button("Remove", self.remove, "Remove the selected images from the list"),
         )
-        results = grid(
-            self.button("Report", self.open_report, "All results on one page, in the browser"),
-            self.button("Show", self.open_results, "The selected images with their labels"),
-            self.button("Copy as command line", self.copy_command, "For a terminal or a cluster"),
-        )
+        acts = self.open_report, self.open_results, self.copy_command
+        self.results = ResultBar(self.button, *acts)
         start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(
-            (self.table, files, self.form),
-            (start, self.progress, results, self.message),
+            (self.table, self.results.about, files, self.form),
+            (start, self.progress, self.results, self.message),
             tall=self.table,
         )
 
@@ -310,10 +297,13 @@ class BatchWidget(ModelDock):
         self._told.connect(self._on_told)
         self._moved.connect(self._on_moved)
         self.table.dropped.connect(self.guarded_with(self.add))
+        self.table.itemSelectionChanged.connect(self._show_selected)
+        self.table.doubleClicked.connect(self.guarded_with(self._on_double_click))
         self.table.axes_changed.connect(self.guarded_with(self._on_axes))
         self.search.changed.connect(self.guarded(self._show_recipe))
         for form in (self.form.label_form, self.form.link_form):
             form.changed.connect(self.guarded(self._show_recipe))
+        self.form.output_line.editingFinished.connect(self._show_selected)
         self.form.channels_line.editingFinished.connect(self.guarded(self._on_channels))
         self.picker.choice.activated.connect(self.guarded(self._show_recipe))
 
@@ -337,8 +327,9 @@ class BatchWidget(ModelDock):
         self._inspection += 1
         on_inspected = partial(self._on_inspected, self._inspection)
         # Beside the queue, because a running batch goes on.
-        work = partial(self.files.inspect_files, options)
-        self.jobs.run_beside(lambda _: work(), on_inspected, self.message.say_error)
+        self.jobs.run_beside(
+            lambda _: self.files.inspect_files(options), on_inspected, self.message.say_error
+        )
         self._refresh()
 
     def _on_inspected(self, number: int, inspected: list[InspectedFile]) -> None:
@@ -363,22 +354,22 @@ class BatchWidget(ModelDock):
         self.files.show_outcome(outcome)
         self._refresh()
 
+    def _on_busy(self, busy: bool) -> None:
+        self.stop_button.setEnabled(busy)
+        super()._on_busy(busy)
+
     def _on_moved(self, event: BatchEvent) -> None:
         if not self.running:
             return
         self.say("")
         done, total = event.done, event.total
-        left = duration(self.progress.seconds_left(done, total))
-        more = "" if done < 0.02 * total else f", {left} left"
-        text = f"{event.name}: {int(done)} of {total} planes{more}"
+        text = progress_text(event, self.progress.seconds_left(done, total))
         # The bar also moves within a plane.
         self.progress.show_progress(done, total, text, steps=1000)
 
     def _on_done(self, failures: int) -> None:
-        objects = sum(outcome.objects for outcome in self.outcomes)
-        text = f"{len(self.outcomes) - failures} of {len(self.outcomes)} images, {objects} objects"
-        failed = f"; {failures} failed" if failures else ""
-        self._end_run(f"{text}{failed}.", "warning" if failures else "info")
+        text = describe_outcomes(self.outcomes, failures)
+        self._end_run(text, "warning" if failures else "info")
 
     def _on_failed(self, error: Exception) -> None:
         self._end_run(describe_error(error), "error")
@@ -394,3 +385,15 @@ class BatchWidget(ModelDock):
     def _refresh(self) -> None:
         self.table.show_rows(self.files.rows, not self.running)
         self.start_button.setEnabled(not self.running)
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        """Show all about the selected image, and enable what there are results for."""
+        chosen = {self.files.rows[number].path for number in self.table.selected()}
+        about, report = self.table.describe(), self.output / REPORT
+        self.results.show_state(about, report, self.outcomes, chosen)
+
+    def _on_double_click(self, index: Any) -> None:
+        """Open the results of an image; its axes are edited instead."""
+        if index.column() != AXES and self.results.can_open:
+            self.open_results()

@@ -22,9 +22,12 @@ TIPS = (
     "Intersection over union of the two, or with what fits best",
     "Pixels of the true object, else of the predicted one; voxels of objects through planes",
 )
-WIDTHS = (84, 52, 72, 48, 44, 52)
+WIDTHS = (74, 40, 64, 40, 38, 40)
 PLANE = COLUMNS.index("Plane")
 SWATCH = 12
+LEGEND = 2
+"""Boxes of the legend side by side."""
+
 NOTHING = np.zeros(0, np.intp)
 
 
@@ -151,7 +154,7 @@ class ObjectTable(Widget):
             box.setToolTip(f"{meaning.capitalize()}. Untick to leave these out of the table")
             box.setChecked(True)
             box.toggled.connect(lambda _: self._on_filter())
-            legend.addWidget(box, n // 3, n % 3)
+            legend.addWidget(box, n // LEGEND, n % LEGEND)
         column.addLayout(legend)
         self.model = ObjectTableModel()
         self.table = QTableView()

@@ -54,7 +54,7 @@ OF_TRACKS = {
 }
 """Titles and tooltips of the scores of tracks."""
 
-PER_ROW = 4
+PER_ROW = 3
 
 
 class ScorePanel(QWidget):

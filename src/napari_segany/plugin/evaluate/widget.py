@@ -264,7 +264,7 @@ class EvaluateWidget(Dock):
             )
         )
         self.compare_button = self.button("Compare", self.compare, "Compare the two layers")
-        self.stop_button = self.button("stop", self.stop, "Stop what is being computed")
+        self.stop_button = self.button("Stop", self.stop, "Stop what is being computed")
         self.stop_button.setEnabled(False)
         self.progress.bar.setFormat("%v of %m planes")
         self.parts_box = with_tip(
@@ -282,7 +282,7 @@ class EvaluateWidget(Dock):
             "Show errors", self.show_errors, "A labels layer with every object in its colour"
         )
         self.save_button = self.button(
-            "Save ...",
+            "Save…",
             lambda: self.save(wait=False),
             "The table of objects as CSV, or the scores as JSON",
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress
-from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.image_source import Plane, plane_shape, plane_slices
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
@@ -22,6 +22,9 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.made_labels import MadeLabels
+from napari_segany.plugin.everything.messages import found_message, kept_message
+from napari_segany.plugin.everything.search_clock import SearchClock, points_of_crops
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
@@ -57,6 +60,8 @@ class EverythingController(PendingModel):
         Masks shown in the plane in view.
     remaining : list of tuple
         Planes that are still to be searched.
+    clock : SearchClock
+        Estimate of the time that is left of the work in progress.
     status : Signal
         Emitted with a message, and with its severity unless that is "info".
     changed : Signal
@@ -76,7 +81,10 @@ class EverythingController(PendingModel):
         self.layer: Any = None
         self.shown: MaskSet | None = None
         self.remaining: list[Plane] = []
+        self.clock = SearchClock()
         self._failures = PlaneFailures()
+        # Labels that were made last of the masks of an image, until they are filtered again.
+        self._made: dict[FoundMasks, MadeLabels] = {}
         # True while the message says that no plane of the image is in view.
         self._no_plane = False
         for event in self._view_events:
@@ -93,9 +101,13 @@ class EverythingController(PendingModel):
         image, channels, others
             See :class:`LayerView`.
         """
-        view = LayerView(image, channels, others)
+        self.open_view(LayerView(image, channels, others))
+
+    def open_view(self, view: LayerView) -> None:
+        """Work on an image as it is seen; see :meth:`open_image`."""
         if view.same_as(self.view):
             return
+        left = kept_message(self.view, self.found, bool(self.remaining))
         self.close_image()
         kept = [pair for pair in self._images if view.same_as(pair[0])]
         if not kept:
@@ -104,7 +116,7 @@ class EverythingController(PendingModel):
             for layer in view.layers:
                 layer.events.data.connect(self._on_pixels)
         self.view, self.found = kept[0]
-        self.status.emit("")
+        self.status.emit(left)
         self._on_view()
         self.changed.emit()
 
@@ -120,9 +132,10 @@ class EverythingController(PendingModel):
 
     def _forget_image(self, layer: Any) -> None:
         """Discard the masks of an image that was removed or has other pixels."""
-        gone = [view for view, _ in self._images if layer in view.layers]
-        self._images = [pair for pair in self._images if pair[0] not in gone]
-        for view in gone:
+        gone = [pair for pair in self._images if layer in pair[0].layers]
+        self._images = [pair for pair in self._images if pair not in gone]
+        for view, found in gone:
+            self._made.pop(found, None)
             for each in view.layers:
                 each.events.data.disconnect(self._on_pixels)
 
@@ -132,7 +145,7 @@ class EverythingController(PendingModel):
         self._forget_image(layer)
         if view is not None and layer in view.layers:
             self.close_image()
-            self.open_image(view.layer, view.channels, view.others)
+            self.open_view(view.with_limits(view.limits))
             self.status.emit(f"{layer.name} has other pixels; find everything again.")
 
     def end(self) -> None:
@@ -201,6 +214,9 @@ class EverythingController(PendingModel):
         def search(model: PromptableModel) -> None:
             resolved = check_described(resolve_params(model, params))
             self.remaining, self._failures = planes, PlaneFailures()
+            self.clock.start(
+                len(planes), points_of_crops(plane_shape(found.source.shape, planes[0]), resolved)
+            )
             for each in planes:
                 self._search_plane(found, planes, each, model, resolved, regions[each], where)
             self.status.emit("Searching ...")
@@ -218,13 +234,15 @@ class EverythingController(PendingModel):
         where: str,
     ) -> None:
         def finish_plane() -> None:
+            self.clock.finish_plane()
             self.remaining = [each for each in self.remaining if each != plane]
             if not self.remaining:
-                self._say_found(found, planes, params)
+                self.status.emit(*found_message(found, planes, params, self._failures))
 
         def done(masks: MaskSet) -> None:
             if found is self.found:
                 found.add_plane(plane, masks, model, params, where, self.start)
+                self.filter_again()
                 finish_plane()
                 self._on_view()
 
@@ -235,15 +253,6 @@ class EverythingController(PendingModel):
 
         work = found.search_task(model, params, plane, region, self.report)
         self.jobs.submit(("find", plane), Priority.VIEW, work, done, failed)
-
-    def _say_found(self, found: FoundMasks, planes: Sequence[Plane], params: FilterRules) -> None:
-        """Tell the number of objects that a search found, or the planes in which it failed."""
-        if failures := str(self._failures):
-            self.status.emit(failures, "warning")
-            return
-        count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
-        where = f" on {len(planes)} planes" if len(planes) > 1 else ""
-        self.status.emit(f"{count} objects{where}, found by strategy {params.strategy!r}.")
 
     def stop(self) -> None:
         """Stop searching and waiting for a model; masks of completely searched planes are kept."""
@@ -263,6 +272,7 @@ class EverythingController(PendingModel):
             If a bound is looser than that of the search; nothing changes then.
         """
         found, _ = self.opened()
+        self.filter_again()
         before, found.filters = found.filters, filters
         try:
             self.draw_plane()
@@ -273,6 +283,7 @@ class EverythingController(PendingModel):
     def replace_filters(self, filters: Filters) -> None:
         """Replace the filters, which no search forbids, also while no plane is in view."""
         found, _ = self.opened()
+        self.filter_again()
         found.filters = filters
         self._on_view()
 
@@ -289,22 +300,47 @@ class EverythingController(PendingModel):
             self.jobs.call_later("everything", lambda: layer.refresh(extent=False, thumbnail=False))
         self.changed.emit()
 
+    def redraw(self) -> None:
+        """Draw the plane in view as :meth:`draw_plane`, also while no plane of the image is."""
+        self._on_view()
+
     def _preview_layer(self) -> Any:
         if self.layer is None:
             _, view = self.opened()
-            self.layer = self.viewer.add_layer(result_layers.preview_layer(view))
+            self.layer = result_layers.preview_layer(view)
+            self.layer.visible = self.made is None
+            self.viewer.add_layer(self.layer)
         return self.layer
-
-    # Review ---------------------------------------------------------------------------------
 
     # Results --------------------------------------------------------------------------------
 
+    @property
+    def made(self) -> MadeLabels | None:
+        """The labels that were made of the masks; None before, and once masks are filtered again.
+
+        While there are labels, they are shown in place of the masks.
+        """
+        return None if self.found is None else self._made.get(self.found)
+
     def make_labels(self) -> Any:
         """Add a labels layer of all searched planes; see :mod:`result_layers`."""
-        layer = self.viewer.add_layer(result_layers.labels_layer(*self.opened()))
+        found, view = self.opened()
+        made = result_layers.make_labels(found, view)
+        self.viewer.add_layer(made.layer)
+        self._made[found] = made
         if self.layer is not None:
             self.layer.visible = False
-        return layer
+        self.changed.emit()
+        return made.layer
+
+    def filter_again(self) -> None:
+        """Show the masks in place of the labels that were made of them; the labels stay."""
+        made = None if self.found is None else self._made.pop(self.found, None)
+        if made is not None:
+            made.layer.visible = False
+            if self.layer is not None:
+                self.layer.visible = True
+            self.changed.emit()
 
     def make_mask_stack(self) -> Any:
         """Add a layer with each mask of the plane in view; see :mod:`result_layers`."""
@@ -340,6 +376,16 @@ class EverythingController(PendingModel):
             self.close_image()
         elif event.value is self.layer:
             self.layer = None
+        for found, made in list(self._made.items()):
+            if event.value is made.layer:
+                self._forget_labels(found)
+
+    def _forget_labels(self, found: FoundMasks) -> None:
+        """Show the masks again, because the labels that were made of them left the viewer."""
+        if found is self.found:
+            self.filter_again()
+        else:
+            del self._made[found]
 
     def opened(self) -> tuple[FoundMasks, LayerView]:
         """Return the masks and the view of the image in work.

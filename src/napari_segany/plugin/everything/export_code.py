@@ -11,6 +11,8 @@ from napari_segany.batch.command import fits_command
 from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
+from napari_segany.generators.volumes.find_maps import check_finder
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.layers.image_file import ImageReading, find_reading
 from napari_segany.plugin.layers.image_view import LayerView
@@ -47,8 +49,35 @@ class ExportedCode:
     notes: tuple[str, ...]
 
 
+def linked_recipe(found: FoundMasks, link: LinkParams | None) -> Recipe:
+    """Return the recipe of found masks, which links planes into volumes where there are several.
+
+    Parameters
+    ----------
+    found : FoundMasks
+        The masks of an image, with filters.
+    link : LinkParams or None
+        How planes are linked; None to leave them by themselves.
+
+    Raises
+    ------
+    InputError
+        If nothing was searched for, or the search has no maps that could be linked.
+    """
+    recipe = found.make_recipe()
+    if link is None or max(found.source.shape[:-2], default=1) < 2:
+        return recipe
+    if link.link_from == "maps":
+        check_finder(recipe.params)
+    return replace(recipe, link=link)
+
+
 def as_command(
-    found: FoundMasks, view: LayerView, device: str, saved: tuple[Path, Recipe] | None = None
+    found: FoundMasks,
+    view: LayerView,
+    device: str,
+    saved: tuple[Path, Recipe] | None = None,
+    link: LinkParams | None = None,
 ) -> ExportedCode:
     """Return a command that makes the labels of all searched planes in a terminal.
 
@@ -63,16 +92,18 @@ def as_command(
     saved : tuple of Path and Recipe, optional
         A recipe that was saved, and its file. The command names the file if it has no options for
         the parameters.
+    link : LinkParams, optional
+        How planes are linked into volumes; by default they are not.
 
     Raises
     ------
     InputError
         If no command can express the search.
     """
-    recipe, reading = repeatable(found, view)
+    recipe, reading = repeatable(found, view, link)
     file = None
     if not fits_command(recipe.params):
-        if saved is None or saved[1] != found.make_recipe():
+        if saved is None or saved[1] != linked_recipe(found, link):
             raise InputError(
                 "These parameters do not fit into a command; press Save recipe first, and the "
                 "command reads that file."
@@ -84,9 +115,11 @@ def as_command(
         labels=recipe.labels,
         axes="auto" if reading.own_axes else recipe.axes,
         channels=recipe.channels,
+        normalise=recipe.normalise,
         planes=recipe.planes,
         region=Path(REGION) if found.region else None,
         request=ModelRequest(recipe.model, device, recipe.precision),
+        link=recipe.link,
     )
     text = batch_command([reading.path or Path(IMAGE)], options, recipe=file)
     notes = _notes(found)
@@ -97,7 +130,7 @@ def as_command(
     return ExportedCode(text, tuple(notes))
 
 
-def as_python(found: FoundMasks, view: LayerView) -> ExportedCode:
+def as_python(found: FoundMasks, view: LayerView, link: LinkParams | None = None) -> ExportedCode:
     """Return a script that makes the labels of all searched planes.
 
     Parameters
@@ -106,13 +139,15 @@ def as_python(found: FoundMasks, view: LayerView) -> ExportedCode:
         The masks of an image, with filters.
     view : LayerView
         That image.
+    link : LinkParams, optional
+        How planes are linked into volumes; by default they are not.
 
     Raises
     ------
     InputError
         If no script can express the search.
     """
-    recipe, reading = repeatable(found, view)
+    recipe, reading = repeatable(found, view, link)
     region = f"region = ...  # above 0 inside {found.region!r}\n" if found.region else ""
     text = SCRIPT.format(
         recipe=recipe.to_json().replace("\\", "\\\\"),
@@ -130,7 +165,9 @@ def as_python(found: FoundMasks, view: LayerView) -> ExportedCode:
     return ExportedCode(text, tuple(notes))
 
 
-def repeatable(found: FoundMasks, view: LayerView) -> tuple[Recipe, ImageReading]:
+def repeatable(
+    found: FoundMasks, view: LayerView, link: LinkParams | None = None
+) -> tuple[Recipe, ImageReading]:
     """Return a recipe of the labels with axes, channels and planes, and how the image is read.
 
     Raises
@@ -138,7 +175,7 @@ def repeatable(found: FoundMasks, view: LayerView) -> tuple[Recipe, ImageReading
     InputError
         If the searched planes are seen from the side, or are not all planes of some ranges.
     """
-    recipe = found.make_recipe()
+    recipe = linked_recipe(found, link)
     planes = sorted(found.masks, key=lambda plane: [n or 0 for n in plane])
     if any(plane[-2:] != (None, None) for plane in planes):
         raise InputError(
@@ -173,4 +210,8 @@ def _ranges(planes: Iterable[Plane], shape: tuple[int, ...]) -> list[tuple[int, 
 def _notes(found: FoundMasks) -> list[str]:
     """Return remarks about what the recipe of found masks does not contain."""
     rejected = sum(map(len, found.rejected.values()))
-    return [f"Objects that you rejected ({rejected}) are found again."] if rejected else []
+    corrected = sum(map(len, found.corrected.values()))
+    notes = [f"Objects that you rejected ({rejected}) are found again."] if rejected else []
+    if corrected:
+        notes.append(f"Objects that you corrected ({corrected}) are found as they were.")
+    return notes

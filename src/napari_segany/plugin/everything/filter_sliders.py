@@ -4,85 +4,42 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QPainter
-from qtpy.QtWidgets import QCheckBox, QLabel, QSlider, QStyle, QVBoxLayout, QWidget
-from superqt import QLabeledDoubleSlider, QLabeledRangeSlider
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
+from superqt import QLabeledDoubleSlider
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.plugin.everything.area_slider import AreaSlider
 from napari_segany.plugin.everything.filters import PAINTING, Filters
-from napari_segany.plugin.shared.controls import accent, button, form, panel
+from napari_segany.plugin.everything.histogram import Histogram, even_edges
+from napari_segany.plugin.everything.pixel_area import PixelArea
+from napari_segany.plugin.everything.search_again import SearchAgain
+from napari_segany.plugin.shared.controls import button, form, panel, row, with_tip
 from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
 from napari_segany.recipe import LabelParams
 
-BINS = 40
-
 DECIMALS = 3
 """Decimals that the sliders show."""
 
+PAINTING_TITLE = "Advanced: masks to labels"
+"""Title of the rules by which masks become labels."""
 
-class Histogram(QWidget):
-    """Histogram of the candidates above a slider; the bars of those that pass are coloured.
-
-    Parameters
-    ----------
-    slider : QWidget
-        Slider of one bound or of two, with its labels.
-    """
-
-    def __init__(self, slider: Any) -> None:
-        super().__init__()
-        self.slider = slider
-        self.counts: NDArray[np.integer] = np.zeros(BINS, np.int64)
-        self.ends = (0.0, 1.0)
-        self.setFixedHeight(18)
-        slider.valueChanged.connect(lambda _: self.update())
-
-    def show_values(self, values: NDArray[Any], low: float, high: float) -> None:
-        """Count the values between two ends, and draw the counts."""
-        self.ends = (low, max(high, low + 1e-6))
-        self.counts = np.histogram(values, BINS, self.ends)[0]
-        self.update()
-
-    @property
-    def passing(self) -> NDArray[np.bool_]:
-        """(BINS,) bool; bins of which the slider lets a part through."""
-        value = self.slider.value()
-        low, high = value if isinstance(value, tuple) else (value, np.inf)
-        edges = np.linspace(*self.ends, BINS + 1)
-        return (edges[1:] > low) & (edges[:-1] <= high)
-
-    @property
-    def groove(self) -> tuple[float, float]:
-        """Horizontal positions that stand for the ends of the slider."""
-        inside = self.slider.findChild(QSlider)
-        if inside is None:
-            return 0.0, float(self.width())
-        half = inside.style().pixelMetric(QStyle.PixelMetric.PM_SliderLength) / 2
-        return inside.x() + half, inside.x() + inside.width() - half
-
-    def paintEvent(self, event: Any) -> None:
-        """Draw the bars above their places on the slider."""
-        painter = QPainter(self)
-        passing, left_out = QColor(accent()), self.palette().mid().color()
-        left, right = self.groove
-        width, height = (right - left) / BINS, self.height()
-        shares = self.counts / max(int(self.counts.max()), 1)
-        for i, (share, passes) in enumerate(zip(shares, self.passing, strict=True)):
-            # A single candidate is visible beside many.
-            tall = max(height * share, 2.0 if share else 0.0)
-            bar = QRectF(left + i * width, height - tall, max(width - 1, 1), tall)
-            painter.fillRect(bar, passing if passes else left_out)
-        painter.end()
+BACKGROUND = 0.5
+"""Part of the plane above which a mask is taken for the background."""
 
 
 class FilterSliders(QWidget):
-    """Controls of the filters that need no model."""
+    """Controls of the filters that need no model.
+
+    Attributes
+    ----------
+    again : SearchAgain
+        Other searches, offered where nothing that was found is good enough.
+    """
 
     changed = Signal(object)
     """Emitted with new :class:`Filters`."""
@@ -97,8 +54,11 @@ class FilterSliders(QWidget):
         self.stability = _slider(infos["stability_score_thresh"])
         self.nms = _slider(infos["box_nms_thresh"])
         self.solidity = _slider(infos["min_solidity"])
-        self.area = QLabeledRangeSlider(Qt.Orientation.Horizontal)
-        self.area.setToolTip("Leave out masks and objects with fewer or more pixels.")
+        self.area = with_tip(AreaSlider(), "Leave out masks and objects that are smaller or larger")
+        self.background = QCheckBox("No background")
+        self.largest_button = button(
+            "Without the largest", self.leave_out_largest, "Leave out the largest object shown"
+        )
         self.border = QCheckBox(infos["exclude_border"].label)
         self.border.setToolTip(infos["exclude_border"].help)
         of = {"iou": self.iou, "stability": self.stability, "area": self.area}
@@ -109,12 +69,14 @@ class FilterSliders(QWidget):
             (infos["pred_iou_thresh"].label, self.iou, "iou"),
             (infos["stability_score_thresh"].label, self.stability, "stability"),
             (infos["box_nms_thresh"].label, self.nms, ""),
-            ("Area (pixels)", self.area, "area"),
+            ("Area", self.largest_button, ""),
+            ("", self.area, "area"),
             (infos["min_solidity"].label, self.solidity, ""),
         ):
             sliders.addRow(text, _above(self.histograms.get(histogram), part))
-            part.valueChanged.connect(self._emit)
-        sliders.addRow("", self.border)
+            if part is not self.largest_button:
+                part.valueChanged.connect(self._emit)
+        sliders.addRow(row(self.border, self.background))
         sliders.addRow(rules["overlap"].label, self.overlap)
         least = replace(rules["min_area"], unset="as the masks")
         painting = {"min_object_area": least, **{name: rules[name] for name in PAINTING}}
@@ -123,16 +85,22 @@ class FilterSliders(QWidget):
         for name, info in painting.items():
             rows.addRow(info.label, self.painting[name])
             self.painting[name].edited.connect(self._emit)
-        sliders.addRow(Fold("Advanced: masks to labels", panel(rows)))
         self.count = QLabel("")
         self.count.setWordWrap(True)
         self.loosen_button = button(
             "Loosen until most pass", self.loosen, "Move the filters to let nine of ten pass"
         )
-        sliders.addRow(self.count)
-        sliders.addRow(self.loosen_button)
+        self.again = SearchAgain()
+        sliders.insertRow(0, self.count)
+        # Below what is dragged, so that nothing moves under the mouse when they appear.
+        for part in (self.loosen_button, self.again, Fold(PAINTING_TITLE, panel(rows))):
+            sliders.addRow(part)
         # All candidates of the plane that is shown.
         self._every: MaskSet | None = None
+        # Those that pass, and the pixels of the plane.
+        self._passing: MaskSet | None = None
+        self._pixels = 1
+        self.background.clicked.connect(self._on_background)
         self.border.toggled.connect(self._emit)
         self.overlap.edited.connect(self._emit)
         # For each bound, the position at which its control was put and the value that this
@@ -143,9 +111,27 @@ class FilterSliders(QWidget):
         self._wanted: dict[str, Any] = {}
         self.setEnabled(False)
 
-    def begin(self, found: MaskSet, params: FilterRules, filters: Filters) -> None:
-        """Show the candidates, the bounds with which they were found, and the current filters."""
-        pixels = found.shape[0] * found.shape[1]
+    def begin(
+        self,
+        found: MaskSet,
+        params: FilterRules,
+        filters: Filters,
+        pixel: PixelArea | None = None,
+    ) -> None:
+        """Show what was found in a plane.
+
+        Parameters
+        ----------
+        found : MaskSet
+            Masks with all candidates.
+        params : FilterRules
+            The bounds with which they were found.
+        filters : Filters
+            The current filters.
+        pixel : PixelArea, optional
+            Area of a pixel; by default areas are in pixels.
+        """
+        pixels = self._pixels = found.shape[0] * found.shape[1]
         self._infos = parameters_of(type(params))
         every = self._every = found.all_candidates
         iou, stability = found.loosest
@@ -154,10 +140,11 @@ class FilterSliders(QWidget):
         for slider, low in ((self.iou, iou), (self.stability, stability)):
             # A slider rounds its ends to the decimals of its label.
             slider.setRange(min(np.ceil(low * 10**DECIMALS) / 10**DECIMALS, 1.0), 1.0)
-        self.area.setRange(0, largest)
-        self.histograms["iou"].show_values(every.predicted_iou, iou, 1)
-        self.histograms["stability"].show_values(every.stability_score, stability, 1)
-        self.histograms["area"].show_values(every.area, 0, largest)
+        self.area.setMaximum(largest)
+        self.area.set_pixel_area(pixel or PixelArea())
+        self.histograms["iou"].show_values(every.predicted_iou, even_edges(iou, 1))
+        self.histograms["stability"].show_values(every.stability_score, even_edges(stability, 1))
+        self._show_background()
         self._of_search = {
             "pred_iou_thresh": params.pred_iou_thresh or 0.0,
             "stability_score_thresh": params.stability_score_thresh or 0.0,
@@ -170,6 +157,23 @@ class FilterSliders(QWidget):
         self.blockSignals(False)
         self.show_filters(filters)
         self.setEnabled(True)
+
+    def show_passing(self, shown: MaskSet | None, found: int) -> None:
+        """Show the number of masks that pass the filters, see :meth:`show_count`.
+
+        Parameters
+        ----------
+        shown : MaskSet or None
+            The masks that pass, None before a search.
+        found : int
+            All candidates.
+        """
+        self._passing = shown
+        passing = 0 if shown is None else len(shown)
+        self.largest_button.setEnabled(passing > 1)
+        self.show_count(passing, found)
+        if shown is not None and not found:
+            self.count.setText("Nothing was found.")
 
     def show_count(self, passing: int, found: int) -> None:
         """Show how many candidates pass; if none does, offer to loosen the filters.
@@ -201,6 +205,35 @@ class FilterSliders(QWidget):
         self.blockSignals(False)
         self._emit()
 
+    def leave_out_largest(self) -> None:
+        """Lower the largest area to just below that of the largest mask that passes."""
+        if self._passing is not None and len(self._passing):
+            low, _ = self.area.value()
+            largest = int(self._passing.area.max()) - 1
+            self.area.setValue((min(low, largest), largest))
+
+    @property
+    def _background_area(self) -> int:
+        """The largest area of a mask that is no background, in pixels."""
+        return int(BACKGROUND * self._pixels)
+
+    def _on_background(self, left_out: bool) -> None:
+        low, high = self.area.value()
+        most = self._background_area
+        high = min(high, most) if left_out else self.area.maximum()
+        self.area.setValue((min(low, high), high))
+
+    def _show_background(self) -> None:
+        """Show whether the background is left out, and whether there is any."""
+        there = self.area.maximum() > self._background_area
+        self.background.setEnabled(there)
+        self.background.setChecked(not there or self.area.value()[1] <= self._background_area)
+        self.background.setToolTip(
+            "Leave out masks of more than half of the plane"
+            if there
+            else "No mask that was found covers more than half of the plane"
+        )
+
     def show_filters(self, filters: Filters) -> None:
         """Move the controls to filters.
 
@@ -224,6 +257,10 @@ class FilterSliders(QWidget):
         for name, value in painting.items():
             self.painting[name].set_parameter(value)
         self.blockSignals(False)
+        if self._every is not None:
+            # Bounds beyond the candidates have made the axis longer.
+            self.histograms["area"].show_values(self._every.area, self.area.edges)
+        self._show_background()
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
         self._wanted = wanted
         self._show_exact()
@@ -279,6 +316,7 @@ class FilterSliders(QWidget):
         # The controls tell of their moves, too, while filters are being shown.
         if not self.signalsBlocked():
             self._show_exact()
+            self._show_background()
             self.changed.emit(self.filters)
 
 

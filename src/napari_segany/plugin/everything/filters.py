@@ -1,10 +1,11 @@
 """Filters: bounds on found masks, and rules for their labels, applied without the model."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.overlap import Overlap
+from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.recipe import LabelParams
 
@@ -108,6 +109,21 @@ class Filters:
             min_solidity=self.min_solidity,
             exclude_border=self.exclude_border,
         )
+
+    def possible_for(self, found: MaskSet) -> Self:
+        """Return the filters without the bounds that are looser than a search's own."""
+        names = ("pred_iou_thresh", "stability_score_thresh", "max_area")
+        looser: dict[str, Any] = {n: None for n in names if not self._fits(found, n)}
+        return replace(self, **looser)
+
+    def _fits(self, found: MaskSet, name: str) -> bool:
+        """Return True if one bound is not looser than that of a search."""
+        bound: dict[str, Any] = {name: getattr(self, name)}
+        try:
+            type(self)(**bound).select_masks(found)
+        except InputError:
+            return False
+        return True
 
     @property
     def label_params(self) -> LabelParams:

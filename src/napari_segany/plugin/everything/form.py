@@ -1,7 +1,7 @@
 """Controls of the Everything dock in the order of the work: search, filter, review."""
 
 from napari.layers import Labels, Shapes
-from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.linking.link_params import LinkParams
@@ -32,8 +32,9 @@ BUTTONS = {
     "Accept": "Accept the object; show the next",
     "Reject": "Reject the object; show the next",
     "Undo": "Take back the last decision",
-    "In Prompt": "Segment it again from its point",
+    "Correct": "Segment it again in the Prompt dock; Commit there replaces it in the labels",
     "Make labels": "A labels layer with scores and recipe",
+    "Change filters": "Show the masks again and move the sliders; the labels stay",
     "Masks as stack": "Each mask by itself, with overlaps",
     "Make volume": "Objects that have one id through all planes of the stack",
     "Edges": "An image layer with all outlines",
@@ -79,6 +80,10 @@ class EverythingForm(QWidget):
         Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
         Filters; hidden before something was found.
+    made_line : QLabel
+        Line about the labels that were made, which the filters do not change any more.
+    link_box : QCheckBox
+        Whether recipes, commands and scripts link planes.
     volumes : ParameterForm
         How objects of the volume are made, and which are left out.
     card : ReviewCard
@@ -105,6 +110,9 @@ class EverythingForm(QWidget):
         where = form((("", self.whole_stack), ("Region", self.region)))
         self.search_fold = SetupFold("Search", panel(column(where, self.search)))
         self.sliders = FilterSliders()
+        self.made_line = QLabel()
+        self.made_line.setWordWrap(True)
+        self._made = panel(column(self.made_line, self.buttons["Change filters"]))
         find, stop = self.buttons["Find everything"], self.buttons["stop"]
         labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
         self.card = ReviewCard()
@@ -112,7 +120,7 @@ class EverythingForm(QWidget):
         self.review = panel(
             column(
                 self.card,
-                row(self.buttons["Uncertain"], self.buttons["In Prompt"]),
+                row(self.buttons["Uncertain"], self.buttons["Correct"]),
                 row(*(self.buttons[text] for text in review)),
             )
         )
@@ -120,21 +128,52 @@ class EverythingForm(QWidget):
         self.buttons["Undo load"].setEnabled(False)
         stop.setEnabled(False)
         self.volumes = ParameterForm(LinkParams(), "Advanced: volumes")
-        volumes = panel(column(self.volumes, self.buttons["Make volume"]))
-        more = ("Load ...", "Undo load", *OF_MASKS[1:], "Edges")
+        self.link_box = with_tip(
+            QCheckBox("link planes into volumes"),
+            "Recipes, commands and scripts link planes, too; Make volume switches it on",
+        )
+        volumes = panel(column(self.link_box, self.volumes, self.buttons["Make volume"]))
+        more = (
+            *("Load ...", "Copy as command line", "Undo load", "Copy as Python"),
+            *("Save ...", "Edges"),
+        )
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,
             self.search_fold,
             row(primary(find), stop, wide=find),
             progress,
+            self._made,
             self.sliders,
             self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
+        self.show_made("")
+        self.sliders.setEnabled(False)
         self.show_found(False)
+
+    @property
+    def link(self) -> LinkParams | None:
+        """Rules by which recipes link planes into volumes; None if they do not."""
+        params: LinkParams = self.volumes.params
+        return params if self.link_box.isChecked() else None
+
+    def show_made(self, labels: str) -> None:
+        """Lock the filters because labels were made, or unlock them.
+
+        Parameters
+        ----------
+        labels : str
+            Name of the labels layer; empty to unlock.
+        """
+        self._made.setVisible(bool(labels))
+        self.made_line.setText(
+            f"{labels} was made with these filters, which are locked so that no correction in it "
+            "is lost."
+        )
+        self.sliders.setEnabled(not labels)
 
     def show_found(self, found: bool, stack: bool = False) -> None:
         """Show the controls of masks that were found, or those of the search.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.uncertainty import evidence
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything.decisions import Decision, named, with_corrected
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
@@ -80,9 +82,11 @@ class FoundMasks:
         Bounds on the masks that are kept.
     rejected, accepted : dict
         Rejected and accepted candidates, by plane.
-    decisions : list
-        Plane, candidate, and whether it was rejected and accepted before, of every decision on the
-        present masks.
+    corrected : dict
+        For each plane, the masks that took the place of found ones, by candidate. They pass all
+        filters.
+    decisions : list of Decision
+        Every decision on the present masks, in order.
     regions : dict
         Name of the layer that a search was restricted to, by plane; empty for none.
     """
@@ -96,9 +100,14 @@ class FoundMasks:
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
         self.regions: dict[Plane, str] = {}
-        self.decisions: list[tuple[Plane, int, tuple[bool, bool]]] = []
+        self.corrected: dict[Plane, dict[int, MaskSet]] = {}
+        self.decisions: list[Decision] = []
+        # Filters with which the masks of another search were shown first.
+        self._start = Filters()
         # Rejected and accepted masks of an earlier search, by plane.
         self._decided: dict[Plane, tuple[MaskSet, MaskSet]] = {}
+        # Found masks of an earlier search with those that took their places, by plane.
+        self._replaced: dict[Plane, list[tuple[MaskSet, MaskSet]]] = {}
 
     def search_task(
         self,
@@ -154,7 +163,7 @@ class FoundMasks:
 
         Decisions on earlier masks of the plane are transferred to the masks of the same objects.
         A search with another model or other parameters replaces the masks of all planes; decisions
-        in planes that are not searched yet are kept for their search.
+        in planes that are not searched yet are kept for their search, and so are the filters.
 
         Parameters
         ----------
@@ -169,7 +178,8 @@ class FoundMasks:
         region : str, optional
             Name of the layer that the search was restricted to.
         start : Filters, optional
-            Filters of the masks of another search.
+            Filters of the masks of another search in place of the present ones, if they are not
+            those of the last time.
         """
         if (model, params) != (self.model, self.params):
             for each, earlier in self.masks.items():
@@ -178,16 +188,24 @@ class FoundMasks:
             self.regions.clear()
             self.rejected.clear()
             self.accepted.clear()
+            self.corrected.clear()
             self.decisions.clear()
-            self.filters = start or Filters()
+            if start is not None and start != self._start:
+                self.filters = self._start = start
+            else:
+                self.filters = self.filters.possible_for(masks)
         elif plane in self.masks:
             self._keep_decided(plane, self.masks[plane])
-            self.decisions = [each for each in self.decisions if each[0] != plane]
+            self.decisions = [each for each in self.decisions if each.plane != plane]
+            self.corrected.pop(plane, None)
         self.model, self.params = model, params
         self.masks[plane], self.regions[plane] = masks, region
         before = self._decided.pop(plane, None)
         for decided, earlier in zip((self.rejected, self.accepted), before or (), strict=False):
             decided[plane] = match_candidates(earlier, masks)
+        for original, mask in self._replaced.pop(plane, []):
+            for candidate in match_candidates(original, masks):
+                self.corrected.setdefault(plane, {})[candidate] = named(mask, candidate)
 
     def _keep_decided(self, plane: Plane, masks: MaskSet) -> None:
         """Keep the accepted and rejected masks until the plane is searched again."""
@@ -197,9 +215,16 @@ class FoundMasks:
             numbers = [np.array(sorted(each), np.int64) for each in both]
             rejected, accepted = (replace(every[n], candidate=n) for n in numbers)
             self._decided[plane] = rejected, accepted
+        if corrected := self.corrected.get(plane):
+            every = masks.all_candidates
+            pairs = [(named(every[n], n), mask) for n, mask in corrected.items()]
+            self._replaced[plane] = pairs
 
     def kept_masks(self, plane: Plane) -> MaskSet:
-        """Return the masks of a plane that pass the filters and are not rejected."""
+        """Return the masks of a plane that pass the filters and are not rejected.
+
+        Corrected masks are in the places of the found ones, or at the end.
+        """
         masks = self.masks.get(plane)
         if masks is None:
             raise InputError("Nothing was searched for in this plane yet.")
@@ -207,7 +232,8 @@ class FoundMasks:
         rejected = self.rejected.get(plane)
         if rejected:
             kept = kept[~np.isin(kept.candidate, list(rejected))]
-        return kept
+        corrected = self.corrected.get(plane)
+        return with_corrected(kept, corrected) if corrected else kept
 
     def paint_labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """Return the kept masks of a plane as (H, W) labels 1..n, and the mask of each label."""
@@ -250,8 +276,15 @@ class FoundMasks:
         left = int((~accepted).sum())
         if not len(first):
             return None, left
-        reasons = tuple(found.reasons(int(first[0])))
-        return ReviewedObject(int(masks.candidate[first[0]]), masks[first], reasons), left
+        number, reasons = int(masks.candidate[first[0]]), tuple(found.reasons(int(first[0])))
+        if number in self.corrected.get(plane, {}):
+            reasons = ("corrected", *reasons)
+        return ReviewedObject(number, masks[first], reasons), left
+
+    def count_decided(self, plane: Plane) -> int:
+        """Return the number of objects of a plane that are accepted and kept, or rejected."""
+        accepted = self.accepted.get(plane, set()) & set(self.kept_masks(plane).candidate.tolist())
+        return len(accepted) + len(self.rejected.get(plane, ()))
 
     def reject(self, plane: Plane, candidate: int) -> None:
         """Remove a candidate from the kept ones."""
@@ -261,24 +294,52 @@ class FoundMasks:
         """Mark a candidate as accepted."""
         self._decide(plane, candidate, self.accepted)
 
-    def _decide(self, plane: Plane, candidate: int, into: dict[Plane, set[int]]) -> None:
+    def correct(self, plane: Plane, candidate: int, mask: MaskSet) -> None:
+        """Put one mask in the place of a candidate, and mark it as accepted."""
+        self.take_back_correction(plane, candidate)
+        self._decide(plane, candidate, self.accepted, is_correction=True)
+        self.corrected.setdefault(plane, {})[candidate] = named(mask, candidate)
+
+    def take_back_correction(self, plane: Plane, candidate: int) -> None:
+        """Undo the correction of a candidate, whatever was decided since."""
+        for number, each in enumerate(self.decisions):
+            if each.is_correction and (each.plane, each.candidate) == (plane, candidate):
+                del self.decisions[number]
+                self._restore(each)
+                return
+
+    def _decide(
+        self,
+        plane: Plane,
+        candidate: int,
+        into: dict[Plane, set[int]],
+        is_correction: bool = False,
+    ) -> None:
         both = self.rejected, self.accepted
         before = tuple(candidate in each.get(plane, set()) for each in both)
-        self.decisions.append((plane, candidate, (before[0], before[1])))
+        decision = Decision(plane, candidate, (before[0], before[1]), is_correction)
+        self.decisions.append(decision)
         for each in both:
             each.setdefault(plane, set()).discard(candidate)
-        into[plane].add(candidate)
+        into.setdefault(plane, set()).add(candidate)
 
-    def undo_decision(self) -> tuple[Plane, int] | None:
-        """Take back the last decision; return its plane and candidate, None if there is none."""
+    def undo_decision(self) -> Decision | None:
+        """Take back the last decision and return it, None if there is none."""
         if not self.decisions:
             return None
-        plane, candidate, before = self.decisions.pop()
-        for each, was in zip((self.rejected, self.accepted), before, strict=True):
+        decision = self.decisions.pop()
+        self._restore(decision)
+        return decision
+
+    def _restore(self, decision: Decision) -> None:
+        """Make an object what it was before a decision."""
+        plane, candidate = decision.plane, decision.candidate
+        for each, was in zip((self.rejected, self.accepted), decision.before, strict=True):
             each.setdefault(plane, set()).discard(candidate)
             if was:
                 each[plane].add(candidate)
-        return plane, candidate
+        if decision.is_correction:
+            self.corrected.get(plane, {}).pop(candidate, None)
 
     @property
     def region(self) -> str:
@@ -294,10 +355,16 @@ class FoundMasks:
             raise InputError("Planes were searched in different regions; search them in one.")
         return next(iter(names), "")
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Channels and intensity limits for recipes."""
+        channels = tuple(getattr(self.source, "channels", (0,)))
+        return {"channels": channels, "normalise": self.source.limits or "plane"}
+
     def make_recipe(self) -> Recipe:
         """Return a recipe with which the command line makes the same labels.
 
-        The recipe does not contain the rejected candidates.
+        The recipe contains neither the rejected candidates nor the corrected masks.
 
         Raises
         ------
@@ -312,5 +379,5 @@ class FoundMasks:
             self.filters.search_params(self.params, rows * cols),
             self.filters.label_params,
             axes="auto",
-            channels=tuple(getattr(self.source, "channels", (0,))),
+            **self.reading,
         )

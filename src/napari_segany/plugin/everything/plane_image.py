@@ -87,6 +87,7 @@ class PlaneImage:
 
         def begin(model: PromptableModel) -> None:
             self.remaining, self._failures = list(planes), PlaneFailures()
+            controller.clock.start(len(planes))
             for plane in planes:
                 self._draw_plane(view, found.source, plane, model, draw_plane)
             controller.status.emit(f"Drawing {self.title} ...")
@@ -113,6 +114,7 @@ class PlaneImage:
             )
 
         def finish_plane() -> None:
+            controller.clock.finish_plane()
             self.remaining = [each for each in self.remaining if each != plane]
             if not self.remaining:
                 controller.status.emit(str(self._failures), "warning")

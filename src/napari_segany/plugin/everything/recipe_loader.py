@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from qtpy.QtWidgets import QCheckBox
+
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.strategies import check_described
@@ -24,6 +26,7 @@ class _Before:
     searched: object
     filters: Filters
     link: LinkParams
+    is_linked: bool
 
 
 class RecipeLoader:
@@ -37,12 +40,19 @@ class RecipeLoader:
         Masks that were found, and filters for those to come.
     volumes : ParameterForm
         Controls for the objects of volumes.
+    link_box : QCheckBox
+        Switches linking on.
     """
 
     def __init__(
-        self, form: GeneratorForm, controller: EverythingController, volumes: ParameterForm
+        self,
+        form: GeneratorForm,
+        controller: EverythingController,
+        volumes: ParameterForm,
+        link_box: QCheckBox,
     ) -> None:
         self.form, self.controller, self.volumes = form, controller, volumes
+        self.link_box = link_box
         self._before: list[_Before] = []
 
     @property
@@ -64,9 +74,10 @@ class RecipeLoader:
         searched, filters = (None, Filters()) if found is None else (found.params, found.filters)
         start = self.controller.start
         now = self.form.state, start, found, searched, filters, self.volumes.params
-        self._before.append(_Before(*now))
+        self._before.append(_Before(*now, self.link_box.isChecked()))
         self.form.params = params
         self.controller.start = Filters().with_labels(recipe.labels)
+        self.link_box.setChecked(recipe.link is not None)
         if recipe.link is not None:
             self.volumes.set_params(recipe.link)
         return [*self._show(recipe), *self._left_out(recipe)]
@@ -84,6 +95,7 @@ class RecipeLoader:
         before = self._before.pop()
         self.form.state, self.controller.start = before.form, before.start
         self.volumes.set_params(before.link)
+        self.link_box.setChecked(before.is_linked)
         found = self.controller.found
         if found is not None and found is before.found and found.params is before.searched:
             self._apply(found, before.filters)

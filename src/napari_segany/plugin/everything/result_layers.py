@@ -11,6 +11,7 @@ from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.made_labels import MadeLabels
 from napari_segany.plugin.layers.candidates import keep_candidates
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import METADATA
@@ -29,7 +30,7 @@ def preview_layer(view: LayerView) -> Labels:
     return layer
 
 
-def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
+def make_labels(found: FoundMasks, view: LayerView) -> MadeLabels:
     """Return a labels layer of all searched planes, with features and recipe.
 
     Labels are unique over the stack, in the order of planes, as those of the command line. The
@@ -43,11 +44,14 @@ def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
     if not found.masks:
         raise InputError("Nothing was searched for yet.")
     data, last = zeros(view.shape, np.int32), 0
+    ids: dict[Plane, dict[int, int]] = {}
     columns: dict[str, list[Any]] = {"index": [], "predicted_iou": [], "stability_score": []}
     for plane in sorted(found.masks, key=_plane_order):
         labels, masks = found.paint_labels(plane)
         data[plane_slices(plane)] = shift_ids(labels, last)
-        columns["index"] += range(last + 1, last + len(masks) + 1)
+        own = range(last + 1, last + len(masks) + 1)
+        ids[plane] = dict(zip(masks.candidate.tolist(), own, strict=True))
+        columns["index"] += own
         columns["predicted_iou"] += masks.predicted_iou.tolist()
         columns["stability_score"] += masks.stability_score.tolist()
         last += len(masks)
@@ -58,7 +62,10 @@ def labels_layer(found: FoundMasks, view: LayerView) -> Labels:
         "recipe": found.make_recipe().to_json(),
         "rejected": {str(p): sorted(n) for p, n in found.rejected.items() if n},
     }
-    return layer
+    corrected = {str(p): sorted(n) for p, n in found.corrected.items() if n}
+    if corrected:
+        layer.metadata[METADATA]["corrected"] = corrected
+    return MadeLabels(layer, ids)
 
 
 def mask_stack_layer(masks: MaskSet, view: LayerView, plane: Plane) -> Labels:

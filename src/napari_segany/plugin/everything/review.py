@@ -1,7 +1,15 @@
 """Review of the objects of a plane: the uncertain ones first, with decisions that can be undone."""
 
+from typing import Any
+
+import numpy as np
+
+from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
-from napari_segany.plugin.everything.found_masks import ReviewedObject
+from napari_segany.plugin.everything.correction import Correction
+from napari_segany.plugin.everything.decisions import Decision
+from napari_segany.plugin.everything.found_masks import FoundMasks, ReviewedObject
 from napari_segany.plugin.layers.transforms import show_plane
 
 
@@ -19,14 +27,15 @@ class ObjectReview:
     ----------
     present : ReviewedObject or None
         The object that was shown last; None if none was, or none is left.
-    left : int
-        Objects of its plane that are not accepted.
+    done, left : int
+        Objects of its plane that were accepted or rejected, and the others.
     """
 
     def __init__(self, controller: EverythingController) -> None:
         self._controller = controller
         self.present: ReviewedObject | None = None
-        self.left = 0
+        self.done = self.left = 0
+        self._corrections: list[Correction] = []
 
     @property
     def selected(self) -> int | None:
@@ -50,6 +59,25 @@ class ObjectReview:
             return None
         return self._show(*found.object_to_review(self._controller.plane))
 
+    def show(self, layer: Any, label: int) -> int | None:
+        """Show an object that was clicked in the preview or in the labels; the view stays.
+
+        Returns
+        -------
+        int or None
+            Its label in the preview, None if it is no object that was found.
+        """
+        of = self._controller
+        found, _ = of.opened()
+        made, plane = of.made, of.plane
+        candidate: int | None = label - 1
+        if made is not None and layer is made.layer:
+            candidate = made.candidate_of(plane, label)
+        if candidate is None:
+            return None
+        each, left = found.object_to_review(plane, candidate)
+        return None if each is None else self._show(each, left, center=False)
+
     def accept(self, label: int) -> None:
         """Mark an object as accepted."""
         found, _ = self._controller.opened()
@@ -57,10 +85,51 @@ class ObjectReview:
         self._controller.changed.emit()
 
     def reject(self, label: int) -> None:
-        """Remove an object from the kept ones."""
+        """Remove an object from the kept ones, and from the labels if they were made."""
         found, _ = self._controller.opened()
-        found.reject(self._controller.plane, label - 1)
+        plane, made = self._controller.plane, self._controller.made
+        found.reject(plane, label - 1)
+        if made is not None:
+            made.take_out(plane, label - 1)
         self._controller.draw_plane()
+
+    def correct(self, label: int, prompt_dock: Any) -> None:
+        """Open an object in the Prompt dock, whose commit replaces it in the labels.
+
+        Parameters
+        ----------
+        label : int
+            The object.
+        prompt_dock : PromptWidget
+            The dock, with the image in work.
+        """
+        of = self._controller
+        found, _ = of.opened()
+        made, plane, candidate = of.made, of.plane, label - 1
+        if made is None or made.label_of(plane, candidate) is None:
+            raise InputError("This object is not in the labels; press Make labels again.")
+        prompt_dock.controller.commit_into(made.layer)
+        prompt_dock.reset_choices()
+        session = prompt_dock.session
+        for each in self._corrections:
+            if each.is_about(session, plane, candidate):
+                each.reopen()
+                return
+
+        def changed(corrected: bool) -> None:
+            if found is of.found:
+                what = "was corrected" if corrected else "is as it was found"
+                if self.present is not None and self.present.candidate == candidate:
+                    self.present, self.left = found.object_to_review(plane, candidate)
+                    self.done = found.count_decided(plane)
+                of.redraw()
+                of.status.emit(f"Object {label} {what}.")
+
+        correction = Correction(session, made, found, plane, candidate, changed)
+        self._corrections.append(correction)
+        point = self.point_of(label)
+        box = found.masks[plane].all_candidates.boxes[candidate]
+        correction.begin(Prompt([point], [1]) if point is not None else Prompt(box=box))
 
     def undo(self) -> int | None:
         """Take back the last decision and show its object; return its label, None without one."""
@@ -68,27 +137,46 @@ class ObjectReview:
         undone = found.undo_decision()
         if undone is None:
             return None
-        plane, candidate = undone
+        plane, candidate = undone.plane, undone.candidate
+        self._undo_in_labels(undone, found)
         if plane != self._controller.plane:
             show_plane(self._controller.viewer, view, plane, (0, 0))
         self._controller.draw_plane()
         return self._show(*found.object_to_review(plane, candidate))
 
+    def _undo_in_labels(self, undone: Decision, found: FoundMasks) -> None:
+        """Bring an object back into the labels as it was found."""
+        made, plane, candidate = self._controller.made, undone.plane, undone.candidate
+        for each in self._corrections if undone.is_correction else ():
+            if each.is_about(each.session, plane, candidate) and each.found is found:
+                each.reopen()
+                return
+        if made is not None and undone.is_correction:
+            made.replace(plane, candidate, found.masks[plane].all_candidates[candidate])
+        elif made is not None:
+            made.put_back(plane, candidate)
+
     def point_of(self, label: int) -> tuple[float, float] | None:
-        """Return row and column of the point that found an object."""
+        """Return row and column of the point that found an object, None if none did."""
         shown = self._controller.shown
         if shown is None:
             return None
         row, col = shown.points[shown.candidate == label - 1][0].tolist()
-        return row, col
+        return None if np.isnan(row) else (row, col)
 
-    def _show(self, each: ReviewedObject | None, left: int) -> int | None:
-        """Move the view to an object and select its label."""
+    def _show(self, each: ReviewedObject | None, left: int, center: bool = True) -> int | None:
+        """Select the label of an object, and move the view to it."""
         self.present, self.left = each, left
         of = self._controller
+        found, _ = of.opened()
+        self.done = found.count_decided(of.plane)
         if each is not None and of.view is not None:
-            box = each.mask.boxes[0]
-            show_plane(of.viewer, of.view, of.plane, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+            a, b, c, d = each.mask.boxes[0].tolist()
+            if center:
+                show_plane(of.viewer, of.view, of.plane, ((a + c) / 2, (b + d) / 2))
             of.layer.selected_label = each.candidate + 1
+            label = None if of.made is None else of.made.label_of(of.plane, each.candidate)
+            if of.made is not None and label is not None:
+                of.made.layer.selected_label = label
         of.changed.emit()
         return None if each is None else each.candidate + 1

@@ -33,21 +33,23 @@ class ReviewCard(QWidget):
         row.addWidget(self.text, 1)
         self.setVisible(False)
 
-    def show_object(self, each: ReviewedObject | None, left: int) -> bool:
+    def show_object(self, each: ReviewedObject | None, done: int, left: int) -> bool:
         """Show an object; return True if it is another one than before.
 
         Parameters
         ----------
         each : ReviewedObject or None
             The object.
+        done : int
+            Objects of the plane about which a person has decided.
         left : int
-            Objects of the plane that are not accepted.
+            The other objects.
         """
         new, self._shown = each is not self._shown, each
         self.setVisible(each is not None)
         if each is not None:
             why = ", ".join(each.reasons) or "nothing speaks against it"
-            self.text.setText(f"Object {each.candidate + 1}, {left} to look at: {why}.")
+            self.text.setText(f"Object {each.candidate + 1}, {done + 1} of {done + left}: {why}.")
             if new:
                 self.show_picture(each.mask, None)
         return new and each is not None

@@ -151,14 +151,14 @@ class VolumeLayer:
     ) -> None:
         found, view = self.controller.opened()
         resolved = check_finder(resolve_params(model, params))
-        channels = tuple(getattr(found.source, "channels", (0,)))
-        own: Any = {"axes": "auto", "channels": channels, "link": link}
+        own: Any = {"axes": "auto", "link": link, **found.reading}
         recipe = make_recipe(model, resolved, found.filters.label_params, **own)
         seen = found, model, resolved.finder, resolved.crop_n_layers, resolved.crop_overlap_ratio
         if self._maps_of != seen:
             self._maps, self._maps_of = {}, seen
         self._failures = PlaneFailures()
         self.remaining = [plane for plane in planes if plane not in self._maps]
+        self.controller.clock.start(len(self.remaining))
         maps = self._maps
 
         def finish() -> None:
@@ -191,6 +191,7 @@ class VolumeLayer:
             return find_maps(model, source.read(plane), params, limits=source.limits, **ways)
 
         def ended() -> None:
+            controller.clock.finish_plane()
             self.remaining = [each for each in self.remaining if each != plane]
             finish()
 

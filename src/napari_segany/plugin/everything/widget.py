@@ -1,6 +1,7 @@
 """Dock that segments everything, filters the result live, and makes labels of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.presets import PRESETS
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
@@ -19,13 +21,14 @@ from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.foreground_layer import ForegroundLayer
 from napari_segany.plugin.everything.form import EverythingForm
+from napari_segany.plugin.everything.presenter import FormPresenter
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.image_dock import ImageDock
-from napari_segany.plugin.shared.plane_pictures import PlanePictures
+from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
 
@@ -62,8 +65,6 @@ class EverythingWidget(ImageDock):
         self.foreground = ForegroundLayer(self.controller)
         self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
-        # Masks whose ranges and histograms the sliders show.
-        self._shown: MaskSet | None = None
         # The recipe that was saved last, with its file.
         self._saved: tuple[Path, Recipe] | None = None
         self._build()
@@ -78,10 +79,8 @@ class EverythingWidget(ImageDock):
         """The image in work with its channels, None if there is none."""
         return self.controller.view
 
-    def _open_image(
-        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
-    ) -> None:
-        self.controller.open_image(layer, channels, others)
+    def _open_view(self, view: LayerView) -> None:
+        self.controller.open_view(view)
 
     @property
     def params(self) -> FilterRules:
@@ -153,6 +152,7 @@ class EverythingWidget(ImageDock):
             Return when they are made.
         """
         self._run(lambda: self.volume.make(self.form.volumes.params, self.search.choice), wait)
+        self.form.link_box.setChecked(True)
         return self.volume.layer
 
     def _filter_volume(self) -> None:
@@ -160,7 +160,6 @@ class EverythingWidget(ImageDock):
 
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.message.dismiss()
-        self.progress.start_clock()
         self.run_when_ready(act, wait)
 
     def stop(self) -> None:
@@ -203,12 +202,17 @@ class EverythingWidget(ImageDock):
         self.say("There is no decision to undo." if label is None else "")
         return label
 
-    def open_in_prompt(self) -> Any:
-        """Open the Prompt dock with the point that found the selected object; return the dock."""
+    def correct(self) -> Any:
+        """Open the selected object in the Prompt dock, and return the dock.
+
+        Its point is set. Its commit replaces the found object in the labels of "Make labels", which
+        are made now if there are none, and has the same label.
+        """
         selected = self.review.selected
         if selected is None:
             raise InputError("Select an object first, for example the most uncertain one.")
-        point = self.review.point_of(selected)
+        if self.controller.made is None:
+            self.make_labels()
         _, widget = self.viewer.window.add_plugin_dock_widget(
             "napari-segany", "Prompt", tabify=True
         )
@@ -216,14 +220,31 @@ class EverythingWidget(ImageDock):
             widget.model = self.model
         view = self.controller.view
         assert view is not None
-        widget.set_image(view.layer, view.channels, view.others)
-        if point is not None:
-            widget.session.add_point(*point)
+        widget.set_image(view.layer, view.channels, view.others, contrast=view.limits or "stretch")
+        self.review.correct(selected, widget)
         return widget
 
     def make_labels(self) -> Any:
-        """Add a labels layer of the kept masks with scores and recipe, and return it."""
+        """Add a labels layer of the kept masks with scores and recipe, and return it.
+
+        The sliders are locked then, see :meth:`filter_again`.
+        """
         return self.controller.make_labels()
+
+    def filter_again(self) -> None:
+        """Show the masks in place of the labels that were made, and unlock the sliders."""
+        self.controller.filter_again()
+
+    def search_again(self, suggestion: Suggestion, wait: bool = False) -> MaskSet | None:
+        """Search with another preset or model, and return the masks shown, as :meth:`find` does."""
+        if suggestion.preset:
+            self.search.params = PRESETS[suggestion.preset].params
+        if suggestion.model:
+            # What suits one model may not suit the other.
+            self.search.state = replace(self.search.state, is_chosen=False)
+            self.picker.choice.setCurrentIndex(self.picker.choice.findData(suggestion.model))
+            self.picker.forget()
+        return self.find(wait=wait)
 
     def make_mask_stack(self) -> Any:
         """Add a layer with each mask of the plane in view by itself, and return it."""
@@ -237,7 +258,7 @@ class EverythingWidget(ImageDock):
         path : str or Path, optional
             Target file; without it a file dialog is shown.
         """
-        recipe = self.controller.make_recipe()
+        recipe = export_code.linked_recipe(self.controller.opened()[0], self.form.link)
         target = choose_target(self, path)
         if target is not None:
             write_recipe(recipe, target)
@@ -255,7 +276,7 @@ class EverythingWidget(ImageDock):
         """
         found, view = self.controller.opened()
         device = self.preferences.device
-        code = export_code.as_command(found, view, device, self._saved)
+        code = export_code.as_command(found, view, device, self._saved, self.form.link)
         return self.copy_text(code.text, code.notes)
 
     def copy_python(self) -> str:
@@ -266,7 +287,7 @@ class EverythingWidget(ImageDock):
         InputError
             If no script can make them.
         """
-        code = export_code.as_python(*self.controller.opened())
+        code = export_code.as_python(*self.controller.opened(), self.form.link)
         return self.copy_text(code.text, code.notes)
 
     def use_recipe(self, recipe: Recipe | str | Path | None = None) -> Recipe | None:
@@ -308,24 +329,21 @@ class EverythingWidget(ImageDock):
 
     def _release(self) -> None:
         self.controller.end()
+        self._presenter.end()
+        super()._release()
 
     # Building -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        image: list[tuple[str, Part]] = [
-            ("Image", self.image_choice),
-            ("Channels", self.channels),
-            ("Model", self.picker),
-        ]
-        self.form = form = EverythingForm(image, self.picker, self.progress)
+        self.form = form = EverythingForm(self.setup_rows, self.picker, self.progress)
         self.search, self.sliders, self.region = form.search, form.sliders, form.region
         self.whole_stack = form.whole_stack
-        self._pictures = PlanePictures(
-            self.jobs, lambda mask, found: form.card.show_picture(mask, found[0])
-        )
-        self.loader = RecipeLoader(self.search, self.controller, form.volumes)
+        clicked = self.guarded_with(self.review.show)
+        self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
+        self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
+        self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
         form.volumes.changed.connect(self.guarded(self._filter_volume))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
@@ -335,8 +353,9 @@ class EverythingWidget(ImageDock):
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,
-            "In Prompt": self.open_in_prompt,
+            "Correct": self.correct,
             "Make labels": self.make_labels,
+            "Change filters": self.filter_again,
             "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,
             "Edges": self.find_edges,
@@ -352,49 +371,21 @@ class EverythingWidget(ImageDock):
     # Showing --------------------------------------------------------------------------------
 
     def _on_model(self, model: PromptableModel | None) -> None:
-        self.progress.start_clock()
         super()._on_model(model)
         self._refresh()
 
     def _on_report(self, done: int, total: int) -> None:
         drawn = (self.edges, self.foreground, self.volume, self.controller)
-        planes = sum(len(each.remaining) for each in drawn)
-        if not planes:
+        if not any(each.remaining for each in drawn):
             return
-        left = self.progress.seconds_left(done, total)
-        more = f"{planes} planes to do" if planes > 1 else f"{left:.0f} s left"
-        self.progress.show_progress(done, total, f"{done / max(total, 1):.0%}, {more}")
+        clock = self.controller.clock
+        left, share = duration(clock.seconds_left(done, total)), clock.fraction(done, total)
+        plane = f"plane {clock.finished + 1} of {clock.planes}, " if clock.planes > 1 else ""
+        self.progress.show_progress(share, 1, f"{share:.0%}, {plane}{left} left", steps=1000)
 
     def _on_busy(self, busy: bool) -> None:
         self.form.buttons["stop"].setEnabled(busy)
         super()._on_busy(busy)
 
-    def _show_reviewed(self, there: bool) -> None:
-        each, of = self.review.present, self.controller
-        # Another image, plane or search has other objects.
-        if each is not None and not (there and self.review.selected == each.candidate + 1):
-            each = None
-        new = self.form.card.show_object(each, self.review.left)
-        if new and each is not None and of.found is not None and of.view is not None:
-            self._pictures.read(of.found.source, of.plane, each.mask, of.view)
-
     def _refresh(self) -> None:
-        found, shown = self.controller.found, self.controller.shown
-        self.form.setup.show_summary(self.setup_summary)
-        there = found is not None and shown is not None and found.params is not None
-        stack = found is not None and max(found.source.shape[:-2], default=1) > 1
-        self.form.show_found(there, stack)
-        self._show_reviewed(there)
-        if found is None or shown is None or found.params is None:
-            # Ranges and counts of another image, or of another plane, mean nothing here.
-            self._shown = None
-            self.sliders.setEnabled(False)
-            self.sliders.show_count(0, 0)
-            return
-        masks = found.masks[self.controller.plane]
-        if masks is not self._shown:
-            self._shown = masks
-            self.sliders.begin(masks, found.params, found.filters)
-        elif found.filters != self.sliders.filters:
-            self.sliders.show_filters(found.filters)
-        self.sliders.show_count(len(shown), len(masks.all_candidates))
+        self._presenter.refresh(self.setup_summary)

@@ -1,5 +1,6 @@
 """Long work in the GUI thread, done in chunks so that the window stays responsive."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,7 +10,14 @@ from napari_segany.plugin.jobs.queue import JobQueue
 T = TypeVar("T")
 
 CHUNK = 50
-"""Items handled in one turn of the event loop."""
+"""Items handled in the first turn of the event loop, however long they take."""
+
+PART = 8
+"""Items handled at once in later turns, before the clock is looked at."""
+
+TURN = 0.01
+"""Seconds after which a later turn ends. What an item takes varies by a factor of ten: writing into
+a plane for the first time makes the system provide its memory."""
 
 
 @dataclass(eq=False)
@@ -31,6 +39,8 @@ class ChunkedTasks:
     ----------
     jobs : JobQueue
         Queue that gives the turns.
+    clock : callable
+        Returns seconds.
 
     Attributes
     ----------
@@ -38,8 +48,8 @@ class ChunkedTasks:
         True while a turn is being executed.
     """
 
-    def __init__(self, jobs: JobQueue) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: JobQueue, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.jobs, self._clock = jobs, clock
         self.running = False
         self._tasks: list[_Task] = []
 
@@ -60,7 +70,7 @@ class ChunkedTasks:
         done: Callable[[], object],
         failed: Callable[[Exception], None],
     ) -> None:
-        """Repeat a step, one turn of the event loop each, until it returns False.
+        """Repeat a step until it returns False: once now, then for :data:`TURN` seconds a turn.
 
         Parameters
         ----------
@@ -87,13 +97,17 @@ class ChunkedTasks:
                 self.jobs.call_later(key, next_turn)
 
         self._tasks.append(task)
-        self._execute_turn(task)
+        self._execute_turn(task, 0)
         schedule()
 
-    def _execute_turn(self, task: _Task) -> None:
+    def _execute_turn(self, task: _Task, seconds: float) -> None:
+        """Execute one step of a task, and further ones until some seconds have passed."""
         self.running, more = True, False
+        latest = self._clock() + seconds
         try:
             more = not task.cancelled and task.step()
+            while more and self._clock() < latest:
+                more = not task.cancelled and task.step()
         finally:
             self.running = False
             if not more:
@@ -102,7 +116,7 @@ class ChunkedTasks:
 
     def _try_turn(self, task: _Task) -> None:
         try:
-            self._execute_turn(task)
+            self._execute_turn(task, TURN)
         except Exception as error:
             task.failed(error)
 
@@ -113,14 +127,19 @@ class ChunkedTasks:
         act: Callable[[Sequence[T], bool], object],
         done: Callable[[], object],
         failed: Callable[[Exception], None],
+        at_once: int = CHUNK,
     ) -> None:
-        """Call ``act`` with chunks of the items, and with True from the second chunk on."""
+        """Call ``act`` with chunks of the items, and with True from the second chunk on.
+
+        The first chunk has ``at_once`` items, the others have :data:`PART`.
+        """
         left = list(items)
 
         def step() -> bool:
             continues = len(left) < len(items)
-            chunk = left[:CHUNK]
-            del left[:CHUNK]
+            count = PART if continues else at_once
+            chunk = left[:count]
+            del left[:count]
             act(chunk, continues)
             return bool(left)
 

@@ -19,6 +19,7 @@ from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_segany.errors import Cancelled
+from napari_segany.plugin.jobs.notices import collecting_notices
 from napari_segany.plugin.jobs.queue import Priority, Work
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,9 @@ class QtJobQueue(QObject):
 
     callback_failed = Signal(object)
     """Emitted with an exception that a callback in the GUI thread raised."""
+
+    noticed = Signal(str, str)
+    """Emitted in the GUI thread with kind and text of a warning of the library in a job."""
 
     _job_ended = Signal(object, object, object)
 
@@ -194,7 +198,8 @@ class QtJobQueue(QObject):
     def _run_job(self, job: Job) -> None:
         result, error = None, None
         try:
-            result = job.work(job.stopped.is_set)
+            with collecting_notices(self._tell):
+                result = job.work(job.stopped.is_set)
         except Cancelled:
             job.stopped.set()
         except Exception as caught:
@@ -206,6 +211,10 @@ class QtJobQueue(QObject):
                 return
             self._undelivered += 1
         self._job_ended.emit(job, result, error)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if not self._ended:
+            self.noticed.emit(kind, text)
 
     def _deliver(self, job: Job, result: Any, error: Exception | None) -> None:
         if self._ended:

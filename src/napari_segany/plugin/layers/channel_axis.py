@@ -4,14 +4,16 @@ napari aligns layers by their last axes. Labels have no channel axis, so they ar
 image only if the channel axis is the image's first.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from napari.layers import Image
 from napari.layers._source import layer_source
 
-from napari_segany.errors import InputError
-from napari_segany.plugin.layers.transforms import to_world
+from napari_segany.errors import InputError, SeganyError
+from napari_segany.io.read import open_image
+from napari_segany.plugin.layers.transforms import full_data, to_world
 
 MOVED = "napari_segany_channel_axis"
 """Metadata key: channel axis in the original layer of a view."""
@@ -23,6 +25,44 @@ def likely_axis(layer: Any) -> int:
     """Return the axis that is named like a channel axis, else the first."""
     names = [str(name).lower() for name in layer.axis_labels]
     return next((axis for axis, name in enumerate(names) if name in NAMES), 0)
+
+
+def channels_in_file(layer: Any) -> tuple[int | None, tuple[str, ...]]:
+    """Return the channel axis of a layer and the names of its channels, as its file states them.
+
+    None and no names for a layer without a file, or with another shape than its file. Opens the
+    file.
+    """
+    path = getattr(layer.source, "path", None)
+    if path is None or layer.rgb:
+        return None, ()
+    # Not every file that napari opens can be read here.
+    with suppress(SeganyError), open_image(path) as image:
+        moved = MOVED in layer.metadata
+        shape = list(image.shape)
+        axis = image.axes.find("C")
+        if axis >= 0 and moved:
+            shape.insert(0, shape.pop(axis))
+            axis = 0
+        if axis >= 0 and tuple(shape) == tuple(full_data(layer).shape):
+            return axis, image.channel_names
+    return None, ()
+
+
+def find_axis(layer: Any, axis: int | str) -> int:
+    """Return an axis of a layer that is given by number or by its label.
+
+    Raises
+    ------
+    InputError
+        If no axis, or more than one, has the label.
+    """
+    if isinstance(axis, int):
+        return axis
+    labels = [str(label).lower() for label in layer.axis_labels]
+    if labels.count(axis.lower()) != 1:
+        raise InputError(f"{layer.name} has no axis {axis!r}; its axes are {', '.join(labels)}.")
+    return labels.index(axis.lower())
 
 
 def axis_in_file(layer: Any) -> int:

@@ -8,6 +8,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from napari_segany.core.image_source import ArraySource, CompositeSource, ImageSource
+from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.channel_axis import axis_in_file
 from napari_segany.plugin.layers.transforms import full_data, placement_of, to_world
@@ -31,6 +32,10 @@ class LayerView:
         see :func:`with_channels_first` for other axes.
     others : sequence of napari.layers.Image
         One or two more layers, shown to the model as green and blue.
+    limits : tuple or Display, optional
+        Intensities that become black and white, gamma and colours; see
+        :func:`napari_segany.plugin.layers.shown_display.shown_limits`. By default each plane is
+        stretched between its percentiles.
 
     Raises
     ------
@@ -39,9 +44,13 @@ class LayerView:
     """
 
     def __init__(
-        self, layer: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
+        self,
+        layer: Any,
+        channels: Sequence[int] | None = None,
+        others: Sequence[Any] = (),
+        limits: Limits | None = None,
     ) -> None:
-        self.layer, self.others = layer, tuple(others)
+        self.layer, self.others, self.limits = layer, tuple(others), limits
         self.channels = None if channels is None else tuple(channels)
         if self.channels is not None and (layer.rgb or layer.ndim < 3):
             raise InputError(f"{layer.name} has no axis of channels beside its planes.")
@@ -58,10 +67,14 @@ class LayerView:
         return (self.layer, *self.others)
 
     def same_as(self, other: "LayerView | None") -> bool:
-        """Return True if another view has the same channels of the same layers."""
-        if other is None or self.channels != other.channels:
+        """Return True if another view has the same channels and limits of the same layers."""
+        if other is None or (self.channels, self.limits) != (other.channels, other.limits):
             return False
         return [id(each) for each in self.layers] == [id(each) for each in other.layers]
+
+    def with_limits(self, limits: Limits | None) -> "LayerView":
+        """Return a view of the same channels of the same layers with other limits."""
+        return LayerView(self.layer, self.channels, self.others, limits)
 
     @property
     def name(self) -> str:
@@ -118,8 +131,15 @@ class LayerView:
             # The axis order of the file, so that the session can be replayed on the file.
             axis = axis_in_file(self.layer)
             data = np.moveaxis(data, 0, axis) if axis else data
-            return ArraySource(data, channel_axis=axis, channels=self.channels, name=self.name)
-        sources = [
-            ArraySource(full_data(each), rgb=bool(each.rgb), name=each.name) for each in self.layers
-        ]
-        return CompositeSource(sources) if self.others else sources[0]
+            return ArraySource(
+                data,
+                channel_axis=axis,
+                channels=self.channels,
+                limits=self.limits,
+                name=self.name,
+            )
+        if self.others:
+            grey = [ArraySource(full_data(each), name=each.name) for each in self.layers]
+            return CompositeSource(grey, self.limits)
+        data, rgb = full_data(self.layer), bool(self.layer.rgb)
+        return ArraySource(data, rgb=rgb, limits=self.limits, name=self.name)

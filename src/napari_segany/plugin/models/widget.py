@@ -26,6 +26,9 @@ from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 from napari_segany.weights.resolve import SUFFIXES, import_file
 
+NONE_SELECTED = "Select a model to fetch or to verify it, or import a file of your own."
+"""Text while no model is selected."""
+
 COLUMNS = ("Name", "State", "Size", "Licence")
 
 
@@ -42,6 +45,7 @@ class ModelsWidget(Dock):
         super().__init__()
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.setAccessibleName("Models")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
@@ -53,7 +57,7 @@ class ModelsWidget(Dock):
         buttons = row(
             self.button("Fetch", self.fetch, "Download the selected model's weights"),
             self.button("Verify", self.verify, "Check the hash of the selected model's file"),
-            self.button("Import...", self.import_file, "Import a checkpoint file of your own"),
+            self.button("Import…", self.import_file, "Import a checkpoint file of your own"),
             self.button("Stop", self.stop, "Stop the current task"),
         )
         self.lay_out(
@@ -99,7 +103,7 @@ class ModelsWidget(Dock):
         """Show the whole of what the narrow table cuts off."""
         rows = self.table.selectionModel().selectedRows()
         item = self.table.item(rows[0].row(), 0) if rows else None
-        self.about.setText("Select a model." if item is None else item.toolTip())
+        self.about.setText(NONE_SELECTED if item is None else item.toolTip())
 
     def fetch(self) -> None:
         """Fetch the selected model."""

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from napari_segany.core.image_source import Plane
 from napari_segany.core.prompts import Prompt
-from napari_segany.plugin.jobs.chunked import CHUNK, ChunkedTasks
+from napari_segany.plugin.jobs.chunked import CHUNK, PART, ChunkedTasks
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.session import Session
 from napari_segany.session.prompt_updates import PartMask
@@ -118,7 +118,9 @@ class BulkSteps:
                 done(len(empty))
 
         items: list[int | PartMask] = [*numbers, *further]
-        self._for_each("commit", session, items, act, finished)
+        # Parts on further planes wait for turns of their own, which the clock ends.
+        at_once = min(len(numbers), CHUNK) if further else CHUNK
+        self._for_each("commit", session, items, act, finished, at_once)
         return labels
 
     def travel(self, session: Session, move: Callable[[int], bool]) -> bool:
@@ -140,7 +142,7 @@ class BulkSteps:
 
         def step() -> bool:
             if self._is_current(session) and (session.is_between_steps or not moved):
-                moved.append(move(CHUNK))
+                moved.append(move(PART if moved else CHUNK))
             return self._is_current(session) and session.is_between_steps
 
         self._tasks.repeat("undo", step, self._done, self._failed)
@@ -153,6 +155,7 @@ class BulkSteps:
         items: Sequence[T],
         act: Callable[[Sequence[T], bool], object],
         done: Callable[[], object],
+        at_once: int = CHUNK,
     ) -> None:
         """Act on chunks of items; ``act`` gets True to join the step before.
 
@@ -168,4 +171,4 @@ class BulkSteps:
                 if session.state is not before:
                     latest = session.state
 
-        self._tasks.for_each(key, items, act_on, done, self._failed)
+        self._tasks.for_each(key, items, act_on, done, self._failed, at_once)

@@ -17,7 +17,7 @@ from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
 
-WIDTH = 86
+WIDTH = 75
 """Width of a button in pixels; three of them fit into a dock."""
 
 WHOLE_PLANE = 0.9
@@ -40,7 +40,7 @@ class CandidateButtons(QWidget):
         row.setSpacing(2)
         self.buttons: list[QToolButton] = []
         self.shown: MaskSet | None = None
-        plain = "QToolButton { border: 2px solid transparent; padding: 0; }"
+        plain = "QToolButton { border: 2px solid transparent; padding: 0; font-size: 10px; }"
         style = f"{plain} QToolButton:checked {{ border: 2px solid {accent()}; }}"
         for number in range(CANDIDATES):
             button = QToolButton()

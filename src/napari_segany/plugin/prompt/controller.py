@@ -137,7 +137,7 @@ class PromptController(PendingModel):
         self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
     ) -> Session:
         """Begin a session on an image layer or channels of it, or go on with the one there."""
-        return self.host.open_image(image, channels, others)
+        return self.host.open_view(LayerView(image, channels, others))
 
     def close_session(self) -> None:
         """End the session; prompt layers and preview leave the viewer, labels stay."""

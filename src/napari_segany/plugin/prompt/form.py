@@ -123,7 +123,7 @@ class PromptForm(QWidget):
         layout = column(
             self.setup,
             self.restore,
-            self.plane_line,
+            row(self.plane_line, self.live, wide=self.plane_line),
             self.stop_row,
             self.tools,
             self._mode_row(),
@@ -180,14 +180,14 @@ class PromptForm(QWidget):
         group = QButtonGroup(self)
         for button in (self.one, self.many):
             group.addButton(button)
-        return row(self.one, self.many, self.live)
+        return row(self.one, self.many)
 
     def _candidate_row(self) -> QHBoxLayout:
         previous = self._button("<", "Previous candidate (J)")
         following = self._button(">", "Next candidate (K)")
         for button in (previous, following):
-            button.setMaximumWidth(20)
-        made = row(previous, self.candidates, following, wide=self.candidates)
+            button.setFixedWidth(16)
+        made = row(self.candidates, column(previous, following), wide=self.candidates)
         made.setSpacing(2)
         return made
 

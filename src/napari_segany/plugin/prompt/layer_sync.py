@@ -4,6 +4,7 @@ The session decides. Layers edited by hand become one step of the session; a ste
 session becomes layers.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from psygnal import Signal
 
 from napari_segany.core.image_source import Plane
 from napari_segany.errors import InputError
+from napari_segany.plugin.jobs.chunked import TURN
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transform_sync import TransformSync
@@ -325,15 +327,25 @@ class LayerSync:
             self.show_preview()
 
     def show_preview(self) -> None:
-        """Show the candidates of open objects in the preview."""
+        """Show the candidates of open objects in the preview, those in view at first."""
         preview = None if self.prompts is None else self.prompts.preview
         if preview is None or self.session is None:
             return
-        if preview.show(self.session, self.propagated()):
+        latest = time.perf_counter() + TURN
+        changed, propagated = False, self.propagated()
+        while preview.show(self.session, propagated):
+            changed = True
+            if preview.is_complete or time.perf_counter() >= latest:
+                break
+        if changed:
             # Delayed, because the redraw of a large layer is slow.
             self.jobs.call_later("preview", preview.refresh)
         if not preview.is_complete:
-            self.jobs.call_later("further preview", self.show_preview)
+            self.show_preview_later()
+
+    def show_preview_later(self) -> None:
+        """Show the candidates of open objects in a later turn of the event loop."""
+        self.jobs.call_later("further preview", self.show_preview)
 
     def ensure_layers(self) -> PromptLayers:
         """Return the prompt layers; layers that the user removed are added again."""

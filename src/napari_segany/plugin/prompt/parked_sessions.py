@@ -68,9 +68,12 @@ class ParkedSessions:
         self._parked.append(parked)
 
     def take(self, view: LayerView) -> ParkedSession | None:
-        """Return the session on an image, and keep it no longer; None if there is none."""
+        """Return the session on an image, and keep it no longer; None if there is none.
+
+        It goes on with the limits that it began with, whatever those of ``view`` are.
+        """
         for parked in self._parked:
-            if view.same_as(parked.view):
+            if view.with_limits(parked.view.limits).same_as(parked.view):
                 self._drop(parked)
                 return parked
         return None

@@ -24,11 +24,11 @@ OUTLINE = 64
 FILL = 0.35
 """Opacity of a fill."""
 
+DRAWN = 8
+"""Masks that are drawn at once, before the clock is looked at."""
+
 PAINTED, ERASED = 128, 129
 """Values of pixels while a stroke of the brush, or of the eraser, is drawn."""
-
-DRAWN = 25
-"""Masks that are drawn in one turn of the event loop."""
 
 DrawnMask = tuple[int, Plane, MaskSet, int]
 """Number of an object, plane, masks and number of the one that is drawn."""

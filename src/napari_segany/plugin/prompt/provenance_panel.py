@@ -7,7 +7,7 @@ from napari_segany.plugin.shared.controls import button, grid
 
 
 class ProvenancePanel(QWidget):
-    """Buttons: save, do again, and copy as text."""
+    """Buttons: save, replay, and copy as text."""
 
     save_requested = Signal()
     """Emitted to save the session as JSON."""
@@ -25,12 +25,12 @@ class ProvenancePanel(QWidget):
         super().__init__()
         buttons = (
             ("Save ...", "Every commit with its prompts, as JSON", self.save_requested),
+            ("Copy as Python", "A script that computes the same labels", self.python_requested),
             (
-                "Do again ...",
+                "Replay ...",
                 "Compute a saved file's labels on this image, in a layer of their own",
                 self.replay_requested,
             ),
-            ("Copy as Python", "A script that computes the same labels", self.python_requested),
             (
                 "Copy as command line",
                 "The same for a terminal or a cluster",

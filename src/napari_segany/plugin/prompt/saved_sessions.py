@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.layers.metadata import METADATA
@@ -37,18 +36,9 @@ def restore(host: SessionHost, saved: SavedSession, tell: Callable[[str], object
         recorded; nothing has changed then.
     """
     sync = host.sync
-    session, view = sync.open_session(), sync.view
-    assert view is not None
-    saved.check_shape(session.source.shape)
     host.steps.finish()
-    in_use = session.is_begun
-    if in_use:
-        if not host.journals.is_recording:
-            raise InputError(
-                "The present session is not written down, so it would be lost. Commit its "
-                "objects, close the panel, and restore in a new one."
-            )
-        session = host.restart_session()
+    in_use = sync.open_session().is_begun
+    session, view = host.prepare_restore(saved)
     for steps in saved.former:
         sync.insert_below_prompts(sync.labels.restored_layer(view, steps))
     if saved.steps:

@@ -1,12 +1,11 @@
 """Host of the session on an image: its layers, its journal, and its work in the background."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
-from napari_segany.core.image_source import ImageSource
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import DEFAULT_BYTES, EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
@@ -22,7 +21,7 @@ from napari_segany.plugin.prompt.scheduler import Scheduler
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.session import Session
 from napari_segany.session.active import remember
-from napari_segany.session.journal import OpenJournal
+from napari_segany.session.journal import OpenJournal, SavedSession
 from napari_segany.session.labels_target import NoTarget
 from napari_segany.session.state import State
 
@@ -107,7 +106,7 @@ class SessionHost:
         self.sync.continue_prompts = self.through.continue_prompts
         self.sync.propagated = self.through.propagated
         self.steps = BulkSteps(
-            jobs, lambda session: session is self.sync.session, self._update, self.refuse
+            jobs, lambda session: session is self.sync.session, self._end_steps, self.refuse
         )
 
     def set_model(self, model: PromptableModel | None) -> None:
@@ -123,20 +122,22 @@ class SessionHost:
 
     # Life cycle -----------------------------------------------------------------------------
 
-    def open_image(
-        self, image: Any, channels: Sequence[int] | None = None, others: Sequence[Any] = ()
-    ) -> Session:
-        """Begin a session on an image layer, or go on with the one that was parked there.
+    def open_view(self, view: LayerView) -> Session:
+        """Begin a session on an image, or go on with the one that was parked there.
 
-        The session before is parked, and comes back with its image; its labels stay.
+        The session before is parked, and comes back with its image; its labels stay. If only the
+        limits of the image change, open objects go on with the same layers.
         """
-        view, session = LayerView(image, channels, others), self.sync.session
-        if session is not None and view.same_as(self.sync.view):
-            return session
+        session, before = self.sync.session, self.sync.view
+        if session is not None and before is not None:
+            if view.same_as(before):
+                return session
+            if view.with_limits(before.limits).same_as(before):
+                return self._embed_again(view)
         source = view.source()
         self.park_session()
-        if (parked := self.parked.take(view)) is not None and self._is_usable(parked, source):
-            return self._resume(parked, view)
+        if (parked := self.parked.take(view)) is not None and self._is_usable(parked):
+            return self._resume(parked)
         embeddings = EmbeddingCache(self.embeddings_bytes)
         session = Session(source, self.model, NoTarget(), cache=embeddings)
         self._connect(session)
@@ -162,15 +163,16 @@ class SessionHost:
         if session.is_begun:
             self.parked.park(ParkedSession(session, view, labels, journal))
 
-    def _is_usable(self, parked: ParkedSession, source: ImageSource) -> bool:
+    def _is_usable(self, parked: ParkedSession) -> bool:
         """Return True if a parked session is on an image of the present shape."""
+        source = parked.view.source()
         if parked.is_outdated and source.shape == parked.session.source.shape:
             parked.session.forget_image(source)
         return source.shape == parked.session.source.shape
 
-    def _resume(self, parked: ParkedSession, view: LayerView) -> Session:
+    def _resume(self, parked: ParkedSession) -> Session:
         """Go on with a session, with its objects, its labels and its steps to undo."""
-        session = parked.session
+        session, view = parked.session, parked.view
         session.model = self.model
         remember(session)
         self._bind(session, view, parked.labels)
@@ -179,13 +181,35 @@ class SessionHost:
         self._update()
         return session
 
-    def restart_session(self) -> Session:
-        """End the session and begin another one on the same image, with the same layers."""
-        before, view = self.sync.open_session(), self.sync.view
-        assert view is not None
+    def _embed_again(self, view: LayerView) -> Session:
+        """Go on with open objects and labels on the same image, seen with other limits."""
+        self.steps.finish()
+        before, labels = self.sync.open_session(), self.sync.labels.layer
+        opened = {each.id: each for each in before.state.open}
+        session = self.restart_session(view)
+        if labels is not None:
+            self.sync.set_labels(labels)
+        if opened:
+            session.restore(SavedSession.of(session.source, opened))
+        return session
+
+    def restart_session(self, view: LayerView | None = None) -> Session:
+        """End the session and begin another one on the same image, with the same layers.
+
+        Parameters
+        ----------
+        view : LayerView, optional
+            The image, if it is seen with other limits.
+        """
+        before, same = self.sync.open_session(), self.sync.view
+        assert same is not None
         self.stop()
         before.close()
-        session = Session(before.source, before.model, NoTarget(), cache=before.embeddings)
+        source, embeddings = before.source, before.embeddings
+        if view is not None:
+            source, embeddings = view.source(), EmbeddingCache(self.embeddings_bytes)
+        view = self.sync.view = view or same
+        session = Session(source, before.model, NoTarget(), cache=embeddings)
         session.plane, session.on_overlap = before.plane, before.on_overlap
         self._connect(session)
         self.sync.replace_session(session)
@@ -193,6 +217,29 @@ class SessionHost:
         self.sync.show_preview()
         self._update()
         return session
+
+    def prepare_restore(self, saved: SavedSession) -> tuple[Session, LayerView]:
+        """Return a session without steps, for a saved one, and the image as that one saw it.
+
+        Raises
+        ------
+        InputError
+            If the image has another shape, or the present session would be lost because it is not
+            recorded; nothing has changed then.
+        """
+        session, view = self.sync.open_session(), self.sync.view
+        assert view is not None
+        saved.check_shape(session.source.shape)
+        if session.is_begun and not self.journals.is_recording:
+            raise InputError(
+                "The present session is not written down, so it would be lost. Commit its "
+                "objects, close the panel, and restore in a new one."
+            )
+        if saved.limits != view.limits:
+            # Candidates follow from prompts only with the intensities that the model saw.
+            view = view.with_limits(saved.limits)
+            return self.restart_session(view), view
+        return (self.restart_session() if session.is_begun else session), view
 
     def _connect(self, session: Session) -> None:
         session.changed.connect(self._on_session)
@@ -245,10 +292,11 @@ class SessionHost:
         session, view = self.sync.session, self.sync.view
         if session is None or view is None:
             return
-        source = LayerView(view.layer, view.channels, view.others).source()
+        again = view.with_limits(view.limits)
+        source = again.source()
         if source.shape != session.source.shape:
             self.close_session()
-            self.open_image(view.layer, view.channels, view.others)
+            self.open_view(again)
             return
         session.forget_image(source)
         self.journals.identify()
@@ -257,11 +305,12 @@ class SessionHost:
     def _on_session(self, before: State, after: State) -> None:
         if after is not before:
             self.journals.on_step()
-        self.sync.show_preview()
         if self.steps.running:
             # The rest is updated after the last chunk.
+            self.sync.show_preview_later()
             self.sync.labels.record_provenance(self.sync.open_session())
         else:
+            self.sync.show_preview()
             self._update()
 
     def _on_candidates(self, numbers: tuple[int, ...]) -> None:
@@ -276,6 +325,11 @@ class SessionHost:
 
     def _on_trouble(self, text: str) -> None:
         self._report(text, "warning")
+
+    def _end_steps(self) -> None:
+        """Make all follow the session's state after the last chunk of a step."""
+        self.sync.show_preview()
+        self._update()
 
     def _update(self) -> None:
         """Make layers, jobs and observers follow the session's state."""

@@ -33,7 +33,7 @@ class ToolRow(QWidget):
         super().__init__()
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(3)
+        grid.setSpacing(1)
         self.buttons: dict[str, QToolButton] = {}
         self.selected: Tool | None = None
         for number, tool in enumerate(TOOLS):
@@ -48,7 +48,8 @@ class ToolRow(QWidget):
             button.clicked.connect(lambda _=False, tool=tool: self._on_click(tool))
             self.buttons[tool.name] = button
             grid.addWidget(button, number // COLUMNS, number % COLUMNS)
-        self.setStyleSheet(f"QToolButton:checked {{ background-color: {accent()}; }}")
+        plain = "QToolButton { padding: 2px 0; font-size: 11px; }"
+        self.setStyleSheet(f"{plain} QToolButton:checked {{ background-color: {accent()}; }}")
         self._paint()
 
     def show_tool(self, tool: Tool | None) -> None:

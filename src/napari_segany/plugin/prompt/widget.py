@@ -1,6 +1,5 @@
 """Prompt dock: click, see candidates, choose, commit, undo."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,11 +80,11 @@ class PromptWidget(ImageDock):
         self._shown: State | None = None
         self._saved_as: Path | None = None
         self._task_status = TaskStatus(getattr(self.viewer, "window", None))
-        image = [("Image", self.image_choice), ("Channels", self.channels), ("Model", self.picker)]
         through = self.controller.host.through
         self.through_panel = ThroughPanel(through, self.message, self.through_planes)
         self.through_panel.reported.connect(self.progress.show_progress)
-        self.form = PromptForm(image, self.progress, self.message, self.through_panel.section)
+        rows, through_section = self.setup_rows, self.through_panel.section
+        self.form = PromptForm(rows, self.progress, self.message, through_section)
         self.lay_out([self.form])
         self.connect_model(self.controller)
         connect_form(self)
@@ -111,12 +110,11 @@ class PromptWidget(ImageDock):
         """The image of the session with its channels, None without an image."""
         return self.controller.view
 
-    def _open_image(
-        self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]
-    ) -> Session:
+    def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
-        session = self.controller.open_image(layer, channels, others)
-        if before is not self.controller.view:
+        session = self.controller.host.open_view(view)
+        # With other limits of the same image, open objects just go on.
+        if before is None or not view.with_limits(before.limits).same_as(before):
             kept = kept_message(left, "" if before is None else before.name)
             self.say(" ".join([kept, back_message(len(session.state.open))]).strip())
         session.on_overlap = self.form.overlap_choice.currentData()
@@ -248,7 +246,7 @@ class PromptWidget(ImageDock):
     def replay(self, path: str | Path | None = None, wait: bool = False) -> Any:
         """Compute the labels of a saved session on this image, in a layer of their own."""
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(self, "Do again", "", SESSION_FILES)
+            path, _ = QFileDialog.getOpenFileName(self, "Replay", "", SESSION_FILES)
         if not path:
             return None
         kept = read_session(Path(path))
@@ -291,6 +289,7 @@ class PromptWidget(ImageDock):
         self._task_status.set(0)
         self._follower.end()
         self.controller.end()
+        super()._release()
 
     def _may_close(self) -> bool:
         if not self.settle_open():

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Image
+from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
-from napari_segany.plugin.layers.channel_axis import likely_axis
+from napari_segany.plugin.layers.channel_axis import channels_in_file, likely_axis
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transforms import full_data
 from napari_segany.plugin.shared.layer_combo import LayerCombo
@@ -14,6 +15,40 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 AS_SHOWN, ONE, THREE, LAYERS = range(4)
 NONE = -1
 """Value of the third channel if there is none."""
+
+
+class ChannelSpin(QSpinBox):
+    """Spin box of a channel's number, with the name of the channel where it is known.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of all channels; empty if they are not known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: tuple[str, ...] = ()
+
+    def show_names(self, names: tuple[str, ...]) -> None:
+        """Show names of channels beside their numbers."""
+        self.names = names
+        # Nothing else makes it write its text anew.
+        self.setSuffix(self.suffix())
+
+    def textFromValue(self, value: int) -> str:
+        """Return the number, and the name of the channel."""
+        return f"{value} {self.names[value]}" if 0 <= value < len(self.names) else str(value)
+
+    def valueFromText(self, text: str | None) -> int:
+        """Return the number at the start of a text, or that of a name."""
+        first = (text or "").split(" ")[0]
+        found = [n for n, name in enumerate(self.names) if name.lower() == (text or "").lower()]
+        return int(first) if first.isdecimal() else (found or [self.value()])[0]
+
+    def validate(self, text: str | None, position: int) -> Any:
+        """Accept every text; what is no channel leaves the number as it is."""
+        return QValidator.State.Acceptable, text, position
 
 
 class ChannelPicker(QWidget):
@@ -36,7 +71,7 @@ class ChannelPicker(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.kind = QComboBox()
         self.kind.addItems(
-            ["as shown", "one along an axis", "two or three along an axis", "more layers"]
+            ["the whole layer", "one along an axis", "two or three along an axis", "more layers"]
         )
         self.kind.setToolTip("Channels shown to the model, as red, green and blue")
         self.kind.currentIndexChanged.connect(self._on_kind)
@@ -48,7 +83,8 @@ class ChannelPicker(QWidget):
         self.axis.setToolTip("Axis of the channels, and how many there are")
         self.axis.currentIndexChanged.connect(self._limit_numbers)
         row.addWidget(self.axis)
-        self.numbers = [QSpinBox() for _ in range(3)]
+        self.numbers = [ChannelSpin() for _ in range(3)]
+        self._named: Any = None
         for number, spin in enumerate(self.numbers):
             spin.setToolTip(f"Channel shown as {('red', 'green', 'blue')[number]}, from 0")
             row.addWidget(spin)
@@ -89,11 +125,7 @@ class ChannelPicker(QWidget):
                 self.axis.addItem(f"{image.axis_labels[axis]}: {size}", axis)
             if image is not None:
                 self.axis.setCurrentIndex(likely_axis(image))
-            self._limit_numbers()
-            for number, spin in enumerate(self.numbers):
-                spin.setValue(number)
-            if self.numbers[2].maximum() == 1:
-                self.numbers[2].setValue(NONE)
+            self._reset_numbers()
         if view is not self._view:
             self._view = view
             self._show_view(view)
@@ -127,13 +159,35 @@ class ChannelPicker(QWidget):
         for spin in self.numbers:
             spin.setMaximum(max(0, count - 1))
 
+    def _reset_numbers(self) -> None:
+        """Choose the first channels of the axis, up to three."""
+        self._limit_numbers()
+        for number, spin in enumerate(self.numbers):
+            spin.setValue(number)
+        if self.numbers[2].maximum() == 1:
+            self.numbers[2].setValue(NONE)
+
     def _on_kind(self, kind: int) -> None:
         self._unfold()
         if kind == AS_SHOWN:
             self._choose(None, (), 0)
 
+    def _name_channels(self) -> None:
+        """Show axis and names of the channels that the layer's file states; once an image."""
+        if self._named is self._image:
+            return
+        self._named = self._image
+        axis, names = (None, ()) if self._image is None else channels_in_file(self._image)
+        if axis is not None and axis != self.axis.currentData():
+            self.axis.setCurrentIndex(axis)
+            self._reset_numbers()
+        for spin in self.numbers:
+            spin.show_names(names)
+
     def _unfold(self) -> None:
         kind = self.kind.currentIndex()
+        if kind in (ONE, THREE):
+            self._name_channels()
         self._row.setVisible(kind != AS_SHOWN)
         self.axis.setVisible(kind in (ONE, THREE))
         for number, spin in enumerate(self.numbers):

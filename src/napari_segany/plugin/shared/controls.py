@@ -26,7 +26,7 @@ Part: TypeAlias = QWidget | QLayout
 PRIMARY_HEIGHT = 34
 """Height of the button that most work of a dock ends with, in pixels."""
 
-SHOWN_CHARACTERS = 8
+SHOWN_CHARACTERS = 6
 """Characters of an entry that a combo box has room for at least."""
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QSize, QTimer
 from qtpy.QtWidgets import QApplication, QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
-from napari_segany.plugin.shared import controls
+from napari_segany.plugin.shared import canvas_room, controls
+from napari_segany.plugin.shared.accessible_names import name_controls
 from napari_segany.plugin.shared.close_events import CloseEvents
 from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.message_line import MessageLine, Severity
@@ -20,8 +21,14 @@ from napari_segany.plugin.shared.scroll_panel import MARGINS, ScrollPanel
 from napari_segany.plugin.shared.settings import read_settings
 from napari_segany.weights import cache
 
-WIDTH = 320
-"""Width of a dock when it is opened, in pixels; controls fit into it at usual sizes of fonts."""
+LAID_OUT = 100
+"""Milliseconds in which a window lays out a new dock, its style, and its tab."""
+
+ATTEMPTS = 3
+"""Attempts to make room for the canvas; widths are known when everything is laid out."""
+
+AROUND = (6, 4, 4, 4)
+"""Margins around the content of a dock."""
 
 
 class Dock(QWidget):
@@ -55,11 +62,14 @@ class Dock(QWidget):
         self.message = MessageLine()
         self.progress = ProgressPanel()
         self._ended = False
+        self._was_shown = False
         self.jobs.busy_changed.connect(self._on_busy)
         self.jobs.callback_failed.connect(self.message.say_error)
-        window = getattr(getattr(self.viewer, "window", None), "_qt_window", None)
+        # Kinds of notices of the library that were shown.
+        self._noticed: set[str] = set()
+        self.jobs.noticed.connect(self._on_notice)
         self._close_events = CloseEvents(
-            self, window, self._on_panel_closed, self.end, self._may_close
+            self, self._window, self._on_panel_closed, self.end, self._may_close
         )
 
     # Messages and controls ------------------------------------------------------------------
@@ -67,6 +77,12 @@ class Dock(QWidget):
     def say(self, text: str, severity: Severity = "info") -> None:
         """Show a message in the dock; an empty one hides the line."""
         self.message.say(text, severity)
+
+    def _on_notice(self, kind: str, text: str) -> None:
+        """Show a warning that the library logged, the first of its kind on an image."""
+        if kind not in self._noticed:
+            self._noticed.add(kind)
+            self.message.add_notice(text)
 
     def copy_text(self, text: str, notes: Iterable[str] = ()) -> str:
         """Copy a text to the clipboard, say so with notes about it, and return the text."""
@@ -104,6 +120,7 @@ class Dock(QWidget):
             Part that gets the spare height; without it spare height stays empty.
         """
         around = QVBoxLayout(self)
+        around.setContentsMargins(*AROUND)
         parts, below = list(scrolling), list(fixed)
         if parts:
             inside = QWidget()
@@ -116,19 +133,51 @@ class Dock(QWidget):
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
         for choice in self.findChildren(QComboBox):
             controls.narrow(choice)
+        name_controls(self)
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves the window to the image, and the height of the content."""
         least = self.minimumSizeHint().width()
-        return QSize(max(WIDTH, least), super().sizeHint().height())
+        width = canvas_room.opening_width(self._window)
+        return QSize(max(width, least), super().sizeHint().height())
+
+    @property
+    def _window(self) -> Any:
+        """Main window of the viewer, None without one."""
+        if self.viewer is not None:
+            return getattr(getattr(self.viewer, "window", None), "_qt_window", None)
+        # A dock that needs no viewer is still in a window of one.
+        dock = canvas_room.dock_of(self)
+        return None if dock is None else dock.parentWidget()
 
     # Life cycle -----------------------------------------------------------------------------
+
+    def showEvent(self, event: Any) -> None:
+        """Begin when the dock is shown for the first time."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            # Later, because napari and scripts are still setting up the dock.
+            QTimer.singleShot(0, self._begin)
+
+    def _begin(self) -> None:
+        """Leave the window to the image; called once, after the dock was shown."""
+        canvas_room.shorten_title(self)
+        for attempt in range(ATTEMPTS):
+            QTimer.singleShot(attempt * LAID_OUT, self._make_room)
+
+    def _make_room(self) -> None:
+        if not self._ended and self._window is not None:
+            canvas_room.make_room(self._window, self)
 
     def end(self) -> None:
         """Cancel all work and release the viewer; later calls do nothing."""
         if not self._ended:
             self._ended = True
             self._release()
+            window = self._window
+            if window is not None and all(each._ended for each in window.findChildren(Dock)):
+                canvas_room.give_back(window)
             self.jobs.shut_down()
 
     def _release(self) -> None:

@@ -1,8 +1,12 @@
 """Section of a dock that folds away, with a summary in its title."""
 
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
+
+UNLIMITED = 16_777_215
+"""Qt's largest height."""
 
 COLLAPSED, EXPANDED = "\u25b8", "\u25be"
 """Marks of a section: a triangle to the right, and one that points down."""
@@ -34,6 +38,10 @@ class Fold(QCollapsible):
         for each in (layout, inside):
             if each is not None:
                 each.setContentsMargins(0, 0, 0, 0)
+        # As high as its lines need where they wrap, which superqt's limit would cut.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        # The Tab key leaves out what is folded away.
+        self.content().setVisible(False)
         self.toggled.connect(lambda _: self._show_title())
         self._show_title()
 
@@ -41,6 +49,21 @@ class Fold(QCollapsible):
         """Show another title."""
         self.title = title
         self._show_title()
+
+    def expand(self, animate: bool = False) -> None:
+        """Open the section, as high as its content needs; it never moves in steps."""
+        super().expand(animate=False)
+        self.content().setMaximumHeight(UNLIMITED)
+        self.content().setVisible(True)
+
+    def collapse(self, animate: bool = False) -> None:
+        """Fold the section away."""
+        super().collapse(animate=False)
+        self.content().setVisible(False)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Leave the height to the layout: superqt would cut lines of text that wrap."""
+        return False
 
     def _show_title(self) -> None:
         mark = EXPANDED if self.isExpanded() else COLLAPSED

@@ -100,9 +100,9 @@ class GeneratorForm(QWidget):
         for label, part in (
             ("Preset", self.preset),
             (strategy_info().label, self.strategy),
-            ("", self.line),
         ):
             rows.addRow(label, part)
+        rows.addRow(self.line)
         self._forms = {cls: self._form_of(cls, rows) for cls in params_types()}
         around = column(rows, *self._forms.values())
         around.setContentsMargins(0, 0, 0, 0)

@@ -1,14 +1,22 @@
 """Base class of docks that work on one image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import QTimer
 
-from napari_segany.plugin.layers.channel_axis import with_channels_first
+from napari_segany.core.intensity import Limits
+from napari_segany.io.channel_names import channel_numbers
+from napari_segany.plugin.layers.channel_axis import (
+    channels_in_file,
+    find_axis,
+    with_channels_first,
+)
 from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.layers.shown_display import shown_limits
 from napari_segany.plugin.shared.channel_picker import ChannelPicker
+from napari_segany.plugin.shared.contrast_picker import Contrast, ContrastPicker
+from napari_segany.plugin.shared.controls import Part
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 
@@ -16,7 +24,7 @@ from napari_segany.plugin.shared.layer_combo import LayerCombo
 class ImageDock(ModelDock):
     """Base of docks that work on one image, or on some channels of it.
 
-    A subclass implements :meth:`_open_image` and :attr:`image_view`.
+    A subclass implements :meth:`_open_view` and :attr:`image_view`.
 
     Attributes
     ----------
@@ -24,6 +32,8 @@ class ImageDock(ModelDock):
         Control that chooses the image layer.
     channels : ChannelPicker
         Control that chooses its channels.
+    contrast : ContrastPicker
+        Control that chooses the intensities that the model sees.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -31,14 +41,30 @@ class ImageDock(ModelDock):
         self.image_choice = LayerCombo([Image], "choose an image", "The image to segment")
         self.image_choice.activated.connect(self.guarded(self._on_image_chosen))
         self.channels = ChannelPicker(self.guarded_with(self._on_channels_chosen))
-        self._was_shown = False
+        self.contrast = ContrastPicker(self.guarded_with(self._on_contrast_chosen))
+
+    @property
+    def setup_rows(self) -> list[tuple[str, Part]]:
+        """Labelled controls that choose image, channels, contrast and model."""
+        return [
+            ("Image", self.image_choice),
+            ("Channels", self.channels),
+            ("Contrast", self.contrast),
+            ("Model", self.picker),
+        ]
+
+    def lay_out(
+        self, scrolling: Iterable[Part] = (), fixed: Iterable[Part] = (), tall: Part | None = None
+    ) -> None:
+        """Arrange the dock as its base does, below the notice about the contrast."""
+        super().lay_out([self.contrast.notice, *scrolling], fixed, tall)
 
     @property
     def image_view(self) -> LayerView | None:
         """The image in work with its channels, None if there is none."""
         raise NotImplementedError
 
-    def _open_image(self, layer: Any, channels: Sequence[int] | None, others: Sequence[Any]) -> Any:
+    def _open_view(self, view: LayerView) -> Any:
         """Start to work on an image; the result is that of :meth:`set_image`."""
         raise NotImplementedError
 
@@ -52,7 +78,8 @@ class ImageDock(ModelDock):
         if view is None or model is None:
             return ""
         hidden = "" if view.layer.visible else " (hidden)"
-        return f"{view.name}{hidden}, {model.id} on {model.device.type.upper()}"
+        shown = "" if view.limits is None else " as shown"
+        return f"{view.name}{hidden}{shown}, {model.id} on {model.device.type.upper()}"
 
     @property
     def image_layer(self) -> Any:
@@ -67,9 +94,10 @@ class ImageDock(ModelDock):
     def set_image(
         self,
         layer: Any,
-        channels: Sequence[int] | None = None,
+        channels: Sequence[int | str] | None = None,
         others: Sequence[Any] = (),
-        channel_axis: int = 0,
+        channel_axis: int | str = 0,
+        contrast: Contrast | Limits | None = None,
     ) -> Any:
         """Choose an image, or channels of it.
 
@@ -77,29 +105,48 @@ class ImageDock(ModelDock):
         ----------
         layer : napari.layers.Image
             The image.
-        channels : sequence of int, optional
-            One channel of the layer, or two or three shown to the model as red, green and blue.
+        channels : sequence of int or str, optional
+            One channel of the layer, or two or three shown to the model as red, green and blue; by
+            number, or by the name that the layer's file gives it.
         others : sequence of napari.layers.Image
             One or two more layers, shown to the model as green and blue.
-        channel_axis : int
-            The layer's channel axis. If it is not the first, a view of the layer that has it
-            first is added and shown instead.
+        channel_axis : int or str
+            The layer's channel axis, by number or label; channels that are given by name lie along
+            that of the file. If it is not the first, a view of the layer that has it first is
+            added and shown instead.
+        contrast : "stretch", "shown", tuple or Display, optional
+            Intensities that the model sees: percentiles of each plane; the contrast limits, gamma
+            and colours of the layers; or limits and a display that were such. By default what the
+            dock has chosen.
         """
+        numbers = None
         if channels is not None:
-            layer = with_channels_first(self.viewer, layer, channel_axis)
-        opened = self._open_image(layer, channels, others)
+            axis = find_axis(layer, channel_axis)
+            if any(isinstance(each, str) for each in channels):
+                named, names = channels_in_file(layer)
+                axis = axis if named is None else named
+                numbers = channel_numbers(channels, names, str(layer.name))
+            else:
+                numbers = tuple(int(each) for each in channels)
+            layer = with_channels_first(self.viewer, layer, axis)
+        view = LayerView(layer, numbers, others)
+        self._noticed.clear()
+        opened = self._open_view(view.with_limits(self._limits_for(view, contrast)))
         self.reset_choices()
         if self.model is None and not self.picker.loading:
             self.load_model()
         return opened
 
-    def showEvent(self, event: Any) -> None:
-        """Choose the image when the dock is shown for the first time, if there is only one."""
-        super().showEvent(event)
-        if not self._was_shown:
-            self._was_shown = True
-            # Later, because napari and scripts are still setting up the dock.
-            QTimer.singleShot(0, self._choose_only_image)
+    def _limits_for(self, view: LayerView, contrast: Contrast | Limits | None) -> Limits | None:
+        """Return the limits of a view with a contrast, None for percentiles of each plane."""
+        contrast = self.contrast.contrast if contrast is None else contrast
+        if contrast == "shown":
+            return shown_limits(view.layers, view.channels)
+        return None if isinstance(contrast, str) else contrast
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._choose_only_image()
 
     def _choose_only_image(self) -> None:
         choice = self.image_choice
@@ -113,6 +160,7 @@ class ImageDock(ModelDock):
         self.image_choice.fill(layers)
         self.image_choice.choose(self.image_layer)
         self.channels.fill(layers, self.image_view)
+        self.contrast.follow(self.image_view)
 
     def _on_image_chosen(self) -> None:
         layer = self.image_choice.layer
@@ -126,3 +174,11 @@ class ImageDock(ModelDock):
         if self.image_layer is not None:
             self._before_change()
             self.set_image(self.image_layer, channels, others, axis)
+
+    def _on_contrast_chosen(self, contrast: Contrast) -> None:
+        view = self.image_view
+        if view is not None:
+            self.set_image(view.layer, view.channels, view.others, contrast=contrast)
+
+    def _release(self) -> None:
+        self.contrast.end()

@@ -48,6 +48,8 @@ class MessageLine(QWidget):
         self.severity: Severity = "info"
         self._notice_severity: Severity = "info"
         self.notice, self.line = _label(), _label()
+        self.notice.setAccessibleName("Notice")
+        self.line.setAccessibleName("Message")
         dismiss = QToolButton()
         dismiss.setText("\u00d7")
         dismiss.setToolTip("Dismiss")
@@ -92,6 +94,12 @@ class MessageLine(QWidget):
             self.line.setText(text)
         self.severity = severity if text else "info"
         self._show_parts()
+
+    def add_notice(self, text: str) -> None:
+        """Show a warning of the background beside all that is shown; an error stays an error."""
+        severity: Severity = "error" if self._notice_severity == "error" else "warning"
+        before = [each for each in (self.notice.text(),) if each]
+        self._show_notice("\n".join([*before, text]), severity)
 
     def dismiss(self) -> None:
         """Remove the warning or error that is shown, and the choices."""

@@ -1,4 +1,4 @@
-"""Control that chooses a model, fetches its weights and loads it in the background."""
+"""Control that chooses a model, fetches its weights and loads it in the background, once."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +15,7 @@ from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.plugin.shared.controls import button, combo_box
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.settings import PluginSettings
+from napari_segany.plugin.shared.shared_models import MODELS
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 
@@ -145,7 +146,7 @@ class ModelPicker(QWidget):
         def work(should_stop: ShouldStop) -> PromptableModel:
             if missing is not None:
                 fetch(missing, lambda done, total: self._fetched.emit(done, total), should_stop)
-            model = load_model(name, device=device, precision=precision)
+            model = MODELS.load(name, device, precision, load_model)
             with suppress(SeganyError):
                 self.prepare(model)
             return model

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QLabel,
+    QLineEdit,
 )
 
 from napari_segany.core.parameter_info import ParameterInfo
@@ -30,6 +31,12 @@ LEAST_WIDTH = 110
 
 LARGEST = 2.0**53
 """Largest whole number that a spin box holds exactly."""
+
+SEPARATOR = ";"
+"""Character between phrases in a line."""
+
+PHRASES_HINT = "such as: nucleus; cell wall"
+"""Text of an empty line for phrases."""
 
 STEP = 0.05
 """Step of the arrows of small floating-point numbers."""
@@ -235,6 +242,42 @@ class FlagControl(QCheckBox):
         self.blockSignals(blocked)
 
 
+class TextControl(QLineEdit):
+    """A line for a name, or for phrases with semicolons between them.
+
+    Parameters
+    ----------
+    info : ParameterInfo
+        Description of the parameter.
+
+    Attributes
+    ----------
+    edited : Signal
+        Emitted when the value may be another one.
+    """
+
+    edited = Signal()
+
+    def __init__(self, info: ParameterInfo) -> None:
+        super().__init__()
+        self._is_list = info.kind == "phrases"
+        self.setPlaceholderText(PHRASES_HINT if self._is_list else info.unset)
+        self.setToolTip(_tooltip(info))
+        self.textEdited.connect(lambda _: self.edited.emit())
+
+    @property
+    def parameter(self) -> Any:
+        """The value of the parameter."""
+        if self._is_list:
+            parts = (" ".join(part.split()) for part in self.text().split(SEPARATOR))
+            return tuple(dict.fromkeys(part for part in parts if part))
+        return self.text().strip() or None
+
+    def set_parameter(self, value: Any) -> None:
+        """Show a value without emitting ``edited``."""
+        self.setText(f"{SEPARATOR} ".join(value) if self._is_list else value or "")
+
+
 class StructureLine(QLabel):
     """A line that says whether a hash or a nested value is set; it cannot be edited.
 
@@ -268,7 +311,7 @@ class StructureLine(QLabel):
         self.setText(self._unset if value is None else "as in the recipe")
 
 
-Control: TypeAlias = NumberControl | ChoiceControl | FlagControl | StructureLine
+Control: TypeAlias = NumberControl | ChoiceControl | FlagControl | TextControl | StructureLine
 
 
 def make_control(info: ParameterInfo) -> Control:
@@ -279,6 +322,8 @@ def make_control(info: ParameterInfo) -> Control:
         "choice": ChoiceControl,
         "flag": FlagControl,
         "hash": StructureLine,
+        "name": TextControl,
+        "phrases": TextControl,
         "structure": StructureLine,
     }
     made: Control = kinds[info.kind](info)

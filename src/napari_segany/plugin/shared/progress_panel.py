@@ -71,3 +71,10 @@ class ProgressPanel(QWidget):
         self.line.setText(text)
         self.line.setVisible(bool(text))
         self.setVisible(True)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as text in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -33,6 +33,7 @@ class ScrollPanel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(inside)
+        self.setAccessibleName("Controls")
         for control in inside.findChildren(QWidget):
             if isinstance(control, QAbstractSpinBox | QComboBox | QAbstractSlider) and not (
                 isinstance(control, QScrollBar)

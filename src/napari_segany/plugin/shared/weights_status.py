@@ -23,6 +23,12 @@ def expected(name: str) -> str:
     return next((spec for spec in specs if cache.is_cached(spec)), specs[-1]).id
 
 
+def hash_of(name: str) -> str:
+    """Return the hash of the weights of a name, as far as it is known without reading them."""
+    spec, imported = catalog.CATALOG.get(expected(name)), cache.imported_models().get(name)
+    return str(getattr(imported or spec, "sha256", None) or "")
+
+
 def size(spec: catalog.ModelSpec) -> str:
     """Return the size of a model's file as text."""
     return "size unknown" if spec.size is None else f"{spec.size / 1e6:.0f} MB"

@@ -28,7 +28,7 @@ from napari_segany.plugin.layers.transforms import show_plane
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.plugin.tracks.label_watch import LabelWatch
 from napari_segany.plugin.tracks.movie_source import MovieSource
-from napari_segany.plugin.tracks.opened_tracks import OpenedTracks, open_tracks
+from napari_segany.plugin.tracks.opened_tracks import OpenedTracks, describe_tracks, open_tracks
 from napari_segany.plugin.tracks.track_journals import TrackJournals
 from napari_segany.plugin.tracks.track_layers import TrackLayers
 from napari_segany.session.tracks.track_journal import SavedTracks
@@ -227,9 +227,7 @@ class TracksController(PendingModel):
         if opened.trouble:
             self.status.emit(opened.trouble, "warning")
         else:
-            table = session.table
-            text = f"{len(table.spans)} tracks, {len(table.children)} divisions."
-            self.status.emit(text, "info")
+            self.status.emit(*describe_tracks(session.table))
         self.select()
         self.changed.emit()
 

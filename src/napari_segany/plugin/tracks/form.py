@@ -27,6 +27,12 @@ from napari_segany.plugin.tracks.track_list import TrackList
 from napari_segany.session.tracks.track_journal import SavedTracks
 from napari_segany.session.tracks.track_session import TrackSession
 
+NO_TRACKS = "Choose the labels of a movie above, and press Link."
+"""Text without tracks."""
+
+MOVIE = 3
+"""Fewest axes of a movie."""
+
 
 class RestoreRow(QWidget):
     """Button and choice of earlier corrections, the latest first; hidden if there is none.
@@ -104,15 +110,17 @@ class TracksForm:
             choice.activated.connect(act("choose_layers"))
         self.params = ParameterForm(TrackParams(), "Advanced")
         self.link_button = button("Link", act("link"), "Link the labels over time")
-        self.stop_button = button("stop", act("stop"), "Stop what is being computed")
+        self.stop_button = button("Stop", act("stop"), "Stop what is being computed")
         self.stop_button.setEnabled(False)
         self.import_button = button(
-            "Import ...",
+            "Import…",
             act("import_tracks"),
             "Tracks of a file, with its masks or of these labels",
         )
         self.use_button = button(
-            "As tracks", act("use_table"), "The ids of the labels are tracks already; do not link"
+            "Use as tracks",
+            act("use_table"),
+            "The ids of the labels are tracks; do not link",
         )
         self.restoring = RestoreRow(
             button("Restore", act("restore"), "Bring back an earlier correction of the labels")
@@ -132,7 +140,7 @@ class TracksForm:
         )
         narrow(self.format)
         self.export_button = button(
-            "Export ...", act("export_as_chosen"), "Write the tracks for other programs"
+            "Export…", act("export_as_chosen"), "Write the tracks for other programs"
         )
         self.corrections = panel(
             column(
@@ -160,6 +168,15 @@ class TracksForm:
         )
         self.fixed = (self.exports,)
 
+    def choose_only_layers(self) -> bool:
+        """Choose labels and image where there is one of them; return False without labels."""
+        for choice in (self.labels, self.image):
+            # The first entry is no layer.
+            only = choice.itemData(1) if choice.count() == 2 else None
+            if only is not None and only.ndim >= MOVIE:
+                choice.choose(only)
+        return self.labels.layer is not None
+
     def set_ready(self, session: TrackSession | None, summary: str) -> None:
         """Enable what is possible with tracks, or without.
 
@@ -180,7 +197,7 @@ class TracksForm:
     def show_selection(self, selected: Sequence[int], table: TrackTable | None) -> None:
         """Show which tracks are selected."""
         if table is None:
-            self.selection.setText("")
+            self.selection.setText(NO_TRACKS)
         elif not selected:
             self.selection.setText("Click on an object; Shift+click adds another one.")
         else:

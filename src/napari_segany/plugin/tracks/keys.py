@@ -1,8 +1,9 @@
 """Keys of the layers of tracks, and clicks that select tracks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from napari_segany.plugin.layers.canvas_clicks import OnClick, click_callback
 from napari_segany.plugin.shared.key_bindings import KeyBindings
 
 KEYS = {
@@ -29,12 +30,6 @@ KEYS = {
 
 OVERRIDING = ("Control-Z", "Control-Shift-Z")
 """Keys of napari's own undo, which would revert pixels without the tracks."""
-
-STILL = 4.0
-"""Distance in pixels of the screen that a click may move."""
-
-OnClick = Callable[[Any, bool], object]
-"""Called with the mouse event of a click, and True if Shift was held."""
 
 
 class LayerInput:
@@ -66,21 +61,3 @@ class LayerInput:
         self._keys.follow([layer])
         if layer is not None:
             layer.mouse_drag_callbacks.append(self._on_drag)
-
-
-def click_callback(clicked: OnClick) -> Callable[[Any, Any], Iterator[None]]:
-    """Return a mouse callback of a labels layer that reports clicks while nothing is painted."""
-
-    def on_drag(layer: Any, event: Any) -> Iterator[None]:
-        if event.button != 1 or str(layer.mode) not in ("pan_zoom", "pick"):
-            return
-        start = tuple(event.pos)
-        moved = False
-        yield
-        while event.type == "mouse_move":
-            moved = moved or max(abs(a - b) for a, b in zip(event.pos, start, strict=True)) > STILL
-            yield
-        if not moved:
-            clicked(event, "Shift" in event.modifiers)
-
-    return on_drag

@@ -11,6 +11,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.sparse_array import zeros
+from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.tracks.movie_source import MovieSource
 from napari_segany.session.tracks.label_frames import relabel_frames
 from napari_segany.session.tracks.track_journal import SavedTracks
@@ -37,6 +38,23 @@ class OpenedTracks:
     session: TrackSession
     copy: NDArray[np.int32]
     trouble: str = ""
+
+
+def describe_tracks(table: TrackTable) -> tuple[str, Severity]:
+    """Return a message about tracks that were opened, with its severity."""
+    frames = np.unique(table.frame)
+    if len(frames) == 1:
+        return (
+            f"All objects are in frame {frames[0]}, so there is nothing to link. Label the other "
+            'frames, too: "whole stack" in the Everything dock.',
+            "warning",
+        )
+    tracks, divisions = len(table.spans), len(table.children)
+    return (
+        f"{tracks} track{'s' if tracks != 1 else ''}, "
+        f"{divisions} division{'s' if divisions != 1 else ''}.",
+        "info",
+    )
 
 
 def open_tracks(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_segany.plugin.shared.controls import button, grid
+from napari_segany.plugin.shared.controls import button, column, row
 from napari_segany.plugin.tracks.keys import KEYS
 
 TOOLS = {
@@ -27,7 +27,14 @@ TOOLS = {
 }
 """Text and tip of each button, by the method of the dock."""
 
-COLUMNS = 3
+ROWS = (
+    ("join", "cut", "swap"),
+    ("divide", "undivide"),
+    ("merge", "split", "fill"),
+    ("delete_object", "delete_track"),
+    ("undo", "redo"),
+)
+"""Buttons side by side: of links, of divisions, of objects."""
 
 
 class ToolBar(QWidget):
@@ -50,6 +57,7 @@ class ToolBar(QWidget):
         for name, (text, tip) in TOOLS.items():
             key = next(key for key, method in KEYS.items() if method == name)
             self.buttons[name] = button(text, acts(name), f"{tip} (key {key})")
-        layout = grid(*self.buttons.values(), columns=COLUMNS)
+        layout = column(*(row(*(self.buttons[name] for name in names)) for names in ROWS))
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
         self.setLayout(layout)

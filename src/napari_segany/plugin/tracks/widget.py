@@ -308,6 +308,11 @@ class TracksWidget(ModelDock):
         """Accept the doubtful place that was shown last, and show the next one."""
         return self._show_doubt(self.correct.accept_doubt())
 
+    def _begin(self) -> None:
+        super()._begin()
+        if self.labels is None and not self._ended and self.form.choose_only_layers():
+            self.act("choose_layers")()
+
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         own = self.controller.layers.every

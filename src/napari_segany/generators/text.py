@@ -1,0 +1,251 @@
+"""Segmentation by text: phrases are found by a text model, and drawn by the promptable model.
+
+A detector gives boxes, which become box prompts. A ranker gives probabilities to the masks of a
+grid of points. Each phrase is a class of objects.
+"""
+
+import logging
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.mask_classes import MaskClasses
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.nms import box_nms
+from napari_segany.core.prompts import Prompt
+from napari_segany.errors import InputError
+from napari_segany.generators.adaptive import AdaptiveGenerator
+from napari_segany.generators.candidates import Candidates
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.unmatched_text import describe_unmatched
+from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.screening import Screen, SparseEstimate
+from napari_segany.models.text_models import load_text_model, require_text_model
+from napari_segany.models.text_protocol import TextBoxes, TextDetector, TextRanker
+
+logger = logging.getLogger(__name__)
+
+STEPS = 100
+"""Steps of a plane that are reported."""
+
+STEPS_TO_FIND = 50
+"""Steps that are done once the text model has found boxes, or the grid masks."""
+
+PROMPTS_AT_ONCE = 64
+"""Box prompts that are answered between two reports of progress."""
+
+LEAST_SIDE = 2.0
+"""Shortest side in pixels of a box that is drawn."""
+
+EDGES_TO_CENTRES = np.array([0.0, 0.0, 1.0, 1.0])
+"""Difference between the edges of a box and the centres of its outermost pixels.
+
+Through these the sides of box prompts go, and pixel centres are at integers.
+"""
+
+
+@dataclass(frozen=True)
+class TextGenerator:
+    """Generator that finds what phrases name.
+
+    Attributes
+    ----------
+    params : TextParams
+        With everything filled in (``params.resolved_for(model)``).
+    """
+
+    params: TextParams
+
+    def count_steps(self, shape: tuple[int, int], region: NDArray[np.bool_] | None = None) -> int:
+        """Return the number of steps: the same on any plane, fewer for a part of it."""
+        return STEPS if region is None else math.ceil(STEPS * float(region.mean()))
+
+    def find(
+        self,
+        model: PromptableModel,
+        plane: NDArray[np.uint8],
+        *,
+        region: NDArray[np.bool_] | None = None,
+        embedding: Embedding | None = None,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+        refilter: bool = True,
+    ) -> MaskSet:
+        """Find what the phrases name in a plane; see :class:`MaskGenerator`.
+
+        The set has a class for each phrase. For a phrase without an object, a warning in the log
+        names the best score.
+        """
+        shape = (plane.shape[0], plane.shape[1])
+        if region is not None and region.shape != shape:
+            raise InputError(
+                f"The region has shape {region.shape} but the plane has shape {shape}."
+            )
+        report = _Steps(self.count_steps(shape, region), progress, should_stop)
+        report.advance(0.0)
+        if region is not None and not region.any():
+            masks = self._empty(shape)
+        else:
+            params = self.params
+            card = require_text_model(params.text_model, params.text_model_sha256)
+            text_model = load_text_model(card, model.device)
+            if isinstance(text_model, TextDetector):
+                masks = self._draw_boxes(text_model, model, plane, region, embedding, report)
+            else:
+                masks = self._rank_masks(text_model, model, plane, region, embedding, report)
+            masks = masks[np.argsort(-masks.best_first, kind="stable")]
+        stored = Screen(float("-inf"), float("-inf"), 1.0, self.params.stability_score_offset)
+        estimate = SparseEstimate.nothing(len(masks))
+        masks = replace(masks, candidate=np.arange(len(masks)))
+        found = Candidates.of(masks, estimate, self.params, stored).select()
+        report.advance(1.0)
+        for sentence in describe_unmatched(found, self.params.text_threshold):
+            logger.warning("%s", sentence)
+        return found
+
+    def _empty(self, shape: tuple[int, int]) -> MaskSet:
+        phrases = self.params.text
+        none = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        classes = MaskClasses(phrases, *none, (float("nan"),) * len(phrases))
+        return replace(MaskSet.empty(shape), classes=classes)
+
+    def _draw_boxes(
+        self,
+        detector: TextDetector,
+        model: PromptableModel,
+        plane: NDArray[np.uint8],
+        region: NDArray[np.bool_] | None,
+        embedding: Embedding | None,
+        report: "_Steps",
+    ) -> MaskSet:
+        """Return a mask for each box that the detector found."""
+        shape, params = (plane.shape[0], plane.shape[1]), self.params
+        seen = within(
+            detector.find_boxes(plane, params.text, should_stop=report.should_stop), shape, region
+        )
+        chosen, classes = choose_boxes(seen, params)
+        report.advance(STEPS_TO_FIND / STEPS)
+        parts = [MaskSet.empty(shape)]
+        if len(chosen) and embedding is None:
+            embedding = model.embed(plane, should_stop=report.should_stop)
+        prompts = [Prompt(box=box) for box in seen.boxes[chosen] - EDGES_TO_CENTRES]
+        for start in range(0, len(prompts), PROMPTS_AT_ONCE):
+            assert embedding is not None
+            few = prompts[start : start + PROMPTS_AT_ONCE]
+            answers = model.predict(
+                embedding,
+                few,
+                multimask=False,
+                low_res_logits=False,
+                should_stop=report.should_stop,
+            )
+            parts += [answer[:1] for answer in answers]
+            done = (start + len(few)) / len(prompts)
+            report.advance((STEPS_TO_FIND + (STEPS - STEPS_TO_FIND) * done) / STEPS)
+        masks = MaskSet.concatenate(parts)
+        return replace(masks, classes=classes)
+
+    def _rank_masks(
+        self,
+        ranker: TextRanker,
+        model: PromptableModel,
+        plane: NDArray[np.uint8],
+        region: NDArray[np.bool_] | None,
+        embedding: Embedding | None,
+        report: "_Steps",
+    ) -> MaskSet:
+        """Return the masks of a grid of points that the ranker gives to a phrase."""
+        params = self.params
+        grid = AutomaticParams("adaptive", params.rank_points_per_side).resolved_for(model)
+        masks = AdaptiveGenerator(grid).find(
+            model,
+            plane,
+            region=region,
+            embedding=embedding,
+            progress=report.part(0.0, STEPS_TO_FIND / STEPS),
+            should_stop=report.should_stop,
+            refilter=False,
+        )
+        scores = ranker.score_boxes(
+            plane,
+            masks.boxes,
+            params.text,
+            [each for each in params.contrast if each not in params.text],
+            progress=report.part(STEPS_TO_FIND / STEPS, 1.0),
+            should_stop=report.should_stop,
+        )
+        chosen, classes = choose_boxes(TextBoxes(masks.boxes.astype(float), scores), params)
+        return replace(masks[chosen], classes=classes)
+
+
+def within(found: TextBoxes, shape: tuple[int, int], region: NDArray[np.bool_] | None) -> TextBoxes:
+    """Return the boxes whose centre lies in the plane, and in the region, cut to the plane."""
+    size = np.array(shape, np.float64)
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    keep = ((centres >= 0) & (centres < size)).all(axis=1)
+    boxes = found.boxes.clip(0, np.tile(size, 2))
+    keep &= (boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE).all(axis=1)
+    if region is not None:
+        rows, cols = np.minimum(centres[keep], size - 1).astype(np.int64).T
+        keep[keep] = region[rows, cols]
+    return TextBoxes(boxes[keep], found.scores[keep])
+
+
+def choose_boxes(found: TextBoxes, params: TextParams) -> tuple[NDArray[np.int64], MaskClasses]:
+    """Choose boxes by threshold, overlap and number, phrase by phrase.
+
+    A box belongs to the phrase that gives it the best score.
+
+    Returns
+    -------
+    chosen : ndarray
+        (K,) indices of boxes: phrase after phrase, best first.
+    classes : MaskClasses
+        Their phrases and scores.
+    """
+    phrases = params.text
+    if not len(found.boxes):
+        none = np.zeros(0, np.int64)
+        scores = np.zeros(0, np.float32)
+        return none, MaskClasses(phrases, none, scores, (float("nan"),) * len(phrases))
+    owner, top = found.scores.argmax(axis=1), found.scores.max(axis=1)
+    kept = []
+    for phrase in range(len(phrases)):
+        own = np.flatnonzero((owner == phrase) & (top > params.score_floor))
+        best = box_nms(found.boxes[own], top[own], params.text_nms)
+        kept.append(own[best][: params.max_objects])
+    chosen = np.concatenate(kept).astype(np.int64)
+    best_scores = tuple(found.scores.max(axis=0).astype(float).tolist())
+    index = owner[chosen].astype(np.int64)
+    return chosen, MaskClasses(phrases, index, top[chosen].astype(np.float32), best_scores)
+
+
+class _Steps:
+    """Progress of a plane, as a fraction that only grows."""
+
+    def __init__(
+        self, steps: int, progress: Progress | None, should_stop: ShouldStop | None
+    ) -> None:
+        self.should_stop = should_stop
+        self._steps, self._progress, self._done = steps, progress, 0
+
+    def advance(self, fraction: float) -> None:
+        """Report a fraction of the plane; the last step is reported at 1."""
+        check(self.should_stop)
+        done = self._steps if fraction >= 1 else min(int(self._steps * fraction), self._steps - 1)
+        if done > self._done:
+            self._done = done
+            if self._progress is not None:
+                self._progress(done, self._steps)
+
+    def part(self, first: float, last: float) -> Progress:
+        """Return the progress of a part of the plane, between two fractions."""
+
+        def report(done: int, total: int) -> None:
+            self.advance(min(first + (last - first) * done / max(total, 1), 0.999))
+
+        return report

@@ -1,0 +1,1 @@
+"""Text models of transformers: OWLv2, Grounding DINO and CLIP."""

@@ -1,0 +1,141 @@
+"""A model that embeds the same pixels once, for all who use it in a process."""
+
+import logging
+import threading
+from collections import deque
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import torch
+import xxhash
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.models.device import Precision
+from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
+from napari_segany.networks.encoder_sketch import EncoderSketch
+from napari_segany.weights.catalog import ModelDefaults
+
+logger = logging.getLogger(__name__)
+
+KEPT = 4
+"""Embeddings that a model keeps for other docks, usually 4 MiB each."""
+
+
+class SharedModel:
+    """A model that embeds the same pixels once, whichever dock asks.
+
+    Embeddings that some dock still holds, and the latest ones, are found by a hash of the colours
+    that the model sees. Everything else is as the model itself does it, to the same bytes. Any
+    thread may call any method.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model.
+    """
+
+    def __init__(self, model: PromptableModel) -> None:
+        self.model = model
+        self._known: WeakValueDictionary[bytes, Embedding] = WeakValueDictionary()
+        self._latest: deque[Embedding] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        """The model's name."""
+        return self.model.id
+
+    @property
+    def weights(self) -> Any:
+        """The weights' name and hash."""
+        return self.model.weights
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of its arithmetic."""
+        return self.model.precision
+
+    @property
+    def device(self) -> torch.device:
+        """The device on which it computes."""
+        return self.model.device
+
+    @property
+    def defaults(self) -> ModelDefaults:
+        """Thresholds of automatic segmentation that its authors use."""
+        return self.model.defaults
+
+    def __repr__(self) -> str:
+        return repr(self.model)
+
+    def __reduce__(self) -> Any:
+        # Another process has docks of its own, or none.
+        return _unshared, (self.model,)
+
+    def embed(
+        self,
+        plane: ArrayLike,
+        *,
+        limits: Limits | None = None,
+        should_stop: ShouldStop | None = None,
+        stages: bool = False,
+    ) -> Embedding:
+        """Return the embedding of a plane; the encoder runs only if it is not known.
+
+        Parameters
+        ----------
+        plane, limits, should_stop, stages
+            See :meth:`PromptableModel.embed`. Stages are not kept.
+        """
+        rgb = to_rgb(plane, limits)
+        if rgb.min() == rgb.max():
+            logger.warning(
+                "The model sees one brightness in the whole plane: it is constant, or outside of "
+                "the contrast limits. Contrast: stretch automatically, or other limits."
+            )
+        key = _key_of(rgb)
+        if not stages:
+            with self._lock:
+                known = self._known.get(key)
+            if known is not None:
+                check(should_stop)
+                return known
+        found = self.model.embed(rgb, should_stop=should_stop, stages=stages)
+        bare = found.without_stages()
+        with self._lock:
+            self._known[key] = bare
+            self._latest.append(bare)
+        return found
+
+    def predict(self, embedding: Embedding, prompts: Any, **options: Any) -> Any:
+        """Predict the candidates of prompts; see :meth:`PromptableModel.predict`."""
+        return self.model.predict(embedding, prompts, **options)
+
+    def prepare(self, embedding: Embedding) -> EmbeddedCrop:
+        """Return an embedding in the form that answers many points."""
+        return self.model.prepare(embedding)
+
+    def check_embedding(self, embedding: Embedding) -> None:
+        """Raise InputError unless an embedding was made with the model's weights."""
+        self.model.check_embedding(embedding)
+
+    def sketch_encoder(self) -> EncoderSketch | None:
+        """Return the sketch of the image encoder's weights."""
+        return self.model.sketch_encoder()
+
+
+def _unshared(model: PromptableModel) -> PromptableModel:
+    return model
+
+
+def _key_of(rgb: NDArray[np.uint8]) -> bytes:
+    """Return a hash of a plane as the model sees it."""
+    found = xxhash.xxh3_128(repr(rgb.shape).encode())
+    # The channels of a gray plane are one in memory.
+    seen = rgb[..., :1] if rgb.strides[-1] == 0 else rgb
+    found.update(str(seen.shape[-1]).encode())
+    found.update(np.ascontiguousarray(seen).data)
+    return found.digest()

@@ -1,0 +1,101 @@
+"""Layer with the outline of the object that is reviewed."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import CyclicLabelColormap
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.masks import MaskSet
+from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.layers.metadata import SELECTION
+from napari_segany.plugin.layers.sparse_array import zeros
+
+COLOURS = ((0, 0, 0, 0), (1, 0.78, 0, 1))
+"""Colours of no outline and of an outline, that of small pictures of objects."""
+
+
+class OutlineLayer:
+    """Labels layer with the outline of one object of an image, above all other layers.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+
+    Attributes
+    ----------
+    layer : napari.layers.Labels or None
+        The layer, None before the first object.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.layer: Any = None
+        self._view: LayerView | None = None
+        # Part of the layer that has an outline at present.
+        self._drawn: Any = None
+
+    def show(self, view: LayerView, plane: Plane, mask: MaskSet) -> None:
+        """Outline one mask of a plane of an image, in place of the one before."""
+        if self.layer not in self.viewer.layers or self._view is not view:
+            self._add(view)
+        self._clear()
+        a, b, c, d = mask.boxes[0].tolist()
+        rows, cols = mask.shape
+        box = slice(max(a - 1, 0), min(c + 1, rows)), slice(max(b - 1, 0), min(d + 1, cols))
+        inside = np.pad(mask.crop(0), 1)
+        near = inside[box[0].start - a + 1 : box[0].stop - a + 1, :]
+        near = near[:, box[1].start - b + 1 : box[1].stop - b + 1]
+        self._drawn = plane_slices(plane), box
+        self.layer.data[self._drawn[0]][box] = _border(near)
+        self.layer.visible = True
+        self.layer.refresh(extent=False, thumbnail=False)
+
+    def raise_above(self, other: Any) -> None:
+        """Move the layer to just above another one, if it is below."""
+        layers = self.viewer.layers
+        if self.layer in layers and other in layers:
+            at = layers.index(other)
+            if layers.index(self.layer) < at:
+                layers.move(layers.index(self.layer), at + 1)
+
+    def hide(self) -> None:
+        """Show no outline."""
+        if self.layer is not None and self.layer.visible:
+            self._clear()
+            self.layer.visible = False
+
+    def remove(self) -> None:
+        """Remove the layer from the viewer."""
+        layer, self.layer, self._view, self._drawn = self.layer, None, None, None
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
+
+    def _clear(self) -> None:
+        if self._drawn is not None:
+            plane, box = self._drawn
+            self.layer.data[plane][box] = 0
+            self._drawn = None
+
+    def _add(self, view: LayerView) -> None:
+        """Add an empty layer for an image; the layer that was selected stays selected."""
+        self.remove()
+        active = self.viewer.layers.selection.active
+        # A colormap of single labels takes seconds to compile at first.
+        colormap = CyclicLabelColormap(colors=np.array(COLOURS))
+        data = zeros(view.shape, np.uint8)
+        self.layer = Labels(data, name=SELECTION, colormap=colormap, **view.placement())
+        self.layer.opacity, self.layer.editable = 1, False
+        self._view = view
+        self.viewer.add_layer(self.layer)
+        self.viewer.layers.selection.active = active
+
+
+def _border(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels along the border of a mask, one inside and one outside."""
+    border: NDArray[np.bool_] = ndimage.binary_dilation(inside) & ~ndimage.binary_erosion(inside)
+    return border

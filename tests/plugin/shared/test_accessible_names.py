@@ -1,0 +1,88 @@
+"""Tests of names for screen readers, and of the way of the Tab key."""
+
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QListView,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+from tests.plugin.windows import needs_a_display
+
+from napari_segany.plugin.shared.accessible_names import is_focusable, name_controls, name_of
+from napari_segany.plugin.shared.controls import column, form, panel, with_tip
+from napari_segany.plugin.shared.fold import Fold
+
+DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
+
+
+@pytest.fixture
+def viewer(window: Any) -> Any:
+    """A napari window."""
+    return window
+
+
+def is_part(widget: QWidget) -> bool:
+    """Return True for what Qt itself puts into a spin box or a combo box."""
+    parent = widget.parentWidget()
+    if isinstance(widget, QLineEdit) and isinstance(parent, QAbstractSpinBox | QComboBox):
+        return True
+    return isinstance(widget, QListView) and not isinstance(parent, QAbstractSpinBox)
+
+
+@pytest.mark.gui
+@needs_a_display
+@pytest.mark.parametrize("name", DOCKS)
+def test_every_control_of_a_dock_has_a_name(viewer: Any, open_widget: Any, name: str) -> None:
+    dock = open_widget(name)
+    nameless = [
+        f"{type(each).__name__}: {each.toolTip()}"
+        for each in dock.findChildren(QWidget)
+        # The buttons of candidates are named when there are candidates.
+        if is_focusable(each) and not is_part(each) and not name_of(each) and each.isEnabled()
+    ]
+    assert not nameless
+
+
+def test_a_name_is_the_label_of_the_row_or_the_first_sentence_of_the_tip(qtbot: Any) -> None:
+    root, number = QWidget(), QSpinBox()
+    choice = with_tip(QComboBox(), "<qt>Format of the file; tables are CSV. More</qt>")
+    root.setLayout(column(panel(form([("Smallest object", number)])), choice))
+    qtbot.addWidget(root)
+    name_controls(root)
+    assert name_of(number) == "Smallest object"
+    assert name_of(choice) == "Format of the file"
+
+
+def test_a_name_that_was_given_is_kept(qtbot: Any) -> None:
+    root, number = QWidget(), QSpinBox()
+    number.setAccessibleName("Red")
+    root.setLayout(form([("Channel", number)]))
+    qtbot.addWidget(root)
+    name_controls(root)
+    assert name_of(number) == "Red"
+
+
+def test_the_tab_key_leaves_out_what_is_folded_away(qtbot: Any) -> None:
+    root = QWidget()
+    before, inside, after = QPushButton("before"), QPushButton("inside"), QPushButton("after")
+    fold = Fold("More", inside)
+    root.setLayout(column(before, fold, after))
+    qtbot.addWidget(root)
+    root.show()
+    qtbot.waitExposed(root)
+    before.setFocus()
+    for _ in range(2):
+        qtbot.keyClick(root.focusWidget(), Qt.Key.Key_Tab)
+    assert root.focusWidget() is after
+    fold.expand()
+    before.setFocus()
+    for _ in range(2):
+        qtbot.keyClick(root.focusWidget(), Qt.Key.Key_Tab)
+    assert root.focusWidget() is inside
