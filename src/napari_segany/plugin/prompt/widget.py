@@ -113,7 +113,8 @@ class PromptWidget(ImageDock):
     def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
         session = self.controller.host.open_view(view)
-        if before is not self.controller.view:
+        # With other limits of the same image, open objects just go on.
+        if before is None or not view.with_limits(before.limits).same_as(before):
             kept = kept_message(left, "" if before is None else before.name)
             self.say(" ".join([kept, back_message(len(session.state.open))]).strip())
         session.on_overlap = self.form.overlap_choice.currentData()
