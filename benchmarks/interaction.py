@@ -31,7 +31,7 @@ from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.prompt.widget import PromptWidget
 
 CALLBACKS = (
-    (LayerSync, ("_on_view", "_on_prompts", "_on_labels_redrawn")),
+    (LayerSync, ("_on_view", "_on_prompts", "_on_stroke", "_on_labels_redrawn")),
     (LayerSync, ("write_prompts", "show_preview")),
     (SessionHost, ("_on_session", "_on_candidates", "_schedule")),
     (PromptController, ("commit",)),

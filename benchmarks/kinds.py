@@ -43,9 +43,9 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "grid": AutomaticParams,
     "adaptive": lambda: AutomaticParams(strategy="adaptive"),
     "finder": FinderParams,
-    "finder-regions": lambda: FinderParams(mask_source="region"),
+    "finder-best": lambda: FinderParams(mask_source="best"),
     "finder-model": lambda: FinderParams(mask_source="model"),
-    "finder-no-negatives": lambda: FinderParams(negative_points=0),
+    "finder-no-negatives": lambda: FinderParams(mask_source="best", negative_points=0),
 }
 """Methods that are generators, with their parameters; the labels are painted with the defaults."""
 

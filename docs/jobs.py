@@ -122,7 +122,7 @@ def every_cell(person: WindowDriver, folder: Path | None) -> None:
 
 def correct_one(person: WindowDriver, dock: Any, layer: Any) -> None:
     """Segment the object in review again, in the Prompt dock."""
-    person.press(dock, "In Prompt")
+    person.press(dock, first_of(dock, "Correct", "In Prompt"))
     person.wait(1)
     prompt = next(
         each.widget()

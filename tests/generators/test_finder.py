@@ -28,7 +28,9 @@ from napari_segany.models import finder as finders
 from napari_segany.models.finder import ObjectMaps
 from napari_segany.models.protocol import Embedding
 
-PARAMS = FinderParams(finder="0", pred_iou_thresh=0.4, min_area=0, grid_points_per_side=2)
+PARAMS = FinderParams(
+    finder="0", mask_source="best", pred_iou_thresh=0.4, min_area=0, grid_points_per_side=2
+)
 """Resolved already."""
 
 
@@ -252,6 +254,22 @@ def test_no_crop_is_looked_at_where_many_objects_are_clear(
     monkeypatch.setattr(finder, "SMALL_SIDE", 5.0)
     find(replace(PARAMS, grid_points_per_side=0), as_image(small_objects))
     assert oracle.seen == [small_objects.shape]
+
+
+def test_a_crop_is_looked_at_where_the_map_of_sizes_contradicts_many_objects(
+    find: Find, oracle: Oracle, small_objects: NDArray[np.int32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusters of tiny objects may be clear regions, but are not of the size that is predicted."""
+    monkeypatch.setattr(finder, "SMALL_SIDE", 5.0)
+    predict = oracle.predict_maps
+
+    def of_half_the_size(embedding: Embedding, rgb: NDArray[np.uint8], **_: Any) -> ObjectMaps:
+        maps = predict(embedding, rgb)
+        return replace(maps, log2_size=maps.log2_size - 1)
+
+    monkeypatch.setattr(oracle, "predict_maps", of_half_the_size)
+    find(replace(PARAMS, grid_points_per_side=0), as_image(small_objects))
+    assert len(oracle.seen) > 1
 
 
 def test_crops_are_searched_where_the_region_is(

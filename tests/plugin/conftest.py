@@ -12,6 +12,7 @@ from tests.plugin.windows import WindowState, open_window
 
 from napari_segany.errors import Cancelled
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.shared.shared_models import SharedModels
 from napari_segany.session.journal import Journal, OpenJournal
 from napari_segany.weights.cache import CACHE_VARIABLE
 
@@ -70,6 +71,12 @@ class PatientJobs:
                 failed(error)
                 continue
             done(result)
+
+
+@pytest.fixture(autouse=True)
+def own_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docks of one test share no models with those of another, which may not be gone yet."""
+    monkeypatch.setattr("napari_segany.plugin.shared.model_picker.MODELS", SharedModels())
 
 
 @pytest.fixture(autouse=True)

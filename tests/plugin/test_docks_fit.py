@@ -34,7 +34,7 @@ def test_a_dock_is_narrow_when_it_is_opened(
 ) -> None:
     widget = open_widget(name)
     # napari's style is applied when the dock is shown.
-    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST, 2000)
+    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST)
     assert widget.sizeHint().width() <= WIDTH
 
 
@@ -86,7 +86,7 @@ def test_a_dock_is_narrow_with_all_its_sections_open(
     widget = open_widget(name)
     for fold in widget.findChildren(Fold):
         fold.expand()
-    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST, 2000)
+    until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST)
 
 
 def test_the_evaluate_dock_stays_narrow_with_scores(viewer: Any, open_widget: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_long_name_of_a_layer_widens_nothing(viewer: Any, open_widget: Any, qt
     viewer.add_image(data.coins()[:50, :50], name="a plate with many wells " * 5)
     for name in ("Prompt", "Everything", "Evaluate"):
         widget = open_widget(name)
-        until(qtbot, lambda widget=widget: widget.minimumSizeHint().width() <= MOST, 2000)
+        until(qtbot, lambda widget=widget: widget.minimumSizeHint().width() <= MOST)
 
 
 def test_the_prompt_dock_stays_narrow_with_candidates(

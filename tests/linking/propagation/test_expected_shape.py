@@ -19,6 +19,7 @@ from napari_segany.linking.propagation.expected_shape import (
 )
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
+from napari_segany.linking.propagation.result import Propagation
 
 
 def disc(radius: float, row: float = 30, col: float = 40) -> MaskSet:
@@ -113,6 +114,27 @@ def test_between_two_prompted_planes_an_object_becomes_what_it_is_at_the_other()
     # The model's answer to a box in the column is the box, which is larger than the disc.
     assert np.diff(sizes[1:]).max() <= 0
     assert sizes[4] == pytest.approx(16 * np.sqrt(4 / np.pi), abs=2)
+
+
+def test_a_larger_section_tells_how_an_object_tapers_off_on_other_planes() -> None:
+    volume = np.zeros((17, 60, 70), np.uint8)
+    volume[:, disc(14).mask(0)] = 200
+    view = Planes(BrightModel(), volume)
+    params = PropagationParams(max_reach=0.7)
+
+    def follow(masks: dict[int, MaskSet], earlier: Propagation | None = None) -> Propagation:
+        planes = range(len(volume))
+        return propagate_objects(
+            view.model, view, planes, {1: masks}, params, spacing=1.0, earlier=earlier
+        )
+
+    small = {2: disc(5), 8: disc(7)}
+    before = follow(small)
+    after = follow(small | {12: disc(13)}, before)
+    fresh = follow(small | {12: disc(13)})
+    assert not fresh.changed_since(after)
+    # Between the first two prompts, too.
+    assert set(range(3, 8)) & set(after.changed_since(before)[1])
 
 
 def test_a_round_object_ends_as_its_prompted_sections_tell() -> None:

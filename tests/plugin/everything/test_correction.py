@@ -1,6 +1,7 @@
 """Objects that are corrected in the Prompt dock take the places of found ones in the labels."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from napari.layers import Image
 from tests.generators.squares import spots, use_squares
 
 from napari_segany import FinderParams, MaskSet
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.errors import InputError
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.export_code import as_python
@@ -254,3 +256,18 @@ def test_any_object_is_shown_by_a_click_on_it(docks: Docks) -> None:
     last = candidate
     review.accept(last + 1)
     assert review.show(of.layer, last + 1) == last + 1, "also what is accepted"
+
+
+def test_a_corrected_object_keeps_its_class(docks: Docks) -> None:
+    found = docks.everything.found
+    assert found is not None
+    every = found.masks[HERE].all_candidates
+    index = np.arange(len(every)) % 2
+    classes = MaskClasses(("cell", "dirt"), index, np.full(len(every), 0.5, np.float32), (0.5, 0.5))
+    candidates = replace(found.masks[HERE]._candidates, masks=replace(every, classes=classes))
+    found.masks[HERE] = candidates.select()
+    docks.correct()
+    docks.commit(moved(docks.data, docks.id))
+    assert found.corrected[HERE][docks.candidate].classes.index.tolist() == [docks.candidate % 2]
+    features = docks.everything.make_labels().features
+    assert sorted(features["class"]) == ["cell"] * 3 + ["dirt"] * 3

@@ -7,11 +7,13 @@ from napari_segany import AutomaticParams, FinderParams, MaskSet
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.presets import PRESETS
+from napari_segany.generators.text_params import TextParams
 from napari_segany.models.screening import Screen, SparseEstimate
 from napari_segany.plugin.everything import suggestions
 from napari_segany.plugin.everything.suggestions import frame_side, suggest
 
 FINDER = FinderParams(finder="5a" * 32, pred_iou_thresh=0.5, min_area=10)
+TEXT = TextParams(text=("a cell",))
 GRID = AutomaticParams().resolved(0.88, 0.95, 0)
 
 
@@ -35,6 +37,8 @@ def nothing_passes(side: int, params: FilterRules) -> MaskSet:
         (9, GRID, True, "nuclei or cells", "Objects are 18 px wide in the frame;"),
         (9, GRID, False, "everything in detail", "Objects are 18 px wide in the frame;"),
         (20, GRID, False, "everything in detail", "prompts more points"),
+        (0, TEXT, True, "nuclei or cells", "Nothing fits the phrases;"),
+        (0, TEXT, False, "everything in detail", "Nothing fits the phrases;"),
     ],
 )
 def test_another_preset_has_a_reason(

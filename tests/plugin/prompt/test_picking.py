@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.prompt import object_actions
 from napari_segany.plugin.prompt.tools import tool_named
 from napari_segany.session.state import State
 
@@ -77,14 +76,14 @@ def test_further_clicks_beside_it_and_clicks_off_offer_nothing(committed: Any, j
     click(committed, jobs, 2, 10, 20)
     assert said.offers == []
     with pytest.raises(InputError, match="Click on a committed object first"):
-        committed.reopen_clicked()
+        committed.objects.reopen_clicked()
 
 
 def test_the_offer_ends_with_the_next_step(committed: Any, jobs: Any) -> None:
     click(committed, jobs, 2, 11, 21)
     click(committed, jobs, 2, 12, 22)
     with pytest.raises(InputError, match="Click on a committed object first"):
-        committed.reopen_clicked()
+        committed.objects.reopen_clicked()
 
 
 def test_the_tool_select_opens_committed_objects_and_activates_open_ones(
@@ -93,14 +92,14 @@ def test_the_tool_select_opens_committed_objects_and_activates_open_ones(
     said = Said(committed)
     click(committed, jobs, 2, 30, 40)
     other = committed.session.active.id
-    committed.pick((2, 10, 20))
+    committed.objects.pick((2, 10, 20))
     jobs.run()
     assert committed.session.active.id == 1
     assert said.text == "Label 1 is open again."
-    committed.pick((2, 30.2, 39.8))
+    committed.objects.pick((2, 30.2, 39.8))
     assert committed.session.active.id == other
     with pytest.raises(InputError, match="No object"):
-        committed.pick((2, 2, 2))
+        committed.objects.pick((2, 2, 2))
 
 
 def test_a_click_with_the_tool_select_adds_no_point_and_a_drag_chooses_nothing(
@@ -218,7 +217,7 @@ def test_going_to_an_object_zooms_and_outlines_it(committed: Any, jobs: Any, vie
 
 def test_deleting_is_confirmed_and_undone(committed: Any, jobs: Any) -> None:
     said = Said(committed)
-    object_actions.delete(committed, [1])
+    committed.objects.delete([1])
     assert said.text == "Deleted 1 object."
     said.choose("Undo")
     jobs.run()

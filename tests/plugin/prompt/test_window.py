@@ -322,7 +322,7 @@ def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
     path.write_text(header + "1,9,5,5,5,6,10,10,1\n2,9,5,5,5,6,0,10,1\n")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     buttons = {b.text(): b for b in ready.form.imports.findChildren(QPushButton)}
-    buttons["Boxes or points from a table ..."].click()
+    buttons["Boxes or points from a table…"].click()
     assert ready.form.imports.table_line.text() == (
         "Results.csv: ImageJ results: boxes from BX, BY, Width, Height; planes from Slice, "
         "counted from 1.\n1 of 2 skipped: row 2 (line 3): its box has no area.\n"
@@ -332,7 +332,7 @@ def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
     assert each.prompt.box.tolist() == [6, 5, 15, 14]
     # What goes wrong is said, and the panel stays as it was.
     ready.form.imports.first_plane.setCurrentIndex(1)
-    buttons["Boxes or points from a table ..."].click()
+    buttons["Boxes or points from a table…"].click()
     assert "Slice 1 is not there: the image has one plane" in ready.message.text()
     assert ready.form.imports.table_line.text() == ""
     assert len(ready.session.state.open) == 1
@@ -357,7 +357,7 @@ def test_a_saved_session_is_done_again_and_copied(
     assert "replay" in QApplication.clipboard().text()
     path = tmp_path / "chosen.json"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    buttons["Save ..."].click()
+    buttons["Save…"].click()
     assert path.read_text() == saved.read_text()
 
 

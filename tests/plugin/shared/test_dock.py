@@ -137,6 +137,15 @@ def test_a_notice_stands_beside_an_error_and_a_message(dock: Dock) -> None:
     dock.say("2 objects found.")
     assert dock.message.text() == "2 objects found."
     assert "3 pixels" in dock.message.notice.text()
+    # Another image is chosen.
+    dock._forget_notices()
+    assert dock.message.notice.text() == "Choose an image first."
+    dock.message.dismiss()
+    dock.jobs.submit("a", Priority.REQUEST, warn(4), print, print)
+    dock.jobs.wait()
+    assert dock.message.notice.text() == "4 pixels are dark."
+    dock._forget_notices()
+    assert dock.message.notice.text() == ""
 
 
 def test_the_terminal_shows_notices_too(

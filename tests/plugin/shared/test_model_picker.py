@@ -83,7 +83,7 @@ def test_fetching_shows_progress_and_can_be_stopped(
     until(qtbot, lambda: widget.picker.fetching.bar.value() == 12_000_000 // 1024)
     assert not widget.picker.fetching.isHidden()
     assert begun.wait(60)
-    widget.form.buttons["stop"].click()
+    widget.form.buttons["Stop"].click()
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.picker.fetching.isHidden()
     assert not widget.picker.fetch_button.isHidden()

@@ -265,8 +265,8 @@ def _key(
     # How objects are compared with one another is decided afterwards.
     settings = {name: value for name, value in asdict(params).items() if name != "max_shared"}
     known = {plane: mask for plane, mask in masks.items() if plane in (span.first, span.last)}
-    if params.max_reach and len(known) == 1:
-        # How fast an object tapers off beyond a prompted plane, a larger section tells.
+    if params.max_reach and known:
+        # How fast a round object tapers off, its largest section tells.
         plane, mask = largest_section(masks)
         known[plane] = mask
     return span_key(span, known, settings, spacing)

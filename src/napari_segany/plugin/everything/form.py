@@ -26,7 +26,7 @@ from napari_segany.plugin.shared.progress_panel import ProgressPanel
 
 BUTTONS = {
     "Find everything": "Search the plane in view, or the stack if that is ticked",
-    "stop": "Stop; what was found is kept",
+    "Stop": "Stop; what was found is kept",
     "Show foreground": "An image layer with all that the finder sees",
     "Uncertain": "Show the most uncertain object",
     "Accept": "Accept the object; show the next",
@@ -38,15 +38,15 @@ BUTTONS = {
     "Masks as stack": "Each mask by itself, with overlaps",
     "Make volume": "Objects that have one id through all planes of the stack",
     "Edges": "An image layer with all outlines",
-    "Load ...": "Use a recipe's parameters",
+    "Load…": "Use a recipe's parameters",
     "Undo load": "As before the recipe",
-    "Save ...": "A recipe for the command line",
+    "Save…": "A recipe for the command line",
     "Copy as command line": "For a terminal or a cluster",
     "Copy as Python": "A script that makes the same labels",
 }
 """Tooltips of the buttons, by their text."""
 
-OF_MASKS = ("Masks as stack", "Save ...", "Copy as command line", "Copy as Python")
+OF_MASKS = ("Masks as stack", "Save…", "Copy as command line", "Copy as Python")
 """Buttons that need masks, beside those of review and labels."""
 
 
@@ -113,7 +113,7 @@ class EverythingForm(QWidget):
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)
         self._made = panel(column(self.made_line, self.buttons["Change filters"]))
-        find, stop = self.buttons["Find everything"], self.buttons["stop"]
+        find, stop = self.buttons["Find everything"], self.buttons["Stop"]
         labels, masks = self.buttons["Make labels"], self.buttons["Masks as stack"]
         self.card = ReviewCard()
         review = ("Accept", "Reject", "Undo")
@@ -134,8 +134,8 @@ class EverythingForm(QWidget):
         )
         volumes = panel(column(self.link_box, self.volumes, self.buttons["Make volume"]))
         more = (
-            *("Load ...", "Copy as command line", "Undo load", "Copy as Python"),
-            *("Save ...", "Edges"),
+            *("Load…", "Copy as command line", "Undo load", "Copy as Python"),
+            *("Save…", "Edges"),
         )
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(

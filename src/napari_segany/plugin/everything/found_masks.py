@@ -298,7 +298,10 @@ class FoundMasks:
         """Put one mask in the place of a candidate, and mark it as accepted."""
         self.take_back_correction(plane, candidate)
         self._decide(plane, candidate, self.accepted, is_correction=True)
-        self.corrected.setdefault(plane, {})[candidate] = named(mask, candidate)
+        # It stays what it was found to be.
+        original = self.masks[plane].all_candidates[candidate]
+        corrected = named(replace(mask, classes=original.classes), candidate)
+        self.corrected.setdefault(plane, {})[candidate] = corrected
 
     def take_back_correction(self, plane: Plane, candidate: int) -> None:
         """Undo the correction of a candidate, whatever was decided since."""

@@ -11,6 +11,7 @@ from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder import SMALL_SIDE
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.text_params import TextParams
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.finders import named_finder
 
@@ -100,6 +101,10 @@ def _preset(found: MaskSet, params: FilterRules, finder_fits: bool) -> Iterable[
             reason = f"{seen}; {ORGANELLES!r} also prompts points where it sees nothing."
             return [Suggestion(_sentence(reason), ORGANELLES)]
         reason = f"{DETAIL!r} prompts four times as many points, and more in crops."
+    elif isinstance(params, TextParams):
+        preset = NUCLEI if finder_fits else DETAIL
+        reason = f"nothing fits the phrases; {preset!r} finds objects whatever they are."
+        return [Suggestion(_sentence(reason), preset)]
     elif finder_fits:
         what = f"objects are {side:.0f} px wide in the frame" if small else "no mask passes"
         reason = f"{what}; {NUCLEI!r} sees all at once, and searches in crops if they are small."

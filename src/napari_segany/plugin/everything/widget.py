@@ -347,7 +347,7 @@ class EverythingWidget(ImageDock):
         form.volumes.changed.connect(self.guarded(self._filter_volume))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
-            "stop": self.stop,
+            "Stop": self.stop,
             "Show foreground": self.show_foreground,
             "Uncertain": self.next_uncertain,
             "Accept": self.accept,
@@ -359,9 +359,9 @@ class EverythingWidget(ImageDock):
             "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,
             "Edges": self.find_edges,
-            "Load ...": self.use_recipe,
+            "Load…": self.use_recipe,
             "Undo load": self.undo_recipe,
-            "Save ...": self.save_recipe,
+            "Save…": self.save_recipe,
             "Copy as command line": self.copy_command,
             "Copy as Python": self.copy_python,
         }
@@ -384,7 +384,7 @@ class EverythingWidget(ImageDock):
         self.progress.show_progress(share, 1, f"{share:.0%}, {plane}{left} left", steps=1000)
 
     def _on_busy(self, busy: bool) -> None:
-        self.form.buttons["stop"].setEnabled(busy)
+        self.form.buttons["Stop"].setEnabled(busy)
         super()._on_busy(busy)
 
     def _refresh(self) -> None:

@@ -20,6 +20,9 @@ CANDIDATES = 3
 WIDTH = 75
 """Width of a button in pixels; three of them fit into a dock."""
 
+HEIGHT = 98
+"""Height in pixels that is kept free without candidates, so that no button moves."""
+
 WHOLE_PLANE = 0.9
 """Share of the plane from which a candidate is dimmed: it is hardly ever an object."""
 
@@ -38,6 +41,7 @@ class CandidateButtons(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2)
+        self.setMinimumHeight(HEIGHT)
         self.buttons: list[QToolButton] = []
         self.shown: MaskSet | None = None
         plain = "QToolButton { border: 2px solid transparent; padding: 0; font-size: 10px; }"

@@ -1,15 +1,12 @@
 """Connections of the Prompt dock's controls to what they do."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
-from napari_segany.plugin.prompt import import_text, object_actions
-
-if TYPE_CHECKING:
-    from napari_segany.plugin.prompt.widget import PromptWidget
+from napari_segany.plugin.prompt import import_text
 
 
-def connect_form(widget: "PromptWidget") -> None:
+def connect_form(widget: Any) -> None:
     """Connect the controls of a Prompt dock to its methods; errors become messages."""
     form, controller = widget.form, widget.controller
     for text, act in {
@@ -19,7 +16,7 @@ def connect_form(widget: "PromptWidget") -> None:
         "Clear": widget.clear,
         "Undo": widget.undo,
         "Redo": widget.redo,
-        "stop": widget.stop,
+        "Stop": widget.stop,
     }.items():
         form.buttons[text].clicked.connect(widget.guarded(act))
     form.tools.chosen.connect(widget.guarded_with(controller.select_tool))
@@ -28,12 +25,12 @@ def connect_form(widget: "PromptWidget") -> None:
         widget.guarded_with(lambda number: controller.sync.open_session().choose(number))
     )
     for requested, do in (
-        (form.objects.go_to_requested, object_actions.go_to),
-        (form.objects.reopen_requested, object_actions.reopen),
-        (form.objects.delete_requested, object_actions.delete),
-        (form.words.requested, import_text.import_text),
+        (form.objects.go_to_requested, controller.objects.go_to_first),
+        (form.objects.reopen_requested, controller.objects.reopen),
+        (form.objects.delete_requested, controller.objects.delete),
+        (form.words.requested, partial(import_text.import_text, controller)),
     ):
-        requested.connect(widget.guarded_with(partial(do, controller)))
+        requested.connect(widget.guarded_with(do))
     form.imports.labels_requested.connect(widget.guarded_with(widget.take_labels))
     form.imports.layer_requested.connect(widget.guarded_with(widget.take_layer))
     form.imports.table_requested.connect(widget.guarded(widget.take_table))

@@ -17,19 +17,19 @@ from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.prompt import object_actions, saved_sessions
+from napari_segany.plugin.prompt import saved_sessions
 from napari_segany.plugin.prompt.bulk_steps import NewObject
-from napari_segany.plugin.prompt.commit_choices import commit_choices
-from napari_segany.plugin.prompt.commit_message import commit_message
+from napari_segany.plugin.prompt.commits import Commits
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
 from napari_segany.plugin.prompt.layer_reader import LayerReader
+from napari_segany.plugin.prompt.object_actions import ObjectActions
 from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
+from napari_segany.plugin.shared.choices import Choice
 from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
 from napari_segany.session.replay import provenance
-from napari_segany.session.state import State
 
 
 class PromptController(PendingModel):
@@ -60,6 +60,8 @@ class PromptController(PendingModel):
         Host of the session.
     sync : LayerSync
         Synchronization of the session and the layers.
+    objects : ObjectActions
+        Actions on single objects.
     min_predicted_iou, min_stability : float
         Objects whose chosen candidate has lower scores are not committed.
     """
@@ -81,10 +83,12 @@ class PromptController(PendingModel):
         self.possible, self.where = self.host.possible, self.host.where
         self.changed = self.host.changed
         self.host.stopped.connect(self.give_up)
-        # State after a click on a committed object, the object it began, and that object.
-        self.clicked_on: tuple[State, int, int] | None = None
-        self.sync.begun.connect(lambda numbers: object_actions.offer_to_reopen(self, numbers))
-        self.sync.picked.connect(self._on_picked)
+        self.objects = ObjectActions(self.host, self._tell, self.undo)
+        self._commits = Commits(self.host, self._tell, self.objects.undo_choice)
+
+    def _tell(self, text: str, choices: tuple[Choice, ...] = (), severity: str = "info") -> None:
+        self.status.emit(text, severity)
+        self.offered.emit(choices)
 
     # Present state --------------------------------------------------------------------------
 
@@ -152,13 +156,6 @@ class PromptController(PendingModel):
     def finish(self) -> None:
         """Do the remaining chunks of a step now."""
         self.host.steps.finish()
-
-    def _on_picked(self, position: Any) -> None:
-        try:
-            self.pick(position)
-        except Exception as error:
-            # napari is handling the mouse and must finish.
-            self.host.refuse(error)
 
     def _follow_model(self) -> None:
         self.host.set_model(self.model)
@@ -245,15 +242,7 @@ class PromptController(PendingModel):
 
     def go_to(self, number: int) -> None:
         """Show an object, large and outlined; make it the active one if it is open."""
-        object_actions.show_object(self, number)
-
-    def pick(self, position: Any) -> None:
-        """Choose the object at a place on the canvas; see :func:`object_actions.pick`."""
-        object_actions.pick(self, position)
-
-    def reopen_clicked(self) -> None:
-        """Open the committed object again that was clicked on, in place of the new one."""
-        object_actions.reopen_clicked(self)
+        self.objects.go_to(number)
 
     def embed(self, plane: Plane) -> None:
         """Embed a plane, now or when there is a model."""
@@ -291,38 +280,7 @@ class PromptController(PendingModel):
             raise InputError("No object has scores as high as asked for; nothing is committed.")
         if not good:
             raise InputError("There is nothing to commit yet: click on an object first.")
-        return self.commit_objects(good, len(ready) - len(good))
-
-    def commit_objects(self, numbers: Sequence[int], low: int = 0, join: bool = False) -> list[int]:
-        """Write open objects that have candidates into the labels.
-
-        Parameters
-        ----------
-        numbers : sequence of int
-            The objects.
-        low : int
-            Others that stay open because of low scores, for the message.
-        join : bool
-            Merge this step with the one before.
-
-        Returns
-        -------
-        list of int
-            Labels of the first chunk.
-        """
-        session = self.sync.open_session()
-        propagated = self.host.through.masks_to_commit(list(numbers))
-        if self.labels is None:
-            self.commit_into(None)
-
-        def report(empty: int) -> None:
-            objects = session.state.objects
-            wholes = {objects[number].whole for number in numbers if number in objects}
-            written = [each for each in objects.values() if each.whole in wholes]
-            self.status.emit(*commit_message(written, low, empty))
-            self.offered.emit(commit_choices(self, numbers, propagated))
-
-        return self.host.steps.commit(session, numbers, report, propagated, join)
+        return self._commits.write(good, len(ready) - len(good))
 
     @property
     def ready(self) -> list[int]:
@@ -359,7 +317,7 @@ class PromptController(PendingModel):
 
     def clear(self) -> None:
         """Delete all open objects."""
-        object_actions.clear(self)
+        self.objects.clear()
 
     def undo(self) -> bool:
         """Undo the last step; return False if there was none.
@@ -385,7 +343,7 @@ class PromptController(PendingModel):
 
     def restore(self, saved: SavedSession) -> None:
         """Restore an earlier session; see :func:`saved_sessions.restore`."""
-        saved_sessions.restore(self, saved)
+        saved_sessions.restore(self.host, saved, self._tell)
 
     def provenance(self) -> dict[str, Any]:
         """Return the provenance of the labels; see :func:`napari_segany.session.provenance`."""
@@ -393,4 +351,4 @@ class PromptController(PendingModel):
 
     def replay(self, kept: Any) -> None:
         """Compute the labels of a saved session in a new layer; ``kept`` is its record."""
-        saved_sessions.replay_later(self, kept)
+        saved_sessions.replay_later(self, self.host, kept)

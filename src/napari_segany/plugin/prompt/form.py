@@ -3,6 +3,7 @@
 from typing import Any
 
 from napari.layers import Labels
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -16,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.prompt.candidate_buttons import CandidateButtons
+from napari_segany.plugin.prompt.candidate_buttons import HEIGHT, CandidateButtons
 from napari_segany.plugin.prompt.import_panel import ImportPanel
 from napari_segany.plugin.prompt.object_list import ObjectList
 from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
@@ -120,6 +121,8 @@ class PromptForm(QWidget):
         self.candidate_row = panel(self._candidate_row())
         self.hint = QLabel()
         self.hint.setWordWrap(True)
+        self.hint.setMinimumHeight(HEIGHT)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.stop_row = panel(self._stop_row(progress))
         self.stop_row.setVisible(False)
         layout = column(
@@ -166,7 +169,7 @@ class PromptForm(QWidget):
     def _stop_row(self, progress: ProgressPanel) -> QHBoxLayout:
         progress.bar.setTextVisible(False)
         progress.bar.setMaximumHeight(8)
-        stop = self._button("stop", "Stop what is being computed")
+        stop = self._button("Stop", "Stop what is being computed")
         return row(progress, stop, wide=progress)
 
     def _commit_button(self) -> QPushButton:

@@ -27,25 +27,25 @@ class ImportPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.labels = LayerCombo([Labels], "labels ...", "Objects of a labels layer")
+        self.labels = LayerCombo([Labels], "labels…", "Objects of a labels layer")
         self.every_plane = with_tip(
             QCheckBox("every plane"), "Of the whole stack, not only of the plane in view"
         )
         self.layers = LayerCombo(
             [Points, Shapes],
-            "points or shapes ...",
+            "points or shapes…",
             'A feature "sign" may say "negative"; a feature "object" says what belongs together',
         )
         self.dialect = combo_box(
-            {"written by ...": None, **{name: name for name in DIALECTS}},
+            {"written by…": None, **{name: name for name in DIALECTS}},
             "The program that wrote the table, told by its columns",
         )
         self.first_plane = combo_box(
-            {"first plane ...": None, "first is 0": 0, "first is 1": 1},
+            {"first plane…": None, "first is 0": 0, "first is 1": 1},
             "The number of the first plane of a stack in the table",
         )
         self.units = combo_box(
-            {"units ...": None, "pixels": "pixels", "calibrated": "calibrated"},
+            {"units…": None, "pixels": "pixels", "calibrated": "calibrated"},
             "Lengths are pixels, or in the unit of the image's scale",
         )
         self.table_line = QLabel()
@@ -67,7 +67,7 @@ class ImportPanel(QWidget):
             "Segment the objects that the layer's points or shapes mark; the layer stays",
         )
         table = button(
-            "Boxes or points from a table ...",
+            "Boxes or points from a table…",
             self.table_requested.emit,
             "CSV, COCO JSON or YOLO text of any other tool",
         )

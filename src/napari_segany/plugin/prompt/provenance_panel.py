@@ -24,10 +24,10 @@ class ProvenancePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         buttons = (
-            ("Save ...", "Every commit with its prompts, as JSON", self.save_requested),
+            ("Save…", "Every commit with its prompts, as JSON", self.save_requested),
             ("Copy as Python", "A script that computes the same labels", self.python_requested),
             (
-                "Replay ...",
+                "Replay…",
                 "Compute a saved file's labels on this image, in a layer of their own",
                 self.replay_requested,
             ),

@@ -48,7 +48,7 @@ class ToolRow(QWidget):
             button.clicked.connect(lambda _=False, tool=tool: self._on_click(tool))
             self.buttons[tool.name] = button
             grid.addWidget(button, number // COLUMNS, number % COLUMNS)
-        plain = "QToolButton { padding: 2px 0; font-size: 11px; }"
+        plain = "QToolButton { padding: 2px 0; font-size: 10px; }"
         self.setStyleSheet(f"{plain} QToolButton:checked {{ background-color: {accent()}; }}")
         self._paint()
 

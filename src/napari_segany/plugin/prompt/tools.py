@@ -45,7 +45,7 @@ class Tool:
     @property
     def caption(self) -> str:
         """Text on its button: name and key."""
-        return f"{self.name}  {self.key.replace('Shift-', SHIFT)}"
+        return f"{self.name} {self.key.replace('Shift-', SHIFT)}"
 
 
 TOOLS = (

@@ -113,7 +113,8 @@ class PromptWidget(ImageDock):
     def _open_view(self, view: LayerView) -> Session:
         left, before = self._count_open(False), self.controller.view
         session = self.controller.host.open_view(view)
-        if before is not self.controller.view:
+        # With other limits of the same image, open objects just go on.
+        if before is None or not view.with_limits(before.limits).same_as(before):
             kept = kept_message(left, "" if before is None else before.name)
             self.say(" ".join([kept, back_message(len(session.state.open))]).strip())
         session.on_overlap = self.form.overlap_choice.currentData()
@@ -167,7 +168,7 @@ class PromptWidget(ImageDock):
 
     def reopen_clicked(self) -> None:
         """Open the committed object again that was clicked on last, in place of a new one."""
-        self.controller.reopen_clicked()
+        self.controller.objects.reopen_clicked()
 
     def select_tool(self, name: str) -> None:
         """Select a tool by its name, such as "box"; see :data:`plugin.prompt.tools.TOOLS`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -22,3 +22,20 @@ class Choice:
     text: str
     tip: str
     act: Callable[[], Any]
+
+
+class Tell(Protocol):
+    """Shows a message with choices."""
+
+    def __call__(self, text: str, choices: tuple[Choice, ...] = (), severity: str = "info") -> None:
+        """Show a message.
+
+        Parameters
+        ----------
+        text : str
+            The message.
+        choices : tuple of Choice
+            Buttons beside it.
+        severity : {"info", "warning", "error"}
+            Its severity.
+        """

@@ -84,6 +84,11 @@ class Dock(QWidget):
             self._noticed.add(kind)
             self.message.add_notice(text)
 
+    def _forget_notices(self) -> None:
+        """Remove the warnings about an image; those about the next one are shown again."""
+        self._noticed.clear()
+        self.message.clear_notices()
+
     def copy_text(self, text: str, notes: Iterable[str] = ()) -> str:
         """Copy a text to the clipboard, say so with notes about it, and return the text."""
         clipboard = QApplication.clipboard()

@@ -130,7 +130,7 @@ class ImageDock(ModelDock):
                 numbers = tuple(int(each) for each in channels)
             layer = with_channels_first(self.viewer, layer, axis)
         view = LayerView(layer, numbers, others)
-        self._noticed.clear()
+        self._forget_notices()
         opened = self._open_view(view.with_limits(self._limits_for(view, contrast)))
         self.reset_choices()
         if self.model is None and not self.picker.loading:

@@ -47,6 +47,7 @@ class MessageLine(QWidget):
         super().__init__()
         self.severity: Severity = "info"
         self._notice_severity: Severity = "info"
+        self._added: list[str] = []
         self.notice, self.line = _label(), _label()
         self.notice.setAccessibleName("Notice")
         self.line.setAccessibleName("Message")
@@ -97,9 +98,20 @@ class MessageLine(QWidget):
 
     def add_notice(self, text: str) -> None:
         """Show a warning of the background beside all that is shown; an error stays an error."""
+        self._added.append(text)
         severity: Severity = "error" if self._notice_severity == "error" else "warning"
         before = [each for each in (self.notice.text(),) if each]
         self._show_notice("\n".join([*before, text]), severity)
+
+    def clear_notices(self) -> None:
+        """Remove the warnings of the background; another message that they stand beside stays."""
+        added, self._added = self._added, []
+        lines = self.notice.text().split("\n")
+        left = [line for line in lines if line not in added]
+        if not left:
+            self.dismiss()
+        elif left != lines:
+            self._show_notice("\n".join(left), self._notice_severity)
 
     def dismiss(self) -> None:
         """Remove the warning or error that is shown, and the choices."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,13 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.sparse_array import zeros
-from napari_segany.plugin.shared.message_line import Severity
 from napari_segany.plugin.tracks.movie_source import MovieSource
 from napari_segany.session.tracks.label_frames import relabel_frames
 from napari_segany.session.tracks.track_journal import SavedTracks
 from napari_segany.session.tracks.track_session import TrackSession
+
+if TYPE_CHECKING:
+    from napari_segany.plugin.shared.message_line import Severity
 
 PASSES = 3
 """Passes over the frames that progress counts: link, relabel, find boxes."""
@@ -40,7 +43,7 @@ class OpenedTracks:
     trouble: str = ""
 
 
-def describe_tracks(table: TrackTable) -> tuple[str, Severity]:
+def describe_tracks(table: TrackTable) -> tuple[str, "Severity"]:
     """Return a message about tracks that were opened, with its severity."""
     frames = np.unique(table.frame)
     if len(frames) == 1:
