@@ -270,3 +270,13 @@ class Frame:
             for size, scaled in zip(self.shape, self.scaled, strict=True)
         )
         return by_row, by_col
+
+
+@dataclass(frozen=True)
+class SquashedFrame(Frame):
+    """The place of one plane in a square frame that it fills, whatever its shape."""
+
+    @property
+    def scaled(self) -> tuple[int, int]:
+        """(h, w) of the plane inside the frame: all of it."""
+        return self.side, self.side

@@ -48,6 +48,10 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
             "napari_segany.models.sam.model:load_sam",
             frozenset({"vit_t", "vit_b", "vit_l", "vit_h"}),
         ),
+        "sam2": ModelFamily(
+            "napari_segany.models.sam2.model:load_sam2",
+            frozenset({"sam2_t", "sam2_s", "sam2_b", "sam2_l"}),
+        ),
     }
 )
 """Every family of models by name."""

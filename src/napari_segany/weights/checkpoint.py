@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_segany.errors import WeightsError
 from napari_segany.networks.sam import ARCHITECTURES, Sam, build_sam
+from napari_segany.weights.sam2_files import build_sam2, identify_sam2, image_tensors, is_sam2
 
 WRAPPERS = ("model", "state_dict", "model_state")
 PREFIXES = ("sam.", "module.")
@@ -163,13 +164,15 @@ def identify_architecture(state: Mapping[str, Tensor]) -> str:
     Returns
     -------
     str
-        ``vit_t``, ``vit_b``, ``vit_l`` or ``vit_h``.
+        ``vit_t``, ``vit_b``, ``vit_l`` or ``vit_h``, or ``sam2_t`` to ``sam2_l``.
 
     Raises
     ------
     WeightsError
         None of them.
     """
+    if known := identify_sam2(state):
+        return known
     if TINY_STEM in state:
         return "vit_t"
     stem = state.get(VIT_STEM)
@@ -194,11 +197,14 @@ def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
     Numbers that are not finite, or all zero, are an error, too.
     """
     with torch.device("meta"):
+        if is_sam2(architecture):
+            _compare(architecture, build_sam2(architecture), image_tensors(state))
+            return
         model = build_sam(architecture)
     _compare(architecture, model, state)
 
 
-def _compare(architecture: str, model: Sam, state: Mapping[str, Tensor]) -> None:
+def _compare(architecture: str, model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     expected = model.state_dict()
     wrong = {
         "missing": [name for name in expected if name not in state],

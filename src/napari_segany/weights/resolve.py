@@ -291,10 +291,15 @@ def load_weights(weights: Weights) -> Sam:
     WeightsError
         The file changed since it was found, or does not fit its architecture.
     """
+    check_unchanged(weights)
+    return checkpoint.load_strict(weights.architecture, checkpoint.read_checkpoint(weights.path))
+
+
+def check_unchanged(weights: Weights) -> None:
+    """Raise WeightsError if the file is not what it was when it was found."""
     found = cache.hashes_of(weights.path).sha256
     if found != weights.sha256:
         raise WeightsError(
             f"{weights.path} changed since it was found: its sha256 is {found}, "
             f"was {weights.sha256}. Name the model again."
         )
-    return checkpoint.load_strict(weights.architecture, checkpoint.read_checkpoint(weights.path))

@@ -121,6 +121,21 @@ class ModelPrompts:
         )
 
 
+@torch.inference_mode()
+def sample_features(
+    features: Tensor, frame: Frame, points: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the (P, C) values of (1, C, g, g) features at (P, 2) row, column of a plane."""
+    xy = torch.from_numpy(frame.to_xy(points)).float().to(features.device)
+    # Within the centres of the outermost tokens, so that no padding is ever needed: Apple's
+    # GPUs have none at the border.
+    most = 1 - 1 / features.shape[-1]
+    where = (xy / frame.side * 2 - 1).clamp(-most, most)[None, None]
+    sampled = F.grid_sample(features, where, align_corners=False)
+    at_points: NDArray[np.float32] = sampled[0, :, 0].T.cpu().numpy()
+    return at_points
+
+
 def outputs_of(multimask: Multimask, ambiguous: bool) -> range:
     """Return the indices of the decoder's masks that an answer consists of."""
     if multimask == "both":
@@ -242,17 +257,9 @@ class EmbeddedPlane:
         tokens = sampled_tokens(self.frame, self.grid).to(self.device)
         return Sample(tokens, shared.upscaled.index_select(1, tokens))
 
-    @torch.inference_mode()
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the (P, C) image features at (P, 2) row, column."""
-        xy = torch.from_numpy(self.frame.to_xy(points)).float().to(self.device)
-        # Within the centres of the outermost tokens, so that no padding is ever needed: Apple's
-        # GPUs have none at the border.
-        most = 1 - 1 / self.grid
-        where = (xy / self.frame.side * 2 - 1).clamp(-most, most)[None, None]
-        features = F.grid_sample(self.embedding.features[None], where, align_corners=False)
-        at_points: NDArray[np.float32] = features[0, :, 0].T.cpu().numpy()
-        return at_points
+        return sample_features(self.embedding.features[None], self.frame, points)
 
     def _predict_group(
         self, points: NDArray[np.float64], step: int, screen: Screen

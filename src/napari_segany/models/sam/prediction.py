@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from napari_segany.core.ranking import Ranking, rank
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import InputError
 from napari_segany.models.protocol import Multimask
-from napari_segany.models.sam.embedded_plane import BOTH, EmbeddedPlane, outputs_of
+from napari_segany.models.sam.embedded_plane import BOTH, outputs_of
 from napari_segany.models.sam.thread_pool import share_out
 
 LOGITS_KEPT = 1000
@@ -28,11 +28,33 @@ when they are read, which takes as long as the prediction did."""
 STABILITY_OFFSET = 1.0
 """Distance in logits of the two thresholds that stability compares, either side of 0."""
 
+Result = TypeVar("Result")
+
+
+class AnsweringPlane(Protocol):
+    """An embedded plane of any family that decodes prompts of equal shape together."""
+
+    @property
+    def frame(self) -> Frame:
+        """The place of the plane in the model's frame."""
+        ...
+
+    def predict_alike(
+        self,
+        prompts: Sequence[Prompt],
+        outputs: range,
+        finish: Callable[[int, Tensor, Tensor], Result],
+        local: float | None = None,
+    ) -> Generator[Result]:
+        """Yield the results of ``finish``; see :meth:`EmbeddedPlane.predict_alike`."""
+        ...
+
+
 _Keep = Literal["kept", "later", "none"]
 
 
 def predict_all(
-    ready: Callable[[], EmbeddedPlane],
+    ready: Callable[[], AnsweringPlane],
     frame: Frame,
     prompts: Sequence[Prompt],
     multimask: Multimask,
@@ -84,8 +106,8 @@ def predict_all(
 
 
 def _predict_alike(
-    ready: Callable[[], EmbeddedPlane],
-    plane: EmbeddedPlane,
+    ready: Callable[[], AnsweringPlane],
+    plane: AnsweringPlane,
     prompts: list[Prompt],
     outputs: range,
     ranking: Ranking,
@@ -116,7 +138,7 @@ def _predict_alike(
 
 
 def _logits_of(
-    ready: Callable[[], EmbeddedPlane], prompt: Prompt, outputs: range
+    ready: Callable[[], AnsweringPlane], prompt: Prompt, outputs: range
 ) -> NDArray[np.float32]:
     """Compute the (k, m, m) logits of one prompt, in the order of the decoder."""
 
