@@ -29,7 +29,7 @@ from napari_segany.training.calibration import region_iou
 from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache
-from napari_segany.training.pipeline import VALIDATION_VIEWS, TrainingOptions
+from napari_segany.training.pipeline import PRED_IOU_THRESH, VALIDATION_VIEWS, TrainingOptions
 from napari_segany.training.train_finder import TrainParams, train_finder, validation_loss
 from napari_segany.weights.finders import (
     FinderCard,
@@ -70,6 +70,7 @@ def load_network(model: PromptableModel, network: Finder, path: Path) -> FinderM
         title="ablation",
         encoder=encoder_card(model.id, encoder.architecture, sketch),
         shape=shape_card(network.shape),
+        pred_iou_thresh=PRED_IOU_THRESH,
     )
     write_finder(path, fold(network), card)
     return load_finder(model, path)
@@ -85,7 +86,8 @@ def cover(
         rgb, labels = image.read()
         embedding = model.embed(rgb, stages=True)
         for number, finder in enumerate(finders):
-            maps = finder.predict_maps(embedding, rgb)
+            read = embedding if finder.card.shape.stages else embedding.without_stages()
+            maps = finder.predict_maps(read, rgb)
             tree = grow_tree(maps)
             iou = region_iou(tree, maps, labels)[tree.area >= FEWEST_CELLS].max(axis=0, initial=0)
             if len(iou):

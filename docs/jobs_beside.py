@@ -13,13 +13,13 @@ from PIL import Image
 STEPS = {
     "one_coin": "3_click",
     "every_cell": "4_reviewed",
-    "one_nucleus": "5_correction",
+    "one_nucleus": "2_box",
     "a_folder": "3_running",
 }
 """Step of each job that is shown."""
 
 SIZE = "1366x768"
-SCALE, GAP, COLOURS = 0.5, 6, 128
+SCALE, GAP, COLOURS = 0.5, 6, 256
 FOLDER = Path(__file__).resolve().parent / "images"
 
 
@@ -31,7 +31,7 @@ def beside(before: Path, after: Path) -> Image.Image:
     for number, each in enumerate(shown):
         small = each.resize((width, height), Image.Resampling.LANCZOS)
         sheet.paste(small, (number * (width + GAP), 0))
-    return sheet.quantize(COLOURS)
+    return sheet.quantize(COLOURS, Image.Quantize.FASTOCTREE)
 
 
 def main() -> None:
