@@ -128,6 +128,16 @@ def test_modes_of_the_brush_come_back_from_3d(clicked: Any, jobs: Any, viewer: A
     assert clicked.preview_layer.mode == "paint"
 
 
+def test_a_plane_beside_a_stack_in_the_viewer_is_painted_on(
+    begin: Any, jobs: Any, stack: Any, viewer: Any
+) -> None:
+    controller = begin(stack[0])
+    viewer.add_image(stack)
+    click(controller, jobs, 10, 20)
+    stroke(controller, jobs, "brush", (30, 30))
+    assert mask(controller)[30, 30]
+
+
 def test_the_box_of_changes_in_any_form() -> None:
     indices = (np.array([2, 2]), np.array([3, 8]), np.array([7, 4]))
     assert painted_box([(indices, 0, 1)], (6, 40, 50)) == (slice(2, 3), slice(3, 9), slice(4, 8))

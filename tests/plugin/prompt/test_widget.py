@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.utils.key_bindings import coerce_keybinding
+from qtpy.QtWidgets import QPushButton
 from skimage import data
 from tests.journal_files import JournalFiles
 from tests.plugin.windows import click, drag, needs_a_display, until
@@ -409,6 +410,34 @@ def test_keys_of_napari_and_of_the_user_stay_and_ours_leave_with_the_session(
     assert not image.keymap
     ready.close()
     assert list(other.keymap) == [coerce_keybinding("N")]
+
+
+def choices(widget: Any) -> dict[str, QPushButton]:
+    return {made.text(): made for made in widget.message.findChildren(QPushButton)}
+
+
+def test_choices_are_buttons_beside_the_message_until_the_next_step(ready: Any) -> None:
+    ready.session.add_point(30, 40)
+    ready.segment(wait=True)
+    ready.commit(wait=True)
+    assert list(choices(ready)) == ["Undo"]
+    choices(ready)["Undo"].click()
+    ready.jobs.wait()
+    assert len(ready.session.state.open) == 1
+    assert not choices(ready)
+
+
+def test_a_key_reopens_the_object_that_was_clicked_on(ready: Any) -> None:
+    ready.session.add_point(30, 40)
+    ready.segment(wait=True)
+    ready.commit(wait=True)
+    points = ready.controller.points
+    points.add((31, 41))
+    assert list(choices(ready)) == ["Reopen label 1 (\u21e7R)"]
+    press(points, "Shift-R")
+    ready.jobs.wait()
+    assert ready.message.text() == "Label 1 is open again."
+    assert ready.session.active.prompt.points.tolist() == [[30, 40]]
 
 
 def test_an_unknown_tool_is_refused() -> None:

@@ -429,21 +429,6 @@ def test_cancelling_the_question_leaves_everything_as_it_is(
     assert [layer.name for layer in viewer.layers] == ["coins"]
 
 
-def test_the_window_is_drawn_after_prompt_layers_were_removed(
-    ready: Any, viewer: Any, qtbot: Any
-) -> None:
-    # Without canvas_visuals.py the process dies here, with Mesa's software OpenGL.
-    ready.session.add_box([10, 10, 40, 50])
-    ready.clear()
-    ready.asks_on_close = False
-    close_the_panel(viewer)
-    canvas = viewer.window._qt_viewer.canvas.native
-    for _ in range(3):
-        canvas.update()
-        qtbot.wait(50)
-    assert [layer.name for layer in viewer.layers] == ["coins"]
-
-
 def close_the_panel(viewer: Any) -> None:
     viewer.window._wrapped_dock_widgets["Prompt (napari-segany)"].title.close_button.click()
 

@@ -7,7 +7,6 @@ import numpy as np
 from napari.layers import Labels, Points, Shapes
 
 from napari_segany.core.image_source import Plane
-from napari_segany.plugin.layers.canvas_visuals import keep_visuals
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.layers.sparse_array import zeros
@@ -134,7 +133,6 @@ class PromptLayers:
 
     def remove(self) -> None:
         """Remove all layers from the viewer."""
-        keep_visuals(self.viewer, [each for each in (self.points, self.shapes) if each is not None])
         # Points first: napari may draw in between, and OpenGL crashed with the points alone.
         for layer in reversed(self.layers):
             if layer in self.viewer.layers:

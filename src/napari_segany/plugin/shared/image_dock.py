@@ -68,9 +68,6 @@ class ImageDock(ModelDock):
         """Start to work on an image; the result is that of :meth:`set_image`."""
         raise NotImplementedError
 
-    def _before_change(self) -> None:
-        """Prepare for another image or other channels, chosen in the dock."""
-
     @property
     def setup_summary(self) -> str:
         """Image and model in use, in one line; empty while one of them is missing."""
@@ -165,14 +162,12 @@ class ImageDock(ModelDock):
     def _on_image_chosen(self) -> None:
         layer = self.image_choice.layer
         if layer is not None and layer is not self.image_layer:
-            self._before_change()
             self.set_image(layer)
 
     def _on_channels_chosen(
         self, channels: tuple[int, ...] | None, others: tuple[Any, ...], axis: int
     ) -> None:
         if self.image_layer is not None:
-            self._before_change()
             self.set_image(self.image_layer, channels, others, axis)
 
     def _on_contrast_chosen(self, contrast: Contrast) -> None:
