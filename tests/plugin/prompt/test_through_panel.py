@@ -73,6 +73,7 @@ def test_a_click_on_the_strip_goes_there(make_panel: Any, jobs: Any, qtbot: Any)
     panel, controller = make_panel(VOLUME, 9, 18, 20)
     controller.host.through.start()
     jobs.run()
+    panel.section.expand()
     strip = panel.strip
     strip.resize(400, 34)
     qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=QPoint(7 * 20 + 3, 10))

@@ -303,7 +303,7 @@ def test_a_model_that_another_one_takes_the_place_of_is_asked_no_more(
     assert ready.form.plane_line.text() == "Image: waiting for the model ..."
     may_load.set()
     until(qtbot, lambda: ready.session.candidates() is not None)
-    assert ready.model is other
+    assert ready.model.model is other, "the model that all docks share"
     assert len(model.asked) == asked
     assert other.asked
 

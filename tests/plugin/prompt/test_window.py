@@ -336,7 +336,7 @@ def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(
     assert "Slice 1 is not there: the image has one plane" in ready.message.text()
     assert ready.form.imports.table_line.text() == ""
     assert len(ready.session.state.open) == 1
-    assert ready.form.imports.isVisible()
+    assert not ready.form.imports.isHidden()
 
 
 def test_a_saved_session_is_done_again_and_copied(

@@ -81,7 +81,7 @@ def test_linking_leaves_the_labels_and_shows_tracks(
     ]
     assert not source.visible
     table = controller.opened().table
-    assert said[-1] == f"{len(table.spans)} tracks, {len(table.children)} divisions."
+    assert said[-1] == f"{len(table.spans)} tracks, 1 division."
     assert table.children == {1: (3, 4)}
     lines = controller.layers.tracks
     assert isinstance(lines, Tracks)

@@ -3,9 +3,8 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable
-from functools import cached_property, partial
-from typing import Any, overload
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,11 @@ from torch import Tensor
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.geometry import Frame
 from napari_segany.core.intensity import Limits, to_rgb
-from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
-from napari_segany.core.ranking import Ranking
-from napari_segany.errors import InputError, SeganyError, WeightsError
+from napari_segany.errors import SeganyError, WeightsError
 from napari_segany.models.device import Precision, choose_device
-from napari_segany.models.protocol import Embedding, Multimask
+from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.embedded_plane import EmbeddedPlane, SamEmbedding
-from napari_segany.models.sam.prediction import predict_all
+from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.decoder.decoding import PromptDecoder
 from napari_segany.networks.encoder_sketch import EncoderSketch, sketch_encoder
@@ -34,7 +30,7 @@ REMEMBERED = 2
 """Prepared planes that a model remembers: the plane being worked on, and the one before it."""
 
 
-class SamModel:
+class SamModel(Predictor[SamEmbedding]):
     """A Segment Anything model, ready to use.
 
     Made by :func:`load_model`. Methods may be called from any thread; on a CPU one computes at a
@@ -51,6 +47,8 @@ class SamModel:
         The resolved precision. "exact" is float32 throughout; "bfloat16" computes the encoder's
         blocks and upscales masks in that type; the decoder's attention stays float32.
     """
+
+    embedding_type = SamEmbedding
 
     def __init__(
         self,
@@ -145,61 +143,6 @@ class SamModel:
         finer = tuple(stage[0].permute(2, 0, 1) for stage in kept)
         return SamEmbedding(features[0].float(), frame, self.weights.sha256, finer)
 
-    @overload
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Prompt,
-        *,
-        multimask: Multimask = ...,
-        ranking: Ranking = ...,
-        low_res_logits: bool = ...,
-        should_stop: ShouldStop | None = ...,
-    ) -> MaskSet: ...
-
-    @overload
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Iterable[Prompt],
-        *,
-        multimask: Multimask = ...,
-        ranking: Ranking = ...,
-        low_res_logits: bool = ...,
-        should_stop: ShouldStop | None = ...,
-    ) -> list[MaskSet]: ...
-
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Prompt | Iterable[Prompt],
-        *,
-        multimask: Multimask = "auto",
-        ranking: Ranking = "plausible",
-        low_res_logits: bool = True,
-        should_stop: ShouldStop | None = None,
-    ) -> MaskSet | list[MaskSet]:
-        """Predict the candidates of prompts; see :meth:`PromptableModel.predict`."""
-        if isinstance(prompts, Prompt):
-            return self.predict(
-                embedding,
-                [prompts],
-                multimask=multimask,
-                ranking=ranking,
-                low_res_logits=low_res_logits,
-                should_stop=should_stop,
-            )[0]
-        known = self._own(embedding)
-        return predict_all(
-            partial(self.prepare, known),
-            known.frame,
-            tuple(prompts),
-            multimask,
-            ranking,
-            low_res_logits,
-            should_stop,
-        )
-
     @torch.inference_mode()
     def prepare(self, embedding: Embedding) -> EmbeddedPlane:
         """Prepare an embedding for prompts; the last two are remembered."""
@@ -244,10 +187,6 @@ class SamModel:
                 "'forkserver', or load the model after the fork."
             )
 
-    def check_embedding(self, embedding: Embedding) -> None:
-        """Raise InputError unless an embedding was made with the model's weights."""
-        self._own(embedding)
-
     def sketch_encoder(self) -> EncoderSketch:
         """Return the sketch of the image encoder's weights; computed once."""
         return self._sketch
@@ -255,16 +194,6 @@ class SamModel:
     @cached_property
     def _sketch(self) -> EncoderSketch:
         return sketch_encoder(self.network.image_encoder)
-
-    def _own(self, embedding: Embedding) -> SamEmbedding:
-        if not isinstance(embedding, SamEmbedding):
-            raise InputError(
-                f"An embedding is needed, got {type(embedding).__name__}; "
-                "make it with model.embed(plane)."
-            )
-        if embedding.weights_sha256 != self.weights.sha256:
-            raise InputError("The embedding was made by another model; embed the plane again.")
-        return embedding
 
 
 def load_sam(weights: Weights, device: torch.device, precision: Precision) -> SamModel:

@@ -1,7 +1,6 @@
 """SAM 2.1: one set of weights on one device, for prompts on single images."""
 
-from collections.abc import Iterable
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import torch
 from numpy.typing import ArrayLike
@@ -10,13 +9,9 @@ from torch import Tensor
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.geometry import SquashedFrame
 from napari_segany.core.intensity import Limits, to_rgb
-from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
-from napari_segany.core.ranking import Ranking
-from napari_segany.errors import InputError
 from napari_segany.models.device import Precision
-from napari_segany.models.protocol import Embedding, Multimask
-from napari_segany.models.sam.prediction import predict_all
+from napari_segany.models.protocol import Embedding
+from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.sam2.embedded_plane import Sam2Embedding, Sam2Plane
 from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.checkpoint import read_checkpoint
@@ -27,7 +22,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of the colours of ImageNet, 0..1."""
 
 
-class Sam2ImageModel:
+class Sam2ImageModel(Predictor[Sam2Embedding]):
     """A SAM 2.1 model, ready to use; a :class:`PromptableModel`.
 
     Planes are squashed to a square, whatever their shape. The arithmetic is float32 throughout.
@@ -42,6 +37,7 @@ class Sam2ImageModel:
         float32.
     """
 
+    embedding_type = Sam2Embedding
     precision: Literal["exact"] = "exact"
 
     def __init__(self, network: Any, weights: Weights, device: torch.device) -> None:
@@ -97,74 +93,12 @@ class Sam2ImageModel:
                 hook.remove()
         return features
 
-    @overload
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Prompt,
-        *,
-        multimask: Multimask = ...,
-        ranking: Ranking = ...,
-        low_res_logits: bool = ...,
-        should_stop: ShouldStop | None = ...,
-    ) -> MaskSet: ...
-
-    @overload
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Iterable[Prompt],
-        *,
-        multimask: Multimask = ...,
-        ranking: Ranking = ...,
-        low_res_logits: bool = ...,
-        should_stop: ShouldStop | None = ...,
-    ) -> list[MaskSet]: ...
-
-    def predict(
-        self,
-        embedding: Embedding,
-        prompts: Prompt | Iterable[Prompt],
-        *,
-        multimask: Multimask = "auto",
-        ranking: Ranking = "plausible",
-        low_res_logits: bool = True,
-        should_stop: ShouldStop | None = None,
-    ) -> MaskSet | list[MaskSet]:
-        """Predict the candidates of prompts; see :meth:`PromptableModel.predict`."""
-        known = self._own(embedding)
-        many = (prompts,) if isinstance(prompts, Prompt) else tuple(prompts)
-        found = predict_all(
-            lambda: self.prepare(known),
-            known.frame,
-            many,
-            multimask,
-            ranking,
-            low_res_logits,
-            should_stop,
-        )
-        return found[0] if isinstance(prompts, Prompt) else found
-
     def prepare(self, embedding: Embedding) -> Sam2Plane:
         """Return an embedding in the form that answers many points."""
         return Sam2Plane(self._own(embedding), self.network)
 
-    def check_embedding(self, embedding: Embedding) -> None:
-        """Raise InputError unless an embedding was made with the model's weights."""
-        self._own(embedding)
-
     def sketch_encoder(self) -> None:
         """Return None: no finder reads this family."""
-
-    def _own(self, embedding: Embedding) -> Sam2Embedding:
-        if not isinstance(embedding, Sam2Embedding):
-            raise InputError(
-                f"An embedding is needed, got {type(embedding).__name__}; "
-                "make it with model.embed(plane)."
-            )
-        if embedding.weights_sha256 != self.weights.sha256:
-            raise InputError("The embedding was made by another model; embed the plane again.")
-        return embedding
 
 
 def load_sam2(weights: Weights, device: torch.device, precision: Precision) -> Sam2ImageModel:
