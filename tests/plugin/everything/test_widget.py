@@ -360,10 +360,12 @@ def test_labels_lock_the_filters_until_they_are_changed_again(finder: Everything
     made = finder.make_labels()
     before = made.data[:].copy()
     assert not sliders.isEnabled()
+    assert not form.buttons["Make labels"].isEnabled(), "these would be the same again"
     assert "spots labels was made with these filters" in form.made_line.text()
     assert not finder.controller.layer.visible
     form.buttons["Change filters"].click()
     assert sliders.isEnabled()
+    assert form.buttons["Make labels"].isEnabled()
     assert form.made_line.parentWidget().isHidden()
     assert (finder.controller.layer.visible, made.visible) == (True, False)
     sliders.iou.setValue(0.85)

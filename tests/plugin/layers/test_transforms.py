@@ -12,9 +12,11 @@ from tests.effort import choose_count
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.transforms import (
+    camera_of,
     in_image,
     in_layer,
     placement_of,
+    show_plane,
     to_world,
     viewed_plane,
 )
@@ -169,3 +171,16 @@ def test_our_layers_lie_where_the_image_lies() -> None:
 def test_positions_in_a_plane_are_those_of_the_image() -> None:
     assert in_layer((2, None, None), [[5, 6]]).tolist() == [[2, 5, 6]]
     assert in_layer((None, 7, None), [[5, 6], [1, 2]]).tolist() == [[5, 7, 6], [1, 7, 2]]
+
+
+def test_the_view_moves_only_if_a_position_is_not_well_inside_it() -> None:
+    viewer = show(Image(STACK))
+    camera, layer = camera_of(viewer), viewer.layers[0]
+    camera.zoom, camera.center = 20.0, (0.0, 20.0, 20.0)
+    show_plane(viewer, layer, (3, None, None), (15, 25), centre=False)
+    assert viewer.dims.current_step[0] == 3
+    assert camera.center[-2:] == (20.0, 20.0)
+    show_plane(viewer, layer, (3, None, None), (39, 25), centre=False)
+    assert camera.center[-2:] == (39.0, 25.0)
+    show_plane(viewer, layer, (3, None, None), (38, 25))
+    assert camera.center[-2:] == (38.0, 25.0)

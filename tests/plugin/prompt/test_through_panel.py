@@ -91,6 +91,18 @@ def test_a_click_on_the_strip_goes_there(make_panel: Any, jobs: Any, qtbot: Any)
     assert inside != outside
 
 
+def test_an_object_with_prompts_on_two_planes_is_one(make_panel: Any, jobs: Any) -> None:
+    _, controller = make_panel(VOLUME, 9, 18, 20)
+    controller.host.through.start()
+    jobs.run()
+    controller.host.through.go_to(11)
+    controller.points.add(np.array((11.0, 18, 20)))
+    jobs.run()
+    parts = controller.ready_parts
+    assert sorted(each.plane[0] for each in parts) == [9, 11]
+    assert len({each.whole for each in parts}) == 1
+
+
 def test_limits_are_those_of_the_next_run(make_panel: Any, jobs: Any) -> None:
     panel, controller = make_panel(VOLUME, 9, 18, 20)
     panel.limits.controls["max_reach"].set_parameter(0.2)

@@ -421,10 +421,12 @@ def test_choices_are_buttons_beside_the_message_until_the_next_step(ready: Any) 
     ready.segment(wait=True)
     ready.commit(wait=True)
     assert list(choices(ready)) == ["Undo"]
+    assert ready.message.text().startswith("Committed label 1")
     choices(ready)["Undo"].click()
     ready.jobs.wait()
     assert len(ready.session.state.open) == 1
     assert not choices(ready)
+    assert not ready.message.text()
 
 
 def test_a_key_reopens_the_object_that_was_clicked_on(ready: Any) -> None:

@@ -15,6 +15,7 @@ from vispy.gloo import gl
 from napari_segany.errors import InputError
 from napari_segany.io.tracks.formats import read_tracks
 from napari_segany.linking.tracks.track_params import TrackParams
+from napari_segany.plugin.layers.metadata import FOUND
 from napari_segany.plugin.tracks.keys import KEYS
 from napari_segany.plugin.tracks.track_list import COLUMNS
 
@@ -100,6 +101,14 @@ def test_from_labels_to_corrected_tracks_by_mouse_and_keys(
     qtbot.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert widget.track_layer.data[4, 14, 20] == 1
     assert len(widget.table.rows_of(3)) == 3
+
+
+def test_the_only_labels_are_chosen_beside_the_masks_of_a_search(widget: Any, viewer: Any) -> None:
+    cells, image = viewer.layers["cells"], viewer.layers["image"]
+    viewer.add_labels(np.zeros_like(cells.data), name=FOUND)
+    assert widget.form.choose_only_layers()
+    widget.choose_layers()
+    assert (widget.labels, widget.image) == (cells, image)
 
 
 def test_the_table_leads_to_tracks(ready: Any, viewer: Any, qtbot: Any) -> None:

@@ -337,6 +337,6 @@ def _tooltip(info: ParameterInfo, exact: str = "") -> str:
     """Return the help, as rich text because only that is wrapped."""
     notes = f" ({info.range})" if info.range else ""
     if info.unset and info.kind in ("integer", "number"):
-        notes += f"<br>{UNSET}: {html.escape(info.unset)}."
+        notes += f"<br>{UNSET}: {html.escape(info.unset, quote=False)}."
     more = f"<br>Exactly {exact} until it is changed." if exact else ""
     return f"<qt>{html.escape(info.help)}{notes}{more}</qt>"
