@@ -7,6 +7,7 @@ that is hidden, disabled or scrolled out of view cannot be pressed.
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class TurnWatch:
         self.longest = self.ours = 0.0
         self.cause = ""
         self._turn, self._last, self._began = 0, time.perf_counter(), (-1, 0.0)
+        self._seen: Counter[str] = Counter()
         self._gui = threading.get_ident()
         self._timer = QTimer()
         self._timer.timeout.connect(self._on_turn)
@@ -82,10 +84,14 @@ class TurnWatch:
                 frame = frame.f_back
             if not names:
                 self._began = -1, 0.0
-            elif self._began[0] != turn:
+                continue
+            if self._began[0] != turn:
                 self._began = turn, now
-            elif now - self._began[1] > self.ours:
-                self.ours, self.cause = now - self._began[1], names[0]
+                self._seen.clear()
+            self._seen[names[0]] += 1
+            if now - self._began[1] > self.ours:
+                self.ours = now - self._began[1]
+                self.cause = self._seen.most_common(1)[0][0]
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Step:
     longest, ours : float
         Longest turn of the event loop, and longest part of one that our code took, in seconds.
     cause : str
-        The function of ours that took it.
+        The innermost function of ours in most looks at that part.
     """
 
     name: str

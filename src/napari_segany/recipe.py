@@ -63,9 +63,9 @@ class LabelParams:
             "On overlap",
             "Mask that owns a pixel which several masks cover.",
             {
-                "small_on_top": "small objects on top",
-                "large_on_top": "large objects on top",
-                "best_on_top": "best objects on top",
+                "small_on_top": "small on top",
+                "large_on_top": "large on top",
+                "best_on_top": "best on top",
             },
         ),
     )

@@ -72,7 +72,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "Draw each object as the finder's region, by the model asked with its box and points, "
             "or as the one of both that has the better predicted IoU. The model takes twice the "
             "time; it draws a few large, free-standing objects better.",
-            {"region": "finder's regions", "best": "better of both", "model": "model's masks"},
+            {"region": "finder's", "best": "better of both", "model": "model's"},
         ),
     )
     grid_points_per_side: int = field(

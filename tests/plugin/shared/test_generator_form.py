@@ -119,7 +119,8 @@ def test_controls_reach_as_far_as_the_parameters(form: GeneratorForm, cls: Any) 
 
 def test_the_smallest_mask_can_be_left_to_the_model(form: GeneratorForm) -> None:
     smallest = form.controls["min_area"]
-    assert smallest.text() == "the model's own"
+    assert smallest.text() == "auto"
+    assert "auto: the model's own." in smallest.toolTip()
     smallest.setValue(0)
     assert form.params.min_area == 0
     smallest.setValue(smallest.minimum())

@@ -117,7 +117,8 @@ def test_none_has_a_text_and_steps_lead_away_from_it(qtbot: Any) -> None:
     control = NumberControl(IOU)
     qtbot.addWidget(control)
     control.set_parameter(None)
-    assert control.text() == "the model's own"
+    assert control.text() == "auto"
+    assert "auto: the model's own." in control.toolTip()
     leave(control)
     assert control.parameter is None
     control.stepUp()

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_segany.plugin.batch.file_list import FileRow
 
 COLUMNS = ("Image", "State", "Axes", "Content")
-WIDTHS = {1: 84, 2: 46}
+WIDTHS = {1: 112, 2: 42}
 """Widths of columns in pixels; the name of the image gets the rest, so that nothing scrolls."""
 
 STATE, AXES, CONTENT = 1, 2, 3

@@ -174,6 +174,8 @@ class EverythingForm(QWidget):
             "is lost."
         )
         self.sliders.setEnabled(not labels)
+        # Another layer of the same filters would lack the corrections.
+        self.buttons["Make labels"].setEnabled(not labels)
 
     def show_found(self, found: bool, stack: bool = False) -> None:
         """Show the controls of masks that were found, or those of the search.

@@ -14,17 +14,14 @@ from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.made_labels import MadeLabels
 from napari_segany.plugin.layers.candidates import keep_candidates
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.layers.metadata import METADATA
+from napari_segany.plugin.layers.metadata import FOUND, METADATA
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
-
-PREVIEW = "segany everything"
-"""Name of the layer that shows the kept masks."""
 
 
 def preview_layer(view: LayerView) -> Labels:
     """Return an empty labels layer for the kept masks of an image, which cannot be edited."""
-    layer = Labels(zeros(view.shape, np.int32), name=PREVIEW, opacity=0.5, **view.placement())
+    layer = Labels(zeros(view.shape, np.int32), name=FOUND, opacity=0.5, **view.placement())
     layer.editable = False
     layer.selected_label = 0
     return layer

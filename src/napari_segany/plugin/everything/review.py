@@ -140,7 +140,7 @@ class ObjectReview:
         plane, candidate = undone.plane, undone.candidate
         self._undo_in_labels(undone, found)
         if plane != self._controller.plane:
-            show_plane(self._controller.viewer, view, plane, (0, 0))
+            show_plane(self._controller.viewer, view, plane, (0, 0), centre=False)
         self._controller.draw_plane()
         return self._show(*found.object_to_review(plane, candidate))
 
@@ -173,7 +173,8 @@ class ObjectReview:
         if each is not None and of.view is not None:
             a, b, c, d = each.mask.boxes[0].tolist()
             if center:
-                show_plane(of.viewer, of.view, of.plane, ((a + c) / 2, (b + d) / 2))
+                middle = (a + c) / 2, (b + d) / 2
+                show_plane(of.viewer, of.view, of.plane, middle, centre=False)
             of.layer.selected_label = each.candidate + 1
             label = None if of.made is None else of.made.label_of(of.plane, each.candidate)
             if of.made is not None and label is not None:

@@ -12,5 +12,8 @@ POINTS, BOXES, PREVIEW = "segany points", "segany shapes", "segany preview"
 SELECTION = "segany selection"
 """Name of the layer with outlines of selected tracks."""
 
+FOUND = "segany everything"
+"""Name of the layer that shows the kept masks of a search."""
+
 OWN_NAMES = (POINTS, BOXES, PREVIEW, SELECTION)
 """Names of layers that are not offered as input."""

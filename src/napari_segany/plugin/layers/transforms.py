@@ -27,6 +27,9 @@ SAME_PIXEL = 0.5
 SMALLEST_SHARE, GOOD_SHARE, LARGEST_SHARE = 0.1, 0.3, 0.8
 """Shares of the view's shorter side that an object may have to be seen well, and the best one."""
 
+MARGIN = 0.05
+"""Part of the view at each side in which a position is not well inside it."""
+
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """(n, n) matrix and (n,) offset from data to world."""
 
@@ -130,8 +133,24 @@ def camera_of(viewer: Any) -> Any:
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
-def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
-    """Show a plane of an image with a (row, column) position in the middle of the view."""
+def show_plane(
+    viewer: Any, layer: Any, plane: Plane, position: Any, *, centre: bool = True
+) -> None:
+    """Show a plane of an image with a (row, column) position in the middle of the view.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+    layer : layer or LayerView
+        The image.
+    plane : tuple
+        The plane.
+    position : array-like
+        Row and column.
+    centre : bool, optional
+        Move the view even if the position is well inside it.
+    """
     extra = viewer.dims.ndim - layer.ndim
     order = [*range(extra), *(extra + axis for axis, n in enumerate(plane) if n is not None)]
     order += [extra + axis for axis, n in enumerate(plane) if n is None]
@@ -147,7 +166,16 @@ def show_plane(viewer: Any, layer: Any, plane: Plane, position: Any) -> None:
             viewer.dims.set_point(extra + axis, world[axis])
     shown = [axis - extra for axis in viewer.dims.displayed]
     camera = camera_of(viewer)
-    camera.center = (*camera.center[:-2], *(float(world[axis]) for axis in shown))
+    wanted = np.array([world[axis] for axis in shown], np.float64)
+    inside = np.asarray(_canvas_size(viewer)) / camera.zoom * (0.5 - MARGIN)
+    if centre or (np.abs(wanted - camera.center[-2:]) > inside).any():
+        camera.center = (*camera.center[:-2], *wanted.tolist())
+
+
+def _canvas_size(viewer: Any) -> tuple[int, int]:
+    """Return height and width of the canvas in screen pixels."""
+    size: tuple[int, int] = viewer.canvas.size if hasattr(viewer, "canvas") else viewer._canvas_size
+    return size
 
 
 def zoom_on(viewer: Any, layer: Any, plane: Plane, sides: tuple[float, float]) -> None:
@@ -172,8 +200,7 @@ def zoom_on(viewer: Any, layer: Any, plane: Plane, sides: tuple[float, float]) -
         found = unit_factors(units, layer.units)
         factors[-len(found) :] = found
     part = max(float(side * steps[a] / factors[a]) for side, a in zip(sides, seen, strict=True))
-    canvas = viewer.canvas.size if hasattr(viewer, "canvas") else viewer._canvas_size
-    camera, whole = camera_of(viewer), float(min(canvas))
+    camera, whole = camera_of(viewer), float(min(_canvas_size(viewer)))
     share = part * camera.zoom / max(whole, 1)
     if part and not SMALLEST_SHARE <= share <= LARGEST_SHARE:
         camera.zoom = GOOD_SHARE * whole / part

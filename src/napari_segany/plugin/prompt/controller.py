@@ -30,6 +30,7 @@ from napari_segany.plugin.shared.pending_model import PendingModel
 from napari_segany.session import Session
 from napari_segany.session.journal import Journal, OpenJournal, SavedSession
 from napari_segany.session.replay import provenance
+from napari_segany.session.state import SegmentedObject
 
 
 class PromptController(PendingModel):
@@ -274,7 +275,7 @@ class PromptController(PendingModel):
         chunks; they are one step to undo. The labels of the first chunk are returned.
         """
         self.finish()
-        session, ready = self.sync.open_session(), self.ready
+        session, ready = self.sync.open_session(), [each.id for each in self.ready_parts]
         good = [number for number in ready if self._is_good(session, number)]
         if ready and not good:
             raise InputError("No object has scores as high as asked for; nothing is committed.")
@@ -283,11 +284,11 @@ class PromptController(PendingModel):
         return self._commits.write(good, len(ready) - len(good))
 
     @property
-    def ready(self) -> list[int]:
-        """Open objects whose candidates are known."""
+    def ready_parts(self) -> list[SegmentedObject]:
+        """Open objects whose candidates are known, one for each prompted plane."""
         session = self.session
         left = [] if session is None else session.state.open
-        return [each.id for each in left if session and session.candidates(each.id) is not None]
+        return [each for each in left if session and session.candidates(each.id) is not None]
 
     def _is_good(self, session: Session, number: int) -> bool:
         mask = session.preview(number)

@@ -12,6 +12,8 @@ from napari_segany.session.session import Session
 from napari_segany.session.state import SegmentedObject
 
 COLUMNS = ("Label", "Plane", "IoU", "Stability", "Pixels", "Prompt")
+WIDTHS = (42, 44, 40, 62, 52)
+"""Widths of columns in pixels; the last one gets the rest, and its text is in the tooltip."""
 
 
 class ObjectListModel(QAbstractTableModel):
@@ -48,10 +50,11 @@ class ObjectListModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         """Return the text of a cell."""
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        each = self.rows[index.row()]
-        return self._texts(each)[index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._texts(self.rows[index.row()])[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _prompt_text(self.rows[index.row()])
+        return None
 
     def _texts(self, each: SegmentedObject) -> tuple[str, ...]:
         mask = each.commit.mask if each.commit is not None else None
@@ -64,7 +67,7 @@ class ObjectListModel(QAbstractTableModel):
             f"{mask.predicted_iou[0]:.2f}" if mask is not None and known else "",
             f"{mask.stability_score[0]:.2f}" if mask is not None and known else "",
             str(self._area(each, mask)) if mask is not None and known else "",
-            repr(each.prompt)[len("Prompt(") : -1],
+            _prompt_text(each),
         )
 
     def _area(self, each: SegmentedObject, mask: MaskSet) -> int:
@@ -100,8 +103,10 @@ class ObjectList(QWidget):
         self.table.verticalHeader().setVisible(False)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.verticalHeader().setDefaultSectionSize(22)
-        for section in range(len(COLUMNS) - 1):
-            self.table.setColumnWidth(section, 62)
+        self.table.horizontalHeader().setMinimumSectionSize(20)
+        for section, width in enumerate(WIDTHS):
+            self.table.setColumnWidth(section, width)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.table.setMinimumHeight(150)
         self.table.doubleClicked.connect(partial(self._emit, self.go_to_requested))
         column.addWidget(self.table)
@@ -130,3 +135,7 @@ class ObjectList(QWidget):
         """Numbers of the selected objects."""
         rows = self.table.selectionModel().selectedRows()
         return [self.model.rows[index.row()].id for index in rows]
+
+
+def _prompt_text(each: SegmentedObject) -> str:
+    return repr(each.prompt)[len("Prompt(") : -1]

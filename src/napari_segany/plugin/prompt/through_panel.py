@@ -66,15 +66,16 @@ class ThroughPanel(QWidget):
         self.through = through
         self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in ACTIONS.items()}
         self.axis = combo_box({}, "Axis along which the object is followed")
-        self.only_active = with_tip(QCheckBox("only the active object"), ONLY_ACTIVE)
+        self.only_active = with_tip(QCheckBox("active object only"), ONLY_ACTIVE)
         self.strip = ConfidenceStrip()
         self.line = QLabel("")
         self.line.setWordWrap(True)
         self.limits = ParameterForm(through.params, "More")
         self._axes: tuple[tuple[int, str], ...] = ()
+        through_button, *further = self.buttons.values()
         layout = column(
-            row(*self.buttons.values()),
-            self.only_active,
+            row(through_button, self.only_active, wide=through_button),
+            row(*further),
             self.axis,
             self.strip,
             self.line,

@@ -297,7 +297,7 @@ class ThroughPlanes:
         return absent
 
     def go_to(self, number: int) -> None:
-        """Show a plane, with the shown object in the middle if it was found there."""
+        """Show a plane, with the shown object in view if it was found there."""
         planes, whole, session = self.planes, self.whole, self.sync.open_session()
         if planes is None or whole is None:
             raise InputError("Press Through planes first.")
@@ -307,7 +307,7 @@ class ThroughPlanes:
             center = (a + c) / 2, (b + d) / 2
         else:
             center = object_center(session.state.parts(whole)[0])
-        show_plane(self.sync.viewer, self.sync.view, planes.plane(number), center)
+        show_plane(self.sync.viewer, self.sync.view, planes.plane(number), center, centre=False)
 
     @property
     def doubtful(self) -> list[int]:

@@ -359,7 +359,7 @@ class PromptWidget(ImageDock):
         form.objects.model.show_session(session)
         form.setup.show_summary(self.setup_summary)
         left = self._count_open(False)
-        form.show_counts(len(self.controller.ready), left)
+        form.show_counts(len({each.whole for each in self.controller.ready_parts}), left)
         self._follower.follow()
         self._task_status.set(left + self.controller.host.parked.open_objects)
         candidates = None if session is None else session.candidates()
@@ -374,4 +374,6 @@ class PromptWidget(ImageDock):
             # A step succeeded, so an error and choices before are outdated.
             self._shown = state
             self.message.clear_error()
+            if self.message.severity == "info":
+                self.message.say("")
             self.message.offer(())

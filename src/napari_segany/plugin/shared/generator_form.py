@@ -62,6 +62,25 @@ class FormState:
     is_chosen: bool
 
 
+class _WrappedLine(QLabel):
+    """A label as high as its lines, which a form's layout would cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+
+    def setText(self, text: str | None) -> None:
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setMinimumHeight(max(self.heightForWidth(self.width()), 0))
+
+
 class GeneratorForm(QWidget):
     """Controls for the parameters of every strategy, of which those of one are shown.
 
@@ -94,8 +113,7 @@ class GeneratorForm(QWidget):
             "Sets the controls below; thresholds stay the model's own",
         )
         self.strategy = ChoiceControl(strategy_info())
-        self.line = QLabel()
-        self.line.setWordWrap(True)
+        self.line = _WrappedLine()
         rows = form([])
         for label, part in (
             ("Preset", self.preset),

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QBoxLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_segany.errors import SeganyError
 from napari_segany.plugin.jobs.failures import describe_error
@@ -25,6 +33,9 @@ STYLES: dict[Severity, str] = {
     " background: rgba(204, 51, 17, 90); font-weight: bold; }",
 }
 """Style sheet of each severity."""
+
+BELOW, BESIDE = QBoxLayout.Direction.TopToBottom, QBoxLayout.Direction.LeftToRight
+"""Places of choices: a single one has room beside the message."""
 
 
 class MessageLine(QWidget):
@@ -67,8 +78,10 @@ class MessageLine(QWidget):
         self._choice_row = QHBoxLayout(self._choices)
         self._choice_row.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._notice_row)
-        column.addWidget(self.line)
-        column.addWidget(self._choices)
+        self._latest = QBoxLayout(BELOW)
+        self._latest.addWidget(self.line, 1)
+        self._latest.addWidget(self._choices)
+        column.addLayout(self._latest)
         self.say("")
 
     def text(self) -> str:
@@ -132,7 +145,9 @@ class MessageLine(QWidget):
             made.setToolTip(choice.tip)
             made.clicked.connect(self.guarded(choice.act))
             self._choice_row.addWidget(made)
-        self._choices.setVisible(self._choice_row.count() > 0)
+        count = self._choice_row.count()
+        self._latest.setDirection(BESIDE if count == 1 else BELOW)
+        self._choices.setVisible(count > 0)
 
     def _show_notice(self, text: str, severity: Severity) -> None:
         if severity != self._notice_severity:

@@ -26,6 +26,9 @@ DECIMALS = 6
 SHOWN_CHARACTERS = 8
 """Length of the longest number that is shown in full."""
 
+UNSET = "auto"
+"""Text of None; its meaning is in the tooltip."""
+
 LEAST_WIDTH = 110
 """Least width of a control for a number, in pixels; the largest number would need more."""
 
@@ -73,7 +76,7 @@ class NumberControl(QDoubleSpinBox):
         # No number can be typed between the position of None and the least one.
         unset = (1.0 if whole else 10.0**-DECIMALS) if info.unset else 0.0
         self.setRange(info.low - unset, min(info.high, LARGEST))
-        self.setSpecialValueText(info.unset)
+        self.setSpecialValueText(UNSET if info.unset else "")
         if info.unit not in ("", "fraction"):
             self.setSuffix(f" {info.unit}")
         if whole and info.high > 1e5:
@@ -135,7 +138,7 @@ class NumberControl(QDoubleSpinBox):
     def _exact_text(self) -> str:
         """Text of the exact value."""
         if self._exact is None:
-            return self.info.unset
+            return UNSET if self.info.unset else ""
         exact = str(self._exact)
         if self.info.kind == "integer":
             return exact
@@ -333,5 +336,7 @@ def make_control(info: ParameterInfo) -> Control:
 def _tooltip(info: ParameterInfo, exact: str = "") -> str:
     """Return the help, as rich text because only that is wrapped."""
     notes = f" ({info.range})" if info.range else ""
+    if info.unset and info.kind in ("integer", "number"):
+        notes += f"<br>{UNSET}: {html.escape(info.unset)}."
     more = f"<br>Exactly {exact} until it is changed." if exact else ""
     return f"<qt>{html.escape(info.help)}{notes}{more}</qt>"

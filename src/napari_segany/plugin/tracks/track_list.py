@@ -23,7 +23,10 @@ TIPS = (
     "Frames between the first and the last one in which it has none",
 )
 WIDTHS = (54, 38, 44, 34, 34, 38)
-"""Widths of columns in pixels; the last one gets the rest, so that nothing scrolls."""
+"""Widths of columns in pixels; the last one gets the rest, and is hidden if that is too little."""
+
+LEAST = 36
+"""Least width of the last column, in pixels."""
 
 SWATCH = 12
 
@@ -159,6 +162,12 @@ class TrackList(QTableView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumHeight(150)
         self.clicked.connect(self._on_clicked)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Hide the last column where there is no room for it."""
+        super().resizeEvent(event)
+        rest = self.viewport().width() - sum(WIDTHS)
+        self.setColumnHidden(len(WIDTHS), rest < LEAST)
 
     def show_track(self, track: int | None) -> None:
         """Mark the row of a track, or none."""

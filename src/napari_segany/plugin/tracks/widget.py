@@ -15,6 +15,7 @@ from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.split import Point
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.layers.metadata import FOUND
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.tracks.actions import TrackActions
@@ -316,7 +317,7 @@ class TracksWidget(ModelDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         own = self.controller.layers.every
-        layers = [layer for layer in self.viewer.layers if layer not in own]
+        layers = [each for each in self.viewer.layers if each not in own and each.name != FOUND]
         self.form.labels.fill([layer for layer in layers if isinstance(layer, Labels)])
         self.form.labels.choose(self.labels)
         self.form.image.fill([layer for layer in layers if isinstance(layer, Image)])
@@ -331,10 +332,12 @@ class TracksWidget(ModelDock):
     def choose_layers(self) -> None:
         """Use the layers that are chosen in the form."""
         self.say("")
-        if self.form.labels.layer is not self.labels:
-            self.labels = self.form.labels.layer
-        if self.form.image.layer is not self.image:
-            self.image = self.form.image.layer
+        # Setting one of them fills both controls anew.
+        labels, image = self.form.labels.layer, self.form.image.layer
+        if labels is not self.labels:
+            self.labels = labels
+        if image is not self.image:
+            self.image = image
 
     def _show_doubt(self, doubt: Doubt | None) -> Doubt | None:
         left = len(self.correct.doubts)
