@@ -1,6 +1,7 @@
 """Controls of the Tracks dock."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
