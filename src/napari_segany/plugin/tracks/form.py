@@ -1,6 +1,7 @@
 """Controls of the Tracks dock."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
@@ -8,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 from napari_segany.io.tracks.formats import FORMATS
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.layers.metadata import FOUND
 from napari_segany.plugin.shared.controls import (
     button,
     column,
@@ -167,6 +169,12 @@ class TracksForm:
             self.table,
         )
         self.fixed = (self.exports,)
+
+    def offer_layers(self, layers: Sequence[Any]) -> None:
+        """Offer layers as labels or image; the masks of a search are neither."""
+        some = [layer for layer in layers if layer.name != FOUND]
+        self.labels.fill([layer for layer in some if isinstance(layer, Labels)])
+        self.image.fill([layer for layer in some if isinstance(layer, Image)])
 
     def choose_only_layers(self) -> bool:
         """Choose labels and image where there is one of them; return False without labels."""

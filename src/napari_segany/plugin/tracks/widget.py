@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
+from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
@@ -15,7 +15,6 @@ from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.split import Point
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
-from napari_segany.plugin.layers.metadata import FOUND
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.tracks.actions import TrackActions
@@ -317,10 +316,8 @@ class TracksWidget(ModelDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         own = self.controller.layers.every
-        layers = [each for each in self.viewer.layers if each not in own and each.name != FOUND]
-        self.form.labels.fill([layer for layer in layers if isinstance(layer, Labels)])
+        self.form.offer_layers([layer for layer in self.viewer.layers if layer not in own])
         self.form.labels.choose(self.labels)
-        self.form.image.fill([layer for layer in layers if isinstance(layer, Image)])
         self.form.image.choose(self.image)
 
     # Events ---------------------------------------------------------------------------------
