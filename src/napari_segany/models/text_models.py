@@ -90,11 +90,9 @@ def load_text_model(card: TextModelCard, device: torch.device) -> TextModel:
 
 def _load(card: TextModelCard, device: torch.device) -> TextModel:
     try:
-        import transformers  # noqa: F401
+        made: TextModel = resolve_name(LOADERS[card.model_type])(card.path, device)
     except ImportError as error:
         raise InputError(f"Text models need transformers: {INSTALL}") from error
-    try:
-        made: TextModel = resolve_name(LOADERS[card.model_type])(card.path, device)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(

@@ -39,8 +39,6 @@ class ClipRanker:
 
     def __init__(self, folder: LoadedFolder) -> None:
         self._folder = folder
-        self._side = int(folder.network.config.vision_config.image_size)
-        self._longest = int(folder.network.config.text_config.max_position_embeddings)
 
     @torch.inference_mode()
     def score_boxes(
@@ -75,12 +73,15 @@ class ClipRanker:
         """Return the (N, P) cosines of the embeddings of N boxes and P phrases."""
         network, device = self._folder.network, self._folder.device
         texts = [TEMPLATE.format(phrase) for phrase in phrases]
-        tokens = encode_phrases(self._folder, texts, self._longest)
+        tokens = encode_phrases(self._folder, texts, self._folder.longest_text)
         words = torch.nn.functional.normalize(network.get_text_features(**tokens).pooler_output)
         rows = [torch.zeros(0, len(phrases), device=device)]
         for start in range(0, len(boxes), AT_ONCE):
             check(should_stop)
-            crops = [place_crop(plane, box, self._side) for box in boxes[start : start + AT_ONCE]]
+            crops = [
+                place_crop(plane, box, self._folder.image_side)
+                for box in boxes[start : start + AT_ONCE]
+            ]
             images = torch.cat(crops).to(device)
             seen = network.get_image_features(pixel_values=images).pooler_output
             rows.append(torch.nn.functional.normalize(seen) @ words.T)

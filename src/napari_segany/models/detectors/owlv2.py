@@ -40,8 +40,6 @@ class Owlv2Detector:
 
     def __init__(self, folder: LoadedFolder) -> None:
         self._folder = folder
-        self._side = int(folder.network.config.vision_config.image_size)
-        self._longest = int(folder.network.config.text_config.max_position_embeddings)
 
     @torch.inference_mode()
     def find_boxes(
@@ -52,9 +50,9 @@ class Owlv2Detector:
         should_stop: ShouldStop | None = None,
     ) -> TextBoxes:
         """Return every box of a plane; see :class:`TextDetector`."""
-        tokens = encode_phrases(self._folder, list(phrases), self._longest)
+        tokens = encode_phrases(self._folder, list(phrases), self._folder.longest_text)
         check(should_stop)
-        image = place_plane(plane, self._side).to(self._folder.device)
+        image = place_plane(plane, self._folder.image_side).to(self._folder.device)
         found = self._folder.network(pixel_values=image, **tokens)
         check(should_stop)
         # The network sees a square, of which the plane is the upper left part.

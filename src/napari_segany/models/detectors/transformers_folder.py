@@ -34,6 +34,16 @@ class LoadedFolder:
     preprocessing: dict[str, Any]
     device: torch.device
 
+    @property
+    def image_side(self) -> int:
+        """Side in pixels of the square that a network of text and images sees."""
+        return int(self.network.config.vision_config.image_size)
+
+    @property
+    def longest_text(self) -> int:
+        """Number of tokens that its network of texts reads at most."""
+        return int(self.network.config.text_config.max_position_embeddings)
+
 
 def load_folder(path: Path, network: str, device: torch.device) -> LoadedFolder:
     """Load a folder; ``network`` is the name of the class in transformers.

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar, Generic, Protocol, TypeVar, overload
+from typing import ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.geometry import Frame
@@ -108,7 +108,7 @@ class Predictor(ABC, Generic[Own]):
                 f"An embedding is needed, got {type(embedding).__name__}; "
                 "make it with model.embed(plane)."
             )
-        own: Own = embedding  # type: ignore[assignment]
+        own = cast(Own, embedding)
         if own.weights_sha256 != self.weights.sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
         return own
