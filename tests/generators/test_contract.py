@@ -97,7 +97,9 @@ class TestTextGeneratorThatRanks(GeneratorContract):
 
 class TestDecoderGenerator(GeneratorContract):
     @pytest.fixture(autouse=True)
-    def _decoder(self, tiny_model: SamModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _decoder(
+        self, tiny_model: SamModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         carry_decoder(tiny_model, tmp_path, monkeypatch)
 
     @pytest.fixture
@@ -128,7 +130,8 @@ def test_every_entry_can_be_imported(tag: str) -> None:
 
 def test_unknown_generators_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"knows grid, adaptive, finder, text, decoder\. A newer version may know it"
+        InputError,
+        match=r"knows grid, adaptive, finder, text, decoder\. A newer version may know it",
     ):
         find_entry("wavelets")
 

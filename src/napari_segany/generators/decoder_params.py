@@ -208,8 +208,14 @@ class DecoderParams(FilterRules, GeneratorParams):
         InputError
             If the model has no decoder, or another than the one that is named.
         """
+        # Recipes are read without torch.
+        from napari_segany.models.distance_decoder import decoder_file, describe_missing
+
+        file = decoder_file(model, self.decoder)
+        if file is None:
+            raise InputError(describe_missing(model, self.decoder))
         own = {
-            "decoder": require_decoder(model, self.decoder).sha256,
+            "decoder": file.sha256,
             "min_area": model.defaults.min_area,
         }
         missing: dict[str, Any] = {n: own[n] for n in own if getattr(self, n) is None}
@@ -224,10 +230,16 @@ def require_decoder(model: "PromptableModel", sha256: str | None) -> "DistanceDe
     InputError
         If there is none; the message says what to do.
     """
-    # Recipes are read without torch.
     from napari_segany.models.distance_decoder import describe_missing, find_decoder
 
     decoder = find_decoder(model, sha256)
     if decoder is None:
         raise InputError(describe_missing(model, sha256))
     return decoder
+
+
+def missing_decoder(model: "PromptableModel") -> str:
+    """Return the sentences about the decoder that a model lacks; empty if it has one."""
+    from napari_segany.models.distance_decoder import describe_missing, has_decoder
+
+    return "" if has_decoder(model) else describe_missing(model)

@@ -1,7 +1,7 @@
 """Decoder: objects from the foreground and distances that micro-sam's decoders predict.
 
-Seeds lie near predicted centres. Around each a region grows up to predicted borders, or the model is
-asked with a point in it, and again with the box of its mask and points of neighbours.
+Seeds lie near predicted centres. Around each a region grows up to predicted borders, or the model
+is asked with a point in it, and again with the box of its mask and points of neighbours.
 """
 
 from dataclasses import dataclass, replace

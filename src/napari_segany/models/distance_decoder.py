@@ -140,6 +140,15 @@ def has_decoder(model: PromptableModel) -> bool:
     return isinstance(weights, Weights) and any(True for _ in decoder_paths(weights.path))
 
 
+def decoder_file(model: PromptableModel, sha256: str | None = None) -> DecoderFile | None:
+    """Return the file that holds the decoder of a model, of this hash if one is given.
+
+    None if there is none; nothing is loaded.
+    """
+    weights = model.weights
+    return find_decoder_file(weights, sha256) if isinstance(weights, Weights) else None
+
+
 def find_decoder(model: PromptableModel, sha256: str | None = None) -> DistanceDecoder | None:
     """Return the decoder of a model, loaded once for each model.
 
@@ -160,8 +169,7 @@ def find_decoder(model: PromptableModel, sha256: str | None = None) -> DistanceD
     WeightsError
         The file of the decoder is damaged or does not fit.
     """
-    weights = model.weights
-    file = find_decoder_file(weights, sha256) if isinstance(weights, Weights) else None
+    file = decoder_file(model, sha256)
     if file is None:
         return None
     with _loading:
@@ -189,8 +197,8 @@ def describe_missing(model: PromptableModel, wanted: str | None = None) -> str:
         )
     if name in DECODERS:
         return (
-            f"The decoder of {model.id} is not on this machine. Fetch it with: napari-segany models "
-            f"fetch {name}"
+            f"The decoder of {model.id} is not on this machine. Fetch it with: napari-segany "
+            f"models fetch {name}"
         )
     return (
         f"{model.id} carries no decoder. The strategy 'decoder' needs a checkpoint of micro-sam "

@@ -84,7 +84,9 @@ class TransposedUpsampler(nn.Module):
         return out
 
 
-def upsampler(shape: UnetrShape, inside: int, outside: int) -> LinearUpsampler | TransposedUpsampler:
+def upsampler(
+    shape: UnetrShape, inside: int, outside: int
+) -> LinearUpsampler | TransposedUpsampler:
     """Return the twofold enlargement of a generation of decoders."""
     kind = TransposedUpsampler if shape.transposed else LinearUpsampler
     return kind(inside, outside)

@@ -2,8 +2,8 @@
 
 It computes what :class:`napari_segany.networks.unetr.Unetr` computes, in a third of the memory:
 enlarged layers are made row by row where they are read, and each layer is let go after its last
-reader. Every pass is cut into the pieces of :mod:`napari_segany.networks.work_pieces`, so the number
-of threads changes no bit.
+reader. Every pass is cut into the pieces of :mod:`napari_segany.networks.work_pieces`, so the
+number of threads changes no bit.
 """
 
 from collections.abc import Callable, Mapping

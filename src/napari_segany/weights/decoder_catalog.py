@@ -1,7 +1,7 @@
 """Catalogue of published decoders of micro-sam's models: their files and hashes.
 
-A decoder's file lies beside the checkpoint that it was trained with, under the checkpoint's name and
-``_decoder``.
+A decoder's file lies beside the checkpoint that it was trained with, under the checkpoint's name
+and ``_decoder``.
 """
 
 from dataclasses import dataclass, fields

@@ -1,8 +1,8 @@
 """Files of micro-sam's decoders: where a model's decoder lies, and its weights, read safely.
 
-A decoder lies in the checkpoint of its model, under ``decoder_state``, or beside it in a file of its
-own, whose name is the checkpoint's and ``_decoder``. The SHA-256 hash of the file that holds it is
-its identity, which recipes record.
+A decoder lies in the checkpoint of its model, under ``decoder_state``, or beside it in a file of
+its own, whose name is the checkpoint's and ``_decoder``. The SHA-256 hash of the file that holds it
+is its identity, which recipes record.
 """
 
 import os
