@@ -3,8 +3,8 @@
     python benchmarks/decoders.py --part network
     python benchmarks/decoders.py --part masks --data FOLDER --sets dsb2018 --images 8
 
-No published decoder is needed. For the masks, the maps are those of the labelled objects, so what is
-measured is everything after the network: seeds, regions, prompts and the model's masks.
+No published decoder is needed. For the masks, the maps are those of the labelled objects, so what
+is measured is everything after the network: seeds, regions, prompts and the model's masks.
 """
 
 import argparse
@@ -96,7 +96,8 @@ def measure_masks(args: argparse.Namespace) -> None:
         scores: dict[str, list[float]] = {way: [] for way in ways}
         for _, image, labels in islice(pairs(folder, name), args.images):
             embedding = model.embed(image)
-            decoder = SimpleNamespace(predict_maps=lambda *_, maps=true_maps(labels), **__: maps)
+            maps = true_maps(labels)
+            decoder = SimpleNamespace(predict_maps=lambda *_, maps=maps, **__: maps)
             require = "napari_segany.generators.distance_decoder.require_decoder"
             with patch(require, lambda *_, decoder=decoder: decoder):
                 for way, changes in ways.items():
