@@ -103,6 +103,11 @@ def image_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if not name.startswith(VIDEO_ONLY)}
 
 
+def video_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the tracking of videos alone; none in files of the image model."""
+    return {name: value for name, value in state.items() if name.startswith(VIDEO_ONLY)}
+
+
 def build_sam2(architecture: str) -> Any:
     """Return the network of an architecture with random weights.
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tests.models.contract import ModelContract
+from tests.models.sam2.tiny import SIDE, tiny_config, tiny_network
 
 from napari_segany import Prompt, PromptableModel, load_model
 from napari_segany.errors import WeightsError
@@ -18,46 +19,12 @@ from napari_segany.weights.resolve import Weights, import_file
 from napari_segany.weights.safetensors_file import to_safetensors
 from napari_segany.weights.sam2_files import SAM2_SHAPES, HieraShape, build_sam2, identify_sam2
 
-SIDE = 128
 SHAPE = (40, 56)
-
-
-def tiny_config() -> Any:
-    """The configuration of a network with a frame of 128 pixels."""
-    import transformers
-
-    backbone = transformers.Sam2HieraDetConfig(
-        image_size=[SIDE, SIDE],
-        hidden_size=8,
-        blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 1, 2, 2],
-        window_size_per_stage=[8, 4, 4, 4],
-        global_attention_blocks=[3],
-    )
-    vision = transformers.Sam2VisionConfig(
-        backbone_config=backbone,
-        backbone_channel_list=[64, 32, 16, 8],
-        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
-        fpn_hidden_size=256,
-    )
-    return transformers.Sam2Config(
-        vision_config=vision,
-        prompt_encoder_config={"image_size": SIDE, "patch_size": 16},
-        mask_decoder_config={"mlp_dim": 64},
-    )
 
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    from transformers import Sam2Model
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        made = Sam2Model(tiny_config())
-        for value in made.parameters():
-            value.data.add_(torch.randn_like(value) * 0.02)
-    return made.eval().requires_grad_(False)
+    return tiny_network()
 
 
 @pytest.fixture

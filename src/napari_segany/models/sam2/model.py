@@ -1,5 +1,6 @@
 """SAM 2.1: one set of weights on one device, for prompts on single images."""
 
+import threading
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,8 @@ from napari_segany.models.device import Precision
 from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.predictor import Predictor
 from napari_segany.models.sam2.embedded_plane import Sam2Embedding, Sam2Plane
+from napari_segany.models.sam2.memory_network import MemoryNetwork, load_memory_network
+from napari_segany.models.sam2.video_memory import Sam2VideoMemory
 from napari_segany.weights.catalog import ModelDefaults
 from napari_segany.weights.checkpoint import read_checkpoint
 from napari_segany.weights.resolve import Weights, check_unchanged
@@ -27,6 +30,17 @@ class Sam2ImageModel(Predictor[Sam2Embedding]):
 
     Planes are squashed to a square, whatever their shape. The arithmetic is float32 throughout.
 
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network for images.
+    weights : Weights
+        The weights' name, file and hash.
+    device : torch.device
+        The device on which it computes.
+    memory : MemoryNetwork, optional
+        The networks of the video memory; read from the weights' file once they are needed.
+
     Attributes
     ----------
     weights : Weights
@@ -40,11 +54,18 @@ class Sam2ImageModel(Predictor[Sam2Embedding]):
     embedding_type = Sam2Embedding
     precision: Literal["exact"] = "exact"
 
-    def __init__(self, network: Any, weights: Weights, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: Any,
+        weights: Weights,
+        device: torch.device,
+        memory: MemoryNetwork | None = None,
+    ) -> None:
         self.network = network.to(device)
         self.weights = weights
         self.device = device
         self._side = int(network.config.prompt_encoder_config.image_size)
+        self._memory, self._video = memory, threading.Lock()
 
     @property
     def id(self) -> str:
@@ -96,6 +117,23 @@ class Sam2ImageModel(Predictor[Sam2Embedding]):
     def prepare(self, embedding: Embedding) -> Sam2Plane:
         """Return an embedding in the form that answers many points."""
         return Sam2Plane(self._own(embedding), self.network)
+
+    def video_memory(self) -> Sam2VideoMemory:
+        """Return the video memory, which follows objects through planes.
+
+        Raises
+        ------
+        InputError
+            transformers is too old for it.
+        WeightsError
+            The weights' file has none, or has changed since the model was loaded.
+        """
+        with self._video:
+            if self._memory is None:
+                check_unchanged(self.weights)
+                state = read_checkpoint(self.weights.path)
+                self._memory = load_memory_network(self.id, state).to(self.device)
+            return Sam2VideoMemory(self.network, self._memory, self.weights.sha256)
 
     def sketch_encoder(self) -> None:
         """Return None: no finder reads this family."""
