@@ -190,6 +190,22 @@ class PlaneQuestion:
             for each, (judged, end) in zip(expected, best, strict=True)
         ]
 
+    def judge(
+        self, expected: Sequence[Expectation], found: Sequence[MaskSet]
+    ) -> list[tuple[Judged, str]]:
+        """Judge candidates that the model gave without being asked, as :meth:`ask` does.
+
+        Parameters
+        ----------
+        expected : sequence of Expectation
+            The objects.
+        found : sequence of MaskSet
+            At least one candidate of each.
+        """
+        prepared = self.model.prepare(self.view.embedding)
+        masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
+        return self._choose(prepared, expected, masks, found)
+
     def _find_absence(self, expected: Expectation, judged: Judged) -> str:
         """Return "presence" if an object is probably not on the plane, else an empty text.
 
