@@ -7,7 +7,8 @@ Masks of random weights mean nothing, but time and memory depend on sizes only. 
 to be on all planes, so that each plane is answered with a memory as full as it gets. Printed for
 each size and number of objects are the seconds to embed a plane and to see the objects on the
 prompted one, the seconds for a plane and object while memory fills up, and memory at peak.
-``--threads`` sets the threads of the CPU, whose times are added up. Neither napari nor a window is needed.
+``--threads`` sets the threads of the CPU, whose times are added up. Neither napari nor a window is
+needed.
 """
 
 import argparse
