@@ -27,7 +27,7 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.models.sam2.memory_network import MemoryNetwork, memory_config
 from napari_segany.models.sam2.model import Sam2ImageModel
 from napari_segany.weights.resolve import Weights
-from napari_segany.weights.sam2_files import SAM2_SHAPES, build_sam2
+from napari_segany.weights.sam2_files import SAM2, SAM2_SHAPES
 
 SIDE = 1024
 """Side of the planes in pixels."""
@@ -38,7 +38,7 @@ MEGABYTE = 2**20
 def make_model(size: str, device: torch.device) -> Sam2ImageModel:
     """Return a model of a published size with random weights, whose objects are always there."""
     torch.manual_seed(0)
-    network = build_sam2(size)
+    network = SAM2.build(size)
     network.mask_decoder.pred_obj_score_head.proj_out.bias.data += 20
     memory = MemoryNetwork(memory_config()).eval().requires_grad_(False)
     weights = Weights(f"random_{size}", size, Path("random"), "0" * 64)

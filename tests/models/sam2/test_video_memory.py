@@ -1,6 +1,7 @@
 """Video memory of SAM 2.1 beside transformers' own video model, with the same random weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tests.models.ported.networks import sam2_config
 from tests.models.sam2.their_video import SHAPE, Given, Their
 from tests.models.sam2.tiny import (
-    tiny_config,
     tiny_video_config,
     tiny_video_model,
     tiny_video_network,
@@ -25,7 +26,7 @@ from napari_segany.models.sam2.model import Sam2ImageModel
 from napari_segany.models.sam2.video_memory import ABSENT, Sam2VideoMemory
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.models.video_protocol import video_memory_of
-from napari_segany.weights import sam2_files
+from napari_segany.weights import image_families, sam2_files
 from napari_segany.weights.resolve import import_file
 from napari_segany.weights.safetensors_file import to_safetensors
 from napari_segany.weights.sam2_files import HieraShape
@@ -208,13 +209,67 @@ def test_what_does_not_fit_is_refused(model: Any, frames: Any) -> None:
         video_memory_of(StubModel())
 
 
-def test_memory_comes_from_the_file_of_the_weights(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: Any, frames: Any
-) -> None:
-    monkeypatch.setattr(HieraShape, "config", lambda self: tiny_config())
-    monkeypatch.setattr(memory_network, "memory_config", tiny_video_config)
+ORIGINAL = {
+    "object_pointer_proj.layers.0.": "obj_ptr_proj.layers.1.",
+    "object_pointer_proj.proj_in.": "obj_ptr_proj.layers.0.",
+    "object_pointer_proj.proj_out.": "obj_ptr_proj.layers.2.",
+    "temporal_positional_encoding_projection_layer.": "obj_ptr_tpos_proj.",
+    "memory_temporal_positional_encoding": "maskmem_tpos_enc",
+    "no_memory_positional_encoding": "no_mem_pos_enc",
+    "no_object_pointer": "no_obj_ptr",
+    "occlusion_spatial_embedding_parameter": "no_obj_embed_spatial",
+    "memory_encoder.projection.": "memory_encoder.out_proj.",
+    "memory_encoder.feature_projection.": "memory_encoder.pix_feat_proj.",
+    "memory_encoder.memory_fuser.": "memory_encoder.fuser.",
+    ".depthwise_conv.": ".dwconv.",
+    ".pointwise_conv": ".pwconv",
+    ".final_conv.": ".encoder.12.",
+    ".o_proj.": ".out_proj.",
+}
+"""Parts of the names of transformers, and what they are in the original files."""
+
+
+def original_name(name: str) -> str:
+    for theirs, original in ORIGINAL.items():
+        name = name.replace(theirs, original)
+    if "mask_downsampler.layers." in name:
+        before, after = name.split("layers.")
+        layer, part, kind = after.split(".")
+        return f"{before}encoder.{3 * int(layer) + (part == 'layer_norm')}.{kind}"
+    if "fuser" in name and name.endswith(".scale"):
+        name = name.replace(".scale", ".gamma")
+    return name.replace("layer_norm", "norm")
+
+
+def test_original_files_have_the_same_memory_under_other_names(theirs: Any) -> None:
+    tensors = sam2_files.video_tensors(theirs.state_dict())
+    originals = {original_name(name): value for name, value in tensors.items()}
+    assert originals.keys() >= {
+        *("maskmem_tpos_enc", "no_obj_embed_spatial", "obj_ptr_proj.layers.2.weight"),
+        *("memory_encoder.mask_downsampler.encoder.10.bias", "memory_encoder.out_proj.weight"),
+        *("memory_encoder.fuser.layers.1.gamma", "memory_attention.layers.1.norm3.weight"),
+        *("memory_attention.norm.bias", "memory_attention.layers.0.cross_attn_image.out_proj.bias"),
+    }
+    beside = {"image_encoder.trunk.pos_embed": torch.ones(1), "no_mem_embed": torch.ones(1)}
+    found = sam2_files.video_tensors({**originals, **beside})
+    assert found.keys() == tensors.keys()
+    assert all(found[name] is value for name, value in tensors.items())
+
+
+@pytest.fixture
+def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the tiny networks are recognised and built as those of the published ones."""
     small = {"sam2_t": HieraShape(8, 1, (1, 1, 2, 1), (3, 3, 3))}
     monkeypatch.setattr(sam2_files, "SAM2_SHAPES", small)
+    family = replace(image_families.SAM2, configs={"sam2_t": sam2_config})
+    monkeypatch.setattr(image_families, "IMAGE_FAMILIES", (family,))
+    monkeypatch.setattr(memory_network, "memory_config", tiny_video_config)
+
+
+@pytest.mark.usefixtures("tiny_sizes", "cache")
+def test_memory_comes_from_the_file_of_the_weights(
+    tmp_path: Path, theirs: Any, frames: Any
+) -> None:
     state = {name: value.contiguous() for name, value in theirs.state_dict().items()}
 
     def loaded(name: str, tensors: Mapping[str, torch.Tensor]) -> Any:
@@ -225,9 +280,8 @@ def test_memory_comes_from_the_file_of_the_weights(
 
     compare(theirs, loaded("whole", state), frames, {1: {8: PROMPTS["a box"]}}, 8)
     shared = SharedModel(loaded("whole", state))
-    assert isinstance(shared.video_memory(), Sam2VideoMemory)
     assert isinstance(video_memory_of(shared), Sam2VideoMemory)
-    image_only = loaded("image_only", sam2_files.image_tensors(state))
+    image_only = loaded("image_only", sam2_files.convert_sam2(state))
     with pytest.raises(WeightsError, match=r"The weights of image_only hold no video memory; imp"):
         image_only.video_memory()
     del state["memory_encoder.projection.weight"]

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.models.sam2.tiny import SIDE
 
 from napari_segany import MaskSet, Prompt
-from napari_segany.models.sam2.model import DEVIATION, MEAN
+from napari_segany.models.ported.model import IMAGENET
 
 SHAPE = (40, 56)
 
@@ -18,7 +18,8 @@ SHAPE = (40, 56)
 def pixels(frame: NDArray[np.uint8]) -> torch.Tensor:
     squashed = Image.fromarray(frame).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     scaled = torch.from_numpy(np.array(squashed)).float() / 255
-    return ((scaled - torch.tensor(MEAN)) / torch.tensor(DEVIATION)).permute(2, 0, 1)
+    mean, deviation = (torch.tensor(each) for each in IMAGENET)
+    return ((scaled - mean) / deviation).permute(2, 0, 1)
 
 
 def xy(rows_cols: Any) -> torch.Tensor:

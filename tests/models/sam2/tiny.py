@@ -4,44 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tests.models.ported.networks import sam2_config
 
 from napari_segany.models.sam2.memory_network import MemoryNetwork
 from napari_segany.models.sam2.model import Sam2ImageModel
 from napari_segany.weights.resolve import Weights
+from napari_segany.weights.sam2_files import convert_sam2, video_tensors
 
 SIDE = 128
-DECODER = {"mlp_dim": 64}
-ENCODER = {"image_size": SIDE, "patch_size": 16}
-
-
-def tiny_vision() -> Any:
-    """The configuration of the image encoder."""
-    import transformers
-
-    backbone = transformers.Sam2HieraDetConfig(
-        image_size=[SIDE, SIDE],
-        hidden_size=8,
-        blocks_per_stage=[1, 1, 2, 1],
-        embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 1, 2, 2],
-        window_size_per_stage=[8, 4, 4, 4],
-        global_attention_blocks=[3],
-    )
-    return transformers.Sam2VisionConfig(
-        backbone_config=backbone,
-        backbone_channel_list=[64, 32, 16, 8],
-        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
-        fpn_hidden_size=256,
-    )
-
-
-def tiny_config() -> Any:
-    """The configuration of the image model."""
-    import transformers
-
-    return transformers.Sam2Config(
-        vision_config=tiny_vision(), prompt_encoder_config=ENCODER, mask_decoder_config=DECODER
-    )
 
 
 def tiny_video_config() -> Any:
@@ -49,9 +19,9 @@ def tiny_video_config() -> Any:
     import transformers
 
     return transformers.Sam2VideoConfig(
-        vision_config=tiny_vision(),
-        prompt_encoder_config=ENCODER,
-        mask_decoder_config=DECODER,
+        vision_config=sam2_config().vision_config,
+        prompt_encoder_config={"image_size": SIDE, "patch_size": 16},
+        mask_decoder_config={"mlp_dim": 64},
         image_size=SIDE,
         memory_attention_num_layers=2,
         memory_attention_feed_forward_hidden_size=64,
@@ -70,13 +40,6 @@ def seeded(make: Any, noise: float) -> Any:
     return made.eval().requires_grad_(False)
 
 
-def tiny_network() -> Any:
-    """The image model's network."""
-    from transformers import Sam2Model
-
-    return seeded(lambda: Sam2Model(tiny_config()), 0.02)
-
-
 def tiny_video_network(presence: float = 3.0) -> Any:
     """The video model of transformers, with weights so large that memory decides.
 
@@ -91,12 +54,13 @@ def tiny_video_network(presence: float = 3.0) -> Any:
 
 def tiny_video_model(theirs: Any) -> Sam2ImageModel:
     """Our model with the weights of their video model."""
-    from napari_segany.weights.sam2_files import image_tensors, video_tensors
+    from transformers import Sam2Model
 
-    network, memory = tiny_network(), MemoryNetwork(tiny_video_config())
+    network, memory = Sam2Model(sam2_config()).eval(), MemoryNetwork(tiny_video_config())
     state = theirs.state_dict()
-    network.load_state_dict(image_tensors(state))
+    network.load_state_dict(convert_sam2(state))
     memory.load_state_dict(video_tensors(state))
+    network.requires_grad_(False)
     weights = Weights("tiny_sam2", "sam2_t", Path("tiny"), "3" * 64)
     kept = memory.eval().requires_grad_(False)
     return Sam2ImageModel(network, weights, torch.device("cpu"), kept)

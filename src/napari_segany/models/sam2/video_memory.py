@@ -11,15 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.core.geometry import SquashedFrame
+from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import InputError
+from napari_segany.models.ported.embedded_plane import PortedEmbedding
 from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.embedded_plane import ModelPrompts
 from napari_segany.models.sam.prediction import STABILITY_OFFSET, check_logits
-from napari_segany.models.sam2.embedded_plane import Sam2Embedding
 from napari_segany.models.sam2.memory_network import MemoryNetwork
 from napari_segany.models.sam2.object_memory import Sam2ObjectMemory, Sam2PlaneMemory
 from napari_segany.models.video_protocol import PlaneMemory, Recalled
@@ -135,18 +135,18 @@ class Sam2VideoMemory:
                 found.update(zip(some, self._remember(own, seen, soft=True), strict=True))
         return [found[i] for i in range(len(objects))]
 
-    def _own(self, embedding: Embedding) -> Sam2Embedding:
-        if not isinstance(embedding, Sam2Embedding) or embedding.weights_sha256 != self._sha256:
+    def _own(self, embedding: Embedding) -> PortedEmbedding:
+        if not isinstance(embedding, PortedEmbedding) or embedding.weights_sha256 != self._sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
         return embedding
 
-    def _bare(self, embedding: Sam2Embedding) -> Tensor:
+    def _bare(self, embedding: PortedEmbedding) -> Tensor:
         """Return the (1, C, h, w) features of a plane, without the mark of no memory."""
         mark = self._network.no_memory_embedding.reshape(1, -1, 1, 1)
         bare: Tensor = embedding.features[-1] - mark
         return bare
 
-    def _answer(self, embedding: Sam2Embedding, prompt: Prompt) -> list[Recalled]:
+    def _answer(self, embedding: PortedEmbedding, prompt: Prompt) -> list[Recalled]:
         """Return the object that a prompt describes."""
         prompt.check_inside(embedding.shape)
         check_logits(prompt, embedding.frame)
@@ -157,7 +157,7 @@ class Sam2VideoMemory:
         seen = self._decode(embedding, embedding.features[-1], given, many)
         return self._remember(embedding, seen, soft=False, point=prompt.first_point)
 
-    def _take(self, embedding: Sam2Embedding, mask: MaskSet) -> Recalled:
+    def _take(self, embedding: PortedEmbedding, mask: MaskSet) -> Recalled:
         """Return an object with a given mask, which is not asked for but remembered."""
         if mask.shape != embedding.shape:
             raise InputError(
@@ -172,7 +172,7 @@ class Sam2VideoMemory:
         memory = Sam2PlaneMemory(features[0], seen.pointers[0])
         return Recalled(mask, float(torch.sigmoid(torch.tensor(GIVEN))), memory)
 
-    def _place(self, mask: MaskSet, frame: SquashedFrame) -> Tensor:
+    def _place(self, mask: MaskSet, frame: Frame) -> Tensor:
         """Return a mask as (1, 1, S, S) zeros and ones in the model's frame."""
         whole = torch.from_numpy(mask.mask(0).astype(np.float32))[None, None]
         soft = F.interpolate(whole, (frame.side, frame.side), mode="bilinear", antialias=True)
@@ -180,7 +180,7 @@ class Sam2VideoMemory:
         return (soft >= min(0.5, float(soft.max()))).float().to(self.device)
 
     def _decode(
-        self, embedding: Sam2Embedding, fused: Tensor, given: ModelPrompts | None, many: bool
+        self, embedding: PortedEmbedding, fused: Tensor, given: ModelPrompts | None, many: bool
     ) -> _Seen:
         """Decode (B, C, h, w) features; of many candidates, the one with the best score."""
         network, count = self._network, len(fused)
@@ -228,7 +228,7 @@ class Sam2VideoMemory:
         return cast(tuple[Tensor, Tensor], encoded)
 
     def _attend(
-        self, embedding: Sam2Embedding, plane: int, objects: Sequence[Sam2ObjectMemory]
+        self, embedding: PortedEmbedding, plane: int, objects: Sequence[Sam2ObjectMemory]
     ) -> Tensor:
         """Return the (B, C, h, w) features of a plane, seen with the memories of B objects."""
         network, bare = self._memory, self._bare(embedding)
@@ -286,7 +286,7 @@ class Sam2VideoMemory:
             return self._places
 
     def _remember(
-        self, embedding: Sam2Embedding, seen: _Seen, soft: bool, point: Any = (np.nan, np.nan)
+        self, embedding: PortedEmbedding, seen: _Seen, soft: bool, point: Any = (np.nan, np.nan)
     ) -> list[Recalled]:
         """Return objects with their masks on the plane and their memories of it."""
         frame = embedding.frame
