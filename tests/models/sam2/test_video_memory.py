@@ -278,9 +278,9 @@ def test_memory_comes_from_the_file_of_the_weights(
         import_file(path)
         return load_model(name, device="cpu")
 
-    compare(theirs, loaded("whole", state), frames, {1: {8: PROMPTS["a box"]}}, 8)
-    shared = SharedModel(loaded("whole", state))
-    assert isinstance(video_memory_of(shared), Sam2VideoMemory)
+    whole = loaded("whole", state)
+    compare(theirs, whole, frames, {1: {8: PROMPTS["a box"]}}, 8)
+    assert isinstance(video_memory_of(SharedModel(whole)), Sam2VideoMemory)
     image_only = loaded("image_only", sam2_files.convert_sam2(state))
     with pytest.raises(WeightsError, match=r"The weights of image_only hold no video memory; imp"):
         image_only.video_memory()
