@@ -232,9 +232,10 @@ class _Run:
             expected = [chain.expect(plane, self._params, self._spacing) for chain in ready]
             asked = question.ask(expected)
             for chain, (judged, end) in zip(ready, asked, strict=True):
-                answer = chain.accept(plane, judged, end, self._params)
-                if answer is not None and self._on_answer is not None:
-                    self._on_answer(chain.object, plane, answer)
+                known = chain.accept(plane, judged, end, self._params, self._spacing)
+                if self._on_answer is not None:
+                    for number, answer in known.items():
+                        self._on_answer(chain.object, number, answer)
 
 
 def _reuse(
@@ -298,7 +299,7 @@ def _assemble(
         else:
             answers = dict(ours[0].answers) if ours else {}
             outermost = span.first is None or span.last is None
-            end = (ours[0].end if ours else "") or ("stack" if outermost else "absent")
+            end = (ours[0].reason if ours else "") or ("stack" if outermost else "absent")
         spans[span] = SpanResult(_key(span, masks, params, spacing), answers, end)
     each = PropagatedObject(dict(given), dict(sorted(prompted.items())), spans, {})
     return replace(each, answers=each.found())
