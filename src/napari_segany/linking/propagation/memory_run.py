@@ -97,15 +97,15 @@ class MemoryRun(PropagationRun):
         assert given is not None, "spans end at planes on which the object is"
         return given
 
-    def _note(self, plane: int, chain: Chain, answer: PlaneAnswer | None) -> None:
+    def _note(self, plane: int, chain: Chain, known: Mapping[int, PlaneAnswer]) -> None:
         """Remember what was found of an object, or that it is not there.
 
         A mask beyond the limits is neither, and would mislead the planes to come.
         """
         recalled = self._recalled.pop(chain)
-        if answer is not None or not recalled.mask.area[0]:
+        if plane in known or not recalled.mask.area[0]:
             self._kept[chain].add(plane, recalled.memory)
-        super()._note(plane, chain, answer)
+        super()._note(plane, chain, known)
 
     def _step(self, plane: int, ready: Sequence[Chain]) -> None:
         super()._step(plane, ready)

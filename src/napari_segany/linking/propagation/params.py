@@ -148,11 +148,11 @@ class PropagationParams:
         ),
     )
     max_shared: float = field(
-        default=0.5,
+        default=0.75,
         metadata=number(
             "Largest shared part",
-            "Where two objects share more than this part of the smaller one, the object that is "
-            "further from its prompted plane ends. 1 lets objects overlap.",
+            "Pixels of several objects belong to the one whose prompted plane is nearer. An object "
+            "ends where it loses more than this part to others. 1 lets objects overlap.",
             (0, 1),
             "fraction",
         ),

@@ -172,7 +172,7 @@ def _assemble(
         else:
             answers = dict(ours[0].answers) if ours else {}
             outermost = span.first is None or span.last is None
-            end = (ours[0].end if ours else "") or ("stack" if outermost else "absent")
+            end = (ours[0].reason if ours else "") or ("stack" if outermost else "absent")
         spans[span] = SpanResult(_key(span, masks, params, spacing), answers, end)
     each = PropagatedObject(dict(given), dict(sorted(prompted.items())), spans, {})
     return replace(each, answers=each.found())

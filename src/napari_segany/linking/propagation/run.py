@@ -163,10 +163,11 @@ class PropagationRun(ABC):
             )
             asked = self._ask(plane, question, ready)
             for chain, (judged, end) in zip(ready, asked, strict=True):
-                answer = chain.accept(plane, judged, end, self._params)
-                self._note(plane, chain, answer)
+                known = chain.accept(plane, judged, end, self._params, self._spacing)
+                self._note(plane, chain, known)
 
-    def _note(self, plane: int, chain: Chain, answer: PlaneAnswer | None) -> None:
-        """Report what was found of an object on a plane, if anything."""
-        if answer is not None and self._on_answer is not None:
-            self._on_answer(chain.object, plane, answer)
+    def _note(self, plane: int, chain: Chain, known: Mapping[int, PlaneAnswer]) -> None:
+        """Report what is known of an object after a plane, by plane."""
+        if self._on_answer is not None:
+            for number, answer in known.items():
+                self._on_answer(chain.object, number, answer)
