@@ -50,6 +50,35 @@ RULES: Rules = (
 )
 """Names of the original files, and those of transformers."""
 
+MEMORY_RULES: Rules = (
+    (r"^obj_ptr_proj\.layers\.0\.", "object_pointer_proj.proj_in."),
+    (r"^obj_ptr_proj\.layers\.1\.", "object_pointer_proj.layers.0."),
+    (r"^obj_ptr_proj\.layers\.2\.", "object_pointer_proj.proj_out."),
+    (r"^obj_ptr_tpos_proj\.", "temporal_positional_encoding_projection_layer."),
+    (r"^maskmem_tpos_enc$", "memory_temporal_positional_encoding"),
+    (r"^no_mem_pos_enc$", "no_memory_positional_encoding"),
+    (r"^no_obj_ptr$", "no_object_pointer"),
+    (r"^no_obj_embed_spatial$", "occlusion_spatial_embedding_parameter"),
+    (r"^(memory_encoder)\.out_proj\.", r"\1.projection."),
+    (r"^(memory_encoder)\.pix_feat_proj\.", r"\1.feature_projection."),
+    (r"^(memory_encoder)\.fuser\.", r"\1.memory_fuser."),
+    (r"\.dwconv\.", ".depthwise_conv."),
+    (r"\.pwconv(\d)\.", r".pointwise_conv\1."),
+    (r"\.gamma$", ".scale"),
+    *(
+        rule
+        for layer in range(4)
+        for rule in (
+            (rf"\.encoder\.{3 * layer}\.", f".layers.{layer}.conv."),
+            (rf"\.encoder\.{3 * layer + 1}\.", f".layers.{layer}.layer_norm."),
+        )
+    ),
+    (r"\.encoder\.12\.", ".final_conv."),
+    (r"\.norm(\d?)\.", r".layer_norm\1."),
+    (r"\.out_proj\.", ".o_proj."),
+)
+"""Names of the video memory in the original files, and those of transformers."""
+
 POINTS = "prompt_encoder.point_embeddings."
 """Beginning of the names of the four embeddings of points, which transformers stacks."""
 
@@ -146,6 +175,16 @@ def convert_sam2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if shared is not None:
         found["shared_image_embedding.positional_embedding"] = shared
     return found
+
+
+def video_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that only the tracking of videos uses, named as in transformers.
+
+    There are none in files of the image model.
+    """
+    known = (*VIDEO_ONLY, *ORIGINAL_VIDEO_ONLY)
+    own = {name: value for name, value in state.items() if name.startswith(known)}
+    return renamed(own, MEMORY_RULES)
 
 
 SAM2 = ImageFamily(
