@@ -226,7 +226,7 @@ class BatchWidget(ModelDock):
         self.message.dismiss()
         self.progress.start_clock()
         for each in self.files.rows:
-            each.state = "waiting"
+            each.state, each.objects = "waiting", None
         self.say("Running ...")
         # Nothing else interrupts it: a job that is requeued begins anew.
         work = self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
@@ -262,7 +262,7 @@ class BatchWidget(ModelDock):
 
     def copy_command(self) -> str:
         """Copy a command line for the same batch to the clipboard, and return it."""
-        return self.copy_text(self.files.as_command(self.options))
+        return self.copy_text(self.files.as_command(self.options), self.files.command_notes)
 
     # Building -------------------------------------------------------------------------------
 

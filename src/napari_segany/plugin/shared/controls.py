@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -25,6 +26,9 @@ Part: TypeAlias = QWidget | QLayout
 
 PRIMARY_HEIGHT = 34
 """Height of the button that most work of a dock ends with, in pixels."""
+
+FAINT = 0.45
+"""Opacity of what is left out or known from elsewhere."""
 
 SHOWN_CHARACTERS = 6
 """Characters of an entry that a combo box has room for at least."""
@@ -46,6 +50,13 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
 def accent() -> str:
     """Return the colour with which napari's theme marks what is in use."""
     colour: str = get_theme(get_settings().appearance.theme).current.as_hex()
+    return colour
+
+
+def faint(widget: QWidget) -> QColor:
+    """Return the colour of a widget's text at half its strength, in every theme."""
+    colour = widget.palette().color(QPalette.ColorRole.WindowText)
+    colour.setAlphaF(FAINT)
     return colour
 
 

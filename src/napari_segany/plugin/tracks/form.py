@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from napari_segany.io.tracks.formats import FORMATS
@@ -138,8 +139,10 @@ class TracksForm:
             "Accept (A)", act("accept"), "Accept the doubtful place, go to the next one (key A)"
         )
         self.format = combo_box(
-            {each.about: name for name, each in FORMATS.items()}, "Format of the file"
+            {each.title: name for name, each in FORMATS.items()}, "Format of the file"
         )
+        for at, each in enumerate(FORMATS.values()):
+            self.format.setItemData(at, each.about, Qt.ItemDataRole.ToolTipRole)
         narrow(self.format)
         self.export_button = button(
             "Export…", act("export_as_chosen"), "Write the tracks for other programs"

@@ -341,7 +341,7 @@ class TracksWidget(ModelDock):
         if doubt is None:
             self.say("No doubtful place is left.")
         else:
-            self.say(f"Track {doubt.track}, frame {doubt.frame}: {doubt.reason} ({left} left).")
+            self.say(f"Track {doubt.track}, frame {doubt.frame}: {doubt.reason}. {left} left.")
         return doubt
 
     def _on_report(self, done: int, total: int) -> None:
