@@ -15,6 +15,7 @@ from napari_segany.batch.options import BatchOptions, load_requested_model
 from napari_segany.batch.plan import FAILED, Outcome, ReadOptions, inspect, sentence
 from napari_segany.batch.protocol import Item
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.core.notes import listening_to_notes
 from napari_segany.errors import InputError
 from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.models.protocol import PromptableModel
@@ -112,8 +113,17 @@ class FileList:
         # Folders that were added, which a command names in place of their files.
         self._folders: list[Path] = []
 
-    def add(self, given: Iterable[str | Path]) -> list[FileRow]:
+    def add(
+        self, given: Iterable[str | Path], tell: Callable[[str], object] = lambda text: None
+    ) -> list[FileRow]:
         """Add files, the images of folders, and matches of patterns; return the new rows.
+
+        Parameters
+        ----------
+        given : iterable of path
+            Files, folders and patterns.
+        tell : callable, optional
+            Called with each note, such as about files that are left out.
 
         Raises
         ------
@@ -122,7 +132,8 @@ class FileList:
         """
         known = {os.path.realpath(row.path) for row in self.rows}
         paths = [Path(each) for each in given]
-        found = find_inputs(map(str, paths))
+        with listening_to_notes(lambda kind, text: tell(text)):
+            found = find_inputs(map(str, paths))
         self._folders += [path for path in paths if path.is_dir() and not is_zarr(path)]
         new = [
             FileRow(path, place=place)

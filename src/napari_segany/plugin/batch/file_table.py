@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_segany.plugin.batch.file_list import FileRow
 from napari_segany.plugin.shared.controls import faint
 
-COLUMNS = ("Image", "State", "Objects", "Axes", "Content")
-WIDTHS = {1: 82, 2: 54, 3: 42}
+COLUMNS = ("Image", "State", "Found", "Axes", "Content")
+WIDTHS = {1: 80, 2: 44, 3: 40}
 """Widths of columns in pixels; the name of the image gets the rest, so that nothing scrolls."""
 
 STATE, OBJECTS, AXES, CONTENT = 1, 2, 3, 4
@@ -56,6 +56,8 @@ class FileTable(QTableWidget):
             self.setColumnWidth(column, width)
         self.setColumnHidden(CONTENT, True)
         self.setWordWrap(False)
+        # Names of files often differ at their ends.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.cellChanged.connect(self._on_cell)
 
     def show_rows(self, rows: Sequence[FileRow], editable: bool) -> None:

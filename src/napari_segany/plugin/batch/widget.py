@@ -135,7 +135,7 @@ class BatchWidget(ModelDock):
 
         Their axes, sizes and types are read in the background.
         """
-        new = self.files.add(paths)
+        new = self.files.add(paths, self.message.add_notice)
         self._inspect_files()
         return [row.path for row in new]
 
@@ -224,6 +224,7 @@ class BatchWidget(ModelDock):
             return
         self.outcomes, self.running = [], True
         self.message.dismiss()
+        self._forget_notices()
         self.progress.start_clock()
         for each in self.files.rows:
             each.state, each.objects = "waiting", None

@@ -27,8 +27,11 @@ Part: TypeAlias = QWidget | QLayout
 PRIMARY_HEIGHT = 34
 """Height of the button that most work of a dock ends with, in pixels."""
 
-FAINT = 0.45
+FAINT = 0.4
 """Opacity of what is left out or known from elsewhere."""
+
+DARKER = 180
+"""Percentage by which lines are darker than the accent on a light theme."""
 
 SHOWN_CHARACTERS = 6
 """Characters of an entry that a combo box has room for at least."""
@@ -53,8 +56,19 @@ def accent() -> str:
     return colour
 
 
+def line_colour() -> str:
+    """Return the accent as thin lines and bars need it: darker on a light theme, where it is pale.
+
+    As a background of text, :func:`accent` is used.
+    """
+    theme, colour = get_theme(get_settings().appearance.theme), QColor(accent())
+    if QColor(theme.background.as_hex()).lightness() > colour.lightness():
+        colour = colour.darker(DARKER)
+    return colour.name()
+
+
 def faint(widget: QWidget) -> QColor:
-    """Return the colour of a widget's text at half its strength, in every theme."""
+    """Return the colour of a widget's text at less than half its strength, in every theme."""
     colour = widget.palette().color(QPalette.ColorRole.WindowText)
     colour.setAlphaF(FAINT)
     return colour

@@ -356,7 +356,7 @@ class TracksController(PendingModel):
         plane = (int(table.frame[row]), *inner, None, None)
         if self.viewer.dims.ndisplay != 2:
             self.viewer.dims.ndisplay = 2
-        show_plane(self.viewer, self.layers.labels, plane, place[-2:], centre=False)
+        show_plane(self.viewer, self.layers.labels, plane, place[-2:], centre=False, fill=True)
         self.select(track, *(each for each in self.selected if each != track and frame is None))
 
     def refuse(self, error: Exception) -> None:
