@@ -190,7 +190,7 @@ def test_coco_follows_the_published_format(planes: Any, tmp_path: Path, named: b
     image = {"id": whole, "width": whole, "height": whole, "file_name": {"type": "string"}}
     category = {"id": {"type": "integer", "minimum": 1}, "name": {"type": "string"}}
     annotation = {
-        **{name: whole for name in ("id", "image_id", "category_id")},
+        **dict.fromkeys(("id", "image_id", "category_id"), whole),
         "segmentation": {"properties": {"counts": counts, "size": size}, "type": "object"},
         "area": {"type": "number", "exclusiveMinimum": 0},
         "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},

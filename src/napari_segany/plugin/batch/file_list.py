@@ -195,7 +195,7 @@ class FileList:
             If there are no files, or the results of two would have the same name.
         """
         if not self.rows:
-            raise InputError("Add images first: drop them here, or press Add.")
+            raise InputError("Add images first: drop them here, or press Files… or Folder….")
         named = name_results(
             {row.path: row.place for row in self.rows}, options.output, "recipe", options.outputs
         )
