@@ -89,7 +89,7 @@ FORMATS: dict[str, TrackFormat] = {
     "ctc": TrackFormat(
         "_RES",
         "Cell Tracking Challenge",
-        "A result of the Cell Tracking Challenge: a folder with res_track.txt and mask000.tif",
+        "a result of the Cell Tracking Challenge: a folder with res_track.txt and mask000.tif",
         True,
         f"{_HERE}.ctc:write_result",
         f"{_HERE}.ctc:holds_only_tracks",
@@ -97,7 +97,7 @@ FORMATS: dict[str, TrackFormat] = {
     "ctc-truth": TrackFormat(
         "_TRA",
         "CTC ground truth",
-        "Truth of the Cell Tracking Challenge: a folder with man_track.txt and man_track000.tif",
+        "truth of the Cell Tracking Challenge: a folder with man_track.txt and man_track000.tif",
         True,
         f"{_HERE}.ctc:write_truth",
         f"{_HERE}.ctc:holds_only_tracks",
@@ -105,7 +105,7 @@ FORMATS: dict[str, TrackFormat] = {
     "geff": TrackFormat(
         "_tracks.geff",
         "GEFF graph",
-        "Graph Exchange File Format: a graph in a Zarr folder",
+        "a graph in a Zarr folder, as the Graph Exchange File Format has it",
         False,
         f"{_HERE}.geff_file:write",
         f"{_HERE}.geff_file:holds_only_graph",
@@ -113,14 +113,14 @@ FORMATS: dict[str, TrackFormat] = {
     "trackmate": TrackFormat(
         "_trackmate.xml",
         "TrackMate XML",
-        "File that TrackMate opens in Fiji",
+        "a file that TrackMate opens in Fiji",
         False,
         f"{_HERE}.trackmate:write",
     ),
     "csv": TrackFormat(
         "_tracks.csv",
         "Table (CSV)",
-        "Table with a row for each object of each frame",
+        "a table with a row for each object of each frame",
         False,
         f"{_HERE}.track_csv:write",
     ),

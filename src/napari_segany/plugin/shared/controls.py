@@ -64,7 +64,8 @@ def line_colour() -> str:
     theme, colour = get_theme(get_settings().appearance.theme), QColor(accent())
     if QColor(theme.background.as_hex()).lightness() > colour.lightness():
         colour = colour.darker(DARKER)
-    return colour.name()
+    name: str = colour.name()
+    return name
 
 
 def faint(widget: QWidget) -> QColor:
