@@ -8,7 +8,7 @@ from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_segany.plugin.batch.file_list import FileRow
-from napari_segany.plugin.shared.controls import faint
+from napari_segany.plugin.shared.theme import faint
 
 COLUMNS = ("Image", "State", "Found", "Axes", "Content")
 WIDTHS = {1: 80, 2: 44, 3: 40}

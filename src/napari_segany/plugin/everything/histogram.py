@@ -8,7 +8,7 @@ from qtpy.QtCore import QRectF
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QSlider, QStyle, QWidget
 
-from napari_segany.plugin.shared.controls import faint, line_colour
+from napari_segany.plugin.shared.theme import faint, line_colour
 
 BINS = 40
 

@@ -3,10 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import (
     QBoxLayout,
     QComboBox,
@@ -19,6 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segany.plugin.shared.theme import accent, follow_theme
+
 W = TypeVar("W", bound=QWidget)
 
 Part: TypeAlias = QWidget | QLayout
@@ -26,12 +25,6 @@ Part: TypeAlias = QWidget | QLayout
 
 PRIMARY_HEIGHT = 34
 """Height of the button that most work of a dock ends with, in pixels."""
-
-FAINT = 0.4
-"""Opacity of what is left out or known from elsewhere."""
-
-DARKER = 180
-"""Percentage by which lines are darker than the accent on a light theme."""
 
 SHOWN_CHARACTERS = 6
 """Characters of an entry that a combo box has room for at least."""
@@ -50,35 +43,10 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
     return made
 
 
-def accent() -> str:
-    """Return the colour with which napari's theme marks what is in use."""
-    colour: str = get_theme(get_settings().appearance.theme).current.as_hex()
-    return colour
-
-
-def line_colour() -> str:
-    """Return the accent as thin lines and bars need it: darker on a light theme, where it is pale.
-
-    As a background of text, :func:`accent` is used.
-    """
-    theme, colour = get_theme(get_settings().appearance.theme), QColor(accent())
-    if QColor(theme.background.as_hex()).lightness() > colour.lightness():
-        colour = colour.darker(DARKER)
-    name: str = colour.name()
-    return name
-
-
-def faint(widget: QWidget) -> QColor:
-    """Return the colour of a widget's text at less than half its strength, in every theme."""
-    colour = widget.palette().color(QPalette.ColorRole.WindowText)
-    colour.setAlphaF(FAINT)
-    return colour
-
-
 def primary(made: QPushButton) -> QPushButton:
     """Make a button the largest of its dock: the one that most work ends with."""
     made.setMinimumHeight(PRIMARY_HEIGHT)
-    made.setStyleSheet(f"QPushButton:enabled {{ background-color: {accent()}; }}")
+    follow_theme(made, lambda: f"QPushButton:enabled {{ background-color: {accent()}; }}")
     return made
 
 
