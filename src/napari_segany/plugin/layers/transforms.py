@@ -177,11 +177,11 @@ def show_plane(
     half = np.asarray(_canvas_size(viewer)) / camera.zoom / 2
     inside = half * (1 - 2 * MARGIN)
     if centre or (np.abs(wanted - camera.center[-2:]) > inside).any():
-        if fill:
+        if fill and len(shown) == 2:
             shape = layer.shape if hasattr(layer, "shape") else full_data(layer).shape
             ends = [(-0.5, n - 0.5) for n in shape[: layer.ndim]]
             corners = (np.array([*product(*ends)]) @ matrix.T + offset) / factors
-            low, high = corners.min(0)[shown[-2:]] + half, corners.max(0)[shown[-2:]] - half
+            low, high = corners.min(0)[shown] + half, corners.max(0)[shown] - half
             wanted = np.where(low > high, (low + high) / 2, np.clip(wanted, low, high))
         camera.center = (*camera.center[:-2], *wanted.tolist())
 
