@@ -210,7 +210,7 @@ class EverythingWidget(ImageDock):
         """
         selected = self.review.selected
         if selected is None:
-            raise InputError("Select an object first, for example the most uncertain one.")
+            raise InputError("Select an object first, for example the most doubtful one.")
         if self.controller.made is None:
             self.make_labels()
         _, widget = self.viewer.window.add_plugin_dock_widget(
@@ -349,7 +349,7 @@ class EverythingWidget(ImageDock):
             "Find everything": self.find,
             "Stop": self.stop,
             "Show foreground": self.show_foreground,
-            "Uncertain": self.next_uncertain,
+            "Next doubtful": self.next_uncertain,
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,
