@@ -145,7 +145,9 @@ class Tour:
         end = time.perf_counter() + seconds
         turn_until(lambda: time.perf_counter() > end)
 
-    def step(self, name: str, act: Callable[[], Any], until: Callable[[], Any] | None = None) -> Any:
+    def step(
+        self, name: str, act: Callable[[], Any], until: Callable[[], Any] | None = None
+    ) -> Any:
         """Do something, let the window come to rest, and print what its turns took."""
         watch = self.watch
         QApplication.processEvents()

@@ -194,7 +194,8 @@ def test_few_photons_are_counted_in_some_images() -> None:
     assert 5 <= len(counted) <= 40
     # A flat image of value v has a variance of 255 * v / photons, before it is cut at 255.
     photons = 255 * 20 / dim[counted]
-    assert (photons > PHOTONS[0] * 0.9).all() and (photons < PHOTONS[1] * 1.1).all()
+    assert (photons > PHOTONS[0] * 0.9).all()
+    assert (photons < PHOTONS[1] * 1.1).all()
 
 
 def test_small_objects_lose_no_pixels() -> None:

@@ -83,7 +83,7 @@ def _import_each(modules: tuple[str, ...]) -> None:
     for module in modules:
         try:
             import_all((module,))
-        except Exception:  # noqa: S112
+        except Exception:
             continue
 
 
@@ -107,9 +107,7 @@ def without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def load_libraries(
-    folder: Path | None = None, names: tuple[str, ...] | None = None
-) -> list[str]:
+def load_libraries(folder: Path | None = None, names: tuple[str, ...] | None = None) -> list[str]:
     """Load torch's large libraries without holding Python's lock; return the names of those.
 
     ``import torch`` finds them loaded then. It loads those itself that could not be loaded.
