@@ -268,7 +268,9 @@ def prompt_silent_points(
     points = point_grid(params.grid_points_per_side) * shape
     pixel = np.minimum(np.rint(points).astype(np.int64), np.array(shape) - 1)
     taken = np.zeros(shape, bool)
-    for i in np.flatnonzero(proposals.quality >= SILENT).tolist():
+    # Where the model judges, only what the finder is sure of needs no prompt.
+    least = SURE_REGION if params.grid_scores == "model" else SILENT
+    for i in np.flatnonzero(proposals.quality >= least).tolist():
         a, b, c, d = proposals.masks.boxes[i]
         taken[a:c, b:d] |= proposals.masks.crop(i)
     silent = ~taken[pixel[:, 0], pixel[:, 1]]
