@@ -162,7 +162,8 @@ class Calls:
         found = self._embedding(self._held(request), request)
         kind = FRAMES.get(type(found.frame))
         side = found.frame.side if isinstance(found.frame, Frame) else 0
-        return Message({"frame": kind, "side": side, "nbytes": found.nbytes})
+        facts = {"frame": kind, "side": side, "cells": found.frame.mask_side}
+        return Message({**facts, "nbytes": found.nbytes})
 
     def _predict(self, request: "_Request") -> Message:
         prompts = decode_prompts(request.arrays)

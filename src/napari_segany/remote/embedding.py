@@ -126,7 +126,7 @@ class RemoteEmbedding:
     weights_sha256 : str
         Hash of the weights that made it.
     facts : mapping
-        The kind and the side of the model's frame, as the server says them.
+        The kind, the side and the cells of the model's frame, as the server says them.
     """
 
     rgb: NDArray[np.uint8]
@@ -153,7 +153,10 @@ class RemoteEmbedding:
         kind = frames.get(str(self.facts.get("frame")))
         if kind is None:
             raise RemoteError("The frame of the server's model is unknown here; update this side.")
-        return kind(self.shape, int(self.facts["side"]))
+        side = int(self.facts["side"])
+        if kind is SquashedFrame:
+            return SquashedFrame(self.shape, side, int(self.facts["cells"]))
+        return kind(self.shape, side)
 
     @property
     def stages(self) -> "tuple[Tensor, ...]":
