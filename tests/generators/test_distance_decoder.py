@@ -196,12 +196,12 @@ def test_a_model_without_a_decoder_is_told_in_a_sentence(tiny_model: SamModel) -
     assert "models import-decoder FILE --model tiny" in str(caught.value)
 
 
-def test_a_model_on_another_machine_is_asked_there(tiny_model: SamModel) -> None:
-    far: Any = SimpleNamespace(
-        weights=None, finder_fits=False, machine={}, resolve=None, search=None, search_maps=None
-    )
-    assert missing_decoder(far) == ""
+def test_a_model_on_another_machine_is_asked_there(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert missing_decoder(tiny_model).startswith("tiny carries no decoder")
+    monkeypatch.setattr("napari_segany.models.searching.searching_model", lambda model: model)
+    assert missing_decoder(tiny_model) == ""
 
 
 @pytest.mark.parametrize("source", ["region", "model"])
