@@ -28,6 +28,7 @@ from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.image_dock import ImageDock
+from napari_segany.plugin.shared.opening import open_dock
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
@@ -213,9 +214,7 @@ class EverythingWidget(ImageDock):
             raise InputError("Select an object first, for example the most doubtful one.")
         if self.controller.made is None:
             self.make_labels()
-        _, widget = self.viewer.window.add_plugin_dock_widget(
-            "napari-segany", "Prompt", tabify=True
-        )
+        widget = open_dock(self.viewer, "Prompt")
         if self.model is not None:
             widget.model = self.model
         view = self.controller.view

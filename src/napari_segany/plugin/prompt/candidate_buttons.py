@@ -11,8 +11,8 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.shared.theme import follow_theme, line_colour
 from napari_segany.plugin.shared.pixmaps import pixmap_of
+from napari_segany.plugin.shared.theme import follow_theme, line_colour
 from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
