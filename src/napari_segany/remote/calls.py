@@ -206,7 +206,7 @@ class Calls:
         return Message({"params": encode_params(request.params().resolved_for(request.model))})
 
     def _search(self, request: "_Request") -> Message:
-        held, params = self._held(request), request.params()
+        params, held = request.params(), self._held(request)
         known = self._embedding(held, request) if request.fields.get("embedded") else None
         found = generate_masks(
             request.model,
@@ -222,11 +222,11 @@ class Calls:
         return encode_found(found)
 
     def _maps(self, request: "_Request") -> Message:
-        held = self._held(request)
+        params, held = request.params(), self._held(request)
         found = find_maps(
             request.model,
             held.rgb,
-            request.params(),
+            params,
             region=decode_region(request.arrays, held.shape),
             progress=request.ways.progress,
             should_stop=request.ways.should_stop,
