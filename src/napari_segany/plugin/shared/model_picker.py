@@ -185,6 +185,8 @@ class ModelPicker(QWidget):
             self.loading = False
             self.fetching.finish()
             self.fetch_button.setVisible(weights.missing(name) is not None)
+            if name.startswith(REMOTE):
+                self.remote.ask_again(name)
             self.line.setText(str(error))
             self.failed.emit(error)
 
