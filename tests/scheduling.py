@@ -37,6 +37,7 @@ SHARED_GROUPS = {
     "tests/remote/test_remote_": PROCESSES,
     # They need the library transformers, which takes seconds to load.
     "tests/networks/": "networks",
+    "tests/models/ported/": "ported",
 }
 """Groups of more than one file, by the beginning of their paths."""
 

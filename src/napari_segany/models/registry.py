@@ -49,8 +49,18 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
             frozenset({"vit_t", "vit_b", "vit_l", "vit_h"}),
         ),
         "sam2": ModelFamily(
-            "napari_segany.models.sam2.model:load_sam2",
+            "napari_segany.models.sam2.model:Sam2ImageModel.load",
             frozenset({"sam2_t", "sam2_s", "sam2_b", "sam2_l"}),
+        ),
+        "sam_hq": ModelFamily(
+            "napari_segany.models.sam_hq.model:SamHqModel.load",
+            frozenset({"sam_hq_b", "sam_hq_l", "sam_hq_h"}),
+        ),
+        "sam3": ModelFamily(
+            "napari_segany.models.sam3.model:Sam3TrackerImageModel.load", frozenset({"sam3"})
+        ),
+        "edgetam": ModelFamily(
+            "napari_segany.models.edgetam.model:EdgeTamImageModel.load", frozenset({"edgetam"})
         ),
     }
 )
@@ -112,7 +122,8 @@ def load_model(
     Returns
     -------
     PromptableModel
-        A :class:`napari_segany.SamModel` for weights of the SAM family.
+        A :class:`napari_segany.SamModel` for weights of the SAM family; other families have
+        classes of their own.
 
     Raises
     ------

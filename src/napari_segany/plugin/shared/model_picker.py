@@ -112,7 +112,7 @@ class ModelPicker(QWidget):
         self.fetch_button.setText(f"Fetch {wanted.id} ({terms})")
         self.line.setText(
             f"No weights yet. Without a network, bring {wanted.origin} from elsewhere and "
-            "import it: widget Models, Import."
+            "import it in the dock Models."
         )
 
     def ensure_loading(self) -> None:
