@@ -1,7 +1,7 @@
 """Calls of a server, from decoded message to message: what its models are asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks, usual_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.volumes.find_maps import find_maps
+from napari_segany.models.distance_decoder import has_decoder
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.recipe import machine
@@ -120,15 +121,15 @@ class Calls:
             }
         )
 
-    def _model(self, fields: Mapping[str, Any]) -> SharedModel:
+    def _model(self, given: Mapping[str, Any]) -> SharedModel:
         """Return the model that a request names, if it has the weights that the client expects."""
-        name = fields.get("model")
+        name = given.get("model")
         model = self.models.get(name) if isinstance(name, str) else None
         if model is None:
             raise InputError(
                 f"The server has no model {name!r:.80}; it has {', '.join(self.models)}."
             )
-        if fields.get("sha256") != model.weights.sha256:
+        if given.get("sha256") != model.weights.sha256:
             raise InputError(
                 f"The server has other weights of {name} now (sha256 "
                 f"{model.weights.sha256[:12]}...) than when this model was loaded; load it again."
@@ -160,14 +161,15 @@ class Calls:
 
     def _embed(self, request: "_Request") -> Message:
         found = self._embedding(self._held(request), request)
-        kind = FRAMES.get(type(found.frame))
-        side = found.frame.side if isinstance(found.frame, Frame) else 0
-        return Message({"frame": kind, "side": side, "nbytes": found.nbytes})
+        frame, own = found.frame, {}
+        if isinstance(frame, Frame):
+            own = {f.name: getattr(frame, f.name) for f in fields(frame) if f.name != "shape"}
+        return Message({"frame": FRAMES.get(type(frame)), "values": own, "nbytes": found.nbytes})
 
     def _predict(self, request: "_Request") -> Message:
         prompts = decode_prompts(request.arrays)
-        fields = request.fields
-        multimask, ranking = fields.get("multimask"), fields.get("ranking")
+        given = request.fields
+        multimask, ranking = given.get("multimask"), given.get("ranking")
         if multimask not in (True, False, "auto", "both") or ranking not in get_args(Ranking):
             raise InputError("multimask or ranking of the request is none that there is.")
         held = self._held(request)
@@ -179,10 +181,10 @@ class Calls:
             prompts,
             multimask=multimask,
             ranking=ranking,
-            low_res_logits=bool(fields.get("low_res_logits")),
+            low_res_logits=bool(given.get("low_res_logits")),
             should_stop=request.ways.should_stop,
         )
-        arrays = encode_masks(MaskSet.concatenate(sets), logits=bool(fields.get("send_logits")))
+        arrays = encode_masks(MaskSet.concatenate(sets), logits=bool(given.get("send_logits")))
         arrays["counts"] = np.array([len(each) for each in sets], np.int64)
         return Message({}, arrays)
 
@@ -291,4 +293,5 @@ def _describe(model: SharedModel) -> dict[str, Any]:
         "device": str(model.device),
         "defaults": asdict(model.defaults),
         "finder": isinstance(usual_params(model), FinderParams),
+        "decoder": has_decoder(model),
     }

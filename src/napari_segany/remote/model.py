@@ -117,6 +117,11 @@ class RemoteModel:
         """True if the server has a finder that fits."""
         return self.description.finder
 
+    @property
+    def decoder_fits(self) -> bool:
+        """True if the model on the server carries a decoder."""
+        return self.description.decoder
+
     def __repr__(self) -> str:
         return f"RemoteModel({str(self.address)!r})"
 
