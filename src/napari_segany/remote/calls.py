@@ -161,7 +161,8 @@ class Calls:
 
     def _embed(self, request: "_Request") -> Message:
         found = self._embedding(self._held(request), request)
-        frame, own = found.frame, {}
+        frame: Any = found.frame
+        own: dict[str, Any] = {}
         if isinstance(frame, Frame):
             own = {f.name: getattr(frame, f.name) for f in fields(frame) if f.name != "shape"}
         return Message({"frame": FRAMES.get(type(frame)), "values": own, "nbytes": found.nbytes})
