@@ -22,7 +22,12 @@ from napari_segany.models.shared_model import SharedModel
 from napari_segany.recipe import machine
 from napari_segany.remote.message import Message
 from napari_segany.remote.plane_store import HeldPlane, PlaneStore
-from napari_segany.remote.protocol import MOST_PROMPTS, PROTOCOL
+from napari_segany.remote.protocol import (
+    MOST_FEATURES,
+    MOST_POINTS,
+    PROTOCOL,
+    prompts_at_once,
+)
 from napari_segany.remote.search_results import (
     decode_params,
     decode_screen,
@@ -174,6 +179,9 @@ class Calls:
         if multimask not in (True, False, "auto", "both") or ranking not in get_args(Ranking):
             raise InputError("multimask or ranking of the request is none that there is.")
         held = self._held(request)
+        most = prompts_at_once(held.shape)
+        if len(prompts) > most:
+            raise InputError(f"{most} prompts about this plane go together, got {len(prompts)}.")
         # Before the plane is embedded, which takes longer than anything else.
         for prompt in prompts:
             prompt.check_inside(held.shape)
@@ -190,10 +198,10 @@ class Calls:
         return Message({}, arrays)
 
     def _points(self, request: "_Request") -> Message:
-        points = request.points()
+        points = request.points(MOST_POINTS)
         screen = decode_screen(request.arrays, "screen")
         ready = request.model.prepare(self._embedding(self._held(request), request))
-        at_once = request.number("at_once", 1, MOST_PROMPTS)
+        at_once = request.number("at_once", 1, MOST_POINTS)
         groups = []
         for group in ready.predict_points(points, at_once, screen, lambda found: found):
             check(request.ways.should_stop)
@@ -201,7 +209,7 @@ class Calls:
         return encode_groups(groups)
 
     def _features(self, request: "_Request") -> Message:
-        points = request.points()
+        points = request.points(MOST_FEATURES)
         ready = request.model.prepare(self._embedding(self._held(request), request))
         return Message({}, {"features": ready.features_at(points)})
 
@@ -269,10 +277,10 @@ class _Request:
             raise InputError(f"{name} must be a number from {least} to {most}.")
         return value
 
-    def points(self) -> NDArray[np.float64]:
+    def points(self, most: int) -> NDArray[np.float64]:
         points = take(self.arrays, "points", np.float64, (None, 2))
-        if not 0 < len(points) <= MOST_PROMPTS:
-            raise InputError(f"A request holds 1 to {MOST_PROMPTS} points, got {len(points)}.")
+        if not 0 < len(points) <= most:
+            raise InputError(f"A request holds 1 to {most} points, got {len(points)}.")
         if not (np.abs(points) <= MOST_SIDE).all():
             raise InputError("A point of the request is no place in a plane.")
         return points

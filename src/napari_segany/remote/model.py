@@ -204,7 +204,7 @@ class RemoteModel:
         options = {"multimask": multimask, "ranking": ranking, "low_res_logits": low_res_logits}
         kept = low_res_logits and len(asked) <= LOGITS_KEPT
         found: list[MaskSet] = []
-        for some in split_prompts(asked):
+        for some in split_prompts(asked, own.shape):
             sets = self._predict_some(own, some, options, kept, should_stop)
             if low_res_logits and not kept:
                 sets = [
