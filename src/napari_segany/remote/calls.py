@@ -58,7 +58,7 @@ class Ways:
 
 @dataclass(frozen=True)
 class Calls:
-    """What a server can be asked for.
+    """Calls that a server answers.
 
     Attributes
     ----------

@@ -188,6 +188,8 @@ class ModelPicker(QWidget):
             if name.startswith(REMOTE):
                 self.remote.ask_again(name)
             self.line.setText(str(error))
+            # A dock may have no room for all of it.
+            self.line.setToolTip(str(error))
             self.failed.emit(error)
 
         def done(model: PromptableModel) -> None:
