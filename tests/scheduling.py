@@ -36,6 +36,7 @@ SHARED_GROUPS = {
     "tests/training/test_feature_cache.py": PROCESSES,
     # They need the library transformers, which takes seconds to load.
     "tests/networks/": "networks",
+    "tests/models/ported/": "ported",
 }
 """Groups of more than one file, by the beginning of their paths."""
 

@@ -71,7 +71,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "Masks",
             "Draw each object as the finder's region, by the model asked with its box and points, "
             "or as the one of both that has the better predicted IoU. The model takes twice the "
-            "time; it draws a few large, free-standing objects better.",
+            "time, and draws objects of few kinds better.",
             {"region": "finder's", "best": "better of both", "model": "model's"},
         ),
     )

@@ -192,12 +192,33 @@ class PlaneQuestion:
             for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
         return [
-            (
-                replace(judged, level=each.appearance.level(judged.mask, self.view)),
-                end or self._find_absence(each, judged),
-            )
+            (self._with_level(each, judged), end or self._find_absence(each, judged))
             for each, (judged, end) in zip(expected, best, strict=True)
         ]
+
+    def judge(
+        self, expected: Sequence[Expectation], found: Sequence[MaskSet]
+    ) -> list[tuple[Judged, str]]:
+        """Judge candidates that the model gave without being asked, as :meth:`ask` does.
+
+        Parameters
+        ----------
+        expected : sequence of Expectation
+            The objects.
+        found : sequence of MaskSet
+            At least one candidate of each.
+        """
+        prepared = self.model.prepare(self.view.embedding)
+        masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
+        best = self._choose(prepared, expected, masks, found)
+        return [
+            (self._with_level(each, judged), end)
+            for each, (judged, end) in zip(expected, best, strict=True)
+        ]
+
+    def _with_level(self, expected: Expectation, judged: Judged) -> Judged:
+        """Return a candidate with its mean brightness, by which walls are told."""
+        return replace(judged, level=expected.appearance.level(judged.mask, self.view))
 
     def _find_absence(self, expected: Expectation, judged: Judged) -> str:
         """Return "presence" if an object is probably not on the plane, else an empty text.

@@ -28,6 +28,7 @@ from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.image_dock import ImageDock
+from napari_segany.plugin.shared.opening import open_dock
 from napari_segany.plugin.shared.progress_panel import duration
 from napari_segany.plugin.shared.recipe_files import choose_target, write_recipe
 from napari_segany.recipe import Recipe
@@ -210,12 +211,10 @@ class EverythingWidget(ImageDock):
         """
         selected = self.review.selected
         if selected is None:
-            raise InputError("Select an object first, for example the most uncertain one.")
+            raise InputError("Select an object first, for example the most doubtful one.")
         if self.controller.made is None:
             self.make_labels()
-        _, widget = self.viewer.window.add_plugin_dock_widget(
-            "napari-segany", "Prompt", tabify=True
-        )
+        widget = open_dock(self.viewer, "Prompt")
         if self.model is not None:
             widget.model = self.model
         view = self.controller.view
@@ -349,7 +348,7 @@ class EverythingWidget(ImageDock):
             "Find everything": self.find,
             "Stop": self.stop,
             "Show foreground": self.show_foreground,
-            "Uncertain": self.next_uncertain,
+            "Next doubtful": self.next_uncertain,
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,

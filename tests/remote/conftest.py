@@ -1,0 +1,15 @@
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+from tests.remote.servers import ServerProcess, start_server
+
+if importlib.util.find_spec("uvicorn") is None:
+    collect_ignore_glob = ["test_remote_*.py"]
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[ServerProcess]:
+    """A server of the tiny model, without a token."""
+    with start_server("--max-upload", "2") as found:
+        yield found
