@@ -268,8 +268,8 @@ def prompt_silent_points(
     points = point_grid(params.grid_points_per_side) * shape
     pixel = np.minimum(np.rint(points).astype(np.int64), np.array(shape) - 1)
     taken = np.zeros(shape, bool)
-    # Where the model judges, only what the finder is sure of needs no prompt.
-    least = SURE_REGION if params.grid_scores == "model" else SILENT
+    # Where the model judges, what the finder sees is no reason to leave a place out.
+    least = np.inf if params.grid_scores == "model" else SILENT
     for i in np.flatnonzero(proposals.quality >= least).tolist():
         a, b, c, d = proposals.masks.boxes[i]
         taken[a:c, b:d] |= proposals.masks.crop(i)

@@ -94,7 +94,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "Rank masks at these points by the finder's estimate, which expects little of what "
             "looks unlike cells, or by the model's predicted IoU if it exceeds 0.88 and their "
             "stability is at least 0.95, as the published grid does (photographs); the grid is "
-            "then prompted wherever the finder is not sure.",
+            "then prompted everywhere.",
             {"estimate": "finder's estimate", "model": "model's own"},
             advanced=True,
         ),
