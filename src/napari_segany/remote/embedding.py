@@ -92,7 +92,9 @@ class RemoteDescription:
                 bool(values["decoder"]),
             )
         except (KeyError, TypeError, ValueError, InputError) as error:
-            raise RemoteError("The server describes its model in a way that is unknown.") from error
+            raise RemoteError(
+                "The server describes its model in a way that is unknown; update both sides."
+            ) from error
 
 
 @dataclass(frozen=True)
