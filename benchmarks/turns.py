@@ -29,7 +29,7 @@ from typing import Any
 import napari
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QLabel
+from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 from skimage import data, io, measure
 
 EVERY = 0.003
@@ -38,7 +38,7 @@ EVERY = 0.003
 NOTED = 0.03
 """Seconds of a turn from which its causes are printed."""
 
-PATIENCE = 120
+PATIENCE = 900
 """Seconds after which a step is given up."""
 
 OURS = f"{os.sep}napari_segany{os.sep}"
@@ -243,7 +243,7 @@ def everything(tour: Tour) -> None:
     tour.step("uncertain", dock.next_uncertain, idle)
     tour.step("slider", lambda: dock.sliders.solidity.setValue(0.9), idle)
     tour.step("make labels", dock.make_labels, idle)
-    tour.step("correct", dock.correct, idle)
+    tour.step("correct", dock.form.buttons["Correct"].click, idle)
 
 
 def tracks(tour: Tour) -> None:
@@ -270,7 +270,8 @@ def batch(tour: Tour) -> None:
     tour.step("add files", lambda: dock.add([here]), idle)
     tour.step("run", dock.start, lambda: not dock.running and idle())
     dock.table.selectAll()
-    tour.step("open results", dock.open_results, idle)
+    button = next(b for b in dock.findChildren(QPushButton) if b.text() == "Open results")
+    tour.step("open results", button.click, idle)
 
 
 def others(tour: Tour) -> None:

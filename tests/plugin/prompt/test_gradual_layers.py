@@ -12,6 +12,7 @@ from napari.layers import Image
 
 from napari_segany.plugin.layers.metadata import BOXES, POINTS, PREVIEW
 from napari_segany.plugin.prompt.controller import PromptController
+from napari_segany.plugin.prompt.layer_follower import LayerFollower
 
 
 class Turns:
@@ -99,6 +100,18 @@ def test_who_needs_the_layers_gets_those_that_are_left(
     # A layer that the user removes later stays away.
     viewer.layers.remove(controller.shapes)
     assert controller.shapes is None
+
+
+def test_keys_are_bound_to_the_layers_that_are_there(
+    controller: PromptController, viewer: ViewerModel, turns: Turns
+) -> None:
+    follower = LayerFollower(controller, lambda _: None, {})
+    choose(controller)
+    turns.turn()
+    follower.follow()
+    assert names(viewer) == ["image", PREVIEW]
+    assert "R" in map(str, viewer.layers[PREVIEW].keymap)
+    follower.end()
 
 
 def test_a_session_that_ends_meanwhile_adds_no_more_layers(
