@@ -101,7 +101,7 @@ def every_cell(person: WindowDriver, folder: Path | None) -> None:
     person.drag_slider(dock.sliders.solidity, 0.85)
     person.until_idle(dock)
     person.step("filtered")
-    person.press(dock, "Uncertain")
+    person.press(dock, first_of(dock, "Next doubtful", "Uncertain"))
     person.until_idle(dock)
     person.press(dock, "Accept")
     person.press(dock, "Reject")

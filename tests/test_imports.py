@@ -42,16 +42,17 @@ PACKAGES: dict[str, set[str]] = {
         *("io", "batch", "linking", "propagation", "plane_search", "schema", "tracking"),
     },
     "training": {"core", "networks", "weights", "models", "generators"},
+    "remote": {"core", "networks", "weights", "models", "generators", "recipe"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "training", "linking", "propagation", "schema"),
-        "tracking",
+        *("tracking", "remote"),
     },
     "__main__": {"cli"},
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        "tracking",
+        *("tracking", "remote"),
     },
     # The public names, loaded when they are used.
     "__init__": {

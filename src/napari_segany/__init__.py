@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_segany.core.masks import MaskSet
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
+    from napari_segany.generators.decoder_params import DecoderParams
     from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
@@ -45,6 +46,7 @@ wait_briefly()
 
 __all__ = [
     "AutomaticParams",
+    "DecoderParams",
     "Display",
     "Embedding",
     "FinderParams",
@@ -82,6 +84,7 @@ __all__ = [
 
 _HOMES = {
     "AutomaticParams": "napari_segany.generators.parameters",
+    "DecoderParams": "napari_segany.generators.decoder_params",
     "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
     "FinderParams": "napari_segany.generators.finder_params",

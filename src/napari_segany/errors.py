@@ -20,6 +20,10 @@ class FetchError(WeightsError):
     """Weights could not be fetched: no source can be reached, or wrong content."""
 
 
+class RemoteError(SeganyError):
+    """A model on another machine cannot be reached, or its server refuses the request."""
+
+
 class Cancelled(SeganyError):
     """A caller's ``should_stop`` asked the computation to end."""
 

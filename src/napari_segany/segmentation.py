@@ -33,6 +33,7 @@ from napari_segany.linking.tracks.tracked_stack import (
 )
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
+from napari_segany.models.searching import searching_model
 from napari_segany.plane_search import find_masks, find_parts, link_parts
 from napari_segany.recipe import LabelParams, Recipe, machine
 
@@ -74,7 +75,8 @@ def make_recipe(
     link: LinkParams | None = None,
     tracks: TrackParams | None = None,
 ) -> Recipe:
-    """Make a recipe with everything resolved for ``model`` on this machine."""
+    """Make a recipe with everything resolved for ``model`` on the machine that it is on."""
+    own = searching_model(model)
     return Recipe(
         model=model.id,
         weights_sha256=model.weights.sha256,
@@ -89,7 +91,7 @@ def make_recipe(
         tracks=tracks,
         precision=model.precision,
         device_kind=model.device.type,
-        **machine(),
+        **(machine() if own is None else own.machine),
     )
 
 

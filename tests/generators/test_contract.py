@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tests.decoders import carry_decoder, loose_decoder_params
 from tests.finders import write_tiny_finder
 from tests.generators.contract import GeneratorContract
 from tests.generators.maps import random_quality
@@ -94,6 +95,24 @@ class TestTextGeneratorThatRanks(GeneratorContract):
         return params.resolved_for(tiny_model)
 
 
+class TestDecoderGenerator(GeneratorContract):
+    @pytest.fixture(autouse=True)
+    def _decoder(
+        self, tiny_model: SamModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        carry_decoder(tiny_model, tmp_path, monkeypatch)
+
+    @pytest.fixture
+    def params(self, tiny_model: SamModel) -> GeneratorParams:
+        return loose_decoder_params().resolved_for(tiny_model)
+
+
+class TestDecoderGeneratorThatAsks(TestDecoderGenerator):
+    @pytest.fixture
+    def params(self, tiny_model: SamModel) -> GeneratorParams:
+        return loose_decoder_params(mask_source="model").resolved_for(tiny_model)
+
+
 class TestTileGenerator(GeneratorContract):
     @pytest.fixture
     def params(self, tiles: TileParams) -> GeneratorParams:
@@ -111,7 +130,8 @@ def test_every_entry_can_be_imported(tag: str) -> None:
 
 def test_unknown_generators_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"knows grid, adaptive, finder, text\. A newer version may know it"
+        InputError,
+        match=r"knows grid, adaptive, finder, text, decoder\. A newer version may know it",
     ):
         find_entry("wavelets")
 

@@ -37,7 +37,7 @@ def test_the_sam_family_has_every_architecture_of_its_networks() -> None:
 
 
 def test_unknown_architectures_are_refused() -> None:
-    with pytest.raises(InputError, match="architecture 'vit_x'; known: sam2_b, sam2_l, sam2_s"):
+    with pytest.raises(InputError, match="architecture 'vit_x'; known: edgetam, sam2_b, sam2_l"):
         find_loader("vit_x")
 
 

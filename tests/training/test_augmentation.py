@@ -8,7 +8,7 @@ from tests.training.scenes import draw_scene
 from napari_segany.networks.finder import CONTOUR, FOREGROUND
 from napari_segany.training import augmentation
 from napari_segany.training.augmentation import CELL, View, ViewSize, random_view
-from napari_segany.training.colours import SMALLEST_SIDE, degrade, jitter_colours
+from napari_segany.training.colours import PHOTONS, SMALLEST_SIDE, degrade, jitter_colours
 
 SMALL = ViewSize(256, 128)
 
@@ -128,9 +128,9 @@ def test_views_stay_those_that_finders_were_trained_on(
 @pytest.mark.parametrize(
     ("seed", "colour", "mean", "spread"),
     [
-        (1, False, 16.806, 38.049),
-        (4, False, 26.16, 54.712),
-        (1, True, 24.181, 50.916),
+        (1, False, 19.399, 43.695),
+        (4, False, 21.215, 36.061),
+        (1, True, 15.35, 41.113),
         (5, True, 101.233, 57.758),
     ],
 )
@@ -180,6 +180,22 @@ def test_degraded_images_keep_their_objects_visible() -> None:
         assert 1 <= factor <= 28 / SMALLEST_SIDE + 0.1
         sides.add(len(out))
     assert len(sides) > 8
+
+
+def test_few_photons_are_counted_in_some_images() -> None:
+    """Flat images become noisier where they are brighter, as Poisson's law says."""
+    variances: dict[int, list[float]] = {20: [], 40: []}
+    for value, found in variances.items():
+        flat = np.full((200, 200, 3), value, np.uint8)
+        for seed in range(120):
+            found.append(float(degrade(flat, SMALLEST_SIDE, np.random.default_rng(seed)).var()))
+    dim, bright = (np.array(found) for found in variances.values())
+    counted = np.flatnonzero((dim > 0) & (np.abs(bright / np.maximum(dim, 1e-9) - 2) < 0.2))
+    assert 5 <= len(counted) <= 40
+    # A flat image of value v has a variance of 255 * v / photons, before it is cut at 255.
+    photons = 255 * 20 / dim[counted]
+    assert (photons > PHOTONS[0] * 0.9).all()
+    assert (photons < PHOTONS[1] * 1.1).all()
 
 
 def test_small_objects_lose_no_pixels() -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from napari_segany.errors import InputError
 from napari_segany.networks.sam import ARCHITECTURES
-from napari_segany.weights.catalog import CATALOG, get_spec, recognise
+from napari_segany.weights.by_hand import BY_HAND
+from napari_segany.weights.catalog import CATALOG, ModelDefaults, get_spec, recognise
+from napari_segany.weights.image_families import family_of
 
 
 def test_a_misspelt_name_gets_a_suggestion_and_the_list() -> None:
@@ -19,7 +21,7 @@ def test_a_misspelt_name_gets_a_suggestion_and_the_list() -> None:
 def test_every_model_can_be_fetched_verified_and_built() -> None:
     for name, spec in CATALOG.items():
         assert name == spec.id
-        assert spec.architecture in ARCHITECTURES
+        assert spec.architecture in ARCHITECTURES or family_of(spec.architecture)
         assert (spec.url is None) != (spec.npm is None)
         assert spec.url is None or spec.url.startswith("https://")
         assert all(address.startswith("https://") for address in spec.addresses)
@@ -29,6 +31,16 @@ def test_every_model_can_be_fetched_verified_and_built() -> None:
         assert spec.sha256 or spec.xxh128
         assert spec.sha256 is None or re.fullmatch("[0-9a-f]{64}", spec.sha256)
         assert spec.xxh128 is None or re.fullmatch("[0-9a-f]{32}", spec.xxh128)
+
+
+def test_models_without_a_hash_are_no_part_of_the_catalogue() -> None:
+    assert not set(BY_HAND) & set(CATALOG)
+    for name, spec in BY_HAND.items():
+        assert name == spec.id
+        assert family_of(spec.architecture)
+        assert spec.page.startswith("https://")
+        assert spec.licence
+    assert [name for name, spec in BY_HAND.items() if spec.gated] == ["sam3"]
 
 
 def test_a_package_is_offered_by_more_than_one_host() -> None:
@@ -54,6 +66,7 @@ def test_defaults_are_those_of_the_authors() -> None:
     assert (electron.defaults.pred_iou_thresh, electron.defaults.min_area) == (0.80, 100)
     assert (light.propagation.prompt, light.propagation.iou_stop) == ("box", 0.8)
     assert (electron.propagation.prompt, electron.propagation.iou_stop) == ("point", 0.6)
+    assert CATALOG["sam2.1_tiny"].defaults == ModelDefaults(0.8, 0.95, 0)
     general = CATALOG["sam_vit_b"].defaults
     assert (general.pred_iou_thresh, general.stability_score_thresh, general.min_area) == (
         0.88,

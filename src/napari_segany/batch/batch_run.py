@@ -19,6 +19,7 @@ from napari_segany.batch.products.tracked_labels import (
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.core.notes import note
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.io.exports import EXPORTS
@@ -140,19 +141,20 @@ class BatchRun:
             return
         with connect(options.cluster, options.scheduler_file, options.request) as cluster:
             yield cluster
-            for note in cluster.notes:
-                logger.info("note: on a worker %s; masks may differ in the last bits", note)
+            for each in cluster.notes:
+                note(logger, "on a worker %s; masks may differ in the last bits", each)
 
     def _recipe(self, executor: Executor) -> Recipe:
         """Return the recipe for the executor; log its differences from the recipe followed."""
         recipe = executor.make_recipe(**self.options.recipe_values)
         if isinstance(self.options.params, DefaultParams) and not recipe.faithful:
+            # What is usual is no notice for a window.
             logger.info("note: %s", describe_choice(recipe.model, recipe.params.strategy))
         followed = self.options.recipe
         if followed is not None:
             followed.check_weights(recipe.model, recipe.weights_sha256)
             for difference in followed.differences_here(recipe.device_kind):
-                logger.info("note: %s; masks may differ in the last bits", difference)
+                note(logger, "%s; masks may differ in the last bits", difference)
         return recipe
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_segany.batch.manifest import FOLDER
+from napari_segany.core.notes import note
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import check_writable
 from napari_segany.io.exports import EXPORTS
@@ -181,7 +182,7 @@ def _log_skipped(left_out: list[tuple[Path, str]]) -> None:
         together[why].append(path)
     for why, paths in together.items():
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        logger.info("note: %s%s left out: %s. Name it to take it.", shown(paths[0]), more, why)
+        note(logger, "%s%s left out: %s. Name it to take it.", shown(paths[0]), more, why)
 
 
 def name_inputs(inputs: Iterable[Path], folder: Path) -> dict[Path, str]:
@@ -273,8 +274,9 @@ def name_results(
     for path in prompted:
         said = shown(named[path]), shown(folder)
         named[path] += "_segment"
-        logger.info(
-            "note: %s has results of prompts in %s already, so its other results are called %s.",
+        note(
+            logger,
+            "%s has results of prompts in %s already, so its other results are called %s.",
             *(*said, shown(named[path])),
         )
     _check_apart(named)

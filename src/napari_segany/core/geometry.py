@@ -274,9 +274,30 @@ class Frame:
 
 @dataclass(frozen=True)
 class SquashedFrame(Frame):
-    """The place of one plane in a square frame that it fills, whatever its shape."""
+    """The place of one plane in a square frame that it fills, whatever its shape.
+
+    Attributes
+    ----------
+    cells : int, optional
+        Side of the low-resolution logits; by default a quarter of the frame.
+
+    Notes
+    -----
+    Logits are enlarged to the plane in one bilinear step, as in the published code of SAM 2.
+    """
+
+    cells: int | None = None
 
     @property
     def scaled(self) -> tuple[int, int]:
         """(h, w) of the plane inside the frame: all of it."""
         return self.side, self.side
+
+    @property
+    def mask_side(self) -> int:
+        """Side of the low-resolution logits."""
+        return self.cells or super().mask_side
+
+    def _resizings(self, cells: int) -> tuple[_Resizing, _Resizing]:
+        by_row, by_col = (_Resizing.make(cells, cells, cells, size) for size in self.shape)
+        return by_row, by_col

@@ -1,6 +1,6 @@
 """Find every object of a plane with a model: the one entry to the generators."""
 
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from napari_segany.generators.protocol import GeneratorParams, MaskGenerator
 from napari_segany.generators.registry import make_generator
 from napari_segany.models.finder import find_finder
 from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.searching import searching_model
 
 Params = TypeVar("Params", bound=GeneratorParams)
 
@@ -79,16 +80,18 @@ def generate_masks(
     rgb = to_rgb(plane, limits)
     if embedding is not None:
         _check_embedding(model, embedding, rgb)
-    generator = choose_generator(resolve_params(model, params, faithful=faithful), faithful)
-    return generator.find(
-        model,
-        rgb,
-        region=None if region is None else np.asarray(region).astype(bool),
-        embedding=embedding,
-        progress=progress,
-        should_stop=should_stop,
-        refilter=refilter,
-    )
+    resolved = resolve_params(model, params, faithful=faithful)
+    ways: Any = {
+        "region": None if region is None else np.asarray(region).astype(bool),
+        "embedding": embedding,
+        "progress": progress,
+        "should_stop": should_stop,
+        "refilter": refilter,
+    }
+    own = searching_model(model)
+    if own is not None:
+        return own.search(rgb, resolved, faithful=faithful, **ways)
+    return choose_generator(resolved, faithful).find(model, rgb, **ways)
 
 
 def _check_embedding(model: PromptableModel, embedding: Embedding, rgb: NDArray[np.uint8]) -> None:
@@ -121,7 +124,8 @@ def usual_params(
     Those of the finder if an installed finder fits the model, else those of the grid; ``faithful``
     needs the grid. ``given`` holds values that are not the defaults.
     """
-    fits = not faithful and find_finder(model) is not None
+    own = searching_model(model)
+    fits = not faithful and (find_finder(model) is not None if own is None else own.finder_fits)
     return (given or DefaultParams()).choose(fits)
 
 
@@ -156,4 +160,6 @@ def resolve_params(
     """
     if params is None or isinstance(params, DefaultParams):
         params = usual_params(model, faithful, params)
-    return params.resolved_for(model)
+    own = searching_model(model)
+    resolved: GeneratorParams = params.resolved_for(model) if own is None else own.resolve(params)
+    return resolved

@@ -5,6 +5,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from napari_segany.errors import InputError
+from napari_segany.generators.decoder_params import DecoderParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -38,6 +39,9 @@ GENERATORS: dict[str, GeneratorEntry] = {
     ),
     "finder": GeneratorEntry(FinderParams, "napari_segany.generators.finder:FinderGenerator"),
     "text": GeneratorEntry(TextParams, "napari_segany.generators.text:TextGenerator"),
+    "decoder": GeneratorEntry(
+        DecoderParams, "napari_segany.generators.distance_decoder:DecoderGenerator"
+    ),
 }
 """Every generator by its tag, which is ``strategy`` of its parameters.
 

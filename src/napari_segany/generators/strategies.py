@@ -65,5 +65,7 @@ def merged_info(name: str, having: Sequence[type]) -> ParameterInfo:
     It is that of the first, with the choices of all.
     """
     infos = [parameters_of(cls)[name] for cls in having]
-    choices = {choice: None for info in infos for choice in info.choices}
-    return replace(infos[0], choices=tuple(choices))
+    choices: dict[str, str] = {}
+    for value, label in (choice for info in infos for choice in info.choices):
+        choices.setdefault(value, label)
+    return replace(infos[0], choices=tuple(choices.items()))

@@ -5,13 +5,12 @@ grid of points. Each phrase is a class of objects.
 """
 
 import logging
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
@@ -20,6 +19,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.adaptive import AdaptiveGenerator
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.plane_steps import STEPS, PlaneSteps, count_plane_steps
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.models.protocol import Embedding, PromptableModel
@@ -28,9 +28,6 @@ from napari_segany.models.text_models import load_text_model, require_text_model
 from napari_segany.models.text_protocol import TextBoxes, TextDetector, TextRanker
 
 logger = logging.getLogger(__name__)
-
-STEPS = 100
-"""Steps of a plane that are reported."""
 
 STEPS_TO_FIND = 50
 """Steps that are done once the text model has found boxes, or the grid masks."""
@@ -62,7 +59,7 @@ class TextGenerator:
 
     def count_steps(self, shape: tuple[int, int], region: NDArray[np.bool_] | None = None) -> int:
         """Return the number of steps: the same on any plane, fewer for a part of it."""
-        return STEPS if region is None else math.ceil(STEPS * float(region.mean()))
+        return count_plane_steps(region)
 
     def find(
         self,
@@ -85,7 +82,7 @@ class TextGenerator:
             raise InputError(
                 f"The region has shape {region.shape} but the plane has shape {shape}."
             )
-        report = _Steps(self.count_steps(shape, region), progress, should_stop)
+        report = PlaneSteps(self.count_steps(shape, region), progress, should_stop)
         report.advance(0.0)
         if region is not None and not region.any():
             masks = self._empty(shape)
@@ -120,7 +117,7 @@ class TextGenerator:
         plane: NDArray[np.uint8],
         region: NDArray[np.bool_] | None,
         embedding: Embedding | None,
-        report: "_Steps",
+        report: PlaneSteps,
     ) -> MaskSet:
         """Return a mask for each box that the detector found."""
         shape, params = (plane.shape[0], plane.shape[1]), self.params
@@ -152,7 +149,7 @@ class TextGenerator:
         plane: NDArray[np.uint8],
         region: NDArray[np.bool_] | None,
         embedding: Embedding | None,
-        report: "_Steps",
+        report: PlaneSteps,
     ) -> MaskSet:
         """Return the masks of a grid of points that the ranker gives to a phrase."""
         params = self.params
@@ -246,30 +243,3 @@ def choose_boxes(found: TextBoxes, params: TextParams) -> tuple[NDArray[np.int64
     best_scores = tuple(found.scores.max(axis=0).astype(float).tolist())
     index = owner[chosen].astype(np.int64)
     return chosen, MaskClasses(phrases, index, top[chosen].astype(np.float32), best_scores)
-
-
-class _Steps:
-    """Progress of a plane, as a fraction that only grows."""
-
-    def __init__(
-        self, steps: int, progress: Progress | None, should_stop: ShouldStop | None
-    ) -> None:
-        self.should_stop = should_stop
-        self._steps, self._progress, self._done = steps, progress, 0
-
-    def advance(self, fraction: float) -> None:
-        """Report a fraction of the plane; the last step is reported at 1."""
-        check(self.should_stop)
-        done = self._steps if fraction >= 1 else min(int(self._steps * fraction), self._steps - 1)
-        if done > self._done:
-            self._done = done
-            if self._progress is not None:
-                self._progress(done, self._steps)
-
-    def part(self, first: float, last: float) -> Progress:
-        """Return the progress of a part of the plane, between two fractions."""
-
-        def report(done: int, total: int) -> None:
-            self.advance(min(first + (last - first) * done / max(total, 1), 0.999))
-
-        return report

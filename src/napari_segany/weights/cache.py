@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
 import xxhash
 from filelock import FileLock, Timeout
 
@@ -78,6 +77,8 @@ def cache_folder() -> Path:
     """Return the cache: ``SEGANY_CACHE``, else :func:`use_folder`'s, else the user cache."""
     if folder := os.environ.get(CACHE_VARIABLE) or _preferred:
         return Path(folder).expanduser()
+    import platformdirs
+
     return platformdirs.user_cache_path("napari-segany", appauthor=False)
 
 

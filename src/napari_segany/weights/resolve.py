@@ -25,6 +25,7 @@ from napari_segany.weights import (
     minisam_onnx,
     safetensors_file,
 )
+from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Weights:
     id : str
         Name that resolves to them again: an id, or the absolute path of a file used in place.
     architecture : str
-        A key of ``networks.sam.ARCHITECTURES``.
+        One of the architectures of ``models.registry.FAMILIES``.
     path : Path
         The file.
     sha256 : str
@@ -123,6 +124,8 @@ def find(name: str | os.PathLike[str]) -> Weights:
         model = imported[name]
         return Weights(model.id, model.architecture, model.path, cache.verify(model).sha256)
     path = Path(name).expanduser()
+    if str(name) in BY_HAND and not path.is_file():
+        raise WeightsError(BY_HAND[str(name)].way)
     if path.is_file():
         return _in_place(path.absolute())
     if isinstance(name, os.PathLike) or path.suffix in SUFFIXES or len(path.parts) > 1:

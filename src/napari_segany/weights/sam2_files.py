@@ -1,16 +1,24 @@
-"""Weights of SAM 2.1 in the layout of transformers: recognised by their shapes, loaded whole."""
+"""Weights of SAM 2 and 2.1, in the layout of transformers and in that of the original files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from napari_segany.errors import InputError, WeightsError
+from napari_segany.weights.image_family import ImageFamily
+from napari_segany.weights.original_names import (
+    PROMPTS_AND_MASKS,
+    Rules,
+    renamed,
+    three_layers,
+    without,
+)
 
 STEM = "vision_encoder.backbone.patch_embed.projection.weight"
-"""Tensor by whose name the layout is told."""
+"""Tensor by whose width the size is told, in the layout of transformers."""
 
 BLOCKS = "vision_encoder.backbone.blocks."
 
@@ -20,6 +28,59 @@ VIDEO_ONLY = (
     "occlusion_spatial_embedding_parameter",
 )
 """Beginnings of the names of tensors that only the tracking of videos uses."""
+
+ORIGINAL_VIDEO_ONLY = (
+    *("memory_attention.", "memory_encoder.", "mask_downsample.", "obj_ptr_proj."),
+    *("obj_ptr_tpos_proj.", "maskmem_tpos_enc", "no_mem_pos_enc", "no_obj_ptr"),
+    "no_obj_embed_spatial",
+)
+"""The same in the original files."""
+
+RULES: Rules = (
+    (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),
+    (r"^image_encoder\.neck\.convs\.(\d+)\.conv\.", r"vision_encoder.neck.convs.\1."),
+    (r"^sam_prompt_encoder\.", "prompt_encoder."),
+    (r"^sam_mask_decoder\.", "mask_decoder."),
+    (r"^no_mem_embed$", "no_memory_embedding"),
+    (r"\.mlp\.layers\.0\.", ".mlp.proj_in."),
+    (r"\.mlp\.layers\.1\.", ".mlp.proj_out."),
+    (r"\.out_proj\.", ".o_proj."),
+    *PROMPTS_AND_MASKS,
+    *three_layers(r"output_hypernetworks_mlps\.\d+|iou_prediction_head|pred_obj_score_head"),
+)
+"""Names of the original files, and those of transformers."""
+
+MEMORY_RULES: Rules = (
+    (r"^obj_ptr_proj\.layers\.0\.", "object_pointer_proj.proj_in."),
+    (r"^obj_ptr_proj\.layers\.1\.", "object_pointer_proj.layers.0."),
+    (r"^obj_ptr_proj\.layers\.2\.", "object_pointer_proj.proj_out."),
+    (r"^obj_ptr_tpos_proj\.", "temporal_positional_encoding_projection_layer."),
+    (r"^maskmem_tpos_enc$", "memory_temporal_positional_encoding"),
+    (r"^no_mem_pos_enc$", "no_memory_positional_encoding"),
+    (r"^no_obj_ptr$", "no_object_pointer"),
+    (r"^no_obj_embed_spatial$", "occlusion_spatial_embedding_parameter"),
+    (r"^(memory_encoder)\.out_proj\.", r"\1.projection."),
+    (r"^(memory_encoder)\.pix_feat_proj\.", r"\1.feature_projection."),
+    (r"^(memory_encoder)\.fuser\.", r"\1.memory_fuser."),
+    (r"\.dwconv\.", ".depthwise_conv."),
+    (r"\.pwconv(\d)\.", r".pointwise_conv\1."),
+    (r"\.gamma$", ".scale"),
+    *(
+        rule
+        for layer in range(4)
+        for rule in (
+            (rf"\.encoder\.{3 * layer}\.", f".layers.{layer}.conv."),
+            (rf"\.encoder\.{3 * layer + 1}\.", f".layers.{layer}.layer_norm."),
+        )
+    ),
+    (r"\.encoder\.12\.", ".final_conv."),
+    (r"\.norm(\d?)\.", r".layer_norm\1."),
+    (r"\.out_proj\.", ".o_proj."),
+)
+"""Names of the video memory in the original files, and those of transformers."""
+
+POINTS = "prompt_encoder.point_embeddings."
+"""Beginning of the names of the four embeddings of points, which transformers stacks."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +128,11 @@ class HieraShape:
         vision = transformers.Sam2VisionConfig(
             backbone_config=backbone, backbone_channel_list=widths[::-1]
         )
-        return transformers.Sam2Config(vision_config=vision)
+        return transformers.Sam2Config(
+            vision_config=vision,
+            prompt_encoder_config=transformers.Sam2PromptEncoderConfig(),
+            mask_decoder_config=transformers.Sam2MaskDecoderConfig(),
+        )
 
 
 SAM2_SHAPES: Mapping[str, HieraShape] = MappingProxyType(
@@ -81,13 +146,8 @@ SAM2_SHAPES: Mapping[str, HieraShape] = MappingProxyType(
 """Sizes by architecture: tiny, small, base plus and large."""
 
 
-def is_sam2(architecture: str) -> bool:
-    """Return whether an architecture is one of SAM 2.1."""
-    return architecture in SAM2_SHAPES
-
-
 def identify_sam2(state: Mapping[str, Tensor]) -> str | None:
-    """Return the architecture of weights in this layout; None for those of another layout."""
+    """Return the architecture of tensors named as in transformers; None for other families."""
     if STEM not in state:
         return None
     width = state[STEM].shape[0]
@@ -98,38 +158,40 @@ def identify_sam2(state: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def image_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors that images need, without those of the tracking of videos."""
-    return {name: value for name, value in state.items() if not name.startswith(VIDEO_ONLY)}
+def convert_sam2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that images need, named as in transformers.
 
-
-def build_sam2(architecture: str) -> Any:
-    """Return the network of an architecture with random weights.
-
-    Raises
-    ------
-    InputError
-        transformers is not installed.
+    Those of the original files are renamed; the four embeddings of points are stacked, and the
+    matrix of the positional embedding serves prompts and image.
     """
-    try:
-        from transformers import Sam2Model
-    except ImportError as error:
-        raise InputError('SAM 2.1 needs transformers: pip install "napari-segany[text]"') from error
-    return Sam2Model(SAM2_SHAPES[architecture].config()).eval().requires_grad_(False)
+    if not any(name.startswith("image_encoder.trunk.") for name in state):
+        return without(state, VIDEO_ONLY)
+    found = renamed(without(state, ORIGINAL_VIDEO_ONLY), RULES)
+    rows = [name for i in range(4) if (name := f"{POINTS}{i}.weight") in found]
+    # Rows of different lengths stay, and are refused by their names.
+    if len({found[name].shape[1:] for name in rows}) == 1:
+        found["prompt_encoder.point_embed.weight"] = torch.cat([found.pop(name) for name in rows])
+    shared = found.get("prompt_encoder.shared_embedding.positional_embedding")
+    if shared is not None:
+        found["shared_image_embedding.positional_embedding"] = shared
+    return found
 
 
-def load_sam2_state(architecture: str, state: Mapping[str, Tensor]) -> Any:
-    """Return the network with exactly these weights, float32 on the CPU.
+def video_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that only the tracking of videos uses, named as in transformers.
 
-    Raises
-    ------
-    WeightsError
-        A tensor is missing, unknown or of another shape.
+    There are none in files of the image model.
     """
-    network = build_sam2(architecture)
-    try:
-        network.load_state_dict(image_tensors(state))
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
-        raise WeightsError(f"The weights do not fit {architecture}: {said[:300]}") from error
-    return network
+    known = (*VIDEO_ONLY, *ORIGINAL_VIDEO_ONLY)
+    own = {name: value for name, value in state.items() if name.startswith(known)}
+    return renamed(own, MEMORY_RULES)
+
+
+SAM2 = ImageFamily(
+    title="SAM 2",
+    network="Sam2Model",
+    configs=MappingProxyType({name: shape.config for name, shape in SAM2_SHAPES.items()}),
+    convert=convert_sam2,
+    recognise=identify_sam2,
+)
+"""SAM 2 and 2.1, which have the same tensors for images."""

@@ -1,9 +1,11 @@
 import json
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import roifile
@@ -11,6 +13,7 @@ import tifffile
 from pycocotools.coco import COCO
 from skimage.draw import disk, polygon2mask
 
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
@@ -154,6 +157,62 @@ def test_yolo_draws_the_objects_again(planes: Any, tmp_path: Path) -> None:
         [12, 12, 28, 28],
         [40, 10, 44, 29],
     ]
+
+
+def with_phrases(planes: Any) -> Any:
+    """Return the planes with masks of two phrases, of which a third found nothing."""
+    names, best = ("round", "two\nparts", "missing"), (0.9, 0.8, 0.1)
+    found = []
+    for labels, masks in planes:
+        index = np.arange(len(masks))[::-1].copy()
+        scores = np.full(len(masks), 0.5, np.float32)
+        found.append((labels, replace(masks, classes=MaskClasses(names, index, scores, best))))
+    return found
+
+
+def test_yolo_says_by_which_phrase_an_object_was_found(planes: Any, tmp_path: Path) -> None:
+    path = write("yolo", with_phrases(planes), tmp_path / "cells_yolo.zip")
+    with zipfile.ZipFile(path) as file:
+        assert file.read("classes.txt").decode() == "round\ntwo parts\nmissing\n"
+        kinds = [
+            [line.split()[0] for line in file.read(f"cells_T000_Z00{n}.txt").decode().splitlines()]
+            for n in (0, 1)
+        ]
+    assert kinds == [["1", "0"], ["0"]]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_coco_follows_the_published_format(planes: Any, tmp_path: Path, named: bool) -> None:
+    """Fields and types of the format's page, cocodataset.org/#format-data."""
+    whole = {"type": "integer", "minimum": 0}
+    counts = {"type": "array", "items": whole}
+    size = {"type": "array", "items": whole, "minItems": 2, "maxItems": 2}
+    image = {"id": whole, "width": whole, "height": whole, "file_name": {"type": "string"}}
+    category = {"id": {"type": "integer", "minimum": 1}, "name": {"type": "string"}}
+    annotation = {
+        **dict.fromkeys(("id", "image_id", "category_id"), whole),
+        "segmentation": {"properties": {"counts": counts, "size": size}, "type": "object"},
+        "area": {"type": "number", "exclusiveMinimum": 0},
+        "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        # Run lengths are for crowds only in COCO's own data; readers take either.
+        "iscrowd": {"enum": [0, 1]},
+    }
+    lists = {
+        name: {"type": "array", "items": {"properties": parts, "required": list(parts)}}
+        for name, parts in (
+            ("images", image),
+            ("categories", category),
+            ("annotations", annotation),
+        )
+    }
+    schema = {"type": "object", "properties": lists, "required": list(lists)}
+    path = write("coco", with_phrases(planes) if named else planes, tmp_path / "cells_coco.json")
+    content = json.loads(path.read_text())
+    jsonschema.validate(content, schema)
+    known = {each["id"] for each in content["categories"]}
+    assert len(known) == (3 if named else 1)
+    assert {each["category_id"] for each in content["annotations"]} <= known
+    assert len({each["id"] for each in content["annotations"]}) == 3
 
 
 def test_every_mask_is_a_page_and_every_plane_a_picture(planes: Any, tmp_path: Path) -> None:

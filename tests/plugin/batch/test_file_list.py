@@ -13,6 +13,7 @@ from hypothesis import given
 from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, Recipe, segment_everything
+from napari_segany.batch.inputs import find_inputs
 from napari_segany.batch.options import BatchOptions, ModelRequest
 from napari_segany.batch.plan import Outcome
 from napari_segany.cli.batch import axes_of
@@ -114,6 +115,33 @@ def test_the_command_says_the_same(folder: Path, tmp_path: Path):
     own = replace(options, params=AutomaticParams(point_grids=(((0.5, 0.5),),)))
     with pytest.raises(InputError, match="--recipe"):
         files.as_command(own)
+
+
+def test_the_command_of_a_folder_with_subfolders_names_the_folder(folder: Path, tmp_path: Path):
+    inside = folder / "day 1"
+    inside.mkdir()
+    tifffile.imwrite(inside / "b.tif", np.zeros((40, 50), np.uint8))
+    alone = tmp_path / "alone.tif"
+    tifffile.imwrite(alone, np.zeros((40, 50), np.uint8))
+    files = FileList()
+    files.add([alone, folder])
+    options = BatchOptions(tmp_path / "out")
+    args, _ = read_back(files.as_command(options))
+    assert args.inputs == [str(folder), str(alone)]
+    assert files.command_notes == []
+    places = {row.path: row.place for row in files.rows}
+    assert find_inputs(args.inputs) == places
+    files.remove([0])
+    args, _ = read_back(files.as_command(options))
+    assert args.inputs == [str(folder)]
+    # Without a file of the folder, the others are named.
+    files.remove([0])
+    args, _ = read_back(files.as_command(options))
+    assert args.inputs == [str(row.path) for row in files.rows]
+    assert "subfolders" in files.command_notes[0]
+    alone.unlink()
+    files.remove(range(len(files.rows)))
+    assert files.command_notes == []
 
 
 def read_back(command: str) -> tuple[Any, BatchOptions]:

@@ -255,6 +255,17 @@ def test_the_strategy_is_left_to_the_model_until_one_is_chosen(
     assert f"--strategy finder --finder {SHA256}" in widget.copy_command()
 
 
+def test_files_that_are_left_out_are_told_in_the_dock(widget: BatchWidget, tmp_path: Path) -> None:
+    folder = tmp_path / "plates"
+    (folder / "results" / ".segany").mkdir(parents=True)
+    tifffile.imwrite(folder / "a.tif", np.zeros((40, 50), np.uint8))
+    widget.add([folder])
+    notice = widget.message.notice.text()
+    assert f"{folder / 'results'} left out: it is a folder of results." in notice
+    widget.add([folder])
+    assert widget.message.notice.text() == notice
+
+
 def test_planes_are_linked_by_its_controls(widget: BatchWidget) -> None:
     volumes = widget.form.link_form
     assert widget.options.link is None

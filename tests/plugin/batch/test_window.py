@@ -12,6 +12,7 @@ from qtpy.QtGui import QDropEvent
 from tests.plugin.windows import needs_a_display, until
 
 from napari_segany import Recipe, plane_search
+from napari_segany.plugin.batch.file_table import AXES, CONTENT, OBJECTS, STATE
 
 pytestmark = [pytest.mark.gui, needs_a_display]
 
@@ -38,9 +39,9 @@ def test_a_batch_in_a_window(
     drop_files(widget.table, [folder])
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.table.rowCount() == 2
-    assert "3 x 40 x 50 uint8" in widget.table.item(0, 3).text()
-    widget.table.item(1, 2).setText("tyx")
-    until(qtbot, lambda: widget.table.item(1, 3).text().startswith("TYX"))
+    assert "3 x 40 x 50 uint8" in widget.table.item(0, CONTENT).text()
+    widget.table.item(1, AXES).setText("tyx")
+    until(qtbot, lambda: widget.table.item(1, CONTENT).text().startswith("TYX"))
     widget.output = tmp_path / "out"
     widget.search.points_per_side.setValue(2)
     assert widget.search.preset.currentText() == "own"
@@ -49,7 +50,10 @@ def test_a_batch_in_a_window(
     assert not widget.start_button.isEnabled()
     until(qtbot, lambda: not widget.running, 30_000)
     assert [outcome.state for outcome in widget.outcomes] == ["done", "done"]
-    assert widget.table.item(0, 1).text().startswith("done, ")
+    count = widget.outcomes[0].objects
+    assert [widget.table.item(0, n).text() for n in (STATE, OBJECTS)] == ["done", str(count)]
+    widget.table.selectRow(0)
+    assert f"done, {count} objects" in widget.results.about.text()
     assert (tmp_path / "out" / "a0_coco.json").is_file()
 
     again = widget.start(wait=True)

@@ -184,3 +184,24 @@ def test_the_view_moves_only_if_a_position_is_not_well_inside_it() -> None:
     assert camera.center[-2:] == (39.0, 25.0)
     show_plane(viewer, layer, (3, None, None), (38, 25))
     assert camera.center[-2:] == (38.0, 25.0)
+
+
+@pytest.mark.parametrize("scale", [(1, 1, 1), (2, 0.5, 0.25)])
+def test_nothing_beside_the_image_comes_into_view(scale: tuple[float, ...]) -> None:
+    viewer = show(Image(STACK, scale=scale))
+    camera, layer = camera_of(viewer), viewer.layers[0]
+    size = np.asarray(viewer.canvas.size if hasattr(viewer, "canvas") else viewer._canvas_size)
+    sides = np.asarray(STACK.shape[1:]) * scale[1:]
+    # A view of a quarter of the image.
+    camera.zoom = float((2 * size / sides).max())
+    half = size / camera.zoom / 2
+    for position in ((0, 0), (STACK.shape[1] - 1, STACK.shape[2] - 1), (20, 25)):
+        show_plane(viewer, layer, (3, None, None), position, fill=True)
+        found, wanted = np.asarray(camera.center[-2:]), np.asarray(position) * scale[1:]
+        low = -0.5 * np.asarray(scale[1:]) + half
+        assert found == pytest.approx(np.clip(wanted, low, low + sides - 2 * half))
+        assert (np.abs(found - wanted) <= half).all()
+    # An image that is all in view stays in its middle.
+    camera.zoom = float((0.5 * size / sides).min())
+    show_plane(viewer, layer, (3, None, None), (0, 0), fill=True)
+    assert camera.center[-2:] == pytest.approx((np.asarray(STACK.shape[1:]) - 1) / 2 * scale[1:])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QLabel, QToolButton
 
+from napari_segany.core.notes import note
 from napari_segany.errors import InputError
 from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.shared.dock import Dock
@@ -126,6 +127,22 @@ def test_what_the_library_logs_in_a_job_is_shown_once_a_kind(dock: Dock) -> None
     dock.jobs.wait()
     assert dock.message.isHidden()
     other.end()
+
+
+def test_notes_of_a_job_are_shown_too(dock: Dock) -> None:
+    logger = logging.getLogger("napari_segany.batch.batch_run")
+
+    def work(should_stop: Any) -> None:
+        for name in ("a", "b"):
+            note(logger, "on a worker %s; masks may differ", name)
+
+    dock.jobs.submit("a", Priority.REQUEST, work, print, print)
+    dock.jobs.wait()
+    assert dock.message.notice.text() == "on a worker a; masks may differ"
+    dock.message.add_notice("on a worker a; masks may differ")
+    assert dock.message.notice.text().count("worker") == 1
+    note(logger, "outside of jobs")
+    assert "outside" not in dock.message.notice.text()
 
 
 def test_a_notice_stands_beside_an_error_and_a_message(dock: Dock) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from tests.decoders import carry_decoder
 from tests.generators.squares import use_squares
 from tests.generators.stub import TileParams
 from tests.recipes import automatic_params, finder_params
 
-from napari_segany import AutomaticParams
+from napari_segany import AutomaticParams, DecoderParams
 from napari_segany.core.parameter_info import parameters_of
 from napari_segany.errors import InputError, WeightsError
 from napari_segany.generators.default_params import DefaultParams
@@ -222,13 +223,31 @@ def test_what_no_finder_can_do_is_not_offered(
     assert all(offered().values()), "nothing is known before there is a model"
     form.follow_model(tiny_model)
     shut = {name for name, is_open in offered().items() if not is_open}
-    assert shut == {"finder", "nuclei or cells", "organelles or EM"}
+    assert shut == {"finder", "decoder", "nuclei or cells", "organelles or EM"}
     tip = form.preset.itemData(0, 3)
     assert tip == "No finder fits tiny."
     use_squares(monkeypatch)
     form.follow_model(tiny_model)
-    assert all(offered().values())
+    assert [name for name, is_open in offered().items() if not is_open] == ["decoder"]
     assert form.preset.itemData(0, 3) == PRESETS["nuclei or cells"].help
+
+
+def test_a_decoder_is_offered_where_the_model_carries_one(
+    form: GeneratorForm, tiny_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = form.strategy.findData("decoder")
+    entries: Any = form.strategy.model()
+    form.params = DecoderParams(mask_source="model")
+    assert form.line.isHidden()
+    form.follow_model(tiny_model)
+    assert not entries.item(at).isEnabled()
+    assert "tiny carries no decoder" in form.strategy.itemData(at, 3)
+    assert form.line.text() == form.strategy.itemData(at, 3)
+    carry_decoder(tiny_model, tmp_path, monkeypatch)
+    form.follow_model(tiny_model)
+    assert entries.item(at).isEnabled()
+    assert form.line.isHidden()
+    assert form.choice == DecoderParams(mask_source="model")
 
 
 def test_the_default_of_the_model_that_will_be_loaded_is_shown(

@@ -16,6 +16,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.tracks.formats import read_tracks
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.plugin.layers.metadata import FOUND
+from napari_segany.plugin.layers.shown_display import shown_limits
 from napari_segany.plugin.tracks.keys import KEYS
 from napari_segany.plugin.tracks.track_list import COLUMNS
 
@@ -141,6 +142,27 @@ def test_two_clicks_split_an_object(ready: Any, viewer: Any, qtbot: Any, model: 
     assert ready.selected == (1, 6)
     assert ready.track_layer.data[0, 15, 22] == 1
     assert ready.track_layer.data[0, 15, 31] == 6
+
+
+def test_the_model_sees_the_image_as_it_is_shown(ready: Any, viewer: Any) -> None:
+    image = viewer.layers["image"]
+    ready.image = image
+    assert ready.controller.image.limits is None
+    low, high = image.contrast_limits
+    choice = ready.contrast.choice
+    choice.setCurrentIndex(choice.findData("shown"))
+    choice.activated.emit(choice.currentIndex())
+    assert ready.controller.image.limits == shown_limits([image])
+    assert ready.contrast.notice.isHidden()
+    image.contrast_limits = (low, (low + high) / 2)
+    assert not ready.contrast.notice.isHidden()
+    ready.contrast.again.click()
+    assert ready.controller.image.limits == shown_limits([image])
+    assert ready.contrast.notice.isHidden()
+    # Another image, chosen by the person, keeps the choice.
+    ready.image = None
+    ready.image = image
+    assert ready.controller.image.limits == shown_limits([image])
 
 
 def test_paint_and_fill_by_napari_are_steps(ready: Any, viewer: Any, qtbot: Any) -> None:

@@ -1,6 +1,6 @@
 """Search of one plane for the maps of its objects."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,6 +16,7 @@ from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.generators.volumes.plane_maps import NAMES, PlaneMaps, as_maps
 from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.searching import searching_model
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -63,8 +64,11 @@ def find_maps(
     Cancelled
         If ``should_stop`` returned True.
     """
+    rgb, own = to_rgb(plane, limits), searching_model(model)
+    if own is not None:
+        ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
+        return PlaneMaps.from_bytes(own.search_maps(rgb, check_finder(params), **ways))
     finder = require_finder(model, check_finder(params).finder)
-    rgb = to_rgb(plane, limits)
     search = _Search(model, finder, should_stop)
     layers = check_finder(params).crop_n_layers or 0
     if layers:

@@ -62,8 +62,10 @@ class TrackFormat:
     ----------
     ending : str
         Ending of the file's or folder's name.
+    title : str
+        Name for lists of formats.
     about : str
-        Description for lists of formats.
+        Description of the file or folder.
     needs_labels : bool
         True if the labels of the frames are written, too.
     writer : str
@@ -74,6 +76,7 @@ class TrackFormat:
     """
 
     ending: str
+    title: str
     about: str
     needs_labels: bool
     writer: str
@@ -85,30 +88,41 @@ _HERE = "napari_segany.io.tracks"
 FORMATS: dict[str, TrackFormat] = {
     "ctc": TrackFormat(
         "_RES",
-        "Cell Tracking Challenge, a result: a folder with res_track.txt and mask000.tif",
+        "Cell Tracking Challenge",
+        "a result of the Cell Tracking Challenge: a folder with res_track.txt and mask000.tif",
         True,
         f"{_HERE}.ctc:write_result",
         f"{_HERE}.ctc:holds_only_tracks",
     ),
     "ctc-truth": TrackFormat(
         "_TRA",
-        "Cell Tracking Challenge, the truth: a folder with man_track.txt and man_track000.tif",
+        "CTC ground truth",
+        "truth of the Cell Tracking Challenge: a folder with man_track.txt and man_track000.tif",
         True,
         f"{_HERE}.ctc:write_truth",
         f"{_HERE}.ctc:holds_only_tracks",
     ),
     "geff": TrackFormat(
         "_tracks.geff",
-        "GEFF, a graph in a Zarr folder",
+        "GEFF graph",
+        "a graph in a Zarr folder, as the Graph Exchange File Format has it",
         False,
         f"{_HERE}.geff_file:write",
         f"{_HERE}.geff_file:holds_only_graph",
     ),
     "trackmate": TrackFormat(
-        "_trackmate.xml", "TrackMate's XML", False, f"{_HERE}.trackmate:write"
+        "_trackmate.xml",
+        "TrackMate XML",
+        "a file that TrackMate opens in Fiji",
+        False,
+        f"{_HERE}.trackmate:write",
     ),
     "csv": TrackFormat(
-        "_tracks.csv", "a table, one row an object", False, f"{_HERE}.track_csv:write"
+        "_tracks.csv",
+        "Table (CSV)",
+        "a table with a row for each object of each frame",
+        False,
+        f"{_HERE}.track_csv:write",
     ),
 }
 """Every format by its name, in the order in which the faces list them."""

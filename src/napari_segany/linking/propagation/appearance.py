@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.linking.propagation.compare import sample_around, sample_inside
+from napari_segany.linking.propagation.compare import RING, Ring, sample_around, sample_inside
 from napari_segany.models.protocol import EmbeddedCrop, Embedding
 
 LEAST_CONTRAST = 0.3
@@ -20,6 +20,10 @@ the surer sign: the encoder sees the context, which goes on where an object ends
 LEAST_STEP = 0.2
 """Difference of brightness between an object and its surroundings, in standard deviations, from
 which on it can be compared with that on other planes."""
+
+RINGS: tuple[Ring, ...] = ((0.0, 0.4), (0.2, 1.0), RING)
+"""Surroundings that brightness is compared with: those that differ most from the object. Around
+cells it is the wall, around what is blurred the background further away."""
 
 CONTEXT_PIXELS = 4000
 """Pixels whose brightness is looked at, at most."""
@@ -81,14 +85,27 @@ class Contrast:
         return cls(direction, middle, *sides)
 
     @property
+    def strength(self) -> float:
+        """Difference between object and surroundings, in parts of their pixels."""
+        return self.inside - self.outside
+
+    @property
     def tells(self) -> bool:
         """True if the object can be told from its surroundings."""
-        return self.inside - self.outside >= LEAST_CONTRAST
+        return self.strength >= LEAST_CONTRAST
 
     def likeness(self, values: NDArray[np.float64]) -> float:
         """Return 1 for (P, C) values like the object's, 0 for those of its surroundings."""
         share = float(np.mean(values @ self.direction > self.middle))
-        return min(1.0, max(0.0, (share - self.outside) / (self.inside - self.outside)))
+        return min(1.0, max(0.0, (share - self.outside) / self.strength))
+
+    def level(self, values: NDArray[np.float64]) -> float:
+        """Return 1 for the mean of the object, 0 for that of its surroundings, beyond 0..1 too.
+
+        The likeness counts pixels and stays 0 inside of a wall. This goes on to its middle.
+        """
+        distance = float(np.mean(values @ self.direction)) - self.middle
+        return distance / max(float(self.direction @ self.direction), 1e-12) + 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +131,12 @@ class Appearance:
             _unit(prepared.features_at(places)) if len(places) else np.zeros((0, 1))
             for places in (sample_inside(mask), sample_around(mask))
         ]
-        values = _values(mask, view)
-        return cls(Contrast.between(*features), Contrast.between(*values), _step(*values))
+        inside = view.values(sample_inside(mask, CONTEXT_PIXELS))
+        around = [view.values(sample_around(mask, CONTEXT_PIXELS, ring)) for ring in RINGS]
+        brightness = max(
+            (Contrast.between(inside, each) for each in around), key=lambda each: each.strength
+        )
+        return cls(Contrast.between(*features), brightness, _step(inside, around[-1]))
 
     def similarity(self, mask: MaskSet, features: NDArray[np.float32], view: PlaneView) -> float:
         """Return how much a mask on another plane looks like the object.
@@ -141,6 +162,19 @@ class Appearance:
         values = view.values(sample_inside(mask, CONTEXT_PIXELS))
         bright = self.brightness.likeness(values) if self.brightness.tells else 1.0
         return BRIGHTNESS_WEIGHT * bright + (1 - BRIGHTNESS_WEIGHT) * embedded
+
+    def level(self, mask: MaskSet, view: PlaneView) -> float:
+        """Return the mean brightness in a mask on another plane, 1 as the object's own.
+
+        Returns
+        -------
+        float
+            0 as the surroundings on its own plane, beyond 0..1 too. 1 where brightness does not
+            tell the object from them, or is not known.
+        """
+        if view.image is None or not (self.brightness.tells and mask.area[0]):
+            return 1.0
+        return self.brightness.level(view.values(sample_inside(mask, CONTEXT_PIXELS)))
 
     def relative_step(self, mask: MaskSet, view: PlaneView) -> float:
         """Return the step of brightness at the border of a mask on another plane.

@@ -17,6 +17,7 @@ from napari_segany.linking.propagation.motion import Velocity, update_velocity
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.spans import PlaneAnswer, Source, Span
 from napari_segany.linking.propagation.step import Expectation, Judged
+from napari_segany.linking.propagation.walls import WIDEST, UnlikePlanes
 
 OnAnswer = Callable[[int, int, PlaneAnswer], None]
 """Called from the computing thread with an object, a plane and what was found there."""
@@ -83,6 +84,8 @@ class Chain:
     _velocity: Velocity | None = None
     # Planes in a row on which it was not found.
     _missed: int = 0
+    # Planes in a row behind its last one that are unlike it, perhaps a wall.
+    _unlike: UnlikePlanes = field(default_factory=UnlikePlanes)
 
     def __post_init__(self) -> None:
         self._plane, self._mask = self.start.plane, self.start.mask
@@ -90,6 +93,11 @@ class Chain:
     @property
     def _step(self) -> int:
         return 1 if self.forward else -1
+
+    @property
+    def reason(self) -> str:
+        """Why it ended before the last plane on its way; empty if it did not."""
+        return self.end or ("similarity" if self._unlike else "")
 
     @property
     def source(self) -> Source:
@@ -148,27 +156,58 @@ class Chain:
         if params.max_reach and self.far is None:
             away, _, reach = self._ellipsoid(plane, params.max_reach, spacing or 1.0)
             if away > reach:
-                self.end = "reach"
+                self.end = "similarity" if self._unlike else "reach"
 
     def accept(
-        self, plane: int, judged: Judged, end: str, params: PropagationParams
-    ) -> PlaneAnswer | None:
-        """Take the best candidate on a plane, or end; return what was found, if anything.
+        self, plane: int, judged: Judged, end: str, params: PropagationParams, spacing: float | None
+    ) -> dict[int, PlaneAnswer]:
+        """Take the best candidate on a plane, or end; return what is known now, by plane.
 
         Between planes on which the object is, it does not end; only an empty mask is no object.
+        Planes that are unlike the object are known behind a wall only.
         """
-        if end and not (self.far is not None and judged.mask.area[0]):
+        if self.far is not None:
+            return self._go_on(plane, judged, params) if judged.mask.area[0] else {}
+        if end and self._missed < params.max_gap and not self._unlike:
             self._missed += 1
-            if self.far is None and self._missed > params.max_gap:
-                self.end = end
-            return None
+            return {}
+        if end and not (end == "similarity" and self._may_be_wall(plane, params, spacing)):
+            self.end = "similarity" if self._unlike else end
+            return {}
+        if not (end or self._unlike):
+            return self._go_on(plane, judged, params)
+        if end or not self._unlike.rises_to(judged.level):
+            self._unlike.add(plane, self._move(plane, judged, params), judged.level)
+            return {}
+        self.end = "similarity"
+        found = self._unlike.before_middle()
+        self.answers |= found
+        return found
+
+    def _may_be_wall(self, plane: int, params: PropagationParams, spacing: float | None) -> bool:
+        """Return True if planes that are unlike the object are not too many for a wall."""
+        if spacing is None or params.predict_motion:
+            return False
+        first = self._unlike.planes[0] if self._unlike else plane
+        return (abs(plane - first) + 1) * spacing <= WIDEST * diameter(self.start.mask)
+
+    def _go_on(
+        self, plane: int, judged: Judged, params: PropagationParams
+    ) -> dict[int, PlaneAnswer]:
+        """Take a candidate with which the object goes on; return it by plane."""
         self._missed = 0
+        found = {plane: self._move(plane, judged, params)}
+        self.answers |= found
+        return found
+
+    def _move(self, plane: int, judged: Judged, params: PropagationParams) -> PlaneAnswer:
+        """Follow a candidate to its plane; return it as an answer."""
         mask = judged.mask.without_logits()
         if params.predict_motion:
             distance = abs(plane - self._plane)
             self._velocity = update_velocity(self._velocity, self._mask, mask, distance)
         self._plane, self._mask = plane, mask
-        answer = PlaneAnswer(
+        return PlaneAnswer(
             mask,
             judged.confidence,
             judged.predicted_iou,
@@ -176,8 +215,6 @@ class Chain:
             judged.similarity,
             self.source,
         )
-        self.answers[plane] = answer
-        return answer
 
 
 def chains_of(

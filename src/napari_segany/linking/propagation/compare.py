@@ -12,8 +12,15 @@ from napari_segany.linking.mask_geometry import Shift, centroids, diameter, mask
 SAMPLES = 48
 """Pixels of a mask, and of its surroundings, at which the embedding is read at most."""
 
-RING = 0.25
-"""Width of the surroundings of an object, in its diameters."""
+RING_UNIT = 0.25
+"""Unit of distances from the outline of an object, in its diameters."""
+
+Ring = tuple[float, float]
+"""Distances from the outline of an object between which its surroundings are, in
+:data:`RING_UNIT`."""
+
+RING: Ring = (0.5, 1.5)
+"""The usual surroundings: pixels at the border belong to both sides."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +73,17 @@ def sample_inside(mask: MaskSet, most: int = SAMPLES) -> NDArray[np.float64]:
     return _thin(places, most)
 
 
-def sample_around(mask: MaskSet, most: int = SAMPLES) -> NDArray[np.float64]:
+def sample_around(mask: MaskSet, most: int = SAMPLES, ring: Ring = RING) -> NDArray[np.float64]:
     """Return (P, 2) row, column of up to ``most`` pixels around a mask; none if it is the plane."""
-    width = max(2, round(RING * diameter(mask)))
+    width = max(2, round(RING_UNIT * diameter(mask)))
     a, b, c, d = mask.boxes[0].tolist()
     top, left = max(0, a - 2 * width), max(0, b - 2 * width)
     bottom, right = min(mask.shape[0], c + 2 * width), min(mask.shape[1], d + 2 * width)
     near = np.zeros((bottom - top, right - left), bool)
     near[a - top : c - top, b - left : d - left] = mask.crop(0)
     distance = ndimage.distance_transform_edt(~near)
-    # Pixels at the border belong to both sides.
-    rows, cols = np.nonzero((distance > 0.5 * width) & (distance <= 1.5 * width))
+    low, high = ring
+    rows, cols = np.nonzero((distance > low * width) & (distance <= max(high * width, 2)) & ~near)
     return _thin(np.stack([rows + top, cols + left], axis=1), most)
 
 

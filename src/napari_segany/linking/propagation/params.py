@@ -1,14 +1,19 @@
 """Parameters of propagation, frozen and checked."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from napari_segany.core.parameter_info import (
     check_parameters,
+    choice,
     flag,
     integer,
     number,
     with_parameter_docs,
 )
+
+Method = Literal["prompts", "memory"]
+"""The search on the next plane."""
 
 
 @with_parameter_docs
@@ -25,6 +30,16 @@ class PropagationParams:
         If a value is out of range; the message names it.
     """
 
+    method: Method = field(
+        default="prompts",
+        metadata=choice(
+            "Method",
+            "The search on the next plane: the model is asked with the mask of the plane before, "
+            "or recalls the object by its memory of prompted planes and of the latest others. Only "
+            "SAM 2.1 has such a memory.",
+            {"prompts": "prompts from plane to plane", "memory": "memory of a video model"},
+        ),
+    )
     margin: float = field(
         default=0.0,
         metadata=number(
@@ -133,11 +148,11 @@ class PropagationParams:
         ),
     )
     max_shared: float = field(
-        default=0.5,
+        default=0.75,
         metadata=number(
             "Largest shared part",
-            "Where two objects share more than this part of the smaller one, the object that is "
-            "further from its prompted plane ends. 1 lets objects overlap.",
+            "Pixels of several objects belong to the one whose prompted plane is nearer. An object "
+            "ends where it loses more than this part to others. 1 lets objects overlap.",
             (0, 1),
             "fraction",
         ),

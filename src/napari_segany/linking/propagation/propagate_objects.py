@@ -1,23 +1,18 @@
 """Propagation: objects from prompted planes through all others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
-from napari_segany.linking.propagation.appearance import Appearance, PlaneView
-from napari_segany.linking.propagation.chains import (
-    Chain,
-    OnAnswer,
-    Start,
-    chains_of,
-    largest_section,
-)
+from napari_segany.linking.propagation.chains import Chain, OnAnswer, largest_section
 from napari_segany.linking.propagation.conflicts import resolve_conflicts
+from napari_segany.linking.propagation.memory_run import MemoryRun
 from napari_segany.linking.propagation.params import PropagationParams
+from napari_segany.linking.propagation.prompt_run import PromptRun
 from napari_segany.linking.propagation.result import Given, PropagatedObject, Propagation
+from napari_segany.linking.propagation.run import ViewPlane
 from napari_segany.linking.propagation.spans import (
     PlaneAnswer,
     Span,
@@ -26,15 +21,10 @@ from napari_segany.linking.propagation.spans import (
     span_key,
     spans_of,
 )
-from napari_segany.linking.propagation.step import PlaneQuestion
-from napari_segany.models.iterative import refine
-from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.protocol import PromptableModel
 
 LARGEST_ID = 2**31 - 1
 """Largest id of an object: labels are int32."""
-
-ViewPlane = Callable[[int], PlaneView | None]
-"""Return a plane by its number; None for one that is missing or blank."""
 
 
 def propagate_objects(
@@ -58,8 +48,9 @@ def propagate_objects(
         The model that is asked.
     view_plane : callable
         Gives a plane by its number. It is called for one plane at a time: the prompted planes in
-        order, the planes after them forward, and the planes before them backward. Caches, and
-        embeddings computed ahead, belong to the caller.
+        order, the planes after them forward, and the planes before them backward. With the method
+        "memory", 32 objects at a time go this way. Caches, and embeddings computed ahead, belong
+        to the caller.
     planes : range
         The planes of the stack, with a step of 1.
     prompts : mapping
@@ -90,13 +81,17 @@ def propagate_objects(
     Raises
     ------
     InputError
-        If a prompt does not fit, or an object has none.
+        If a prompt does not fit, or an object has none; with the method "memory", if the model has
+        no video memory.
+    WeightsError
+        With the method "memory", if the weights have no video memory.
     Cancelled
         If ``should_stop`` returned True.
     """
     params = params or PropagationParams()
     _check(planes, prompts, spacing)
-    run = _Run(model, view_plane, planes, params, spacing, on_answer, progress, should_stop)
+    needed = (model, view_plane, planes, params, spacing, on_answer, progress, should_stop)
+    run = MemoryRun(prompts, *needed) if params.method == "memory" else PromptRun(*needed)
     known = {} if earlier is None or params.neighbour_points else dict(earlier.objects)
     prompted = run.predict_prompts(prompts, known)
     reused, missing = _reuse(prompts, prompted, known, params, spacing)
@@ -107,134 +102,6 @@ def propagate_objects(
     }
     shape = next(iter(next(iter(prompted.values())).values())).mask.shape
     return Propagation(planes, shape, resolve_conflicts(objects, params.max_shared, spacing))
-
-
-class _Run:
-    """One run of propagation: what all its steps need, and the planes that are done."""
-
-    def __init__(
-        self,
-        model: PromptableModel,
-        view_plane: ViewPlane,
-        planes: range,
-        params: PropagationParams,
-        spacing: float | None,
-        on_answer: OnAnswer | None,
-        progress: Progress | None,
-        should_stop: ShouldStop | None,
-    ) -> None:
-        self._model, self._view_plane, self._planes = model, view_plane, planes
-        self._params, self._spacing, self._should_stop = params, spacing, should_stop
-        self._on_answer, self._progress = on_answer, progress
-
-    def predict_prompts(
-        self,
-        prompts: Mapping[int, Mapping[int, Given]],
-        known: Mapping[int, PropagatedObject],
-    ) -> dict[int, dict[int, PlaneAnswer]]:
-        """Return the objects on the planes on which they are prompted."""
-        found: dict[int, dict[int, PlaneAnswer]] = {i: {} for i in sorted(prompts)}
-        for plane in sorted({plane for each in prompts.values() for plane in each}):
-            asked: dict[int, Prompt] = {}
-            for i in sorted(i for i in prompts if plane in prompts[i]):
-                given = prompts[i][plane]
-                if given is None:
-                    continue
-                if isinstance(given, MaskSet):
-                    found[i][plane] = PlaneAnswer(given.without_logits())
-                elif i in known and known[i].given.get(plane) is given:
-                    found[i][plane] = known[i].prompted[plane]
-                else:
-                    asked[i] = given
-            if asked:
-                check(self._should_stop)
-                embedding = self._view(plane).embedding
-                masks = self._predict(embedding, list(asked.values()))
-                for i, mask in zip(asked, masks, strict=True):
-                    if not mask.area[0]:
-                        raise InputError(f"Object {i}: its prompt on plane {plane} gives no mask.")
-                    found[i][plane] = PlaneAnswer(mask, predicted_iou=float(mask.predicted_iou[0]))
-        return found
-
-    def _predict(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[MaskSet]:
-        """Return the best mask of each prompt; several points are refined in turn."""
-        stop = self._should_stop
-        single = [p for p in prompts if p.points is None or len(p.points) < 2]
-        predicted = iter(
-            self._model.predict(embedding, single, low_res_logits=False, should_stop=stop)
-        )
-        return [
-            (
-                next(predicted)
-                if p.points is None or len(p.points) < 2
-                else refine(self._model, embedding, p, should_stop=stop)
-            )[:1].without_logits()
-            for p in prompts
-        ]
-
-    def _view(self, plane: int) -> PlaneView:
-        view = self._view_plane(plane)
-        if view is None:
-            raise InputError(f"Plane {plane} is prompted, but it is missing or blank.")
-        return view
-
-    def follow(
-        self,
-        prompted: Mapping[int, Mapping[int, PlaneAnswer]],
-        missing: Mapping[int, Sequence[Span]],
-    ) -> list[Chain]:
-        """Return the chains of all objects through the spans that are missing, at their ends."""
-        needed: dict[int, dict[int, MaskSet]] = {}
-        for i, spans in missing.items():
-            for span in spans:
-                for plane in (span.first, span.last):
-                    if plane is not None and plane in prompted[i]:
-                        needed.setdefault(plane, {})[i] = prompted[i][plane].mask
-        starts: dict[int, list[Start]] = {i: [] for i in missing}
-        for plane in sorted(needed):
-            check(self._should_stop)
-            view = self._view(plane)
-            prepared = self._model.prepare(view.embedding)
-            for i, mask in needed[plane].items():
-                starts[i].append(Start(plane, mask, Appearance.of(mask, view, prepared)))
-        chains = [
-            chain
-            for i, spans in missing.items()
-            for span in spans
-            for chain in chains_of(i, span, starts[i], self._planes, _largest(prompted[i]))
-        ]
-        both = [[chain for chain in chains if chain.forward is way] for way in (True, False)]
-        planes = [
-            (plane, here)
-            for some, order in zip(both, (self._planes, self._planes[::-1]), strict=True)
-            for plane in order
-            if (here := [chain for chain in some if chain.leads_through(plane)])
-        ]
-        done, total = 0, sum(len(here) for _, here in planes)
-        for plane, here in planes:
-            self._step(plane, [chain for chain in here if chain.wants(plane)])
-            done += len(here)
-            if self._progress is not None:
-                self._progress(done, total)
-        return chains
-
-    def _step(self, plane: int, ready: Sequence[Chain]) -> None:
-        """Look for objects on a plane."""
-        check(self._should_stop)
-        for chain in ready:
-            chain.check_reach(plane, self._params, self._spacing)
-        ready = [chain for chain in ready if not chain.end]
-        view = self._view_plane(plane) if ready else None
-        if view is not None:
-            question = PlaneQuestion(
-                self._model, view, self._params, self._spacing, self._should_stop
-            )
-            expected = [chain.expect(plane, self._params, self._spacing) for chain in ready]
-            asked = question.ask(expected)
-            for chain, (judged, end) in zip(ready, asked, strict=True):
-                answer = chain.accept(plane, judged, end, self._params)
-                if answer is not None and self._on_answer is not None:
-                    self._on_answer(chain.object, plane, answer)
 
 
 def _reuse(
@@ -252,11 +119,22 @@ def _reuse(
         masks = {plane: answer.mask for plane, answer in answers.items()}
         for span in spans_of(prompts[i]):
             earlier = known[i].spans.get(span) if i in known else None
+            if params.method == "memory" and earlier is not None:
+                # A prompt is remembered with more than its mask.
+                earlier = earlier if _same_ends(span, known[i].given, prompts[i]) else None
             if earlier is not None and earlier.key == _key(span, masks, params, spacing):
                 reused[i][span] = earlier
             else:
                 missing[i].append(span)
     return reused, missing
+
+
+def _same_ends(span: Span, before: Mapping[int, Given], now: Mapping[int, Given]) -> bool:
+    """Return True if the prompts at the ends of a span are the same, or both are masks."""
+    pairs = [(before[p], now[p]) for p in (span.first, span.last) if p is not None]
+    return all(
+        one is two or (isinstance(one, MaskSet) and isinstance(two, MaskSet)) for one, two in pairs
+    )
 
 
 def _key(
@@ -270,10 +148,6 @@ def _key(
         plane, mask = largest_section(masks)
         known[plane] = mask
     return span_key(span, known, settings, spacing)
-
-
-def _largest(answers: Mapping[int, PlaneAnswer]) -> tuple[int, MaskSet]:
-    return largest_section({plane: answer.mask for plane, answer in answers.items()})
 
 
 def _assemble(
@@ -298,7 +172,7 @@ def _assemble(
         else:
             answers = dict(ours[0].answers) if ours else {}
             outermost = span.first is None or span.last is None
-            end = (ours[0].end if ours else "") or ("stack" if outermost else "absent")
+            end = (ours[0].reason if ours else "") or ("stack" if outermost else "absent")
         spans[span] = SpanResult(_key(span, masks, params, spacing), answers, end)
     each = PropagatedObject(dict(given), dict(sorted(prompted.items())), spans, {})
     return replace(each, answers=each.found())

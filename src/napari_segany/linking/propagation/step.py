@@ -1,7 +1,7 @@
 """One step of propagation: objects asked for on the next plane, and their best candidates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,6 +69,8 @@ class Judged:
         Its area in areas of the object on the prompted plane.
     area_fit : float, optional
         Its area and the area that is expected, the smaller as part of the larger; 0..1.
+    level : float
+        Its mean brightness, see :meth:`Appearance.level`; of the candidate that is chosen.
     """
 
     mask: MaskSet
@@ -77,6 +79,7 @@ class Judged:
     similarity: float
     growth: float = 1.0
     area_fit: float | None = None
+    level: float = 1.0
 
     @property
     def confidence(self) -> float:
@@ -122,6 +125,8 @@ def choose(
 ) -> tuple[Judged, str]:
     """Return the most confident candidate, of those with which the object goes on if there are any.
 
+    Otherwise of those that are only unlike it, which may be a wall.
+
     Returns
     -------
     judged : Judged
@@ -130,7 +135,8 @@ def choose(
         See :func:`find_end`.
     """
     ends = [find_end(each, params, distance) for each in judged]
-    best = min(range(len(judged)), key=lambda i: (bool(ends[i]), -judged[i].confidence, i))
+    order = {"": 0, "similarity": 1}
+    best = min(range(len(judged)), key=lambda i: (order.get(ends[i], 2), -judged[i].confidence, i))
     return judged[best], ends[best]
 
 
@@ -186,9 +192,33 @@ class PlaneQuestion:
             for i, each in zip(doubtful, self._choose(prepared, some, their, wider), strict=True):
                 best[i] = each
         return [
-            (judged, end or self._find_absence(each, judged))
+            (self._with_level(each, judged), end or self._find_absence(each, judged))
             for each, (judged, end) in zip(expected, best, strict=True)
         ]
+
+    def judge(
+        self, expected: Sequence[Expectation], found: Sequence[MaskSet]
+    ) -> list[tuple[Judged, str]]:
+        """Judge candidates that the model gave without being asked, as :meth:`ask` does.
+
+        Parameters
+        ----------
+        expected : sequence of Expectation
+            The objects.
+        found : sequence of MaskSet
+            At least one candidate of each.
+        """
+        prepared = self.model.prepare(self.view.embedding)
+        masks = [predict_mask(each.mask, each.velocity, each.distance) for each in expected]
+        best = self._choose(prepared, expected, masks, found)
+        return [
+            (self._with_level(each, judged), end)
+            for each, (judged, end) in zip(expected, best, strict=True)
+        ]
+
+    def _with_level(self, expected: Expectation, judged: Judged) -> Judged:
+        """Return a candidate with its mean brightness, by which walls are told."""
+        return replace(judged, level=expected.appearance.level(judged.mask, self.view))
 
     def _find_absence(self, expected: Expectation, judged: Judged) -> str:
         """Return "presence" if an object is probably not on the plane, else an empty text.

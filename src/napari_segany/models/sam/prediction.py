@@ -86,7 +86,7 @@ def predict_all(
         if not isinstance(prompt, Prompt):
             raise InputError(f"prompts must be of type Prompt, got {prompt!r}.")
         prompt.check_inside(frame.shape)
-        _check_logits(prompt, frame)
+        check_logits(prompt, frame)
     prompts = [prompt.completed() for prompt in prompts]
     wanted = sum(len(outputs_of(multimask, prompt.is_ambiguous)) for prompt in prompts)
     logits: _Keep = "none" if not low_res_logits else "kept"
@@ -150,7 +150,8 @@ def _logits_of(
     return logits
 
 
-def _check_logits(prompt: Prompt, frame: Frame) -> None:
+def check_logits(prompt: Prompt, frame: Frame) -> None:
+    """Raise InputError unless the logits of a prompt, if it has any, fit the model's frame."""
     if prompt.mask_logits is not None:
         wanted = (frame.mask_side, frame.mask_side)
         if prompt.mask_logits.shape != wanted:

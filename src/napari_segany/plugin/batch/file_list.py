@@ -1,7 +1,9 @@
 """The files of the Batch dock: what is read of each file, and the outcome of each."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from napari_segany.batch.options import BatchOptions, load_requested_model
 from napari_segany.batch.plan import FAILED, Outcome, ReadOptions, inspect, sentence
 from napari_segany.batch.protocol import Item
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop
+from napari_segany.core.notes import listening_to_notes
 from napari_segany.errors import InputError
+from napari_segany.io.ome_zarr import is_zarr
 from napari_segany.models.protocol import PromptableModel
 
 HERE = "here"
@@ -24,10 +28,16 @@ STATES = {
     "partly": "done in part",
     "same": "done before",
     "edited": "done before, changed by hand since",
-    "locked": "another process works on it",
+    "locked": "in use: another process works on it",
     "failed": "failed",
 }
 """The words for the state of an outcome."""
+
+FLAT = (
+    "Some files of the folder are not in the list, so the command names single files; their "
+    "results are not put into subfolders."
+)
+"""Note about a command for a part of the images of a folder."""
 
 
 @dataclass
@@ -50,6 +60,8 @@ class FileRow:
         Its subfolder below the folder that was added; the results get the same subfolder.
     own_axes : str
         Axes of the file if those of the recipe do not fit; known once the file was inspected.
+    objects : int or None
+        Number of objects of its results; None without results.
     """
 
     path: Path
@@ -59,6 +71,17 @@ class FileRow:
     readable: bool = True
     place: str = ""
     own_axes: str = ""
+    objects: int | None = None
+
+    @property
+    def short_state(self) -> str:
+        """The state without its details."""
+        return re.split("[,;:]", self.state)[0]
+
+    @property
+    def count(self) -> str:
+        """Number of objects as text; empty where there are no results."""
+        return "" if self.objects is None else str(self.objects)
 
     @property
     def detected_axes(self) -> str:
@@ -87,9 +110,20 @@ class FileList:
 
     def __init__(self, rows: Iterable[FileRow] = ()) -> None:
         self.rows: list[FileRow] = list(rows)
+        # Folders that were added, which a command names in place of their files.
+        self._folders: list[Path] = []
 
-    def add(self, given: Iterable[str | Path]) -> list[FileRow]:
+    def add(
+        self, given: Iterable[str | Path], tell: Callable[[str], object] = lambda text: None
+    ) -> list[FileRow]:
         """Add files, the images of folders, and matches of patterns; return the new rows.
+
+        Parameters
+        ----------
+        given : iterable of path
+            Files, folders and patterns.
+        tell : callable, optional
+            Called with each note, such as about files that are left out.
 
         Raises
         ------
@@ -97,7 +131,10 @@ class FileList:
             If a folder holds no image, or a pattern matches nothing.
         """
         known = {os.path.realpath(row.path) for row in self.rows}
-        found = find_inputs(map(str, given))
+        paths = [Path(each) for each in given]
+        with listening_to_notes(lambda kind, text: tell(text)):
+            found = find_inputs(map(str, paths))
+        self._folders += [path for path in paths if path.is_dir() and not is_zarr(path)]
         new = [
             FileRow(path, place=place)
             for path, place in found.items()
@@ -164,7 +201,7 @@ class FileList:
             If there are no files, or the results of two would have the same name.
         """
         if not self.rows:
-            raise InputError("Add images first: drop them here, or press Add.")
+            raise InputError("Add images first: drop them here, or press Files… or Folder….")
         named = name_results(
             {row.path: row.place for row in self.rows}, options.output, "recipe", options.outputs
         )
@@ -188,10 +225,11 @@ class FileList:
         """Write the outcome of an image into its row."""
         for row in self.rows:
             if row.path == outcome.path:
-                row.state = STATES[outcome.state]
+                row.state, row.objects = STATES[outcome.state], None
                 if outcome.state == "failed":
                     row.state = "failed: " + outcome.error.removeprefix(f"{row.path}: ")
                 elif outcome.state != "locked":
+                    row.objects = outcome.objects
                     row.state += f", {outcome.objects} objects"
                     remarks = (*outcome.failed_planes, *outcome.notes)
                     row.state += "".join(f"; {each}" for each in remarks)
@@ -204,9 +242,32 @@ class FileList:
         InputError
             If no command can express the options.
         """
-        paths = [row.path for row in self.rows]
+        paths = self._operands()
         set_by_user = {row.axes for row in self.rows}
         if len(set_by_user) == 1 and set_by_user != {""}:
             return as_command(paths, replace(options, axes=set_by_user.pop()))
         axes_of = {row.path: row.axes or row.own_axes for row in self.rows}
         return as_command(paths, options, axes_of)
+
+    @property
+    def command_notes(self) -> list[str]:
+        """Notes about :meth:`as_command`: results whose subfolders it does not say."""
+        single = set(self._operands())
+        flat = any(row.place and row.path in single for row in self.rows)
+        return [FLAT] if flat else []
+
+    def _operands(self) -> list[Path]:
+        """Return the paths that name all files.
+
+        They are folders with subfolders of which no file was removed, and single files.
+        """
+        left = {row.path: row.place for row in self.rows}
+        folders = []
+        for folder in dict.fromkeys(self._folders):
+            # A folder without images any more is no input.
+            with suppress(InputError):
+                found = find_inputs([str(folder)])
+                if any(found.values()) and found.items() <= left.items():
+                    folders.append(folder)
+                    left = {path: place for path, place in left.items() if path not in found}
+        return [*folders, *left]

@@ -8,19 +8,23 @@ from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_segany.plugin.batch.file_list import FileRow
+from napari_segany.plugin.shared.theme import faint
 
-COLUMNS = ("Image", "State", "Axes", "Content")
-WIDTHS = {1: 112, 2: 42}
+COLUMNS = ("Image", "State", "Found", "Axes", "Content")
+WIDTHS = {1: 80, 2: 44, 3: 40}
 """Widths of columns in pixels; the name of the image gets the rest, so that nothing scrolls."""
 
-STATE, AXES, CONTENT = 1, 2, 3
+STATE, OBJECTS, AXES, CONTENT = 1, 2, 3, 4
 """Columns after that of the image; the content is shown of one image at a time, below the table."""
 
 EMPTY = "Drop images or folders here,\nor press a button below."
 """Text in a table without images."""
 
+ALIGNED = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+"""Place of numbers in their cells."""
+
 DETECTED = Qt.ItemDataRole.UserRole
-"""Role of the axes that a file itself has, which are shown grey."""
+"""Role of the axes that a file itself has, which are shown faint."""
 
 
 class FileTable(QTableWidget):
@@ -43,6 +47,8 @@ class FileTable(QTableWidget):
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            # Bold names of the columns of a selected row would be cut.
+            header.setHighlightSections(False)
         numbers = self.verticalHeader()
         if numbers is not None:
             numbers.setVisible(False)
@@ -50,27 +56,33 @@ class FileTable(QTableWidget):
             self.setColumnWidth(column, width)
         self.setColumnHidden(CONTENT, True)
         self.setWordWrap(False)
+        # Names of files often differ at their ends.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.cellChanged.connect(self._on_cell)
 
     def show_rows(self, rows: Sequence[FileRow], editable: bool) -> None:
         """Show images; their axes can be edited if ``editable``."""
         self.blockSignals(True)
         self.setRowCount(len(rows))
-        brush = self.palette()
+        known, given = faint(self), self.palette().text()
         for n, row in enumerate(rows):
             detected = "" if row.axes else row.detected_axes
-            texts = (row.path.name, row.state, row.axes or detected, row.understood)
+            axes = row.axes or detected
+            texts = (row.path.name, row.short_state, row.count, axes, row.understood)
+            tips = {0: str(row.path), STATE: row.state}
             for column, text in enumerate(texts):
                 item = self.item(n, column)
                 if item is None:
                     item = QTableWidgetItem()
                     self.setItem(n, column, item)
                 item.setText(text)
-                item.setToolTip(str(row.path) if column == 0 else text)
+                item.setToolTip(tips.get(column, text))
                 flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
                 if column == AXES:
                     item.setData(DETECTED, detected)
-                    item.setForeground(brush.mid() if detected else brush.text())
+                    item.setForeground(known if detected else given)
+                if column == OBJECTS:
+                    item.setTextAlignment(ALIGNED)
                 if column == AXES and editable:
                     flags |= Qt.ItemFlag.ItemIsEditable
                 item.setFlags(flags)
@@ -81,7 +93,8 @@ class FileTable(QTableWidget):
         chosen = self.selected()
         if len(chosen) != 1:
             return ""
-        name, state, content = (self.item(chosen[0], n).text() for n in (0, STATE, CONTENT))
+        name, content = (self.item(chosen[0], n).text() for n in (0, CONTENT))
+        state = self.item(chosen[0], STATE).toolTip()
         return "\n".join(filter(None, (f"{name}: {content}", state)))
 
     def paintEvent(self, event: Any) -> None:

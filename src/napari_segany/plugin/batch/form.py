@@ -44,7 +44,7 @@ class BatchForm(QWidget):
         self, picker: QWidget, load: QPushButton, save: QPushButton, browse: QPushButton
     ) -> None:
         super().__init__()
-        self.recipe_line = QLabel("the controls below")
+        self.recipe_line = QLabel("set by the controls below")
         self.recipe_line.setWordWrap(True)
         self.search = GeneratorForm()
         self.label_form = ParameterForm(LabelParams(), "Advanced: masks to labels")
@@ -67,7 +67,7 @@ class BatchForm(QWidget):
             name: with_tip(QCheckBox(name), kind.about) for name, kind in EXPORTS.items()
         }
         self.overwrite = with_tip(
-            QCheckBox("do everything anew"),
+            QCheckBox("overwrite earlier results"),
             "Replace existing files, also those changed by hand",
         )
         recipe = form((("Recipe", row(load, save)), ("", self.recipe_line), ("Model", picker)))

@@ -22,7 +22,7 @@ def choose_model_of(recipe: Recipe, picker: ModelPicker, model: PromptableModel 
     ):
         at = picker.choice.findData(recipe.model)
         if at < 0:
-            raise InputError(f"There is no model {recipe.model}; import it: widget Models.")
+            raise InputError(f"There is no model {recipe.model}; import it in the dock Models.")
         picker.choice.setCurrentIndex(at)
         picker.forget()
 

@@ -135,7 +135,7 @@ class BatchWidget(ModelDock):
 
         Their axes, sizes and types are read in the background.
         """
-        new = self.files.add(paths)
+        new = self.files.add(paths, self.message.add_notice)
         self._inspect_files()
         return [row.path for row in new]
 
@@ -224,9 +224,10 @@ class BatchWidget(ModelDock):
             return
         self.outcomes, self.running = [], True
         self.message.dismiss()
+        self._forget_notices()
         self.progress.start_clock()
         for each in self.files.rows:
-            each.state = "waiting"
+            each.state, each.objects = "waiting", None
         self.say("Running ...")
         # Nothing else interrupts it: a job that is requeued begins anew.
         work = self.files.prepare_run(options, model, self._told.emit, self._moved.emit)
@@ -263,7 +264,7 @@ class BatchWidget(ModelDock):
 
     def copy_command(self) -> str:
         """Copy a command line for the same batch to the clipboard, and return it."""
-        return self.copy_text(self.files.as_command(self.options))
+        return self.copy_text(self.files.as_command(self.options), self.files.command_notes)
 
     # Building -------------------------------------------------------------------------------
 
@@ -369,8 +370,7 @@ class BatchWidget(ModelDock):
         self.progress.show_progress(done, total, text, steps=1000)
 
     def _on_done(self, failures: int) -> None:
-        text = describe_outcomes(self.outcomes, failures)
-        self._end_run(text, "warning" if failures else "info")
+        self._end_run(describe_outcomes(self.outcomes, failures), "warning" if failures else "info")
 
     def _on_failed(self, error: Exception) -> None:
         self._end_run(describe_error(error), "error")

@@ -125,7 +125,7 @@ def _why_unknown(found: ObjectComparison) -> str:
     if not found.candidates:
         return (
             "What was never proposed is not known: only labels that Make labels of the Everything "
-            "widget made in this window keep their candidates."
+            "dock made in this window keep their candidates."
         )
     if any(each is not None for each in found.candidates):
         return "There is no true object in the planes that were searched."

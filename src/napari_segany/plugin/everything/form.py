@@ -28,7 +28,7 @@ BUTTONS = {
     "Find everything": "Search the plane in view, or the stack if that is ticked",
     "Stop": "Stop; what was found is kept",
     "Show foreground": "An image layer with all that the finder sees",
-    "Uncertain": "Show the most uncertain object",
+    "Next doubtful": "Show the most doubtful object that is not accepted",
     "Accept": "Accept the object; show the next",
     "Reject": "Reject the object; show the next",
     "Undo": "Take back the last decision",
@@ -120,7 +120,7 @@ class EverythingForm(QWidget):
         self.review = panel(
             column(
                 self.card,
-                row(self.buttons["Uncertain"], self.buttons["Correct"]),
+                row(self.buttons["Next doubtful"], self.buttons["Correct"]),
                 row(*(self.buttons[text] for text in review)),
             )
         )

@@ -8,7 +8,7 @@ from qtpy.QtCore import QRectF
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QSlider, QStyle, QWidget
 
-from napari_segany.plugin.shared.controls import accent
+from napari_segany.plugin.shared.theme import faint, line_colour
 
 BINS = 40
 
@@ -63,7 +63,7 @@ class Histogram(QWidget):
     def paintEvent(self, event: Any) -> None:
         """Draw the bars above their places on the slider."""
         painter = QPainter(self)
-        passing, left_out = QColor(accent()), self.palette().mid().color()
+        passing, left_out = QColor(line_colour()), faint(self)
         left, right = self.groove
         width, height = (right - left) / BINS, self.height()
         shares = self.counts / max(int(self.counts.max()), 1)

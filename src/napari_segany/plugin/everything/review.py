@@ -174,7 +174,7 @@ class ObjectReview:
             a, b, c, d = each.mask.boxes[0].tolist()
             if center:
                 middle = (a + c) / 2, (b + d) / 2
-                show_plane(of.viewer, of.view, of.plane, middle, centre=False)
+                show_plane(of.viewer, of.view, of.plane, middle, centre=False, fill=True)
             of.layer.selected_label = each.candidate + 1
             label = None if of.made is None else of.made.label_of(of.plane, each.candidate)
             if of.made is not None and label is not None:

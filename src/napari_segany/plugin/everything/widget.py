@@ -217,7 +217,7 @@ class EverythingWidget(ImageDock):
         """Yield after each part of :meth:`correct`, at last the dock."""
         selected = self.review.selected
         if selected is None:
-            raise InputError("Select an object first, for example the most uncertain one.")
+            raise InputError("Select an object first, for example the most doubtful one.")
         if self.controller.made is None:
             yield self.make_labels()
         yield (widget := open_dock(self.viewer, "Prompt"))
@@ -358,7 +358,7 @@ class EverythingWidget(ImageDock):
             "Find everything": self.find,
             "Stop": self.stop,
             "Show foreground": self.show_foreground,
-            "Uncertain": self.next_uncertain,
+            "Next doubtful": self.next_uncertain,
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,

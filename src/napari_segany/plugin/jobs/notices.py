@@ -1,9 +1,11 @@
-"""Notices that the library logs while a job runs, for the dock that the job belongs to."""
+"""Warnings and notes of the library while a job runs, for the dock that the job belongs to."""
 
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from napari_segany.core.notes import listening_to_notes
 
 LIBRARY = "napari_segany"
 """Logger of the library, and so of everything that it assumes about an image."""
@@ -33,7 +35,7 @@ _collector = _Collector(logging.WARNING)
 
 @contextmanager
 def collecting_notices(tell: Tell) -> Iterator[None]:
-    """Call a function with each warning that the library logs in this thread.
+    """Call a function with each warning and each note that the library logs in this thread.
 
     Parameters
     ----------
@@ -47,6 +49,7 @@ def collecting_notices(tell: Tell) -> Iterator[None]:
     before = getattr(_here, "tell", None)
     _here.tell = tell
     try:
-        yield
+        with listening_to_notes(tell):
+            yield
     finally:
         _here.tell = before

@@ -134,7 +134,13 @@ def camera_of(viewer: Any) -> Any:
 
 
 def show_plane(
-    viewer: Any, layer: Any, plane: Plane, position: Any, *, centre: bool = True
+    viewer: Any,
+    layer: Any,
+    plane: Plane,
+    position: Any,
+    *,
+    centre: bool = True,
+    fill: bool = False,
 ) -> None:
     """Show a plane of an image with a (row, column) position in the middle of the view.
 
@@ -150,6 +156,8 @@ def show_plane(
         Row and column.
     centre : bool, optional
         Move the view even if the position is well inside it.
+    fill : bool, optional
+        Keep what is beside the image out of the view: the position may then be off its middle.
     """
     extra = viewer.dims.ndim - layer.ndim
     order = [*range(extra), *(extra + axis for axis, n in enumerate(plane) if n is not None)]
@@ -157,18 +165,24 @@ def show_plane(
     if sorted(viewer.dims.displayed) != sorted(order[-2:]):
         viewer.dims.order = tuple(order)
     matrix, offset = to_world(layer)
-    world = matrix @ in_layer(plane, position)[0] + offset
     units = viewer.layers.extent.units
-    if units is not None:
-        world /= unit_factors(units, layer.units)[-layer.ndim :]
+    factors = 1.0 if units is None else unit_factors(units, layer.units)[-layer.ndim :]
+    world = (matrix @ in_layer(plane, position)[0] + offset) / factors
     for axis, n in enumerate(plane):
         if n is not None:
             viewer.dims.set_point(extra + axis, world[axis])
     shown = [axis - extra for axis in viewer.dims.displayed]
     camera = camera_of(viewer)
     wanted = np.array([world[axis] for axis in shown], np.float64)
-    inside = np.asarray(_canvas_size(viewer)) / camera.zoom * (0.5 - MARGIN)
+    half = np.asarray(_canvas_size(viewer)) / camera.zoom / 2
+    inside = half * (1 - 2 * MARGIN)
     if centre or (np.abs(wanted - camera.center[-2:]) > inside).any():
+        if fill and len(shown) == 2:
+            shape = layer.shape if hasattr(layer, "shape") else full_data(layer).shape
+            ends = [(-0.5, n - 0.5) for n in shape[: layer.ndim]]
+            corners = (np.array([*product(*ends)]) @ matrix.T + offset) / factors
+            low, high = corners.min(0)[shown] + half, corners.max(0)[shown] - half
+            wanted = np.where(low > high, (low + high) / 2, np.clip(wanted, low, high))
         camera.center = (*camera.center[:-2], *wanted.tolist())
 
 

@@ -11,8 +11,8 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QGraphicsOpacityEffect, QHBoxLayout, QToolButton, QWidget
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.plugin.shared.controls import accent
 from napari_segany.plugin.shared.pixmaps import pixmap_of
+from napari_segany.plugin.shared.theme import follow_theme, line_colour
 from napari_segany.plugin.shared.thumbnails import SIDE, draw_thumbnail
 
 CANDIDATES = 3
@@ -45,7 +45,7 @@ class CandidateButtons(QWidget):
         self.buttons: list[QToolButton] = []
         self.shown: MaskSet | None = None
         plain = "QToolButton { border: 2px solid transparent; padding: 0; font-size: 10px; }"
-        style = f"{plain} QToolButton:checked {{ border: 2px solid {accent()}; }}"
+        chosen = "QToolButton:checked {{ border: 2px solid {}; }}"
         for number in range(CANDIDATES):
             button = QToolButton()
             button.setToolTip("A candidate with its predicted IoU and its stability, up to 1 each")
@@ -53,7 +53,7 @@ class CandidateButtons(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(SIDE, SIDE))
             button.setFixedWidth(WIDTH)
-            button.setStyleSheet(style)
+            follow_theme(button, lambda: f"{plain} {chosen.format(line_colour())}")
             button.clicked.connect(partial(self._on_click, number))
             self.buttons.append(button)
             row.addWidget(button)

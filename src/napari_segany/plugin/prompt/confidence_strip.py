@@ -7,8 +7,6 @@ from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_segany.plugin.prompt.layer_features import COLOURS, NEGATIVE, POSITIVE
-
 HEIGHT = 34
 """Height of the strip in pixels."""
 
@@ -18,19 +16,18 @@ LOWEST = 0.5
 GAP = 4
 """Width of a column, in pixels, from which on columns are drawn apart."""
 
-
-BLUE = QColor("#56b4e9")
-"""Colour of prompted planes, which differs from all colours of confidence."""
+SURE, UNSURE = QColor("#56b4e9"), QColor("#d55e00")
+"""Colours of confidence 1 and of the lowest one; blue and orange differ for every eye."""
 
 GROUND = QColor(128, 128, 128, 60)
 """Colour behind the columns, visible on light and dark themes."""
 
 
 class ConfidenceStrip(QWidget):
-    """Planes from left to right, each as high and as green as the confidence there.
+    """Planes from left to right, each as high and as blue as the confidence there.
 
-    Prompted planes have a blue column, planes on which the object is said
-    not to be a cross, and the plane in view a line below.
+    Prompted planes have a column in the colour of the text, planes on which the object is said not
+    to be a cross, and the plane in view a line below.
     """
 
     clicked = Signal(int)
@@ -99,13 +96,15 @@ class ConfidenceStrip(QWidget):
         painter.fillRect(QRectF(0, 0, self.width(), base), GROUND)
         width = self.width() / max(self._count, 1)
         drawn = width - 1 if width >= GAP else width
-        for number in self._confidences.keys() | self._prompted:
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        # Prompted planes come last: where columns share a pixel, they stay visible.
+        found = self._confidences.keys() - self._prompted
+        for number in (*sorted(found), *sorted(self._prompted)):
             confidence = self._confidences.get(number, 1.0)
-            colour = BLUE if number in self._prompted else colour_of(confidence)
+            colour = text if number in self._prompted else colour_of(confidence)
             high = height * confidence
             # Where columns are narrower than a pixel, they still cover one.
             painter.fillRect(QRectF(number * width, base - high, max(drawn, 1), high), colour)
-        text = self.palette().color(QPalette.ColorRole.WindowText)
         painter.setPen(text)
         for number in self._absent:
             left, right = int(number * width), int(number * width + max(drawn, 3))
@@ -133,10 +132,8 @@ class ConfidenceStrip(QWidget):
 
 
 def colour_of(confidence: float) -> QColor:
-    """Return the colour of a confidence: that of points off the object to that of points on it."""
+    """Return the colour of a confidence."""
     part = min(max((confidence - LOWEST) / (1 - LOWEST), 0.0), 1.0)
-    low, high = QColor(COLOURS[NEGATIVE]), QColor(COLOURS[POSITIVE])
-    mixed = (
-        round(a + part * (b - a)) for a, b in zip(low.getRgb()[:3], high.getRgb()[:3], strict=True)
-    )
+    ends = zip(UNSURE.getRgb()[:3], SURE.getRgb()[:3], strict=True)
+    mixed = (round(low + part * (high - low)) for low, high in ends)
     return QColor(*mixed)

@@ -140,7 +140,7 @@ class PromptForm(QWidget):
             self.target,
             through,
             Fold("Objects", self.objects),
-            Fold("By words", self.words),
+            Fold("Find by text", self.words),
             Fold("From other layers", self.imports),
             Fold("Recipe", self.provenance),
         )

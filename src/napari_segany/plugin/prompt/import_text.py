@@ -10,6 +10,7 @@ from napari_segany.generators.text import find_prompts
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.models.device import choose_device
+from napari_segany.models.searching import searching_model
 from napari_segany.models.text_models import load_text_model, require_text_model
 from napari_segany.models.text_protocol import TextDetector
 from napari_segany.plugin.prompt.bulk_steps import NewObject
@@ -48,7 +49,9 @@ def import_text(
     if plane is None:
         raise InputError("Choose an image, and a plane of it to look at.")
     source, model = session.source, controller.model
-    device = choose_device("auto") if model is None else model.device
+    # A text model runs here, whatever machine the other is on.
+    far = model is None or searching_model(model) is not None
+    device = choose_device("auto") if model is None or far else model.device
     notes: set[str] = set()
 
     def find(should_stop: ShouldStop) -> list[NewObject]:

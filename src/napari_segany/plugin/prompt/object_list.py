@@ -15,6 +15,9 @@ COLUMNS = ("Label", "Plane", "IoU", "Stability", "Pixels", "Prompt")
 WIDTHS = (42, 44, 40, 62, 52)
 """Widths of columns in pixels; the last one gets the rest, and its text is in the tooltip."""
 
+STABILITY, LEAST = 3, 60
+"""Column that is hidden where the last one would be narrower than this, in pixels."""
+
 
 class ObjectListModel(QAbstractTableModel):
     """Table model of the objects; rows are made on demand, so thousands cost no time."""
@@ -53,7 +56,9 @@ class ObjectListModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._texts(self.rows[index.row()])[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _prompt_text(self.rows[index.row()])
+            texts = self._texts(self.rows[index.row()])
+            known = f"; stability {texts[STABILITY]}" if texts[STABILITY] else ""
+            return f"{texts[-1]}{known}"
         return None
 
     def _texts(self, each: SegmentedObject) -> tuple[str, ...]:
@@ -79,6 +84,16 @@ class ObjectListModel(QAbstractTableModel):
         return int(mask.area[0])
 
 
+class _Table(QTableView):
+    """Table that hides a column where it has no room."""
+
+    def resizeEvent(self, event: Any) -> None:
+        """Hide or show the column."""
+        super().resizeEvent(event)
+        rest = self.viewport().width() - sum(WIDTHS)
+        self.setColumnHidden(STABILITY, rest < LEAST)
+
+
 class ObjectList(QWidget):
     """The list of objects with buttons for the selected ones."""
 
@@ -96,12 +111,14 @@ class ObjectList(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         self.model = ObjectListModel()
-        self.table = QTableView()
+        self.table = _Table()
         self.table.setModel(self.model)
         self.table.setToolTip("Double-click: look at the object")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.verticalHeader().setVisible(False)
         self.table.horizontalHeader().setStretchLastSection(True)
+        # Bold names of the columns of a selected row would be cut.
+        self.table.horizontalHeader().setHighlightSections(False)
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setMinimumSectionSize(20)
         for section, width in enumerate(WIDTHS):

@@ -8,7 +8,7 @@ from qtpy.QtGui import QIcon, QPainter, QPainterPath, QPen, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
-from napari_segany.plugin.shared.controls import accent
+from napari_segany.plugin.shared.theme import accent, follow_theme
 
 SIDE = 20
 """Side of an icon in pixels."""
@@ -49,7 +49,8 @@ class ToolRow(QWidget):
             self.buttons[tool.name] = button
             grid.addWidget(button, number // COLUMNS, number % COLUMNS)
         plain = "QToolButton { padding: 2px 0; font-size: 10px; }"
-        self.setStyleSheet(f"{plain} QToolButton:checked {{ background-color: {accent()}; }}")
+        pressed = "QToolButton:checked {{ background-color: {}; }}"
+        follow_theme(self, lambda: f"{plain} {pressed.format(accent())}")
         self._paint()
 
     def show_tool(self, tool: Tool | None) -> None:

@@ -54,7 +54,7 @@ class ContrastPicker(QWidget):
         self.line.setWordWrap(True)
         self.line.setStyleSheet(STYLES["warning"])
         self.again = button(
-            "Embed again",
+            "Use as shown",
             lambda: choose("shown"),
             "Show the plane to the model as it is shown now; labels and open objects stay",
         )

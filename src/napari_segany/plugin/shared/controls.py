@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from napari.settings import get_settings
-from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QBoxLayout,
@@ -17,6 +15,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from napari_segany.plugin.shared.theme import accent, follow_theme
 
 W = TypeVar("W", bound=QWidget)
 
@@ -43,16 +43,10 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
     return made
 
 
-def accent() -> str:
-    """Return the colour with which napari's theme marks what is in use."""
-    colour: str = get_theme(get_settings().appearance.theme).current.as_hex()
-    return colour
-
-
 def primary(made: QPushButton) -> QPushButton:
     """Make a button the largest of its dock: the one that most work ends with."""
     made.setMinimumHeight(PRIMARY_HEIGHT)
-    made.setStyleSheet(f"QPushButton:enabled {{ background-color: {accent()}; }}")
+    follow_theme(made, lambda: f"QPushButton:enabled {{ background-color: {accent()}; }}")
     return made
 
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_segany.errors import SeganyError
+from napari_segany.generators.decoder_params import DecoderParams, missing_decoder
 from napari_segany.generators.default_params import DefaultParams, describe_choice
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
@@ -106,6 +107,8 @@ class GeneratorForm(QWidget):
         self._model: PromptableModel | None = None
         self._expected = ""
         self._finder_fits = False
+        # The sentence about the decoder that the model lacks.
+        self._no_decoder = ""
         # True once a person has decided; then the model does not any more.
         self._is_chosen = False
         self.preset = combo_box(
@@ -236,9 +239,11 @@ class GeneratorForm(QWidget):
         else:
             usual, reason = _usual(model)
         self._finder_fits = isinstance(usual, FinderParams)
-        at = self.strategy.findData(FinderParams.strategy)
-        if at >= 0:
-            offer(self.strategy, at, reason)
+        self._no_decoder = "" if model is None else missing_decoder(model)
+        for cls, lacking in ((FinderParams, reason), (DecoderParams, self._no_decoder)):
+            at = self.strategy.findData(cls.strategy)
+            if at >= 0:
+                offer(self.strategy, at, lacking)
         for number, preset in enumerate(PRESETS.values()):
             is_finder = isinstance(preset.params, FinderParams)
             offer(self.preset, number, reason if is_finder else "", preset.help)
@@ -289,6 +294,8 @@ class GeneratorForm(QWidget):
             text = describe_choice(name, self.params.strategy) if known else UNKNOWN
         elif model is not None and isinstance(self.params, FinderParams) and not self._finder_fits:
             text = f"No finder fits {model.id}; choose another strategy, or another model."
+        elif isinstance(self.params, DecoderParams):
+            text = self._no_decoder
         self.line.setText(text)
         self.line.setVisible(bool(text))
 

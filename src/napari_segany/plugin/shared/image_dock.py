@@ -7,6 +7,7 @@ from napari.layers import Image
 
 from napari_segany.core.intensity import Limits
 from napari_segany.io.channel_names import channel_numbers
+from napari_segany.models.searching import searching_model
 from napari_segany.plugin.layers.channel_axis import (
     channels_in_file,
     find_axis,
@@ -76,7 +77,9 @@ class ImageDock(ModelDock):
             return ""
         hidden = "" if view.layer.visible else " (hidden)"
         shown = "" if view.limits is None else " as shown"
-        return f"{view.name}{hidden}{shown}, {model.id} on {model.device.type.upper()}"
+        own, device = searching_model(model), model.device.type.upper()
+        place = device if own is None else f"{own.place}, {device}"
+        return f"{view.name}{hidden}{shown}, {model.id} on {place}"
 
     @property
     def image_layer(self) -> Any:

@@ -110,7 +110,12 @@ class MessageLine(QWidget):
         self._show_parts()
 
     def add_notice(self, text: str) -> None:
-        """Show a warning of the background beside all that is shown; an error stays an error."""
+        """Show a warning of the background beside all that is shown; an error stays an error.
+
+        A text that is shown already is not added again.
+        """
+        if text in self.notice.text().split("\n"):
+            return
         self._added.append(text)
         severity: Severity = "error" if self._notice_severity == "error" else "warning"
         before = [each for each in (self.notice.text(),) if each]

@@ -9,13 +9,23 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.models.registry import load_model
+from napari_segany.models.registry import REMOTE, load_model
+from napari_segany.models.searching import searching_model
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.shared import weights_status as weights
-from napari_segany.plugin.shared.controls import button, combo_box
+from napari_segany.plugin.shared.controls import button, combo_box, narrow
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.remote_panel import (
+    ASK,
+    NEW,
+    NEW_TEXT,
+    RemotePanel,
+    known_models,
+    text_of,
+)
 from napari_segany.plugin.shared.settings import PluginSettings
 from napari_segany.plugin.shared.shared_models import MODELS
+from napari_segany.remote.address import RemoteAddress, remember_address
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
 
@@ -58,18 +68,20 @@ class ModelPicker(QWidget):
         # Choice from which the ready model was loaded.
         self._ready: str | None = None
         names = ("auto", *catalog.CATALOG, *cache.imported_models())
-        self.choice = combo_box(
-            {name: name for name in names}, "Model that segments; licences: see the dock Models"
-        )
+        entries = {name: name for name in names} | known_models() | {NEW_TEXT: NEW}
+        self.choice = combo_box(entries, "Model that segments; licences: see the dock Models")
+        narrow(self.choice)
         self.choice.setCurrentIndex(max(self.choice.findData(settings.model), 0))
         self.line = QLabel("not loaded")
         self.line.setWordWrap(True)
         self.fetch_button = button("Fetch", self.fetch, "Download the model's weights")
         self.fetch_button.setVisible(False)
+        self.remote = RemotePanel(self._add_remote, self.line.setText)
+        self.remote.setVisible(False)
         self.fetching = ProgressPanel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.choice, self.line, self.fetch_button, self.fetching):
+        for part in (self.choice, self.line, self.remote, self.fetch_button, self.fetching):
             column.addWidget(part)
         self.choice.activated.connect(lambda _: self._on_choice())
         self._fetched.connect(self.fetching.show_bytes)
@@ -86,6 +98,11 @@ class ModelPicker(QWidget):
 
     def load(self) -> None:
         """Load the chosen model; if its weights are missing, offer to fetch them."""
+        self.remote.setVisible(self.name == NEW)
+        if self.name == NEW:
+            self.fetch_button.setVisible(False)
+            self.line.setText(ASK)
+            return
         wanted = weights.missing(self.name)
         self.fetch_button.setVisible(wanted is not None)
         if wanted is None:
@@ -95,7 +112,7 @@ class ModelPicker(QWidget):
         self.fetch_button.setText(f"Fetch {wanted.id} ({terms})")
         self.line.setText(
             f"No weights yet. Without a network, bring {wanted.origin} from elsewhere and "
-            "import it: widget Models, Import."
+            "import it in the dock Models."
         )
 
     def ensure_loading(self) -> None:
@@ -109,7 +126,17 @@ class ModelPicker(QWidget):
         if not self.loading:
             self.load()
         if not self.loading:
-            raise InputError("The weights are not here yet; fetch them first.")
+            here = "The weights are not here yet; fetch them first."
+            raise InputError(ASK if self.name == NEW else here)
+
+    def _add_remote(self, address: RemoteAddress) -> None:
+        """Choose a model on another machine, and load it."""
+        at = self.choice.findData(str(address))
+        if at < 0:
+            at = self.choice.findData(NEW)
+            self.choice.insertItem(at, text_of(address), str(address))
+        self.choice.setCurrentIndex(at)
+        self.choice.activated.emit(at)
 
     def forget(self) -> None:
         """Release the ready model, because another one is chosen."""
@@ -142,6 +169,9 @@ class ModelPicker(QWidget):
         self.loading = True
         self.line.setText("loading ..." if missing is None else f"fetching {missing} ...")
         name, device, precision = self.name, self.settings.device, self.settings.precision
+        if name.startswith(REMOTE):
+            self.line.setText("connecting ...")
+            device = "auto"
 
         def work(should_stop: ShouldStop) -> PromptableModel:
             if missing is not None:
@@ -155,10 +185,16 @@ class ModelPicker(QWidget):
             self.loading = False
             self.fetching.finish()
             self.fetch_button.setVisible(weights.missing(name) is not None)
+            if name.startswith(REMOTE):
+                self.remote.ask_again(name)
             self.line.setText(str(error))
+            # A dock may have no room for all of it.
+            self.line.setToolTip(str(error))
             self.failed.emit(error)
 
         def done(model: PromptableModel) -> None:
+            if name.startswith(REMOTE):
+                remember_address(RemoteAddress.parse(name))
             # Another model was chosen meanwhile, for example by a recipe.
             if self.name == name:
                 self.show_model(model)
@@ -171,9 +207,12 @@ class ModelPicker(QWidget):
         """Show that a model is ready."""
         self.loading = False
         self.fetching.finish()
-        if self.name not in ("auto", model.weights.id):
+        own, name = searching_model(model), model.weights.id
+        if own is not None:
+            name = f"{name} on {own.place}"
+        elif self.name not in ("auto", name):
             # The model was set by a script.
-            self.choice.setCurrentIndex(max(self.choice.findData(model.weights.id), 0))
+            self.choice.setCurrentIndex(max(self.choice.findData(name), 0))
         self._ready = self.name
-        self.line.setText(f"{model.weights.id}: ready, {model.device.type}, {model.precision}")
+        self.line.setText(f"{name}: ready, {model.device.type}, {model.precision}")
         self.loaded.emit(model)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.searching import searching_model
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.plugin.shared import weights_status
 from napari_segany.weights.resolve import MODEL_VARIABLE
@@ -48,7 +49,10 @@ class SharedModels:
 
     def _share(self, model: PromptableModel) -> SharedModel:
         """Return the shared model of the same weights, if there is one, else of this model."""
-        same = model.id, model.weights.sha256, str(model.device), model.precision
+        # A model on another machine is not the same one.
+        own = searching_model(model)
+        place = "" if own is None else own.place
+        same = model.id, model.weights.sha256, str(model.device), model.precision, place
         with self._sharing:
             return self._loaded.setdefault(same, SharedModel(model))
 

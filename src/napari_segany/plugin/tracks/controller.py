@@ -13,6 +13,7 @@ from napari.layers import Labels
 from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
+from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.tracks.formats import read_tracks
 from napari_segany.linking.tracks.label_tracks import tracks_of_labels
@@ -109,9 +110,9 @@ class TracksController(PendingModel):
         self.journals.search(source)
         self.changed.emit()
 
-    def choose_image(self, layer: Any) -> None:
-        """Choose the image of the labels, or none."""
-        view = None if layer is None else LayerView(layer)
+    def choose_image(self, layer: Any, limits: Limits | None = None) -> None:
+        """Choose the image of the labels, or none; ``limits`` are as for :class:`LayerView`."""
+        view = None if layer is None else LayerView(layer, limits=limits)
         if view is not None and self.source is not None:
             self.source.check_image(view)
         self.image = view
@@ -356,7 +357,7 @@ class TracksController(PendingModel):
         plane = (int(table.frame[row]), *inner, None, None)
         if self.viewer.dims.ndisplay != 2:
             self.viewer.dims.ndisplay = 2
-        show_plane(self.viewer, self.layers.labels, plane, place[-2:], centre=False)
+        show_plane(self.viewer, self.layers.labels, plane, place[-2:], centre=False, fill=True)
         self.select(track, *(each for each in self.selected if each != track and frame is None))
 
     def refuse(self, error: Exception) -> None:

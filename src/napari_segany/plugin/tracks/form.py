@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from napari_segany.io.tracks.formats import FORMATS
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.plugin.layers.metadata import FOUND
+from napari_segany.plugin.shared.contrast_picker import ContrastPicker
 from napari_segany.plugin.shared.controls import (
     button,
     column,
@@ -47,7 +49,7 @@ class RestoreRow(QWidget):
 
     def __init__(self, start: QPushButton) -> None:
         super().__init__()
-        self.choice = with_tip(QComboBox(), "Begin of the correction, and its number of steps")
+        self.choice = with_tip(QComboBox(), "Start of the correction, and its number of steps")
         narrow(self.choice)
         layout = row(start, self.choice, wide=self.choice)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -105,9 +107,14 @@ class TracksForm:
         Format of the export.
     """
 
-    def __init__(self, dock: ModelDock, act: Callable[[str], Callable[..., None]]) -> None:
+    def __init__(
+        self,
+        dock: ModelDock,
+        act: Callable[[str], Callable[..., None]],
+        contrast: ContrastPicker,
+    ) -> None:
         self.labels = LayerCombo([Labels], "choose labels", "Labels with frames along axis 0")
-        self.image = LayerCombo([Image], "none", "Image of the labels, to split and to fill")
+        self.image = LayerCombo([Image], "none", "Image of the labels, for Split and Fill")
         for choice in (self.labels, self.image):
             choice.activated.connect(act("choose_layers"))
         self.params = ParameterForm(TrackParams(), "Advanced")
@@ -138,8 +145,10 @@ class TracksForm:
             "Accept (A)", act("accept"), "Accept the doubtful place, go to the next one (key A)"
         )
         self.format = combo_box(
-            {each.about: name for name, each in FORMATS.items()}, "Format of the file"
+            {each.title: name for name, each in FORMATS.items()}, "Format of the file"
         )
+        for at, each in enumerate(FORMATS.values()):
+            self.format.setItemData(at, each.about, Qt.ItemDataRole.ToolTipRole)
         narrow(self.format)
         self.export_button = button(
             "Export…", act("export_as_chosen"), "Write the tracks for other programs"
@@ -160,11 +169,13 @@ class TracksForm:
         self.setup = SetupFold(
             "Choose labels", panel(column(choices, Fold("Linking", self.params), start))
         )
+        asked = (("Model", dock.picker), ("Contrast", contrast))
         self.scrolling = (
+            contrast.notice,
             self.setup,
             dock.progress,
             self.restoring,
-            Fold("Model, to split and to fill", dock.picker),
+            Fold("Model, for Split and Fill", panel(form(asked))),
             self.corrections,
             self.table,
         )

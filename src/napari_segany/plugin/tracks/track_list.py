@@ -22,11 +22,8 @@ TIPS = (
     "Frames in which it has an object",
     "Frames between the first and the last one in which it has none",
 )
-WIDTHS = (54, 38, 44, 34, 34, 38)
-"""Widths of columns in pixels; the last one gets the rest, and is hidden if that is too little."""
-
-LEAST = 36
-"""Least width of the last column, in pixels."""
+WIDTHS = (60, 40, 44, 36, 36, 40, 40)
+"""Widths of columns in pixels; the first one gets the rest. The last one is hidden without room."""
 
 SWATCH = 12
 
@@ -154,7 +151,9 @@ class TrackList(QTableView):
         self.verticalHeader().setDefaultSectionSize(22)
         header = self.horizontalHeader()
         header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(len(WIDTHS), QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        # Bold names of the columns of a selected row would be cut.
+        header.setHighlightSections(False)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         for section, width in enumerate(WIDTHS):
@@ -166,8 +165,7 @@ class TrackList(QTableView):
     def resizeEvent(self, event: Any) -> None:
         """Hide the last column where there is no room for it."""
         super().resizeEvent(event)
-        rest = self.viewport().width() - sum(WIDTHS)
-        self.setColumnHidden(len(WIDTHS), rest < LEAST)
+        self.setColumnHidden(len(WIDTHS) - 1, self.viewport().width() < sum(WIDTHS))
 
     def show_track(self, track: int | None) -> None:
         """Mark the row of a track, or none."""

@@ -8,18 +8,19 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.io.tracks.formats import FORMATS
 from napari_segany.linking.tracks.doubts import Doubt
 from napari_segany.linking.tracks.split import Point
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
+from napari_segany.plugin.layers.shown_display import shown_limits
+from napari_segany.plugin.shared.contrast_picker import Contrast, ContrastPicker
 from napari_segany.plugin.shared.dock import ModelDock
 from napari_segany.plugin.shared.settings import journals_folder
 from napari_segany.plugin.tracks.actions import TrackActions
 from napari_segany.plugin.tracks.controller import TracksController
-from napari_segany.plugin.tracks.export import export_tracks
+from napari_segany.plugin.tracks.export import write_beside
 from napari_segany.plugin.tracks.form import TracksForm
 from napari_segany.plugin.tracks.keys import LayerInput
 from napari_segany.plugin.tracks.model_tools import ModelTools
@@ -48,6 +49,8 @@ class TracksWidget(ModelDock):
     ----------
     correct : TrackActions
         Corrections that need no model, such as ``join`` and ``cut``.
+    contrast : ContrastPicker
+        Control that chooses the intensities that the model sees.
 
     Examples
     --------
@@ -75,7 +78,8 @@ class TracksWidget(ModelDock):
         self._clicks = TrackClicks(self.controller, self.split)
         self._input = LayerInput(self.act, self.guarded_with(self._clicks.click))
         self._shown: TrackTable | None = None
-        self.form = TracksForm(self, self.act)
+        self.contrast = ContrastPicker(self.guarded_with(self._choose_contrast))
+        self.form = TracksForm(self, self.act, self.contrast)
         self.form.table.chosen.connect(self.guarded_with(self.go_to))
         self.lay_out(self.form.scrolling, (*self.form.fixed, self.message), tall=self.form.table)
         self._reported.connect(self._on_report)
@@ -105,7 +109,8 @@ class TracksWidget(ModelDock):
 
     @image.setter
     def image(self, layer: Any) -> None:
-        self.controller.choose_image(layer)
+        shown = layer is not None and self.contrast.contrast == "shown"
+        self.controller.choose_image(layer, shown_limits([layer]) if shown else None)
         self.reset_choices()
 
     @property
@@ -218,21 +223,8 @@ class TracksWidget(ModelDock):
             path, _ = QFileDialog.getSaveFileName(self, "Export", name)
         if not path:
             return None
-        target, failures = Path(path), list[Exception]()
-
-        def work(should_stop: ShouldStop) -> Path:
-            return export_tracks(session, format, target)
-
-        def failed(error: Exception) -> None:
-            failures.append(error)
-            self.message.say_error(error)
-
-        self.jobs.run_beside(work, lambda found: self.say(f"Saved as {found}."), failed)
-        if wait:
-            self.jobs.wait()
-            if failures:
-                raise failures[0]
-        return target
+        write_beside(self, session, format, Path(path), wait)
+        return Path(path)
 
     def export_as_chosen(self) -> None:
         """Export in the format that is chosen in the dock, to a file that is asked for."""
@@ -319,6 +311,7 @@ class TracksWidget(ModelDock):
         self.form.offer_layers([layer for layer in self.viewer.layers if layer not in own])
         self.form.labels.choose(self.labels)
         self.form.image.choose(self.image)
+        self.contrast.follow(self.controller.image)
 
     # Events ---------------------------------------------------------------------------------
 
@@ -336,12 +329,16 @@ class TracksWidget(ModelDock):
         if image is not self.image:
             self.image = image
 
+    def _choose_contrast(self, contrast: Contrast) -> None:
+        self.contrast.contrast = contrast
+        self.image = self.image
+
     def _show_doubt(self, doubt: Doubt | None) -> Doubt | None:
         left = len(self.correct.doubts)
         if doubt is None:
             self.say("No doubtful place is left.")
         else:
-            self.say(f"Track {doubt.track}, frame {doubt.frame}: {doubt.reason} ({left} left).")
+            self.say(f"Track {doubt.track}, frame {doubt.frame}: {doubt.reason}. {left} left.")
         return doubt
 
     def _on_report(self, done: int, total: int) -> None:
@@ -397,4 +394,5 @@ class TracksWidget(ModelDock):
 
     def _release(self) -> None:
         self._input.follow(None)
+        self.contrast.end()
         self.controller.end()

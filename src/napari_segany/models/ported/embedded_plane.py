@@ -1,6 +1,6 @@
-"""Embedded planes of SAM 2.1, and the answers to their prompts."""
+"""Embedded planes of the networks of transformers, and the answers to their prompts."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_segany.core.geometry import SquashedFrame
+from napari_segany.core.geometry import Frame
 from napari_segany.core.prompts import Prompt
 from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.sam.embedded_plane import BOTH, SINGLE, ModelPrompts, sample_features
@@ -22,21 +22,22 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Sam2Embedding:
+class PortedEmbedding:
     """The image encoder's output for one plane, an :class:`napari_segany.Embedding`.
 
     Attributes
     ----------
     features : tuple of Tensor
-        (1, C, h, w) float32 of three resolutions, finest first, on the model's device.
-    frame : SquashedFrame
+        float32 on the model's device, as the family's mask decoder reads them; the last is
+        (1, C, g, g).
+    frame : Frame
         The place of the plane in the model's frame.
     weights_sha256 : str
         Hash of the weights that made it.
     """
 
     features: tuple[Tensor, ...]
-    frame: SquashedFrame
+    frame: Frame
     weights_sha256: str
 
     @property
@@ -46,7 +47,7 @@ class Sam2Embedding:
 
     @property
     def stages(self) -> tuple[Tensor, ...]:
-        """Empty: no finder reads this family."""
+        """Empty: no finder reads these families."""
         return ()
 
     @property
@@ -54,28 +55,31 @@ class Sam2Embedding:
         """Bytes of the features."""
         return sum(each.numel() * each.element_size() for each in self.features)
 
-    def without_stages(self) -> "Sam2Embedding":
+    def without_stages(self) -> "PortedEmbedding":
         """Return the embedding itself, which has no stages."""
         return self
 
 
 @dataclass(frozen=True)
-class Sam2Plane:
+class PortedPlane:
     """An embedded plane or crop, ready to answer prompts.
 
     Attributes
     ----------
-    embedding : Sam2Embedding
+    embedding : PortedEmbedding
         Of the plane.
     network : torch.nn.Module
         The model's network.
+    image : mapping of str to object
+        The embedding as the network's arguments.
     """
 
-    embedding: Sam2Embedding
+    embedding: PortedEmbedding
     network: Any
+    image: Mapping[str, Any]
 
     @property
-    def frame(self) -> SquashedFrame:
+    def frame(self) -> Frame:
         """The place of the plane in the model's frame."""
         return self.embedding.frame
 
@@ -112,7 +116,7 @@ class Sam2Plane:
         kinds = [False, True] if outputs == BOTH else [outputs != SINGLE]
         answers = [
             self.network(
-                image_embeddings=list(self.embedding.features),
+                **self.image,
                 input_points=_batch(prompts.points),
                 input_labels=None if prompts.labels is None else prompts.labels[None].int(),
                 input_boxes=_batch(prompts.boxes),

@@ -1,0 +1,1 @@
+"""EdgeTAM on single images, by the networks of transformers and timm."""

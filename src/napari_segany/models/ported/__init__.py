@@ -1,0 +1,1 @@
+"""The shape that all families share whose networks are those of transformers."""

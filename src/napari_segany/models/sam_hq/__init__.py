@@ -1,0 +1,1 @@
+"""SAM-HQ on single images, by the networks of transformers."""
