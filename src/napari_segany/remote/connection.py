@@ -133,8 +133,8 @@ class Connection:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise RemoteError(
-                f"The server {server} cannot be reached ({_reason(error)}). Is it running, and is "
-                "the address right? Start it with: napari-segany serve"
+                f"The server {server} cannot be reached ({_reason(error)}): start it with "
+                "napari-segany serve, or correct the address."
             ) from error
         finished = False
         try:
