@@ -238,6 +238,7 @@ def _reason(error: Exception) -> str:
     """Return the reason of a failure in a few words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, (http.client.RemoteDisconnected, EOFError)):
+    closed = http.client.RemoteDisconnected, http.client.IncompleteRead, EOFError
+    if isinstance(error, closed):
         return "it closed the connection"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
