@@ -1,8 +1,11 @@
 """Functions by which napari colours labels, compiled before a layer needs them."""
 
+from typing import Any
+
 import numpy as np
 from napari.utils import CyclicLabelColormap, DirectLabelColormap
 from napari.utils.colormaps import label_colormap
+from numpy.typing import NDArray
 
 DTYPES = (np.uint8, np.int32)
 """Types of the labels layers of this package: previews, and results."""
@@ -18,6 +21,6 @@ def compile_colouring() -> None:
     direct = DirectLabelColormap(color_dict=dict(zip((None, 0, 1), colours, strict=True)))
     cyclic: CyclicLabelColormap = label_colormap(len(colours))
     for dtype in DTYPES:
-        image = np.zeros((2, 2), dtype)
+        image: NDArray[Any] = np.zeros((2, 2), dtype)
         direct.map(image)
         cyclic.map(image)
