@@ -170,3 +170,28 @@ def test_who_opens_a_dock_that_is_loading_gets_its_content(
     # An open dock is found, too.
     assert open_dock(Viewer(), "Small") is content
     del dock
+
+
+def test_a_further_dock_of_the_menu_is_a_tab_beside_the_first(
+    viewer: ViewerModel, panel: QDockWidget, qtbot: Any
+) -> None:
+    window = panel.parentWidget()
+    assert isinstance(window, QMainWindow)
+    other, further = QDockWidget(window), QDockWidget(window)
+    for each in (other, further):
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, each)
+    docks = [put(SmallDock(viewer), each) for each in (panel, further)]
+    for dock in docks:
+        dock._join()
+    # A dock of somebody else stays where it is.
+    assert window.tabifiedDockWidgets(panel) == [further]
+    assert window.tabifiedDockWidgets(other) == []
+    # One that was closed is joined no longer.
+    further.hide()
+    panel.hide()
+    window.removeDockWidget(further)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, further)
+    docks[1]._join()
+    assert panel not in window.tabifiedDockWidgets(further)
+    for dock in docks:
+        dock._jobs.shut_down()

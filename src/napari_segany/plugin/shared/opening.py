@@ -65,6 +65,7 @@ class LoadingDock(QWidget):
         super().__init__()
         self._viewer: Any = viewer
         self._content: QWidget | None = None
+        self._was_shown = False
         self._jobs = QtJobQueue(self)
         self.line = QLabel("Loading …")
         self.line.setWordWrap(True)
@@ -98,6 +99,17 @@ class LoadingDock(QWidget):
         dock = canvas_room.dock_of(self)
         window = None if dock is None else dock.parentWidget()
         return QSize(canvas_room.opening_width(window), HEIGHT)
+
+    def showEvent(self, event: Any) -> None:
+        """Join the other docks of this package, once the window has this one."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            self._jobs.call_later("join", self._join)
+
+    def _join(self) -> None:
+        canvas_room.join_others(self)
+        canvas_room.mark(self)
 
     def finish(self) -> QWidget:
         """Put the content in the dock now, however far it is, and return it."""
