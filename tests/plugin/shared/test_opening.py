@@ -172,26 +172,40 @@ def test_who_opens_a_dock_that_is_loading_gets_its_content(
     del dock
 
 
-def test_a_further_dock_of_the_menu_is_a_tab_beside_the_first(
+def test_further_docks_of_the_menu_are_tabs_of_the_first(
     viewer: ViewerModel, panel: QDockWidget, qtbot: Any
 ) -> None:
-    window = panel.parentWidget()
-    assert isinstance(window, QMainWindow)
-    other, further = QDockWidget(window), QDockWidget(window)
-    for each in (other, further):
+    window: Any = panel.parentWidget()
+    other, second, third = (QDockWidget(window) for _ in range(3))
+    for each in (other, second, third):
         window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, each)
-    docks = [put(SmallDock(viewer), each) for each in (panel, further)]
+    docks = [put(SmallDock(viewer), each) for each in (panel, second)]
     for dock in docks:
         dock._join()
     # A dock of somebody else stays where it is.
-    assert window.tabifiedDockWidgets(panel) == [further]
-    assert window.tabifiedDockWidgets(other) == []
-    # One that was closed is joined no longer.
-    further.hide()
+    assert window.tabifiedDockWidgets(panel) == [second]
+    assert not window.tabifiedDockWidgets(other)
+    # The content may come before the window shows the dock.
+    docks.append(put(SmallDock(viewer), third))
+    docks[2].finish()
+    assert set(window.tabifiedDockWidgets(panel)) == {second, third}
+    # A person may move a dock, and it stays there.
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, second)
+    docks[1].finish()
+    assert window.tabifiedDockWidgets(panel) == [third]
+    docks[0]._jobs.shut_down()
+
+
+def test_a_dock_that_was_closed_gets_no_tabs(
+    viewer: ViewerModel, panel: QDockWidget, qtbot: Any
+) -> None:
+    window: Any = panel.parentWidget()
+    second = QDockWidget(window)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, second)
+    docks = [put(SmallDock(viewer), each) for each in (panel, second)]
+    docks[0]._join()
     panel.hide()
-    window.removeDockWidget(further)
-    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, further)
     docks[1]._join()
-    assert panel not in window.tabifiedDockWidgets(further)
+    assert not window.tabifiedDockWidgets(panel)
     for dock in docks:
         dock._jobs.shut_down()

@@ -65,7 +65,7 @@ class LoadingDock(QWidget):
         super().__init__()
         self._viewer: Any = viewer
         self._content: QWidget | None = None
-        self._was_shown = False
+        self._is_joined = False
         self._jobs = QtJobQueue(self)
         self.line = QLabel("Loading …")
         self.line.setWordWrap(True)
@@ -103,13 +103,14 @@ class LoadingDock(QWidget):
     def showEvent(self, event: Any) -> None:
         """Join the other docks of this package, once the window has this one."""
         super().showEvent(event)
-        if not self._was_shown:
-            self._was_shown = True
-            self._jobs.call_later("join", self._join)
+        self._jobs.call_later("join", self._join)
 
     def _join(self) -> None:
-        canvas_room.join_others(self)
-        canvas_room.mark(self)
+        # Once: a person may have moved it since.
+        if not self._is_joined:
+            self._is_joined = True
+            canvas_room.join_others(self)
+            canvas_room.mark(self)
 
     def finish(self) -> QWidget:
         """Put the content in the dock now, however far it is, and return it."""
@@ -119,6 +120,8 @@ class LoadingDock(QWidget):
             # The panel was closed after the content was made.
             content.close()
         else:
+            # Modules that were imported before are there sooner than the window shows the dock.
+            self._join()
             dock.setWidget(content)
             self._connect_layers(content)
         self._end()
