@@ -55,4 +55,8 @@ class GradualLayers:
             self._sync.ensure_layers(at_most=1)
             self._is_adding = not prompts.complete
             if self._is_adding:
-                self._jobs.call_later("prompt layers", self._add_next)
+                self._jobs.call_later("prompt layers", self._let_draw)
+
+    def _let_draw(self) -> None:
+        """Leave a turn to the drawing of the last layer, which takes as long as the next layer."""
+        self._jobs.call_later("prompt layers", self._add_next)
