@@ -64,6 +64,7 @@ def write_nd2(
     }
     planes = {
         f"a{n}": {"sDescription": name, "uiCompCount": 1, "uiSampleIndex": n, "uiColor": 255}
+        | {"pFluorescentProbe": {"m_uiColor": 0}}
         for n, name in enumerate(channels)
     }
     picture = {
@@ -97,7 +98,7 @@ def write_nd2(
         start = struct.pack("<IIQ", _CHUNK, 32, 64) + b"ND2 FILE SIGNATURE CHUNK NAME01!"
         file.write((start + b"Ver3.0".ljust(64, b"\0")).ljust(_ALIGNED, b"\0"))
         for name, content in chunks.items():
-            at, length = file.tell(), _ALIGNED - 16
+            at, length = file.tell(), _ALIGNED - 24
             file.write(struct.pack("<IIQ", _CHUNK, length, len(content)))
             file.write(name.encode().ljust(length, b"\0") + content)
             file.write(bytes(-file.tell() % _ALIGNED))

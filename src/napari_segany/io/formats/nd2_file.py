@@ -65,7 +65,7 @@ def scenes_of(file: Any) -> list[Scene]:
     frame = [axis for axis in _IN_FRAME if axis in sizes]
     at = loops.index("P") if "P" in loops else None
     shape = tuple(sizes[axis] for axis in (*leading, *frame))
-    channels = getattr(file.metadata, "channels", None) or []
+    channels = _channels(file)
     return [
         Scene(
             names[number],
@@ -102,6 +102,15 @@ def _position_names(file: Any, count: int) -> list[str]:
         if loop.type == "XYPosLoop" and len(loop.parameters.points) == count:
             return [str(point.name or "") for point in loop.parameters.points]
     return [""] * count
+
+
+def _channels(file: Any) -> list[Any]:
+    """Return the descriptions of the channels; none if the file has none that can be read."""
+    try:
+        return list(file.metadata.channels or [])
+    # Pixels are read without names and sizes, too.
+    except Exception:
+        return []
 
 
 def _pixel_size(file: Any, channels: list[Any]) -> PixelSize:
