@@ -44,6 +44,7 @@ GENERATED: dict[str, Callable[[], GeneratorParams]] = {
     "adaptive": lambda: AutomaticParams(strategy="adaptive"),
     "finder": FinderParams,
     "finder-best": lambda: FinderParams(mask_source="best"),
+    "finder-hybrid": lambda: FinderParams(grid_points_per_side=32),
     "finder-model": lambda: FinderParams(mask_source="model"),
     "finder-no-negatives": lambda: FinderParams(mask_source="best", negative_points=0),
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from tests.linking.propagation.bright import BrightModel, balls, box_of
+from tests.linking.propagation.remembering import RememberingModel
 
 from napari_segany.cli.main import main
 
@@ -83,6 +84,18 @@ def test_masks_on_some_planes_are_kept_and_followed(volume: Path, capsys: Any) -
     assert record["propagation"]["max_gap"] == 1
 
 
+def test_objects_are_followed_by_memory(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RememberingModel()
+    monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: model)
+    code, out = run(volume, "--plane=4", "--box", text(4, 1), "--method=memory")
+    assert code == 0
+    labels = tifffile.imread(out / "cells_propagated_labels.ome.tif")
+    assert np.array_equal(labels, np.where(LABELS == 1, 1, 0))
+    assert model.seen == [(4,), (4,)]
+    record = json.loads((out / "cells_propagated.json").read_text())
+    assert record["propagation"]["method"] == "memory"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -91,6 +104,7 @@ def test_masks_on_some_planes_are_kept_and_followed(volume: Path, capsys: Any) -
         (["--plane", "4", "--along", "T", "--box", "1,1,9,9"], "along Z"),
         (["--plane", "0", "--box", "1,1,9,9"], "gives no mask"),
         (["--plane", "4", "--box", "1,1,9,9", "--min-score", "3"], "min_score"),
+        (["--plane", "4", "--box", "1,1,9,9", "--method", "memory"], "has no video memory"),
     ],
 )
 def test_what_cannot_be_followed_is_an_error(

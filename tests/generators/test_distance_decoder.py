@@ -24,6 +24,7 @@ from napari_segany import (
 )
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
+from napari_segany.generators.decoder_params import missing_decoder
 from napari_segany.generators.distance_decoder import DecoderGenerator, refined_prompts
 from napari_segany.models.distance_decoder import DistanceMaps
 
@@ -193,6 +194,14 @@ def test_a_model_without_a_decoder_is_told_in_a_sentence(tiny_model: SamModel) -
     with pytest.raises(InputError, match="tiny carries no decoder") as caught:
         generate_masks(tiny_model, PLANE, DecoderParams())
     assert "models import-decoder FILE --model tiny" in str(caught.value)
+
+
+def test_a_model_on_another_machine_is_asked_there(
+    tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert missing_decoder(tiny_model).startswith("tiny carries no decoder")
+    monkeypatch.setattr("napari_segany.models.searching.searching_model", lambda model: model)
+    assert missing_decoder(tiny_model) == ""
 
 
 @pytest.mark.parametrize("source", ["region", "model"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -71,6 +71,7 @@ def test_objects_come_back_from_their_distances() -> None:
     assert count_errors(segment(maps_of_labels(labels), DecoderParams()), labels, 0.85) == (0, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_random_discs_come_back(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -173,6 +174,7 @@ def test_tiny_planes_have_objects_or_none(shape: tuple[int, int], params: Decode
     assert seed_points(seeds).shape == (1, 2)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 0.9))
 def test_places_without_a_number_are_no_objects(seed: int, missing: float) -> None:
     random = np.random.default_rng(seed)
@@ -186,6 +188,7 @@ def test_places_without_a_number_are_no_objects(seed: int, missing: float) -> No
     assert not segment(DistanceMaps(nothing, nothing, nothing), DecoderParams()).any()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_regions_contain_their_seeds_and_cover_the_foreground_they_reach(seed: int) -> None:
     maps = smooth_maps(random_maps(seed, (40, 52)), PLAIN)

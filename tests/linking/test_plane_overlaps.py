@@ -8,6 +8,7 @@ from tests.effort import choose_count
 from tests.linking.planes import SHAPE, disc
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.plane_overlaps import best_shift, compare_planes
 
 DISCS = st.lists(
@@ -44,7 +45,13 @@ def test_overlaps_are_those_of_moved_masks(ones: list, twos: list, rows: int, co
 def test_a_small_end_on_a_large_section_is_similar():
     """The end of a round object overlaps little, and still belongs to it."""
     found = compare_planes(masks_of([(24, 30, 12)]), masks_of([(24, 30, 5)]))
-    assert found.iou[0] < 0.2 < 0.5 < found.overlap[0] < 1
+    assert found.iou[0] < 0.2 < LinkParams().min_overlap < found.overlap[0] < 1
+
+
+def test_something_small_on_something_large_is_not_similar():
+    found = compare_planes(masks_of([(24, 30, 12)]), masks_of([(24, 30, 3)]))
+    assert found.contained[0] == 1
+    assert found.overlap[0] < LinkParams().min_overlap
 
 
 def test_the_shift_of_a_section_is_found():

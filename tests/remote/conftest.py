@@ -2,7 +2,7 @@ import importlib.util
 from collections.abc import Iterator
 
 import pytest
-from tests.remote.servers import ServerProcess, start_server
+from tests.remote.servers import TOKEN, ServerProcess, start_server
 
 if importlib.util.find_spec("uvicorn") is None:
     collect_ignore_glob = ["test_remote_*.py"]
@@ -12,4 +12,11 @@ if importlib.util.find_spec("uvicorn") is None:
 def server() -> Iterator[ServerProcess]:
     """A server of the tiny model, without a token."""
     with start_server("--max-upload", "2") as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def guarded_server() -> Iterator[ServerProcess]:
+    """A server of the tiny model, with a token."""
+    with start_server("--max-upload", "2", token=TOKEN) as found:
         yield found

@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+TOKEN = "a-token-of-this-test"
+
 TINY = "from tests.tiny import use_tiny_model; use_tiny_model()"
 """Code that makes every model the tiny one."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,6 +18,7 @@ ARRAYS = st.sampled_from(["u1", "i8", "f4", "f8", "b1"]).flatmap(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(min_size=1, max_size=9), ARRAYS, max_size=4))
 def test_arrays_come_back(arrays: dict[str, Any]) -> None:
     content = encode(Message({"a": [1, "b", None]}, arrays))
@@ -38,6 +39,7 @@ def test_views_and_other_byte_orders_come_back() -> None:
     assert found.flags.writeable
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_other_bytes_are_no_message(content: bytes) -> None:
     with pytest.raises(InputError):

@@ -1,6 +1,7 @@
 """A real server process on loopback, and its model, which gives the bytes of the local one."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 from tests.models.contract import ModelContract
-from tests.remote.servers import ROOT, ServerProcess, start_server
+from tests.remote.servers import ROOT, TOKEN, ServerProcess, start_server
 
 from napari_segany import (
     AutomaticParams,
@@ -31,7 +32,6 @@ from napari_segany.models.shared_model import SharedModel
 from napari_segany.remote.model import RemoteModel
 from napari_segany.segmentation import make_recipe, segment_everything
 
-TOKEN = "a-token-of-this-test"
 PARAMS = AutomaticParams(
     points_per_side=8, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1, min_area=0
 )
@@ -221,16 +221,32 @@ def test_wrong_names_and_precisions(server: ServerProcess) -> None:
     assert load_model(root).id == "tiny"
 
 
-def test_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens(guarded_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEGANY_TOKEN", raising=False)
-    with start_server(token=TOKEN) as server:
-        with pytest.raises(RemoteError, match=r"needs a token. Set the environment .*SEGANY_TOKEN"):
+    with pytest.raises(RemoteError, match=r"needs a token. Set the environment .*SEGANY_TOKEN"):
+        load_model(guarded_server.address)
+    monkeypatch.setenv("SEGANY_TOKEN", TOKEN[:-1] + "x")
+    with pytest.raises(RemoteError, match="token is not that of this server"):
+        load_model(guarded_server.address)
+    monkeypatch.setenv("SEGANY_TOKEN", TOKEN)
+    assert load_model(guarded_server.address).id == "tiny"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 2"
+    subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command.split(), *subject, *files], check=True, capture_output=True)
+    with start_server("--certificate", str(certificate), "--key", str(key)) as server:
+        assert server.address.startswith("https://")
+        with pytest.raises(RemoteError, match=r"no certificate that this machine trusts"):
             load_model(server.address)
-        monkeypatch.setenv("SEGANY_TOKEN", TOKEN[:-1] + "x")
-        with pytest.raises(RemoteError, match="token is not that of this server"):
-            load_model(server.address)
-        monkeypatch.setenv("SEGANY_TOKEN", TOKEN)
-        assert load_model(server.address).id == "tiny"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        model = load_model(server.address)
+        found = model.predict(model.embed(np.eye(50)), Prompt(points=[(20, 30)]))
+        assert len(found) == 3
 
 
 def test_a_server_that_ends_and_begins_again(
@@ -246,17 +262,6 @@ def test_a_server_that_ends_and_begins_again(
             model.predict(embedding, prompt)
     with start_server(port=server.port):
         check_same(model.predict(embedding, prompt), before)
-    other = (
-        "from tests import tiny; from pathlib import Path; "
-        "from napari_segany.weights.resolve import Weights; made = tiny.build_tiny_model(); "
-        "made.weights = Weights('tiny', 'none', Path('tiny'), '1'); "
-        "tiny.build_tiny_model = lambda: made; tiny.use_tiny_model()"
-    )
-    with (
-        start_server(port=server.port, code=other),
-        pytest.raises(InputError, match="has other weights of tiny now"),
-    ):
-        model.predict(embedding, prompt)
 
 
 def test_the_client_needs_no_torch(server: ServerProcess) -> None:
@@ -264,7 +269,7 @@ def test_the_client_needs_no_torch(server: ServerProcess) -> None:
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np\n"
         "from napari_segany.core.prompts import Prompt\n"
-        "from napari_segany.remote.model import connect\n"
+        "from napari_segany.remote.connect import connect\n"
         "model = connect(sys.argv[1])\n"
         "found = model.predict(model.embed(np.eye(50)), Prompt(points=[(20, 30)]))\n"
         "print(len(found), model.device.type, found.low_res_logits.shape)\n"
@@ -294,7 +299,7 @@ def test_a_batch_over_the_network_has_the_same_files(
     assert main(["segment", *images, *options, *own]) == 0
     monkeypatch.setattr(registry, "load_model", lambda *_, **__: tiny_model)
     assert main(["segment", *images, *options, "-o", str(tmp_path / "here"), "--quiet"]) == 0
-    names = sorted(path.name for path in (tmp_path / "here").glob("*_labels.tif"))
+    names = sorted(path.name for path in (tmp_path / "here").glob("*_labels.ome.tif"))
     assert len(names) == 2
     for name in names:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()

@@ -148,7 +148,8 @@ class BatchRun:
         """Return the recipe for the executor; log its differences from the recipe followed."""
         recipe = executor.make_recipe(**self.options.recipe_values)
         if isinstance(self.options.params, DefaultParams) and not recipe.faithful:
-            note(logger, "%s", describe_choice(recipe.model, recipe.params.strategy))
+            # What is usual is no notice for a window.
+            logger.info("note: %s", describe_choice(recipe.model, recipe.params.strategy))
         followed = self.options.recipe
         if followed is not None:
             followed.check_weights(recipe.model, recipe.weights_sha256)

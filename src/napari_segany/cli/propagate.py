@@ -26,6 +26,7 @@ examples:
   napari-segany propagate volume.tif --plane 12 --box 40,30,90,75 --box 10,10,30,35 -o results
   napari-segany propagate volume.tif --masks some_planes.tif --max-reach 0.6 -o results
   napari-segany propagate movie.tif --axes TYX --plane 0 --point 120,88 -o results
+  napari-segany propagate movie.tif --plane 0 --box 40,30,90,75 --method memory -o results
 
 All points together are one object; each box is one. An object is followed in both directions, until
 it ends. --masks takes a label image of the stack's shape with objects on some planes: these are

@@ -103,5 +103,9 @@ def run(args: argparse.Namespace) -> int:
                 flush=True,
             )
 
-    serve(models, options, announce)
+    try:
+        serve(models, options, announce)
+    except KeyboardInterrupt as error:
+        error.add_note("the server has ended")
+        raise
     return 0

@@ -239,7 +239,13 @@ def require_decoder(model: "PromptableModel", sha256: str | None) -> "DistanceDe
 
 
 def missing_decoder(model: "PromptableModel") -> str:
-    """Return the sentences about the decoder that a model lacks; empty if it has one."""
-    from napari_segany.models.distance_decoder import describe_missing, has_decoder
+    """Return the sentences about the decoder that a model lacks; empty if it has one.
 
-    return "" if has_decoder(model) else describe_missing(model)
+    They are empty for a model on another machine, too, which says so itself when it is asked.
+    """
+    from napari_segany.models.distance_decoder import describe_missing, has_decoder
+    from napari_segany.models.searching import searching_model
+
+    if has_decoder(model) or searching_model(model) is not None:
+        return ""
+    return describe_missing(model)

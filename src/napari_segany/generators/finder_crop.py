@@ -43,6 +43,10 @@ ASKED_A_LOOK, POINTS_A_LOOK = 32, 64
 """Regions that the model is asked for, and points that it is prompted at, in about the time in
 which a crop is embedded and its regions are proposed; for the progress that is reported."""
 
+TRUSTED_IOU, TRUSTED_STABILITY = 0.88, 0.95
+"""Scores of the model's own masks at these points from which its predicted IoU can stand for the
+estimate, as in the published grid: the estimate expects little of what looks unlike cells."""
+
 SAME_MASK = 0.8
 """IoU above which two of them are the same."""
 
@@ -172,8 +176,10 @@ class CropSearch:
                 self.should_stop,
                 progress,
             )
-            features = mask_features(found, meter, proposals.context)
-            parts.append(replace(found, predicted_iou=self.quality.mask(features)))
+            estimate = self.quality.mask(mask_features(found, meter, proposals.context))
+            if self.params.grid_scores == "model":
+                estimate = trust_model(found, estimate)
+            parts.append(replace(found, predicted_iou=estimate))
         advance(1.0)
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
@@ -215,6 +221,21 @@ def choose_doubtful(proposals: Proposals) -> NDArray[np.int64]:
     return np.flatnonzero(proposals.quality < SURE_REGION)[:MOST_ASKED]
 
 
+def trust_model(found: MaskSet, estimate: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (K,) estimate, replaced by the model's predicted IoU for its best masks.
+
+    Parameters
+    ----------
+    found : MaskSet
+        The model's masks, with its own scores.
+    estimate : ndarray
+        (K,) float32 IoU that the finder's estimate expects of them.
+    """
+    own, stable = found.predicted_iou, found.stability_score
+    trusted = (own > TRUSTED_IOU) & (stable >= TRUSTED_STABILITY)
+    return np.where(trusted, own, estimate).astype(np.float32)
+
+
 def prompt_silent_points(
     model: PromptableModel,
     embedding: Embedding,
@@ -247,7 +268,9 @@ def prompt_silent_points(
     points = point_grid(params.grid_points_per_side) * shape
     pixel = np.minimum(np.rint(points).astype(np.int64), np.array(shape) - 1)
     taken = np.zeros(shape, bool)
-    for i in np.flatnonzero(proposals.quality >= SILENT).tolist():
+    # Where the model judges, what the finder sees is no reason to leave a place out.
+    least = np.inf if params.grid_scores == "model" else SILENT
+    for i in np.flatnonzero(proposals.quality >= least).tolist():
         a, b, c, d = proposals.masks.boxes[i]
         taken[a:c, b:d] |= proposals.masks.crop(i)
     silent = ~taken[pixel[:, 0], pixel[:, 1]]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FINDERS_OWN = "the finder's own"
 """Meaning of None for what the finder's weights bring along."""
 
+GridScores = Literal["estimate", "model"]
+"""Scores of masks at points of the coarse grid: the finder's estimate, the model's own."""
+
 MaskSource = Literal["region", "best", "model"]
 """Masks that objects get: the finder's region, the better of both, the model's answer."""
 
@@ -82,6 +85,18 @@ class FinderParams(FilterRules, GeneratorParams):
             "Points along each side of a coarse grid that is prompted where the finder sees "
             "nothing; 0 for none.",
             (0, 128),
+        ),
+    )
+    grid_scores: GridScores = field(
+        default="estimate",
+        metadata=choice(
+            "Scores elsewhere",
+            "Rank masks at these points by the finder's estimate, which expects little of what "
+            "looks unlike cells, or by the model's predicted IoU if it exceeds 0.88 and their "
+            "stability is at least 0.95, as the published grid does (photographs); the grid is "
+            "then prompted everywhere.",
+            {"estimate": "finder's estimate", "model": "model's own"},
+            advanced=True,
         ),
     )
     negative_points: int = field(

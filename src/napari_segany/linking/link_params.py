@@ -49,8 +49,8 @@ class LinkParams:
         default=0.35,
         metadata=number(
             "Overlap of planes",
-            "Least overlap of the parts of an object in neighbouring planes: the mean of their IoU "
-            "and of the part of the smaller one that both share.",
+            "Least overlap of the parts of an object in neighbouring planes: the geometric mean of "
+            "their IoU and of the part of the smaller one that both share.",
             (0, 1),
             "fraction",
         ),

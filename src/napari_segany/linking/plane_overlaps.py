@@ -38,12 +38,12 @@ class PlaneOverlaps:
 
     @property
     def overlap(self) -> NDArray[np.float64]:
-        """(K,) mean of IoU and shared part of the smaller one.
+        """(K,) geometric mean of IoU and shared part of the smaller one.
 
         The IoU alone is low where an object tapers off, the shared part alone is high wherever
-        something small lies on something large.
+        something small lies on something large. So neither can make up for a lack of the other.
         """
-        mean: NDArray[np.float64] = (self.iou + self.contained) / 2
+        mean: NDArray[np.float64] = np.sqrt(self.iou * self.contained)
         return mean
 
 

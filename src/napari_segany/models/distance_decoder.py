@@ -16,6 +16,7 @@ from napari_segany.errors import InputError
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.sam.embedded_plane import SamEmbedding
 from napari_segany.models.sam.thread_pool import spreading_pieces
+from napari_segany.models.searching import searching_model
 from napari_segany.networks.unetr import BOUNDARY, CENTRE, FOREGROUND
 from napari_segany.networks.unetr_inference import UnetrInference
 from napari_segany.weights.decoder_catalog import DECODERS, ENDING
@@ -136,6 +137,9 @@ _loading = threading.Lock()
 
 def has_decoder(model: PromptableModel) -> bool:
     """Return whether a model carries a decoder, or one lies beside it; nothing is loaded."""
+    own = searching_model(model)
+    if own is not None:
+        return own.decoder_fits
     weights = model.weights
     return isinstance(weights, Weights) and any(True for _ in decoder_paths(weights.path))
 

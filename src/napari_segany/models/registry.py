@@ -70,7 +70,7 @@ FAMILIES: Mapping[str, ModelFamily] = MappingProxyType(
 REMOTE = ("remote://", "https://")
 """Beginnings of the addresses of models on other machines."""
 
-CONNECT = "napari_segany.remote.model:connect"
+CONNECT = "napari_segany.remote.connect:connect"
 """The function that connects to one, as "module:function"."""
 
 

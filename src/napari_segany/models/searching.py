@@ -29,6 +29,11 @@ class SearchingModel(Protocol):
         ...
 
     @property
+    def decoder_fits(self) -> bool:
+        """True if it carries a decoder of foreground and distances."""
+        ...
+
+    @property
     def machine(self) -> dict[str, str]:
         """Properties of that machine on which the last bits depend, as recipes record them."""
         ...

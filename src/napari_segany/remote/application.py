@@ -54,7 +54,7 @@ class Application:
     Parameters
     ----------
     calls : Calls
-        What is served.
+        The calls that are served.
     admission : Admission
         The rules for requests.
     slow_seconds, body_seconds : float

@@ -1,7 +1,7 @@
 """Calls of a server, from decoded message to message: what its models are asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_args
 
 import numpy as np
@@ -16,12 +16,18 @@ from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks, usual_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.volumes.find_maps import find_maps
+from napari_segany.models.distance_decoder import has_decoder
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.recipe import machine
 from napari_segany.remote.message import Message
 from napari_segany.remote.plane_store import HeldPlane, PlaneStore
-from napari_segany.remote.protocol import MOST_PROMPTS, PROTOCOL
+from napari_segany.remote.protocol import (
+    MOST_FEATURES,
+    MOST_POINTS,
+    PROTOCOL,
+    prompts_at_once,
+)
 from napari_segany.remote.search_results import (
     decode_params,
     decode_screen,
@@ -52,7 +58,7 @@ class Ways:
 
 @dataclass(frozen=True)
 class Calls:
-    """What a server can be asked for.
+    """Calls that a server answers.
 
     Attributes
     ----------
@@ -120,15 +126,15 @@ class Calls:
             }
         )
 
-    def _model(self, fields: Mapping[str, Any]) -> SharedModel:
+    def _model(self, given: Mapping[str, Any]) -> SharedModel:
         """Return the model that a request names, if it has the weights that the client expects."""
-        name = fields.get("model")
+        name = given.get("model")
         model = self.models.get(name) if isinstance(name, str) else None
         if model is None:
             raise InputError(
                 f"The server has no model {name!r:.80}; it has {', '.join(self.models)}."
             )
-        if fields.get("sha256") != model.weights.sha256:
+        if given.get("sha256") != model.weights.sha256:
             raise InputError(
                 f"The server has other weights of {name} now (sha256 "
                 f"{model.weights.sha256[:12]}...) than when this model was loaded; load it again."
@@ -160,17 +166,22 @@ class Calls:
 
     def _embed(self, request: "_Request") -> Message:
         found = self._embedding(self._held(request), request)
-        kind = FRAMES.get(type(found.frame))
-        side = found.frame.side if isinstance(found.frame, Frame) else 0
-        return Message({"frame": kind, "side": side, "nbytes": found.nbytes})
+        frame: Any = found.frame
+        own: dict[str, Any] = {}
+        if isinstance(frame, Frame):
+            own = {f.name: getattr(frame, f.name) for f in fields(frame) if f.name != "shape"}
+        return Message({"frame": FRAMES.get(type(frame)), "values": own, "nbytes": found.nbytes})
 
     def _predict(self, request: "_Request") -> Message:
         prompts = decode_prompts(request.arrays)
-        fields = request.fields
-        multimask, ranking = fields.get("multimask"), fields.get("ranking")
+        given = request.fields
+        multimask, ranking = given.get("multimask"), given.get("ranking")
         if multimask not in (True, False, "auto", "both") or ranking not in get_args(Ranking):
             raise InputError("multimask or ranking of the request is none that there is.")
         held = self._held(request)
+        most = prompts_at_once(held.shape)
+        if len(prompts) > most:
+            raise InputError(f"{most} prompts about this plane go together, got {len(prompts)}.")
         # Before the plane is embedded, which takes longer than anything else.
         for prompt in prompts:
             prompt.check_inside(held.shape)
@@ -179,18 +190,18 @@ class Calls:
             prompts,
             multimask=multimask,
             ranking=ranking,
-            low_res_logits=bool(fields.get("low_res_logits")),
+            low_res_logits=bool(given.get("low_res_logits")),
             should_stop=request.ways.should_stop,
         )
-        arrays = encode_masks(MaskSet.concatenate(sets), logits=bool(fields.get("send_logits")))
+        arrays = encode_masks(MaskSet.concatenate(sets), logits=bool(given.get("send_logits")))
         arrays["counts"] = np.array([len(each) for each in sets], np.int64)
         return Message({}, arrays)
 
     def _points(self, request: "_Request") -> Message:
-        points = request.points()
+        points = request.points(MOST_POINTS)
         screen = decode_screen(request.arrays, "screen")
         ready = request.model.prepare(self._embedding(self._held(request), request))
-        at_once = request.number("at_once", 1, MOST_PROMPTS)
+        at_once = request.number("at_once", 1, MOST_POINTS)
         groups = []
         for group in ready.predict_points(points, at_once, screen, lambda found: found):
             check(request.ways.should_stop)
@@ -198,7 +209,7 @@ class Calls:
         return encode_groups(groups)
 
     def _features(self, request: "_Request") -> Message:
-        points = request.points()
+        points = request.points(MOST_FEATURES)
         ready = request.model.prepare(self._embedding(self._held(request), request))
         return Message({}, {"features": ready.features_at(points)})
 
@@ -206,7 +217,7 @@ class Calls:
         return Message({"params": encode_params(request.params().resolved_for(request.model))})
 
     def _search(self, request: "_Request") -> Message:
-        held, params = self._held(request), request.params()
+        params, held = request.params(), self._held(request)
         known = self._embedding(held, request) if request.fields.get("embedded") else None
         found = generate_masks(
             request.model,
@@ -222,11 +233,11 @@ class Calls:
         return encode_found(found)
 
     def _maps(self, request: "_Request") -> Message:
-        held = self._held(request)
+        params, held = request.params(), self._held(request)
         found = find_maps(
             request.model,
             held.rgb,
-            request.params(),
+            params,
             region=decode_region(request.arrays, held.shape),
             progress=request.ways.progress,
             should_stop=request.ways.should_stop,
@@ -266,10 +277,10 @@ class _Request:
             raise InputError(f"{name} must be a number from {least} to {most}.")
         return value
 
-    def points(self) -> NDArray[np.float64]:
+    def points(self, most: int) -> NDArray[np.float64]:
         points = take(self.arrays, "points", np.float64, (None, 2))
-        if not 0 < len(points) <= MOST_PROMPTS:
-            raise InputError(f"A request holds 1 to {MOST_PROMPTS} points, got {len(points)}.")
+        if not 0 < len(points) <= most:
+            raise InputError(f"A request holds 1 to {most} points, got {len(points)}.")
         if not (np.abs(points) <= MOST_SIDE).all():
             raise InputError("A point of the request is no place in a plane.")
         return points
@@ -291,4 +302,5 @@ def _describe(model: SharedModel) -> dict[str, Any]:
         "device": str(model.device),
         "defaults": asdict(model.defaults),
         "finder": isinstance(usual_params(model), FinderParams),
+        "decoder": has_decoder(model),
     }

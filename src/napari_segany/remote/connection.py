@@ -133,8 +133,8 @@ class Connection:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise RemoteError(
-                f"The server {server} cannot be reached ({_reason(error)}). Is it running, and is "
-                "the address right? Start it with: napari-segany serve"
+                f"The server {server} cannot be reached ({_reason(error)}): start it with "
+                "napari-segany serve, or correct the address."
             ) from error
         finished = False
         try:
@@ -238,6 +238,7 @@ def _reason(error: Exception) -> str:
     """Return the reason of a failure in a few words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, (http.client.RemoteDisconnected, EOFError)):
+    closed = http.client.RemoteDisconnected, http.client.IncompleteRead, EOFError
+    if isinstance(error, closed):
         return "it closed the connection"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

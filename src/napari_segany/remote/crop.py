@@ -11,7 +11,7 @@ from napari_segany.core.geometry import PlaneFrame
 from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.screening import Screen
 from napari_segany.remote.message import Message
-from napari_segany.remote.protocol import MOST_PROMPTS
+from napari_segany.remote.protocol import MOST_FEATURES, MOST_POINTS
 from napari_segany.remote.search_results import decode_groups, encode_screen
 from napari_segany.remote.values import take
 
@@ -44,7 +44,7 @@ class RemoteCrop:
         finish: Callable[[PointCandidates], Result],
     ) -> Generator[Result]:
         """Yield the candidates of (P, 2) row, column that pass a screen, group by group."""
-        step = min(at_once, MOST_PROMPTS)
+        step = min(at_once, MOST_POINTS)
         for start in range(0, len(points), step):
             some = {"points": points[start : start + step], "screen": encode_screen(screen)}
             answer = self.ask("points", Message({"at_once": step}, some))
@@ -60,6 +60,6 @@ class RemoteCrop:
                 np.float32,
                 (len(some), None),
             )
-            for some in np.split(points, range(MOST_PROMPTS, len(points), MOST_PROMPTS))
+            for some in np.split(points, range(MOST_FEATURES, len(points), MOST_FEATURES))
         ]
         return np.concatenate(parts)

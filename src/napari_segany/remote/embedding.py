@@ -52,6 +52,8 @@ class RemoteDescription:
         Thresholds of its authors.
     finder : bool
         True if the server has a finder that fits it.
+    decoder : bool
+        True if it carries a decoder of foreground and distances.
     """
 
     id: str
@@ -60,6 +62,7 @@ class RemoteDescription:
     device: str
     defaults: ModelDefaults
     finder: bool
+    decoder: bool
 
     @classmethod
     def of(cls, values: Any) -> "RemoteDescription":
@@ -86,9 +89,12 @@ class RemoteDescription:
                     int(own["min_area"]),
                 ),
                 bool(values["finder"]),
+                bool(values["decoder"]),
             )
         except (KeyError, TypeError, ValueError, InputError) as error:
-            raise RemoteError("The server describes its model in a way that is unknown.") from error
+            raise RemoteError(
+                "The server describes its model in a way that is unknown; update both sides."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class RemoteEmbedding:
     weights_sha256 : str
         Hash of the weights that made it.
     facts : mapping
-        The kind and the side of the model's frame, as the server says them.
+        The kind and the values of the model's frame, as the server says them.
     """
 
     rgb: NDArray[np.uint8]
@@ -150,10 +156,17 @@ class RemoteEmbedding:
         from napari_segany.core.geometry import Frame, SquashedFrame
 
         frames = {"fit": Frame, "squash": SquashedFrame}
-        kind = frames.get(str(self.facts.get("frame")))
+        kind: Any = frames.get(str(self.facts.get("frame")))
         if kind is None:
             raise RemoteError("The frame of the server's model is unknown here; update this side.")
-        return kind(self.shape, int(self.facts["side"]))
+        try:
+            values = {
+                name: None if n is None else int(n) for name, n in self.facts["values"].items()
+            }
+            made: Frame = kind(self.shape, **values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RemoteError("The frame of the server's model cannot be used.") from error
+        return made
 
     @property
     def stages(self) -> "tuple[Tensor, ...]":

@@ -1,4 +1,4 @@
-"""Models on other machines, used as those on this one; importing this needs no torch."""
+"""Model on another machine, used as those on this one; importing this needs no torch."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
 from napari_segany.errors import InputError, RemoteError
-from napari_segany.remote.address import RemoteAddress, find_token
-from napari_segany.remote.admission import is_loopback
+from napari_segany.remote.address import RemoteAddress
 from napari_segany.remote.connection import Connection
 from napari_segany.remote.embedding import (
     RemoteDescription,
@@ -27,7 +26,6 @@ from napari_segany.remote.embedding import (
 )
 from napari_segany.remote.message import Message
 from napari_segany.remote.plane_calls import PlaneCalls
-from napari_segany.remote.protocol import PROTOCOL
 from napari_segany.remote.values import (
     decode_masks,
     encode_prompts,
@@ -52,7 +50,7 @@ LOGITS_KEPT = 256
 
 
 class RemoteModel:
-    """A model on another machine, made by :func:`connect` or :func:`napari_segany.load_model`.
+    """A model on another machine, made by :func:`napari_segany.load_model`.
 
     A :class:`napari_segany.PromptableModel` and a
     :class:`napari_segany.models.searching.SearchingModel`. It has the name, the hash and the
@@ -119,12 +117,17 @@ class RemoteModel:
         """True if the server has a finder that fits."""
         return self.description.finder
 
+    @property
+    def decoder_fits(self) -> bool:
+        """True if the model on the server carries a decoder."""
+        return self.description.decoder
+
     def __repr__(self) -> str:
         return f"RemoteModel({str(self.address)!r})"
 
     def __reduce__(self) -> Any:
         # The other process finds the token as this one did; it is written nowhere.
-        return connect, (str(self.address),)
+        return _connect_again, (str(self.address),)
 
     def embed(
         self,
@@ -201,7 +204,7 @@ class RemoteModel:
         options = {"multimask": multimask, "ranking": ranking, "low_res_logits": low_res_logits}
         kept = low_res_logits and len(asked) <= LOGITS_KEPT
         found: list[MaskSet] = []
-        for some in split_prompts(asked):
+        for some in split_prompts(asked, own.shape):
             sets = self._predict_some(own, some, options, kept, should_stop)
             if low_res_logits and not kept:
                 sets = [
@@ -339,52 +342,11 @@ class RemoteModel:
         return RemoteError(f"The answer of {self.address.server} is damaged.")
 
 
-def connect(name: str, precision: str = "auto") -> RemoteModel:
-    """Connect to a model on another machine.
+def _connect_again(address: str) -> RemoteModel:
+    """Return a pickled model, connected to from this process."""
+    from napari_segany.remote.connect import connect
 
-    Parameters
-    ----------
-    name : str
-        Its address: ``remote://HOST:PORT/MODEL``, or ``https://HOST/MODEL`` for a server with TLS.
-        Without MODEL it is the first of the server. The token is the one that was kept for the
-        server, else that of the environment variable ``SEGANY_TOKEN``.
-    precision : {"auto", "exact", "bfloat16"}
-        Precision that the model must have; "auto" takes any.
-
-    Raises
-    ------
-    RemoteError
-        If the server cannot be reached or refuses the client.
-    InputError
-        If this is no address, the server has no such model, or it has another precision.
-    """
-    address = RemoteAddress.parse(name)
-    token = find_token(address)
-    if token and address.scheme != "https" and not is_loopback(address.host):
-        logger.warning(
-            "The token and the images go to %s without encryption; use https, or an SSH tunnel.",
-            address.server,
-        )
-    connection = Connection(address, token)
-    fields = connection.call("hello", Message({})).fields
-    if fields.get("protocol") != PROTOCOL or not isinstance(fields.get("models"), list):
-        raise RemoteError(f"The server {address.server} is of another version; update both sides.")
-    connection.max_upload = int(fields.get("max_upload") or 0)
-    models = [RemoteDescription.of(each) for each in fields["models"]]
-    found = next((each for each in models if address.model in ("", each.id)), None)
-    if found is None:
-        raise InputError(
-            f"The server {address.server} has no model {address.model!r}; it has "
-            f"{', '.join(each.id for each in models)}."
-        )
-    if precision not in ("auto", found.precision):
-        raise InputError(
-            f"The server {address.server} computes in precision {found.precision!r}, and "
-            f"{precision!r} is wanted: start it with --precision {precision}."
-        )
-    machine = {str(key): str(value) for key, value in dict(fields.get("machine") or {}).items()}
-    whole = RemoteAddress(address.scheme, address.host, address.port, address.prefix, found.id)
-    return RemoteModel(whole, connection, found, machine)
+    return connect(address)
 
 
 def _with_logits(masks: MaskSet, compute: Any) -> MaskSet:

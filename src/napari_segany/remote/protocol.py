@@ -16,8 +16,17 @@ MEDIA_TYPE: Final = "application/x-segany"
 PORT: Final = 8765
 """Port that is used if none is given."""
 
-MOST_PROMPTS: Final = 4096
-"""Prompts or points of one request, at most."""
+MOST_FEATURES: Final = 4096
+"""Points of one request for features, at most."""
+
+MOST_POINTS: Final = 128
+"""Points of one request for candidates, at most; each may have three, of 256 KB."""
+
+MOST_PROMPTS: Final = 64
+"""Prompts of one request, at most."""
+
+MOST_ANSWER: Final = 1 << 30
+"""Bytes of the masks of one answer, about, if each fills its plane."""
 
 HEARTBEAT: Final = 0.5
 """Seconds after which a server that still computes says so."""
@@ -40,6 +49,14 @@ BUSY: Final = "busy"
 
 REFUSED: Final = "refused"
 """Name of errors about the request itself: its token, size, form or version."""
+
+
+def prompts_at_once(shape: tuple[int, int]) -> int:
+    """Return the number of prompts that one request about a plane of ``shape`` may hold.
+
+    Each may be answered by four masks of eight pixels a byte.
+    """
+    return max(1, min(MOST_PROMPTS, MOST_ANSWER // max(shape[0] * shape[1] // 2, 1)))
 
 
 def name_of(error: Exception) -> str:

@@ -28,7 +28,7 @@ IDLE_SECONDS = 75
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """Where and how models are served.
+    """Address, secret and limits of a server.
 
     Attributes
     ----------

@@ -12,15 +12,12 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.remote.message import Message
-from napari_segany.remote.protocol import MOST_PROMPTS
+from napari_segany.remote.protocol import MOST_PROMPTS, prompts_at_once
 
 Arrays = Mapping[str, NDArray[Any]]
 
 MOST_SIDE = 1 << 20
 """Rows or columns of a plane, at most."""
-
-PROMPTS_AT_ONCE = 64
-"""Prompts of one request, at most."""
 
 BYTES_AT_ONCE = 16_000_000
 """Bytes of the prompts of one request, beyond which the next one begins."""
@@ -70,11 +67,12 @@ def decode_plane(arrays: Arrays) -> NDArray[np.uint8]:
     return np.broadcast_to(sent, (*sent.shape[:2], 3))
 
 
-def split_prompts(prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
-    """Yield prompts in parts of which none is large."""
+def split_prompts(prompts: Sequence[Prompt], shape: tuple[int, int]) -> Iterator[Sequence[Prompt]]:
+    """Yield prompts on a plane of ``shape`` in parts, none of which or its answer is large."""
+    most = prompts_at_once(shape)
     start, size = 0, 0
     for i, prompt in enumerate(prompts):
-        if i > start and (i - start >= PROMPTS_AT_ONCE or size > BYTES_AT_ONCE):
+        if i > start and (i - start >= most or size > BYTES_AT_ONCE):
             yield prompts[start:i]
             start, size = i, 0
         if prompt.mask_logits is not None:

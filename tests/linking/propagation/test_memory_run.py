@@ -17,6 +17,7 @@ from napari_segany.errors import Cancelled, InputError
 from napari_segany.linking.propagation import memory_run
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
 from napari_segany.linking.propagation.result import Propagation
+from napari_segany.linking.propagation.spans import Span
 
 VOLUME, LABELS = balls((16, 48, 60), (7, 20, 20, 5.5), (8, 30, 44, 6.5))
 PLANES = range(len(VOLUME))
@@ -116,10 +117,8 @@ def test_blank_planes_are_passed_over_and_gaps_are_bridged() -> None:
 def test_not_here_ends_an_object() -> None:
     found = run({1: {7: box(1, 7), 10: None}}).objects[1]
     assert found.planes[-1] == 9
-    assert found.spans.keys() == {
-        span for span in found.spans if (span.first, span.last) in {(None, 7), (7, 10), (10, None)}
-    }
-    assert found.ends[1] == "absent"
+    assert found.spans[Span(7, 10)].end == "absent"
+    assert not found.spans[Span(10, None)].answers
 
 
 def test_it_stops_between_planes() -> None:

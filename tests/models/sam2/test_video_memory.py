@@ -189,8 +189,9 @@ def test_an_object_smaller_than_a_pixel_of_the_frame_is_seen(model: Any) -> None
     memory, embedding = model.video_memory(), model.embed(plane)
     (seen,) = memory.see(embedding, [mask])
     assert seen.mask is mask
-    (bare,) = memory.see(embedding, [MaskSet.from_masks(np.zeros((1, *plane.shape), bool))])
-    assert (seen.memory.features != bare.memory.features).any()
+    (nothing,) = memory.see(embedding, [MaskSet.from_masks(np.zeros((1, *plane.shape), bool))])
+    assert (seen.memory.features != nothing.memory.features).any()
+    assert (seen.presence > 0.9, nothing.presence < 0.1) == (True, True)
 
 
 def test_what_does_not_fit_is_refused(model: Any, frames: Any) -> None:

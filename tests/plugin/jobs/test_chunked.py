@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from napari_segany.plugin.jobs.chunked import CHUNK, PART, TURN, ChunkedTasks
+from napari_segany.plugin.jobs.chunked import CHUNK, PART, TURN, ChunkedTasks, do_in_turns
 
 
 def test_the_first_chunk_is_done_at_once_and_the_others_in_turns(jobs: Any) -> None:
@@ -127,3 +127,24 @@ def test_what_is_begun_within_a_turn_is_done_too(jobs: Any) -> None:
     jobs.run()
     assert seen == [CHUNK, PART, 10 - PART]
     assert not tasks.running
+
+
+def test_each_part_has_a_turn_of_its_own() -> None:
+    queue, seen = _Turns(), []
+    do_in_turns(queue, "key", (seen.append(n) for n in range(3)), seen.append)
+    assert seen == [0]
+    for expected in ([0, 1], [0, 1, 2], [0, 1, 2]):
+        queue.waiting.pop()()
+        assert seen == expected
+    assert not queue.waiting
+
+
+def test_an_error_of_a_part_ends_the_work() -> None:
+    queue, errors = _Turns(), []
+    parts = iter([lambda: 1, lambda: 1 / 0, lambda: 2])
+    do_in_turns(queue, "key", (part() for part in parts), errors.append)
+    queue.waiting.pop()()
+    assert [type(each) for each in errors] == [ZeroDivisionError]
+    assert not queue.waiting
+    with pytest.raises(ZeroDivisionError):
+        do_in_turns(queue, "key", (1 / zero for zero in [0]), errors.append)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
-from tests.linking.propagation.bright import BrightModel, balls
+from tests.linking.propagation.bright import balls
+from tests.linking.propagation.remembering import RememberingModel
 from tests.plugin.windows import needs_a_display
 
 from napari_segany.errors import Cancelled
@@ -23,7 +24,7 @@ TWO, _ = balls((20, 40, 50), (9, 12, 12, 7), (10, 28, 36, 6))
 
 @pytest.fixture
 def model() -> Any:
-    return BrightModel()
+    return RememberingModel()
 
 
 @pytest.fixture
@@ -113,6 +114,23 @@ def test_limits_are_those_of_the_next_run(make_panel: Any, jobs: Any) -> None:
     controller.host.through.start()
     jobs.run()
     assert sorted(controller.host.through.answers) == [7, 8, 9, 10, 11]
+
+
+def test_memory_is_chosen_among_the_limits(model: Any, make_panel: Any, jobs: Any) -> None:
+    panel, controller = make_panel(VOLUME, 9, 18, 20)
+    through = controller.host.through
+    through.start()
+    jobs.run()
+    assert not model.seen
+    by_prompts = sorted(through.answers)
+    panel.limits.controls["method"].set_parameter("memory")
+    panel.limits.changed.emit()
+    through.start()
+    jobs.run()
+    # The object is recalled from its mask on the prompted plane, in both directions.
+    assert model.seen == [(9,), (9,)]
+    assert sorted(through.answers) == by_prompts
+    assert through.answers[8].source == "backward"
 
 
 def test_the_axis_is_chosen(make_panel: Any, jobs: Any) -> None:

@@ -194,6 +194,7 @@ class Chain:
     def _go_on(
         self, plane: int, judged: Judged, params: PropagationParams
     ) -> dict[int, PlaneAnswer]:
+        """Take a candidate with which the object goes on; return it by plane."""
         self._missed = 0
         found = {plane: self._move(plane, judged, params)}
         self.answers |= found

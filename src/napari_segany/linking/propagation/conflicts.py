@@ -87,7 +87,8 @@ def _shared(one: MaskSet, two: MaskSet) -> NDArray[np.intp]:
         ]
         for each in (one, two)
     ]
-    return np.argwhere(crops[0] & crops[1]) + np.array([top, left])
+    pixels: NDArray[np.intp] = np.argwhere(crops[0] & crops[1]) + np.array([top, left])
+    return pixels
 
 
 class _Claim:

@@ -182,8 +182,8 @@ class PropagationParams:
         metadata=number(
             "Least presence",
             "An object ends where the probability that it is there is below this, by score, "
-            "similarity and contrast with the surroundings together. 0 leaves it out, as does a "
-            "largest reach.",
+            "similarity and contrast with the surroundings together; with memory, by the model "
+            "itself. 0 leaves it out, as does a largest reach without memory.",
             (0, 1),
         ),
     )

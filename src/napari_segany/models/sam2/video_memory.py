@@ -28,7 +28,7 @@ ABSENT = -1024.0
 """Logits of an object that is not on a plane, as in the published code."""
 
 GIVEN = 10.0
-"""Logits inside of a given mask; minus this outside."""
+"""Logit of the presence of an object with a given mask; minus this if the mask is empty."""
 
 AT_ONCE = 8
 """Objects that are recalled together, except on a CPU, where one is as quick as several. Alone, the
@@ -167,17 +167,20 @@ class Sam2VideoMemory:
         bare = self._bare(embedding)
         hint = ModelPrompts(masks=self._memory.mask_downsample(placed))
         seen = self._decode(embedding, bare, hint, many=True)
-        there = torch.ones(1, dtype=torch.bool, device=self.device)
+        there = placed.flatten(1).any(dim=1)
         features = self._memory.encode(bare, placed, there)
-        memory = Sam2PlaneMemory(features[0], seen.pointers[0])
-        return Recalled(mask, float(torch.sigmoid(torch.tensor(GIVEN))), memory)
+        pointers = torch.where(there[:, None], seen.pointers, self._memory.no_object_pointer)
+        presence = torch.sigmoid(torch.where(there, GIVEN, -GIVEN))
+        memory = Sam2PlaneMemory(features[0], pointers[0])
+        return Recalled(mask, float(presence[0]), memory)
 
     def _place(self, mask: MaskSet, frame: Frame) -> Tensor:
         """Return a mask as (1, 1, S, S) zeros and ones in the model's frame."""
         whole = torch.from_numpy(mask.mask(0).astype(np.float32))[None, None]
         soft = F.interpolate(whole, (frame.side, frame.side), mode="bilinear", antialias=True)
         # An object smaller than a pixel of the frame still has one there.
-        return (soft >= min(0.5, float(soft.max()))).float().to(self.device)
+        inside = (soft >= min(0.5, float(soft.max()))) & (soft > 0)
+        return inside.float().to(self.device)
 
     def _decode(
         self, embedding: PortedEmbedding, fused: Tensor, given: ModelPrompts | None, many: bool

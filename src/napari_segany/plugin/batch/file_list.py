@@ -148,6 +148,12 @@ class FileList:
         gone = set(numbers)
         self.rows = [row for n, row in enumerate(self.rows) if n not in gone]
 
+    def chosen(self, numbers: Iterable[int]) -> list[Path]:
+        """Return the paths of some files; raise InputError for none."""
+        if not (found := [self.rows[number].path for number in numbers]):
+            raise InputError("Select images in the table first.")
+        return found
+
     def inspect_files(self, options: ReadOptions) -> list[InspectedFile]:
         """Open all files and describe each; slow, so call it from another thread."""
         axes_of = {row.path: row.axes for row in self.rows}

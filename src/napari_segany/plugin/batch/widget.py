@@ -23,7 +23,7 @@ from napari_segany.plugin.batch.file_table import AXES, FileTable
 from napari_segany.plugin.batch.form import BatchForm, describe_outcomes, described, progress_text
 from napari_segany.plugin.batch.recipe_use import choose_model_of, follows
 from napari_segany.plugin.batch.result_bar import ResultBar
-from napari_segany.plugin.batch.result_layers import result_layers
+from napari_segany.plugin.batch.result_layers import open_in_turns, result_layers
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority
 from napari_segany.plugin.shared.controls import primary, row
@@ -255,11 +255,12 @@ class BatchWidget(ModelDock):
 
     def open_results(self) -> list[Any]:
         """Add the selected images with their labels to the viewer, and return the layers."""
-        paths = [self.files.rows[number].path for number in self.table.selected()]
-        if not paths:
-            raise InputError("Select images in the table first.")
-        layers = [each for path in paths for each in result_layers(path, self.outcomes)]
+        layers = result_layers(self.files.chosen(self.table.selected()), self.outcomes)
         return [self.viewer.add_layer(layer) for layer in layers]
+
+    def _open_in_turns(self) -> None:
+        paths, say_error = self.files.chosen(self.table.selected()), self.message.say_error
+        open_in_turns(self.viewer, self.jobs, paths, self.outcomes, say_error)
 
     def copy_command(self) -> str:
         """Copy a command line for the same batch to the clipboard, and return it."""
@@ -285,7 +286,7 @@ class BatchWidget(ModelDock):
             self.button("Folder…", self._ask_folder, "Add the images of a folder, or an OME-Zarr"),
             self.button("Remove", self.remove, "Remove the selected images from the list"),
         )
-        acts = self.open_report, self.open_results, self.copy_command
+        acts = self.open_report, self._open_in_turns, self.copy_command
         self.results = ResultBar(self.button, *acts)
         start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(
@@ -369,8 +370,7 @@ class BatchWidget(ModelDock):
         self.progress.show_progress(done, total, text, steps=1000)
 
     def _on_done(self, failures: int) -> None:
-        text = describe_outcomes(self.outcomes, failures)
-        self._end_run(text, "warning" if failures else "info")
+        self._end_run(describe_outcomes(self.outcomes, failures), "warning" if failures else "info")
 
     def _on_failed(self, error: Exception) -> None:
         self._end_run(describe_error(error), "error")
@@ -397,4 +397,4 @@ class BatchWidget(ModelDock):
     def _on_double_click(self, index: Any) -> None:
         """Open the results of an image; its axes are edited instead."""
         if index.column() != AXES and self.results.can_open:
-            self.open_results()
+            self._open_in_turns()

@@ -9,6 +9,7 @@ from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.errors import InputError
 from napari_segany.models.finder import find_finder
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.searching import searching_model
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.plane_image import PlaneImage
 
@@ -26,9 +27,11 @@ def draw_foreground(
     Raises
     ------
     InputError
-        If no finder fits the model.
+        If no finder fits the model, or the model is on another machine.
     """
     del progress
+    if searching_model(model) is not None:
+        raise InputError(f"{model.id} is on another machine; the foreground stays there.")
     finder = find_finder(model)
     if finder is None:
         raise InputError(f"No finder fits {model.id}, so there is no foreground to show.")

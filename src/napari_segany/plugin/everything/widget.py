@@ -1,6 +1,6 @@
 """Dock that segments everything, filters the result live, and makes labels of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
+from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.opening import open_dock
@@ -209,19 +210,28 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
+        *_, widget = self._correct_in_parts("set_image")
+        return widget
+
+    def _correct_in_parts(self, open_image: str) -> Iterator[Any]:
+        """Yield after each part of :meth:`correct`, at last the dock."""
         selected = self.review.selected
         if selected is None:
             raise InputError("Select an object first, for example the most doubtful one.")
         if self.controller.made is None:
-            self.make_labels()
-        widget = open_dock(self.viewer, "Prompt")
+            yield self.make_labels()
+        yield (widget := open_dock(self.viewer, "Prompt"))
         if self.model is not None:
             widget.model = self.model
-        view = self.controller.view
-        assert view is not None
-        widget.set_image(view.layer, view.channels, view.others, contrast=view.limits or "stretch")
+        _, view = self.controller.opened()
+        seen = {"contrast": view.limits or "stretch", "others": view.others}
+        yield getattr(widget, open_image)(view.layer, channels=view.channels, **seen)
         self.review.correct(selected, widget)
-        return widget
+        yield widget
+
+    def _correct_in_turns(self) -> None:
+        parts = self._correct_in_parts("choose_image")
+        do_in_turns(self.jobs, "correct", parts, self.message.say_error)
 
     def make_labels(self) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
@@ -352,7 +362,7 @@ class EverythingWidget(ImageDock):
             "Accept": self.accept,
             "Reject": self.reject,
             "Undo": self.undo_decision,
-            "Correct": self.correct,
+            "Correct": self._correct_in_turns,
             "Make labels": self.make_labels,
             "Change filters": self.filter_again,
             "Make volume": self.make_volume,

@@ -1,7 +1,7 @@
 """Long work in the GUI thread, done in chunks so that the window stays responsive."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -144,3 +144,40 @@ class ChunkedTasks:
             return bool(left)
 
         self.repeat(key, step, done, failed)
+
+
+def do_in_turns(
+    jobs: JobQueue,
+    key: str,
+    parts: Iterator[object],
+    failed: Callable[[Exception], object],
+) -> None:
+    """Do one part of some work now, and each further one in a turn of the event loop of its own.
+
+    For parts that are long themselves, such as adding a layer to the viewer.
+
+    Parameters
+    ----------
+    jobs : JobQueue
+        Queue that gives the turns.
+    key : str
+        Identity of the work; what is left of earlier work with the same key is dropped.
+    parts : iterator
+        Does a part each time that it is advanced.
+    failed : callable
+        Called with an error of a later part, after which no other is done; an error of the first
+        part is raised.
+    """
+
+    def next_turn() -> None:
+        try:
+            advance()
+        except Exception as error:
+            failed(error)
+
+    def advance() -> None:
+        for _ in parts:
+            jobs.call_later(key, next_turn)
+            return
+
+    advance()

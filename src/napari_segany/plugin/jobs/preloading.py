@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,10 +29,10 @@ DOCKS = {
 SOON = ("pandas", "napari_segany.models.sam.model", "tifffile", *DOCKS.values())
 """Modules that are needed soon after the first dock was opened."""
 
-LIBRARIES = {"linux": ("libc10.so", "libtorch_cpu.so"), "darwin": ("libc10.dylib",)}
+LIBRARIES = {"linux": ("libc10.so", "libtorch_cpu.so")}
 """Torch's shared libraries without Python in them, by platform, in the order of their needs.
 
-Windows is left out: there torch loads its libraries without Python's lock itself.
+On Windows torch loads its libraries without Python's lock itself.
 """
 
 _loading = threading.Lock()
@@ -81,10 +81,11 @@ def begin(modules: tuple[str, ...] = SOON) -> threading.Thread | None:
 
 def _import_each(modules: tuple[str, ...]) -> None:
     for module in modules:
-        try:
+        with suppress(Exception):
             import_all((module,))
-        except Exception:
-            continue
+    # Garbage of imports, and the next search for garbage by itself, would fall into a person's
+    # first clicks; now the dock waits for its model.
+    gc.collect()
 
 
 @contextmanager

@@ -121,17 +121,20 @@ class PromptController(PendingModel):
     @property
     def points(self) -> Any:
         """The points layer for prompts, None without one."""
-        return None if self.sync.prompts is None else self.sync.prompts.points
+        prompts = self.host.gradual.all_added()
+        return None if prompts is None else prompts.points
 
     @property
     def shapes(self) -> Any:
         """The shapes layer for prompts, None without one."""
-        return None if self.sync.prompts is None else self.sync.prompts.shapes
+        prompts = self.host.gradual.all_added()
+        return None if prompts is None else prompts.shapes
 
     @property
     def preview_layer(self) -> Any:
         """The layer that shows the chosen candidates of open objects, None without one."""
-        preview = None if self.sync.prompts is None else self.sync.prompts.preview
+        prompts = self.host.gradual.all_added()
+        preview = None if prompts is None else prompts.preview
         return None if preview is None else preview.layer
 
     def open_image(

@@ -42,6 +42,11 @@ def column(layer: Any, name: str, default: Any) -> NDArray[Any]:
     return np.array([default] * len(layer.data), object)
 
 
+def no_rows() -> dict[str, NDArray[Any]]:
+    """Return the features of a prompt layer without points or shapes."""
+    return {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
+
+
 def rows_of_points(
     objects: Iterable[SegmentedObject],
 ) -> tuple[NDArray[np.float64] | None, dict[str, list[Any]]]:

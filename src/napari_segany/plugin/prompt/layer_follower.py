@@ -44,8 +44,12 @@ class LayerFollower:
         """Follow the present layers of the session."""
         of, view = self._controller, self._controller.view
         images = () if view is None else (view.layer, *view.others)
-        self._keys.follow([of.points, of.shapes, of.preview_layer, of.labels, *images])
-        self._undo_keys.follow([of.preview_layer])
+        # Those that are there: to ask for a layer of the controller adds all that are left.
+        prompts = of.sync.prompts
+        present = [] if prompts is None else prompts.layers
+        preview = None if prompts is None or prompts.preview is None else prompts.preview.layer
+        self._keys.follow([*present, of.labels, *images])
+        self._undo_keys.follow([preview])
         self._show_tool()
 
     def end(self) -> None:

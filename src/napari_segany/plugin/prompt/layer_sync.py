@@ -29,7 +29,6 @@ from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
 from napari_segany.session.state import SegmentedObject
 
 ContinuePrompts = Callable[[ObjectPrompts], tuple[ObjectPrompts, Mapping[int, int]]]
-
 Propagated = Callable[[], Sequence[PartMask]]
 
 
@@ -79,6 +78,8 @@ class LayerSync:
         planes; by default none.
     propagated : callable
         Returns masks of objects that were followed through planes, the most confident first.
+    add_layers : callable
+        Adds the layers of an image that is opened; by default at once.
     """
 
     plane_changed = Signal(bool)
@@ -99,6 +100,7 @@ class LayerSync:
         self.mode: Mode = "one"
         self.continue_prompts: ContinuePrompts = lambda wanted: (wanted, {})
         self.propagated: Propagated = tuple
+        self.add_layers: Callable[[], object] = self.ensure_layers
         # Prompts that the layers show at present.
         self._shown: list[tuple[int, Plane, int]] = []
         self._muted = False
@@ -126,7 +128,7 @@ class LayerSync:
         self.prompts = PromptLayers(
             self.viewer, view, self._on_prompts, self._on_stroke, self.picked.emit
         )
-        self.ensure_layers()
+        self.add_layers()
         self._on_view()
 
     def replace_session(self, session: Session) -> None:
@@ -344,16 +346,16 @@ class LayerSync:
             self.show_preview_later()
 
     def show_preview_later(self) -> None:
-        """Show the candidates of open objects in a later turn of the event loop."""
+        """Show the candidates of open objects in a later turn."""
         self.jobs.call_later("further preview", self.show_preview)
 
-    def ensure_layers(self) -> PromptLayers:
+    def ensure_layers(self, at_most: int = 3) -> PromptLayers:
         """Return the prompt layers; layers that the user removed are added again."""
         if self.prompts is None:
             raise InputError("Choose an image first.")
         if not self.prompts.complete:
             with self.muted():
-                added = self.prompts.add_missing()
+                added = self.prompts.add_missing(at_most)
             for layer in added:
                 self.prompts_added.emit(layer)
             self.write_prompts()

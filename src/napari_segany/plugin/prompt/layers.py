@@ -85,51 +85,65 @@ class PromptLayers:
         """True if no layer is missing."""
         return None not in (self.points, self.shapes, self.preview)
 
-    def add_missing(self) -> list[Any]:
-        """Add missing layers and select the points; return the new ones."""
+    def add_missing(self, at_most: int = 3) -> list[Any]:
+        """Add missing layers, the lowest first, and select the points; return the new ones."""
         present = self.layers
-        placed, ndim = self.view.placement(), self.view.ndim
-        features = {"object": np.zeros(0, int), "sign": np.zeros(0, object)}
-        if self.preview is None:
-            layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **placed)
-            self.viewer.add_layer(layer)
-            self.preview = Preview(layer)
-            layer.events.mode.connect(self._on_mode)
-            layer.events.paint.connect(self.on_stroke)
-        if self.shapes is None:
-            self.shapes = Shapes(
-                ndim=ndim,
-                name=BOXES,
-                face_color="transparent",
-                edge_color=layer_features.COLOURS[layer_features.POSITIVE],
-                edge_width=self.marks.edge,
-                features=features,
-                feature_defaults=self._defaults,
-                **placed,
+        missing = [
+            add
+            for there, add in (
+                (self.preview, self._add_preview),
+                (self.shapes, self._add_shapes),
+                (self.points, self._add_points),
             )
-            self.viewer.add_layer(self.shapes)
-            self.shapes.events.data.connect(self._on_shapes)
-            self.shapes.events.mode.connect(self._on_mode)
-        if self.points is None:
-            self.points = Points(
-                ndim=ndim,
-                name=POINTS,
-                features=features,
-                feature_defaults=self._defaults,
-                face_color="sign",
-                face_color_cycle=layer_features.COLOURS,
-                border_color="white",
-                size=self.marks.point,
-                **placed,
-            )
-            self.viewer.add_layer(self.points)
-            self.points.events.data.connect(self.on_edit)
-            self.points.events.mode.connect(self._on_mode)
-            self.points.mouse_drag_callbacks.append(self._on_press)
-            self.points.mode = "add"
-            self.points.current_symbol = layer_features.SYMBOLS[self.sign]
+            if there is None
+        ]
+        for add in missing[:at_most]:
+            add()
         self.select(self.points)
         return [layer for layer in self.layers if layer not in present]
+
+    def _add_preview(self) -> None:
+        layer = Labels(zeros(self.view.shape, np.uint8), name=PREVIEW, **self.view.placement())
+        # Its colours come first, because napari draws a layer again with others.
+        preview = Preview(layer)
+        self.viewer.add_layer(layer)
+        self.preview = preview
+        layer.events.mode.connect(self._on_mode)
+        layer.events.paint.connect(self.on_stroke)
+
+    def _add_shapes(self) -> None:
+        self.shapes = Shapes(
+            ndim=self.view.ndim,
+            name=BOXES,
+            face_color="transparent",
+            edge_color=layer_features.COLOURS[layer_features.POSITIVE],
+            edge_width=self.marks.edge,
+            features=layer_features.no_rows(),
+            feature_defaults=self._defaults,
+            **self.view.placement(),
+        )
+        self.viewer.add_layer(self.shapes)
+        self.shapes.events.data.connect(self._on_shapes)
+        self.shapes.events.mode.connect(self._on_mode)
+
+    def _add_points(self) -> None:
+        self.points = Points(
+            ndim=self.view.ndim,
+            name=POINTS,
+            features=layer_features.no_rows(),
+            feature_defaults=self._defaults,
+            face_color="sign",
+            face_color_cycle=layer_features.COLOURS,
+            border_color="white",
+            size=self.marks.point,
+            **self.view.placement(),
+        )
+        self.viewer.add_layer(self.points)
+        self.points.events.data.connect(self.on_edit)
+        self.points.events.mode.connect(self._on_mode)
+        self.points.mouse_drag_callbacks.append(self._on_press)
+        self.points.mode = "add"
+        self.points.current_symbol = layer_features.SYMBOLS[self.sign]
 
     def remove(self) -> None:
         """Remove all layers from the viewer."""

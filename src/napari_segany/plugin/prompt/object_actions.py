@@ -50,9 +50,9 @@ class ObjectActions:
         if mask is not None and mask.area[0]:
             a, b, c, d = mask.boxes[0].tolist()
             center, sides = ((a + c - 1) / 2, (b + d - 1) / 2), (c - a, d - b)
+        show_plane(viewer, view, each.plane, center)
         if max(sides):
             zoom_on(viewer, view, each.plane, sides)
-        show_plane(viewer, view, each.plane, center, fill=True)
         if each.commit is None:
             session.reopen(number)
         self._sync.outline(each)

@@ -13,6 +13,7 @@ from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.prompt.bulk_steps import BulkSteps
+from napari_segany.plugin.prompt.gradual_layers import GradualLayers
 from napari_segany.plugin.prompt.journal_store import JournalStore
 from napari_segany.plugin.prompt.labels_layer import LabelsLayer
 from napari_segany.plugin.prompt.layer_sync import LayerSync
@@ -54,6 +55,8 @@ class SessionHost:
         Emitted when all work was cancelled.
     sync : LayerSync
         Synchronization of the session and the layers.
+    gradual : GradualLayers
+        Adds the layers of an image in turns.
     steps : BulkSteps
         Steps of the session that are done in chunks.
     journals : JournalStore
@@ -91,6 +94,7 @@ class SessionHost:
         self.embeddings_bytes = DEFAULT_BYTES
         self._report = report
         self.sync = LayerSync(viewer, jobs, self.refuse)
+        self.gradual = GradualLayers(self.sync, jobs)
         self.sync.plane_changed.connect(self._on_plane)
         self.sync.image_removed.connect(self._on_image_removed)
         self.scheduler = Scheduler(

@@ -122,6 +122,11 @@ class PromptWidget(ImageDock):
         session.on_overlap = self.form.overlap_choice.currentData()
         return session
 
+    def choose_image(self, layer: Any, **how: Any) -> None:
+        """Open an image that a person chose; its prompt layers are added in turns."""
+        with self.controller.host.gradual.active():
+            super().choose_image(layer, **how)
+
     def embed(self, wait: bool = False) -> bool:
         """Embed the plane in view, as soon as there is a model; return True if it is embedded."""
         session, plane = self.session, self.controller.plane

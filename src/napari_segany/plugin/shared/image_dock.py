@@ -152,7 +152,7 @@ class ImageDock(ModelDock):
         choice = self.image_choice
         # The first entry is no image.
         if not self._ended and self.image_layer is None and choice.count() == 2:
-            self.guarded(lambda: self.set_image(choice.itemData(1)))()
+            self.guarded(lambda: self.choose_image(choice.itemData(1)))()
 
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
@@ -165,7 +165,11 @@ class ImageDock(ModelDock):
     def _on_image_chosen(self) -> None:
         layer = self.image_choice.layer
         if layer is not None and layer is not self.image_layer:
-            self.set_image(layer)
+            self.choose_image(layer)
+
+    def choose_image(self, layer: Any, **how: Any) -> None:
+        """Open an image that a person chose; scripts use :meth:`set_image`, with the same names."""
+        self.set_image(layer, **how)
 
     def _on_channels_chosen(
         self, channels: tuple[int, ...] | None, others: tuple[Any, ...], axis: int

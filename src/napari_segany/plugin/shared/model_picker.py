@@ -185,7 +185,11 @@ class ModelPicker(QWidget):
             self.loading = False
             self.fetching.finish()
             self.fetch_button.setVisible(weights.missing(name) is not None)
+            if name.startswith(REMOTE):
+                self.remote.ask_again(name)
             self.line.setText(str(error))
+            # A dock may have no room for all of it.
+            self.line.setToolTip(str(error))
             self.failed.emit(error)
 
         def done(model: PromptableModel) -> None:

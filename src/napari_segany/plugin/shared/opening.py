@@ -11,8 +11,10 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segany.plugin.jobs import preloading
 from napari_segany.plugin.jobs.qt_queue import QtJobQueue
+from napari_segany.plugin.layers.label_colours import compile_colouring
 from napari_segany.plugin.shared import canvas_room
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
+from napari_segany.plugin.shared.settings import read_settings
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -29,7 +31,8 @@ class LoadingDock(QWidget):
 
     napari's menu gives a new dock the viewer itself, and adds what it gets to the window. A script
     calls ``add_plugin_dock_widget``, which gives a proxy of the viewer; it needs the content at
-    once, and gets it. So does the menu where the modules are there already.
+    once, and gets it. For the menu the content is made in one turn of the event loop, and shown in
+    the next one.
 
     Parameters
     ----------
@@ -52,14 +55,16 @@ class LoadingDock(QWidget):
     """True if the content is made with the viewer."""
 
     def __new__(cls, viewer: Any) -> Any:
-        """Return the content, if it is needed or possible at once, else the dock."""
-        if hasattr(viewer, "__wrapped__") or preloading.is_loaded(cls.module):
+        """Return the content for a script, else the dock."""
+        if hasattr(viewer, "__wrapped__"):
             return cls.make_content(viewer)
-        return super().__new__(cls)
+        loading: LoadingDock = super().__new__(cls)
+        return loading
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__()
         self._viewer: Any = viewer
+        self._content: QWidget | None = None
         self._jobs = QtJobQueue(self)
         self.line = QLabel("Loading …")
         self.line.setWordWrap(True)
@@ -69,9 +74,8 @@ class LoadingDock(QWidget):
         column.addWidget(self._progress)
         column.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._progress.show_busy()
-        self._jobs.run_beside(
-            lambda _: preloading.import_all((self.module,)), self._on_loaded, self._on_failed
-        )
+        self._jobs.callback_failed.connect(self._on_failed)
+        self._jobs.run_beside(lambda _: self._prepare(), self._on_loaded, self._on_failed)
 
     @classmethod
     def make_content(cls, viewer: Any) -> QWidget:
@@ -81,6 +85,14 @@ class LoadingDock(QWidget):
         )
         return content
 
+    def _prepare(self) -> None:
+        """Import the modules of the content, and do what else needs no window."""
+        # napari imports pandas for the first layer with features, which an image has not.
+        preloading.import_all(("pandas", self.module))
+        compile_colouring()
+        # The first time, napari reads a file.
+        read_settings()
+
     def sizeHint(self) -> QSize:
         """Return the size that the content is going to ask for, nearly."""
         dock = canvas_room.dock_of(self)
@@ -88,10 +100,13 @@ class LoadingDock(QWidget):
         return QSize(canvas_room.opening_width(window), HEIGHT)
 
     def finish(self) -> QWidget:
-        """Put the content in the dock now, wherever the import is, and return it."""
-        content = self.make_content(self._viewer)
+        """Put the content in the dock now, however far it is, and return it."""
+        content = self._content or self.make_content(self._viewer)
         dock = canvas_room.dock_of(self)
-        if dock is not None:
+        if dock is None:
+            # The panel was closed after the content was made.
+            content.close()
+        else:
             dock.setWidget(content)
             self._connect_layers(content)
         self._end()
@@ -102,7 +117,8 @@ class LoadingDock(QWidget):
         if canvas_room.dock_of(self) is None:
             self._end()
         else:
-            self.finish()
+            self._content = self.make_content(self._viewer)
+            self._jobs.call_later("show", self.finish)
         preloading.begin()
 
     def _on_failed(self, error: Exception) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
 from napari_segany.errors import InputError
-from napari_segany.plugin.shared.controls import button, form, with_tip
+from napari_segany.plugin.shared.controls import button, with_tip
 from napari_segany.remote.address import RemoteAddress, keep_token, known_addresses, use_token
 
 NEW = "remote://"
@@ -35,18 +35,28 @@ class RemotePanel(QWidget):
         super().__init__()
         self._connect, self._report = connect, report
         self.address = with_tip(QLineEdit(), "Address of a model that `napari-segany serve` serves")
-        self.address.setPlaceholderText("remote://host:8765/minisam")
+        self.address.setPlaceholderText("host:8765/minisam")
         self.token = with_tip(QLineEdit(), "Token of the server, if it has one")
+        self.token.setPlaceholderText("token, if there is one")
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
         self.keep = with_tip(
             QCheckBox("Keep the token"),
             "Keep the token in a file that only you can read; else until napari closes",
         )
+        # Each in a row of its own: beside a label a dock has no room for an address.
+        self.address.setAccessibleName("Address")
+        self.token.setAccessibleName("Token")
+        connect_button = button("Connect", self.connect_model, "Connect to the model")
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.addLayout(form((("Address", self.address), ("Token", self.token), ("", self.keep))))
-        rows.addWidget(button("Connect", self.connect_model, "Connect to the model"))
+        for part in (self.address, self.token, self.keep, connect_button):
+            rows.addWidget(part)
         self.address.returnPressed.connect(self.connect_model)
+
+    def ask_again(self, address: str) -> None:
+        """Show the panel with an address that failed; it or the token may be wrong."""
+        self.address.setText(address)
+        self.setVisible(True)
 
     def connect_model(self) -> None:
         """Connect to the address that was given; what cannot be used is reported."""

@@ -306,8 +306,8 @@ class TracksController(PendingModel):
         self.changed.emit()
 
     def _draw_lines(self) -> None:
-        if self.session is not None:
-            self.layers.draw_lines(self.session.table)
+        if self.session is not None and self.layers.draw_next(self.session.table):
+            self.jobs.call_later("track lines", self._draw_lines)
 
     # Selection and view ---------------------------------------------------------------------
 

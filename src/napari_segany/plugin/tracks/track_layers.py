@@ -69,6 +69,8 @@ class TrackLayers:
         self.labels: Any = None
         self.tracks: Any = None
         self.selection: Any = None
+        # Labels, and shape of a frame, for which outlines are still to be shown.
+        self._outlines_of: tuple[Any, tuple[int, ...]] | None = None
         # Frames that the lines are drawn of.
         self._drawn = range(0)
 
@@ -88,7 +90,9 @@ class TrackLayers:
         self.labels = Labels(data, name=f"{source.name} tracks", **placement)
         source.visible = False
         self.viewer.add_layer(self.labels)
-        self._show_outlines(source, data.shape[1:])
+        self._outlines_of = source, data.shape[1:]
+        if self._reusable(self.selection, data.ndim - 1) or self._reusable(self.tracks, data.ndim):
+            self._show_outlines()
         if self._reusable(self.tracks, data.ndim):
             self.tracks.colormaps_dict = {"track_id": LabelColours(self.labels)}
             self.tracks.name = f"{self.labels.name} lines"
@@ -106,8 +110,11 @@ class TrackLayers:
     def _reusable(self, layer: Any, ndim: int) -> bool:
         return layer in self.viewer.layers and layer.ndim == ndim
 
-    def _show_outlines(self, source: Any, shape: tuple[int, ...]) -> None:
-        """Show an empty layer for outlines."""
+    def _show_outlines(self) -> None:
+        """Show an empty layer for outlines, unless that is done."""
+        if self._outlines_of is None:
+            return
+        (source, shape), self._outlines_of = self._outlines_of, None
         outlines = np.zeros(shape, np.uint8)
         placement = frame_placement(source)
         if self._reusable(self.selection, len(shape)):
@@ -144,6 +151,7 @@ class TrackLayers:
         Lines and outlines are used again by the next session. They are not removed: software OpenGL
         crashes when layers are removed beside a Tracks layer.
         """
+        self._outlines_of = None
         if self.selection in self.viewer.layers:
             self.selection.visible = False
         if self.labels not in self.viewer.layers:
@@ -170,6 +178,8 @@ class TrackLayers:
 
     def outline(self, tracks: Sequence[int], frames: LabelFrames) -> None:
         """Outline objects of the frame in view."""
+        if tracks:
+            self._show_outlines()
         if self.selection not in self.viewer.layers:
             return
         shown = np.zeros(self.selection.data.shape, np.uint8)
@@ -181,6 +191,17 @@ class TrackLayers:
         if not np.array_equal(shown, self.selection.data):
             self.selection.data[:] = shown
             self.selection.refresh(extent=False)
+
+    def draw_next(self, table: TrackTable) -> bool:
+        """Show what is missing for outlines, else draw the lines; return True if they are left.
+
+        napari takes a tenth of a second for a layer, so that each one has a turn of its own.
+        """
+        if self._outlines_of is not None:
+            self._show_outlines()
+            return True
+        self.draw_lines(table)
+        return False
 
     def draw_lines(self, table: TrackTable) -> None:
         """Draw the tracks as lines, with divisions; of long movies those near the frame in view.
