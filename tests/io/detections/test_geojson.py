@@ -1,6 +1,7 @@
 """GeoJSON of QuPath: what is exported is read again, pixel for pixel; polygons of others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,7 @@ def test_labels_are_the_same_after_export_and_import(kind: str, name: str, tmp_p
     for each in found:
         rows, cols = np.nonzero(labels == each.number)
         assert each.box == [rows.min(), cols.min(), rows.max(), cols.max()] or each.number == 5
-        region = each.prompt(SHAPE).mask
-        assert region is not None
+        assert each.prompt(SHAPE).mask is not None
 
 
 def test_features_are_as_qupath_reads_them(tmp_path: Path) -> None:
@@ -74,8 +74,6 @@ def test_features_are_as_qupath_reads_them(tmp_path: Path) -> None:
     masks = mask_set(labels)
     index, scores = np.array([0, 1, 0, 1, 0]), np.full(5, 0.5, np.float32)
     classed = MaskClasses(("cell", "nucleus"), index, scores, (0.5, 0.5))
-    from dataclasses import replace
-
     path = write("geojson", tmp_path / "a.geojson", [labels], replace(masks, classes=classed))
     found = json.loads(path.read_text())
     assert found["type"] == "FeatureCollection"

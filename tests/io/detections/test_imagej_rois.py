@@ -92,7 +92,7 @@ def test_composites_have_holes(tmp_path: Path) -> None:
         path += [0, *ring[0], *(n for corner in ring[1:] for n in (1, *corner)), 4]
     roi = rectangle(ROI_TYPE.RECT)
     roi.multi_coordinates = np.array(path, np.float32)
-    roi.shape_roi_size, roi.composite = len(path), True
+    roi.shape_roi_size = len(path)
     write_zip(tmp_path / "a.zip", roi)
     (each,) = read_detections(tmp_path / "a.zip", TableImage(SHAPE))
     expected = np.zeros(SHAPE, bool)
@@ -103,11 +103,12 @@ def test_composites_have_holes(tmp_path: Path) -> None:
 
 
 def test_planes_count_from_one_and_zero_is_each(tmp_path: Path) -> None:
-    rois = [ImagejRoi.frompoints(SQUARE, z=n) for n in (None, 0, 2)]
+    rois = [ImagejRoi.frompoints(SQUARE) for _ in range(3)]
+    for roi, z in zip(rois, (0, 1, 3), strict=True):
+        roi.z_position = z
     path = write_zip(tmp_path / "a.zip", *rois)
     found = read_detections(path, TableImage(SHAPE, {"Z": 4}))
-    assert [dict(each.place) for each in found] == [dict(each.place) for each in found][:3]
-    assert [each.place.get("Z") for each in found][-1] == 2
+    assert [dict(each.place) for each in found] == [{}, {"Z": 0}, {"Z": 2}]
 
 
 def test_damaged_zips_are_refused_in_one_sentence(tmp_path: Path) -> None:
