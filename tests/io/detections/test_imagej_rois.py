@@ -30,6 +30,7 @@ def rectangle(kind: ROI_TYPE) -> ImagejRoi:
     roi = ImagejRoi.frompoints(SQUARE, name="area")
     roi.roitype, roi.n_coordinates, roi.integer_coordinates = kind, 0, None
     roi.subpixel_coordinates = None
+    roi.bottom, roi.right = 15, 30
     roi.options &= ~ROI_OPTIONS.SUB_PIXEL_RESOLUTION
     return roi
 
