@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from napari_segany.core.geometry import Frame
+from napari_segany.core.geometry import Frame, _copied
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,17 @@ def test_images_are_scaled_as_pillow_does_colour_by_colour(shape):
         placed = frame.place_image(image)
         assert np.array_equal(placed, np.asarray(wanted))
         assert placed.flags.writeable
+
+
+def test_weights_on_another_device_are_copied_once_and_packed() -> None:
+    by_row, _ = Frame((300, 200))._resizings(256)
+    pixels = slice(10, 40)
+    here = by_row.weights_of(pixels, torch.zeros(1))
+    # No device but the CPU is everywhere; this one holds no values.
+    there = [by_row.weights_of(pixels, torch.zeros(1, device="meta")) for _ in range(2)]
+
+    assert {each.shape for each in there} == {here.shape}
+    assert all(each.is_meta and each.is_contiguous() for each in there)
+    assert not here.is_contiguous(), "a part of what is kept"
+    assert here.untyped_storage().data_ptr() == by_row.weights.untyped_storage().data_ptr()
+    assert _copied(by_row, torch.device("meta")) is _copied(by_row, torch.device("meta"))

@@ -4,7 +4,13 @@ import torch
 
 from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.upsampling import LOW_RES_MARGIN, draw, stability
+from napari_segany.core.upsampling import (
+    LOW_RES_MARGIN,
+    _compare_here,
+    _compare_there,
+    draw,
+    stability,
+)
 
 
 def test_stability_of_a_known_map() -> None:
@@ -126,3 +132,20 @@ def test_cells_in_the_frames_padding_do_not_count_for_stability() -> None:
 
     # Cells up to row 160, beyond the square's last.
     assert drawn.stability_at_most.tolist() == [pytest.approx(expected, abs=0.02)]
+
+
+def test_pixels_are_compared_alike_on_any_device() -> None:
+    pixels = smooth_logits(1)[0] + 2
+    pixels[:3, 0] = torch.tensor([0.0, 1.0, -1.0])  # at the bounds, so above the lower ones only
+    masks = np.zeros((2, 256, 300), bool)
+
+    here = _compare_here(pixels, 1.0, masks[0, :, 20:276])
+    there = _compare_there(pixels, 1.0, masks[1, :, 20:276])
+
+    values = pixels.numpy()
+    assert here == there == ((values > 1).sum(), (values > -1).sum())
+    assert 0 < here[0] < here[1] < values.size
+    assert np.array_equal(masks[0], masks[1])
+    assert np.array_equal(masks[0, :, 20:276], values > 0)
+    assert not masks[:, :, :20].any()
+    assert not masks[:, :, 276:].any()

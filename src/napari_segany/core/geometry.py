@@ -131,7 +131,16 @@ class _Resizing:
 
     def weights_of(self, pixels: slice, like: Tensor) -> Tensor:
         """Return the (pixels, cells) weights of pixels and the cells that contribute to them."""
-        return self.weights[pixels, self.cells(pixels)].to(like.device)
+        part = pixels, self.cells(pixels)
+        if like.device.type == "cpu":
+            return self.weights[part]
+        return _copied(self, like.device)[part].contiguous()
+
+
+@lru_cache(maxsize=4)
+def _copied(resizing: _Resizing, device: torch.device) -> Tensor:
+    """Return the weights of a resizing on a device, copied once and not for every mask."""
+    return resizing.weights.to(device)
 
 
 @dataclass(frozen=True)
