@@ -80,6 +80,8 @@ def test_one_image_of_a_file(scenes, tmp_path, capsys):
     assert main(["prompt", str(scenes), "-o", str(out), "--series", "all", "--point", "2,2"]) == 2
     assert "give --series 0..2" in capsys.readouterr().err
     assert main(["segment", str(scenes), "-o", str(out), "--series", "one"]) == 2
+    assert "There is no image 'one' in" in capsys.readouterr().err
+    assert main(["segment", str(scenes), "-o", str(out), "--series", "-1"]) == 2
 
 
 def test_evaluate_takes_the_image_that_is_meant(scenes, tmp_path, capsys):

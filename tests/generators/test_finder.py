@@ -304,30 +304,31 @@ def test_nothing_of_a_crop_is_held_while_the_next_is_embedded(
 
 
 def test_the_best_masks_elsewhere_can_keep_scores_of_the_model() -> None:
-    """Those that the published filters keep have the model's predicted IoU."""
+    """Those that the published filters keep have the model's predicted IoU; others rank below."""
     masks = MaskSet.from_masks(
-        [np.eye(4, dtype=bool)] * 4,
-        predicted_iou=[0.95, 0.95, 0.88, 1.02],
-        stability_score=[0.95, 0.94, 0.99, 0.97],
+        [np.eye(4, dtype=bool)] * 5,
+        predicted_iou=[0.95, 0.95, 0.88, 1.02, 0.5],
+        stability_score=[0.95, 0.94, 0.99, 0.97, 1.0],
     )
-    estimate = np.array([0.1, 0.2, 0.3, 0.4], np.float32)
-    kept = finder_crop.trust_model(masks, estimate)
+    estimate = np.array([0.1, 0.2, 0.3, 0.4, 0.97], np.float32)
+    kept = finder_crop.trust_model(masks, estimate).predicted_iou
     assert kept.dtype == np.float32
-    assert kept.tolist() == pytest.approx([0.95, 0.2, 0.3, 1.02])
+    assert kept.tolist() == pytest.approx([0.95, 0.2, 0.3, 1.02, 0.88])
+    below = finder_crop.rank_below_trusted(masks).predicted_iou
+    assert below.tolist() == pytest.approx([0.88, 0.88, 0.88, 0.88, 0.5])
 
 
 def test_scores_elsewhere_are_the_finders_unless_asked(
     find: Find, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("GRID_IOU", "GRID_STABILITY"):
+    for name in ("GRID_IOU", "GRID_STABILITY", "TRUSTED_IOU", "TRUSTED_STABILITY"):
         monkeypatch.setattr(finder_crop, name, -9.0)
-    monkeypatch.setattr(finder_crop, "trust_model", lambda found, estimate: estimate * 0 + 0.875)
-    params = replace(PARAMS, grid_points_per_side=4, pred_iou_thresh=0.0)
+    params = replace(PARAMS, grid_points_per_side=4, pred_iou_thresh=0.0, box_nms_thresh=1.0)
     blank = as_image(np.zeros((100, 128)))
-    assert 0.875 not in find(params, blank).predicted_iou
-    found = find(replace(params, grid_scores="model"), blank)
-    assert len(found)
-    assert set(found.predicted_iou.tolist()) == {0.875}
+    estimated = find(params, blank)
+    own = find(replace(params, grid_scores="model"), blank)
+    assert len(own)
+    assert not np.isin(own.predicted_iou, estimated.predicted_iou).any()
 
 
 def test_prompts_of_crops_are_counted(find: Find, oracle: Oracle) -> None:

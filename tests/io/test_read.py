@@ -362,7 +362,7 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "folder": ("a.tif", lambda p: p.mkdir(), "is a folder"),
     "empty": ("a.tif", lambda p: p.touch(), r"is empty \(0 bytes\)"),
     "text": ("a.tif", lambda p: p.write_text("no image at all"), "not what its name says.*TIFF"),
-    "unsupported": ("a.czi", lambda p: p.write_bytes(b"ZISRAWFILE" * 9), "Accepted are TIFF"),
+    "unsupported": ("a.oib", lambda p: p.write_bytes(b"\xd0\xcf\x11\xe0" * 9), "Accepted are TIFF"),
     "only_magic": ("a.tif", lambda p: p.write_bytes(b"II*\0"), "damaged or truncated"),
     "no_pages": ("a.tif", lambda p: p.write_bytes(b"II*\0" + bytes(4)), "without pages|truncated"),
     "header_beyond_end": (

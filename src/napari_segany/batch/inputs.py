@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 from napari_segany.batch.manifest import FOLDER
 from napari_segany.core.notes import note
@@ -42,7 +41,7 @@ _MAGIC = "*?["
 def find_inputs(
     given: Iterable[str],
     apart: Iterable[Path] = (),
-    series: int | Literal["all"] | None = None,
+    series: int | str | None = None,
 ) -> dict[Path, str]:
     """Find the image files of given files, folders and patterns.
 
@@ -55,7 +54,7 @@ def find_inputs(
         Files, folders, and patterns; ``**`` in a pattern matches any number of folders.
     apart : iterable of Path
         Folders that are not searched, as they hold other data.
-    series : int or "all", optional
+    series : int or str, optional
         The image of files that hold several; see :func:`choose_series`.
 
     Returns

@@ -104,10 +104,12 @@ def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def series(text: str) -> int | str:
-    """Parse a whole number from 0 on, or ``all``."""
-    if text != "all" and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number from 0 on nor all")
-    return text if text == "all" else int(text)
+    """Parse a whole number from 0 on, a name, or ``all``."""
+    if not text.strip() or (text[:1] in "-+" and text[1:].isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number from 0 on nor a name nor all"
+        )
+    return int(text) if text.isdecimal() else text
 
 
 def axes(text: str) -> str:
@@ -250,9 +252,9 @@ def add_image(parser: argparse.ArgumentParser, brightness: bool = True) -> None:
         (
             "--series",
             series,
-            "N|all",
-            "image of a file that holds several, counted from 0, or all of them; the results are "
-            "called NAME_s0, NAME_s1 and so on (default: the first, called NAME)",
+            "N|NAME|all",
+            "image of a file that holds several, by its number from 0 or its name, or all of them; "
+            "the results are called NAME_s0, NAME_s1 and so on (default: the first, called NAME)",
         ),
         (
             "--axes",

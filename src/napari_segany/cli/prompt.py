@@ -34,7 +34,7 @@ called NAME_prompt, NAME_prompt_2 and so on.
 CANDIDATES = ("best", "1", "2", "3", "all")
 DIALECTS = (
     *("trackmate", "qupath", "cellprofiler", "napari", "scikit-image", "napari-segany", "imagej"),
-    *("plain", "plain-centred", "coco", "yolo"),
+    *("plain", "plain-centred", "coco", "yolo", "geojson", "rois"),
 )
 """Programs whose tables can be read."""
 
@@ -84,7 +84,8 @@ def add_table(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="boxes or points of another program, one object per row: .csv, .tsv, .txt or .xls "
-        "with a header, COCO .json, YOLO .txt; rows of other planes are skipped",
+        "with a header, COCO .json, YOLO .txt, QuPath .geojson, ImageJ .zip or .roi; rows of other "
+        "planes are skipped",
     )
     group.add_argument(
         "--keep-rows",

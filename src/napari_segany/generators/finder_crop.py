@@ -177,9 +177,9 @@ class CropSearch:
                 progress,
             )
             estimate = self.quality.mask(mask_features(found, meter, proposals.context))
-            if self.params.grid_scores == "model":
-                estimate = trust_model(found, estimate)
             parts.append(replace(found, predicted_iou=estimate))
+            if self.params.grid_scores == "model":
+                parts = [*map(rank_below_trusted, parts[:-1]), trust_model(found, estimate)]
         advance(1.0)
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
@@ -221,19 +221,25 @@ def choose_doubtful(proposals: Proposals) -> NDArray[np.int64]:
     return np.flatnonzero(proposals.quality < SURE_REGION)[:MOST_ASKED]
 
 
-def trust_model(found: MaskSet, estimate: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (K,) estimate, replaced by the model's predicted IoU for its best masks.
+def trust_model(found: MaskSet, estimate: NDArray[np.float32]) -> MaskSet:
+    """Return masks at points with the model's own predicted IoU for those of the best scores.
 
     Parameters
     ----------
     found : MaskSet
         The model's masks, with its own scores.
     estimate : ndarray
-        (K,) float32 IoU that the finder's estimate expects of them.
+        (K,) float32 IoU that the finder's estimate expects of them, for the others.
     """
     own, stable = found.predicted_iou, found.stability_score
     trusted = (own > TRUSTED_IOU) & (stable >= TRUSTED_STABILITY)
-    return np.where(trusted, own, estimate).astype(np.float32)
+    others = np.minimum(estimate, np.float32(TRUSTED_IOU))
+    return replace(found, predicted_iou=np.where(trusted, own, others).astype(np.float32))
+
+
+def rank_below_trusted(masks: MaskSet) -> MaskSet:
+    """Return masks with estimates that no mask of :func:`trust_model` loses against."""
+    return replace(masks, predicted_iou=np.minimum(masks.predicted_iou, np.float32(TRUSTED_IOU)))
 
 
 def prompt_silent_points(

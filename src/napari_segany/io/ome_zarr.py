@@ -12,7 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 from napari_segany.errors import InputError
 from napari_segany.io.channel_names import usable
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
+from napari_segany.io.several_images import image_number
 from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.zarr_codecs import check_codecs
 
 MARKS = (".zattrs", "zarr.json", ".zgroup", ".zarray")
 """Files of which a Zarr folder has at least one."""
@@ -149,8 +151,10 @@ def holds_fields(path: Path) -> bool:
         return False
 
 
-def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSize, tuple[str, ...]]:
-    """Open the full resolution of an image; return it with axes, pixel size and notes.
+def open_zarr(
+    path: Path, series: int | str | None = None, level: int = 0
+) -> tuple[Any, str, PixelSize, tuple[str, ...]]:
+    """Open one resolution of an image; return it with axes, pixel size and notes.
 
     Axes are empty for an array that does not name them.
 
@@ -158,8 +162,10 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
     ----------
     path : Path
         A folder: OME-Zarr 0.1 to 0.5, or a plain array.
-    series : int, optional
-        Number of one of several images, from 0.
+    series : int or str, optional
+        Number of one of several images, from 0, or its path below the folder.
+    level : int
+        Level of the pyramid; 0 is the full resolution.
 
     Raises
     ------
@@ -172,21 +178,22 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
         images = _inside(path, attributes)
         if series is None and (len(images) > 1 or holds_fields(path)):
             raise InputError(_several(path, images))
-        if series is not None and not 0 <= series < len(images):
-            raise InputError(
-                f"There is no image {series} in {path}; it holds 0..{len(images) - 1}."
-            )
-        path = images[series or 0]
+        path = images[_number_of(path, images, series)]
         attributes = _attributes(path)
         if "multiscales" not in attributes:
+            _check_level(path, level, 1)
+            check_codecs(path)
             data = zarr.open(str(path), mode="r")
             if not hasattr(data, "shape"):
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
             return ZarrArray(data, path), "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
-        level = scales["datasets"][0]
-        data = zarr.open_array(str(_below(path, level["path"])), mode="r")
-        about = _axes_and_size(scales, level, data.ndim, path)
+        _check_level(path, level, len(scales["datasets"]))
+        chosen = scales["datasets"][level]
+        inside = _below(path, chosen["path"])
+        check_codecs(inside)
+        data = zarr.open_array(str(inside), mode="r")
+        about = _axes_and_size(scales, chosen, data.ndim, path)
         return ZarrArray(data, path), *about, _missing_chunks(data)
     except InputError:
         raise
@@ -195,10 +202,27 @@ def open_zarr(path: Path, series: int | None = None) -> tuple[Any, str, PixelSiz
         raise _damaged(path, error) from error
 
 
-def channel_labels(path: Path, series: int | None, count: int) -> tuple[str, ...]:
+def _number_of(path: Path, images: list[Path], series: int | str | None) -> int:
+    """Return the number of the selected image; images in a folder are named by their paths."""
+    if isinstance(series, str):
+        names = [each.relative_to(path).as_posix() for each in images]
+        return image_number(names, series, path)
+    if series is not None and not 0 <= series < len(images):
+        raise InputError(f"There is no image {series} in {path}; it holds 0..{len(images) - 1}.")
+    return series or 0
+
+
+def _check_level(path: Path, level: int, count: int) -> None:
+    if not 0 <= level < count:
+        known = f"levels 0..{count - 1}" if count > 1 else "only level 0"
+        raise InputError(f"There is no level {level} in {path}; it has {known}.")
+
+
+def channel_labels(path: Path, series: int | str | None, count: int) -> tuple[str, ...]:
     """Return the names of the channels of an image; empty if it does not name each of ``count``."""
     try:
-        inside = _inside(path, _attributes(path))[series or 0]
+        images = _inside(path, _attributes(path))
+        inside = images[_number_of(path, images, series)]
         channels = _attributes(inside)["omero"]["channels"]
         return usable([each["label"] for each in channels], count)
     # Metadata can be wrong in any way, and channels without names have numbers.

@@ -5,17 +5,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from PIL import UnidentifiedImageError
 
-from napari_segany.core.planes import guess_axes
 from napari_segany.errors import InputError
-from napari_segany.io import tiff
-from napari_segany.io.ome_zarr import channel_labels, holds_fields, is_zarr, list_images, open_zarr
+from napari_segany.io.formats.file_format import FileFormat, ReadRequest
+from napari_segany.io.formats.registry import FIRST_BYTES, FORMATS, format_of
+from napari_segany.io.ome_zarr import holds_fields, is_zarr, list_images
 from napari_segany.io.opened_image import OpenedImage, series_path, split_series, stem
-from napari_segany.io.raster_images import RASTER_SUFFIXES, read_raster
-from napari_segany.io.tiff_interpretation import to_known_axes
+from napari_segany.io.several_images import image_number
 
 __all__ = [
     "ACCEPTED",
@@ -28,10 +26,13 @@ __all__ = [
     "stem",
 ]
 
-SUFFIXES = (*tiff.TIFF_SUFFIXES, *tiff.DIALECT_SUFFIXES, *RASTER_SUFFIXES)
+SUFFIXES = tuple(dict.fromkeys(end for each in FORMATS.values() for end in each.suffixes))
 """Endings of files that can be read, in lower case."""
 
-ACCEPTED = "TIFF (also OME-TIFF, ImageJ, LSM, STK and slides), OME-Zarr, PNG and JPEG"
+ACCEPTED = (
+    "TIFF (also OME-TIFF, ImageJ, LSM, STK and slides), OME-Zarr, PNG and JPEG; ND2, LIF and CZI "
+    'with the extra "formats"'
+)
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 """Beginning of an address, also where a path made one slash of two; a drive has one letter."""
@@ -46,39 +47,49 @@ def expand_containers(path: Path) -> list[Path]:
         return [path]
 
 
-def choose_series(paths: Iterable[Path], asked: int | Literal["all"] | None) -> list[Path]:
+def choose_series(paths: Iterable[Path], asked: int | str | None) -> list[Path]:
     """Return the selected images of files that hold several.
 
     Parameters
     ----------
     paths : iterable of Path
         Image files.
-    asked : int or "all", optional
-        Number of the image in each file, from 0, or each image; by default what the paths say.
+    asked : int, str, optional
+        Number of the image in each file, from 0, or its name; "all" for each image. By default
+        what the paths say.
 
     Returns
     -------
     list of Path
         For :func:`open_image`; results are called after them: image 1 of ``cells.tif`` is
         ``cells.tif[1]``, and its results ``cells_s1``.
+
+    Raises
+    ------
+    InputError
+        If a file has no image of that name, or several.
     """
     if asked is None:
         return list(paths)
     return [image for path in paths for image in _series_of(path, asked)]
 
 
-def _series_of(path: Path, asked: int | Literal["all"]) -> list[Path]:
+def _series_of(path: Path, asked: int | str) -> list[Path]:
     try:
         if is_zarr(path):
             images = list_images(path)
+            names = [each.relative_to(path).as_posix() for each in images]
         else:
-            count = tiff.count_images(path) if _first_bytes(path) in tiff.MAGIC else 1
-            images = [series_path(path, n) for n in range(count)] if count > 1 else [path]
+            names = _format(path).image_names(path)
+            several = range(len(names)) if len(names) > 1 else ()
+            images = [series_path(path, n) for n in several] or [path]
     except InputError:
         # The fault is reported when the file is opened.
         return [path]
     if asked == "all":
         return images
+    if isinstance(asked, str):
+        return [images[image_number(names, asked, path)]]
     return [images[asked] if asked < len(images) else series_path(path, asked)]
 
 
@@ -88,15 +99,19 @@ def members(path: Path) -> tuple[Path, ...]:
     Cheap for files that are no member of a set, which are not opened any further.
     """
     try:
-        is_tiff = os.path.isfile(path) and _first_bytes(path) in tiff.MAGIC
+        return _format(path).members(path) if os.path.isfile(path) else (path,)
     except InputError:
         # The fault is reported when the file is opened.
-        is_tiff = False
-    return tiff.members(path) if is_tiff else (path,)
+        return (path,)
 
 
 def open_image(
-    path: Path | str, *, series: int | None = None, axes: str = "", stored: bool = False
+    path: Path | str,
+    *,
+    series: int | str | None = None,
+    axes: str = "",
+    stored: bool = False,
+    level: int = 0,
 ) -> OpenedImage:
     """Open an image or a stack without reading its pixels.
 
@@ -109,16 +124,20 @@ def open_image(
     ----------
     path : path
         TIFF, OME-TIFF, ImageJ hyperstack, the TIFF dialects of microscopes and slide scanners,
-        OME-Zarr, PNG or JPEG; told by content, not by name.
-    series : int, optional
-        Number of the image in a file of several, from 0; the first one by default, with a note
-        that lists them. A path can say so, too: ``cells.ome.tif[1]``.
+        OME-Zarr, PNG or JPEG; ND2, LIF and CZI with the extra "formats". Told by content, not by
+        name.
+    series : int or str, optional
+        Number of the image in a file of several, from 0, or its name; the first one by default,
+        with a note that lists them. A path can say so, too: ``cells.ome.tif[1]``.
     axes : str, optional
         The axes that it will be taken by. They decide only about palettes: with S these are
         colours, without it the values.
     stored : bool
         Whether values stay as they are stored, for labels and masks: those of palettes, and of
         white that is stored as 0.
+    level : int
+        Level of the pyramid of a TIFF file or OME-Zarr; 0 is the full resolution, and pixels of
+        the others are larger.
 
     Returns
     -------
@@ -145,14 +164,15 @@ def open_image(
     given = Path(path)
     path, number = split_series(given)
     series = number if series is None else series
-    if is_zarr(path):
-        opened = _open_zarr(path, series)
-    elif _first_bytes(path) in tiff.MAGIC:
-        opened = tiff.open_tiff(path, series, "" if axes == "auto" else axes, stored)
-    elif series:
-        raise InputError(f"There is no image {series} in {path}; it holds one, image 0.")
-    else:
-        opened = _open_raster(path, stored)
+    request = ReadRequest(series, axes, stored, level)
+    try:
+        opened = _format(path).open(path, request)
+    except UnidentifiedImageError as error:
+        known = path.suffix.lower() in SUFFIXES
+        kind = "is not what its name says: no image" if known else "is no image that can be read"
+        raise InputError(
+            f"{path} {kind}. Accepted are {ACCEPTED}; save or export it as one of these."
+        ) from error
     opened = replace(opened, path=given)
     try:
         _check_pixels(opened)
@@ -162,12 +182,17 @@ def open_image(
     return opened
 
 
+def _format(path: Path) -> FileFormat:
+    """Return the format of a file or folder by its content."""
+    return format_of(path, b"" if is_zarr(path) else _first_bytes(path))
+
+
 def _first_bytes(path: Path) -> bytes:
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give an image file.")
     try:
         with path.open("rb") as file:
-            magic = file.read(4)
+            magic = file.read(FIRST_BYTES)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except OSError as error:
@@ -187,27 +212,3 @@ def _check_pixels(image: OpenedImage) -> None:
         raise InputError(f"{image.path} has shape {image.shape}, so there are no pixels in it.")
     if not {"Y", "X"} <= set(image.axes):
         raise InputError(f"{image.path} has axes {image.axes}; an image needs rows and columns.")
-
-
-def _open_zarr(path: Path, series: int | None) -> OpenedImage:
-    data, axes, pixel_size, notes = open_zarr(path, series)
-    shape = tuple(int(n) for n in data.shape)
-    known = to_known_axes(axes, shape) if axes else guess_axes(shape)
-    if not axes:
-        notes = (*notes, f"The array does not name its axes; {known} is a guess, --axes says.")
-    names = channel_labels(path, series, shape[known.index("C")]) if "C" in known else ()
-    return OpenedImage(
-        path, data, known, pixel_size, files=(path,), notes=notes, channel_names=names
-    )
-
-
-def _open_raster(path: Path, stored: bool) -> OpenedImage:
-    try:
-        pixels = read_raster(path, stored)
-    except UnidentifiedImageError as error:
-        known = path.suffix.lower() in SUFFIXES
-        kind = "is not what its name says: no image" if known else "is no image that can be read"
-        raise InputError(
-            f"{path} {kind}. Accepted are {ACCEPTED}; save or export it as one of these."
-        ) from error
-    return OpenedImage(path, pixels, "YX" if pixels.ndim == 2 else "YXS", files=(path,))

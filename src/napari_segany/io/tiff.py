@@ -15,6 +15,8 @@ from napari_segany.errors import InputError
 from napari_segany.io.channel_names import names_in_tiff
 from napari_segany.io.ome_file_sets import companion, missing_files, ome_files
 from napari_segany.io.opened_image import OpenedImage
+from napari_segany.io.pixel_size import PixelSize
+from napari_segany.io.several_images import pick_image
 from napari_segany.io.tiff_interpretation import PixelInterpretation, interpret_series
 from napari_segany.io.tiff_pages import ContiguousPages, DecodedPages, TiffPages, last_byte
 from napari_segany.io.tiff_sizes import pixel_size_of
@@ -30,9 +32,6 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _BESIDE = ("label", "macro", "thumbnail", "map", "overview", "preview", "probability")
 """Names that slide scanners give to pictures beside the image."""
-
-_LISTED = 24
-"""Images of a file that are listed in words, at most."""
 
 
 @contextmanager
@@ -58,7 +57,11 @@ def _captured_warnings() -> Iterator[list[str]]:
 
 
 def open_tiff(
-    path: Path, series: int | None = None, axes: str = "", stored: bool = False
+    path: Path,
+    series: int | str | None = None,
+    axes: str = "",
+    stored: bool = False,
+    level: int = 0,
 ) -> OpenedImage:
     """Open one image of a TIFF file; see :func:`napari_segany.io.read.open_image`."""
     with _captured_warnings() as warnings:
@@ -67,7 +70,8 @@ def open_tiff(
         except Exception as error:
             raise _damaged(path, error) from error
         try:
-            chosen, notes = _select_series(tiff, path, series, warnings)
+            whole, notes = _select_series(tiff, path, series, warnings)
+            chosen = _level_of(whole, level, path)
             meaning = interpret_series(tiff, chosen, path, axes, stored)
             data = _pixels(tiff, chosen, path, meaning)
             channels = int(data.shape[meaning.axes.index("C")]) if "C" in meaning.axes else 0
@@ -75,11 +79,11 @@ def open_tiff(
                 path=path,
                 data=data,
                 axes=meaning.axes,
-                pixel_size=pixel_size_of(tiff, chosen),
+                pixel_size=_scaled(pixel_size_of(tiff, whole), whole, chosen),
                 images_in_file=len(images_of(tiff)),
                 files=files_of(path, chosen),
                 notes=(*notes, *meaning.notes),
-                channel_names=names_in_tiff(tiff, chosen, channels),
+                channel_names=names_in_tiff(tiff, whole, channels),
                 _close=tiff.close,
             )
         except InputError:
@@ -99,7 +103,7 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 def _select_series(
-    tiff: tifffile.TiffFile, path: Path, asked: int | None, warnings: list[str]
+    tiff: tifffile.TiffFile, path: Path, asked: int | str | None, warnings: list[str]
 ) -> tuple[Any, list[str]]:
     """Return the selected series, with notes about the choice and about missing parts."""
     images = images_of(tiff)
@@ -110,7 +114,7 @@ def _select_series(
             f"{path} is truncated: its list of pages is cut off after page {len(tiff.pages)}. "
             "Copy it again."
         )
-    series, notes = _pick_image(images, asked, path)
+    series, notes = pick_image(images, asked, path)
     xml = (tiff.ome_metadata or "") if tiff.is_ome else ""
     return series, notes + _uncounted_pages(tiff) + _check_complete(series, path, xml)
 
@@ -148,14 +152,36 @@ def images_of(tiff: tifffile.TiffFile) -> list[Any]:
     return kept or list(tiff.series[:1])
 
 
-def count_images(path: Path) -> int:
-    """Return the number of images in a TIFF file; 1 if it cannot be read."""
+def image_names(path: Path) -> list[str]:
+    """Return the names of the images in a TIFF file; one without a name if it cannot be read."""
     with _captured_warnings():
         try:
             with tifffile.TiffFile(path) as tiff:
-                return max(len(images_of(tiff)), 1)
+                return [str(each.name) for each in images_of(tiff)] or [""]
         except Exception:
-            return 1
+            return [""]
+
+
+def _level_of(series: Any, level: int, path: Path) -> Any:
+    """Return a level of the pyramid of a series, the series itself for 0."""
+    if not level:
+        return series
+    count = len(series.levels)
+    if not 0 < level < count:
+        raise InputError(f"There is no level {level} in {path}; it has levels 0..{count - 1}.")
+    return series.levels[level]
+
+
+def _scaled(sizes: PixelSize, whole: Any, level: Any) -> PixelSize:
+    """Return the pixel size of a level, whose rows and columns are fewer."""
+    if level is whole:
+        return sizes
+    factors = {
+        axis: large / small
+        for axis, large, small in zip(whole.axes, whole.shape, level.shape, strict=True)
+        if axis in "YX"
+    }
+    return {a: (size * factors.get(a, 1.0), unit) for a, (size, unit) in sizes.items()}
 
 
 def _is_level(series: Any, before: list[Any]) -> bool:
@@ -172,28 +198,6 @@ def _is_level(series: Any, before: list[Any]) -> bool:
     factor = factors.pop()
     smooth = factor > 1 and factor & (factor - 1) == 0
     return not factors and smooth and all(abs(large / factor - n) <= 1 for large, n in sizes)
-
-
-def _pick_image(images: list[Any], asked: int | None, path: Path) -> tuple[Any, list[str]]:
-    if asked is not None and not 0 <= asked < len(images):
-        raise InputError(f"There is no image {asked} in {path}; it holds {_list_images(images)}.")
-    if asked is not None or len(images) == 1:
-        return images[asked or 0], []
-    return images[0], [
-        f"It holds {len(images)} images, and the first is taken; --series N takes another, "
-        f"--series all takes each: {_list_images(images)}."
-    ]
-
-
-def _list_images(images: list[Any]) -> str:
-    described = []
-    for number, each in enumerate(images[:_LISTED]):
-        size = " x ".join(str(n) for n in each.shape)
-        # Names in a file may hold control characters, and go to a terminal.
-        known = "".join(c for c in str(each.name) if c.isprintable()).strip()
-        name = f" ({known})" if known else ""
-        described.append(f"{number}{name}: {each.axes} {size} {np.dtype(each.dtype).name}")
-    return "; ".join(described) + ("; ..." if len(images) > _LISTED else "")
 
 
 def _pixels(tiff: tifffile.TiffFile, series: Any, path: Path, meaning: PixelInterpretation) -> Any:

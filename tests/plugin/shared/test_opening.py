@@ -170,3 +170,42 @@ def test_who_opens_a_dock_that_is_loading_gets_its_content(
     # An open dock is found, too.
     assert open_dock(Viewer(), "Small") is content
     del dock
+
+
+def test_further_docks_of_the_menu_are_tabs_of_the_first(
+    viewer: ViewerModel, panel: QDockWidget, qtbot: Any
+) -> None:
+    window: Any = panel.parentWidget()
+    other, second, third = (QDockWidget(window) for _ in range(3))
+    for each in (other, second, third):
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, each)
+    docks = [put(SmallDock(viewer), each) for each in (panel, second)]
+    for dock in docks:
+        dock._join()
+    # A dock of somebody else stays where it is.
+    assert window.tabifiedDockWidgets(panel) == [second]
+    assert not window.tabifiedDockWidgets(other)
+    # The content may come before the window shows the dock.
+    docks.append(put(SmallDock(viewer), third))
+    docks[2].finish()
+    assert set(window.tabifiedDockWidgets(panel)) == {second, third}
+    # A person may move a dock, and it stays there.
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, second)
+    docks[1].finish()
+    assert window.tabifiedDockWidgets(panel) == [third]
+    docks[0]._jobs.shut_down()
+
+
+def test_a_dock_that_was_closed_gets_no_tabs(
+    viewer: ViewerModel, panel: QDockWidget, qtbot: Any
+) -> None:
+    window: Any = panel.parentWidget()
+    second = QDockWidget(window)
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, second)
+    docks = [put(SmallDock(viewer), each) for each in (panel, second)]
+    docks[0]._join()
+    panel.hide()
+    docks[1]._join()
+    assert not window.tabifiedDockWidgets(panel)
+    for dock in docks:
+        dock._jobs.shut_down()

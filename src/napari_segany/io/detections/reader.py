@@ -7,7 +7,9 @@ from pathlib import Path
 from napari_segany.errors import InputError
 from napari_segany.io.detections import (
     coco,
+    geojson,
     imagej,
+    imagej_rois,
     napari,
     plain,
     qupath,
@@ -60,7 +62,7 @@ SHEETS: Mapping[str, Dialect] = {
 }
 """Dialects of tables with a header, by name; the first that matches is taken."""
 
-DIALECTS = (*SHEETS, "coco", "yolo")
+DIALECTS = (*SHEETS, "coco", "yolo", "geojson", "rois")
 """Names of all dialects."""
 
 
@@ -74,7 +76,8 @@ def read_detections(
     path : str or Path
         ``.csv``, ``.tsv``, ``.txt`` or ``.xls`` with a header, text in any usual encoding, with
         commas, semicolons or tabs; ``.json`` in COCO's format (a dataset or a list of results);
-        ``.txt`` in YOLO's: class, and centre and size, or a polygon, as fractions of the image.
+        ``.txt`` in YOLO's: class, and centre and size, or a polygon, as fractions of the image;
+        ``.geojson`` (or ``.json``) of QuPath; ``.zip`` or ``.roi`` of ImageJ.
     image : TableImage
         The image that it is about.
     options : TableOptions, optional
@@ -114,12 +117,18 @@ def read_detections(
 
 
 def _parse(path: Path, image: TableImage, options: TableOptions) -> ParsedTable:
-    ending = path.suffix.lower()
+    ending, asked = path.suffix.lower(), options.dialect
+    if asked == "rois" or (asked is None and ending in imagej_rois.SUFFIXES):
+        return imagej_rois.read(path, image, options)
+    is_geojson = ending == ".geojson" or (ending == ".json" and geojson.matches(path))
+    if asked == "geojson" or (asked is None and is_geojson):
+        return geojson.read(path, image, options)
     if options.dialect == "coco" or (options.dialect is None and ending == ".json"):
         return coco.read(path, image, options)
     if options.dialect is None and ending not in TABLES:
         raise InputError(
-            f"{path} is neither a table ({', '.join(TABLES)}) nor .json (COCO) nor .txt (YOLO)."
+            f"{path} is neither a table ({', '.join(TABLES)}) nor .json (COCO) nor .txt (YOLO) nor "
+            ".geojson (QuPath) nor .zip or .roi (ImageJ)."
         )
     text = read_text(path)
     looks_so = options.dialect is None and ending == ".txt" and yolo.matches(text)

@@ -52,6 +52,11 @@ EXPORTS: dict[str, ExportKind] = {
         "napari_segany.io.exports.yolo:YoloExport",
         linked=True,
     ),
+    "geojson": ExportKind(
+        "_objects.geojson",
+        "polygons with holes for QuPath",
+        "napari_segany.io.exports.geojson:GeoJsonExport",
+    ),
     "overlays": ExportKind(
         "_overlays.tif",
         "a TIFF stack of planes with outlines",

@@ -17,6 +17,7 @@ from napari_segany.io.ome_zarr import MARKS, is_zarr
 from napari_segany.io.pixel_size import PixelSize, from_names, to_name
 from napari_segany.io.tracks.assembly import TrackColumns, numeric_features, whole_column
 from napari_segany.io.tracks.formats import TrackFile
+from napari_segany.io.zarr_codecs import names_unsafe_codec
 from napari_segany.linking.tracks.track_graph import lineages_of, links_of, tracks_of_links
 from napari_segany.linking.tracks.track_table import TrackTable
 
@@ -214,20 +215,8 @@ def _check_codecs(path: Path) -> None:
     """Raise InputError if reading an array could run code: one of Zarr's codecs unpickles."""
     for name in (".zarray", "zarr.json", ".zmetadata"):
         for file in path.rglob(name):
-            if any("pickle" in text.lower() for text in _texts(_json(file))):
+            if names_unsafe_codec(_json(file)):
                 raise InputError(f"{file} names a codec that can run programs; it is not read.")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Iterate over all texts that are values of an id or a name."""
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, dict):
-            yield from (str(each[key]) for key in ("id", "name") if key in each)
-            todo += each.values()
-        elif isinstance(each, list):
-            todo += each
 
 
 def _columns(path: Path, graph: Any, metadata: Any) -> TrackColumns:

@@ -11,7 +11,8 @@ from napari_segany.plugin.prompt.layers import PromptLayers
 class GradualLayers:
     """Adds the layers of an image one a turn where a person chose it, all at once for a script.
 
-    napari takes a tenth of a second for a layer. What needs all layers adds the rest at once.
+    napari takes a tenth of a second for a layer. What needs all layers adds the rest at once, and
+    so does a further image, whose layers take the place of others.
 
     Parameters
     ----------
@@ -24,6 +25,7 @@ class GradualLayers:
     def __init__(self, sync: LayerSync, jobs: JobQueue) -> None:
         self._sync, self._jobs = sync, jobs
         self._is_active = self._is_adding = False
+        self._is_first = True
         sync.add_layers = self._begin
 
     @contextmanager
@@ -43,8 +45,11 @@ class GradualLayers:
         return self._sync.prompts
 
     def _begin(self) -> None:
-        self._is_adding = self._is_active
-        if self._is_active:
+        # Software OpenGL crashes if napari draws between the removal of an image's layers and the
+        # addition of another's.
+        self._is_adding = self._is_active and self._is_first
+        self._is_first = False
+        if self._is_adding:
             self._jobs.call_later("prompt layers", self._add_next)
         else:
             self._sync.ensure_layers()
@@ -55,4 +60,8 @@ class GradualLayers:
             self._sync.ensure_layers(at_most=1)
             self._is_adding = not prompts.complete
             if self._is_adding:
-                self._jobs.call_later("prompt layers", self._add_next)
+                self._jobs.call_later("prompt layers", self._let_draw)
+
+    def _let_draw(self) -> None:
+        """Leave a turn to the drawing of the last layer, which takes as long as the next layer."""
+        self._jobs.call_later("prompt layers", self._add_next)

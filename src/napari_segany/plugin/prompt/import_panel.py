@@ -69,7 +69,7 @@ class ImportPanel(QWidget):
         table = button(
             "Boxes or points from a table…",
             self.table_requested.emit,
-            "CSV, COCO JSON or YOLO text of any other tool",
+            "CSV, COCO or GeoJSON, YOLO text or ImageJ ROIs of any other tool",
         )
         layout = column(
             row(self.labels, self.every_plane),

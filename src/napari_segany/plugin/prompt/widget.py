@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     import napari.viewer
 
 SESSION_FILES = "Sessions (*.json)"
-TABLE_FILES = "Tables (*.csv *.tsv *.txt *.xls *.json *.CSV *.TXT);;All files (*)"
+TABLE_FILES = (
+    "Tables (*.csv *.tsv *.txt *.xls *.json *.geojson *.zip *.roi *.CSV *.TXT);;All files (*)"
+)
 
 NO_IMAGE = "Choose an image above."
 NO_OBJECT = "Click on an object in the image. Its mask appears there, other candidates here."

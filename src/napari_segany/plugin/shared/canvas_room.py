@@ -26,6 +26,9 @@ LEAST = 240
 STYLE = "QtLayerButtons, QtViewerButtons, QtLayerList { min-width: 0px; }"
 """Style that lets napari's list of layers be narrower than its style sheet asks for."""
 
+OURS = "segany_dock"
+"""Property of a dock with content of this package."""
+
 BEFORE = "segany_width_before"
 """Property of a dock of napari that was narrowed: its width before."""
 
@@ -88,6 +91,31 @@ def shorten_title(part: QWidget) -> None:
     dock = dock_of(part)
     if dock is not None:
         dock.setWindowTitle(dock.windowTitle().partition(" (")[0])
+
+
+def mark(part: QWidget) -> None:
+    """Mark the dock of a widget as one of this package."""
+    dock = dock_of(part)
+    if dock is not None:
+        dock.setProperty(OURS, True)
+
+
+def join_others(part: QWidget) -> None:
+    """Put a new dock into a tab on another one of this package, and show it.
+
+    Beside each other two docks are too low to work in. One that floats stays as it is.
+    """
+    dock = dock_of(part)
+    window: Any = None if dock is None else dock.parentWidget()
+    if dock is None or window is None or dock.isFloating():
+        return
+    area = window.dockWidgetArea(dock)
+    for each in window.findChildren(QDockWidget):
+        is_beside = not each.isFloating() and window.dockWidgetArea(each) == area
+        if each is not dock and each.property(OURS) and not each.isHidden() and is_beside:
+            window.tabifyDockWidget(each, dock)
+            dock.raise_()
+            return
 
 
 def dock_of(part: QWidget) -> QDockWidget | None:

@@ -167,8 +167,10 @@ class Dock(QWidget):
 
     def _begin(self) -> None:
         """Leave the window to the image; called once, after the dock was shown."""
+        canvas_room.mark(self)
         canvas_room.shorten_title(self)
-        for attempt in range(ATTEMPTS):
+        self._make_room()
+        for attempt in range(1, ATTEMPTS):
             QTimer.singleShot(attempt * LAID_OUT, self._make_room)
 
     def _make_room(self) -> None:

@@ -146,7 +146,8 @@ class ImageDock(ModelDock):
 
     def _begin(self) -> None:
         super()._begin()
-        self._choose_only_image()
+        # In a turn of its own, because it takes as long as the layout of the window.
+        self.jobs.call_later("only image", self._choose_only_image)
 
     def _choose_only_image(self) -> None:
         choice = self.image_choice

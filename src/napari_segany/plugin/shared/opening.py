@@ -65,6 +65,7 @@ class LoadingDock(QWidget):
         super().__init__()
         self._viewer: Any = viewer
         self._content: QWidget | None = None
+        self._is_joined = False
         self._jobs = QtJobQueue(self)
         self.line = QLabel("Loading …")
         self.line.setWordWrap(True)
@@ -99,6 +100,18 @@ class LoadingDock(QWidget):
         window = None if dock is None else dock.parentWidget()
         return QSize(canvas_room.opening_width(window), HEIGHT)
 
+    def showEvent(self, event: Any) -> None:
+        """Join the other docks of this package, once the window has this one."""
+        super().showEvent(event)
+        self._jobs.call_later("join", self._join)
+
+    def _join(self) -> None:
+        # Once: a person may have moved it since.
+        if not self._is_joined:
+            self._is_joined = True
+            canvas_room.join_others(self)
+            canvas_room.mark(self)
+
     def finish(self) -> QWidget:
         """Put the content in the dock now, however far it is, and return it."""
         content = self._content or self.make_content(self._viewer)
@@ -107,6 +120,8 @@ class LoadingDock(QWidget):
             # The panel was closed after the content was made.
             content.close()
         else:
+            # Modules that were imported before are there sooner than the window shows the dock.
+            self._join()
             dock.setWidget(content)
             self._connect_layers(content)
         self._end()
