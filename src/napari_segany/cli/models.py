@@ -140,13 +140,14 @@ def _rows() -> list[dict[str, Any]]:
     ]
     for model in cache.imported_models().values():
         there = model.path.is_file()
+        by_hand = BY_HAND.get(model.id)
         rows.append(
             {
                 "id": model.id,
                 "architecture": model.architecture,
                 "size": model.path.stat().st_size if there else None,
                 "cached": there,
-                "licence": None,
+                "licence": by_hand.licence if by_hand else None,
                 "title": f"imported from {model.original_name}",
                 "source": None,
                 "file": str(model.path),
