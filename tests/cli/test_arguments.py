@@ -137,7 +137,8 @@ def test_options_take_precedence_over_a_recipe(words, base, chosen):
         (
             ("--points-per-side", "9", "--negative-points", "0"),
             None,
-            "--negative-points goes with the strategy finder or decoder, not with --points-per-side",
+            "--negative-points goes with the strategy finder or decoder, "
+            "not with --points-per-side",
         ),
         (
             ("--points-per-side", "9"),

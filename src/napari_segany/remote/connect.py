@@ -53,8 +53,12 @@ def _greet(address: RemoteAddress, connection: Connection, precision: str) -> Re
     """Ask a server what it has, and return the model."""
     fields = connection.call("hello", Message({})).fields
     most, machine = fields.get("max_upload"), fields.get("machine")
-    known = isinstance(fields.get("models"), list) and type(most) is int
-    if fields.get("protocol") != PROTOCOL or not known or not isinstance(machine, dict):
+    if (
+        fields.get("protocol") != PROTOCOL
+        or not isinstance(fields.get("models"), list)
+        or not isinstance(most, int)
+        or not isinstance(machine, dict)
+    ):
         raise RemoteError(f"The server {address.server} is of another version; update both sides.")
     connection.max_upload = most
     models = [RemoteDescription.of(each) for each in fields["models"]]
