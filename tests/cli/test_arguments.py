@@ -137,7 +137,8 @@ def test_options_take_precedence_over_a_recipe(words, base, chosen):
         (
             ("--points-per-side", "9", "--negative-points", "0"),
             None,
-            "--negative-points goes with the strategy finder, not with --points-per-side",
+            "--negative-points goes with the strategy finder or decoder, "
+            "not with --points-per-side",
         ),
         (
             ("--points-per-side", "9"),
@@ -187,9 +188,10 @@ def test_there_are_options_of_numbers():
 @pytest.mark.parametrize("text", ["-10,5,20,30", "-.5", "-1e3", "-inf"])
 def test_what_begins_with_a_minus_reaches_every_option_of_numbers(command, option, text, capsys):
     """Either it is taken, or the option itself says what it wants."""
-    inputs = {"prompt": ["a.tif"], "replay": ["s.json", "a.tif"]}.get(command, ["a.tif"])
+    files = ["a.tif", "-o", "out"]
+    others = {"replay": ["s.json", *files], "serve": []}.get(command, files)
     with contextlib.suppress(SystemExit):
-        build_parser().parse_args([command, *inputs, "-o", "out", option, text])
+        build_parser().parse_args([command, *others, option, text])
     said = capsys.readouterr().err
     assert "expected one argument" not in said
     assert "unrecognized" not in said

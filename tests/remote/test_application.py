@@ -13,9 +13,10 @@ from napari_segany.remote import admission as admission_module
 from napari_segany.remote.admission import Admission
 from napari_segany.remote.application import MOST_WAITING, Application
 from napari_segany.remote.calls import Calls, Ways
-from napari_segany.remote.message import Message, encode, read_message
+from napari_segany.remote.message import Message, decode, encode, read_message
 from napari_segany.remote.plane_store import PlaneStore, UnknownPlaneError
 from napari_segany.remote.protocol import MEDIA_TYPE, PATH, PROTOCOL
+from napari_segany.remote.values import decode_plane
 
 TOKEN = "a-token-of-this-test"
 HEADERS = {"content-type": MEDIA_TYPE, "host": "127.0.0.1"}
@@ -153,6 +154,35 @@ def test_a_client_that_goes_away_stops_its_call(
     asyncio.run(run())
 
 
+def test_bodies_of_clients_that_went_away_count_until_their_calls_end(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def answer(_: Calls, message: Message, ways: Ways) -> Message:
+        begun.set()
+        end.wait(10)
+        return message
+
+    monkeypatch.setattr(Calls, "answer", answer)
+
+    async def run() -> list[int]:
+        application = make(calls)
+        client = Client(hello())
+        task = asyncio.create_task(client.ask(application))
+        await asyncio.to_thread(begun.wait, 10)
+        client.gone.set()
+        with pytest.raises(IndexError):
+            await task
+        while_computed = application._uploading
+        end.set()
+        while application._uploading:
+            await asyncio.sleep(0.01)
+        return [while_computed, application._uploading]
+
+    assert asyncio.run(run()) == [len(hello()), 0]
+
+
 def test_long_calls_say_that_they_are_at_work(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,3 +261,18 @@ def test_planes_are_held_within_a_budget() -> None:
     gray = store.put("b", np.broadcast_to(rgb[..., :1], rgb.shape))
     assert store.nbytes == 700
     assert store.get("b", gray).shape == (10, 10)
+
+
+def test_planes_hold_no_more_memory_than_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plane of a message is a view of all its bytes."""
+    sent = Message({"x": "y" * 5000}, {"plane": np.ones((4, 5, 1), np.uint8)})
+    rgb = decode_plane(decode(encode(sent)).arrays)
+    store = PlaneStore()
+    held = store.get("a", store.put("a", rgb)).rgb
+    assert not np.shares_memory(held, rgb)
+    assert np.array_equal(held, rgb)
+    assert held.strides[2] == 0
+    monkeypatch.setattr("napari_segany.remote.plane_store.MOST_IN_ALL", 3)
+    for client in "bcdef":
+        store.put(client, rgb)
+    assert len(store) == 3

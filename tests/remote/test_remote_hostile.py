@@ -104,6 +104,7 @@ def make_requests() -> list[Callable[[np.random.Generator], Request]]:
         lambda rng: (400, {}, call("put", {"release": [1]}, plane=numbers(rng, 5, 5, 1))),
         lambda _: (400, {}, described([["plane", "|u1", [1 << 30, 1 << 30, 1]]], bytes(9))),
         lambda _: (400, {}, described([["plane", "|u1", [-3, -3, 1]]], bytes(9))),
+        lambda _: (400, {}, described([["plane", "|u1", [0, 1 << 39, 1 << 39]]])),
         lambda _: (400, {}, described([["plane", "|O", [3, 3, 1]]], bytes(9))),
         lambda rng: (410, {}, call("embed", {"plane": str(rng.integers(1 << 60))})),
         lambda _: (400, {}, call("embed", {"plane": 7})),

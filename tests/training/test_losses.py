@@ -80,14 +80,14 @@ def test_the_loss_stays_that_of_trained_finders() -> None:
     raw = torch.randn(2, MAPS, 256, 256)
     parts = finder_loss(raw, *sample())
     expected = {
-        "foreground": 0.802589,
-        "dice": 1.378241,
-        "contour": 0.892273,
-        "interior": 0.451691,
-        "centre": 0.449171,
-        "size": 1.218091,
+        "foreground": 0.804694,
+        "dice": 1.377257,
+        "contour": 0.883250,
+        "interior": 0.451013,
+        "centre": 0.450082,
+        "size": 1.219376,
     }
     assert {name: float(value) for name, value in parts.items()} == pytest.approx(
         expected, rel=1e-4
     )
-    assert float(total_loss(parts)) == pytest.approx(4.101963, rel=1e-4)
+    assert float(total_loss(parts)) == pytest.approx(4.094492, rel=1e-4)

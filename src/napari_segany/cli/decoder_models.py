@@ -12,7 +12,7 @@ NETWORK = "decoder"
 """Name of the network in the list."""
 
 
-def decoder_paths() -> dict[str, Path]:
+def cached_decoders() -> dict[str, Path]:
     """Return the files of the decoders in the cache, by their names."""
     there = {spec.id: cache.model_path(spec) for spec in DECODERS.values() if cache.is_cached(spec)}
     return there | imported_decoders()
@@ -20,7 +20,7 @@ def decoder_paths() -> dict[str, Path]:
 
 def decoder_rows() -> Iterator[dict[str, Any]]:
     """Iterate over the rows of decoders, published ones first."""
-    there = decoder_paths()
+    there = cached_decoders()
     for name in dict.fromkeys([*DECODERS, *there]):
         spec, path = DECODERS.get(name), there.get(name)
         yield {
@@ -40,7 +40,7 @@ def decoder_rows() -> Iterator[dict[str, Any]]:
 def verify_decoder_line(name: str) -> str:
     """Check the file of a decoder; return the line about it."""
     spec = DECODERS.get(name)
-    path = decoder_paths()[name]
+    path = cached_decoders()[name]
     hashes = cache.verify(spec, fresh=True) if spec else cache.hashes_of(path, fresh=True)
     read_decoder(path)
     return f"{name}\tok\tsha256 {hashes.sha256}"

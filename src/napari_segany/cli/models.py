@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.cli import arguments
-from napari_segany.cli.decoder_models import decoder_paths, decoder_rows, verify_decoder_line
+from napari_segany.cli.decoder_models import cached_decoders, decoder_rows, verify_decoder_line
 from napari_segany.cli.text_models import (
     fetch_line,
     import_line,
@@ -140,13 +140,14 @@ def _rows() -> list[dict[str, Any]]:
     ]
     for model in cache.imported_models().values():
         there = model.path.is_file()
+        by_hand = BY_HAND.get(model.id)
         rows.append(
             {
                 "id": model.id,
                 "architecture": model.architecture,
                 "size": model.path.stat().st_size if there else None,
                 "cached": there,
-                "licence": None,
+                "licence": by_hand.licence if by_hand else None,
                 "title": f"imported from {model.original_name}",
                 "source": None,
                 "file": str(model.path),
@@ -320,7 +321,7 @@ def _verify(args: argparse.Namespace) -> int:
     if not names:
         print(f"No model is in the cache ({shown(cache.models_folder())}).")
         return 0
-    others = [*cache.imported_models(), *decoder_paths(), *text_models()]
+    others = [*cache.imported_models(), *cached_decoders(), *text_models()]
     for name in names:
         if name not in catalog.CATALOG and name not in others:
             raise catalog.unknown_model(name, others)
@@ -328,7 +329,7 @@ def _verify(args: argparse.Namespace) -> int:
     def one(name: str) -> str:
         if is_text_model(name):
             return verify_line(name)
-        if name in decoder_paths():
+        if name in cached_decoders():
             return verify_decoder_line(name)
         model = _cached(name)
         sha256 = cache.verify(model, fresh=True).sha256
@@ -374,8 +375,8 @@ def _path(args: argparse.Namespace) -> int:
     if args.name in text_models():
         print(text_models()[args.name].path)
         return 0
-    if args.name in decoder_paths():
-        print(decoder_paths()[args.name])
+    if args.name in cached_decoders():
+        print(cached_decoders()[args.name])
         return 0
     model = _cached(args.name)
     print(cache.model_path(model) if isinstance(model, ModelSpec) else model.path)

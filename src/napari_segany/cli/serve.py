@@ -1,11 +1,14 @@
 """``napari-segany serve``: serve models to napari, Python and batches on other machines."""
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
 
 from napari_segany.cli import arguments
+from napari_segany.errors import InputError
+from napari_segany.remote.protocol import MAX_UPLOAD, PORT
 
 EXAMPLES = """\
 examples:
@@ -45,7 +48,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "(default: 127.0.0.1, this machine only)",
     )
     network.add_argument(
-        "--port", type=int, default=8765, help="port, 0 for any that is free (default: 8765)"
+        "--port",
+        type=int,
+        default=PORT,
+        help="port, 0 for any that is free (default: %(default)s)",
     )
     network.add_argument(
         "--token-file",
@@ -57,9 +63,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     network.add_argument(
         "--max-upload",
         type=float,
-        default=256,
+        default=MAX_UPLOAD,
         metavar="MB",
-        help="largest request; a plane takes 1 byte a pixel, 3 in colour (default: 256)",
+        help="largest request; a plane takes 1 byte a pixel, 3 in colour (default: %(default)s)",
     )
     network.add_argument(
         "--certificate", type=Path, metavar="PEM", help="TLS certificate with its chain"
@@ -76,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if args.token_file is not None:
         token = read_token(args.token_file)
+    if not math.isfinite(args.max_upload):
+        raise InputError(f"--max-upload must be a number of megabytes, got {args.max_upload}.")
     options = ServerOptions(
         host=args.host,
         port=args.port,

@@ -26,7 +26,8 @@ def note(logger: logging.Logger, text: str, *values: object) -> None:
     logger.info(f"note: {text}", *values)
     tell = _listener.get()
     if tell is not None:
-        tell(text, text % values)
+        # As in the log, a text without values is no template.
+        tell(text, text % values if values else text)
 
 
 @contextmanager

@@ -16,6 +16,12 @@ def check_region(region: NDArray[np.generic] | None, layout: StackLayout) -> Non
         )
 
 
+def check_plane_region(region: NDArray[np.generic] | None, shape: tuple[int, int]) -> None:
+    """Raise InputError unless a region has the shape of its plane."""
+    if region is not None and region.shape != shape:
+        raise InputError(f"The region has shape {region.shape} but the plane has shape {shape}.")
+
+
 def region_of(
     region: NDArray[np.generic] | None, index: tuple[int, ...]
 ) -> NDArray[np.bool_] | None:

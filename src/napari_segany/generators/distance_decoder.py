@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
-from napari_segany.errors import InputError
+from napari_segany.core.region import check_plane_region
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.decoder_params import DecoderParams, require_decoder
 from napari_segany.generators.distance_regions import (
@@ -70,10 +70,7 @@ class DecoderGenerator:
     ) -> MaskSet:
         """Find the objects of a plane; see :class:`MaskGenerator`."""
         shape = (plane.shape[0], plane.shape[1])
-        if region is not None and region.shape != shape:
-            raise InputError(
-                f"The region has shape {region.shape} but the plane has shape {shape}."
-            )
+        check_plane_region(region, shape)
         steps = PlaneSteps(self.count_steps(shape, region), progress, should_stop)
         steps.advance(0.0)
         masks = MaskSet.empty(shape)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.masks import MaskSet
-from napari_segany.errors import InputError
+from napari_segany.core.region import check_plane_region
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.finder_crop import CropSearch, SeenCrop
 from napari_segany.generators.finder_params import FinderParams, require_finder
@@ -83,10 +83,7 @@ class FinderGenerator:
         two scales.
         """
         shape = (plane.shape[0], plane.shape[1])
-        if region is not None and region.shape != shape:
-            raise InputError(
-                f"The region has shape {region.shape} but the plane has shape {shape}."
-            )
+        check_plane_region(region, shape)
         report = _Report(self.count_steps(shape, region), progress, should_stop)
         parts = [MaskSet.empty(shape)]
         if region is None or region.any():

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.errors import InputError
+from napari_segany.core.region import check_plane_region
 from napari_segany.generators.parameters import AutomaticParams
 
 
@@ -95,8 +95,7 @@ def plan_crops(
     InputError
         If ``region`` has another shape than the plane.
     """
-    if region is not None and region.shape != shape:
-        raise InputError(f"The region has shape {region.shape} but the plane has shape {shape}.")
+    check_plane_region(region, shape)
     planned = []
     for layer, box in crop_layers(shape, params.crop_n_layers, params.crop_overlap_ratio):
         size = np.array([box[2] - box[0], box[3] - box[1]], np.float64)

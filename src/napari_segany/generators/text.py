@@ -15,7 +15,7 @@ from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
 from napari_segany.core.prompts import Prompt
-from napari_segany.errors import InputError
+from napari_segany.core.region import check_plane_region
 from napari_segany.generators.adaptive import AdaptiveGenerator
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.parameters import AutomaticParams
@@ -78,10 +78,7 @@ class TextGenerator:
         names the best score.
         """
         shape = (plane.shape[0], plane.shape[1])
-        if region is not None and region.shape != shape:
-            raise InputError(
-                f"The region has shape {region.shape} but the plane has shape {shape}."
-            )
+        check_plane_region(region, shape)
         report = PlaneSteps(self.count_steps(shape, region), progress, should_stop)
         report.advance(0.0)
         if region is not None and not region.any():

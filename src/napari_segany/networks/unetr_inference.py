@@ -22,8 +22,8 @@ from napari_segany.networks.unetr import (
     EnlargingBlock,
     NormalisedBlock,
     TransposedUpsampler,
-    Unetr,
     UnetrShape,
+    build_unetr,
     middle_slice,
 )
 from napari_segany.networks.work_pieces import (
@@ -205,7 +205,7 @@ class UnetrInference:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.shape, self.device, self.dtype = shape, device, dtype
-        network = Unetr(shape).eval().requires_grad_(False)
+        network = build_unetr(shape)
         network.load_state_dict(state)
         made = {"out_conv": _Layer.of(network.out_conv)}
         for name, module in network.named_modules():

@@ -100,9 +100,10 @@ class Application:
         upload = _Upload(self)
         try:
             message = _decode(await self._read_body(length, upload, receive))
-            await self._compute(message, receive, send)
-        finally:
+        except BaseException:
             upload.release()
+            raise
+        await self._compute(message, upload, receive, send)
 
     async def _read_body(
         self, length: int | None, upload: "_Upload", receive: Receive
@@ -127,7 +128,9 @@ class Application:
             if not event.get("more_body", False):
                 return body
 
-    async def _compute(self, message: Message, receive: Receive, send: Send) -> None:
+    async def _compute(
+        self, message: Message, upload: "_Upload", receive: Receive, send: Send
+    ) -> None:
         """Compute an answer in a thread, and say now and then that it is on its way."""
         stop, steps = threading.Event(), [0, 0]
 
@@ -155,8 +158,9 @@ class Application:
         finally:
             stop.set()
             gone.cancel()
-            # The thread ends soon. Nobody waits for what it has computed.
-            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            # The thread ends soon, or begins late and ends at once; it holds the body until then.
+            # Nobody waits for what it has computed.
+            answer.add_done_callback(upload.release_after)
 
     def _call(self, message: Message, ways: Ways) -> Message:
         found = self.calls.answer(message, ways)
@@ -177,6 +181,13 @@ class _Upload:
             raise _busy()
         self._application._uploading += more
         self._taken += more
+
+    def release_after(self, answer: "asyncio.Future[bytes]") -> None:
+        """Give the memory back once the answer was computed, whatever came of it."""
+        self.release()
+        if not answer.cancelled():
+            # An error that is never looked at would be logged.
+            answer.exception()
 
     def release(self) -> None:
         """Give the memory back."""

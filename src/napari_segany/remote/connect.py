@@ -52,9 +52,15 @@ def connect(name: str, precision: str = "auto") -> RemoteModel:
 def _greet(address: RemoteAddress, connection: Connection, precision: str) -> RemoteModel:
     """Ask a server what it has, and return the model."""
     fields = connection.call("hello", Message({})).fields
-    if fields.get("protocol") != PROTOCOL or not isinstance(fields.get("models"), list):
+    most, machine = fields.get("max_upload"), fields.get("machine")
+    if (
+        fields.get("protocol") != PROTOCOL
+        or not isinstance(fields.get("models"), list)
+        or not isinstance(most, int)
+        or not isinstance(machine, dict)
+    ):
         raise RemoteError(f"The server {address.server} is of another version; update both sides.")
-    connection.max_upload = int(fields.get("max_upload") or 0)
+    connection.max_upload = most
     models = [RemoteDescription.of(each) for each in fields["models"]]
     found = next((each for each in models if address.model in ("", each.id)), None)
     if found is None:
@@ -67,6 +73,5 @@ def _greet(address: RemoteAddress, connection: Connection, precision: str) -> Re
             f"The server {address.server} computes in precision {found.precision!r}, and "
             f"{precision!r} is wanted: start it with --precision {precision}."
         )
-    machine = {str(key): str(value) for key, value in dict(fields.get("machine") or {}).items()}
-    whole = replace(address, model=found.id)
-    return RemoteModel(whole, connection, found, machine)
+    texts = {str(key): str(value) for key, value in machine.items()}
+    return RemoteModel(replace(address, model=found.id), connection, found, texts)

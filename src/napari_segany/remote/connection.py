@@ -217,11 +217,17 @@ class Connection:
                 # The end of the body, so that the connection can be used again.
                 response.read()
                 return self._with_help(found, response.status)
-            if progress is not None:
-                done, total = found.fields["steps"]
-                if total:
-                    progress(int(done), int(total))
+            done, total = self._steps_of(found)
+            if progress is not None and total:
+                progress(done, total)
             check(should_stop)
+
+    def _steps_of(self, found: Message) -> tuple[int, int]:
+        """Return the steps done and in all of a message about progress."""
+        steps = found.fields.get("steps")
+        if isinstance(steps, list) and [type(n) for n in steps] == [int, int]:
+            return steps[0], steps[1]
+        raise RemoteError(f"The answer of {self.address.server} is damaged.")
 
     def _with_help(self, found: Message, status: int) -> Message:
         """Return an error's message with what to do about a token."""

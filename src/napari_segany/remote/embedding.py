@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.errors import InputError, RemoteError
+from napari_segany.remote.values import encode_plane
 from napari_segany.weights.catalog import ModelDefaults
 
 if TYPE_CHECKING:
@@ -170,13 +171,13 @@ class RemoteEmbedding:
 
     @property
     def stages(self) -> "tuple[Tensor, ...]":
-        """None: finders read them where the model is."""
+        """Empty: finders read them where the model is."""
         return ()
 
     @property
     def nbytes(self) -> int:
         """Bytes of the plane that is kept here."""
-        return self.shape[0] * self.shape[1] * (1 if self.rgb.strides[2] == 0 else 3)
+        return encode_plane(self.rgb).nbytes
 
     def without_stages(self) -> "RemoteEmbedding":
         """Return the embedding itself."""

@@ -27,6 +27,9 @@ MOST_HEADER = 4 << 20
 MOST_DIMENSIONS = 4
 """Dimensions of an array, at most."""
 
+MOST_VALUES = 1 << 48
+"""Product of the lengths of an array that are not 0, at most; numpy fails far beyond it."""
+
 TYPES = {"|b1", "|u1", "<i8", "<f4", "<f8"}
 """Types of arrays that messages hold, as numpy spells them."""
 
@@ -172,8 +175,10 @@ def _check_entry(entry: Any) -> tuple[str, np.dtype[Any], tuple[int, ...]]:
         raise InputError(f"The array {name} has a type that messages do not hold.")
     if not isinstance(shape, list) or len(shape) > MOST_DIMENSIONS:
         raise InputError(f"The shape of the array {name} is no list of up to four numbers.")
-    if not all(type(length) is int and 0 <= length < 1 << 40 for length in shape):
+    if not all(type(length) is int and length >= 0 for length in shape):
         raise InputError(f"The array {name} has a shape of which not all numbers are lengths.")
+    if math.prod(max(length, 1) for length in shape) > MOST_VALUES:
+        raise InputError(f"The array {name} is too large.")
     return name, np.dtype(dtype), tuple(shape)
 
 

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from napari_segany.errors import SeganyError
 from napari_segany.models.protocol import Embedding
+from napari_segany.remote.values import encode_plane
 
 MOST_PLANES = 16
 """Planes of one client, at most."""
 
 MOST_BYTES = 2 << 30
 """Bytes of all planes and embeddings, at most."""
+
+MOST_IN_ALL = 1024
+"""Planes of all clients, at most; small ones take more memory than their bytes."""
 
 
 class UnknownPlaneError(SeganyError):
@@ -45,9 +49,8 @@ class HeldPlane:
     @property
     def nbytes(self) -> int:
         """Bytes of the plane and its embedding."""
-        held, (rows, cols) = self._embedding, self.shape
-        channels = 1 if self.rgb.strides[2] == 0 else 3
-        return rows * cols * channels + (held.nbytes if held else 0)
+        held = self._embedding
+        return encode_plane(self.rgb).nbytes + (held.nbytes if held else 0)
 
     def embedding(self, embed: Callable[[], Embedding]) -> Embedding:
         """Return the embedding; two requests for it compute it once."""
@@ -77,12 +80,14 @@ class PlaneStore:
         self._lock = threading.Lock()
 
     def put(self, client: str, rgb: NDArray[np.uint8]) -> str:
-        """Hold a plane of a client; return the name by which it is found again."""
+        """Hold a copy of a plane of a client; return the name by which it is found again."""
         name = secrets.token_hex(16)
+        # The plane of a message keeps the whole message in memory, of which it may be a small part.
+        own = np.broadcast_to(encode_plane(rgb).copy(), rgb.shape)
         with self._lock:
-            self._held[client, name] = HeldPlane(rgb)
-            own = [key for key in self._held if key[0] == client]
-            for key in own[: max(len(own) - self.most_planes, 0)]:
+            self._held[client, name] = HeldPlane(own)
+            of_client = [key for key in self._held if key[0] == client]
+            for key in of_client[: max(len(of_client) - self.most_planes, 0)]:
                 del self._held[key]
             self._fit()
         return name
@@ -126,5 +131,7 @@ class PlaneStore:
         return sum(each.nbytes for each in self._held.values())
 
     def _fit(self) -> None:
-        while len(self._held) > 1 and self._size() > self.most_bytes:
+        while len(self._held) > MOST_IN_ALL or (
+            len(self._held) > 1 and self._size() > self.most_bytes
+        ):
             self._held.popitem(last=False)

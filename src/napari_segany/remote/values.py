@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segany.core import mask_io
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.prompts import Prompt
+from napari_segany.core.region import check_plane_region
 from napari_segany.errors import InputError
 from napari_segany.remote.message import Message
 from napari_segany.remote.protocol import MOST_PROMPTS, prompts_at_once
@@ -18,6 +19,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 MOST_SIDE = 1 << 20
 """Rows or columns of a plane, at most."""
+
+REGION_PARTS = ("shape", "boxes", "bits")
+"""Names of the arrays of the masks of mask prompts, which begin with "region_"."""
 
 BYTES_AT_ONCE = 16_000_000
 """Bytes of the prompts of one request, beyond which the next one begins."""
@@ -39,10 +43,14 @@ def take(arrays: Arrays, name: str, dtype: Any, shape: tuple[int | None, ...]) -
     )
     if array.dtype != np.dtype(dtype) or not fits:
         raise InputError(
-            f"The array {name} is of type {array.dtype} and shape {array.shape}, which it must "
-            "not be."
+            f"The array {name} has type {array.dtype} and shape {array.shape}; type "
+            f"{np.dtype(dtype)} and shape ({', '.join(_length(n) for n in shape)}) are expected."
         )
     return array
+
+
+def _length(length: int | None) -> str:
+    return "any" if length is None else str(length)
 
 
 def encode_plane(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -99,7 +107,7 @@ def encode_prompts(prompts: Sequence[Prompt]) -> Message:
         arrays["logits"] = np.stack(logits)
     if regions:
         packed = mask_io.pack(MaskSet.concatenate(each.without_logits() for each in regions))
-        arrays |= {f"region_{name}": packed[name] for name in ("shape", "boxes", "bits")}
+        arrays |= {f"region_{name}": packed[name] for name in REGION_PARTS}
     parts = [
         [
             -1 if p.points is None else len(p.points),
@@ -166,7 +174,7 @@ def _decode_regions(arrays: Arrays, count: int) -> list[MaskSet]:
     """Return the masks of mask prompts; their boxes and areas are measured again."""
     if not count:
         return []
-    own = {name.removeprefix("region_"): each for name, each in arrays.items() if "region_" in name}
+    own = {name: arrays[f"region_{name}"] for name in REGION_PARTS if f"region_{name}" in arrays}
     shape, boxes, crops = _unpack_crops(own, count)
     origins = [(top, left) for top, left, *_ in boxes]
     found = MaskSet.from_crops(shape, crops, origins)
@@ -235,8 +243,7 @@ def encode_region(
     """Return the array of a region, eight pixels a byte."""
     if region is None:
         return {}
-    if region.shape != shape:
-        raise InputError(f"The region has shape {region.shape} but the plane has shape {shape}.")
+    check_plane_region(region, shape)
     return {"region": np.packbits(region)}
 
 

@@ -40,11 +40,15 @@ class ByHandSpec:
     @property
     def way(self) -> str:
         """Description of how the weights are had, in sentences."""
+        return f"{self.steps}, then run: napari-segany models import {self.file} --name {self.id}"
+
+    @property
+    def steps(self) -> str:
+        """Sentences on why the weights are not fetched and where they are, without an end."""
         gate = " The page is gated: ask for access there with your account." if self.gated else ""
         return (
             f"{self.id} is not fetched, because no hash of it is published.{gate} Download "
-            f"{self.file} from {self.page} ({self.licence}), then run: "
-            f"napari-segany models import {self.file} --name {self.id}"
+            f"{self.file} from {self.page} ({self.licence})"
         )
 
 

@@ -259,6 +259,12 @@ def _keep_custom(copy: Path, source: Path, name: str | None, sha256: str) -> Wei
     state = checkpoint.read_checkpoint(copy)
     architecture = checkpoint.identify_architecture(state)
     checkpoint.check_fit(architecture, state)
+    by_hand = BY_HAND.get(name or "")
+    if by_hand is not None and architecture != by_hand.architecture:
+        raise InputError(
+            f"{source} is not {name}: its weights are those of the network {architecture}. "
+            "Give it another name."
+        )
     known = cache.imported_models()
     same = next((m for m in known.values() if m.sha256 == sha256 and name in (None, m.id)), None)
     chosen = same.id if same else name or _name_from(source)

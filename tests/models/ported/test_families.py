@@ -1,6 +1,7 @@
 """Every family of transformers beside its own model, with the same random weights."""
 
 import pickle
+import threading
 from copy import deepcopy
 from typing import Any
 
@@ -140,6 +141,37 @@ def test_the_image_encoder_can_be_stopped_between_its_blocks(
     with pytest.raises(Cancelled):
         model_of(name).embed(plane, should_stop=stop)
     assert len(asked) == 3
+
+
+def test_a_stop_leaves_other_threads_alone(plane: NDArray[np.uint8]) -> None:
+    """Threads share the network, between whose blocks each is asked to stop."""
+    model, at_block, go_on = model_of("sam2"), threading.Event(), threading.Event()
+    asked: list[int] = []
+    stopped: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(threading.get_ident())
+        if len(asked) == 1:
+            return False
+        at_block.set()
+        return go_on.wait(60)
+
+    def embed_until_stopped() -> None:
+        try:
+            model.embed(plane, should_stop=stop)
+        except Cancelled:
+            stopped.append(True)
+
+    thread = threading.Thread(target=embed_until_stopped)
+    thread.start()
+    try:
+        assert at_block.wait(60)
+        model.embed(plane)
+    finally:
+        go_on.set()
+        thread.join(60)
+    assert asked == [thread.ident] * 2
+    assert stopped == [True]
 
 
 @families

@@ -87,3 +87,18 @@ def test_fetching_shows_progress_and_can_be_stopped(
     until(qtbot, lambda: not widget.jobs.busy)
     assert widget.picker.fetching.isHidden()
     assert not widget.picker.fetch_button.isHidden()
+
+
+def test_a_model_imported_meanwhile_is_in_the_list_when_it_is_opened(
+    viewer: Any, open_widget: Any, cache_folder: Path
+) -> None:
+    from napari_segany.weights.cache import ImportedModel, register
+
+    picker = open_widget("Prompt").picker
+    chosen = picker.name
+    register(ImportedModel("nuclei_2d", "vit_t", "3" * 64, "nuclei.pt", "nuclei_2d.pt"))
+    assert picker.choice.findData("nuclei_2d") < 0
+    picker.choice.showPopup()
+    picker.choice.hidePopup()
+    assert picker.choice.findData("nuclei_2d") == picker.choice.findData("remote://") - 1
+    assert picker.name == chosen

@@ -1,5 +1,6 @@
 """Models whose networks are those of transformers: weights on one device, single images."""
 
+import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal, Self
@@ -121,10 +122,14 @@ class PortedModel(Predictor[PortedEmbedding]):
     @torch.inference_mode()
     def _encode(self, image: Tensor, should_stop: ShouldStop | None) -> Sequence[Tensor]:
         check(should_stop)
-        hooks = [
-            block.register_forward_pre_hook(lambda *_: check(should_stop))
-            for block in self._blocks()
-        ]
+        here = threading.get_ident()
+
+        def between_blocks(*_: Any) -> None:
+            # Another thread may run the same network, and is not stopped.
+            if threading.get_ident() == here:
+                check(should_stop)
+
+        hooks = [block.register_forward_pre_hook(between_blocks) for block in self._blocks()]
         try:
             return self._features(image)
         finally:

@@ -1,6 +1,6 @@
 """Dock that lists, fetches, verifies and imports model weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_segany.errors import InputError
+from napari_segany.errors import InputError, WeightsError
 from napari_segany.models.device import choose_device
 from napari_segany.plugin.jobs.queue import Priority, Work
 from napari_segany.plugin.shared import weights_status as weights
 from napari_segany.plugin.shared.controls import row, with_tip
 from napari_segany.plugin.shared.dock import Dock
 from napari_segany.weights import cache, catalog
+from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.download import fetch
 from napari_segany.weights.resolve import SUFFIXES, import_file
 
@@ -30,6 +31,9 @@ NONE_SELECTED = "Select a model to fetch or to verify it, or import a file of yo
 """Text while no model is selected."""
 
 COLUMNS = ("Name", "State", "Size", "Licence")
+
+HERE = "here"
+"""State of a model whose weights are on this machine."""
 
 
 IMPORTABLE = " ".join(f"*{suffix}" for suffix in (*SUFFIXES, ".onnx", ".tgz"))
@@ -57,7 +61,11 @@ class ModelsWidget(Dock):
         buttons = row(
             self.button("Fetch", self.fetch, "Download the selected model's weights"),
             self.button("Verify", self.verify, "Check the hash of the selected model's file"),
-            self.button("Import…", self.import_file, "Import a checkpoint file of your own"),
+            self.button(
+                "Import…",
+                self.import_file,
+                "Import a checkpoint of your own, or the selected model if it is had by hand",
+            ),
             self.button("Stop", self.stop, "Stop the current task"),
         )
         self.lay_out(
@@ -70,28 +78,17 @@ class ModelsWidget(Dock):
     def refresh(self) -> list[str]:
         """Read the cache again and return the names of the models in it."""
         self.machine.setText(describe_machine())
-        rows = [
-            (
-                *(spec.id, cache.is_cached(spec), "" if spec.size is None else weights.size(spec)),
-                *(spec.licence, spec.title),
-            )
-            for spec in catalog.CATALOG.values()
-        ]
-        rows += [
-            (name, True, "", "your own", f"imported from {model.original_name}")
-            for name, model in cache.imported_models().items()
-        ]
+        rows = [*_published_rows(), *_imported_rows(), *_by_hand_rows()]
         self.table.setRowCount(len(rows))
-        for i, (name, there, *texts) in enumerate(rows):
-            *shown, title = name, "here" if there else "not fetched", *texts
+        for i, (*shown, about) in enumerate(rows):
             for k, text in enumerate(shown):
                 item = QTableWidgetItem(text)
-                item.setToolTip(f"{name}: {title}. Licence: {shown[-1]}")
+                item.setToolTip(about)
                 self.table.setItem(i, k, item)
         for column in range(3):
             self.table.resizeColumnToContents(column)
         self._show_about()
-        return [name for name, there, *_ in rows if there]
+        return [name for name, state, *_ in rows if state == HERE]
 
     @property
     def selected(self) -> str:
@@ -117,23 +114,30 @@ class ModelsWidget(Dock):
     def verify(self) -> None:
         """Check the hash of the selected model's file."""
         name = self._require_selected()
-        model = cache.imported_models().get(name) or catalog.get_spec(name)
+        model = cache.imported_models().get(name)
+        if model is None and name in BY_HAND:
+            raise WeightsError(BY_HAND[name].way)
+        known = model or catalog.get_spec(name)
         self._submit(
             f"Reading {name} ...",
-            lambda stop: cache.verify(model, fresh=True),
+            lambda stop: cache.verify(known, fresh=True),
             lambda hashes: f"{name} is whole: sha256 {hashes.sha256}",
         )
 
     def import_file(self, path: str | Path | None = None) -> None:
-        """Import a checkpoint; without a path a file dialog is shown."""
+        """Import a checkpoint; without a path a file dialog is shown.
+
+        It gets the name of the selected model if that is one that still has to be brought by hand.
+        """
+        wanted = self.selected in BY_HAND and self.selected not in cache.imported_models()
+        name = self.selected if wanted else None
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(
-                self, "Import a checkpoint", "", f"Checkpoints ({IMPORTABLE})"
-            )
+            title = f"Import {name or 'a checkpoint'}"
+            path, _ = QFileDialog.getOpenFileName(self, title, "", f"Checkpoints ({IMPORTABLE})")
         if path:
             self._submit(
                 f"Importing {path} ...",
-                lambda stop: import_file(str(path)),
+                lambda stop: import_file(str(path), name),
                 lambda weights: f"{weights.id} can be used now.",
             )
 
@@ -163,6 +167,36 @@ class ModelsWidget(Dock):
             self.refresh()
 
         self.jobs.submit("models", Priority.REQUEST, work, done, failed)
+
+
+Row = tuple[str, str, str, str, str]
+"""Texts of the columns of a model, and all there is to say about it."""
+
+
+def _published_rows() -> Iterator[Row]:
+    """Iterate over the rows of models that can be fetched."""
+    for spec in catalog.CATALOG.values():
+        state = HERE if cache.is_cached(spec) else "not fetched"
+        size = "" if spec.size is None else weights.size(spec)
+        about = f"{spec.id}: {spec.title}. Licence: {spec.licence}"
+        yield spec.id, state, size, spec.licence, about
+
+
+def _imported_rows() -> Iterator[Row]:
+    """Iterate over the rows of models that were imported."""
+    for name, model in cache.imported_models().items():
+        licence = BY_HAND[name].licence if name in BY_HAND else "your own"
+        about = f"{name}: imported from {model.original_name}. Licence: {licence}"
+        yield name, HERE, "", licence, about
+
+
+def _by_hand_rows() -> Iterator[Row]:
+    """Iterate over the rows of models that are imported by hand, and were not yet."""
+    there = cache.imported_models()
+    for spec in BY_HAND.values():
+        if spec.id not in there:
+            about = f"{spec.id}: {spec.title}. Licence: {spec.licence}. {spec.steps}"
+            yield spec.id, "by hand", "", spec.licence, f"{about} and press Import… here."
 
 
 def describe_machine() -> str:

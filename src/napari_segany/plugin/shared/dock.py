@@ -162,8 +162,9 @@ class Dock(QWidget):
         super().showEvent(event)
         if not self._was_shown:
             self._was_shown = True
-            # Later, because napari and scripts are still setting up the dock.
-            QTimer.singleShot(0, self._begin)
+            # Later, because napari and scripts are still setting up the dock. After 0 ms Qt would
+            # call it in the turn that shows the dock.
+            QTimer.singleShot(1, self._begin)
 
     def _begin(self) -> None:
         """Leave the window to the image; called once, after the dock was shown."""

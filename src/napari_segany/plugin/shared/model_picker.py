@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError, SeganyError
@@ -13,7 +13,7 @@ from napari_segany.models.registry import REMOTE, load_model
 from napari_segany.models.searching import searching_model
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.shared import weights_status as weights
-from napari_segany.plugin.shared.controls import button, combo_box, narrow
+from napari_segany.plugin.shared.controls import button, narrow, with_tip
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 from napari_segany.plugin.shared.remote_panel import (
     ASK,
@@ -28,6 +28,29 @@ from napari_segany.plugin.shared.shared_models import MODELS
 from napari_segany.remote.address import RemoteAddress, remember_address
 from napari_segany.weights import cache, catalog
 from napari_segany.weights.download import fetch
+
+
+class ModelChoice(QComboBox):
+    """Combo box of models that offers those that came since, when its list is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("auto", *catalog.CATALOG):
+            self.addItem(name, name)
+        self.addItem(NEW_TEXT, NEW)
+        self.offer_new()
+
+    def offer_new(self) -> None:
+        """Add the models that were imported or connected to, as far as they are missing."""
+        found = {name: name for name in cache.imported_models()} | known_models()
+        for text, name in found.items():
+            if self.findData(name) < 0:
+                self.insertItem(self.findData(NEW), text, name)
+
+    def showPopup(self) -> None:
+        """Open the list."""
+        self.offer_new()
+        super().showPopup()
 
 
 class ModelPicker(QWidget):
@@ -67,9 +90,7 @@ class ModelPicker(QWidget):
         self.prepare: Callable[[PromptableModel], object] = lambda _: None
         # Choice from which the ready model was loaded.
         self._ready: str | None = None
-        names = ("auto", *catalog.CATALOG, *cache.imported_models())
-        entries = {name: name for name in names} | known_models() | {NEW_TEXT: NEW}
-        self.choice = combo_box(entries, "Model that segments; licences: see the dock Models")
+        self.choice = with_tip(ModelChoice(), "Model that segments; licences: see the dock Models")
         narrow(self.choice)
         self.choice.setCurrentIndex(max(self.choice.findData(settings.model), 0))
         self.line = QLabel("not loaded")

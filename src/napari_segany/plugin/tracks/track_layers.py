@@ -132,7 +132,13 @@ class TrackLayers:
         )
         self.selection.opacity = 1
         self.selection.editable = False
-        self.viewer.add_layer(self.selection)
+        self._add_beside(self.selection)
+
+    def _add_beside(self, layer: Any) -> None:
+        """Add a layer; the active one stays active, since clicks and keys go to it."""
+        active = self.viewer.layers.selection.active
+        self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = active
 
     @property
     def frame(self) -> int:
@@ -221,7 +227,6 @@ class TrackLayers:
             self.tracks.features = settings["features"]
             self.tracks.graph = settings["graph"]
             return
-        active = self.viewer.layers.selection.active
         self.tracks = Tracks(
             data,
             graph=settings["graph"],
@@ -232,8 +237,7 @@ class TrackLayers:
             tail_length=10,
             **placement_of(self.labels),
         )
-        self.viewer.add_layer(self.tracks)
-        self.viewer.layers.selection.active = active
+        self._add_beside(self.tracks)
 
     def needs_lines(self, table: TrackTable) -> bool:
         """Return True if the frame in view is at the edge of the frames that lines show."""
