@@ -303,32 +303,40 @@ def test_nothing_of_a_crop_is_held_while_the_next_is_embedded(
     assert len(seen) == 5
 
 
-def test_the_best_masks_elsewhere_can_keep_scores_of_the_model() -> None:
-    """Those that the published filters keep have the model's predicted IoU; others rank below."""
-    masks = MaskSet.from_masks(
-        [np.eye(4, dtype=bool)] * 5,
-        predicted_iou=[0.95, 0.95, 0.88, 1.02, 0.5],
-        stability_score=[0.95, 0.94, 0.99, 0.97, 1.0],
-    )
-    estimate = np.array([0.1, 0.2, 0.3, 0.4, 0.97], np.float32)
-    kept = finder_crop.trust_model(masks, estimate).predicted_iou
-    assert kept.dtype == np.float32
-    assert kept.tolist() == pytest.approx([0.95, 0.2, 0.3, 1.02, 0.88])
-    below = finder_crop.rank_below_trusted(masks).predicted_iou
-    assert below.tolist() == pytest.approx([0.88, 0.88, 0.88, 0.88, 0.5])
-
-
-def test_scores_elsewhere_are_the_finders_unless_asked(
-    find: Find, oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+def test_masks_of_a_grid_that_the_model_judges_come_first(
+    find: Find, oracle: Oracle, small_objects: NDArray[np.int32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They keep the model's scores, and regions rank below them; every point is prompted."""
     for name in ("GRID_IOU", "GRID_STABILITY", "TRUSTED_IOU", "TRUSTED_STABILITY"):
         monkeypatch.setattr(finder_crop, name, -9.0)
-    params = replace(PARAMS, grid_points_per_side=4, pred_iou_thresh=0.0, box_nms_thresh=1.0)
-    blank = as_image(np.zeros((100, 128)))
-    estimated = find(params, blank)
-    own = find(replace(params, grid_scores="model"), blank)
-    assert len(own)
-    assert not np.isin(own.predicted_iou, estimated.predicted_iou).any()
+    params = replace(
+        PARAMS,
+        **{"mask_source": "region", "grid_points_per_side": 4, "grid_scores": "model"},
+        **{"pred_iou_thresh": 0.0, "crop_n_layers": 0, "box_nms_thresh": 1.0},
+    )
+    asked: list[MaskSet] = []
+    prompted = finder_crop.prompt_silent_points
+
+    def watched(*given: Any) -> MaskSet:
+        asked.append(prompted(*given))
+        return asked[-1]
+
+    monkeypatch.setattr(finder_crop, "prompt_silent_points", watched)
+    found = find(params, as_image(small_objects))
+    (own,) = asked
+    assert own.prompts_asked == 16
+    kept = found.predicted_iou[np.isin(found.predicted_iou, own.predicted_iou)]
+    assert len(kept)
+    monkeypatch.setattr(finder_crop, "TRUSTED_STABILITY", 2.0)
+    find(params, as_image(small_objects))
+    assert not len(asked[1])
+
+
+def test_regions_rank_below_what_the_model_judged() -> None:
+    masks = MaskSet.from_masks([np.eye(4, dtype=bool)] * 3, predicted_iou=[0.95, 0.88, 0.5])
+    below = finder_crop.rank_below_trusted(masks).predicted_iou
+    assert below.dtype == np.float32
+    assert below.tolist() == pytest.approx([0.88, 0.88, 0.5])
 
 
 def test_prompts_of_crops_are_counted(find: Find, oracle: Oracle) -> None:

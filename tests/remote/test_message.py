@@ -56,7 +56,8 @@ def header(fields: Any, arrays: Any, body: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ([["a", "|u1", [1 << 39, 1 << 39]]], "ends at"),
+        ([["a", "|u1", [1 << 39, 1 << 39]]], "too large"),
+        ([["a", "|u1", [1 << 20]]], "ends at"),
         ([["a", "|u1", [-1]]], "not all numbers are lengths"),
         ([["a", "|u1", [1.5]]], "not all numbers are lengths"),
         ([["a", "|u1", [True]]], "not all numbers are lengths"),

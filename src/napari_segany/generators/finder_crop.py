@@ -44,8 +44,8 @@ ASKED_A_LOOK, POINTS_A_LOOK = 32, 64
 which a crop is embedded and its regions are proposed; for the progress that is reported."""
 
 TRUSTED_IOU, TRUSTED_STABILITY = 0.88, 0.95
-"""Scores of the model's own masks at these points from which its predicted IoU can stand for the
-estimate, as in the published grid: the estimate expects little of what looks unlike cells."""
+"""Least scores where the model judges, as in the published grid: the finder's estimate expects
+little of what looks unlike cells."""
 
 SAME_MASK = 0.8
 """IoU above which two of them are the same."""
@@ -176,10 +176,11 @@ class CropSearch:
                 self.should_stop,
                 progress,
             )
-            estimate = self.quality.mask(mask_features(found, meter, proposals.context))
-            parts.append(replace(found, predicted_iou=estimate))
             if self.params.grid_scores == "model":
-                parts = [*map(rank_below_trusted, parts[:-1]), trust_model(found, estimate)]
+                parts = [*map(rank_below_trusted, parts), found]
+            else:
+                features = mask_features(found, meter, proposals.context)
+                parts.append(replace(found, predicted_iou=self.quality.mask(features)))
         advance(1.0)
         shape = seen.embedding.shape
         return MaskSet.concatenate([MaskSet.empty(shape), *parts])
@@ -221,24 +222,8 @@ def choose_doubtful(proposals: Proposals) -> NDArray[np.int64]:
     return np.flatnonzero(proposals.quality < SURE_REGION)[:MOST_ASKED]
 
 
-def trust_model(found: MaskSet, estimate: NDArray[np.float32]) -> MaskSet:
-    """Return masks at points with the model's own predicted IoU for those of the best scores.
-
-    Parameters
-    ----------
-    found : MaskSet
-        The model's masks, with its own scores.
-    estimate : ndarray
-        (K,) float32 IoU that the finder's estimate expects of them, for the others.
-    """
-    own, stable = found.predicted_iou, found.stability_score
-    trusted = (own > TRUSTED_IOU) & (stable >= TRUSTED_STABILITY)
-    others = np.minimum(estimate, np.float32(TRUSTED_IOU))
-    return replace(found, predicted_iou=np.where(trusted, own, others).astype(np.float32))
-
-
 def rank_below_trusted(masks: MaskSet) -> MaskSet:
-    """Return masks with estimates that no mask of :func:`trust_model` loses against."""
+    """Return masks with estimates below the scores of the model's masks that a grid keeps."""
     return replace(masks, predicted_iou=np.minimum(masks.predicted_iou, np.float32(TRUSTED_IOU)))
 
 
@@ -274,9 +259,9 @@ def prompt_silent_points(
     points = point_grid(params.grid_points_per_side) * shape
     pixel = np.minimum(np.rint(points).astype(np.int64), np.array(shape) - 1)
     taken = np.zeros(shape, bool)
+    trusting = params.grid_scores == "model"
     # Where the model judges, what the finder sees is no reason to leave a place out.
-    least = np.inf if params.grid_scores == "model" else SILENT
-    for i in np.flatnonzero(proposals.quality >= least).tolist():
+    for i in np.flatnonzero((proposals.quality >= SILENT) & (not trusting)).tolist():
         a, b, c, d = proposals.masks.boxes[i]
         taken[a:c, b:d] |= proposals.masks.crop(i)
     silent = ~taken[pixel[:, 0], pixel[:, 1]]
@@ -285,7 +270,8 @@ def prompt_silent_points(
     if not silent.any():
         return MaskSet.empty(shape)
     # Masks of any area suppress others here, so that a bound on it can be a filter.
-    screen = Screen(GRID_IOU, GRID_STABILITY, 1.0, params.stability_score_offset)
+    least = (TRUSTED_IOU, TRUSTED_STABILITY) if trusting else (GRID_IOU, GRID_STABILITY)
+    screen = Screen(*least, 1.0, params.stability_score_offset)
     crop = PointCrop(
         (0, 0, *shape), points[silent], params.grid_points_per_side, np.flatnonzero(silent)
     )
@@ -297,4 +283,8 @@ def prompt_silent_points(
         params.points_per_batch,
         PointCounter(len(crop.points), progress, should_stop),
     )
-    return prompter.prompt_points(crop.points).masks.nms(SAME_MASK)
+    found = prompter.prompt_points(crop.points).masks
+    if trusting:
+        # The screen lets pass what may be stable enough.
+        found = found[found.stability_score >= TRUSTED_STABILITY]
+    return found.nms(SAME_MASK)

@@ -91,10 +91,10 @@ class FinderParams(FilterRules, GeneratorParams):
         default="estimate",
         metadata=choice(
             "Scores elsewhere",
-            "Rank masks at these points by the finder's estimate, which expects little of what "
-            "looks unlike cells, or by the model's predicted IoU if it exceeds 0.88 and their "
-            "stability is at least 0.95, as the published grid does (photographs); the grid is "
-            "then prompted everywhere.",
+            "Judge masks at these points by the finder's estimate, which expects little of what "
+            "looks unlike cells, or as the published grid does: all points are prompted, and masks "
+            "of a predicted IoU above 0.88 and a stability of 0.95 come before all others "
+            "(photographs).",
             {"estimate": "finder's estimate", "model": "model's own"},
             advanced=True,
         ),

@@ -188,7 +188,8 @@ def open_zarr(
                 raise InputError(f"{path} is a Zarr folder without an image in it.")
             return ZarrArray(data, path), "", {}, _missing_chunks(data)
         scales = attributes["multiscales"][0]
-        _check_level(path, level, len(scales["datasets"]))
+        if scales["datasets"]:
+            _check_level(path, level, len(scales["datasets"]))
         chosen = scales["datasets"][level]
         inside = _below(path, chosen["path"])
         check_codecs(inside)

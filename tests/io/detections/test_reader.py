@@ -91,7 +91,7 @@ def test_rows_know_what_the_table_calls_them(read: Any) -> None:
         ("a.csv", "x1,y1,x2,y2\n1,2,three,4\n", "can be used: row 1 .line 2.: x2 is 'three'"),
         ("a.xlsx", "", "neither"),
         ("a.xls", "PK\x03\x04", "workbook"),
-        ("a.geojson", "{}", "neither"),
+        ("a.geojson", "{}", "no geometry"),
     ],
 )
 def test_what_is_not_understood_is_said(read: Any, name: str, text: str, message: str) -> None:

@@ -127,6 +127,8 @@ def test_nothing_found_is_a_valid_file(kind: str, tmp_path: Path) -> None:
     path = write(kind, empty, tmp_path / "none")
     if kind == "coco":
         assert json.loads(path.read_text())["annotations"] == []
+    elif kind == "geojson":
+        assert json.loads(path.read_text())["features"] == []
     elif kind in ("overlays", "masks"):
         with tifffile.TiffFile(path) as file:
             assert len(file.pages) == 1

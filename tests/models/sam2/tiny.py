@@ -17,11 +17,13 @@ SIDE = 128
 def tiny_video_config() -> Any:
     """The configuration of the video model with the same image model."""
     import transformers
+    from transformers.models.sam2_video import configuration_sam2_video as parts
 
+    # transformers 5.17 makes the wrong configuration of a dictionary for the decoder.
     return transformers.Sam2VideoConfig(
         vision_config=sam2_config().vision_config,
-        prompt_encoder_config={"image_size": SIDE, "patch_size": 16},
-        mask_decoder_config={"mlp_dim": 64},
+        prompt_encoder_config=parts.Sam2VideoPromptEncoderConfig(image_size=SIDE, patch_size=16),
+        mask_decoder_config=parts.Sam2VideoMaskDecoderConfig(mlp_dim=64),
         image_size=SIDE,
         memory_attention_num_layers=2,
         memory_attention_feed_forward_hidden_size=64,

@@ -92,8 +92,9 @@ def test_fetching_shows_progress_and_can_be_stopped(
 def test_a_model_imported_meanwhile_is_in_the_list_when_it_is_opened(
     viewer: Any, open_widget: Any, cache_folder: Path
 ) -> None:
-    from napari_segany.weights.cache import ImportedModel, register
+    from napari_segany.weights.cache import ImportedModel, make_models_folder, register
 
+    make_models_folder()
     picker = open_widget("Prompt").picker
     chosen = picker.name
     register(ImportedModel("nuclei_2d", "vit_t", "3" * 64, "nuclei.pt", "nuclei_2d.pt"))
