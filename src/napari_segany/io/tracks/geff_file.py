@@ -222,7 +222,10 @@ def _check_codecs(path: Path) -> None:
 def _columns(path: Path, graph: Any, metadata: Any) -> TrackColumns:
     """Return the columns of a graph in memory."""
     ids = np.asarray(graph["node_ids"])
-    props = {name: np.asarray(prop["values"]) for name, prop in graph["node_props"].items()}
+    # In the order of the metadata: that of the folders depends on the file system.
+    listed = [name for name in metadata.node_props_metadata if name in graph["node_props"]]
+    listed += sorted(set(graph["node_props"]) - set(listed))
+    props = {name: np.asarray(graph["node_props"][name]["values"]) for name in listed}
     missing = {name: prop["missing"] for name, prop in graph["node_props"].items()}
     names = _axis_names(path, metadata, props)
     axes = "ZYX" if "z" in names else "YX"
