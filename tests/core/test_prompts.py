@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_segany.core.prompts import Prompt, group_alike
+from napari_segany.core.prompts import Prompt, group_alike, prompt_boxes
 from napari_segany.errors import InputError
 
 DISC = np.hypot(*(np.mgrid[:20, :30] - np.array([10, 12])[:, None, None])) < 5
@@ -129,3 +129,19 @@ def test_iterables_of_any_kind_are_taken() -> None:
     assert Prompt(points=map(list, [(1, 2)])).is_ambiguous
     with pytest.raises(InputError, match="at least one of"):
         Prompt(points=iter([]))
+
+
+def test_boxes_of_pixels_become_boxes_of_prompts() -> None:
+    """They go through pixel centres, grow outwards, stay in the plane and have some width."""
+    boxes = np.array([[2, 3, 6, 9], [0, 0, 1, 1], [5, 7, 10, 12]])
+    assert prompt_boxes(boxes, 0, (10, 12)).tolist() == [
+        [2, 3, 5, 8],
+        [0, 0, 0.5, 0.5],
+        [5, 7, 9, 11],
+    ]
+    margins = np.array([[1, 0.5, 1, 0.5], [1, 1, 0, 0], [0, 0, 3, 3]])
+    assert prompt_boxes(boxes, margins, (10, 12)).tolist() == [
+        [1, 2.5, 6, 8.5],
+        [0, 0, 0.5, 0.5],
+        [5, 7, 9, 11],
+    ]

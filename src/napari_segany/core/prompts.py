@@ -32,6 +32,37 @@ def _numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> NDAr
     return array
 
 
+SHORTEST_SIDE = 0.5
+"""Shortest side in pixels of boxes that prompts are made of."""
+
+
+def prompt_boxes(
+    boxes: NDArray[Any], margins: ArrayLike, shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return boxes for prompts from boxes along the edges of pixels, larger by margins.
+
+    Parameters
+    ----------
+    boxes : ndarray
+        (N, 4) row_min, col_min, row_max, col_max in pixels; a box of one pixel has sides of 1.
+    margins : array_like
+        (N, 4) or a number of pixels, by which each side moves outwards.
+    shape : tuple of int
+        Rows and columns of the plane, which the boxes are kept in.
+
+    Returns
+    -------
+    ndarray
+        (N, 4) float64, through the centres of the outermost pixels, where coordinates are whole
+        numbers; no side is shorter than half a pixel.
+    """
+    outwards = np.asarray(margins, np.float64) * (-1, -1, 1, 1)
+    limits = np.array(shape * 2, np.float64) - 1
+    grown: NDArray[np.float64] = np.clip(boxes - (0.0, 0.0, 1.0, 1.0) + outwards, 0, limits)
+    grown[:, 2:] = np.maximum(grown[:, 2:], grown[:, :2] + SHORTEST_SIDE)
+    return grown
+
+
 def _is_empty(value: ArrayLike) -> bool:
     # Not through NumPy, which refuses ragged lists before they can be told.
     if isinstance(value, np.ndarray):

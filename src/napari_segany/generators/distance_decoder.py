@@ -13,8 +13,9 @@ from scipy.spatial import KDTree
 
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
+from napari_segany.core.prompts import Prompt, prompt_boxes
 from napari_segany.core.region import check_plane_region
+from napari_segany.generators.answer_each import answer_each
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.decoder_params import DecoderParams, require_decoder
 from napari_segany.generators.distance_regions import (
@@ -31,14 +32,8 @@ from napari_segany.models.screening import Screen, SparseEstimate
 SEEDED = 0.5
 """Fraction of the work that is done once seeds are known."""
 
-PROMPTS_AT_ONCE = 64
-"""Prompts that are answered between two reports of progress."""
-
 BOX_EXTENSION = 0.01
 """Fraction of its sides by which a box grows on each side, as published."""
-
-LEAST_SIDE = 0.5
-"""Shortest side in pixels of a box that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +119,13 @@ class DecoderGenerator:
         twice = self.params.box_refinement
         half = (SEEDED + 1) / 2 if twice else 1.0
         prompts = [Prompt(points=points[[n]], labels=[1]) for n in numbers.tolist()]
-        masks = _answers(model, embedding, prompts, steps, steps.part(SEEDED, half))
+        masks = answer_each(model, embedding, prompts, steps.part(SEEDED, half), steps.should_stop)
         seen = masks.area > 0
         masks = masks[seen]
         if twice:
             prompts = refined_prompts(masks, points, numbers[seen], self.params.negative_points)
-            masks = _answers(model, embedding, prompts, steps, steps.part(half, 1.0))
+            rest = steps.part(half, 1.0)
+            masks = answer_each(model, embedding, prompts, rest, steps.should_stop)
         return replace(masks, prompts_asked=len(numbers) + twice * len(masks))
 
 
@@ -169,12 +165,8 @@ def refined_prompts(
     """
     if not len(masks):
         return []
-    limits = np.array(masks.shape * 2, np.float64) - 1
-    # Sides go through the centres of the outermost pixels.
-    boxes = masks.boxes - (0.0, 0.0, 1.0, 1.0)
-    grown = np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2) * BOX_EXTENSION * (-1, -1, 1, 1)
-    boxes = np.clip(boxes + grown, 0, limits)
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + LEAST_SIDE)
+    sides = masks.boxes[:, 2:] - masks.boxes[:, :2]
+    boxes = prompt_boxes(masks.boxes, np.tile(sides, 2) * BOX_EXTENSION, masks.shape)
     near = min(negatives + 1, len(points))
     _, order = KDTree(points).query(points[numbers], [*range(1, near + 1)])
     prompts = []
@@ -184,26 +176,3 @@ def refined_prompts(
             Prompt(points=points[[number, *around]], labels=[1] + [0] * len(around), box=box)
         )
     return prompts
-
-
-def _answers(
-    model: PromptableModel,
-    embedding: Embedding,
-    prompts: list[Prompt],
-    steps: PlaneSteps,
-    progress: Progress,
-) -> MaskSet:
-    """Return the model's mask for each prompt."""
-    parts = [MaskSet.empty(embedding.shape)]
-    for start in range(0, len(prompts), PROMPTS_AT_ONCE):
-        few = prompts[start : start + PROMPTS_AT_ONCE]
-        answers = model.predict(
-            embedding,
-            few,
-            multimask=False,
-            low_res_logits=False,
-            should_stop=steps.should_stop,
-        )
-        parts += [answer[:1] for answer in answers]
-        progress(start + len(few), len(prompts))
-    return MaskSet.concatenate(parts).without_logits()

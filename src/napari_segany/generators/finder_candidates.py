@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.geometry import Frame
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
+from napari_segany.core.prompts import Prompt, prompt_boxes
 from napari_segany.generators.quality import Quality, stack_columns
 from napari_segany.generators.region_drawing import RegionDrawer
 from napari_segany.generators.region_features import (
@@ -227,10 +227,8 @@ def make_prompts(proposals: Proposals, negatives: int) -> list[Prompt]:
     """
     points, frame = proposals.points, proposals.maps.frame
     rows, cols = _pixels_per_cell(frame)
-    margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN * (-1, -1, 1, 1)
-    limits = np.array([frame.shape[0] - 1, frame.shape[1] - 1] * 2, np.float64)
-    boxes = np.clip(proposals.masks.boxes - (0, 0, 1, 1) + margin, 0, limits)
-    boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 0.5)
+    margin = np.array([rows, cols] * 2) / CELL * BOX_MARGIN
+    boxes = prompt_boxes(proposals.masks.boxes, margin, frame.shape)
     found = _neighbours(proposals, negatives)
     return [
         Prompt(

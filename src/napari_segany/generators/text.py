@@ -14,9 +14,10 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import box_nms
-from napari_segany.core.prompts import Prompt
+from napari_segany.core.prompts import Prompt, prompt_boxes
 from napari_segany.core.region import check_plane_region
 from napari_segany.generators.adaptive import AdaptiveGenerator
+from napari_segany.generators.answer_each import answer_each
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.plane_steps import STEPS, PlaneSteps, count_plane_steps
@@ -32,17 +33,8 @@ logger = logging.getLogger(__name__)
 STEPS_TO_FIND = 50
 """Steps that are done once the text model has found boxes, or the grid masks."""
 
-PROMPTS_AT_ONCE = 64
-"""Box prompts that are answered between two reports of progress."""
-
 LEAST_SIDE = 2.0
 """Shortest side in pixels of a box that is drawn."""
-
-EDGES_TO_CENTRES = np.array([0.0, 0.0, 1.0, 1.0])
-"""Difference between the edges of a box and the centres of its outermost pixels.
-
-Through these the sides of box prompts go, and pixel centres are at integers.
-"""
 
 
 @dataclass(frozen=True)
@@ -117,26 +109,15 @@ class TextGenerator:
         report: PlaneSteps,
     ) -> MaskSet:
         """Return a mask for each box that the detector found."""
-        shape, params = (plane.shape[0], plane.shape[1]), self.params
+        params = self.params
         prompts, classes = find_prompts(detector, plane, params, region, report.should_stop)
         report.advance(STEPS_TO_FIND / STEPS)
-        parts = [MaskSet.empty(shape)]
-        if prompts and embedding is None:
+        if not prompts:
+            return replace(MaskSet.empty((plane.shape[0], plane.shape[1])), classes=classes)
+        if embedding is None:
             embedding = model.embed(plane, should_stop=report.should_stop)
-        for start in range(0, len(prompts), PROMPTS_AT_ONCE):
-            assert embedding is not None
-            few = prompts[start : start + PROMPTS_AT_ONCE]
-            answers = model.predict(
-                embedding,
-                few,
-                multimask=False,
-                low_res_logits=False,
-                should_stop=report.should_stop,
-            )
-            parts += [answer[:1] for answer in answers]
-            done = (start + len(few)) / len(prompts)
-            report.advance((STEPS_TO_FIND + (STEPS - STEPS_TO_FIND) * done) / STEPS)
-        masks = MaskSet.concatenate(parts)
+        rest = report.part(STEPS_TO_FIND / STEPS, 1.0)
+        masks = answer_each(model, embedding, prompts, rest, report.should_stop)
         return replace(masks, classes=classes)
 
     def _rank_masks(
@@ -197,7 +178,8 @@ def find_prompts(
     seen = detector.find_boxes(plane, params.text, should_stop=should_stop)
     seen = within(seen, (plane.shape[0], plane.shape[1]), region)
     chosen, classes = choose_boxes(seen, params)
-    return [Prompt(box=box) for box in seen.boxes[chosen] - EDGES_TO_CENTRES], classes
+    boxes = prompt_boxes(seen.boxes[chosen], 0, (plane.shape[0], plane.shape[1]))
+    return [Prompt(box=box) for box in boxes], classes
 
 
 def within(found: TextBoxes, shape: tuple[int, int], region: NDArray[np.bool_] | None) -> TextBoxes:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
+from napari_segany.core.prompts import Prompt, prompt_boxes
 from napari_segany.linking.propagation.params import PropagationParams
 
 
@@ -28,13 +28,11 @@ def expected_box(mask: MaskSet, margin: float, spacing: float | None) -> NDArray
     ndarray
         (4,) row_min, col_min, row_max, col_max within the plane, through the centres of pixels.
     """
-    box = mask.boxes[0] - (0, 0, 1, 1)
-    wide = margin * np.array([box[2] - box[0] + 1, box[3] - box[1] + 1], np.float64)
+    box = mask.boxes[:1]
+    wide = margin * (box[:, 2:] - box[:, :2]).astype(np.float64)
     if spacing is not None:
         wide = np.minimum(wide, spacing)
-    limits = np.array([mask.shape[0] - 1, mask.shape[1] - 1] * 2, np.float64)
-    grown: NDArray[np.float64] = np.clip(box + np.concatenate([-wide, wide]), 0, limits)
-    grown[2:] = np.maximum(grown[2:], grown[:2] + 0.5)
+    grown: NDArray[np.float64] = prompt_boxes(box, np.tile(wide, 2), mask.shape)[0]
     return grown
 
 
