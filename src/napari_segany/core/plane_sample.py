@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_segany.core.intensity import PERCENTILES, Pair, find_limits
+from napari_segany.core.display import Pair
+from napari_segany.core.intensity import PERCENTILES, find_limits
 from napari_segany.core.planes import Box, StackLayout
 
 SAMPLED_FROM = 2**24

@@ -35,7 +35,8 @@ def split_index(keys: Sequence[Any], shape: Sequence[int]) -> tuple[Window | Non
     >>> split_index((slice(2, 5), 3), (8, 9))
     ((slice(2, 5, None), slice(3, 4, None)), (slice(None, None, None), 0))
     """
-    window, rest = [], []
+    window: list[slice] = []
+    rest: list[Any] = []
     for key, length in zip(keys, shape, strict=True):
         if isinstance(key, slice) and key.step in (None, 1):
             first, end, _ = key.indices(length)
@@ -97,26 +98,18 @@ def decode_window(page: Any, window: Window) -> Pixels | None:
             into[0] : into[0] + part.shape[1],
             into[1] : into[1] + part.shape[2],
         ] = part
-    cut = [high if a == "Y" else wide if a == "X" else n for a, n in _axes(key)]
-    others = tuple(
-        slice(None) if a in "YX" else w for (a, _), w in zip(_axes(key), window, strict=True)
-    )
-    return out.reshape(cut)[others]
-
-
-def _axes(key: Any) -> list[tuple[str, int]]:
-    return list(zip(key.axes, key.shape, strict=True))
+    shape, others = [], []
+    for axis, n, wanted in zip(key.axes, key.shape, window, strict=True):
+        shape.append({"Y": high, "X": wide}.get(axis, n))
+        others.append(slice(None) if axis in "YX" else wanted)
+    return out.reshape(shape)[tuple(others)]
 
 
 def _meets(key: Any, number: int, rows: slice, cols: slice) -> bool:
     """Return True if a strip or tile, by its number in the page, has pixels of a window."""
     _, (_, _, top, left, _), (_, high, wide, _) = key.decode(None, number)
-    return bool(
-        top < rows.stop
-        and top + high > rows.start
-        and left < cols.stop
-        and left + wide > cols.start
-    )
+    within_rows = top < rows.stop and top + high > rows.start
+    return bool(within_rows and left < cols.stop and left + wide > cols.start)
 
 
 def read_rows(

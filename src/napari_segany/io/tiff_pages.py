@@ -76,7 +76,8 @@ class TiffPages:
         def page(number: int, window: Window | None = None) -> Pixels:
             if window is None:
                 return convert(read(number))
-            return convert(read(number, window[:inner]))[(..., *window[inner:])]
+            index: tuple[Any, ...] = (..., *window[inner:])
+            return convert(read(number, window[:inner]))[index]
 
         return TiffPages(self.shape + added, dtype, inner + len(added), page, self.outlives)
 
