@@ -325,9 +325,9 @@ def test_a_pyramid_becomes_a_multiscale_layer_that_is_read_by_parts(tmp_path: Pa
     for name in ("a.ome.tif", "a.ome.zarr"):
         described = read_images(tmp_path / name)
         assert len(described) == 2
-        for n, (data, settings, _) in enumerate(described):
-            assert not any(isinstance(each, np.ndarray) for each in data)
-            layer = Image(data, **settings)
+        for n, (levels, settings, _) in enumerate(described):
+            assert not any(isinstance(each, np.ndarray) for each in levels)
+            layer = Image(levels, **settings)
             assert layer.multiscale
             assert [tuple(each.shape) for each in layer.data] == [(300, 400), (150, 200)]
             found = np.asarray(layer.data[0][20:90, 30:200])
@@ -340,7 +340,7 @@ def test_large_labels_with_a_pyramid_are_read_by_parts(
     labels = np.zeros((700, 600), np.uint16)
     labels[20:40, 30:60] = 7
     sa.save_labels(labels, tmp_path / "a_labels.ome.zarr")
-    ((data, settings, _),) = read(str(tmp_path / "a_labels.ome.zarr"))
+    ((levels, settings, _),) = read(str(tmp_path / "a_labels.ome.zarr"))
     assert isinstance(data, np.ndarray)
     monkeypatch.setattr("napari_segany.plugin.layers.reader_writer.LARGE", 400_000)
     ((data, settings, kind),) = read(str(tmp_path / "a_labels.ome.zarr"))
