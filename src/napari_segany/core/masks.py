@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import nan
 from typing import Any, get_args
 
 import numpy as np
@@ -135,9 +136,7 @@ class MaskSet:
             stability_score=(
                 ones if stability_score is None else np.asarray(stability_score, np.float32)
             ),
-            points=np.full((count, 2), np.nan)
-            if points is None
-            else np.asarray(points, np.float64),
+            points=np.asarray(ones[:, None] * [nan, nan] if points is None else points, np.float64),
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
             _logits=low_res_logits,
@@ -150,10 +149,8 @@ class MaskSet:
     def concatenate(cls, sets: Iterable["MaskSet"]) -> "MaskSet":
         """Join sets of one plane, in order; classes are kept if all have the same."""
         sets = tuple(sets)
-        if not sets or len({s.shape for s in sets}) != 1:
-            raise InputError(
-                "Only mask sets of one plane can be joined, and at least one is needed."
-            )
+        if len({s.shape for s in sets}) != 1:
+            raise InputError("Give mask sets of one plane, and at least one, to join them.")
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS
         }
@@ -199,6 +196,11 @@ class MaskSet:
     def with_candidates(self, candidates: "Refilterable[MaskSet]") -> "MaskSet":
         """Return these masks as a choice among candidates, which can be filtered again."""
         return replace(self, _candidates=candidates)
+
+    @property
+    def refilterable(self) -> "Refilterable[MaskSet] | None":
+        """The candidates that the set was chosen from, None where there are no others."""
+        return self._candidates
 
     @property
     def all_candidates(self) -> "MaskSet":

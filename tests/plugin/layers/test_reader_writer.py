@@ -340,7 +340,7 @@ def test_large_labels_with_a_pyramid_are_read_by_parts(
     labels = np.zeros((700, 600), np.uint16)
     labels[20:40, 30:60] = 7
     sa.save_labels(labels, tmp_path / "a_labels.ome.zarr")
-    ((levels, settings, _),) = read(str(tmp_path / "a_labels.ome.zarr"))
+    ((data, settings, _),) = read(str(tmp_path / "a_labels.ome.zarr"))
     assert isinstance(data, np.ndarray)
     monkeypatch.setattr("napari_segany.plugin.layers.reader_writer.LARGE", 400_000)
     ((data, settings, kind),) = read(str(tmp_path / "a_labels.ome.zarr"))
