@@ -31,12 +31,40 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return [0, *counts] if flat[0] else counts
 
 
-def fill_small_holes(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
-    """Fill background components below ``area`` pixels (8-connected, as in the published code)."""
+def run_lengths_in_plane(
+    crop: NDArray[np.bool_], top: int, left: int, shape: tuple[int, int]
+) -> list[int]:
+    """Return the run lengths of a mask in a plane of ``shape``, of which a part holds all pixels.
+
+    The part begins at row ``top`` and column ``left``; the plane itself is not made.
+    """
+    height = shape[0]
+    steps = np.diff(np.pad(crop, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
+    (cols, rows), (end_cols, end_rows) = np.nonzero(steps == 1), np.nonzero(steps == -1)
+    starts, ends = (left + cols) * height + top + rows, (left + end_cols) * height + top + end_rows
+    # A run that reaches the last row goes on in the first row of the next column.
+    apart = starts[1:] != ends[:-1]
+    starts = starts[np.append(True, apart)[: len(starts)]]
+    ends = ends[np.append(apart, True)[-len(ends) :]] if len(ends) else ends
+    size = height * shape[1]
+    edges = np.concatenate([[0], np.column_stack([starts, ends]).ravel(), [size]])
+    counts: list[int] = np.diff(edges).tolist()
+    return counts[:-1] if len(ends) and ends[-1] == size else counts
+
+
+def fill_small_holes(
+    mask: NDArray[np.bool_], area: int, around: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Fill background components below ``area`` pixels (8-connected, as in the published code).
+
+    Of a part of a plane, ``around`` is true for pixels of background that goes on beyond it.
+    """
     components, count = ndimage.label(~mask, EIGHT_NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     small = sizes < area
     small[0] = False
+    if around is not None:
+        small[components[around]] = False
     filled: NDArray[np.bool_] = mask | small[components]
     return filled
 

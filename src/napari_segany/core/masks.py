@@ -373,9 +373,10 @@ class MaskSet:
         """
         same = np.full(len(self), category_id)
         categories = same if self.classes is None else self.classes.index + 1
-        masks = (self.mask(i) for i in range(len(self)))
+        crops = (self.crop(i) for i in range(len(self)))
         scores = self.predicted_iou, self.stability_score
-        return coco_annotations(masks, self.boxes, self.area, scores, image_id, categories.tolist())
+        about = self.boxes, self.area, scores, image_id, categories.tolist()
+        return coco_annotations(crops, self.shape, *about)
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
