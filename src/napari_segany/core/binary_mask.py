@@ -4,8 +4,6 @@ Packed masks hold eight pixels a byte. The first bit of a row stands for a colum
 is a multiple of eight, so that masks can be compared byte by byte wherever they lie.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -65,34 +63,3 @@ def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
     """Return the boolean mask whose columns are ``left`` to ``right`` of the plane."""
     pixels = np.unpackbits(bits, axis=1).view(bool)
     return pixels[:, left % 8 : left % 8 + right - left]
-
-
-def compact(masks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
-    """Return packed masks in one piece of memory.
-
-    Thousands of small pieces that are kept while other work goes on leave holes between them that
-    this work cannot use.
-    """
-    if not masks:
-        return ()
-    ends = np.cumsum([bits.size for bits in masks])
-    parts = np.split(np.concatenate([bits.ravel() for bits in masks]), ends[:-1])
-    return tuple(part.reshape(bits.shape) for part, bits in zip(parts, masks, strict=True))
-
-
-def shared(
-    bits: NDArray[np.uint8],
-    box: Sequence[int],
-    other_bits: NDArray[np.uint8],
-    other_box: Sequence[int],
-) -> int:
-    """Count the pixels that two masks share; boxes are row_min, col_min, row_max, col_max."""
-    (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = box, other_box
-    top, bottom = max(top1, top2), min(bottom1, bottom2)
-    # In bytes; those at the sides hold zeros beyond each mask's own box.
-    left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
-    if bottom <= top or right <= left:
-        return 0
-    one = bits[top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
-    two = other_bits[top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
-    return int(np.bitwise_count(one & two).sum())

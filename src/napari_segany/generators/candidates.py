@@ -54,7 +54,7 @@ class Candidates:
         cls, masks: MaskSet, estimate: SparseEstimate, params: FilterRules, stored: Screen
     ) -> "Candidates":
         """Return candidates of which no two have been compared yet."""
-        overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
         return cls(masks, estimate, params, stored, overlaps, Solidities(masks))
 
     @property

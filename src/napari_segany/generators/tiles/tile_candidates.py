@@ -85,14 +85,14 @@ class TileCandidates:
         offset = np.array(box[:2] * 2, np.int64)
         # The first column is a multiple of eight, so the bits stay as they are.
         placed = replace(
-            masks.without_logits(),
+            MaskSet.concatenate([masks.without_logits()]),
             shape=grid.shape,
             boxes=masks.boxes + offset,
             points=masks.points + offset[:2],
             crop_boxes=masks.crop_boxes + offset,
             candidate=np.arange(len(masks), dtype=np.int64),
         )
-        return cls(level, number, placed.compacted(), estimate, stored)
+        return cls(level, number, placed, estimate, stored)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -133,4 +133,4 @@ class TileCandidates:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SeganyError(f"The candidates of a tile are incomplete: {error}.") from error
         stored = Screen(pred_iou, stability, max_area, offset, bool(sparse))
-        return cls(level, number, masks.compacted(), estimate, stored)
+        return cls(level, number, masks, estimate, stored)
