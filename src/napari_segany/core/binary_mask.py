@@ -51,6 +51,39 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
     return kept
 
 
+def clean_within(
+    mask: NDArray[np.bool_], box: tuple[int, int, int, int], shape: tuple[int, int], area: int
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Fill holes and drop specks below ``area`` pixels of a mask that is known within its box.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (h, w) boolean, the mask within ``box``.
+    box : tuple of int
+        Its half-open row_min, col_min, row_max, col_max in a plane of ``shape`` (H, W).
+    area : int
+        Pixels.
+
+    Returns
+    -------
+    mask : ndarray
+        Boolean, the clean mask in a box that may be somewhat larger.
+    origin : tuple of int
+        Row and column of its first pixel. The result is that of the whole plane.
+    """
+    if not mask.size:
+        return mask, (box[0], box[1])
+    # Background around the box counts as a hole if the plane's border makes it small enough. A
+    # margin of as many pixels as a hole has at most decides it, or the whole plane does.
+    pads = []
+    for axis in (0, 1):
+        margin = -(-area // mask.shape[1 - axis])
+        pads.append((min(margin, box[axis]), min(margin, shape[axis] - box[axis + 2])))
+    filled = fill_small_holes(np.pad(mask, pads), area)
+    return drop_small_specks(filled, area), (box[0] - pads[0][0], box[1] - pads[1][0])
+
+
 def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
     """Pack the bits of a mask whose first column is column ``left`` of the plane."""
     before = left % 8

@@ -30,10 +30,11 @@ def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[
     >>> box_iou(np.array([0, 0, 2, 2]), others).round(2).tolist()
     [1.0, 0.33, 0.0]
     """
-    return _iou_of_pairs(np.broadcast_to(box, np.shape(others)), others)
+    return iou_of_pairs(np.broadcast_to(box, np.shape(others)), others)
 
 
-def _iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+def iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (P,) the intersection over union of (P, 4) boxes, pair by pair."""
     sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
     areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, others)]
@@ -108,7 +109,7 @@ def box_nms(
     """
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     one, two = overlapping_pairs(boxes)
-    above = _iou_of_pairs(boxes[one], boxes[two]) > threshold
+    above = iou_of_pairs(boxes[one], boxes[two]) > threshold
     return suppress(scores, one[above], two[above])
 
 
@@ -137,7 +138,7 @@ class Overlaps:
         self._pairs: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
         # Pixels that the masks of each pair can share at most, and those that they do, -1 until
         # they are counted.
-        self._bound = self._shared = np.zeros(0, np.int32)
+        self._bound = self._shared = np.zeros(0, np.int64)
 
     @property
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -177,10 +178,15 @@ class Overlaps:
         # settles most pairs without looking at a pixel.
         able = np.flatnonzero(exceeds(self._bound[which], slice(None)))
         number = which[able]
+        return number[exceeds(self.shared(number), able)]
+
+    def shared(self, number: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the pixels that the masks of pairs share, by the numbers of the pairs."""
+        one, two = self.pairs
         unknown = number[self._shared[number] < 0]
         if len(unknown):
             self._shared[unknown] = self.count_shared(one[unknown], two[unknown])
-        return number[exceeds(self._shared[number], able)]
+        return self._shared[number]
 
 
 def mask_nms(

@@ -111,7 +111,7 @@ class TileCandidates:
             ),
         }
         out = io.BytesIO()
-        np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(out, allow_pickle=False, **arrays)
         return out.getvalue()
 
     @classmethod
