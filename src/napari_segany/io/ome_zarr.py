@@ -191,11 +191,37 @@ def open_zarr(
         if scales["datasets"]:
             _check_level(path, level, len(scales["datasets"]))
         chosen = scales["datasets"][level]
-        inside = _below(path, chosen["path"])
-        check_codecs(inside)
-        data = zarr.open_array(str(inside), mode="r")
+        data = _open_level(path, chosen)
         about = _axes_and_size(scales, chosen, data.ndim, path)
         return ZarrArray(data, path), *about, _missing_chunks(data)
+    except InputError:
+        raise
+    # Metadata can be wrong in any way.
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _open_level(path: Path, dataset: Mapping[str, Any]) -> Any:
+    """Open the array of a level, if its codecs only decode."""
+    inside = _below(path, dataset["path"])
+    check_codecs(inside)
+    return _zarr().open_array(str(inside), mode="r")
+
+
+def coarser_levels(path: Path, series: int | str | None, level: int) -> list[ZarrArray]:
+    """Open the levels of an image's pyramid after one.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be read.
+    """
+    try:
+        images = _inside(path, _attributes(path))
+        path = images[_number_of(path, images, series)]
+        scales = _attributes(path).get("multiscales") or [{"datasets": []}]
+        arrays = [_open_level(path, each) for each in scales[0]["datasets"][level + 1 :]]
+        return [ZarrArray(each, path) for each in arrays]
     except InputError:
         raise
     # Metadata can be wrong in any way.
