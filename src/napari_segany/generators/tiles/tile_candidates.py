@@ -3,13 +3,14 @@
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core import mask_io
+from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import SeganyError
@@ -79,19 +80,9 @@ class TileCandidates:
         else:
             masks, estimate = found, SparseEstimate.nothing(len(found))
             stored = Screen(float("-inf"), float("-inf"), 1.0, 1.0)
-        seen = masks.area > 0
-        masks, estimate = masks[seen], estimate[seen]
-        box = grid.tile(number).box
-        offset = np.array(box[:2] * 2, np.int64)
-        # The first column is a multiple of eight, so the bits stay as they are.
-        placed = replace(
-            MaskSet.concatenate([masks.without_logits()]),
-            shape=grid.shape,
-            boxes=masks.boxes + offset,
-            points=masks.points + offset[:2],
-            crop_boxes=masks.crop_boxes + offset,
-            candidate=np.arange(len(masks), dtype=np.int64),
-        )
+        top, left, *_ = grid.tile(number).box
+        placed = place_on_plane(masks, (top, left), grid.shape)
+        estimate = estimate[masks.area > 0]
         return cls(level, number, placed, estimate, stored)
 
     def __len__(self) -> int:
