@@ -98,10 +98,11 @@ def decode_window(page: Any, window: Window) -> Pixels | None:
             into[0] : into[0] + part.shape[1],
             into[1] : into[1] + part.shape[2],
         ] = part
-    shape, others = [], []
-    for axis, n, wanted in zip(key.axes, key.shape, window, strict=True):
+    shape: list[int] = []
+    others: list[slice] = []
+    for axis, n, part_of in zip(key.axes, key.shape, window, strict=True):
         shape.append({"Y": high, "X": wide}.get(axis, n))
-        others.append(slice(None) if axis in "YX" else wanted)
+        others.append(slice(None) if axis in "YX" else part_of)
     return out.reshape(shape)[tuple(others)]
 
 

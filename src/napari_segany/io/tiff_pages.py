@@ -77,7 +77,8 @@ class TiffPages:
             if window is None:
                 return convert(read(number))
             index: tuple[Any, ...] = (..., *window[inner:])
-            return convert(read(number, window[:inner]))[index]
+            part: Pixels = convert(read(number, window[:inner]))[index]
+            return part
 
         return TiffPages(self.shape + added, dtype, inner + len(added), page, self.outlives)
 
@@ -187,7 +188,8 @@ class DecodedPages:
     series : tifffile.TiffPageSeries
         Series whose pages are read.
     tiff : tifffile.TiffFile
-        The file that is open; others of a set are opened for each page, as there may be thousands.
+        The file that is open; others of a set are opened for each page, as there may be thousands,
+        and so is this one when it was closed.
     """
 
     def __init__(self, series: Any, tiff: Any) -> None:
@@ -240,7 +242,8 @@ class DecodedPages:
 
     def _decode(self, page: Any, window: Window | None) -> Pixels:
         file = page.parent.filehandle
-        if file is self._open:
+        # Those who show a pyramid read it after the image was closed.
+        if file is self._open and not file.closed:
             return self._pixels(page, window)
         with self._turns:
             file.open()

@@ -325,9 +325,9 @@ def test_a_pyramid_becomes_a_multiscale_layer_that_is_read_by_parts(tmp_path: Pa
     for name in ("a.ome.tif", "a.ome.zarr"):
         described = read_images(tmp_path / name)
         assert len(described) == 2
-        for n, (data, settings, _) in enumerate(described):
-            assert not any(isinstance(each, np.ndarray) for each in data)
-            layer = Image(data, **settings)
+        for n, (levels, settings, _) in enumerate(described):
+            assert not any(isinstance(each, np.ndarray) for each in levels)
+            layer = Image(levels, **settings)
             assert layer.multiscale
             assert [tuple(each.shape) for each in layer.data] == [(300, 400), (150, 200)]
             found = np.asarray(layer.data[0][20:90, 30:200])

@@ -53,9 +53,7 @@ def _read(path: Path) -> LayerData:
     axes, sizes = image.axes, image.pixel_size
     lazy = is_large(image.shape) and len(image.levels) > 1
     data: Any = [as_lazy(each) for each in image.levels] if lazy else np.asarray(image.data)
-    if not lazy:
-        # Pyramids are read while they are shown.
-        image.close()
+    image.close()
     settings: dict[str, Any] = {
         "name": path.name.split(".")[0],
         "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in axes),
@@ -91,8 +89,7 @@ def read_images(path: Path) -> list[LayerData]:
     if not lazy and not multiscale:
         # Lazy data is read when it is shown, and does not need the open file.
         levels = [np.asarray(levels[0])]
-    if lazy or not multiscale:
-        image.close()
+    image.close()
     colour = axes.endswith("S")
     kept = [axis for axis in axes if axis not in "CS"]
     settings: dict[str, Any] = {
@@ -125,7 +122,9 @@ def is_large(shape: Sequence[int]) -> bool:
 
 def as_lazy(data: Any) -> Any:
     """Return an array that napari indexes part by part."""
-    return dask.array.from_array(data, data.chunks) if hasattr(data, "chunks") else data
+    if isinstance(data, TiffPages | dask.array.Array) or not hasattr(data, "chunks"):
+        return data
+    return dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
 
 
 def _along(data: Any, axis: int, index: int) -> Any:
