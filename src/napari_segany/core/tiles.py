@@ -121,7 +121,8 @@ class TileGrid:
         tile's nearest border within the plane; among equals the first. Exactly one tile owns a box.
         """
         rows, cols = (self._rooms(axis, boxes).argmax(axis=1) for axis in (0, 1))
-        return rows * self.cols + cols
+        owners: NDArray[np.int64] = rows * self.cols + cols
+        return owners
 
     def most_room(self, boxes: ArrayLike) -> NDArray[np.float64]:
         """Return (N,) the room that each of (N, 4) boxes has in its owner, in pixels.
@@ -130,12 +131,16 @@ class TileGrid:
         that no tile contains with a pixel to spare.
         """
         rows, cols = (self._rooms(axis, boxes).max(axis=1) for axis in (0, 1))
-        return np.minimum(rows, cols)
+        most: NDArray[np.float64] = np.minimum(rows, cols)
+        return most
 
     def room(self, number: int, boxes: ArrayLike) -> NDArray[np.float64]:
         """Return (N,) the distance of (N, 4) boxes to the borders of a tile within the plane."""
         row, col = divmod(number, self.cols)
-        return np.minimum(self._rooms(0, boxes)[:, row], self._rooms(1, boxes)[:, col])
+        own: NDArray[np.float64] = np.minimum(
+            self._rooms(0, boxes)[:, row], self._rooms(1, boxes)[:, col]
+        )
+        return own
 
     def _rooms(self, axis: int, boxes: ArrayLike) -> NDArray[np.float64]:
         """Return (N, tiles) the room along one axis of each box in each tile."""
@@ -145,7 +150,8 @@ class TileGrid:
         # Borders of the plane cut nothing.
         before = np.where(starts <= 0, np.inf, first - starts)
         after = np.where(ends >= self.shape[axis], np.inf, ends - last)
-        return np.minimum(before, after)
+        rooms: NDArray[np.float64] = np.minimum(before, after)
+        return rooms
 
     def neighbours(self, number: int) -> tuple[int, ...]:
         """Return the numbers of the other tiles that share pixels with a tile."""

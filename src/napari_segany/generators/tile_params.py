@@ -17,7 +17,7 @@ from napari_segany.errors import InputError
 LARGEST_WHOLE = 2048
 """Longer side in pixels up to which "auto" searches a plane as a whole."""
 
-BEST_SIZE = 64.0
+BEST_SIZE = 96.0
 """Length in pixels of the model's frame at which objects are seen best."""
 
 OVERLAP_SIZES = 2.0
@@ -151,3 +151,7 @@ class TileParams:
         if unknown:
             raise InputError(f"Unknown parameters of tiles: {', '.join(sorted(unknown))}.")
         return cls(**values)
+
+
+AUTO_TILES = TileParams()
+"""Tiles of large planes, with the size of objects estimated; what a new search has by default."""

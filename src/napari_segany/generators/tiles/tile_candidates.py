@@ -3,13 +3,14 @@
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core import mask_io
+from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import SeganyError
@@ -79,20 +80,10 @@ class TileCandidates:
         else:
             masks, estimate = found, SparseEstimate.nothing(len(found))
             stored = Screen(float("-inf"), float("-inf"), 1.0, 1.0)
-        seen = masks.area > 0
-        masks, estimate = masks[seen], estimate[seen]
-        box = grid.tile(number).box
-        offset = np.array(box[:2] * 2, np.int64)
-        # The first column is a multiple of eight, so the bits stay as they are.
-        placed = replace(
-            masks.without_logits(),
-            shape=grid.shape,
-            boxes=masks.boxes + offset,
-            points=masks.points + offset[:2],
-            crop_boxes=masks.crop_boxes + offset,
-            candidate=np.arange(len(masks), dtype=np.int64),
-        )
-        return cls(level, number, placed.compacted(), estimate, stored)
+        top, left, *_ = grid.tile(number).box
+        placed = place_on_plane(masks, (top, left), grid.shape)
+        estimate = estimate[masks.area > 0]
+        return cls(level, number, placed, estimate, stored)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -111,7 +102,7 @@ class TileCandidates:
             ),
         }
         out = io.BytesIO()
-        np.savez(out, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(out, allow_pickle=False, **arrays)
         return out.getvalue()
 
     @classmethod
@@ -133,4 +124,4 @@ class TileCandidates:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SeganyError(f"The candidates of a tile are incomplete: {error}.") from error
         stored = Screen(pred_iou, stability, max_area, offset, bool(sparse))
-        return cls(level, number, masks.compacted(), estimate, stored)
+        return cls(level, number, masks, estimate, stored)
