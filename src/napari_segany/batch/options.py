@@ -11,6 +11,7 @@ from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -90,6 +91,8 @@ class BatchOptions:
         As in a recipe.
     tracks : TrackParams or None
         As in a recipe.
+    tiles : TileParams or None
+        As in a recipe; None for planes as a whole.
     """
 
     output: Path
@@ -110,6 +113,7 @@ class BatchOptions:
     axes_from_recipe: bool = False
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    tiles: TileParams | None = AUTO_TILES
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -127,6 +131,7 @@ class BatchOptions:
             axes_from_recipe=True,
             link=recipe.link,
             tracks=recipe.tracks,
+            tiles=recipe.tiles,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -170,4 +175,5 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
+            "tiles": self.tiles,
         }

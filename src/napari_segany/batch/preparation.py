@@ -24,10 +24,13 @@ from napari_segany.batch.protocol import Item
 from napari_segany.batch.result_metadata import record_from_results
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import BlankPlaneError, InputError, PlaneError
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.io.atomic import check_inside, remove_unfinished
+from napari_segany.io.opened_image import OpenedImage
 from napari_segany.io.read import open_image
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack
+from napari_segany.tiled_planes import tiles_of
 
 
 class ImageJob:
@@ -116,6 +119,7 @@ class ImagePreparation:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             channels = item.channels or self.batch.recipe.channels
             requested = replace(self.batch.recipe, axes=axes, channels=channels)
+            requested = replace(requested, tiles=_tiles_of(requested, image))
             fingerprint, location = Fingerprint.of(image.files), image_location(item.path)
             changed = record is None or record.stamp != fingerprint or record.image != location
             known = "" if changed or record is None else record.content
@@ -196,6 +200,12 @@ class ImagePreparation:
             if not is_unchanged(path, known.get(path.name)):
                 was = "was changed since it was made" if path.name in known else "is there already"
                 raise InputError(f"{path} {was}; give --overwrite or another folder.")
+
+
+def _tiles_of(recipe: Recipe, image: OpenedImage) -> TileParams | None:
+    """Return the tiles of an image; None for one of planes that are searched as a whole."""
+    sizes = dict(zip(recipe.axes, image.data.shape, strict=False))
+    return tiles_of(recipe, (sizes.get("Y", 1), sizes.get("X", 1)))
 
 
 def _settled_recipe(checkpoint: PlaneCheckpoint[Any], key: str, requested: Recipe) -> Recipe | None:

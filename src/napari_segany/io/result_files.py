@@ -246,9 +246,7 @@ class ResultWriter:
         for group in plane.groups():
             columns = measure_group(group, plane, read, self._pixel_size, self._layout.channels)
             ids = group.numbers + 1
-            self._table.add(
-                self._place(plane.index, len(ids)) | columns | {"label": ids + shift}
-            )
+            self._table.add(self._place(plane.index, len(ids)) | columns | {"label": ids + shift})
             origin = group.box[0], group.box[1]
             pixels = partial(read, group.box)
             for export in self._exports.values():

@@ -154,9 +154,7 @@ class LabelStack:
         """
         digest = self._hash.digest()
         pages, tile = self._pages(), (TILE, TILE) if self.tiled else None
-        save_planes(
-            path, pages, self.axes, self.shape, self.dtype, pixel_size, name, digest, tile
-        )
+        save_planes(path, pages, self.axes, self.shape, self.dtype, pixel_size, name, digest, tile)
 
     def __enter__(self) -> "LabelStack":
         return self

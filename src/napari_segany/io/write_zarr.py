@@ -54,9 +54,7 @@ def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str
             break
         shape = (*shape[:-2], *(-(-n // 2) for n in shape[-2:]))
     leading = stack.shape[:-2]
-    places = [
-        tuple(index[k] for k in order if k < len(leading)) for index in np.ndindex(*leading)
-    ]
+    places = [tuple(index[k] for k in order if k < len(leading)) for index in np.ndindex(*leading)]
     _write_full(levels[0], stack, places)
     for finer, coarser in zip(levels, levels[1:], strict=False):
         for place in places:

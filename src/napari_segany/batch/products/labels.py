@@ -26,8 +26,8 @@ from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.planes import StackLayout
-from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.measured_plane import MeasuredPlane, measure_result
+from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.io.result_files import ResultFiles, ResultWriter
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.segmentation import resolve_stack, segment_plane
