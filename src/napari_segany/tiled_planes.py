@@ -34,7 +34,8 @@ def tiles_of(recipe: Recipe, shape: tuple[int, int]) -> TileParams | None:
     """
     tiles = recipe.tiles
     from_maps = recipe.link is not None and recipe.link.link_from == "maps"
-    if tiles is None or recipe.faithful or from_maps or not tiles.applies_to(shape):
+    whole = recipe.faithful or from_maps or recipe.product != "labels"
+    if tiles is None or whole or not tiles.applies_to(shape):
         return None
     return tiles
 

@@ -92,7 +92,7 @@ class BatchOptions:
     tracks : TrackParams or None
         As in a recipe.
     tiles : TileParams or None
-        As in a recipe.
+        As in a recipe; None for planes as a whole.
     region_box : tuple of int or None
         Half-open row_min, col_min, row_max, col_max of the planes in which objects are searched.
     """

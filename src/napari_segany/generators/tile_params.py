@@ -45,7 +45,7 @@ class TileParams:
         If a value is out of range, or the tiles are too small for their overlap.
     """
 
-    tiling: Tiling = field(
+    tiles: Tiling = field(
         default="auto",
         metadata=choice(
             "Tiles",
@@ -95,7 +95,7 @@ class TileParams:
 
     def applies_to(self, shape: tuple[int, int]) -> bool:
         """Tell if a plane of ``shape`` (H, W) is searched in tiles."""
-        return self.tiling == "always" or max(shape) > LARGEST_WHOLE
+        return self.tiles == "always" or max(shape) > LARGEST_WHOLE
 
     @property
     def is_resolved(self) -> bool:
