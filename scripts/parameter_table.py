@@ -11,6 +11,7 @@ from napari_segany.generators.decoder_params import DecoderParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -24,6 +25,7 @@ CLASSES = (
     TextParams,
     DecoderParams,
     LabelParams,
+    TileParams,
     LinkParams,
     TrackParams,
     PropagationParams,

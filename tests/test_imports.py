@@ -26,8 +26,13 @@ PACKAGES: dict[str, set[str]] = {
     "generators": {"core", "models"},
     "linking": {"core", "models"},
     "recipe": {"core", "generators", "linking", "schema"},
-    "plane_search": {"core", "weights", "models", "generators", "linking", "recipe"},
-    "segmentation": {"core", "models", "generators", "linking", "recipe", "plane_search"},
+    "tiled_planes": {"core", "models", "generators", "recipe"},
+    "plane_search": {
+        *("core", "weights", "models", "generators", "linking", "recipe", "tiled_planes"),
+    },
+    "segmentation": {
+        *("core", "models", "generators", "linking", "recipe", "plane_search", "tiled_planes"),
+    },
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
@@ -35,7 +40,7 @@ PACKAGES: dict[str, set[str]] = {
     "tracking": {"core", "linking", "io"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "linking", "plane_search", "schema"),
+        *("io", "linking", "plane_search", "schema", "tiled_planes"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
@@ -52,7 +57,7 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote"),
+        *("tracking", "remote", "tiled_planes"),
     },
     # The public names, loaded when they are used.
     "__init__": {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.generators.text_params import TextParams
+    from napari_segany.generators.tile_params import TileParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.linking.link_masks import link_masks
@@ -62,6 +63,7 @@ __all__ = [
     "SamModel",
     "Session",
     "TextParams",
+    "TileParams",
     "TrackParams",
     "TrackTable",
     "TrackedMovie",
@@ -101,6 +103,7 @@ _HOMES = {
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
+    "TileParams": "napari_segany.generators.tile_params",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
     "TrackedMovie": "napari_segany.tracking",

@@ -124,7 +124,7 @@ def test_only_the_plane_that_is_indexed_is_read(
     with open_image(path) as image:
         read: list[int] = []
         whole = image.data._read
-        monkeypatch.setattr(image.data, "_read", lambda n: (read.append(n), whole(n))[1])
+        monkeypatch.setattr(image.data, "_read", lambda n, *w: (read.append(n), whole(n, *w))[1])
         leading = tuple(0 for _ in pixels.shape[:-2])
         np.testing.assert_array_equal(image.data[leading], pixels[leading])
     assert read == [0]
