@@ -75,7 +75,10 @@ def fits_command(params: GeneratorParams) -> bool:
     """Return True if the command line has options for all values of parameters."""
     if isinstance(params, DefaultParams):
         return True
-    return type(params) in params_types() and getattr(params, "point_grids", None) is None
+    structures = ("point_grids", "examples")
+    return type(params) in params_types() and all(
+        getattr(params, name, None) is None for name in structures
+    )
 
 
 def _parameters(options: BatchOptions) -> list[str]:
