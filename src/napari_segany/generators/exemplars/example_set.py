@@ -121,6 +121,13 @@ class ExampleSet:
         """Median side of the examples in pixels, as of a square."""
         return float(np.sqrt(np.median([each.area for each in self.examples])))
 
+    @property
+    def summary(self) -> str:
+        """The numbers of examples and negatives in words."""
+        count = len(self.examples)
+        text = f"{count} example{'s' if count > 1 else ''}"
+        return f"{text}, {len(self.negatives)} not wanted" if self.negatives else text
+
     def check_model(self, model: str, sha256: str) -> None:
         """Raise InputError unless these are features of a model, by its name and hash."""
         if self.weights_sha256 != sha256:

@@ -16,7 +16,7 @@ from napari_segany.core.region import check_plane_region
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.exemplars.descriptors import describe_masks
 from napari_segany.generators.exemplars.example_set import ExampleSet
-from napari_segany.generators.exemplars.likeness import Scores, rate_likeness
+from napari_segany.generators.exemplars.likeness import MODEL_TRUST, rate_likeness
 from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.exemplars.similar_points import find_similar_points
 from napari_segany.generators.finder import FinderGenerator
@@ -112,9 +112,8 @@ class ExemplarGenerator:
 
         def rate(masks: MaskSet, is_region: bool) -> MaskSet:
             found = describe_masks(model, embedding, plane, masks, stop)
-            return replace(
-                masks, predicted_iou=rate_likeness(found, scores_of(masks, is_region), examples)
-            )
+            quality = quality_of_masks(masks, is_region)
+            return replace(masks, predicted_iou=rate_likeness(found, quality, examples))
 
         parts = [MaskSet.empty(shape)]
         if examples.finder:
@@ -179,12 +178,12 @@ FINDER_BOUNDS = {"pred_iou_thresh": 0.0, "min_area": 0}
 """Bounds of the finder's regions: none, as likeness decides."""
 
 
-def scores_of(masks: MaskSet, is_region: bool) -> Scores:
-    """Return the scores of masks that all are regions of the finder, or of the model."""
-    none, ones = np.zeros(len(masks), np.float32), np.ones(len(masks), bool)
+def quality_of_masks(masks: MaskSet, is_region: bool) -> NDArray[np.float32]:
+    """Return the IoU that is expected of masks, of a finder or of the model, with any object."""
     if is_region:
-        return Scores(masks.predicted_iou, ones, none, none)
-    return Scores(none, ~ones, masks.predicted_iou, masks.stability_score)
+        return masks.predicted_iou
+    scores = np.clip(masks.predicted_iou, 0, 1) * masks.stability_score
+    return (MODEL_TRUST * scores).astype(np.float32)
 
 
 def of_similar_area(masks: MaskSet, examples: ExampleSet) -> MaskSet:

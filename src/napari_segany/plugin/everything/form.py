@@ -5,6 +5,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.linking.link_params import LinkParams
+from napari_segany.plugin.everything.example_panel import ExamplePanel
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.review_card import ReviewCard
 from napari_segany.plugin.shared.controls import (
@@ -76,6 +77,8 @@ class EverythingForm(QWidget):
         Search all planes.
     region : LayerCombo
         Where to search.
+    alike : ExamplePanel
+        Examples, and the search for objects like them.
     volume_fold : Fold
         Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
@@ -137,6 +140,7 @@ class EverythingForm(QWidget):
             *("Load…", "Copy as command line", "Undo load", "Copy as Python"),
             *("Save…", "Edges"),
         )
+        self.alike = ExamplePanel()
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,
@@ -145,6 +149,7 @@ class EverythingForm(QWidget):
             progress,
             self._made,
             self.sliders,
+            self.alike,
             self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )

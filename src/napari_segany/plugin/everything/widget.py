@@ -16,6 +16,7 @@ from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
+from napari_segany.plugin.everything.alike import AlikeActions
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import Filters
@@ -141,8 +142,7 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        whole = self.whole_stack.isChecked()
-        self._run(lambda: self.foreground.find(whole), wait)
+        self._run(lambda: self.foreground.find(self.whole_stack.isChecked()), wait)
         return self.foreground.layer
 
     def make_volume(self, wait: bool = False) -> Any:
@@ -156,9 +156,6 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.volume.make(self.form.volumes.params, self.search.choice), wait)
         self.form.link_box.setChecked(True)
         return self.volume.layer
-
-    def _filter_volume(self) -> None:
-        self.volume.filter(self.form.volumes.params)
 
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.message.dismiss()
@@ -265,7 +262,7 @@ class EverythingWidget(ImageDock):
         Parameters
         ----------
         path : str or Path, optional
-            Target file; without it a file dialog is shown.
+            Target; without it a file dialog is shown.
         """
         recipe = export_code.linked_recipe(self.controller.opened()[0], self.form.link)
         target = choose_target(self, path)
@@ -334,7 +331,9 @@ class EverythingWidget(ImageDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
-        self.region.fill([each for each in self.viewer.layers if each is not self.controller.layer])
+        layers = [each for each in self.viewer.layers if each is not self.controller.layer]
+        self.region.fill(layers)
+        self.form.alike.layer.fill(layers)
 
     def _release(self) -> None:
         self.controller.end()
@@ -349,11 +348,12 @@ class EverythingWidget(ImageDock):
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
+        self.alike = AlikeActions(self)
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
         self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
-        form.volumes.changed.connect(self.guarded(self._filter_volume))
+        form.volumes.changed.connect(self.guarded(lambda: self.volume.filter(form.volumes.params)))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
             "Stop": self.stop,
