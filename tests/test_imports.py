@@ -24,10 +24,15 @@ PACKAGES: dict[str, set[str]] = {
     "weights": {"core", "networks", "schema"},
     "models": {"core", "networks", "weights"},
     "generators": {"core", "models"},
+    "classification": {"core", "models", "generators"},
     "linking": {"core", "models"},
-    "recipe": {"core", "generators", "linking", "schema"},
-    "plane_search": {"core", "weights", "models", "generators", "linking", "recipe"},
-    "segmentation": {"core", "models", "generators", "linking", "recipe", "plane_search"},
+    "recipe": {"core", "classification", "generators", "linking", "schema"},
+    "plane_search": {
+        *("core", "weights", "models", "generators", "classification", "linking", "recipe"),
+    },
+    "segmentation": {
+        *("core", "models", "generators", "classification", "linking", "recipe", "plane_search"),
+    },
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
@@ -35,7 +40,7 @@ PACKAGES: dict[str, set[str]] = {
     "tracking": {"core", "linking", "io"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "linking", "plane_search", "schema"),
+        *("io", "linking", "plane_search", "schema", "classification"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
@@ -52,12 +57,13 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote"),
+        *("tracking", "remote", "classification"),
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "evaluation", "linking", "propagation", "openmp", "tracking"),
+        "classification",
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

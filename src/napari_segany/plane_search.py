@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.classification.classify_masks import describe_objects, with_classes
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
@@ -45,7 +47,7 @@ def find_masks(
     should_stop: ShouldStop | None = None,
     refilter: bool = False,
 ) -> tuple[NDArray[np.generic], MaskSet]:
-    """Return a plane as it was read, and the masks that are found in it.
+    """Return a plane as it was read, and the masks that are found in it, with their classes.
 
     Parameters
     ----------
@@ -68,7 +70,13 @@ def find_masks(
         If the plane cannot be read, or is blank.
     """
     image = layout.read(data, index)
+    embedding, classes = None, recipe.classes
     try:
+        if classes is not None:
+            # The plane is embedded once for objects and classes.
+            classes.check_model(model.id, model.weights.sha256)
+            rgb = to_rgb(image, recipe.limits)
+            embedding = model.embed(rgb, stages=True, should_stop=should_stop)
         masks = generate_masks(
             model,
             image,
@@ -76,10 +84,14 @@ def find_masks(
             faithful=recipe.faithful,
             limits=recipe.limits,
             region=region_of(region, index),
+            embedding=embedding,
             progress=progress,
             should_stop=should_stop,
             refilter=refilter,
         )
+        if classes is not None:
+            found = describe_objects(model, rgb, masks, embedding, should_stop)
+            masks = with_classes(masks, found, classes)
     except InputError as error:
         raise _of_plane(error, layout, index) from error
     return image, masks

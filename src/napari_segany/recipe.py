@@ -8,6 +8,7 @@ from math import inf
 from numbers import Integral
 from typing import Any
 
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.display import Normalise, check_normalise
 from napari_segany.core.intensity import Limits
 from napari_segany.core.overlap import Overlap
@@ -157,6 +158,9 @@ class Recipe:
     tracks : TrackParams or None
         Rules by which the objects of frames became tracks; None for frames by themselves, of which
         the JSON says nothing. With ``link``, objects of volumes became tracks.
+    classes : ClassSet or None
+        Classes into which the objects of planes were sorted, with the labelled objects that taught
+        them; None for objects without classes, of which the JSON says nothing.
     """
 
     model: str
@@ -177,6 +181,7 @@ class Recipe:
     product: str = "labels"
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    classes: ClassSet | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -189,6 +194,10 @@ class Recipe:
             raise InputError(f"link must be LinkParams or None, got {self.link!r}.")
         if self.tracks is not None and not isinstance(self.tracks, TrackParams):
             raise InputError(f"tracks must be TrackParams or None, got {self.tracks!r}.")
+        if self.classes is not None and (self.link is not None or self.tracks is not None):
+            raise InputError(
+                "Classes are those of objects of planes; leave them out to link planes or frames."
+            )
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -207,6 +216,8 @@ class Recipe:
             values["link"] = self.link.to_dict()
         if self.tracks is None:
             del values["tracks"]
+        if self.classes is None:
+            del values["classes"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

@@ -42,7 +42,7 @@ def as_command(
         If no command can express the options, and no file was given.
     """
     params = options.params
-    if recipe is None and not fits_command(params):
+    if recipe is None and not (fits_command(params) and options.classes is None):
         raise InputError(
             "These parameters do not fit into a command; save the recipe, and give that file with "
             "--recipe."

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.display import Normalise
 from napari_segany.core.planes import Range
@@ -90,6 +91,8 @@ class BatchOptions:
         As in a recipe.
     tracks : TrackParams or None
         As in a recipe.
+    classes : ClassSet or None
+        As in a recipe.
     """
 
     output: Path
@@ -110,6 +113,7 @@ class BatchOptions:
     axes_from_recipe: bool = False
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    classes: ClassSet | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -127,6 +131,7 @@ class BatchOptions:
             axes_from_recipe=True,
             link=recipe.link,
             tracks=recipe.tracks,
+            classes=recipe.classes,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -170,4 +175,5 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
+            "classes": self.classes,
         }

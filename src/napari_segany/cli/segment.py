@@ -115,6 +115,7 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
         faithful=faithful,
         region=args.region,
         outputs=chosen_outputs(args),
+        classes=None if base is None else base.classes,
         **chosen_links(args, base),
     )
 

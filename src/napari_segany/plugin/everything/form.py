@@ -8,6 +8,7 @@ from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.example_panel import ExamplePanel
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.review_card import ReviewCard
+from napari_segany.plugin.everything.sort_panel import SortPanel
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
@@ -79,6 +80,8 @@ class EverythingForm(QWidget):
         Where to search.
     alike : ExamplePanel
         Examples, and the search for objects like them.
+    sort : SortPanel
+        Classes of the objects.
     volume_fold : Fold
         Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
@@ -140,7 +143,7 @@ class EverythingForm(QWidget):
             *("Load…", "Copy as command line", "Undo load", "Copy as Python"),
             *("Save…", "Edges"),
         )
-        self.alike = ExamplePanel()
+        self.alike, self.sort = ExamplePanel(), SortPanel()
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,
@@ -150,6 +153,7 @@ class EverythingForm(QWidget):
             self._made,
             self.sliders,
             self.alike,
+            self.sort,
             self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )

@@ -25,6 +25,7 @@ from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.presenter import FormPresenter
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.jobs.chunked import do_in_turns
@@ -68,8 +69,7 @@ class EverythingWidget(ImageDock):
         self.foreground = ForegroundLayer(self.controller)
         self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
-        # The recipe that was saved last, with its file.
-        self._saved: tuple[Path, Recipe] | None = None
+        self._saved: tuple[Path, Recipe] | None = None  # saved last, with its file
         self._build()
         self._reported.connect(self._on_report)
         self.controller.changed.connect(self._refresh)
@@ -348,7 +348,7 @@ class EverythingWidget(ImageDock):
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
-        self.alike = AlikeActions(self)
+        self.alike, self.sort = AlikeActions(self), SortActions(self)
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
