@@ -1,14 +1,14 @@
 """Search for objects like examples from the Everything dock."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.generators.exemplars.example_set import ExampleSet
 from napari_segany.generators.exemplars.params import ExemplarParams, with_examples
+from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.example_search import ExampleSearch
-
-if TYPE_CHECKING:
-    from napari_segany.plugin.everything.widget import EverythingWidget
+from napari_segany.plugin.everything.form import EverythingForm
+from napari_segany.plugin.shared.image_dock import ImageDock
 
 
 class AlikeActions:
@@ -16,17 +16,24 @@ class AlikeActions:
 
     Parameters
     ----------
-    dock : EverythingWidget
-        The dock, whose controls are there already.
+    dock : ImageDock
+        The dock.
+    controller : EverythingController
+        Holder of its image and masks.
+    form : EverythingForm
+        Its controls.
 
     Examples
     --------
     >>> widget.alike.find(viewer.layers["Shapes"], wait=True)
     """
 
-    def __init__(self, dock: "EverythingWidget") -> None:
-        self._dock, self._panel = dock, dock.form.alike
-        self._search = ExampleSearch(dock.controller, self._find_like)
+    def __init__(
+        self, dock: ImageDock, controller: EverythingController, form: EverythingForm
+    ) -> None:
+        self._dock, self._controller, self._form = dock, controller, form
+        self._panel = form.alike
+        self._search = ExampleSearch(controller, self._find_like)
         buttons = self._panel.buttons
         for text, options in (
             ("Find alike", {}),
@@ -73,7 +80,7 @@ class AlikeActions:
         dock = self._dock
         dock.message.dismiss()
         dock.run_when_ready(lambda: self._search.find_alike(layer, more=more, unlike=unlike), wait)
-        return dock.controller.shown
+        return self._controller.shown
 
     def forget(self) -> None:
         """Forget all examples; masks that were found stay."""
@@ -86,8 +93,10 @@ class AlikeActions:
 
     def _find_like(self, examples: ExampleSet) -> None:
         """Search for objects like examples that are features now."""
-        dock, now = self._dock, self._dock.search.params
+        form = self._form
+        now = form.search.params
         start = now if isinstance(now, ExemplarParams) else ExemplarParams()
-        dock.search.params = with_examples(start, examples)
+        form.search.params = with_examples(start, examples)
         self._panel.show_examples(examples)
-        dock.controller.find(dock.search.params, dock.whole_stack.isChecked(), dock.region.layer)
+        whole = form.whole_stack.isChecked()
+        self._controller.find(form.search.params, whole, form.region.layer)

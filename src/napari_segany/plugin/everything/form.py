@@ -1,5 +1,8 @@
 """Controls of the Everything dock in the order of the work: search, filter, review."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
@@ -168,6 +171,11 @@ class EverythingForm(QWidget):
         """Rules by which recipes link planes into volumes; None if they do not."""
         params: LinkParams = self.volumes.params
         return params if self.link_box.isChecked() else None
+
+    def fill_layers(self, layers: Sequence[Any]) -> None:
+        """Offer layers as regions and as examples."""
+        self.region.fill(layers)
+        self.alike.layer.fill(layers)
 
     def show_made(self, labels: str) -> None:
         """Lock the filters because labels were made, or unlock them.

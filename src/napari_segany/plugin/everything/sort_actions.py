@@ -1,16 +1,16 @@
 """Actions of the part "Sort by example" of the Everything dock."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from napari_segany.classification.class_set import COLOURS, MOST_CLASSES, ObjectClass
 from napari_segany.errors import InputError
+from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.object_sorting import ObjectSorting
+from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.everything.sort_panel import SortPanel
 from napari_segany.plugin.everything.sorted_objects import SortedObjects
+from napari_segany.plugin.shared.image_dock import ImageDock
 from napari_segany.plugin.shared.key_bindings import KeyBindings
-
-if TYPE_CHECKING:
-    from napari_segany.plugin.everything.widget import EverythingWidget
 
 
 class SortActions:
@@ -18,17 +18,30 @@ class SortActions:
 
     Parameters
     ----------
-    dock : EverythingWidget
-        The dock, whose controls are there already.
+    dock : ImageDock
+        The dock.
+    controller : EverythingController
+        Holder of its masks.
+    review : ObjectReview
+        Review of them.
+    panel : SortPanel
+        The controls.
 
     Examples
     --------
     >>> widget.sort.label(0, wait=True)  # the selected object belongs to the first class
     """
 
-    def __init__(self, dock: "EverythingWidget") -> None:
-        self._dock, self._panel = dock, dock.form.sort
-        self._objects = ObjectSorting(dock.controller)
+    def __init__(
+        self,
+        dock: ImageDock,
+        controller: EverythingController,
+        review: ObjectReview,
+        panel: SortPanel,
+    ) -> None:
+        self._dock, self._controller, self._review = dock, controller, review
+        self._panel = panel
+        self._objects = ObjectSorting(controller)
         self._panel.given.connect(dock.guarded_with(self.label))
         self._panel.renamed.connect(dock.guarded_with(self.rename))
         for text, act in (
@@ -42,7 +55,7 @@ class SortActions:
         }
         # The digits choose tools for painting, which the preview does not allow.
         self._keys = KeyBindings(actions, actions)
-        dock.controller.changed.connect(self._refresh)
+        controller.changed.connect(self._refresh)
         self._refresh()
 
     @property
@@ -65,7 +78,7 @@ class SortActions:
         InputError
             If no object is selected, or there is no such class.
         """
-        selected = self._dock.review.selected
+        selected = self._review.selected
         if selected is None:
             raise InputError("Select an object first, for example the most doubtful one.")
         self._objects.start()
@@ -74,7 +87,8 @@ class SortActions:
         )
 
     def _show_next(self) -> None:
-        self._dock.next_uncertain()
+        label = self._review.show_next()
+        self._dock.say("No object is left to sort." if label is None else "")
 
     def learn_from_decisions(self, wait: bool = False) -> None:
         """Leave out what resembles rejected objects more than accepted ones.
@@ -116,7 +130,7 @@ class SortActions:
         self._refresh()
 
     def _refresh(self) -> None:
-        self._panel.setEnabled(self._dock.controller.shown is not None)
+        self._panel.setEnabled(self._controller.shown is not None)
         self._panel.show_classes(self.sorted)
-        self._keys.follow([self._dock.controller.layer])
+        self._keys.follow([self._controller.layer])
         self._objects.follow_search()

@@ -331,9 +331,8 @@ class EverythingWidget(ImageDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
-        layers = [each for each in self.viewer.layers if each is not self.controller.layer]
-        self.region.fill(layers)
-        self.form.alike.layer.fill(layers)
+        own = self.controller.layer
+        self.form.fill_layers([each for each in self.viewer.layers if each is not own])
 
     def _release(self) -> None:
         self.controller.end()
@@ -348,7 +347,8 @@ class EverythingWidget(ImageDock):
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
-        self.alike, self.sort = AlikeActions(self), SortActions(self)
+        self.alike = AlikeActions(self, self.controller, form)
+        self.sort = SortActions(self, self.controller, self.review, form.sort)
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
