@@ -71,7 +71,8 @@ class Comparison:
             features = pair_features(found, example_of(examples[k : k + 1]))
             # Not a matrix product: its last bits would depend on the number of threads.
             best = np.maximum(best, np.einsum("nf,f->n", features, self.weights) + self.bias)
-        return np.clip(best, -30, 30)
+        odds: NDArray[np.float64] = np.clip(best, -30, 30)
+        return odds
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values with the names of the features, as files hold them."""
@@ -131,7 +132,8 @@ def pair_features(found: Descriptors, example: Descriptors) -> NDArray[np.float6
     """Return the (N, F) features of N masks and one example, see :data:`FEATURES`."""
 
     def cosine(rows: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.einsum("nc,c->n", rows, one, dtype=np.float64)
+        similar: NDArray[np.float64] = np.einsum("nc,c->n", rows, one, dtype=np.float64)
+        return similar
 
     columns: list[NDArray[Any]] = []
     inside, around = example.inside[0], example.around[0]
