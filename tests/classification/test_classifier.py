@@ -23,7 +23,9 @@ def two_shapes(count: int, seed: int = 0) -> tuple[Descriptors, np.ndarray]:
     found = random_descriptors(count, 300, seed)
     is_long = np.arange(count) % 2
     elongation = (0.1 + 1.5 * is_long).astype(np.float32)
-    return Descriptors(**{**vars(found), "elongation": elongation}), is_long
+    # Features of a level have length 1.
+    inside = found.inside / np.linalg.norm(found.inside, axis=1, keepdims=True)
+    return Descriptors(**{**vars(found), "elongation": elongation, "inside": inside}), is_long
 
 
 def class_set(labelled: int = 6) -> ClassSet:

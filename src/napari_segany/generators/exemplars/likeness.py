@@ -1,8 +1,9 @@
 """Likeness of masks to examples: the expected IoU with an object like these.
 
 It is the quality of a mask, as those who proposed it expect it, times a factor that falls from 1 to
-0 where features, colours, size or shape are not those of an example. The factor is a logistic
-regression that was fitted on labelled images of many kinds (``benchmarks/fit_likeness.py``).
+0 where features, colours, size or shape are not those of an example. The factor is a power of the
+probability that a logistic regression gives, which was fitted on labelled images of many kinds
+(``benchmarks/fit_likeness.py``).
 """
 
 import json
@@ -41,8 +42,8 @@ are log2 of the ratio to the example's."""
 COARSE = 256
 """Features of the embedding; those after them are of the finer stages."""
 
-ALIKE = 0.4
-"""Probability of being like an example from which nothing is taken off."""
+POWER = 0.3
+"""Power of the probability of being like an example: a mask that is hardly like it loses most."""
 
 MODEL_TRUST = 0.6
 """Expected IoU of a mask of the model whose own scores are 1. Where a finder sees a kind of
@@ -116,7 +117,7 @@ def rate_likeness(
         return np.zeros(0, np.float32)
     comparison = comparison or fitted_comparison()
     alike = comparison.log_odds(found, examples.examples)
-    factor = np.minimum(1 / (1 + np.exp(-alike)) / ALIKE, 1)
+    factor = (1 + np.exp(-alike)) ** -POWER
     if examples.negatives:
         unlike = comparison.log_odds(found, examples.negatives)
         factor = factor * np.minimum(2 / (1 + np.exp(unlike - alike)), 1)

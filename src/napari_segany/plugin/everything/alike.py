@@ -54,9 +54,9 @@ class AlikeActions:
 
         Parameters
         ----------
-        layer : napari.layers.Labels or Shapes, optional
-            Labels whose selected object is the example, or shapes that are boxes around some; by
-            default the selected object among those that were found.
+        layer : napari.layers.Labels or Shapes, or MaskSet, optional
+            Labels whose selected object is the example, or shapes that are boxes around some, or
+            masks; by default the selected object among those that were found.
         more : bool
             The examples so far count, too.
         unlike : bool
