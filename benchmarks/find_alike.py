@@ -42,8 +42,8 @@ from sides import load_ours
 LEAST = 3
 """Objects of a plane that is measured."""
 
-LEFT_OUT = ("bsds500",)
-"""Sets whose labels are segments and no objects."""
+LEFT_OUT = ("bsds500", "multichannel")
+"""Sets whose labels are segments and no objects, or whose planes have channels to choose from."""
 
 
 def truth_of(plane: KindPlane, labels: np.ndarray) -> np.ndarray:

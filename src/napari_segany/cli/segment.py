@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     options = segment_options(args, base)
     if has_examples:
-        examples = read_examples(args, inputs[0], base)
+        examples = read_examples(args, next(iter(inputs)), base)
         options = replace(options, params=with_examples(options.params, examples))
     return run_batch(args, options, results).finish()
 

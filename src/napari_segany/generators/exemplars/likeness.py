@@ -1,8 +1,9 @@
 """Likeness of masks to examples: the expected IoU with an object like these.
 
 It is the quality of a mask, as those who proposed it expect it, times a factor that falls from 1 to
-0 where features, colours, size or shape are not those of an example. The factor is a logistic
-regression that was fitted on labelled images of many kinds (``benchmarks/fit_likeness.py``).
+0 where features, colours, size or shape are not those of an example. The factor is a power of the
+probability that a logistic regression gives, which was fitted on labelled images of many kinds
+(``benchmarks/fit_likeness.py``).
 """
 
 import json
@@ -41,8 +42,8 @@ are log2 of the ratio to the example's."""
 COARSE = 256
 """Features of the embedding; those after them are of the finer stages."""
 
-ALIKE = 0.4
-"""Probability of being like an example from which nothing is taken off."""
+POWER = 0.3
+"""Power of the probability of being like an example: a mask that is hardly like it loses most."""
 
 MODEL_TRUST = 0.6
 """Expected IoU of a mask of the model whose own scores are 1. Where a finder sees a kind of
@@ -71,7 +72,8 @@ class Comparison:
             features = pair_features(found, example_of(examples[k : k + 1]))
             # Not a matrix product: its last bits would depend on the number of threads.
             best = np.maximum(best, np.einsum("nf,f->n", features, self.weights) + self.bias)
-        return np.clip(best, -30, 30)
+        odds: NDArray[np.float64] = np.clip(best, -30, 30)
+        return odds
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values with the names of the features, as files hold them."""
@@ -115,7 +117,7 @@ def rate_likeness(
         return np.zeros(0, np.float32)
     comparison = comparison or fitted_comparison()
     alike = comparison.log_odds(found, examples.examples)
-    factor = np.minimum(1 / (1 + np.exp(-alike)) / ALIKE, 1)
+    factor = (1 + np.exp(-alike)) ** -POWER
     if examples.negatives:
         unlike = comparison.log_odds(found, examples.negatives)
         factor = factor * np.minimum(2 / (1 + np.exp(unlike - alike)), 1)
@@ -131,7 +133,8 @@ def pair_features(found: Descriptors, example: Descriptors) -> NDArray[np.float6
     """Return the (N, F) features of N masks and one example, see :data:`FEATURES`."""
 
     def cosine(rows: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.einsum("nc,c->n", rows, one, dtype=np.float64)
+        similar: NDArray[np.float64] = np.einsum("nc,c->n", rows, one, dtype=np.float64)
+        return similar
 
     columns: list[NDArray[Any]] = []
     inside, around = example.inside[0], example.around[0]

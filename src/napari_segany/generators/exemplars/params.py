@@ -82,7 +82,7 @@ class ExemplarParams(FilterRules):
         ),
     )
     pred_iou_thresh: float | None = field(
-        default=0.5,
+        default=0.45,
         metadata=number(
             "How alike",
             "Keep masks whose predicted IoU with an object like the examples exceeds this; 0 keeps "

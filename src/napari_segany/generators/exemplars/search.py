@@ -117,7 +117,10 @@ class ExemplarGenerator:
 
         parts = [MaskSet.empty(shape)]
         if examples.finder:
-            generator = FinderGenerator(FinderParams(finder=examples.finder, **FINDER_BOUNDS))
+            generator = FinderGenerator(
+                # Without bounds, as likeness decides.
+                FinderParams(finder=examples.finder, pred_iou_thresh=0.0, min_area=0)
+            )
             regions = generator.find(
                 model,
                 plane,
@@ -172,10 +175,6 @@ class ExemplarGenerator:
             progress(start + len(some), len(points))
         found = MaskSet.concatenate(parts).without_logits()
         return replace(found, prompts_asked=len(points))
-
-
-FINDER_BOUNDS = {"pred_iou_thresh": 0.0, "min_area": 0}
-"""Bounds of the finder's regions: none, as likeness decides."""
 
 
 def quality_of_masks(masks: MaskSet, is_region: bool) -> NDArray[np.float32]:

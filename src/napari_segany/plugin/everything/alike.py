@@ -35,14 +35,11 @@ class AlikeActions:
         self._panel = form.alike
         self._search = ExampleSearch(controller, self._find_like)
         buttons = self._panel.buttons
-        for text, options in (
-            ("Find alike", {}),
-            ("Add example", {"more": True}),
-            ("Not this one", {"unlike": True}),
-        ):
-            # Not the signal's argument: it would be a layer.
-            act = dock.guarded(lambda options=options: self._on_button(**options))
-            buttons[text].clicked.connect(act)
+        # Not the signal's argument: it would be a layer.
+        buttons["Find alike"].clicked.connect(dock.guarded(self._on_find))
+        buttons["Add example"].clicked.connect(dock.guarded(lambda: self._on_find(more=True)))
+        # A negative is one of those that were found.
+        buttons["Not this one"].clicked.connect(dock.guarded(lambda: self.find(unlike=True)))
         buttons["Forget examples"].clicked.connect(dock.guarded(self.forget))
 
     @property
@@ -57,9 +54,9 @@ class AlikeActions:
 
         Parameters
         ----------
-        layer : napari.layers.Labels or Shapes, optional
-            Labels whose selected object is the example, or shapes that are boxes around some; by
-            default the selected object among those that were found.
+        layer : napari.layers.Labels or Shapes, or MaskSet, optional
+            Labels whose selected object is the example, or shapes that are boxes around some, or
+            masks; by default the selected object among those that were found.
         more : bool
             The examples so far count, too.
         unlike : bool
@@ -87,9 +84,8 @@ class AlikeActions:
         self._search.forget()
         self._panel.show_examples(None)
 
-    def _on_button(self, **options: bool) -> None:
-        # A negative is one of those that were found.
-        self.find(None if options.get("unlike") else self._panel.chosen_layer, **options)
+    def _on_find(self, more: bool = False) -> None:
+        self.find(self._panel.chosen_layer, more=more)
 
     def _find_like(self, examples: ExampleSet) -> None:
         """Search for objects like examples that are features now."""

@@ -51,9 +51,9 @@ class ExampleSearch:
 
         Parameters
         ----------
-        layer : napari.layers.Labels or Shapes, optional
+        layer : napari.layers.Labels or Shapes, or MaskSet, optional
             Labels whose selected object is the example, or shapes whose boxes in the plane in view
-            are; by default the selected object among those that were found.
+            are, or masks of that plane; by default the selected object among those that were found.
         more : bool
             Keep the examples so far.
         unlike : bool
@@ -107,8 +107,10 @@ class ExampleSearch:
         """Return a function that reads what is marked, for another thread."""
         of = self._controller
         if layer is None or layer is of.layer:
-            chosen = self._selected_mask()
-            return lambda: {"labels": chosen.mask(0).astype(np.uint8)}
+            layer = self._selected_mask()
+        if isinstance(layer, MaskSet):
+            masks = layer
+            return lambda: {"labels": masks.to_labels(min_visible=0)}
         if isinstance(layer, Shapes):
             boxes = boxes_in_plane(of.viewer, view, layer, plane)
             return lambda: {"boxes": boxes}

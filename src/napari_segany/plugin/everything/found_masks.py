@@ -276,7 +276,7 @@ class FoundMasks:
         _, masks = self.paint_labels(plane)
         found = evidence(masks)
         accepted = np.isin(masks.candidate, list(self.accepted.get(plane, ())))
-        uncertainty = found.uncertainty
+        uncertainty: NDArray[Any] = found.uncertainty
         if self.sorting is not None:
             accepted |= self.sorting.is_labelled(plane, masks)
             uncertainty = self.sorting.doubt(masks, uncertainty)
