@@ -109,12 +109,17 @@ def read_decoder(path: Path) -> "tuple[UnetrShape, dict[str, Tensor]]":
     return shape, {n: v.float() if v.is_floating_point() else v for n, v in state.items()}
 
 
-def decoder_paths(checkpoint: Path) -> Iterator[Path]:
-    """Iterate over the files that hold a decoder of a checkpoint: beside it, then itself."""
+def decoders_beside(checkpoint: Path) -> Iterator[Path]:
+    """Iterate over the files of decoders that lie beside a checkpoint, under its name."""
     for suffix in SUFFIXES:
         beside = checkpoint.with_name(f"{checkpoint.stem}{ENDING}{suffix}")
         if beside.is_file():
             yield beside
+
+
+def decoder_paths(checkpoint: Path) -> Iterator[Path]:
+    """Iterate over the files that hold a decoder of a checkpoint: beside it, then itself."""
+    yield from decoders_beside(checkpoint)
     if _holds_decoder(checkpoint):
         yield checkpoint
 
