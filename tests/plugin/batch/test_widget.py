@@ -132,7 +132,7 @@ def test_the_button_looks_into_folders_in_another_thread(
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9), np.uint8))
     widget.add([tmp_path])
-    until(lambda: not widget.jobs.busy)
+    until(qtbot, lambda: not widget.jobs.busy)
     threads: list[threading.Thread] = []
 
     def find(given: list[str]) -> dict[Path, Path]:
@@ -146,7 +146,7 @@ def test_the_button_looks_into_folders_in_another_thread(
         if each.text() == "Copy as command line"
     )
     button.click()
-    until(lambda: widget.message.text() == "Copied.")
+    until(qtbot, lambda: widget.message.text() == "Copied.")
     assert threads
     assert threading.main_thread() not in threads
     clipboard = QApplication.clipboard()
