@@ -80,6 +80,7 @@ __all__ = [
     "segment_everything",
     "segment_text",
     "track",
+    "train_finder",
 ]
 
 _HOMES = {
@@ -117,6 +118,7 @@ _HOMES = {
     "segment_everything": "napari_segany.segmentation",
     "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
+    "train_finder": "napari_segany.training.own_finder",
 }
 
 

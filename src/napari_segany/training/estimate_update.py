@@ -76,6 +76,15 @@ def measure_regions(maps: ObjectMaps, labels: NDArray[np.integer]) -> Regions:
     return Regions(np.concatenate(features), np.concatenate(iou))
 
 
+def expect_regions(maps: ObjectMaps, quality: Quality) -> Regions:
+    """Return the regions of a plane without labels, with what an estimate expects of them."""
+    context = PlaneContext.of(maps)
+    features = np.concatenate(
+        [tree_features(tree, context)[tree.area >= FEWEST_CELLS] for tree in grow_trees(maps)]
+    )
+    return Regions(features, quality.region(features))
+
+
 def _known_part(
     tree: RegionTree, maps: ObjectMaps, labels: NDArray[np.integer]
 ) -> NDArray[np.float64]:
@@ -94,24 +103,43 @@ def _known_part(
 
 
 def update_estimate(
-    quality: Quality, planes: Sequence[Regions], params: UpdateParams | None = None
+    quality: Quality,
+    planes: Sequence[Regions],
+    replay: Sequence[Regions] = (),
+    params: UpdateParams | None = None,
 ) -> Quality:
-    """Return an estimate that also knows the regions of these planes; each plane weighs the same.
+    """Return an estimate that also knows the regions of these planes.
 
     Only the estimate of regions is adapted, by which objects are found. The estimates for which the
     model is asked stay as they are.
+
+    Parameters
+    ----------
+    quality : Quality
+        The estimate before.
+    planes : sequence of Regions
+        Of the labelled planes, each of the same weight.
+    replay : sequence of Regions
+        Regions for which the estimate is to stay what it is; together they weigh as much.
+    params : UpdateParams, optional
+        Of the fit.
     """
     params = params or UpdateParams()
     planes = [each for each in planes if len(each.iou)]
+    replay = [each for each in replay if len(each.iou)]
     if not planes:
         return quality
     before = quality.region
-    features = np.concatenate([each.features for each in planes])
-    weights = np.concatenate([np.full(len(e.iou), 1 / len(e.iou)) for e in planes]) / len(planes)
+    every = [*planes, *replay]
+    features = np.concatenate([each.features for each in every])
+    shares = [1 / len(planes)] * len(planes) + [1 / len(replay) for _ in replay]
+    weights = np.concatenate(
+        [np.full(len(e.iou), share / len(e.iou)) for e, share in zip(every, shares, strict=True)]
+    )
     rows = torch.from_numpy(
         np.clip((features - before.mean) / before.scale, -6, 6).astype(np.float32)
     )
-    iou = torch.from_numpy(np.concatenate([each.iou for each in planes]))
+    iou = torch.from_numpy(np.concatenate([each.iou for each in every]))
     weight = torch.from_numpy(weights.astype(np.float32))
     network = nn.Sequential()
     for number, (values, bias) in enumerate(zip(before.weights, before.biases, strict=True)):

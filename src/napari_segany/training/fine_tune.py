@@ -59,15 +59,15 @@ class FineTuneParams:
         Compute convolutions in bfloat16; weights stay float32.
     """
 
-    steps: int = 400
-    batch: int = 4
+    steps: int = 300
+    batch: int = 3
     crop: int = 24
     learning_rate: float = 1e-3
     warm_up: int = 10
-    pull: float = 0.0
+    pull: float = 0.002
     average: float = 0.97
     epoch: int = 25
-    patience: int = 5
+    patience: int = 4
     seed: int = 0
     bfloat16: bool = True
 

@@ -25,13 +25,19 @@ from napari_segany.models.registry import load_model
 from napari_segany.networks.finder import Finder
 from napari_segany.networks.finder_inference import fold, unfold
 from napari_segany.training.batches import CachedViews
+from napari_segany.training.comparison_picture import draw_comparison
 from napari_segany.training.datasets import LabelledImage
-from napari_segany.training.encoder import computing_threads
-from napari_segany.training.estimate_update import measure_regions, update_estimate
+from napari_segany.training.encoder import ViewEncoder, computing_threads
+from napari_segany.training.estimate_update import (
+    expect_regions,
+    measure_regions,
+    update_estimate,
+)
 from napari_segany.training.feature_cache import ViewPlan, build_cache
 from napari_segany.training.fine_tune import FineTuned, FineTuneParams, fine_tune
 from napari_segany.training.held_back_scores import PlaneScore, score_plane
 from napari_segany.training.labelled_planes import LabelledPlane, Parts, hold_back, label_plane
+from napari_segany.training.replay import ReplayViews, WithReplay
 from napari_segany.weights.finders import FinderFile, read_finder, require_installed, write_finder
 
 VIEWS_A_PLANE, MOST_VIEWS = 16, 128
@@ -39,6 +45,9 @@ VIEWS_A_PLANE, MOST_VIEWS = 16, 128
 
 HELD_BACK_VIEWS, MOST_HELD_BACK_VIEWS = 6, 24
 """Views of each held-back plane whose loss is watched, and of all of them at most."""
+
+REPLAYED = 2
+"""Views of pictures of other kinds in each step, beside those of the planes."""
 
 MOST_SCORED = 6
 """Held-back planes that are scored before and after."""
@@ -53,6 +62,9 @@ LICENCE = (
     "Trained further from the base on one person's images; sharing needs the rights to these."
 )
 """Note in the file unless another one is given."""
+
+FINISH = "finish"
+"""Name of a file in the work folder with which another process asks for the result now."""
 
 Stage = Callable[[str], AbstractContextManager[Progress | None]]
 """Called with the name of a stage when it begins; gives the callback for its progress."""
@@ -74,6 +86,9 @@ class TrainedFinder:
         Steps, and what ended them.
     seconds : float
         Time of all.
+    picture : ndarray or None
+        (height, width, 3) uint8 of the first held-back plane: its labels, what the base finds, and
+        what the new finder finds.
     """
 
     file: FinderFile
@@ -82,6 +97,7 @@ class TrainedFinder:
     held_back: str
     tuning: FineTuned
     seconds: float
+    picture: NDArray[np.uint8] | None = None
 
     @property
     def msa_before(self) -> float:
@@ -92,6 +108,11 @@ class TrainedFinder:
     def msa_after(self) -> float:
         """Mean mSA of the new finder on what was held back; NaN if nothing was."""
         return _mean([each.msa for each in self.after])
+
+
+def work_folder(output: Path) -> Path:
+    """Return the folder beside a finder's file that keeps what its training needs."""
+    return output.with_name(f"{output.stem}.training")
 
 
 def _mean(values: list[float]) -> float:
@@ -122,7 +143,7 @@ class TuneOptions:
     """
 
     minutes: float = 5.0
-    steps: int = 400
+    steps: int = 300
     threads: int = 2
     seed: int = 0
     licence: str = LICENCE
@@ -274,7 +295,7 @@ class _Run:
 
     def __call__(self) -> TrainedFinder:
         began = time.monotonic()
-        folder = self.output.with_name(f"{self.output.stem}.training")
+        folder = work_folder(self.output)
         folder.mkdir(parents=True, exist_ok=True)
         parts = hold_back(self.planes)
         views = self._make_views(parts.learned, folder, "features", VIEWS_A_PLANE, MOST_VIEWS, 0)
@@ -291,16 +312,28 @@ class _Run:
         now = time.monotonic()
         whole = 60 * self.options.minutes
         rest = whole - (now - began) - (now - scoring) - SPARE_SECONDS - len(parts.learned)
-        tuned = self._learn(views, watched, folder, max(rest, LEAST_PART * whole))
+        start = unfold(self.base.card.shape.shape, self.base.file.load_tensors())
+        with self.stage("pictures of other kinds") as progress:
+            replay = ReplayViews(
+                *(ViewEncoder.from_model(self.model), start, self.options.seed),
+                progress,
+                self.should_stop,
+            )
+        rest -= time.monotonic() - now
+        seconds = max(rest, LEAST_PART * whole)
+        tuned = self._learn(start, WithReplay(views, replay, REPLAYED), watched, folder, seconds)
         file = self._write(folder / "uncalibrated.safetensors", tuned, parts, (), ())
-        quality = self._update_quality(file, parts.learned)
+        quality = self._update_quality(file, parts.learned, tuned.network, replay)
         file = self._write(folder / "unscored.safetensors", tuned, parts, (), (), quality)
         load_finder(self.model, file.path)
         after = self._score(file.sha256, scored, embeddings, "scores after")
         file = self._write(self.output, tuned, parts, before, after, quality)
+        # From now on it is found by its hash, in this process without being installed.
+        load_finder(self.model, file.path)
         shutil.rmtree(folder, ignore_errors=True)
         seconds = time.monotonic() - began
-        return TrainedFinder(file, before, after, parts.how, tuned, seconds)
+        picture = draw_comparison(scored[0], before[0], after[0]) if scored else None
+        return TrainedFinder(file, before, after, parts.how, tuned, seconds, picture)
 
     def _make_views(
         self,
@@ -347,9 +380,13 @@ class _Run:
         return tuple(scores)
 
     def _learn(
-        self, views: CachedViews, watched: CachedViews | None, folder: Path, seconds: float
+        self,
+        start: Finder,
+        views: WithReplay,
+        watched: CachedViews | None,
+        folder: Path,
+        seconds: float,
     ) -> FineTuned:
-        start = unfold(self.base.card.shape.shape, self.base.file.load_tensors())
         params = FineTuneParams(steps=self.options.steps, seed=self.options.seed)
         with self.stage("learning") as progress, computing_threads(self.options.threads):
             return fine_tune(
@@ -363,7 +400,11 @@ class _Run:
             )
 
     def _update_quality(
-        self, file: FinderFile, planes: Sequence[LabelledPlane]
+        self,
+        file: FinderFile,
+        planes: Sequence[LabelledPlane],
+        network: Finder,
+        replay: ReplayViews,
     ) -> dict[str, Any]:
         """Return the base's quality estimate, adapted to the new maps of the learned planes."""
         finder = load_finder(self.model, file.path)
@@ -376,7 +417,8 @@ class _Run:
                 if progress is not None:
                     progress(number, len(planes))
         quality = Quality.from_dict(self.base.card.quality)
-        return update_estimate(quality, regions).to_dict()
+        others = [expect_regions(maps, quality) for maps in replay.predict_maps(network)]
+        return update_estimate(quality, regions, others).to_dict()
 
     def _write(
         self,
