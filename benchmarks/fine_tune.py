@@ -29,7 +29,8 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.datasets import find_images
 from napari_segany.training.held_back_scores import score_plane
 from napari_segany.training.labelled_planes import LabelledPlane, label_plane
-from napari_segany.training.own_finder import TuneOptions, train_finder
+from napari_segany.training.own_finder import train_finder
+from napari_segany.training.tuning import TuneOptions
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,10 @@ def report(rows: list[dict[str, Any]]) -> None:
     print("| kind | planes | objects | mSA before | after | CPU s | steps | others |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in sorted(rows, key=lambda row: (row["kind"], row["planes"])):
-        change = "" if "others_after" not in row else (
-            f"{mean(row['others_after']) - mean(row['others_before']):+.3f}"
+        change = (
+            ""
+            if "others_after" not in row
+            else (f"{mean(row['others_after']) - mean(row['others_before']):+.3f}")
         )
         print(
             f"| {row['kind']} | {row['planes']} | {row['objects']} | {mean(row['before']):.3f} | "

@@ -25,7 +25,10 @@ def make_batch(seed: int) -> Batch:
     image = torch.rand(2, 3, 16 * g, 16 * g, generator=make)
     maps = torch.zeros(2, MAPS, 8 * g, 8 * g)
     maps[:, 0] = (image[:, 0, ::2, ::2] > 0.5).float()
-    stages = [torch.rand(2, 4, 4 * g, 4 * g, generator=make), torch.rand(2, 6, 8, 8, generator=make)]
+    stages = [
+        torch.rand(2, 4, 4 * g, 4 * g, generator=make),
+        torch.rand(2, 6, 8, 8, generator=make),
+    ]
     known = torch.ones(2, 8 * g, 8 * g)
     embedding = torch.rand(2, 8, g, g, generator=make)
     return Batch(embedding, stages, image, maps, known, known > 0)

@@ -79,4 +79,6 @@ def test_of_few_planes_a_quarter_of_each_is_held_back_in_whole_objects() -> None
 def test_of_few_objects_nothing_is_held_back() -> None:
     plane = make_plane()
     few = replace(plane, labels=np.where(plane.labels > 2, 0, plane.labels))
-    assert hold_back([few]) == replace(hold_back([few]), learned=(few,), held_back=(), how="nothing")
+    assert hold_back([few]) == replace(
+        hold_back([few]), learned=(few,), held_back=(), how="nothing"
+    )

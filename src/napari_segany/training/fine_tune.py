@@ -113,7 +113,9 @@ class FineTuneState:
     best_epoch: int = 0
 
     @classmethod
-    def begin(cls, base: Finder, params: FineTuneParams, settings: dict[str, Any]) -> "FineTuneState":
+    def begin(
+        cls, base: Finder, params: FineTuneParams, settings: dict[str, Any]
+    ) -> "FineTuneState":
         """Return the state before the first step."""
         network = deepcopy(base)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -303,9 +305,7 @@ def _step(
     state.step += 1
 
 
-def _end_epoch(
-    state: FineTuneState, held_back: ViewSource | None, params: FineTuneParams
-) -> None:
+def _end_epoch(state: FineTuneState, held_back: ViewSource | None, params: FineTuneParams) -> None:
     """Look at the held-back views and keep the weights if they are the best."""
     number = -(-state.step // params.epoch)
     if held_back is not None:

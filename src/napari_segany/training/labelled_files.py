@@ -48,7 +48,10 @@ def read_labelled(
     for pair in pair_files(find_inputs(inputs, apart=[truth]), truth):
         if isinstance(pair, EvaluationFailure):
             raise InputError(pair.error)
-        with open_image(pair[0], axes=options.axes) as image, open_image(pair[1], stored=True) as ids:
+        with (
+            open_image(pair[0], axes=options.axes) as image,
+            open_image(pair[1], stored=True) as ids,
+        ):
             layout = chosen_layout(image, options)
             if ids.shape != layout.labels_shape or ids.dtype.kind not in "iub":
                 raise InputError(

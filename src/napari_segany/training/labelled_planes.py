@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class Parts:
 def label_plane(
     name: str,
     rgb: NDArray[np.uint8],
-    labels: NDArray[np.generic],
+    labels: NDArray[Any],
     complete: NDArray[np.bool_] | None = None,
 ) -> LabelledPlane:
     """Return a plane with its labels checked.

@@ -1,6 +1,5 @@
 """A finder for a person's own images: the installed one, trained further on their labels."""
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
@@ -38,7 +37,8 @@ from napari_segany.training.fine_tune import FineTuned, FineTuneParams, fine_tun
 from napari_segany.training.held_back_scores import PlaneScore, score_plane
 from napari_segany.training.labelled_planes import LabelledPlane, Parts, hold_back, label_plane
 from napari_segany.training.replay import ReplayViews, WithReplay
-from napari_segany.weights.finders import FinderFile, read_finder, require_installed, write_finder
+from napari_segany.training.tuning import TrainedFinder, TuneOptions, work_folder
+from napari_segany.weights.finders import FinderFile, require_installed, write_finder
 
 VIEWS_A_PLANE, MOST_VIEWS = 16, 128
 """Views of each plane that is learned from, and of all of them at most."""
@@ -58,102 +58,8 @@ SPARE_SECONDS = 3.0
 LEAST_PART = 0.2
 """Part of the time that learning gets at least, however long all else takes."""
 
-LICENCE = (
-    "Trained further from the base on one person's images; sharing needs the rights to these."
-)
-"""Note in the file unless another one is given."""
-
-FINISH = "finish"
-"""Name of a file in the work folder with which another process asks for the result now."""
-
 Stage = Callable[[str], AbstractContextManager[Progress | None]]
 """Called with the name of a stage when it begins; gives the callback for its progress."""
-
-
-@dataclass(frozen=True)
-class TrainedFinder:
-    """A finder that was trained on a person's labels, and how it did.
-
-    Attributes
-    ----------
-    file : FinderFile
-        The finder's file, with its hash.
-    before, after : tuple of PlaneScore
-        Scores of the base and of the new finder on what was held back.
-    held_back : str
-        "planes", "quarters" (of planes) or "nothing".
-    tuning : FineTuned
-        Steps, and what ended them.
-    seconds : float
-        Time of all.
-    picture : ndarray or None
-        (height, width, 3) uint8 of the first held-back plane: its labels, what the base finds, and
-        what the new finder finds.
-    """
-
-    file: FinderFile
-    before: tuple[PlaneScore, ...]
-    after: tuple[PlaneScore, ...]
-    held_back: str
-    tuning: FineTuned
-    seconds: float
-    picture: NDArray[np.uint8] | None = None
-
-    @property
-    def msa_before(self) -> float:
-        """Mean mSA of the base on what was held back; NaN if nothing was."""
-        return _mean([each.msa for each in self.before])
-
-    @property
-    def msa_after(self) -> float:
-        """Mean mSA of the new finder on what was held back; NaN if nothing was."""
-        return _mean([each.msa for each in self.after])
-
-
-def work_folder(output: Path) -> Path:
-    """Return the folder beside a finder's file that keeps what its training needs."""
-    return output.with_name(f"{output.stem}.training")
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """Options of training on a person's labels.
-
-    Attributes
-    ----------
-    minutes : float
-        Most time of all stages together; above 0.
-    steps : int
-        Most steps.
-    threads : int
-        Threads of the loop; the last bits of the weights depend on it.
-    seed : int
-        Of everything that is random.
-    licence : str
-        Note about the licence of the file.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range.
-    """
-
-    minutes: float = 5.0
-    steps: int = 300
-    threads: int = 2
-    seed: int = 0
-    licence: str = LICENCE
-
-    def __post_init__(self) -> None:
-        if not 0 < self.minutes < float("inf"):
-            raise InputError(f"minutes must be above 0, got {self.minutes}.")
-        for name, least in (("steps", 1), ("threads", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}.")
 
 
 def train_finder(
@@ -226,7 +132,7 @@ def train_finder(
     target = Path(output).expanduser()
     if target.suffix != ".safetensors":
         raise InputError(f"The finder's file must end in .safetensors, got {target.name}.")
-    loaded = load_model(model) if model is None or isinstance(model, str) else model
+    loaded = load_model(model or "auto") if model is None or isinstance(model, str) else model
     run = _Run(
         *(loaded, _choose_base(loaded, base), planes, options or TuneOptions(), target),
         stage or _no_stage,
@@ -448,9 +354,7 @@ class _Run:
         title = f"Finder for {card.encoder.name}, trained on {len(self.planes)} planes"
         if len(self.planes) == 1:
             title = title.removesuffix("s")
-        card = replace(
-            card, title=title, facts=facts, base=base, quality=quality or card.quality
-        )
+        card = replace(card, title=title, facts=facts, base=base, quality=quality or card.quality)
         return write_finder(path, fold(tuned.network), card)
 
 

@@ -4,7 +4,7 @@ A finder that learns from few images of one kind forgets all others. Pictures of
 what the base predicts of them as targets, keep it from that. They need no labels.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -137,7 +137,7 @@ class WithReplay:
                 more = self.replay.batch(step, self.share, order.crop, order.seed)
                 yield _join([batch, more])
 
-    def all_batches(self, batch: int) -> Iterator[Batch]:
+    def all_batches(self, batch: int) -> Iterable[Batch]:
         """Yield the views of the planes."""
         return self.views.all_batches(batch)
 
@@ -153,8 +153,8 @@ def _make(
         maps = predict_maps(base(embedding, stages, image))
     weights = torch.from_numpy(view.targets.weights)[None]
     # Tensors of inference cannot be learned from.
-    parts = [embedding.clone(), [each.clone() for each in stages], image, maps.clone()]
-    return Batch(*parts, weights, weights > 0)  # type: ignore[arg-type]
+    learned_from = [each.clone() for each in stages]
+    return Batch(embedding.clone(), learned_from, image, maps.clone(), weights, weights > 0)
 
 
 def _join(parts: list[Batch]) -> Batch:

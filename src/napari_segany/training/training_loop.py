@@ -235,6 +235,7 @@ def validation_loss(network: Finder, views: ViewSource, batch: int, bfloat16: bo
 
 @torch.no_grad()
 def update_average(average: Finder, network: Finder, decay: float) -> None:
+    """Move the running mean of the weights towards those of the network, in place."""
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)

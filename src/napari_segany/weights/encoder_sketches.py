@@ -34,9 +34,7 @@ def fitting_finder(model: str, architecture: str, path: Path) -> FinderFile | No
     WeightsError
         The weights have to be read, and cannot be used.
     """
-    finders = [
-        each for each in default_finders() if each.card.encoder.architecture == architecture
-    ]
+    finders = [each for each in default_finders() if each.card.encoder.architecture == architecture]
     if not finders:
         return None
     sketch = _sketch(model, cache.hashes_of(path).sha256)
