@@ -49,7 +49,10 @@ PACKAGES: dict[str, set[str]] = {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("io", "batch", "linking", "propagation", "plane_search", "schema", "tracking"),
     },
-    "training": {"core", "networks", "weights", "models", "generators"},
+    "training": {
+        *("core", "networks", "weights", "models", "generators", "recipe", "io", "batch"),
+        "evaluation",
+    },
     "remote": {"core", "networks", "weights", "models", "generators", "recipe"},
     "cli": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
@@ -60,13 +63,13 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote", "classification", "tiled_planes"),
+        *("tracking", "remote", "classification", "tiled_planes", "training"),
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "evaluation", "linking", "propagation", "openmp", "tracking"),
-        "classification",
+        *("classification", "training"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -91,6 +91,7 @@ __all__ = [
     "segment_everything",
     "segment_text",
     "track",
+    "train_finder",
 ]
 
 _HOMES = {
@@ -134,6 +135,7 @@ _HOMES = {
     "segment_everything": "napari_segany.segmentation",
     "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
+    "train_finder": "napari_segany.training.own_finder",
 }
 
 
