@@ -43,41 +43,48 @@ def iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> N
     return iou
 
 
-def suppress(
+def dropped_by_rivals(
     scores: NDArray[np.floating], one: NDArray[np.integer], two: NDArray[np.integer]
-) -> NDArray[np.intp]:
+) -> NDArray[np.bool_]:
     """Keep the best, drop what it excludes, and go on with the best of the rest.
 
     Parameters
     ----------
     scores : ndarray
-        (N,) higher is better; equal scores keep their order.
+        (N,) higher is better; among equals the first.
     one, two : ndarray
         (P,) positions of pairs that exclude each other.
 
     Returns
     -------
     ndarray
-        Positions kept, best first.
+        (N,) true for what is dropped.
 
     Notes
     -----
     Everything that has no better rival left is kept at once, and drops its own rivals; the result
     is that of the greedy choice one by one.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    rank = np.empty(len(order), np.intp)
-    rank[order] = np.arange(len(order))
-    a, b = rank[one], rank[two]
-    better, worse = np.minimum(a, b), np.maximum(a, b)
-    dropped = np.zeros(len(order), bool)
+    scores = np.asarray(scores)
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    first_wins = scores[low] >= scores[high]
+    better, worse = np.where(first_wins, low, high), np.where(first_wins, high, low)
+    dropped = np.zeros(len(scores), bool)
     while len(better):
-        has_better = np.zeros(len(order), bool)
+        has_better = np.zeros(len(scores), bool)
         has_better[worse] = True
         dropped[worse[~has_better[better]]] = True
         left = ~(dropped[better] | dropped[worse])
         better, worse = better[left], worse[left]
-    return order[~dropped]
+    return dropped
+
+
+def suppress(
+    scores: NDArray[np.floating], one: NDArray[np.integer], two: NDArray[np.integer]
+) -> NDArray[np.intp]:
+    """Return the positions that :func:`dropped_by_rivals` leaves, best first."""
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    return order[~dropped_by_rivals(scores, one, two)[order]]
 
 
 def box_nms(

@@ -27,7 +27,7 @@ SMALLEST_TILE, LARGEST_TILE = 256, 4096
 """Bounds in pixels on the side that the size of objects asks for. Smaller tiles show no more."""
 
 Tiling = Literal["auto", "always"]
-"""When a plane is searched in tiles."""
+"""Planes that are searched in tiles: those with a long side, or all."""
 
 
 @with_parameter_docs

@@ -7,7 +7,7 @@ of their level, and are taken from tiles of the next level, which are twice as l
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_segany.core.mask_shape import Solidities, touches_border
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.nms import Overlaps, iou_of_pairs, suppress
+from napari_segany.core.nms import Overlaps, dropped_by_rivals, iou_of_pairs
 from napari_segany.core.tiles import TileGrid
 from napari_segany.generators.candidates import check_stored, clean_regions
 from napari_segany.generators.filter_rules import FilterRules
@@ -32,6 +32,36 @@ PART_OF = 0.5
 
 IN_MEMORY = 2**27
 """Bytes of masks that are kept in memory; more of them are kept in a temporary file."""
+
+
+Rule = tuple[str, float]
+"""Measure of overlap, and the bound on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class RivalPairs:
+    """Pairs of candidates that overlap too much.
+
+    Attributes
+    ----------
+    one, two : ndarray
+        (P,) numbers of the candidates.
+    """
+
+    one: NDArray[np.int64]
+    two: NDArray[np.int64]
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "RivalPairs":
+        return RivalPairs(self.one[chosen], self.two[chosen])
+
+    def among(self, which: NDArray[np.bool_]) -> "RivalPairs":
+        """Return the pairs of which both are among ``which``."""
+        return self[which[self.one] & which[self.two]]
+
+    def same(self, values: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return (P,) true for pairs with equal ``values``."""
+        equal: NDArray[np.bool_] = values[self.one] == values[self.two]
+        return equal if equal.ndim == 1 else equal.all(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +92,8 @@ class TiledCandidates:
         Overlaps of the masks, remembered from one choice to the next.
     solidities : Solidities
         Solidity of the masks, remembered as well.
+    rivals : dict
+        Pairs that rules for overlap do not let pass together, remembered by the rule.
     """
 
     masks: MaskSet
@@ -75,6 +107,7 @@ class TiledCandidates:
     stored: Screen
     overlaps: Overlaps
     solidities: Solidities
+    rivals: dict[Rule, "RivalPairs"] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -180,76 +213,62 @@ class TiledCandidates:
 
     def _join(self, passing: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the numbers of the candidates that are objects, best first."""
-        scores = self.masks.best_first
-        one, two = self.overlaps.pairs
-        both = passing[one] & passing[two]
-        same_tile = self.tile[one] == self.tile[two]
+        scores, params = self.masks.best_first, self.params
+        rivals = self._rivals((params.nms, params.box_nms_thresh))
         # Each tile by itself, first between masks of one crop and then between its crops.
-        rivals = self._rivals(both & same_tile)
+        within = rivals.among(passing)
+        within = within[within.same(self.tile)]
         crops = self.masks.crop_boxes
-        same_crop = (crops[one[rivals]] == crops[two[rivals]]).all(axis=1)
-        left = self._suppress(passing, scores, rivals[same_crop])
+        same_crop = within.same(crops)
+        left = passing & ~_dropped(scores, within[same_crop])
         if not same_crop.all():
             sides = crops[:, 2:] - crops[:, :2]
-            between = rivals[~same_crop]
-            between = between[left[one[between]] & left[two[between]]]
-            left = self._suppress(left, 1 / sides.prod(axis=1), between)
-        left = self._whole_objects(left, one, two)
+            between = within[~same_crop].among(left)
+            left &= ~_dropped(1 / sides.prod(axis=1), between)
+        left = self._whole_objects(left)
+        same = self._rivals(("mask", SAME_OBJECT)).among(left)
+        same = same[~same.same(self.tile)]
+        others = rivals.among(left)
+        others = others[~others.same(self.tile)]
+        pairs = RivalPairs(
+            np.concatenate([others.one, same.one]), np.concatenate([others.two, same.two])
+        )
         # Owned masks come first, then those that another tile sees, too, but owns neither.
-        both = left[one] & left[two] & ~same_tile
-        same = self.overlaps.above(SAME_OBJECT, among=both)
-        rivals = np.union1d(self._rivals(both), same)
         agreed = np.zeros(len(left), bool)
-        agreed[one[same]] = agreed[two[same]] = True
+        agreed[same.one] = agreed[same.two] = True
         able = left & (self.owned | agreed)
         order = scores + np.where(self.owned, np.float32(4), np.float32(0))
-        within = able[one[rivals]] & able[two[rivals]]
-        kept = self._suppress(able, order, rivals[within])
-        kept |= self._replacements(left & ~able, able & ~kept, kept, rivals, scores)
+        kept = able & ~_dropped(order, pairs.among(able))
+        kept |= self._replacements(left & ~able, able & ~kept, kept, pairs)
         chosen = np.flatnonzero(kept)
         return chosen[np.argsort(-scores[chosen], kind="stable")]
 
-    def _rivals(self, among: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Return the numbers of pairs that the rules for overlap do not let pass together."""
-        params = self.params
-        if params.nms != "box":
-            return self.overlaps.above(params.box_nms_thresh, params.nms == "smaller", among)
-        which = np.flatnonzero(among)
-        one, two = (each[which] for each in self.overlaps.pairs)
-        boxes = self.masks.inclusive_boxes.astype(np.float64)
-        return which[iou_of_pairs(boxes[one], boxes[two]) > params.box_nms_thresh]
+    def _rivals(self, rule: Rule) -> RivalPairs:
+        """Return all pairs that a rule for overlap does not let pass together."""
+        if rule not in self.rivals:
+            nms, threshold = rule
+            one, two = self.overlaps.pairs
+            if nms == "box":
+                boxes = self.masks.inclusive_boxes.astype(np.float64)
+                number = np.flatnonzero(iou_of_pairs(boxes[one], boxes[two]) > threshold)
+            else:
+                number = self.overlaps.above(threshold, nms == "smaller")
+            self.rivals[rule] = RivalPairs(one[number], two[number])
+        return self.rivals[rule]
 
-    def _suppress(
-        self,
-        among: NDArray[np.bool_],
-        scores: NDArray[np.floating],
-        rivals: NDArray[np.intp],
-    ) -> NDArray[np.bool_]:
-        """Return (K,) true for those of ``among`` that no better rival excludes."""
-        which = np.flatnonzero(among)
-        place = np.full(len(among), -1, np.intp)
-        place[which] = np.arange(len(which))
-        one, two = (place[each[rivals]] for each in self.overlaps.pairs)
-        kept = np.zeros(len(among), bool)
-        kept[which[suppress(scores[which], one, two)]] = True
-        return kept
-
-    def _whole_objects(
-        self, left: NDArray[np.bool_], one: NDArray[np.int64], two: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def _whole_objects(self, left: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the masks that no border cuts; of larger tiles those of objects that were cut."""
         whole = left & ~self.cut
         parts = left & self.cut & self.too_long
+        one, two = self.overlaps.pairs
         for level in range(1, int(self.level.max(initial=0)) + 1):
             here = self.level == level
-            pairs = np.flatnonzero(
-                (parts[one] & (self.level[one] == level - 1) & left[two] & here[two])
-                | (parts[two] & (self.level[two] == level - 1) & left[one] & here[one])
-            )
-            small = np.where(here[two[pairs]], one[pairs], two[pairs])
-            large = np.where(here[two[pairs]], two[pairs], one[pairs])
-            shared = self.overlaps.shared(pairs)
-            covering = shared >= PART_OF * self.masks.area[small]
+            able, below = left & here, parts & (self.level == level - 1)
+            number = np.flatnonzero((below[one] & able[two]) | (below[two] & able[one]))
+            second = here[two[number]]
+            small = np.where(second, one[number], two[number])
+            large = np.where(second, two[number], one[number])
+            covering = self.overlaps.shared(number) >= PART_OF * self.masks.area[small]
             asked_for = np.zeros(len(left), bool)
             asked_for[large[covering]] = True
             whole &= ~here | asked_for
@@ -261,17 +280,20 @@ class TiledCandidates:
         others: NDArray[np.bool_],
         dropped: NDArray[np.bool_],
         kept: NDArray[np.bool_],
-        rivals: NDArray[np.intp],
-        scores: NDArray[np.floating],
+        pairs: RivalPairs,
     ) -> NDArray[np.bool_]:
         """Return masks of other tiles where a tile's own mask gave way to a part of its object."""
-        one, two = (each[rivals] for each in self.overlaps.pairs)
         beside_dropped, beside_kept = np.zeros(len(kept), bool), np.zeros(len(kept), bool)
-        for a, b in ((one, two), (two, one)):
+        for a, b in ((pairs.one, pairs.two), (pairs.two, pairs.one)):
             beside_dropped[a[dropped[b]]] = True
             beside_kept[a[kept[b]]] = True
         able = others & beside_dropped & ~beside_kept
-        return self._suppress(able, scores, rivals[able[one] & able[two]])
+        found: NDArray[np.bool_] = able & ~_dropped(self.masks.best_first, pairs.among(able))
+        return found
+
+
+def _dropped(scores: NDArray[np.floating], pairs: RivalPairs) -> NDArray[np.bool_]:
+    return dropped_by_rivals(scores, pairs.one, pairs.two)
 
 
 def join_tiles(grid: TileGrid, parts: Iterable[TileCandidates], params: GeneratorParams) -> MaskSet:

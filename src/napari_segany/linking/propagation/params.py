@@ -1,6 +1,8 @@
 """Parameters of propagation, frozen and checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from napari_segany.core.parameter_info import (
@@ -14,6 +16,14 @@ from napari_segany.core.parameter_info import (
 
 Method = Literal["prompts", "memory"]
 """The search on the next plane."""
+
+UNREAD: Mapping[Method, frozenset[str]] = MappingProxyType(
+    {
+        "prompts": frozenset(),
+        "memory": frozenset({"margin", "ask_again", "neighbour_points"}),
+    }
+)
+"""Parameters that play no part in a method: a memory is not asked with prompts."""
 
 
 @with_parameter_docs
@@ -36,7 +46,7 @@ class PropagationParams:
             "Method",
             "The search on the next plane: the model is asked with the mask of the plane before, "
             "or recalls the object by its memory of prompted planes and of the latest others. Only "
-            "SAM 2.1 has such a memory.",
+            "SAM 2.1 and SAM 3 have such a memory.",
             {"prompts": "prompts from plane to plane", "memory": "memory of a video model"},
         ),
     )
