@@ -15,8 +15,9 @@ from napari_segany.batch.protocol import FinishedImage, PlaneInput, Product
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.measure import Columns
 from napari_segany.core.planes import StackLayout
+from napari_segany.io.measured_plane import MeasuredPlane
 from napari_segany.io.read import OpenedImage
-from napari_segany.io.result_files import MeasuredPlane, ResultWriter
+from napari_segany.io.result_files import ResultWriter
 from napari_segany.io.tracks.track_csv import track_columns
 from napari_segany.linking.linked_stack import LinkedStack
 from napari_segany.linking.object_classes import majority_classes
@@ -51,6 +52,7 @@ class TrackedLabelsProduct:
     volumes: bool = False
     name: str = ""
     noun: str = "object"
+    tiled: bool = False
 
     @property
     def _planes(self) -> Product:
