@@ -142,14 +142,29 @@ def window_reader(
     PlaneError
         If the plane cannot be read.
     """
-    limits = recipe.limits
-    display = as_display(recipe.normalise)
-    if display.pairs is None:
-        pairs = plane_limits(data, layout, index)
-        if pairs is not None:
-            normalise = combine(pairs, display.gamma, display.colours)
-            limits = None if isinstance(normalise, str) else normalise
+    limits = with_plane_limits(data, layout, recipe, index).limits
     return rgb_reader(lambda box: layout.window(data, index, box), limits)
+
+
+def with_plane_limits(
+    data: Any, layout: StackLayout, recipe: Recipe, index: tuple[int, ...]
+) -> Recipe:
+    """Return a recipe that has the intensity limits of one plane, from a sample of it, as numbers.
+
+    Limits that it has stay, and 8-bit colours have none.
+
+    Raises
+    ------
+    BlankPlaneError
+        If no pixel of the sample is a finite number.
+    PlaneError
+        If the plane cannot be read.
+    """
+    display = as_display(recipe.normalise)
+    pairs = plane_limits(data, layout, index) if display.pairs is None else None
+    if pairs is None:
+        return recipe
+    return replace(recipe, normalise=combine(pairs, display.gamma, display.colours))
 
 
 def rgb_reader(read: Callable[[Box], NDArray[np.generic]], limits: Limits | None) -> ReadWindow:

@@ -160,6 +160,8 @@ def _image(options: BatchOptions, axes_of: Mapping[Path, str]) -> list[str]:
         words += ["--planes", ",".join(parts)]
     words += _display(as_display(options.normalise))
     words += ["--region", _operand(options.region)] if options.region else []
+    if options.region_box:
+        words += ["--region-box", ",".join(map(str, options.region_box))]
     return words
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from napari_segany.batch.plan import ReadOptions
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.display import Normalise
-from napari_segany.core.planes import Range
+from napari_segany.core.planes import Box, Range
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -93,6 +93,8 @@ class BatchOptions:
         As in a recipe.
     tiles : TileParams or None
         As in a recipe; None for planes as a whole.
+    region_box : tuple of int or None
+        Half-open row_min, col_min, row_max, col_max of the planes in which objects are searched.
     """
 
     output: Path
@@ -114,6 +116,7 @@ class BatchOptions:
     link: LinkParams | None = None
     tracks: TrackParams | None = None
     tiles: TileParams | None = AUTO_TILES
+    region_box: Box | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""

@@ -26,7 +26,7 @@ examples:
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
   napari-segany segment volume.tif -o results --axes ZYX --link z --min-planes 3
   napari-segany segment movie.tif -o results --axes TYX --link t
-  napari-segany segment slide.zarr -o results --object-size 25
+  napari-segany segment slide.zarr -o results --object-size 25 --region-box 8000,8000,12000,12000
   napari-segany segment photos/ -o results --text "bicycle" "traffic light"
   napari-segany segment night/ -o results --recipe results/cells_recipe.json
   napari-segany segment night/ -o results --dask local:4 --export coco rois
@@ -59,6 +59,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=Path,
         metavar="FILE",
         help="image that is nonzero where objects are searched, of one plane or the whole stack",
+    )
+    parser.add_argument(
+        "--region-box",
+        type=arguments.pixel_box,
+        metavar="R0,C0,R1,C1",
+        help="search only rows R0 to R1-1 and columns C0 to C1-1 of each plane; of a plane that is "
+        "searched in tiles only those that reach into the box are read",
     )
     parser.add_argument(
         "--faithful",
@@ -106,6 +113,7 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
         labels=labels,
         faithful=faithful,
         region=args.region,
+        region_box=args.region_box,
         outputs=chosen_outputs(args),
         tiles=chosen_tiles(args, base.tiles) if base else chosen_tiles(args),
         **chosen_links(args, base),

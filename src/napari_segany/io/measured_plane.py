@@ -69,10 +69,9 @@ def measure_group(
     """
     if group is None:
         top, left = plane.searched[:2]
-        box, labels = (top, left, top + 1, left + 1), np.zeros((1, 1), np.int32)
-        masks = plane.masks[:0]
-    else:
-        box, labels, masks = group.box, group.labels, group.masks
+        box, none = (top, left, top + 1, left + 1), np.zeros(0, np.intp)
+        group = ObjectGroup(none, box, np.zeros((1, 1), np.uint16), plane.masks[none])
+    box, labels, masks = group.box, group.labels, group.masks
     measured = measure_result(plane.index, read(box), labels, masks, pixel_size, channels)
     columns = dict(measured.columns)
     for axis, name in enumerate(("row", "col")):

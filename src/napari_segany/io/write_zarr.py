@@ -1,6 +1,7 @@
 """Labels as OME-Zarr, with a pyramid that is made level by level in bounded memory."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str
     leading = stack.shape[:-2]
     places = [tuple(index[k] for k in order if k < len(leading)) for index in np.ndindex(*leading)]
     _write_full(levels[0], stack, places)
-    for finer, coarser in zip(levels, levels[1:], strict=False):
+    for finer, coarser in pairwise(levels):
         for place in places:
             _halve(finer, coarser, place)
     (path / ".zgroup").write_text('{"zarr_format": 2}\n')

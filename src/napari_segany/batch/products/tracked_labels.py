@@ -51,6 +51,7 @@ class TrackedLabelsProduct:
     volumes: bool = False
     name: str = ""
     noun: str = "object"
+    tiled: bool = False
 
     @property
     def _planes(self) -> Product:

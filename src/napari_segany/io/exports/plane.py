@@ -54,7 +54,7 @@ class ResultPlane:
     first : int
         Id in the whole stack of the plane's id 1.
     masks : MaskSet
-        The mask of each id, in order; they may overlap. Of a window they are in pixels of the plane.
+        The mask of each id, in order, in pixels of the plane; they may overlap.
     ids : ndarray or None
         (k,) ids in the plane of the ids 1 to k of a window; None for a whole plane.
     origin : tuple of int
