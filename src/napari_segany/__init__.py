@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.tiled_model import TiledModel
     from napari_segany.propagation import propagate
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
@@ -64,6 +65,7 @@ __all__ = [
     "Session",
     "TextParams",
     "TileParams",
+    "TiledModel",
     "TrackParams",
     "TrackTable",
     "TrackedMovie",
@@ -104,6 +106,7 @@ _HOMES = {
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
     "TileParams": "napari_segany.generators.tile_params",
+    "TiledModel": "napari_segany.models.tiled_model",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
     "TrackedMovie": "napari_segany.tracking",
