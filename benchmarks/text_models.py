@@ -49,6 +49,8 @@ def write_random(family: str, folder: Path) -> None:
     if family == "owlv2":
         config = hf.Owlv2Config(vision_config={"image_size": 960, "patch_size": 16})
         model: Any = hf.Owlv2ForObjectDetection(config)
+    elif family in ("sam3", "sam3_video"):
+        model = hf.Sam3Model(hf.Sam3Config())
     elif family == "clip":
         model = hf.CLIPModel(hf.CLIPConfig())
     else:

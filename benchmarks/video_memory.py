@@ -1,7 +1,7 @@
-"""Seconds and memory of SAM 2.1's video memory at its published sizes, with random weights.
+"""Seconds and memory of video memories at their published sizes, with random weights.
 
     OMP_NUM_THREADS=1 python benchmarks/video_memory.py --sizes sam2_t --planes 9 --objects 1 2
-    python benchmarks/video_memory.py --device cuda --sizes sam2_t sam2_l --objects 1 8 32
+    python benchmarks/video_memory.py --device cuda --sizes sam2_t sam2_l sam3 --objects 1 8 32
 
 Masks of random weights mean nothing, but time and memory depend on sizes only. Objects are made
 to be on all planes, so that each plane is answered with a memory as full as it gets. Printed for
@@ -24,10 +24,13 @@ import numpy as np
 import torch
 
 from napari_segany.core.prompts import Prompt
-from napari_segany.models.sam2.memory_network import MemoryNetwork, memory_config
-from napari_segany.models.sam2.model import Sam2ImageModel
+from napari_segany.models.ported.memory_network import MemoryNetwork
+from napari_segany.models.ported.remembering import RememberingModel
+from napari_segany.models.sam2 import model as sam2
+from napari_segany.models.sam3 import model as sam3
 from napari_segany.weights.resolve import Weights
 from napari_segany.weights.sam2_files import SAM2, SAM2_SHAPES
+from napari_segany.weights.sam3_files import SAM3
 
 SIDE = 1024
 """Side of the planes in pixels."""
@@ -35,14 +38,19 @@ SIDE = 1024
 MEGABYTE = 2**20
 
 
-def make_model(size: str, device: torch.device) -> Sam2ImageModel:
+def make_model(size: str, device: torch.device) -> RememberingModel:
     """Return a model of a published size with random weights, whose objects are always there."""
     torch.manual_seed(0)
-    network = SAM2.build(size)
+    network = (SAM3 if size == "sam3" else SAM2).build(size)
     network.mask_decoder.pred_obj_score_head.proj_out.bias.data += 20
-    memory = MemoryNetwork(memory_config()).eval().requires_grad_(False)
+    if size == "sam3":
+        memory = MemoryNetwork(sam3.memory_config(), "Sam3TrackerVideo")
+    else:
+        memory = MemoryNetwork(sam2.memory_config(), "Sam2Video")
+    memory.eval().requires_grad_(False)
     weights = Weights(f"random_{size}", size, Path("random"), "0" * 64)
-    return Sam2ImageModel(network, weights, device, memory.to(device))
+    made = sam3.Sam3TrackerImageModel if size == "sam3" else sam2.Sam2ImageModel
+    return made(network, weights, device, memory.to(device))
 
 
 def make_plane(number: int) -> np.ndarray:
@@ -87,7 +95,7 @@ def peak(device: torch.device) -> dict[str, float]:
     return {name: round(value) for name, value in found.items()}
 
 
-def measure(model: Sam2ImageModel, planes: int, count: int) -> dict[str, Any]:
+def measure(model: RememberingModel, planes: int, count: int) -> dict[str, Any]:
     """Return the figures of one model for a number of objects."""
     device, memory = model.device, model.video_memory()
     embedding_s: list[float] = []
@@ -123,7 +131,7 @@ def measure(model: Sam2ImageModel, planes: int, count: int) -> dict[str, Any]:
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", nargs="+", default=["sam2_t"], choices=list(SAM2_SHAPES))
+    parser.add_argument("--sizes", nargs="+", default=["sam2_t"], choices=[*SAM2_SHAPES, "sam3"])
     parser.add_argument("--planes", type=int, default=10, help="planes, the prompted one included")
     parser.add_argument("--objects", type=int, nargs="+", default=[1])
     parser.add_argument("--device", default="cpu")

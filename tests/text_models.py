@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ WORDS = ("a", "photo", "of", "nucleus", "beaver", "tooth", "grille", "cell", "ba
 """Words that the tokenizers know beside letters."""
 
 
-NOISE = {"owlv2": 0.05, "clip": 0.1, "grounding-dino": 0.3}
+NOISE = {"owlv2": 0.05, "clip": 0.1, "grounding-dino": 0.3, "sam3": 0.1, "sam3_video": 0.1}
 """Spread of the random weights beside those that networks begin with.
 
 As they begin, all boxes and all scores are nearly the same.
@@ -32,7 +33,13 @@ def _folders() -> "tempfile.TemporaryDirectory[str]":
 @cache
 def tiny_folder(family: str) -> Path:
     """Return the folder of a family's tiny model, written once a process; it must not change."""
-    write = {"owlv2": write_owlv2, "clip": write_clip, "grounding-dino": write_grounding_dino}
+    write = {
+        "owlv2": write_owlv2,
+        "clip": write_clip,
+        "grounding-dino": write_grounding_dino,
+        "sam3": write_sam3,
+        "sam3_video": write_sam3_video,
+    }
     return write[family](Path(_folders().name, f"tiny_{family}"))
 
 
@@ -156,6 +163,57 @@ def write_grounding_dino(folder: Path, seed: int = 0) -> Path:
     size = {"size": {"shortest_edge": 64, "longest_edge": 106}}
     (made / "preprocessor_config.json").write_text(json.dumps(size))
     return made
+
+
+def sam3_detector_config() -> Any:
+    """The detector of SAM 3 with a frame of 112 pixels and patches of 14."""
+    from tests.models.ported.networks import sam3_config
+    from transformers import CLIPTextConfig, Sam3Config
+    from transformers.models.sam3 import configuration_sam3 as parts
+
+    thin = {"hidden_size": 32, "num_attention_heads": 2}
+    layers = {**thin, "num_layers": 2, "intermediate_size": 32, "dropout": 0.0}
+    vision = sam3_config().vision_config
+    vision.fpn_hidden_size = 32
+    return Sam3Config(
+        vision_config=vision,
+        text_config=CLIPTextConfig(
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            vocab_size=55,
+            max_position_embeddings=32,
+            projection_dim=16,
+            bos_token_id=53,
+            eos_token_id=54,
+        ),
+        geometry_encoder_config=parts.Sam3GeometryEncoderConfig(**layers),
+        detr_encoder_config=parts.Sam3DETREncoderConfig(**layers),
+        detr_decoder_config=parts.Sam3DETRDecoderConfig(**layers, num_queries=20),
+        mask_decoder_config=parts.Sam3MaskDecoderConfig(**thin),
+    )
+
+
+def write_sam3(folder: Path, seed: int = 0) -> Path:
+    """Write a tiny detector of SAM 3; return the folder."""
+    from transformers import Sam3Model
+
+    return _write(folder, Sam3Model, sam3_detector_config(), bpe_tokenizer(32), seed)
+
+
+def write_sam3_video(folder: Path, seed: int = 0) -> Path:
+    """Write a tiny SAM 3 as it is published, with a tracker of videos; return the folder."""
+    from tests.models.ported.videos import tiny_sam3_video_config
+
+    with warnings.catch_warnings():
+        # Its file uses what torch deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from transformers import Sam3VideoConfig, Sam3VideoModel
+    config = Sam3VideoConfig(
+        detector_config=sam3_detector_config(), tracker_config=tiny_sam3_video_config()
+    )
+    return _write(folder, Sam3VideoModel, config, bpe_tokenizer(32), seed)
 
 
 def _write(folder: Path, network: Any, config: Any, tokenizer: Any, seed: int) -> Path:

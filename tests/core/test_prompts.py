@@ -38,6 +38,7 @@ def test_points_are_on_the_object_unless_said_otherwise() -> None:
         ({"box": [0, 0, 5]}, r"box must have shape \(4\), got \(3,\)"),
         ({"box": [5, 0, 5, 5]}, "min < max"),
         ({"box": [0, 9, 5, 5]}, "min < max"),
+        ({"box": [9, 0, 23, 1e-23]}, "min < max"),
         ({"box": [0, 0, 5, np.inf]}, "box must be finite"),
         ({"mask": np.zeros((5, 5), bool)}, "no pixel of it is set"),
         ({"mask": np.ones((5, 5))}, "mask must be a binary .*float64"),

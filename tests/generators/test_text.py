@@ -12,13 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from tests.text_models import tiny_folder
 
-from napari_segany import Prompt, Recipe, SamModel, TextParams, segment_text
+from napari_segany import MaskSet, Prompt, Recipe, SamModel, TextParams, segment_text
 from napari_segany.core.callbacks import ShouldStop
+from napari_segany.core.intensity import to_rgb
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.text import choose_boxes, within
 from napari_segany.generators.unmatched_text import describe_unmatched
-from napari_segany.models.text_protocol import TextBoxes
+from napari_segany.models.text_models import load_text_model
+from napari_segany.models.text_protocol import TextBoxes, TextSegmenter
 from napari_segany.segmentation import label_everything, make_recipe
 from napari_segany.weights.text_folders import import_folder
 
@@ -79,6 +81,91 @@ def test_masks_are_those_of_box_prompts(
         assert found.predicted_iou[i] == answer.predicted_iou[0]
     assert found.table()["class"].tolist() == ["grille", "wheel"]
     assert [each["category_id"] for each in found.to_coco()] == [1, 2]
+
+
+DRAWN = np.zeros((4, *SHAPE), bool)
+"""Masks of a text model that draws: none is what the tiny model draws in its box."""
+for _mask, _box in zip(DRAWN, BOXES.astype(int), strict=True):
+    _mask[_box[0] + 1 : _box[2], _box[1] + 1 : _box[3] - 2] = True
+
+
+class StubSegmenter(StubDetector):
+    """A detector that draws."""
+
+    above: float | None = None
+
+    def find_masks(
+        self,
+        plane: NDArray[np.uint8],
+        phrases: Sequence[str],
+        above: float,
+        *,
+        should_stop: ShouldStop | None = None,
+    ) -> TextBoxes:
+        self.above = above
+        masks = MaskSet.from_masks(DRAWN, SCORES.max(axis=1), np.full(4, 0.9))
+        return replace(self.find_boxes(plane, phrases), masks=masks)
+
+
+@pytest.fixture
+def segmenter(detector: StubDetector, monkeypatch: pytest.MonkeyPatch) -> StubSegmenter:
+    """A text model that draws masks, in the place of the detector."""
+    stub = StubSegmenter()
+    monkeypatch.setattr("napari_segany.generators.text.load_text_model", lambda *_: stub)
+    return stub
+
+
+def test_masks_of_a_text_model_that_draws_are_taken(
+    segmenter: StubSegmenter, tiny_model: SamModel, plane: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = replace(ALL, text_threshold=0.14)
+    with monkeypatch.context() as patch:
+        patch.setattr(SamModel, "embed", None)
+        found = segment_text(plane, ["grille", "wheel"], tiny_model, params)
+    assert segmenter.above == 0.14
+    assert found.classes is not None
+    assert found.classes.index.tolist() == [0, 1, 0]
+    for i, box in enumerate((0, 2, 3)):
+        assert np.array_equal(found.mask(i), DRAWN[box])
+        assert found.predicted_iou[i] == SCORES[box].max()
+    right = np.zeros(SHAPE, bool)
+    right[:, 28:] = True
+    few = segment_text(plane, ["grille", "wheel"], tiny_model, params, region=right)
+    assert [few.mask(i).sum() for i in range(len(few))] == [DRAWN[2].sum(), DRAWN[3].sum()]
+
+
+def test_the_model_draws_in_the_boxes_of_any_text_model_if_it_is_told_to(
+    segmenter: StubSegmenter, tiny_model: SamModel, plane: Any
+) -> None:
+    params = replace(ALL, mask_source="model")
+    found = segment_text(plane, ["grille", "wheel"], tiny_model, params)
+    embedding = tiny_model.embed(plane)
+    answer = tiny_model.predict(embedding, Prompt(box=BOXES[0] - [0, 0, 1, 1]), multimask=False)
+    assert np.array_equal(found.mask(0), answer.mask(0))
+    assert segmenter.above is None
+
+
+def test_sam3_finds_and_draws_what_phrases_name(
+    cache: Path, tiny_model: SamModel, plane: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = import_folder(tiny_folder("sam3"), "mine")
+    # Its random masks nearly cover each other.
+    params = replace(ALL, text_model="mine", text_threshold=0.0, text_nms=1.0, max_objects=3)
+    found = segment_text(plane, ["cell", "tooth"], tiny_model, params)
+    detector = load_text_model(card, tiny_model.device)
+    assert isinstance(detector, TextSegmenter)
+    rgb = np.repeat(to_rgb(plane)[..., :1], 3, axis=-1)
+    every = detector.find_masks(rgb, ["cell", "tooth"], -1.0)
+    assert every.masks is not None
+    known = {every.masks.mask(i).tobytes() for i in range(len(every.masks))}
+    assert found.classes is not None
+    assert 2 <= len(found) <= 6
+    assert set(found.classes.index.tolist()) == {0, 1}
+    assert all(found.mask(i).tobytes() in known for i in range(len(found)))
+    with caplog.at_level(logging.WARNING):
+        none = segment_text(plane, ["cell"], tiny_model, replace(params, text_threshold=1.0))
+    assert len(none) == 0
+    assert caplog.messages[-1].startswith("Nothing above 1.00 for 'cell'; the best score was 0.")
 
 
 def test_one_phrase_may_be_a_text(detector: StubDetector, tiny_model: SamModel, plane: Any) -> None:

@@ -31,7 +31,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_family_has_a_loader_and_every_model_a_family() -> None:
     assert FAMILIES.keys() == LOADERS.keys()
-    assert {spec.model_type for spec in TEXT_CATALOG.values()} == FAMILIES.keys()
+    # "sam3" is the detector of SAM 3 alone, which nobody publishes.
+    assert {spec.model_type for spec in TEXT_CATALOG.values()} == FAMILIES.keys() - {"sam3"}
 
 
 def test_a_folder_is_copied_with_the_hashes_of_its_files(cache: Path, folder: Path) -> None:
@@ -54,6 +55,27 @@ def test_published_models_come_first(cache: Path, folder: Path) -> None:
     import_folder(tiny_folder("clip"), "clip_vit_b32")
     assert require_text_model().id == "clip_vit_b32"
     assert require_text_model("a_model").id == "a_model"
+
+
+def test_gated_models_are_taken_by_name_only(cache: Path, folder: Path) -> None:
+    gated = import_folder(tiny_folder("sam3_video"), "sam3_concepts")
+    assert (gated.gated, gated.model_type, gated.threshold) == (True, "sam3_video", 0.5)
+    with pytest.raises(InputError, match=r"terms of their own .*: choose sam3_concepts .*, or fet"):
+        require_text_model()
+    assert require_text_model("sam3_concepts") == gated
+    assert require_text_model(None, gated.sha256) == gated
+    own = import_folder(folder)
+    assert require_text_model() == own
+
+
+def test_a_gated_model_is_not_fetched_but_its_way_is_told(cache: Path) -> None:
+    way = (
+        r"its page is gated: .* files of https://huggingface\.co/facebook/sam3 .* --name sam3_conce"
+    )
+    with pytest.raises(FetchError, match=rf"^sam3_concepts is not fetched \(SAM License\): {way}"):
+        fetch_text_model("sam3_concepts")
+    with pytest.raises(InputError, match=rf"sam3_concepts is not on this machine; {way}"):
+        require_text_model("sam3_concepts")
 
 
 def test_another_model_of_a_taken_name_is_refused(cache: Path, folder: Path) -> None:

@@ -32,6 +32,9 @@ def _numbers(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> NDAr
     return array
 
 
+SAME_PLACE = 1e-6
+"""Distance in pixels up to which positions are equal; transforms of layers round."""
+
 SHORTEST_SIDE = 0.5
 """Shortest side in pixels of boxes that prompts are made of."""
 
@@ -237,7 +240,7 @@ def _check_labels(
 
 def _check_box(box: ArrayLike) -> NDArray[np.float64]:
     values = _numbers("box", box, (4,))
-    if (values[2:] <= values[:2]).any():
+    if (values[2:] - values[:2] <= SAME_PLACE).any():
         raise InputError(
             f"box must be (row_min, col_min, row_max, col_max) with min < max, got {box!r}."
         )

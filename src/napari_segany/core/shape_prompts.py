@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 from skimage import draw as drawing
 
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.prompts import Prompt
+from napari_segany.core.prompts import SAME_PLACE, Prompt
 
 SCRIBBLE_POINTS = 8
 """Number of points that a line or a path is sampled at."""
-
-SAME_PLACE = 1e-6
-"""Distance in pixels up to which positions are equal; transforms of layers round."""
 
 
 @dataclass
@@ -112,7 +109,7 @@ def prompts_of_shape(
         return sketch
     limit = np.asarray(shape) - 1
     low, high = np.clip(spots.min(axis=0), 0, limit), np.clip(spots.max(axis=0), 0, limit)
-    if (high > low).all():
+    if (high - low > SAME_PLACE).all():
         sketch.box = [*low.tolist(), *high.tolist()]
         if kind != "rectangle" or not _upright(spots):
             sketch.outline = ellipse(spots) if kind == "ellipse" else spots

@@ -1,7 +1,7 @@
 """Segmentation by text: phrases are found by a text model, and drawn by the promptable model.
 
-A detector gives boxes, which become box prompts. A ranker gives probabilities to the masks of a
-grid of points. Each phrase is a class of objects.
+A detector gives boxes, which become box prompts, or draws masks as well. A ranker gives
+probabilities to the masks of a grid of points. Each phrase is a class of objects.
 """
 
 import logging
@@ -26,7 +26,7 @@ from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 from napari_segany.models.text_models import load_text_model, require_text_model
-from napari_segany.models.text_protocol import TextBoxes, TextDetector, TextRanker
+from napari_segany.models.text_protocol import TextBoxes, TextDetector, TextRanker, TextSegmenter
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,9 @@ class TextGenerator:
             params = self.params
             card = require_text_model(params.text_model, params.text_model_sha256)
             text_model = load_text_model(card, model.device)
-            if isinstance(text_model, TextDetector):
+            if isinstance(text_model, TextSegmenter) and params.mask_source == "text_model":
+                masks = self._take_masks(text_model, plane, region, report)
+            elif isinstance(text_model, TextDetector):
                 masks = self._draw_boxes(text_model, model, plane, region, embedding, report)
             else:
                 masks = self._rank_masks(text_model, model, plane, region, embedding, report)
@@ -98,6 +100,23 @@ class TextGenerator:
         none = np.zeros(0, np.int64), np.zeros(0, np.float32)
         classes = MaskClasses(phrases, *none, (float("nan"),) * len(phrases))
         return replace(MaskSet.empty(shape), classes=classes)
+
+    def _take_masks(
+        self,
+        segmenter: TextSegmenter,
+        plane: NDArray[np.uint8],
+        region: NDArray[np.bool_] | None,
+        report: PlaneSteps,
+    ) -> MaskSet:
+        """Return the masks that the text model draws itself."""
+        params = self.params
+        seen = segmenter.find_masks(
+            plane, params.text, params.score_floor, should_stop=report.should_stop
+        )
+        seen = within(seen, (plane.shape[0], plane.shape[1]), region)
+        chosen, classes = choose_boxes(seen, params)
+        assert seen.masks is not None
+        return replace(seen.masks[chosen], classes=classes)
 
     def _draw_boxes(
         self,
@@ -192,7 +211,8 @@ def within(found: TextBoxes, shape: tuple[int, int], region: NDArray[np.bool_] |
     if region is not None:
         rows, cols = np.minimum(centres[keep], size - 1).astype(np.int64).T
         keep[keep] = region[rows, cols]
-    return TextBoxes(boxes[keep], found.scores[keep])
+    masks = None if found.masks is None else found.masks[np.flatnonzero(keep)]
+    return TextBoxes(boxes[keep], found.scores[keep], masks)
 
 
 def choose_boxes(found: TextBoxes, params: TextParams) -> tuple[NDArray[np.int64], MaskClasses]:

@@ -181,6 +181,16 @@ class TextParams(FilterRules, GeneratorParams):
     max_area_fraction: float = field(default=1.0, metadata=LARGEST_MASK)
     min_solidity: float = field(default=0.0, metadata=SOLIDITY)
     exclude_border: bool = field(default=False, metadata=EXCLUDE_BORDER)
+    mask_source: Literal["text_model", "model"] = field(
+        default="text_model",
+        metadata=choice(
+            "Masks",
+            "Take the masks of a text model that draws them (SAM 3); others find boxes, in which "
+            "the model draws. Or let the model draw in the boxes of any text model.",
+            {"text_model": "the text model's, if it draws", "model": "the model's, in boxes"},
+            advanced=True,
+        ),
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

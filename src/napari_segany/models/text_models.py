@@ -16,6 +16,8 @@ LOADERS: Mapping[str, str] = MappingProxyType(
     {
         "owlv2": "napari_segany.models.detectors.owlv2:load_owlv2",
         "grounding-dino": "napari_segany.models.detectors.grounding_dino:load_grounding_dino",
+        "sam3": "napari_segany.models.detectors.sam3:load_sam3",
+        "sam3_video": "napari_segany.models.detectors.sam3:load_sam3",
         "clip": "napari_segany.models.detectors.clip:load_clip",
     }
 )
@@ -31,7 +33,8 @@ def require_text_model(name: str | None = None, sha256: str | None = None) -> Te
     Parameters
     ----------
     name : str, optional
-        Its name; by default the first that is installed, published ones first.
+        Its name; by default the first that is installed, published ones first. Gated ones are
+        taken by their name only.
     sha256 : str, optional
         Hash of its files; a model of another name has it just as well.
 
@@ -42,14 +45,17 @@ def require_text_model(name: str | None = None, sha256: str | None = None) -> Te
     """
     installed = text_models()
     for card in installed.values():
-        if card.sha256 == sha256 or (sha256 is None and name in (None, card.id)):
+        if card.sha256 == sha256 or (sha256 is None and _is_meant(card, name)):
             return card
     raise InputError(_not_here(name, sha256, installed))
 
 
+def _is_meant(card: TextModelCard, name: str | None) -> bool:
+    return card.id == name or (name is None and not card.gated)
+
+
 def _not_here(name: str | None, sha256: str | None, installed: Mapping[str, TextModelCard]) -> str:
-    fetched = name if name in TEXT_CATALOG else next(iter(TEXT_CATALOG))
-    spec = TEXT_CATALOG[str(fetched)]
+    spec = TEXT_CATALOG.get(name or "", next(iter(TEXT_CATALOG.values())))
     fetch = f"napari-segany models fetch {spec.id} ({spec.megabytes} MB; needs {INSTALL})"
     if sha256 is not None and name in installed:
         return (
@@ -57,9 +63,15 @@ def _not_here(name: str | None, sha256: str | None, installed: Mapping[str, Text
             f"has the hash {installed[str(name)].sha256[:12]}.... Import the folder of the other."
         )
     if name is None:
+        if installed:
+            return (
+                f"Text models with terms of their own are used where they are named: choose "
+                f"{next(iter(installed))} (--text-model), or fetch another one with: {fetch}"
+            )
         return f"No text model is on this machine; fetch one with: {fetch}"
     if name in TEXT_CATALOG:
-        return f"The text model {name} is not on this machine; fetch it with: {fetch}"
+        how = spec.way if spec.gated else f"fetch it with: {fetch}"
+        return f"The text model {name} is not on this machine; {how}"
     known = ", ".join(dict.fromkeys([*TEXT_CATALOG, *installed]))
     return (
         f"There is no text model {name!r} on this machine; known: {known}. Import a folder with: "

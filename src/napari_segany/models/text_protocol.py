@@ -1,4 +1,7 @@
-"""Protocols of text models: those that find boxes of phrases, and those that rank masks."""
+"""Protocols of text models.
+
+Detectors find boxes of phrases, segmenters draw masks in them, and rankers score given masks.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.masks import MaskSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +25,13 @@ class TextBoxes:
         the whole plane is 0, 0, H, W. Detectors may give boxes that reach beyond the plane.
     scores : ndarray
         (N, P) float32, 0..1.
+    masks : MaskSet or None
+        The mask of each box, from models that draw masks.
     """
 
     boxes: NDArray[np.float64]
     scores: NDArray[np.float32]
+    masks: MaskSet | None = None
 
 
 @runtime_checkable
@@ -39,6 +46,41 @@ class TextDetector(Protocol):
         should_stop: ShouldStop | None = None,
     ) -> TextBoxes:
         """Return every box of a (H, W, 3) uint8 plane, also those with low scores.
+
+        Raises
+        ------
+        InputError
+            If the phrases are too long for the model.
+        Cancelled
+            If ``should_stop`` returned True.
+        """
+        ...
+
+
+@runtime_checkable
+class TextSegmenter(TextDetector, Protocol):
+    """A detector that draws a mask for each of its boxes as well."""
+
+    def find_masks(
+        self,
+        plane: NDArray[np.uint8],
+        phrases: Sequence[str],
+        above: float,
+        *,
+        should_stop: ShouldStop | None = None,
+    ) -> TextBoxes:
+        """Return the boxes of :meth:`find_boxes` with their masks.
+
+        Parameters
+        ----------
+        plane : ndarray
+            (H, W, 3) uint8.
+        phrases : sequence of str
+            P phrases.
+        above : float
+            Masks of boxes whose best score does not exceed it may be left empty.
+        should_stop : callable, optional
+            Polled from time to time.
 
         Raises
         ------

@@ -148,6 +148,6 @@ def video_memory_of(model: PromptableModel) -> VideoMemory:
     if isinstance(model, HasVideoMemory):
         return model.video_memory()
     raise InputError(
-        f"The model {model.id} has no video memory; choose a SAM 2.1 model, or the method "
-        '"prompts".'
+        f"The model {model.id} has no video memory; choose a SAM 2.1 or SAM 3 model, or the "
+        'method "prompts".'
     )

@@ -1,7 +1,8 @@
 """Weights of SAM 3 as transformers publishes them: the part that answers points, boxes and masks.
 
 The published file holds a detector, which finds what phrases name, and a tracker, which answers
-prompts. They share the image encoder; of the detector only that is read.
+prompts and follows objects through videos. They share the image encoder; of the detector only that
+is read here.
 """
 
 from collections.abc import Mapping
@@ -54,6 +55,15 @@ def identify_sam3(state: Mapping[str, Tensor]) -> str | None:
 def convert_sam3(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of the tracker that images need."""
     return without(renamed(state, RULES), (*DETECTOR, *VIDEO_ONLY))
+
+
+def video_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that only the tracking of videos uses, named as in transformers.
+
+    There are none in files of the image model.
+    """
+    named = renamed(without(state, DETECTOR), RULES)
+    return {name: value for name, value in named.items() if name.startswith(VIDEO_ONLY)}
 
 
 SAM3 = ImageFamily(

@@ -24,11 +24,15 @@ class TextFamily:
         Score that objects must exceed by default, 0..1.
     ranks : bool
         True if it ranks masks that are found without it; False if it finds boxes.
+    gated : bool
+        True if its weights are given to accounts whose request was granted; it is then used where
+        it is named, and never by default.
     """
 
     model_type: str
     threshold: float
     ranks: bool = False
+    gated: bool = False
 
 
 FAMILIES: Mapping[str, TextFamily] = MappingProxyType(
@@ -37,6 +41,9 @@ FAMILIES: Mapping[str, TextFamily] = MappingProxyType(
         for each in (
             TextFamily("owlv2", 0.2),
             TextFamily("grounding-dino", 0.3),
+            # A folder of its detector alone, and the published one, which has a tracker as well.
+            TextFamily("sam3", 0.5, gated=True),
+            TextFamily("sam3_video", 0.5, gated=True),
             TextFamily("clip", 0.5, ranks=True),
         )
     }
@@ -74,6 +81,20 @@ class TextModelSpec:
         """Address of the repository."""
         return f"{HOST}/{self.repository}"
 
+    @property
+    def gated(self) -> bool:
+        """True if its weights are given to accounts whose request was granted."""
+        return FAMILIES[self.model_type].gated
+
+    @property
+    def way(self) -> str:
+        """Description of how the files are had by hand, without an initial."""
+        gate = "its page is gated: ask for access there with your account. Then " * self.gated
+        return (
+            f"{gate}download the files of {self.address} into a folder by hand, then run: "
+            f"napari-segany models import FOLDER --name {self.id}"
+        )
+
 
 _SPECS = (
     TextModelSpec(
@@ -99,6 +120,14 @@ _SPECS = (
         "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         "MIT",
         605,
+    ),
+    TextModelSpec(
+        "sam3_concepts",
+        "SAM 3: boxes and masks for phrases",
+        "sam3_video",
+        "facebook/sam3",
+        "SAM License",
+        3440,
     ),
 )
 

@@ -26,7 +26,7 @@ from napari_segany.errors import FetchError, InputError, WeightsError
 from napari_segany.schema import from_json
 from napari_segany.weights import cache
 from napari_segany.weights.catalog import unknown_model
-from napari_segany.weights.text_catalog import FAMILIES, TEXT_CATALOG, TextModelSpec
+from napari_segany.weights.text_catalog import FAMILIES, TEXT_CATALOG
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,11 @@ class TextModelCard:
     def ranks(self) -> bool:
         """True if it ranks masks that are found without it."""
         return FAMILIES[self.model_type].ranks
+
+    @property
+    def gated(self) -> bool:
+        """True if it is used where it is named only."""
+        return FAMILIES[self.model_type].gated
 
     @property
     def size(self) -> int:
@@ -251,7 +256,7 @@ def fetch_text_model(name: str) -> TextModelCard:
     InputError
         There is no such text model.
     FetchError
-        transformers is not installed, or the repository cannot be reached.
+        It is gated, transformers is not installed, or the repository cannot be reached.
     """
     spec = TEXT_CATALOG.get(name)
     if spec is None:
@@ -259,6 +264,8 @@ def fetch_text_model(name: str) -> TextModelCard:
     if there := text_models().get(name):
         verify_folder(there)
         return there
+    if spec.gated:
+        raise FetchError(f"{name} is not fetched ({spec.licence}): {spec.way}")
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -273,14 +280,6 @@ def fetch_text_model(name: str) -> TextModelCard:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise FetchError(
-                f"{name} could not be fetched from {spec.address}: {reason}. {by_hand(spec)}"
+                f"{name} could not be fetched from {spec.address}: {reason}. Otherwise {spec.way}"
             ) from error
         return import_folder(folder, name, spec.repository)
-
-
-def by_hand(spec: TextModelSpec) -> str:
-    """Explain how to import a text model without a network."""
-    return (
-        f"Otherwise download the files of {spec.address} into a folder by hand, then run: "
-        f"napari-segany models import FOLDER --name {spec.id}"
-    )

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.linking.propagation.bright import BrightModel, Planes, balls, box_of
 from tests.linking.propagation.remembering import RememberingModel
-from tests.models.sam2.their_video import SHAPE, Their
-from tests.models.sam2.tiny import tiny_video_model, tiny_video_network
+from tests.models.ported.their_video import SHAPE, Their
+from tests.models.ported.videos import VIDEOS
 
 from napari_segany import MaskSet, Prompt, PropagationParams, propagate
 from napari_segany.core.geometry import SquashedFrame
@@ -133,7 +133,7 @@ def test_it_stops_between_planes() -> None:
 
 
 def test_a_model_without_memory_says_so() -> None:
-    with pytest.raises(InputError, match=r"no video memory; choose a SAM 2\.1 model, or the meth"):
+    with pytest.raises(InputError, match=r"no video memory; choose a SAM 2\.1 or SAM 3 model"):
         run({1: {7: box(1, 7)}}, Planes(BrightModel(), VOLUME))
     with pytest.raises(InputError, match="method must be 'prompts' or 'memory', got 'video'"):
         PropagationParams(method="video")  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ FREELY = PropagationParams(
 
 @pytest.fixture(scope="module")
 def theirs() -> Any:
-    return tiny_video_network()
+    return VIDEOS["sam2"].network()
 
 
 @pytest.fixture(scope="module")
@@ -174,11 +174,11 @@ def follow(model: Any, movie: Any, prompts: Any, **options: Any) -> Propagation:
 
 def test_masks_are_those_of_transformers(theirs: Any, movie: Any) -> None:
     prompts = {3: {4: Prompt(box=(4, 6, 30, 44))}, 8: {4: Prompt(points=[(20, 30)])}}
-    found = follow(tiny_video_model(theirs), movie, prompts)
+    found = follow(VIDEOS["sam2"].model(theirs), movie, prompts)
     frame = SquashedFrame(SHAPE, 128)
     drawn = []
     for reverse in (False, True):
-        for plane, logits in Their(theirs, movie, prompts).track(4, reverse):
+        for plane, logits in Their(VIDEOS["sam2"], theirs, movie, prompts).track(4, reverse):
             masks = draw(torch.from_numpy(logits), frame, 1.0)
             both = MaskSet.from_crops(SHAPE, masks.masks, masks.origins)
             for i, expected in zip(prompts, both, strict=True):
@@ -190,7 +190,7 @@ def test_masks_are_those_of_transformers(theirs: Any, movie: Any) -> None:
 
 
 def test_a_correction_gives_what_a_new_run_would(theirs: Any, movie: Any) -> None:
-    model = tiny_video_model(theirs)
+    model = VIDEOS["sam2"].model(theirs)
     first, second = Prompt(box=(4, 6, 30, 44)), Prompt(points=[(10, 12)])
     before = follow(model, movie, {1: {2: first}})
     after = follow(model, movie, {1: {2: first, 6: second}}, earlier=before)

@@ -178,3 +178,17 @@ def test_a_point_off_an_object_never_begins_one_of_many(
         assert controller.session.state is before
         assert controller.points.data.tolist() == [[2, 10, 10]]
         assert len(controller.shapes.data) == len(controller.shapes.features) == 0
+
+
+@pytest.mark.parametrize("kind", ["rectangles", "ellipses"])
+def test_a_shape_that_hardly_reaches_the_plane_is_no_box(
+    begin: Any, jobs: Any, stack: Any, kind: str
+) -> None:
+    """A side of 1e-23 pixels cannot be drawn, and no object is found in it."""
+    controller = begin(stack)
+    getattr(controller.shapes, f"add_{kind}")(rectangle(2, 9, -10, 23, 1e-23))
+    jobs.run()
+    assert not controller.session.state.open
+    controller.session.add_point(10, 10)
+    controller.undo()
+    assert not controller.session.state.open

@@ -1,15 +1,17 @@
 """Tests of names for screen readers, and of the way of the Tab key."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
     QLineEdit,
     QListView,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QWidget,
 )
@@ -86,3 +88,56 @@ def test_the_tab_key_leaves_out_what_is_folded_away(qtbot: Any) -> None:
     for _ in range(2):
         qtbot.keyClick(root.focusWidget(), Qt.Key.Key_Tab)
     assert root.focusWidget() is inside
+
+
+def tab_stops(dock: QWidget) -> list[QWidget]:
+    """Return the controls of a dock that are seen, in the order of the Tab key."""
+    stops, widget = [], dock.nextInFocusChain()
+    while widget is not dock:
+        by_tab = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        if by_tab and dock.isAncestorOf(widget) and widget.isVisible() and not is_part(widget):
+            stops.append(widget)
+        widget = widget.nextInFocusChain()
+    return stops
+
+
+def scrolled_by(widget: QWidget, dock: QWidget) -> QWidget | None:
+    """Return the scroll area of the dock that a widget lies in."""
+    around = widget.parentWidget()
+    while around is not dock and not (
+        isinstance(around, QScrollArea) and around.parentWidget() is dock
+    ):
+        around = around.parentWidget()
+    return None if around is dock else around
+
+
+def comes_before(one: QWidget, other: QWidget, dock: QWidget) -> bool:
+    """Return True if a reader comes to ``one`` first: it is above, or beside and to the left."""
+    if scrolled_by(one, dock) is not scrolled_by(other, dock):
+        # What is scrolled away has its place among what scrolls with it.
+        one, other = scrolled_by(one, dock) or one, scrolled_by(other, dock) or other
+    (a, b) = (each.rect().translated(each.mapTo(dock, QPoint())) for each in (one, other))
+    shared = min(a.bottom(), b.bottom()) - max(a.top(), b.top())
+    if shared > min(a.height(), b.height()) / 2:
+        return bool(a.left() <= b.left())
+    return bool(a.top() < b.top())
+
+
+@pytest.mark.gui
+@needs_a_display
+@pytest.mark.parametrize("name", DOCKS)
+def test_the_tab_key_goes_through_a_dock_as_a_reader_does(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    dock = open_widget(name)
+    for fold in dock.findChildren(Fold):
+        fold.expand()
+    qtbot.wait(50)
+    stops = tab_stops(dock)
+    assert len(stops) > 3
+    wrong = [
+        f"{name_of(one)!r} ({type(one).__name__}) before {name_of(other)!r}"
+        for one, other in pairwise(stops)
+        if not one.isAncestorOf(other) and not comes_before(one, other, dock)
+    ]
+    assert not wrong

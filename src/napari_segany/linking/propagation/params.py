@@ -36,7 +36,7 @@ class PropagationParams:
             "Method",
             "The search on the next plane: the model is asked with the mask of the plane before, "
             "or recalls the object by its memory of prompted planes and of the latest others. Only "
-            "SAM 2.1 has such a memory.",
+            "SAM 2.1 and SAM 3 have such a memory.",
             {"prompts": "prompts from plane to plane", "memory": "memory of a video model"},
         ),
     )

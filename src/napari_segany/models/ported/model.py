@@ -1,6 +1,5 @@
 """Models whose networks are those of transformers: weights on one device, single images."""
 
-import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal, Self
@@ -10,11 +9,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.callbacks import ShouldStop
 from napari_segany.core.geometry import Frame, SquashedFrame
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.models.device import Precision
 from napari_segany.models.ported.embedded_plane import PortedEmbedding, PortedPlane
+from napari_segany.models.ported.stopping import stopped_between
 from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.predictor import Predictor
 from napari_segany.weights.catalog import ModelDefaults
@@ -121,20 +121,8 @@ class PortedModel(Predictor[PortedEmbedding]):
 
     @torch.inference_mode()
     def _encode(self, image: Tensor, should_stop: ShouldStop | None) -> Sequence[Tensor]:
-        check(should_stop)
-        here = threading.get_ident()
-
-        def between_blocks(*_: Any) -> None:
-            # Another thread may run the same network, and is not stopped.
-            if threading.get_ident() == here:
-                check(should_stop)
-
-        hooks = [block.register_forward_pre_hook(between_blocks) for block in self._blocks()]
-        try:
+        with stopped_between(self._blocks(), should_stop):
             return self._features(image)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def prepare(self, embedding: Embedding) -> PortedPlane:
         """Return an embedding in the form that answers many points."""

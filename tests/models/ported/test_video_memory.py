@@ -1,5 +1,6 @@
-"""Video memory of SAM 2.1 beside transformers' own video model, with the same random weights."""
+"""Video memories beside transformers' own video models, with the same random weights."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,23 +11,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from tests.models.ported.networks import sam2_config
-from tests.models.sam2.their_video import SHAPE, Given, Their
-from tests.models.sam2.tiny import (
-    tiny_video_config,
-    tiny_video_model,
-    tiny_video_network,
-)
+from tests.models.ported.their_video import SHAPE, Given, Their
+from tests.models.ported.videos import VIDEOS, TinyVideo
 from tests.stub import StubModel
 
 from napari_segany import MaskSet, Prompt, load_model
 from napari_segany.errors import Cancelled, InputError, WeightsError
-from napari_segany.models.sam2 import memory_network
-from napari_segany.models.sam2.model import Sam2ImageModel
-from napari_segany.models.sam2.video_memory import ABSENT, Sam2VideoMemory
+from napari_segany.models.ported.remembering import RememberingModel
+from napari_segany.models.ported.video_memory import ABSENT, PortedVideoMemory
 from napari_segany.models.shared_model import SharedModel
 from napari_segany.models.video_protocol import video_memory_of
-from napari_segany.weights import image_families, sam2_files
+from napari_segany.weights import image_families, sam2_files, sam3_files
 from napari_segany.weights.resolve import import_file
 from napari_segany.weights.safetensors_file import to_safetensors
 from napari_segany.weights.sam2_files import HieraShape
@@ -34,14 +29,19 @@ from napari_segany.weights.sam2_files import HieraShape
 COUNT = 12
 
 
-@pytest.fixture(scope="module")
-def theirs() -> Any:
-    return tiny_video_network()
+@pytest.fixture(scope="module", params=VIDEOS)
+def kind(request: pytest.FixtureRequest) -> TinyVideo:
+    return VIDEOS[request.param]
 
 
 @pytest.fixture(scope="module")
-def model(theirs: Any) -> Sam2ImageModel:
-    return tiny_video_model(theirs)
+def theirs(kind: TinyVideo) -> Any:
+    return kind.network()
+
+
+@pytest.fixture(scope="module")
+def model(kind: TinyVideo, theirs: Any) -> RememberingModel:
+    return kind.model(theirs)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def frames() -> list[NDArray[np.uint8]]:
 
 
 def ours(
-    model: Sam2ImageModel,
-    memory: Sam2VideoMemory,
+    model: RememberingModel,
+    memory: PortedVideoMemory,
     frames: Sequence[NDArray[np.uint8]],
     prompts: Given,
     start: int,
@@ -103,14 +103,20 @@ PROMPTS: dict[str, Prompt | MaskSet] = {
 
 
 def compare(
-    theirs: Any, model: Sam2ImageModel, frames: Any, prompts: Given, start: int, at_once: int = 1
+    kind: TinyVideo,
+    theirs: Any,
+    model: RememberingModel,
+    frames: Any,
+    prompts: Given,
+    start: int,
+    at_once: int = 1,
 ) -> set[bool]:
     """Compare logits on every plane in both directions; return whether the object was there."""
     memory = model.video_memory()
     memory.at_once = at_once
     there = set()
     for reverse in (False, True):
-        tracked = dict(Their(theirs, frames, prompts).track(start, reverse))
+        tracked = dict(Their(kind, theirs, frames, prompts).track(start, reverse))
         found = dict(ours(model, memory, frames, prompts, start, reverse))
         assert len(tracked) == (start + 1 if reverse else COUNT - start)
         given = {
@@ -126,9 +132,9 @@ def compare(
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_one_object_from_any_prompt_in_both_directions(
-    theirs: Any, model: Any, frames: Any, name: str
+    kind: TinyVideo, theirs: Any, model: Any, frames: Any, name: str
 ) -> None:
-    assert compare(theirs, model, frames, {1: {4: PROMPTS[name]}}, 4) == {True}
+    assert compare(kind, theirs, model, frames, {1: {4: PROMPTS[name]}}, 4) == {True}
 
 
 BOXES = [Prompt(box=box) for box in ((4, 6, 30, 44), (10, 20, 25, 50), (2, 2, 38, 20))]
@@ -136,21 +142,23 @@ BOXES = [Prompt(box=box) for box in ((4, 6, 30, 44), (10, 20, 25, 50), (2, 2, 38
 
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_three_objects_alone_or_in_a_batch(
-    theirs: Any, model: Any, frames: Any, at_once: int
+    kind: TinyVideo, theirs: Any, model: Any, frames: Any, at_once: int
 ) -> None:
-    compare(theirs, model, frames, {i: {3: box} for i, box in enumerate(BOXES)}, 3, at_once)
+    compare(kind, theirs, model, frames, {i: {3: box} for i, box in enumerate(BOXES)}, 3, at_once)
 
 
 @pytest.mark.parametrize("later", ["points", "a mask"])
-def test_a_correction_on_a_later_plane(theirs: Any, model: Any, frames: Any, later: str) -> None:
+def test_a_correction_on_a_later_plane(
+    kind: TinyVideo, theirs: Any, model: Any, frames: Any, later: str
+) -> None:
     first = PROMPTS["a box"]
-    compare(theirs, model, frames, {1: {2: first, 7: PROMPTS[later]}}, 2)
+    compare(kind, theirs, model, frames, {1: {2: first, 7: PROMPTS[later]}}, 2)
 
 
-def test_an_object_that_is_absent_on_some_planes(frames: Any) -> None:
-    network = tiny_video_network(presence=0.45)
-    model = tiny_video_model(network)
-    assert compare(network, model, frames, {1: {5: PROMPTS["a point"]}}, 5) == {False, True}
+def test_an_object_that_is_absent_on_some_planes(kind: TinyVideo, frames: Any) -> None:
+    network = kind.network(presence=kind.sometimes)
+    model = kind.model(network)
+    assert compare(kind, network, model, frames, {1: {5: PROMPTS["a point"]}}, 5) == {False, True}
 
 
 def test_logits_as_a_prompt_are_asked_with(model: Any, frames: Any) -> None:
@@ -243,7 +251,7 @@ def original_name(name: str) -> str:
 
 
 def test_original_files_have_the_same_memory_under_other_names(theirs: Any) -> None:
-    tensors = sam2_files.video_tensors(theirs.state_dict())
+    tensors = sam2_files.video_tensors(VIDEOS["sam2"].network().state_dict())
     originals = {original_name(name): value for name, value in tensors.items()}
     assert originals.keys() >= {
         *("maskmem_tpos_enc", "no_obj_embed_spatial", "obj_ptr_proj.layers.2.weight"),
@@ -258,18 +266,22 @@ def test_original_files_have_the_same_memory_under_other_names(theirs: Any) -> N
 
 
 @pytest.fixture
-def tiny_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+def tiny_sizes(kind: TinyVideo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of the tiny networks are recognised and built as those of the published ones."""
-    small = {"sam2_t": HieraShape(8, 1, (1, 1, 2, 1), (3, 3, 3))}
-    monkeypatch.setattr(sam2_files, "SAM2_SHAPES", small)
-    family = replace(image_families.SAM2, configs={"sam2_t": sam2_config})
+    published = {"sam2": image_families.SAM2, "sam3": image_families.SAM3}[kind.name]
+    monkeypatch.setattr(
+        sam2_files, "SAM2_SHAPES", {"sam2_t": HieraShape(8, 1, (1, 1, 2, 1), (3,) * 3)}
+    )
+    monkeypatch.setattr(sam3_files, "WIDTH", 32)
+    family = replace(published, configs={kind.family.architecture: kind.family.config})
     monkeypatch.setattr(image_families, "IMAGE_FAMILIES", (family,))
-    monkeypatch.setattr(memory_network, "memory_config", tiny_video_config)
+    module = sys.modules[kind.family.adapter.__module__]
+    monkeypatch.setattr(module, "memory_config", kind.config)
 
 
 @pytest.mark.usefixtures("tiny_sizes", "cache")
 def test_memory_comes_from_the_file_of_the_weights(
-    tmp_path: Path, theirs: Any, frames: Any
+    tmp_path: Path, kind: TinyVideo, theirs: Any, frames: Any
 ) -> None:
     state = {name: value.contiguous() for name, value in theirs.state_dict().items()}
 
@@ -280,9 +292,9 @@ def test_memory_comes_from_the_file_of_the_weights(
         return load_model(name, device="cpu")
 
     whole = loaded("whole", state)
-    compare(theirs, whole, frames, {1: {8: PROMPTS["a box"]}}, 8)
-    assert isinstance(video_memory_of(SharedModel(whole)), Sam2VideoMemory)
-    image_only = loaded("image_only", sam2_files.convert_sam2(state))
+    compare(kind, theirs, whole, frames, {1: {8: PROMPTS["a box"]}}, 8)
+    assert isinstance(video_memory_of(SharedModel(whole)), PortedVideoMemory)
+    image_only = loaded("image_only", kind.convert(state))
     with pytest.raises(WeightsError, match=r"The weights of image_only hold no video memory; imp"):
         image_only.video_memory()
     del state["memory_encoder.projection.weight"]

@@ -1,4 +1,4 @@
-"""Video memory of SAM 2.1: objects recalled on planes from those on which they were seen."""
+"""Video memory of SAM 2.1 and SAM 3: objects recalled on planes from those they were seen on."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.core.upsampling import draw
 from napari_segany.errors import InputError
 from napari_segany.models.ported.embedded_plane import PortedEmbedding
+from napari_segany.models.ported.memory_network import MemoryNetwork
+from napari_segany.models.ported.object_memory import PortedObjectMemory, PortedPlaneMemory
 from napari_segany.models.protocol import Embedding
 from napari_segany.models.sam.embedded_plane import ModelPrompts
 from napari_segany.models.sam.prediction import STABILITY_OFFSET, check_logits
-from napari_segany.models.sam2.memory_network import MemoryNetwork
-from napari_segany.models.sam2.object_memory import Sam2ObjectMemory, Sam2PlaneMemory
 from napari_segany.models.video_protocol import PlaneMemory, Recalled
 
 ABSENT = -1024.0
@@ -57,8 +57,8 @@ class _Seen:
     pointers: Tensor
 
 
-class Sam2VideoMemory:
-    """The video memory of a SAM 2.1 model, a :class:`VideoMemory`.
+class PortedVideoMemory:
+    """The video memory of a SAM 2.1 or SAM 3 model, a :class:`VideoMemory`.
 
     The encoder's features are those of the image model, so planes that are embedded already need
     not be embedded again.
@@ -104,17 +104,17 @@ class Sam2VideoMemory:
 
     def begin(
         self, prompted: Mapping[int, PlaneMemory], forward: bool, count: int
-    ) -> Sam2ObjectMemory:
+    ) -> PortedObjectMemory:
         """Return the memory of an object before its first step; see :class:`VideoMemory`."""
         pointers = min(count, self._memory.pointers)
-        return Sam2ObjectMemory(prompted, forward, self._memory.frames, pointers)
+        return PortedObjectMemory(prompted, forward, self._memory.frames, pointers)
 
     @torch.inference_mode()
     def recall(
         self,
         embedding: Embedding,
         plane: int,
-        objects: Sequence[Sam2ObjectMemory],
+        objects: Sequence[PortedObjectMemory],
         should_stop: ShouldStop | None = None,
     ) -> list[Recalled]:
         """Return objects on a plane by their memories; see :class:`VideoMemory`."""
@@ -165,13 +165,15 @@ class Sam2VideoMemory:
             )
         placed = self._place(mask, embedding.frame)
         bare = self._bare(embedding)
-        hint = ModelPrompts(masks=self._memory.mask_downsample(placed))
+        small = _resized(self._memory.mask_downsample(placed), embedding.frame.mask_side)
+        hint = ModelPrompts(masks=small)
         seen = self._decode(embedding, bare, hint, many=True)
         there = placed.flatten(1).any(dim=1)
-        features = self._memory.encode(bare, placed, there)
+        known = (_resized(2 * placed - 1, self._memory_side(embedding.frame)) > 0).float()
+        features = self._memory.encode(bare, known, there)
         pointers = torch.where(there[:, None], seen.pointers, self._memory.no_object_pointer)
         presence = torch.sigmoid(torch.where(there, GIVEN, -GIVEN))
-        memory = Sam2PlaneMemory(features[0], pointers[0])
+        memory = PortedPlaneMemory(features[0], pointers[0])
         return Recalled(mask, float(presence[0]), memory)
 
     def _place(self, mask: MaskSet, frame: Frame) -> Tensor:
@@ -181,6 +183,13 @@ class Sam2VideoMemory:
         # An object smaller than a pixel of the frame still has one there.
         inside = (soft >= min(0.5, float(soft.max()))) & (soft > 0)
         return inside.float().to(self.device)
+
+    def _memory_side(self, frame: Frame) -> int:
+        """Return the side of the masks that are remembered, which is that of SAM 2.1's frame.
+
+        A cell of the memory has 16 x 16 pixels of it; SAM 3's frame has 14 x 14 of its own.
+        """
+        return 4 * frame.mask_side
 
     def _decode(
         self, embedding: PortedEmbedding, fused: Tensor, given: ModelPrompts | None, many: bool
@@ -231,7 +240,7 @@ class Sam2VideoMemory:
         return cast(tuple[Tensor, Tensor], encoded)
 
     def _attend(
-        self, embedding: PortedEmbedding, plane: int, objects: Sequence[Sam2ObjectMemory]
+        self, embedding: PortedEmbedding, plane: int, objects: Sequence[PortedObjectMemory]
     ) -> Tensor:
         """Return the (B, C, h, w) features of a plane, seen with the memories of B objects."""
         network, bare = self._memory, self._bare(embedding)
@@ -254,7 +263,7 @@ class Sam2VideoMemory:
         return seen.transpose(1, 2).reshape(len(objects), width, h, w)
 
     def _memories(
-        self, plane: int, objects: Sequence[Sam2ObjectMemory], side: int
+        self, plane: int, objects: Sequence[PortedObjectMemory], side: int
     ) -> tuple[Tensor, Tensor, int]:
         """Return (N, B, channels) memories and their positions, and how many are of pointers."""
         network = self._memory
@@ -294,6 +303,7 @@ class Sam2VideoMemory:
         """Return objects with their masks on the plane and their memories of it."""
         frame = embedding.frame
         placed = F.interpolate(seen.logits[:, None], (frame.side, frame.side), mode="bilinear")
+        placed = _resized(placed, self._memory_side(frame))
         placed = torch.sigmoid(placed) if soft else (placed > 0).float()
         features = self._memory.encode(self._bare(embedding), placed, seen.score > 0)
         drawn = draw(seen.logits, frame, STABILITY_OFFSET)
@@ -309,9 +319,16 @@ class Sam2VideoMemory:
         )
         presence = torch.sigmoid(seen.score).tolist()
         return [
-            Recalled(masks[i], presence[i], Sam2PlaneMemory(features[i], seen.pointers[i]))
+            Recalled(masks[i], presence[i], PortedPlaneMemory(features[i], seen.pointers[i]))
             for i in range(count)
         ]
+
+
+def _resized(maps: Tensor, side: int) -> Tensor:
+    """Return (B, 1, s, s) maps with another side, as the published code does."""
+    if maps.shape[-1] == side:
+        return maps
+    return F.interpolate(maps, (side, side), mode="bilinear", antialias=True)
 
 
 def _batched(values: Tensor | None) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Memories of objects: what SAM 2.1 keeps of the planes that it has seen them on."""
+"""Memories of objects: what SAM 2.1 and SAM 3 keep of the planes that they have seen them on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Sam2PlaneMemory:
+class PortedPlaneMemory:
     """The memory of one object on one plane, a :class:`PlaneMemory`.
 
     Attributes
@@ -29,7 +29,7 @@ class Sam2PlaneMemory:
         return sum(each.numel() * each.element_size() for each in both if each is not None)
 
 
-class Sam2ObjectMemory:
+class PortedObjectMemory:
     """The memory of one object on its way in one direction, an :class:`ObjectMemory`.
 
     Parameters
@@ -46,10 +46,10 @@ class Sam2ObjectMemory:
     def __init__(
         self, prompted: Mapping[int, Any], forward: bool, frames: int, pointers: int
     ) -> None:
-        self._prompted: dict[int, Sam2PlaneMemory] = dict(sorted(prompted.items()))
+        self._prompted: dict[int, PortedPlaneMemory] = dict(sorted(prompted.items()))
         self._sign = 1 if forward else -1
         self.frames, self.pointers = frames, pointers
-        self._passed: dict[int, Sam2PlaneMemory] = {}
+        self._passed: dict[int, PortedPlaneMemory] = {}
 
     @property
     def nbytes(self) -> int:

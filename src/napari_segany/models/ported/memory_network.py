@@ -1,13 +1,10 @@
-"""Networks of SAM 2.1's video memory, beside those that images need."""
+"""Networks of the video memory of SAM 2.1 and SAM 3, beside those that images need."""
 
-from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from napari_segany.errors import InputError, WeightsError
-from napari_segany.weights.sam2_files import video_tensors
 
 TEMPERATURE = 10000
 """Base of the wavelengths in which distances of object pointers are encoded."""
@@ -18,8 +15,10 @@ class MemoryNetwork(nn.Module):
 
     Parameters
     ----------
-    config : transformers.Sam2VideoConfig
+    config : transformers.Sam2VideoConfig or transformers.Sam3TrackerVideoConfig
         Sizes; the image encoder's are not read.
+    prefix : str
+        Beginning of the names of its networks in transformers: "Sam2Video" or "Sam3TrackerVideo".
 
     Attributes
     ----------
@@ -29,9 +28,9 @@ class MemoryNetwork(nn.Module):
         Planes whose object pointers are attended to, at most.
     """
 
-    def __init__(self, config: Any) -> None:
-        from transformers.models.sam2_video import modeling_sam2_video as parts
-
+    def __init__(self, config: Any, prefix: str) -> None:
+        name = config.model_type
+        parts = import_module(f"transformers.models.{name}.modeling_{name}")
         super().__init__()
         # Matrices of all pairs of tokens would take a gigabyte.
         config._attn_implementation = "sdpa"
@@ -39,10 +38,10 @@ class MemoryNetwork(nn.Module):
         self._scale, self._bias = config.sigmoid_scale_for_mem_enc, config.sigmoid_bias_for_mem_enc
         width, channels = config.memory_encoder_hidden_size, config.memory_encoder_output_channels
         self.width, self.channels = width, channels
-        self.memory_attention = parts.Sam2VideoMemoryAttention(config)
-        self.memory_encoder = parts.Sam2VideoMemoryEncoder(config)
+        self.memory_attention = getattr(parts, f"{prefix}MemoryAttention")(config)
+        self.memory_encoder = getattr(parts, f"{prefix}MemoryEncoder")(config)
         self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
-        self.object_pointer_proj = parts.Sam2VideoFeedForward(width, width, width, 3)
+        self.object_pointer_proj = getattr(parts, f"{prefix}FeedForward")(width, width, width, 3)
         self.temporal_positional_encoding_projection_layer = nn.Linear(width, channels)
         self.memory_temporal_positional_encoding = nn.Parameter(
             torch.zeros(self.frames, 1, 1, channels)
@@ -96,47 +95,3 @@ class MemoryNetwork(nn.Module):
         encoded = self.memory_encoder.position_encoding(torch.Size(shape), device, torch.float32)
         places: Tensor = encoded.flatten(2)[0].T
         return places
-
-
-def memory_config() -> Any:
-    """Return the configuration of the published memories, the same for all sizes of SAM 2.1."""
-    from transformers import Sam2VideoConfig
-
-    return Sam2VideoConfig()
-
-
-def load_memory_network(name: str, state: Mapping[str, Tensor]) -> MemoryNetwork:
-    """Return the network with the memory's tensors of a checkpoint, float32 on the CPU.
-
-    Parameters
-    ----------
-    name : str
-        The model's name, for errors.
-    state : mapping
-        Tensors of the checkpoint by name.
-
-    Raises
-    ------
-    InputError
-        transformers is too old for it.
-    WeightsError
-        The checkpoint has no memory, or one that does not fit.
-    """
-    tensors = video_tensors(state)
-    if not tensors:
-        raise WeightsError(
-            f"The weights of {name} hold no video memory; import the published file of SAM 2.1, "
-            'which does, or choose the method "prompts".'
-        )
-    try:
-        network = MemoryNetwork(memory_config())
-    except ImportError as error:
-        raise InputError(
-            "Video memory needs transformers 5 or later: pip install --upgrade transformers"
-        ) from error
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        said = " ".join(str(error).split())
-        raise WeightsError(f"The video memory of {name} does not fit: {said[:300]}") from error
-    return network.eval().requires_grad_(False)
