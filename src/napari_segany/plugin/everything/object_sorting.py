@@ -199,8 +199,9 @@ class ObjectSorting:
             if self._coloured != (of.layer, colours, numbers.tobytes()):
                 self._coloured = of.layer, colours, numbers.tobytes()
                 # Those that filters hide now come back in their colours.
-                named = {n + 1: colours[k] for n, k in enumerate(numbers.tolist())}
-                of.layer.colormap = DirectLabelColormap(color_dict={None: "transparent", **named})
+                named: dict[int | None, str] = {None: "transparent"}
+                named |= {n + 1: colours[k] for n, k in enumerate(numbers.tolist())}
+                of.layer.colormap = DirectLabelColormap(color_dict=named)
         elif self._coloured is not None:
             self._coloured = None
             of.layer.colormap = label_colormap()
