@@ -97,4 +97,6 @@ def followed(recipe: Recipe) -> dict[str, Any]:
         "planes": recipe.planes,
         "link": recipe.link,
         "tracks": recipe.tracks,
+        "tiles": recipe.tiles,
+        "classes": recipe.classes,
     }
