@@ -12,6 +12,7 @@ from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -26,6 +27,7 @@ CLASSES = (
     DecoderParams,
     ExemplarParams,
     LabelParams,
+    TileParams,
     LinkParams,
     TrackParams,
     PropagationParams,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.generators.text_params import TextParams
+    from napari_segany.generators.tile_params import TileParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.linking.link_masks import link_masks
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.tiled_model import TiledModel
     from napari_segany.propagation import propagate
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
@@ -67,6 +69,8 @@ __all__ = [
     "SamModel",
     "Session",
     "TextParams",
+    "TileParams",
+    "TiledModel",
     "TrackParams",
     "TrackTable",
     "TrackedMovie",
@@ -87,6 +91,7 @@ __all__ = [
     "segment_everything",
     "segment_text",
     "track",
+    "train_finder",
 ]
 
 _HOMES = {
@@ -110,6 +115,8 @@ _HOMES = {
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
+    "TileParams": "napari_segany.generators.tile_params",
+    "TiledModel": "napari_segany.models.tiled_model",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
     "TrackedMovie": "napari_segany.tracking",
@@ -128,6 +135,7 @@ _HOMES = {
     "segment_everything": "napari_segany.segmentation",
     "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
+    "train_finder": "napari_segany.training.own_finder",
 }
 
 

@@ -12,6 +12,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import params_types, start_params
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.recipe import LabelParams
@@ -88,7 +89,7 @@ def _parameters(options: BatchOptions) -> list[str]:
     words = _finding(params.strategy, finding)
     words += _painting(options.labels, finding.get("min_area") or 0)
     words += ["--faithful"] if options.faithful else []
-    return words + _linking(options.link, options.tracks)
+    return [*words, *_tiling(options.tiles), *_linking(options.link, options.tracks)]
 
 
 def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:
@@ -104,6 +105,13 @@ def _painting(labels: LabelParams, min_area: int) -> list[str]:
     own = values.pop("min_area")
     words = [] if own == min_area else ["--min-object-area", str(own)]
     return [*words, *_differing(values, usual)]
+
+
+def _tiling(tiles: TileParams | None) -> list[str]:
+    """Return the options for tiles of large planes."""
+    if tiles is None:
+        return ["--tiles", "off"]
+    return _differing(tiles.to_dict(), AUTO_TILES.to_dict())
 
 
 def _linking(link: LinkParams | None, tracks: TrackParams | None) -> list[str]:
@@ -155,6 +163,8 @@ def _image(options: BatchOptions, axes_of: Mapping[Path, str]) -> list[str]:
         words += ["--planes", ",".join(parts)]
     words += _display(as_display(options.normalise))
     words += ["--region", _operand(options.region)] if options.region else []
+    if options.region_box:
+        words += ["--region-box", ",".join(map(str, options.region_box))]
     return words
 
 

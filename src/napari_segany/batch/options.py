@@ -8,10 +8,11 @@ from napari_segany.batch.plan import ReadOptions
 from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.display import Normalise
-from napari_segany.core.planes import Range
+from napari_segany.core.planes import Box, Range
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -91,6 +92,10 @@ class BatchOptions:
         As in a recipe.
     tracks : TrackParams or None
         As in a recipe.
+    tiles : TileParams or None
+        As in a recipe; None for planes as a whole.
+    region_box : tuple of int or None
+        Half-open row_min, col_min, row_max, col_max of the planes in which objects are searched.
     classes : ClassSet or None
         As in a recipe.
     """
@@ -113,6 +118,8 @@ class BatchOptions:
     axes_from_recipe: bool = False
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    tiles: TileParams | None = AUTO_TILES
+    region_box: Box | None = None
     classes: ClassSet | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
@@ -131,6 +138,7 @@ class BatchOptions:
             axes_from_recipe=True,
             link=recipe.link,
             tracks=recipe.tracks,
+            tiles=recipe.tiles,
             classes=recipe.classes,
         )
 
@@ -175,5 +183,7 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
+            # Objects are sorted in planes that are searched as a whole.
+            "tiles": self.tiles if self.classes is None else None,
             "classes": self.classes,
         }

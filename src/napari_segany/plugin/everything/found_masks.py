@@ -35,7 +35,7 @@ def match_candidates(masks: MaskSet, found: MaskSet) -> set[int]:
             (every.boxes[:, :2] < masks.boxes[i, 2:]).all(axis=1)
             & (every.boxes[:, 2:] > masks.boxes[i, :2]).all(axis=1)
         )
-        shared = np.array([both.shared_pixels(i, len(masks) + int(j)) for j in near], np.int64)
+        shared = both.count_shared(np.full(len(near), i), len(masks) + near)
         iou = shared / np.maximum(masks.area[i] + every.area[near] - shared, 1)
         # Of equal masks the one with the same number, which a repeated search finds again.
         order = np.lexsort((near != masks.candidate[i], -iou))
