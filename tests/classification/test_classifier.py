@@ -25,7 +25,9 @@ def two_shapes(count: int, seed: int = 0) -> tuple[Descriptors, np.ndarray]:
     elongation = (0.1 + 1.5 * is_long).astype(np.float32)
     # Features of a level have length 1.
     inside = found.inside / np.linalg.norm(found.inside, axis=1, keepdims=True)
-    return Descriptors(**{**vars(found), "elongation": elongation, "inside": inside}), is_long
+    alike = {"colour": 0.2 * found.colour, "colour_around": 0.2 * found.colour_around}
+    changed = {"elongation": elongation, "inside": inside, **alike}
+    return Descriptors(**{**vars(found), **changed}), is_long
 
 
 def class_set(labelled: int = 6) -> ClassSet:

@@ -10,7 +10,11 @@ import tifffile
 
 from napari_segany import ExemplarParams, Recipe, make_examples, segment_everything
 from napari_segany.classification.class_set import ClassSet, usual_classes
+from napari_segany.classification.classify_masks import describe_objects
 from napari_segany.cli.main import main
+from napari_segany.core.intensity import to_rgb
+from napari_segany.generators.exemplars.example_set import freeze
+from napari_segany.generators.exemplars.find_alike import masks_of_labels
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +115,7 @@ def test_classes_of_a_recipe_are_in_tables_and_exports(
         tiny_model.id,
         tiny_model.weights.sha256,
         usual_classes(("upper", "lower")),
-        examples.examples,
+        freeze(describe_objects(tiny_model, to_rgb(plane), masks_of_labels(labels, (40, 56)))),
         (0, 1),
     )
     params = ExemplarParams(examples=examples, pred_iou_thresh=0.0, points=4)

@@ -124,7 +124,7 @@ def decoder_paths(checkpoint: Path) -> Iterator[Path]:
 
 
 class CheckpointFile(Protocol):
-    """What a decoder's place depends on, such as :class:`napari_segany.weights.resolve.Weights`."""
+    """Name, file and hash of a model, as :class:`napari_segany.weights.resolve.Weights` has."""
 
     @property
     def id(self) -> str:

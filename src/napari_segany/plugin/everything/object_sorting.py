@@ -41,6 +41,10 @@ class ObjectSorting:
 
     def __init__(self, controller: EverythingController) -> None:
         self._controller = controller
+        # Planes whose objects are being described after a search.
+        self._asked: list[Plane] = []
+        # What the preview is coloured by.
+        self._coloured: Any = None
 
     @property
     def sorted(self) -> SortedObjects | None:
@@ -134,8 +138,13 @@ class ObjectSorting:
                 found.sorting = None
                 return
             new = [plane for plane in found.masks if not sorting.has_features(plane)]
-            if new:
-                self._with_features(new, self.show)
+            if new and new != self._asked:
+                self._asked = new
+                self._with_features(new, self._followed)
+
+    def _followed(self) -> None:
+        self._asked = []
+        self.show()
 
     def _with_features(self, planes: list[Plane], then: Callable[[], None]) -> None:
         """Call a function once the candidates of planes are described, in the background."""
@@ -175,9 +184,27 @@ class ObjectSorting:
 
     def show(self) -> None:
         """Draw the masks again, in the colours of their classes."""
-        of = self._controller
-        of.redraw()
-        colour_by_class(of.layer, of.shown, self.sorted)
+        self._controller.redraw()
+        self.colour()
+
+    def colour(self) -> None:
+        """Colour the preview by the classes in the plane in view, if they changed."""
+        of, sorting = self._controller, self.sorted
+        if of.layer is None or of.shown is None:
+            return
+        classes = None if sorting is None else sorting.classes_of(of.plane)
+        if sorting is not None and classes is not None:
+            numbers = classes.index
+            colours = [each.colour for each in sorting.classes]
+            if self._coloured != (of.layer, colours, numbers.tobytes()):
+                self._coloured = of.layer, colours, numbers.tobytes()
+                # Those that filters hide now come back in their colours.
+                named: dict[int | None, str] = {None: "transparent"}
+                named |= {n + 1: colours[k] for n, k in enumerate(numbers.tolist())}
+                of.layer.colormap = DirectLabelColormap(color_dict=named)
+        elif self._coloured is not None:
+            self._coloured = None
+            of.layer.colormap = label_colormap()
 
 
 def _describe(model: Any, rgb: Any, masks: MaskSet, should_stop: ShouldStop) -> Descriptors:
@@ -187,17 +214,3 @@ def _describe(model: Any, rgb: Any, masks: MaskSet, should_stop: ShouldStop) -> 
     at = np.zeros(len(masks), np.int64)
     at[full] = np.arange(len(full))
     return found[at] if len(full) else found
-
-
-def colour_by_class(layer: Any, masks: MaskSet | None, sorting: SortedObjects | None) -> None:
-    """Colour the preview of masks by their classes, or each in a colour of its own."""
-    if layer is None or masks is None:
-        return
-    if masks.classes is None or sorting is None:
-        if isinstance(layer.colormap, DirectLabelColormap):
-            layer.colormap = label_colormap()
-        return
-    colours: dict[int | None, str] = {None: "transparent"}
-    for candidate, k in zip(masks.candidate.tolist(), masks.classes.index.tolist(), strict=True):
-        colours[candidate + 1] = sorting.classes[k].colour
-    layer.colormap = DirectLabelColormap(color_dict=colours)

@@ -134,3 +134,4 @@ class SortActions:
         self._panel.show_classes(self.sorted)
         self._keys.follow([self._controller.layer])
         self._objects.follow_search()
+        self._objects.colour()

@@ -110,7 +110,7 @@ class SortedObjects:
         They are as they were before objects of two classes are labelled, and in planes without
         features. A labelled object has the class that a person gave it, with the score 1.
         """
-        classes = self._classes_of(plane)
+        classes = self.classes_of(plane)
         if classes is None:
             return masks
         own = classes[masks.candidate]
@@ -118,8 +118,8 @@ class SortedObjects:
         gone = [k for k, each in enumerate(self.classes) if each.left_out]
         return sorted_masks[~np.isin(own.index, gone)] if gone else sorted_masks
 
-    def _classes_of(self, plane: Plane) -> MaskClasses | None:
-        """Return the classes of all candidates of a plane."""
+    def classes_of(self, plane: Plane) -> MaskClasses | None:
+        """Return the classes of all candidates of a plane, None while they have none."""
         wanted, found = self.class_set, self._found.get(plane)
         if found is None or not wanted.is_ready:
             return None

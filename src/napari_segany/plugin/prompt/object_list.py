@@ -148,9 +148,10 @@ class ObjectList(QWidget):
                 self.alike_requested,
             ),
         )
-        column.addLayout(
-            row(*(button(text, partial(self._emit, to), tip) for text, tip, to in buttons))
-        )
+        made = [button(text, partial(self._emit, to), tip) for text, tip, to in buttons]
+        # Four beside each other would widen the dock.
+        for few in (made[:3], made[3:]):
+            column.addLayout(row(*few))
 
     def _emit(self, signal: Any, *_: Any) -> None:
         signal.emit(self.selected)
