@@ -55,7 +55,7 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote", "training"),
+        *("tracking", "remote"),
     },
     # The public names, loaded when they are used.
     "__init__": {
