@@ -63,7 +63,7 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote", "classification", "tiled_planes", "training"),
+        *("tracking", "remote", "classification", "tiled_planes"),
     },
     # The public names, loaded when they are used.
     "__init__": {

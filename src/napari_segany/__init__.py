@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from napari_segany.session.active import current_session
     from napari_segany.session.session import Session
     from napari_segany.tracking import TrackedMovie, track
+    from napari_segany.training.own_finder import train_finder
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
     from napari_segany.zero_shot.text import segment_text

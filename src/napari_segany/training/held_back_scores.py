@@ -21,7 +21,7 @@ IGNORED = 0.5
 
 @dataclass(frozen=True)
 class PlaneScore:
-    """What a finder found in a plane, and its scores.
+    """Objects that a finder found in a plane, and their scores.
 
     Attributes
     ----------

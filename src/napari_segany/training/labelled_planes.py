@@ -23,7 +23,7 @@ FEWEST_OBJECTS = 4
 """Objects that a plane needs before a quarter of it is held back."""
 
 How = Literal["planes", "quarters", "nothing"]
-"""What is held back."""
+"""Parts of the planes that are held back."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Parts:
     learned, held_back : tuple of LabelledPlane
         What is in the other part is unknown in each. Empty ``held_back`` if nothing is.
     how : {"planes", "quarters", "nothing"}
-        What is held back.
+        Kind of the parts that are held back.
     """
 
     learned: tuple[LabelledPlane, ...]

@@ -1,1 +1,0 @@
-"""Learn dock: label, train and go on, in one place."""
