@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
     from napari_segany.generators.decoder_params import DecoderParams
+    from napari_segany.generators.exemplars.example_set import ExampleSet
+    from napari_segany.generators.exemplars.find_alike import find_alike, make_examples
+    from napari_segany.generators.exemplars.params import ExemplarParams
     from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.generators.text_params import TextParams
+    from napari_segany.generators.tile_params import TileParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.linking.link_masks import link_masks
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from napari_segany.session.active import current_session
     from napari_segany.session.session import Session
     from napari_segany.tracking import TrackedMovie, track
+    from napari_segany.training.own_finder import train_finder
     from napari_segany.zero_shot.edges import find_edges
     from napari_segany.zero_shot.proposals import propose
     from napari_segany.zero_shot.text import segment_text
@@ -50,6 +55,8 @@ __all__ = [
     "DecoderParams",
     "Display",
     "Embedding",
+    "ExampleSet",
+    "ExemplarParams",
     "FinderParams",
     "LabelParams",
     "LinkParams",
@@ -63,6 +70,7 @@ __all__ = [
     "SamModel",
     "Session",
     "TextParams",
+    "TileParams",
     "TiledModel",
     "TrackParams",
     "TrackTable",
@@ -70,10 +78,12 @@ __all__ = [
     "__version__",
     "current_session",
     "evaluate",
+    "find_alike",
     "find_edges",
     "generate_masks",
     "link_masks",
     "load_model",
+    "make_examples",
     "propagate",
     "propose",
     "refine",
@@ -82,6 +92,7 @@ __all__ = [
     "segment_everything",
     "segment_text",
     "track",
+    "train_finder",
 ]
 
 _HOMES = {
@@ -89,6 +100,8 @@ _HOMES = {
     "DecoderParams": "napari_segany.generators.decoder_params",
     "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
+    "ExampleSet": "napari_segany.generators.exemplars.example_set",
+    "ExemplarParams": "napari_segany.generators.exemplars.params",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
     "LinkParams": "napari_segany.linking.link_params",
@@ -103,6 +116,7 @@ _HOMES = {
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
+    "TileParams": "napari_segany.generators.tile_params",
     "TiledModel": "napari_segany.models.tiled_model",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
@@ -110,6 +124,8 @@ _HOMES = {
     "current_session": "napari_segany.session.active",
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
+    "find_alike": "napari_segany.generators.exemplars.find_alike",
+    "make_examples": "napari_segany.generators.exemplars.find_alike",
     "find_edges": "napari_segany.zero_shot.edges",
     "propagate": "napari_segany.propagation",
     "propose": "napari_segany.zero_shot.proposals",
@@ -120,6 +136,7 @@ _HOMES = {
     "segment_everything": "napari_segany.segmentation",
     "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
+    "train_finder": "napari_segany.training.own_finder",
 }
 
 

@@ -184,8 +184,9 @@ def run(args: argparse.Namespace) -> int:
     )
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.atomic import check_writable
+    from napari_segany.io.measured_plane import measure_result
     from napari_segany.io.read import choose_series, open_image
-    from napari_segany.io.result_files import ResultWriter, measure_result
+    from napari_segany.io.result_files import ResultWriter
     from napari_segany.models.tiled_model import TiledModel
     from napari_segany.segmentation import make_recipe, resolve_stack
 
