@@ -55,8 +55,8 @@ class TileParams:
         default=None,
         metadata=number(
             "Object size",
-            "Longer side of a typical object's box in pixels. Tiles are enlarged or reduced so that it has "
-            "the size that the model sees best.",
+            "Longer side of a typical object's box in pixels. Tiles are enlarged or reduced so "
+            "that it has the size that the model sees best.",
             (2, 65536),
             "pixels",
             unset="estimated",

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.stub import StubModel
 
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import Cancelled, InputError
@@ -11,7 +12,6 @@ from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.generators.tiles.find_tile import find_tile
 from napari_segany.generators.tiles.search_tiles import search_tiles
-from tests.stub import StubModel
 
 GRID = TileGrid((200, 400), 160, 40)
 PARAMS = AutomaticParams(
