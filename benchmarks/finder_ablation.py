@@ -30,7 +30,7 @@ from napari_segany.training.datasets import LabelledImage, Split, find_images
 from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache
 from napari_segany.training.pipeline import PRED_IOU_THRESH, VALIDATION_VIEWS, TrainingOptions
-from napari_segany.training.train_finder import TrainParams, train_finder, validation_loss
+from napari_segany.training.training_loop import TrainParams, learn_from_views, validation_loss
 from napari_segany.weights.finders import (
     FinderCard,
     encoder_card,
@@ -134,7 +134,7 @@ def main() -> None:
     with computing_threads(args.threads):
         for name, shape in shapes.items():
             place = args.folder / "ablation" / name.replace(", ", "_").replace(" ", "_")
-            network = train_finder(
+            network = learn_from_views(
                 CachedViews(read_by(learned, shape, args.learned)),
                 shape,
                 params,

@@ -23,6 +23,7 @@ import numpy as np
 import zarr
 
 from data import add_data_option, data_folder, pairs
+from napari_segany.generators.tile_params import TileParams
 
 CHUNK, PERIOD, LEVELS = 1000, 2000, 5
 IMAGES = ("00ae65c1c663", "0121d6759c5a", "0c2550a23b8a", "0e4c2e2780de", "15039b3acccc")
@@ -150,13 +151,21 @@ def main() -> None:
     parser.add_argument("--region", type=int, default=4000, help="side of the region")
     parser.add_argument("--object-size", default="40", help="length of an object in pixels")
     parser.add_argument("--fraction", type=float, default=0.05, help="part that a batch searches")
-    parser.add_argument("--no-dask", action="store_true", help="leave out the run on workers")
+    parser.add_argument("--only-batch", action="store_true", help="leave out the region")
     args = parser.parse_args()
     work: Path = args.work
     shutil.rmtree(work, ignore_errors=True)
     image = work / "tissue.ome.zarr"
     write_image(image, tissue(data_folder(args)), args.side)
     size = ("--object-size", args.object_size)
+    if not args.only_batch:
+        search_region(args, image, size)
+    search_batch(args, image, size)
+
+
+def search_region(args: argparse.Namespace, image: Path, size: tuple[str, str]) -> None:
+    """Search a region here and on workers, and print what it took."""
+    work: Path = args.work
     start = args.side // 5
     box = f"{start},{start},{start + args.region},{start + args.region}"
     region = (*size, "--region-box", box)
@@ -164,27 +173,36 @@ def main() -> None:
     here = digest(work / "here")
     about = {"box": box, "seconds": round(seconds), "peak_mb": round(peak)}
     print(json.dumps({"region": about, "objects": objects(work / "here")}), flush=True)
-    if not args.no_dask:
-        seconds, peak = run(command(image, work / "dask", *region, "--dask", "local:2"))
-        about = {"same_bytes": digest(work / "dask") == here, "seconds": round(seconds)}
-        print(json.dumps({"dask": about, "client_peak_mb": round(peak)}), flush=True)
+    seconds, peak = run(command(image, work / "dask", *region, "--dask", "local:2"))
+    same = {"same_bytes": digest(work / "dask") == here, "seconds": round(seconds)}
+    print(json.dumps({"dask": same, "client_peak_mb": round(peak)}), flush=True)
+
+
+def search_batch(args: argparse.Namespace, image: Path, size: tuple[str, str]) -> None:
+    """Search a part, kill and resume the run, and compare it with one that runs through."""
+    work: Path = args.work
     part = round(args.side * args.fraction**0.5)
-    words = command(image, work / "batch", *size, "--region-box", f"0,0,{part},{part}")
-    known = json.loads(next((work / "here").glob("*_recipe.json")).read_text())["tiles"]
-    stride = known["tile_side"] - known["tile_overlap"]
-    kept = killed_run(words, work / "batch", int((part / stride) ** 2 / 2))
+    box = ("--region-box", f"0,0,{part},{part}")
+    tiles = TileParams(object_size=float(args.object_size)).resolved()
+    half = len(tiles.grid((args.side, args.side)).reaching((0, 0, part, part))) // 2
+    words = command(image, work / "batch", *size, *box)
+    kept = killed_run(words, work / "batch", half)
     seconds, peak = run(words)
-    log = (work / "batch" / "segany_log.jsonl").read_text().splitlines()
-    searched = sum(json.loads(line)["event"] == "tile" for line in log)
+    lines = (work / "batch" / "segany_log.jsonl").read_text().splitlines()
+    searched = [tuple(event["tile"]) for event in map(json.loads, lines) if "tile" in event]
     about = {
         "side": part,
         "tiles_before_kill": kept,
-        "tiles_logged": searched,
+        "tiles": len(set(searched)),
+        "tiles_searched": len(searched),
         "objects": objects(work / "batch"),
         "seconds_after": round(seconds),
         "peak_mb": round(peak),
     }
     print(json.dumps({"batch": about}), flush=True)
+    seconds, peak = run(command(image, work / "through", *size, *box))
+    same = digest(work / "through") == digest(work / "batch")
+    print(json.dumps({"same_bytes": same, "seconds": round(seconds), "peak_mb": round(peak)}))
 
 
 if __name__ == "__main__":

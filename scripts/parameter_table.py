@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_segany.cli.generator_options import option, shown_default
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.decoder_params import DecoderParams
+from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.text_params import TextParams
@@ -24,6 +25,7 @@ CLASSES = (
     AutomaticParams,
     TextParams,
     DecoderParams,
+    ExemplarParams,
     LabelParams,
     TileParams,
     LinkParams,

@@ -17,7 +17,7 @@ def _value(info: ParameterInfo) -> st.SearchStrategy[Any]:
         "number": lambda: st.floats(info.low, info.high),
         "choice": lambda: st.sampled_from(info.values),
         "flag": st.booleans,
-        "hash": lambda: st.sampled_from(["0" * 64, "12ab"]),
+        "hash": lambda: st.sampled_from(["0" * 64, "12ab" * 16]),
     }
     value = kinds[info.kind]()
     return st.none() | value if info.unset else value
@@ -97,4 +97,6 @@ def followed(recipe: Recipe) -> dict[str, Any]:
         "planes": recipe.planes,
         "link": recipe.link,
         "tracks": recipe.tracks,
+        "tiles": recipe.tiles,
+        "classes": recipe.classes,
     }

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
     from napari_segany.generators.decoder_params import DecoderParams
+    from napari_segany.generators.exemplars.example_set import ExampleSet
+    from napari_segany.generators.exemplars.find_alike import find_alike, make_examples
+    from napari_segany.generators.exemplars.params import ExemplarParams
     from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
@@ -51,6 +54,8 @@ __all__ = [
     "DecoderParams",
     "Display",
     "Embedding",
+    "ExampleSet",
+    "ExemplarParams",
     "FinderParams",
     "LabelParams",
     "LinkParams",
@@ -72,10 +77,12 @@ __all__ = [
     "__version__",
     "current_session",
     "evaluate",
+    "find_alike",
     "find_edges",
     "generate_masks",
     "link_masks",
     "load_model",
+    "make_examples",
     "propagate",
     "propose",
     "refine",
@@ -84,6 +91,7 @@ __all__ = [
     "segment_everything",
     "segment_text",
     "track",
+    "train_finder",
 ]
 
 _HOMES = {
@@ -91,6 +99,8 @@ _HOMES = {
     "DecoderParams": "napari_segany.generators.decoder_params",
     "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
+    "ExampleSet": "napari_segany.generators.exemplars.example_set",
+    "ExemplarParams": "napari_segany.generators.exemplars.params",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
     "LinkParams": "napari_segany.linking.link_params",
@@ -113,6 +123,8 @@ _HOMES = {
     "current_session": "napari_segany.session.active",
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
+    "find_alike": "napari_segany.generators.exemplars.find_alike",
+    "make_examples": "napari_segany.generators.exemplars.find_alike",
     "find_edges": "napari_segany.zero_shot.edges",
     "propagate": "napari_segany.propagation",
     "propose": "napari_segany.zero_shot.proposals",
@@ -123,6 +135,7 @@ _HOMES = {
     "segment_everything": "napari_segany.segmentation",
     "segment_text": "napari_segany.zero_shot.text",
     "track": "napari_segany.tracking",
+    "train_finder": "napari_segany.training.own_finder",
 }
 
 

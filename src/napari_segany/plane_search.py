@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.classification.classify_masks import describe_objects, with_classes
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
@@ -69,7 +71,7 @@ def find_masks(
     should_stop: ShouldStop | None = None,
     refilter: bool = False,
 ) -> tuple[NDArray[np.generic], MaskSet]:
-    """Return a plane as it was read, and the masks that are found in it.
+    """Return a plane as it was read, and the masks that are found in it, with their classes.
 
     Parameters
     ----------
@@ -93,10 +95,16 @@ def find_masks(
     """
     image = layout.read(data, index)
     ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
+    embedding, classes = None, recipe.classes
     try:
         if tiles_of(recipe, (image.shape[0], image.shape[1])) is not None:
             inside = region_of(region, index)
             return image, find_in_tiles(data, layout, recipe, model, index, region=inside, **ways)
+        if classes is not None:
+            # The plane is embedded once for objects and classes.
+            classes.check_model(model.id, model.weights.sha256)
+            rgb = to_rgb(image, recipe.limits)
+            embedding = model.embed(rgb, stages=True, should_stop=should_stop)
         masks = generate_masks(
             model,
             image,
@@ -104,8 +112,12 @@ def find_masks(
             faithful=recipe.faithful,
             limits=recipe.limits,
             region=region_of(region, index),
+            embedding=embedding,
             **ways,
         )
+        if classes is not None:
+            found = describe_objects(model, rgb, masks, embedding, should_stop)
+            masks = with_classes(masks, found, classes)
     except InputError as error:
         raise _of_plane(error, layout, index) from error
     return image, masks

@@ -8,6 +8,7 @@ from math import inf
 from numbers import Integral
 from typing import Any
 
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.display import Normalise, check_normalise
 from napari_segany.core.intensity import Limits
 from napari_segany.core.overlap import Overlap
@@ -161,6 +162,9 @@ class Recipe:
     tiles : TileParams or None
         Tiles in which large planes were searched; None for planes as a whole, of which the JSON
         says nothing.
+    classes : ClassSet or None
+        Classes into which the objects of planes were sorted, with the labelled objects that taught
+        them; None for objects without classes, of which the JSON says nothing.
     """
 
     model: str
@@ -182,6 +186,7 @@ class Recipe:
     link: LinkParams | None = None
     tracks: TrackParams | None = None
     tiles: TileParams | None = None
+    classes: ClassSet | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -196,6 +201,12 @@ class Recipe:
             raise InputError(f"tracks must be TrackParams or None, got {self.tracks!r}.")
         if self.tiles is not None and not isinstance(self.tiles, TileParams):
             raise InputError(f"tiles must be TileParams or None, got {self.tiles!r}.")
+        if self.classes is not None and (self.link is not None or self.tracks is not None):
+            raise InputError(
+                "Classes are those of objects of planes; leave them out to link planes or frames."
+            )
+        if self.classes is not None and self.tiles is not None:
+            raise InputError("Classes are those of planes that are searched as a whole; no tiles.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -212,8 +223,8 @@ class Recipe:
             del values["link"]
         else:
             values["link"] = self.link.to_dict()
-        for name in ("tracks", "tiles"):
-            if values[name] is None:
+        for name in ("tracks", "tiles", "classes"):
+            if getattr(self, name) is None:
                 del values[name]
         return json.dumps(values, indent=2) + "\n"
 

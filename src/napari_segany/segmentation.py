@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.display import EMPTY, Normalise, as_display, combine
 from napari_segany.core.intensity import PERCENTILES, check_limits
@@ -82,6 +83,7 @@ def make_recipe(
     link: LinkParams | None = None,
     tracks: TrackParams | None = None,
     tiles: TileParams | None = None,
+    classes: ClassSet | None = None,
 ) -> Recipe:
     """Make a recipe with everything resolved for ``model`` on the machine that it is on."""
     own = searching_model(model)
@@ -98,6 +100,7 @@ def make_recipe(
         link=link,
         tracks=tracks,
         tiles=tiles,
+        classes=classes,
         precision=model.precision,
         device_kind=model.device.type,
         **(machine() if own is None else own.machine),
@@ -382,9 +385,7 @@ def label_everything(
         return link_stack(data, layout, settled, model, **ways).labels()
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
-    for result in segment_planes(
-        data, layout, settled, model, region=where, progress=progress, should_stop=should_stop
-    ):
+    for result in segment_planes(data, layout, settled, model, **ways):
         out[result.index] = shift_ids(result.labels, last)
         last += len(result.masks)
     return out

@@ -104,10 +104,11 @@ def test_tiles_give_the_same_files_as_here(
 ):
     if large:
         monkeypatch.setattr("napari_segany.batch.products.labels.LARGE_PLANE", 1000)
-    image, local = save_slide(tmp_path / "in", "zarr"), LocalExecutor(tiny_model)
+    # Its masks are larger than the tiles, so that larger ones follow.
+    image, local = save_slide(tmp_path / "in", "zarr", (300, 280)), LocalExecutor(tiny_model)
+    few = replace(PARAMS, points_per_side=2)
     for name, where in {"here": local, "there": cluster}.items():
-        box = (0, 0, 400, 300)
-        (outcome,) = run(batch_of_tiles(image, tmp_path / name, where, box=box), where)
+        (outcome,) = run(batch_of_tiles(image, tmp_path / name, where, params=few), where)
         assert outcome.state == "done", outcome.error
         assert outcome.objects
     assert results(tmp_path / "there") == results(tmp_path / "here")

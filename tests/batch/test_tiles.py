@@ -34,6 +34,7 @@ EXPORTS = ("coco", "rois", "geojson")
 
 
 def pixels_of(shape: tuple[int, int] = (500, 620)) -> np.ndarray:
+    """Noise with bright discs."""
     rng = np.random.default_rng(3)
     rows, cols = np.indices(shape)
     pixels = rng.normal(200, 20, shape)
@@ -43,15 +44,15 @@ def pixels_of(shape: tuple[int, int] = (500, 620)) -> np.ndarray:
     return pixels.astype(np.uint16)
 
 
-def save_slide(folder: Path, kind: str) -> Path:
+def save_slide(folder: Path, kind: str, shape: tuple[int, int] = (500, 620)) -> Path:
     folder.mkdir(exist_ok=True)
     if kind == "tiff":
         path = folder / "slide.ome.tif"
-        tifffile.imwrite(path, pixels_of(), tile=(64, 64), compression="zlib")
+        tifffile.imwrite(path, pixels_of(shape), tile=(64, 64), compression="zlib")
         return path
     path = folder / "slide.ome.zarr"
     group = zarr.open_group(str(path), mode="w", zarr_format=2)
-    group.create_array("0", data=pixels_of(), chunks=(64, 64))
+    group.create_array("0", data=pixels_of(shape), chunks=(64, 64))
     axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
     scales = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
     group.attrs["multiscales"] = scales
@@ -62,7 +63,8 @@ def batch_of(image: Path, output: Path, where: Any, **others: Any) -> Batch:
     outputs = others.pop("outputs", Outputs(exports=EXPORTS))
     named = name_results(find_inputs([str(image)]), output, "recipe", outputs)
     items: Any = tuple(inspect(named, ReadOptions()))
-    options = BatchOptions(output, PARAMS, tiles=others.pop("tiles", TILES))
+    params = others.pop("params", PARAMS)
+    options = BatchOptions(output, params, tiles=others.pop("tiles", TILES))
     recipe = where.make_recipe(**options.recipe_values)
     return Batch(items, output, recipe, LABELS_PRODUCT, **others)
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from napari_segany.models.sam.thread_pool import spreading_pieces
 from napari_segany.networks.finder import FinderShape, predict_maps
-from napari_segany.networks.finder_inference import FinderInference, fold, folded_shapes
+from napari_segany.networks.finder_inference import FinderInference, fold, folded_shapes, unfold
 from napari_segany.networks.sam import PIXEL_MEAN, PIXEL_STD
 from napari_segany.networks.work_pieces import Piece
 
@@ -118,3 +118,17 @@ def test_it_can_be_stopped_between_layers() -> None:
 
     with pytest.raises(StopError):
         infer(TINY_SHAPE).predict(*inputs(TINY_SHAPE, 8, (9, 9)), (5, 5), on_layer=stop)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_unfolded_finder_computes_the_same_and_folds_to_the_same(shape: FinderShape) -> None:
+    finder = build_finder(shape)
+    folded = fold(finder)
+    again = unfold(shape, folded)
+    embedding, stages, _ = inputs(shape, 4, (64, 64))
+    generator = torch.Generator().manual_seed(5)
+    image = torch.randn(1, 3, 64, 64, generator=generator)
+    parts = embedding[None], [stage[None] for stage in stages], image
+    torch.testing.assert_close(again(*parts), finder(*parts), rtol=1e-4, atol=1e-4)
+    for name, value in fold(again).items():
+        torch.testing.assert_close(value, folded[name], rtol=1e-5, atol=1e-6)

@@ -15,7 +15,7 @@ from napari_segany.training.datasets import find_images
 from napari_segany.training.encoder import ViewEncoder
 from napari_segany.training.feature_cache import ViewPlan, build_cache
 from napari_segany.training.live_views import LiveViews, RawViews, turn_views
-from napari_segany.training.train_finder import TrainParams, train_finder
+from napari_segany.training.training_loop import TrainParams, learn_from_views
 
 ORDER = BatchOrder(steps=5, batch=2, crop=64, seed=0)
 
@@ -94,7 +94,7 @@ def test_processes_make_the_same_views(views: LiveViews) -> None:
 def test_a_finder_learns_from_them(views: LiveViews, tmp_path: Path) -> None:
     params = TrainParams(steps=4, batch=2, warm_up=1, crop=64, checkpoint_every=4)
     shape: FinderShape = replace(views.encoder.shape, widths=(16, 12, 8), image_width=4, blocks=1)
-    network = train_finder(views, shape, params, tmp_path, lambda _: None, validation=views)
+    network = learn_from_views(views, shape, params, tmp_path, lambda _: None, validation=views)
     assert (tmp_path / "checkpoint.pt").is_file()
     assert network.head.weight.device.type == "cpu"
 

@@ -16,17 +16,17 @@ from PIL import Image
 from tests.training.scenes import build_model, draw_scene, write_manifest, write_set
 
 from napari_segany.cli.main import main
-from napari_segany.cli.train_finder import TimedLines
+from napari_segany.cli.timed_lines import TimedLines
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.intensity import to_rgb
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.models.finder import load_finder
 from napari_segany.models.sam.model import SamModel
 from napari_segany.training import pipeline
-from napari_segany.training import train_finder as loop
+from napari_segany.training import training_loop as loop
 from napari_segany.training.curves import plot_curves
 from napari_segany.training.pipeline import TrainingOptions, train_from_folder
-from napari_segany.training.train_finder import TrainParams
+from napari_segany.training.training_loop import TrainParams
 from napari_segany.weights.finders import read_finder
 
 
@@ -265,7 +265,7 @@ def test_curves_of_few_steps(tmp_path: Path) -> None:
 def command(model: SamModel, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command with short lengths; it finds the small random model."""
     monkeypatch.setattr("napari_segany.models.registry.load_model", lambda *_, **__: model)
-    return ["train-finder", "--views", "3", "--steps", "2", "--threads", "1"]
+    return ["train", "--from-scratch", "--views", "3", "--steps", "2", "--threads", "1"]
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -308,12 +308,14 @@ def test_a_folder_without_a_manifest(
     assert "has no MANIFEST.json" in capsys.readouterr().err
 
 
-def test_the_command_is_named_for_developers(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
-    commands, developers = capsys.readouterr().out.split("for developers:")
-    assert "train-finder" not in commands
-    assert "train-finder" in developers
-    assert main(["train-finder", "--help"]) == 0
+def test_options_of_the_other_way_are_refused(
+    command: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["-o", str(tmp_path / "out")]
+    assert main([*command, str(data), "--truth", str(data), *out]) == 2
+    assert "takes one folder of training sets" in capsys.readouterr().err
+    assert main(["train", str(data), "--truth", str(data), "--views", "3", *out]) == 2
+    assert "--views belongs to --from-scratch" in capsys.readouterr().err
 
 
 def test_lines_tell_the_time_left() -> None:

@@ -13,6 +13,7 @@ from tests.finders import build_finder, make_card, write_tiny_finder
 
 from napari_segany import SamModel
 from napari_segany.errors import InputError, WeightsError
+from napari_segany.models.finder import find_finder
 from napari_segany.networks.finder_inference import fold
 from napari_segany.weights import finders
 from napari_segany.weights.finders import (
@@ -21,6 +22,7 @@ from napari_segany.weights.finders import (
     installed_finders,
     named_finder,
     read_finder,
+    require_installed,
     write_finder,
 )
 from napari_segany.weights.resolve import import_file
@@ -238,3 +240,55 @@ def test_packaged_finders_are_in_wheel_and_sdist(tmp_path: Path, tiny_model: Sam
         files = [each.distribution_path for each in builder.recurse_included_files()]
         assert str(inside) in files
         assert not any("left_out" in each for each in files)
+
+
+def test_a_finder_of_a_persons_labels_is_used_only_when_it_is_named(
+    tmp_path: Path, tiny_model: SamModel
+) -> None:
+    own = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64)
+    record = json.loads(read_metadata(own.path.read_bytes(), own.path)[ENTRY])
+    assert record["format"] == 2
+    installed = require_installed(own.path)
+    assert installed.sha256 == own.sha256
+    assert installed.path.parent == finders.finders_folder()
+    assert [each.sha256 for each in installed_finders()] == [own.sha256]
+    assert named_finder(tiny_model.id) is None
+    assert find_finder(tiny_model) is None
+    found = find_finder(tiny_model, own.sha256)
+    assert found is not None
+    assert found.card.base == "a" * 64
+
+
+def test_a_finder_without_a_base_has_the_bytes_of_the_first_format(path: Path) -> None:
+    record = json.loads(read_metadata(path.read_bytes(), path)[ENTRY])
+    assert record["format"] == 1
+    assert "base" not in record["finder"]
+
+
+def test_finders_are_named_by_file_name_and_hash(tmp_path: Path, tiny_model: SamModel) -> None:
+    first = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64)
+    assert require_installed(first.path).path.name == "own.safetensors"
+    # Trained again under the same name: both stay, as recipes name them by their hashes.
+    second = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, seed=1, base="a" * 64)
+    assert require_installed(second.path).path.name == f"own-{second.sha256[:12]}.safetensors"
+    for file in (first, second):
+        assert require_installed(file.sha256).sha256 == file.sha256
+        assert require_installed(file.sha256[:10]).sha256 == file.sha256
+    assert require_installed("own").sha256 == first.sha256
+    with pytest.raises(InputError, match="There is no finder 'other'"):
+        require_installed("other")
+
+
+def test_a_tampered_file_is_refused(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] = 0x7F  # an exponent of ones: no finite value
+    content[-4] = content[-2] = content[-1] = 0x7F
+    tampered = path.with_name("tampered.safetensors")
+    tampered.write_bytes(content)
+    with pytest.raises(WeightsError, match="not finite"):
+        require_installed(tampered)
+    assert not list(installed_finders())
+    file = read_finder(path)
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="changed since it was read"):
+        file.load_tensors()

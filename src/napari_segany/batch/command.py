@@ -43,7 +43,7 @@ def as_command(
         If no command can express the options, and no file was given.
     """
     params = options.params
-    if recipe is None and not fits_command(params):
+    if recipe is None and not (fits_command(params) and options.classes is None):
         raise InputError(
             "These parameters do not fit into a command; save the recipe, and give that file with "
             "--recipe."
@@ -76,7 +76,10 @@ def fits_command(params: GeneratorParams) -> bool:
     """Return True if the command line has options for all values of parameters."""
     if isinstance(params, DefaultParams):
         return True
-    return type(params) in params_types() and getattr(params, "point_grids", None) is None
+    structures = ("point_grids", "examples")
+    return type(params) in params_types() and all(
+        getattr(params, name, None) is None for name in structures
+    )
 
 
 def _parameters(options: BatchOptions) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.display import Normalise
 from napari_segany.core.planes import Box, Range
@@ -95,6 +96,8 @@ class BatchOptions:
         As in a recipe; None for planes as a whole.
     region_box : tuple of int or None
         Half-open row_min, col_min, row_max, col_max of the planes in which objects are searched.
+    classes : ClassSet or None
+        As in a recipe.
     """
 
     output: Path
@@ -117,6 +120,7 @@ class BatchOptions:
     tracks: TrackParams | None = None
     tiles: TileParams | None = AUTO_TILES
     region_box: Box | None = None
+    classes: ClassSet | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -135,6 +139,7 @@ class BatchOptions:
             link=recipe.link,
             tracks=recipe.tracks,
             tiles=recipe.tiles,
+            classes=recipe.classes,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -178,5 +183,7 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
-            "tiles": self.tiles,
+            # Objects are sorted in planes that are searched as a whole.
+            "tiles": self.tiles if self.classes is None else None,
+            "classes": self.classes,
         }

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from napari_segany.core.parameter_info import ParameterInfo, defaults_of, parameters_of
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import BY_DEFAULT, DefaultParams
+from napari_segany.generators.exemplars.example_set import ExampleSet
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import (
     merged_info,
@@ -20,6 +22,7 @@ from napari_segany.generators.strategies import (
     strategy_info,
 )
 from napari_segany.recipe import LabelParams
+from napari_segany.weights.finders import require_installed
 
 OWN_OPTION: Mapping[str, str] = MappingProxyType({"min_area": "min_object_area"})
 """Fields of LabelParams whose names the strategies have, too, and their options' names.
@@ -92,7 +95,7 @@ def _kind(info: ParameterInfo) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "flag": {"action": argparse.BooleanOptionalAction},
         "choice": {"choices": info.values},
-        "hash": {"metavar": "HASH"},
+        "hash": {"metavar": "FINDER"},
         "name": {"metavar": "NAME"},
         "phrases": {"nargs": "+", "metavar": "PHRASE"},
         "structure": {"type": Path, "metavar": "FILE"},
@@ -148,9 +151,10 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file with point grids cannot be read.
+        If the file with point grids or with examples cannot be read.
     """
     values: dict[str, Any] = {}
+    name_finder_by_hash(args)
     for name in parameters_of(cls):
         # The labels' own option comes last, so that it wins.
         for dest in (name, _dest(cls, name)):
@@ -161,7 +165,40 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
             values["point_grids"] = json.loads(values["point_grids"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"--point-grids: {error}; give a JSON file of points.") from error
+    if isinstance(values.get("examples"), Path):
+        values["examples"] = _read_examples(values["examples"])
     return values
+
+
+def _read_examples(path: Path) -> ExampleSet:
+    """Read examples from a file of their own, or from a recipe that has some."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and isinstance(values.get("params"), dict):
+            values = values["params"].get("examples")
+        if not isinstance(values, dict):
+            raise ValueError("it holds no examples")
+        return ExampleSet.from_dict(values)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--examples {path}: {error}; give a recipe that was made with --like-box or --like."
+        ) from error
+
+
+def name_finder_by_hash(args: argparse.Namespace) -> None:
+    """Replace a finder's file or name by its hash, which recipes hold; a file is installed.
+
+    Raises
+    ------
+    WeightsError
+        The file is no usable finder.
+    InputError
+        There is no such finder.
+    """
+    wanted = getattr(args, "finder", None)
+    # Another machine may have a finder that is not here.
+    if wanted is not None and re.fullmatch("[0-9a-f]{64}", wanted) is None:
+        args.finder = require_installed(wanted).sha256
 
 
 def chosen_params(args: argparse.Namespace, base: GeneratorParams | None = None) -> GeneratorParams:
@@ -182,6 +219,7 @@ def chosen_params(args: argparse.Namespace, base: GeneratorParams | None = None)
     InputError
         If options of different strategies were given; the message names both.
     """
+    name_finder_by_hash(args)
     typed = {name: having for name, having in _owners().items() if hasattr(args, name)}
     strategy = args.strategy if typed.pop(STRATEGY, None) else None
     if strategy is not None:

@@ -22,7 +22,7 @@ from napari_segany.cli import (
     serve,
     text,
     track,
-    train_finder,
+    train,
 )
 from napari_segany.cli.shell import drop_output, safe_streams, stopped_by_signals
 from napari_segany.errors import InputError
@@ -34,10 +34,8 @@ examples:
   napari-segany segment cells.tif -o results
   napari-segany text car.png "beaver tooth grille" -o results
   napari-segany prompt cells.tif --point 120,88 -o results
+  napari-segany train images/ --truth labels/ -o mine.safetensors
   napari-segany models list
-
-for developers:
-  napari-segany train-finder --help
 
 exit codes: 0 all done, 1 something failed, 2 the command cannot be done as given, 130 stopped by
 Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
@@ -87,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     commands = (demo, segment, text, prompt, propagate, track, replay, edges, proposals)
-    for module in (*commands, evaluate, models, serve, train_finder):
+    for module in (*commands, evaluate, train, models, serve):
         module.add_parser(subparsers)
     parser.set_defaults(debug=False)
     for command in (parser, *subparsers.choices.values()):

@@ -64,7 +64,8 @@ class FinderParams(FilterRules, GeneratorParams):
         default=None,
         metadata=content_hash(
             "Finder",
-            "Hash of the finder's weights, which belong to the model's image encoder.",
+            "Finder whose weights belong to the model's image encoder, by its hash; on the command "
+            "line also by its file or name.",
             unset="the one that fits the model",
         ),
     )

@@ -27,7 +27,13 @@ from napari_segany.networks.finder import (
     UPSCALING,
 )
 from napari_segany.networks.finder_inference import FinderInference
-from napari_segany.weights.finders import FinderCard, FinderFile, installed_finders, read_finder
+from napari_segany.weights.finders import (
+    FinderCard,
+    FinderFile,
+    default_finders,
+    installed_finders,
+    read_finder,
+)
 
 CELL = UNSHUFFLE // UPSCALING
 """Pixels of the frame for each cell of the maps, a side."""
@@ -191,14 +197,16 @@ _loading = threading.Lock()
 
 
 def find_finder(model: PromptableModel, sha256: str | None = None) -> FinderModel | None:
-    """Return the installed finder that fits a model's image encoder; loaded once for each model.
+    """Return the finder that fits a model's image encoder; loaded once for each model.
 
     Parameters
     ----------
     model : PromptableModel
         The model.
     sha256 : str, optional
-        Hash of the finder that is wanted; by default a person's own comes before the package's.
+        Hash of the finder that is wanted, which is installed or was loaded from its file by
+        :func:`load_finder`. By default a person's own comes before the package's; those that were
+        improved on a person's labels are used only when they are wanted.
 
     Returns
     -------
@@ -210,8 +218,10 @@ def find_finder(model: PromptableModel, sha256: str | None = None) -> FinderMode
     WeightsError
         The finder's file is damaged.
     """
+    if sha256 is not None and (loaded := _loaded.get(model, {}).get(sha256)) is not None:
+        return loaded
     sketch = None
-    for file in installed_finders():
+    for file in default_finders() if sha256 is None else installed_finders():
         sketch = sketch or model.sketch_encoder()
         if sketch is None:
             return None

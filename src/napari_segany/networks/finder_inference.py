@@ -54,6 +54,44 @@ def fold(finder: Finder) -> dict[str, Tensor]:
     return folded | _named("head", finder.head)
 
 
+def unfold(shape: FinderShape, weights: Mapping[str, Tensor]) -> Finder:
+    """Return a network that computes what folded weights compute, to be trained further.
+
+    Its normalisations change nothing, as their statistics are those of normal values; they must
+    stay in evaluation mode while the network learns.
+
+    Parameters
+    ----------
+    shape : FinderShape
+        The architecture.
+    weights : mapping of str to Tensor
+        As from :func:`fold`.
+
+    Returns
+    -------
+    Finder
+        In evaluation mode, on the CPU in float32.
+    """
+    finder = Finder(shape).eval()
+    with torch.no_grad():
+        for name, module in finder.named_modules():
+            if isinstance(module, ConvNorm):
+                layer, norm = module[0], module[1]
+                assert isinstance(layer, nn.Conv2d)
+                assert isinstance(norm, nn.BatchNorm2d)
+                layer.weight.copy_(weights[f"{name}.weight"])
+                nn.init.ones_(norm.weight)
+                norm.bias.copy_(weights[f"{name}.bias"])
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1 - norm.eps)
+        finder.head.load_state_dict(
+            {"weight": weights["head.weight"], "bias": weights["head.bias"]}
+        )
+    return finder
+
+
 def _named(name: str, layer: nn.Conv2d) -> dict[str, Tensor]:
     assert layer.bias is not None
     weight, bias = layer.weight.detach(), layer.bias.detach()

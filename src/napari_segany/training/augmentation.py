@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_segany.generators.finder import layers_for
 from napari_segany.networks.finder import UNSHUFFLE, UPSCALING
 from napari_segany.training.colours import degrade, jitter_colours
 from napari_segany.training.targets import Targets, make_targets
@@ -28,6 +29,9 @@ OBJECT_SIDE = (10.0, 240.0)
 
 WIDEST_ZOOM = (0.25, 6.0)
 """Range of scales of views that are scaled by their objects."""
+
+AS_USED_ZOOM = (0.7, 1.5)
+"""Range of scales of views that are scaled as the finder is used, as factors of that scale."""
 
 STRETCH = 0.1
 """Standard deviation of the logarithm of the stretch of a view."""
@@ -101,6 +105,8 @@ def random_view(
     rng: np.random.Generator,
     view_size: ViewSize | None = None,
     background_weight: float = 1.0,
+    *,
+    as_used: bool = False,
 ) -> View:
     """Return a random view of an image and its labels.
 
@@ -116,6 +122,9 @@ def random_view(
         Sizes of the frame and of the view.
     background_weight : float
         Weight of background pixels; see :func:`training.targets.make_targets`.
+    as_used : bool
+        Scale views about as a search does, which fills the frame with a plane, or with a crop of it
+        where objects are small; otherwise at any scale at which objects can be found.
     """
     sizes = view_size or ViewSize()
     side = sizes.side
@@ -123,7 +132,9 @@ def random_view(
     object_side = _typical_side(labels)
     stretch = float(np.exp(rng.normal(0, STRETCH)))
     filling = sizes.frame / max(height, width)
-    scale = filling * _choose_zoom(object_side * filling, rng)
+    wanted = object_side * filling
+    zoom = _zoom_as_used(wanted, filling, rng) if as_used else _choose_zoom(wanted, rng)
+    scale = filling * zoom
     by_row, by_col = scale * stretch, scale / stretch
     top, rows = _place(height, side / by_row, _aim(labels, 0, rng), rng)
     left, cols = _place(width, side / by_col, _aim(labels, 1, rng), rng)
@@ -165,6 +176,12 @@ def _choose_zoom(object_side: float, rng: np.random.Generator) -> float:
         return float(np.exp(rng.uniform(*np.log(ZOOM))))
     wanted = float(np.exp(rng.uniform(*np.log(OBJECT_SIDE))))
     return float(np.clip(wanted / object_side, *WIDEST_ZOOM))
+
+
+def _zoom_as_used(object_side: float, filling: float, rng: np.random.Generator) -> float:
+    """Return a scale near the one at which a search sees objects of this side in the frame."""
+    layers = layers_for(object_side, filling)
+    return float(2**layers * np.exp(rng.uniform(*np.log(AS_USED_ZOOM))))
 
 
 def _turn(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:

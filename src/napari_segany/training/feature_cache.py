@@ -65,11 +65,14 @@ class ViewPlan:
         Number of views.
     seed : int
         Of everything that is random.
+    as_used : bool
+        Scale views as a search does, see :func:`training.augmentation.random_view`.
     """
 
     images: tuple[LabelledImage, ...]
     count: int
     seed: int = 0
+    as_used: bool = False
 
     def choose(self, number: int) -> tuple[LabelledImage, np.random.Generator]:
         """Return the image of a view and the generator that continues it.
@@ -100,6 +103,8 @@ class ViewPlan:
             key.append(encoder.precision)
         if incomplete := [each.name for each in self.images if not each.complete]:
             key.append({"incomplete": incomplete})
+        if self.as_used:
+            key.append("as used")
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
@@ -209,7 +214,10 @@ class _ViewMaker:
     def _make_view(self, number: int) -> None:
         chosen, rng = self._plan.choose(number)
         size = self._encoder.view_size
-        view = random_view(*self._read(chosen), rng, size, chosen.background_weight)
+        view = random_view(
+            *(*self._read(chosen), rng, size, chosen.background_weight),
+            as_used=self._plan.as_used,
+        )
         image, known = (torch.from_numpy(each)[None] for each in (view.image, view.known))
         embedding, stages = self._encoder.encode(image, known)
         self._arrays["embedding"][number] = embedding[0].numpy()

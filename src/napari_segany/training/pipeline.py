@@ -21,7 +21,7 @@ from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.training.facts import describe_sets
 from napari_segany.training.feature_cache import ViewPlan, build_cache, is_complete
 from napari_segany.training.live_views import TIMES, LiveViews
-from napari_segany.training.train_finder import CURVE, TrainParams, train_finder
+from napari_segany.training.training_loop import CURVE, TrainParams, learn_from_views
 from napari_segany.weights.cache import replacing
 from napari_segany.weights.finders import (
     FinderCard,
@@ -252,7 +252,7 @@ def _learn(
     """Run the training loop with the threads of the options, and plot its curves."""
     params = _train_params(options, encoder)
     with stage("steps") as progress, computing_threads(options.threads):
-        finder = train_finder(
+        finder = learn_from_views(
             *(views, encoder.shape, params, options.folder, say, progress, should_stop),
             validation=validation,
             device=encoder.device,

@@ -14,7 +14,7 @@ from napari_segany.errors import InputError
 from napari_segany.networks.encoder_sketch import EncoderSketch, sketch_encoder
 from napari_segany.schema import from_json
 from napari_segany.weights import cache
-from napari_segany.weights.finders import FinderFile, installed_finders
+from napari_segany.weights.finders import FinderFile, default_finders
 
 
 def fitting_finder(model: str, architecture: str, path: Path) -> FinderFile | None:
@@ -34,9 +34,7 @@ def fitting_finder(model: str, architecture: str, path: Path) -> FinderFile | No
     WeightsError
         The weights have to be read, and cannot be used.
     """
-    finders = [
-        each for each in installed_finders() if each.card.encoder.architecture == architecture
-    ]
+    finders = [each for each in default_finders() if each.card.encoder.architecture == architecture]
     if not finders:
         return None
     sketch = _sketch(model, cache.hashes_of(path).sha256)

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Version of the card; raised when older versions of this package would misread a file."""
+FORMAT = 2
+"""Version of the card; raised when older versions of this package would misread a file. Files of
+version 1 have no ``base``, and are written where there is none."""
 
 ENTRY = "napari_segany_finder"
 """Entry of the file's metadata that holds the card."""
@@ -115,6 +116,9 @@ class FinderCard:
         Data sets, licences and figures, for people; plain JSON.
     quality : dict
         Parameters of the predicted IoU, which the generator reads; plain JSON.
+    base : str or None
+        Hash of the finder that this one was trained from, on one person's labels. Such a finder is
+        for images like those, so it is used only when it is named.
     """
 
     title: Annotated[str, MinLen(1)]
@@ -124,6 +128,7 @@ class FinderCard:
     min_area: Annotated[int, Ge(0)] = 0
     facts: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
+    base: Annotated[str, Len(64, 64)] | None = None
 
 
 class _Record(TypedDict):
@@ -200,7 +205,11 @@ def write_finder(path: Path, weights: "Mapping[str, Tensor]", card: FinderCard) 
     import torch
 
     rounded = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
-    text = json.dumps({"format": FORMAT, "finder": asdict(card)}, allow_nan=False)
+    values = asdict(card)
+    if card.base is None:
+        del values["base"]
+    version = 1 if card.base is None else FORMAT
+    text = json.dumps({"format": version, "finder": values}, allow_nan=False)
     content = to_safetensors(rounded, {ENTRY: text})
     _checked_tensors(content, path, _read_card(content, path))
     with cache.replacing(path) as temporary:
@@ -293,17 +302,64 @@ def _read_unchanged(path: Path, size: int, mtime_ns: int) -> FinderFile | None:
         return None
 
 
+def default_finders() -> Iterator[FinderFile]:
+    """Iterate over the installed finders that are used without being named.
+
+    Those that were improved on one person's labels are not among them.
+    """
+    return (file for file in installed_finders() if file.card.base is None)
+
+
 def named_finder(model: str) -> FinderFile | None:
-    """Return the installed finder whose card names a model, by its id, without loading anything.
+    """Return the default finder whose card names a model, by its id, without loading anything.
 
     Which finder fits weights is certain only once they are loaded, see
     :func:`napari_segany.models.finder.find_finder`.
     """
-    return next((each for each in installed_finders() if each.card.encoder.name == model), None)
+    return next((each for each in default_finders() if each.card.encoder.name == model), None)
 
 
-def import_finder(source: str | os.PathLike[str]) -> FinderFile:
+def require_installed(wanted: str | os.PathLike[str]) -> FinderFile:
+    """Return an installed finder by its hash, the beginning of it, its name, or its file.
+
+    A file is copied into the cache first, so that recipes that name its hash can be run again.
+
+    Raises
+    ------
+    WeightsError
+        The file is no usable finder.
+    InputError
+        There is no such finder, or several.
+    """
+    text = os.fspath(wanted)
+    if (path := Path(text).expanduser()).is_file():
+        return import_finder(path, rename=True)
+    found = {
+        each.sha256: each
+        for each in installed_finders()
+        if each.path.stem == text or (len(text) >= 6 and each.sha256.startswith(text.lower()))
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = ", ".join(sorted(f"{each.path.stem} ({each.sha256[:12]})" for each in found.values()))
+    if found:
+        raise InputError(f"{text!r} names several finders: {names}. Give the beginning of a hash.")
+    known = ", ".join(f"{each.path.stem} ({each.sha256[:12]})" for each in installed_finders())
+    raise InputError(
+        f"There is no finder {text!r}: it is neither a file, nor the name or hash of a finder on "
+        f"this machine ({known})."
+    )
+
+
+def import_finder(source: str | os.PathLike[str], *, rename: bool = False) -> FinderFile:
     """Copy a finder's file into the cache.
+
+    Parameters
+    ----------
+    source : path
+        The file.
+    rename : bool
+        Add the beginning of the hash to the name if another finder has it.
 
     Raises
     ------
@@ -318,8 +374,14 @@ def import_finder(source: str | os.PathLike[str]) -> FinderFile:
     content = _read_bytes(path)
     sha256 = hashlib.sha256(content).hexdigest()
     _checked_tensors(content, path, _read_card(content, path))
+    for file in installed_finders():
+        if file.sha256 == sha256:
+            return file
     target = finders_folder() / f"{path.stem}{SUFFIX}"
-    if target.is_file() and read_finder(target).sha256 != sha256:
+    taken = target.is_file() and read_finder(target).sha256 != sha256
+    if taken and rename:
+        target = finders_folder() / f"{path.stem}-{sha256[:12]}{SUFFIX}"
+    elif taken:
         raise InputError(
             f"Another finder is already imported as {target}; delete it, or rename {path.name}."
         )

@@ -13,12 +13,12 @@ from torch import Tensor
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.training import batches
-from napari_segany.training import train_finder as loop
+from napari_segany.training import training_loop as loop
 from napari_segany.training.batches import CachedViews
 from napari_segany.training.datasets import find_images
 from napari_segany.training.encoder import ViewEncoder
 from napari_segany.training.feature_cache import ViewPlan, build_cache
-from napari_segany.training.train_finder import TrainParams, train_finder
+from napari_segany.training.training_loop import TrainParams, learn_from_views
 
 PARAMS = TrainParams(steps=10, batch=2, warm_up=3, checkpoint_every=5, learning_rate=0.01)
 
@@ -42,7 +42,7 @@ def in_one_go(
     views: CachedViews, shape: FinderShape, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Finder, Path]:
     folder = tmp_path_factory.mktemp("run")
-    return train_finder(views, shape, PARAMS, folder, log=lambda _: None), folder
+    return learn_from_views(views, shape, PARAMS, folder, log=lambda _: None), folder
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def equal(first: Finder, second: Finder) -> bool:
 
 def test_it_learns(views: CachedViews, shape: FinderShape, tmp_path: Path) -> None:
     params = replace(PARAMS, steps=60, checkpoint_every=60)
-    network = train_finder(views, shape, params, tmp_path, log=lambda _: None)
+    network = learn_from_views(views, shape, params, tmp_path, log=lambda _: None)
     assert not network.training
     curve = json.loads((tmp_path / "curve.json").read_text())
     assert [point["step"] for point in curve] == list(range(2, 61, 2))
@@ -71,11 +71,11 @@ def test_a_stopped_run_continues_to_the_same_weights(
     steps: list[int] = []
     said: list[str] = []
     with pytest.raises(Cancelled):
-        train_finder(
+        learn_from_views(
             *(views, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done)),
             should_stop=lambda: len(steps) == 7,
         )
-    again = train_finder(
+    again = learn_from_views(
         *(views, shape, PARAMS, tmp_path, said.append, lambda done, _: steps.append(done))
     )
     assert steps == [*range(1, 8), *range(6, 11)]
@@ -87,14 +87,14 @@ def test_curves_of_a_stopped_run_are_the_same(
     views: CachedViews, shape: FinderShape, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    train_finder(views, shape, PARAMS, first, log=lambda _: None)
+    learn_from_views(views, shape, PARAMS, first, log=lambda _: None)
     steps: list[int] = []
     with pytest.raises(Cancelled):
-        train_finder(
+        learn_from_views(
             *(views, shape, PARAMS, second, lambda _: None, lambda done, _: steps.append(done)),
             should_stop=lambda: len(steps) == 6,
         )
-    train_finder(views, shape, PARAMS, second, log=lambda _: None)
+    learn_from_views(views, shape, PARAMS, second, log=lambda _: None)
     assert (first / "curve.json").read_text() == (second / "curve.json").read_text()
 
 
@@ -105,14 +105,14 @@ def test_a_finished_run_is_not_run_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loop, "train_step", None)
-    assert equal(in_one_go[0], train_finder(views, shape, PARAMS, in_one_go[1], lambda _: None))
+    assert equal(in_one_go[0], learn_from_views(views, shape, PARAMS, in_one_go[1], lambda _: None))
 
 
 def test_the_seed_decides_the_weights(
     views: CachedViews, shape: FinderShape, in_one_go: tuple[Finder, Path], tmp_path: Path
 ) -> None:
     other = replace(PARAMS, seed=1)
-    assert not equal(in_one_go[0], train_finder(views, shape, other, tmp_path, lambda _: None))
+    assert not equal(in_one_go[0], learn_from_views(views, shape, other, tmp_path, lambda _: None))
 
 
 @pytest.mark.parametrize("change", [{"steps": 12}, {"seed": 3}, {"batch": 3}])
@@ -126,7 +126,7 @@ def test_a_checkpoint_of_another_training_is_refused(
     shutil.copytree(in_one_go[1], tmp_path, dirs_exist_ok=True)
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(InputError, match=f"of a training with other {next(iter(change))}"):
-        train_finder(views, shape, replace(PARAMS, **change), tmp_path, lambda _: None)
+        learn_from_views(views, shape, replace(PARAMS, **change), tmp_path, lambda _: None)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint_is_named(
 ) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as a checkpoint"):
-        train_finder(views, shape, PARAMS, tmp_path, lambda _: None)
+        learn_from_views(views, shape, PARAMS, tmp_path, lambda _: None)
 
 
 def test_an_error_while_reading_ends_the_run(
@@ -154,7 +154,7 @@ def test_an_error_while_reading_ends_the_run(
     monkeypatch.setattr(batches, "read_batch", fail_later)
     steps: list[int] = []
     with pytest.raises(OSError, match="the disk is gone"):
-        train_finder(
+        learn_from_views(
             *(views, shape, PARAMS, tmp_path, lambda _: None, lambda done, _: steps.append(done))
         )
     assert steps == [1, 2, 3]

@@ -205,7 +205,7 @@ def train_step(state: TrainState, batch: Batch, params: TrainParams) -> dict[str
     state.optimiser.step()
     # A long mean of few steps would hold mostly the random weights at the beginning.
     decay = min(params.average, (1 + state.step) / (10 + state.step))
-    _update_average(state.average, state.network, decay)
+    update_average(state.average, state.network, decay)
     state.step += 1
     return {name: float(value.detach()) for name, value in {**parts, "loss": loss}.items()}
 
@@ -222,19 +222,20 @@ def batch_loss(network: Finder, batch: Batch, bfloat16: bool) -> dict[str, Tenso
 
 
 @torch.inference_mode()
-def validation_loss(network: Finder, views: ViewSource, params: TrainParams) -> float:
+def validation_loss(network: Finder, views: ViewSource, batch: int, bfloat16: bool) -> float:
     """Return the mean loss of a network, in evaluation mode, on all views of a source."""
     network.eval()
     total, count = 0.0, 0
-    for batch in views.all_batches(params.batch):
-        loss = total_loss(batch_loss(network, batch, params.bfloat16))
-        total += float(loss) * len(batch.image)
-        count += len(batch.image)
+    for few in views.all_batches(batch):
+        loss = total_loss(batch_loss(network, few, bfloat16))
+        total += float(loss) * len(few.image)
+        count += len(few.image)
     return total / count
 
 
 @torch.no_grad()
-def _update_average(average: Finder, network: Finder, decay: float) -> None:
+def update_average(average: Finder, network: Finder, decay: float) -> None:
+    """Move the running mean of the weights towards those of the network, in place."""
     for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.is_floating_point():
             kept.lerp_(new, 1 - decay)
@@ -242,7 +243,7 @@ def _update_average(average: Finder, network: Finder, decay: float) -> None:
             kept.copy_(new)
 
 
-def train_finder(
+def learn_from_views(
     views: ViewSource,
     shape: FinderShape,
     params: TrainParams,
@@ -306,7 +307,9 @@ def train_finder(
             if state.step % CURVE_EVERY == 0:
                 point = {"step": state.step, **state.recent}
                 if validation is not None and state.step % VALIDATE_EVERY == 0:
-                    point["validation"] = validation_loss(state.average, validation, params)
+                    point["validation"] = validation_loss(
+                        state.average, validation, params.batch, params.bfloat16
+                    )
                 state.curve.append(point)
                 log(_told(point, params.steps))
             if state.step % params.checkpoint_every == 0 or state.step == params.steps:

@@ -1,0 +1,1 @@
+"""Learn dock: label, train and go on, in one place."""
