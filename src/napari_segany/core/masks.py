@@ -374,9 +374,8 @@ class MaskSet:
         same = np.full(len(self), category_id)
         categories = same if self.classes is None else self.classes.index + 1
         crops = (self.crop(i) for i in range(len(self)))
-        scores = self.predicted_iou, self.stability_score
-        about = self.boxes, self.area, scores, image_id, categories.tolist()
-        return coco_annotations(crops, self.shape, *about)
+        about = self.shape, self.boxes, self.area, (self.predicted_iou, self.stability_score)
+        return coco_annotations(crops, *about, image_id, categories.tolist())
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""
