@@ -8,9 +8,11 @@ from pathlib import Path
 from napari_segany.cli.generator_options import option, shown_default
 from napari_segany.core.parameter_info import ParameterInfo, parameters_of
 from napari_segany.generators.decoder_params import DecoderParams
+from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -23,7 +25,9 @@ CLASSES = (
     AutomaticParams,
     TextParams,
     DecoderParams,
+    ExemplarParams,
     LabelParams,
+    TileParams,
     LinkParams,
     TrackParams,
     PropagationParams,

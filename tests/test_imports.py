@@ -24,10 +24,18 @@ PACKAGES: dict[str, set[str]] = {
     "weights": {"core", "networks", "schema"},
     "models": {"core", "networks", "weights"},
     "generators": {"core", "models"},
+    "classification": {"core", "models", "generators"},
     "linking": {"core", "models"},
-    "recipe": {"core", "generators", "linking", "schema"},
-    "plane_search": {"core", "weights", "models", "generators", "linking", "recipe"},
-    "segmentation": {"core", "models", "generators", "linking", "recipe", "plane_search"},
+    "recipe": {"core", "classification", "generators", "linking", "schema"},
+    "tiled_planes": {"core", "models", "generators", "recipe"},
+    "plane_search": {
+        *("core", "weights", "models", "generators", "classification", "linking", "recipe"),
+        "tiled_planes",
+    },
+    "segmentation": {
+        *("core", "models", "generators", "classification", "linking", "recipe", "plane_search"),
+        "tiled_planes",
+    },
     "propagation": {"core", "models", "linking", "recipe", "segmentation"},
     "zero_shot": {"core", "models", "generators", "recipe"},
     "session": {"core", "models", "linking", "recipe", "schema"},
@@ -35,7 +43,7 @@ PACKAGES: dict[str, set[str]] = {
     "tracking": {"core", "linking", "io"},
     "batch": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
-        *("io", "linking", "plane_search", "schema"),
+        *("io", "linking", "plane_search", "schema", "classification", "tiled_planes"),
     },
     "evaluation": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
@@ -55,13 +63,13 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote"),
+        *("tracking", "remote", "classification", "tiled_planes"),
     },
     # The public names, loaded when they are used.
     "__init__": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "evaluation", "linking", "propagation", "openmp", "tracking"),
-        "training",
+        *("classification", "training"),
     },
 }
 """Packages and single modules that each of them may import beside itself and the errors."""

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from napari_segany.core.prompts import Prompt
     from napari_segany.evaluation.api import evaluate
     from napari_segany.generators.decoder_params import DecoderParams
+    from napari_segany.generators.exemplars.example_set import ExampleSet
+    from napari_segany.generators.exemplars.find_alike import find_alike, make_examples
+    from napari_segany.generators.exemplars.params import ExemplarParams
     from napari_segany.generators.finder_params import FinderParams
     from napari_segany.generators.generate import generate_masks
     from napari_segany.generators.parameters import AutomaticParams
     from napari_segany.generators.text_params import TextParams
+    from napari_segany.generators.tile_params import TileParams
     from napari_segany.io.recipe_file import run_recipe
     from napari_segany.io.save_labels import save_labels
     from napari_segany.linking.link_masks import link_masks
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from napari_segany.models.protocol import Embedding, PromptableModel
     from napari_segany.models.registry import load_model
     from napari_segany.models.sam.model import SamModel
+    from napari_segany.models.tiled_model import TiledModel
     from napari_segany.propagation import propagate
     from napari_segany.recipe import LabelParams, Recipe
     from napari_segany.segmentation import segment_everything
@@ -50,6 +55,8 @@ __all__ = [
     "DecoderParams",
     "Display",
     "Embedding",
+    "ExampleSet",
+    "ExemplarParams",
     "FinderParams",
     "LabelParams",
     "LinkParams",
@@ -63,16 +70,20 @@ __all__ = [
     "SamModel",
     "Session",
     "TextParams",
+    "TileParams",
+    "TiledModel",
     "TrackParams",
     "TrackTable",
     "TrackedMovie",
     "__version__",
     "current_session",
     "evaluate",
+    "find_alike",
     "find_edges",
     "generate_masks",
     "link_masks",
     "load_model",
+    "make_examples",
     "propagate",
     "propose",
     "refine",
@@ -89,6 +100,8 @@ _HOMES = {
     "DecoderParams": "napari_segany.generators.decoder_params",
     "Display": "napari_segany.core.display",
     "Embedding": "napari_segany.models.protocol",
+    "ExampleSet": "napari_segany.generators.exemplars.example_set",
+    "ExemplarParams": "napari_segany.generators.exemplars.params",
     "FinderParams": "napari_segany.generators.finder_params",
     "LabelParams": "napari_segany.recipe",
     "LinkParams": "napari_segany.linking.link_params",
@@ -103,12 +116,16 @@ _HOMES = {
     "SamModel": "napari_segany.models.sam.model",
     "Session": "napari_segany.session.session",
     "TextParams": "napari_segany.generators.text_params",
+    "TileParams": "napari_segany.generators.tile_params",
+    "TiledModel": "napari_segany.models.tiled_model",
     "TrackParams": "napari_segany.linking.tracks.track_params",
     "TrackTable": "napari_segany.linking.tracks.track_table",
     "TrackedMovie": "napari_segany.tracking",
     "current_session": "napari_segany.session.active",
     "evaluate": "napari_segany.evaluation.api",
     "generate_masks": "napari_segany.generators.generate",
+    "find_alike": "napari_segany.generators.exemplars.find_alike",
+    "make_examples": "napari_segany.generators.exemplars.find_alike",
     "find_edges": "napari_segany.zero_shot.edges",
     "propagate": "napari_segany.propagation",
     "propose": "napari_segany.zero_shot.proposals",

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.classification.classify_masks import describe_objects, with_classes
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.intensity import to_rgb
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.core.rasterize import paint
 from napari_segany.core.region import region_of
 from napari_segany.errors import InputError
-from napari_segany.generators.generate import generate_masks
+from napari_segany.generators.generate import choose_generator, generate_masks
 from napari_segany.generators.quality import Quality
 from napari_segany.generators.volumes.find_maps import check_finder, find_maps
 from napari_segany.generators.volumes.plane_maps import PlaneMaps
@@ -24,6 +26,7 @@ from napari_segany.linking.linked_volume import LinkedVolume, link_volume
 from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
+from napari_segany.tiled_planes import find_in_tiles, tiles_of
 from napari_segany.weights.finders import installed_finders
 
 Volume = LinkedVolume | RegionVolume
@@ -31,6 +34,29 @@ Volume = LinkedVolume | RegionVolume
 
 PlaneParts = PlaneCandidates | PlaneMaps
 """Parts of a plane that linking keeps: candidates to link, or maps to cut into objects."""
+
+
+def progress_over_planes(
+    progress: Progress | None,
+    layout: StackLayout,
+    recipe: Recipe,
+    region: NDArray[np.generic] | None,
+) -> list[Progress] | None:
+    """Return one callable a plane that reports steps of the whole stack."""
+    if progress is None:
+        return None
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    generator = choose_generator(recipe.params, recipe.faithful)
+    if region is None or region.ndim == 2:
+        counts = [generator.count_steps(shape, region_of(region, ()))] * layout.chosen_count
+    else:
+        counts = [generator.count_steps(shape, region_of(region, i)) for i in layout.chosen()]
+    before = np.cumsum([0, *counts]).tolist()
+
+    def from_plane(start: int) -> Progress:
+        return lambda done, _: progress(start + done, before[-1])
+
+    return [from_plane(start) for start in before[:-1]]
 
 
 def find_masks(
@@ -45,7 +71,7 @@ def find_masks(
     should_stop: ShouldStop | None = None,
     refilter: bool = False,
 ) -> tuple[NDArray[np.generic], MaskSet]:
-    """Return a plane as it was read, and the masks that are found in it.
+    """Return a plane as it was read, and the masks that are found in it, with their classes.
 
     Parameters
     ----------
@@ -68,7 +94,17 @@ def find_masks(
         If the plane cannot be read, or is blank.
     """
     image = layout.read(data, index)
+    ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
+    embedding, classes = None, recipe.classes
     try:
+        if tiles_of(recipe, (image.shape[0], image.shape[1])) is not None:
+            inside = region_of(region, index)
+            return image, find_in_tiles(data, layout, recipe, model, index, region=inside, **ways)
+        if classes is not None:
+            # The plane is embedded once for objects and classes.
+            classes.check_model(model.id, model.weights.sha256)
+            rgb = to_rgb(image, recipe.limits)
+            embedding = model.embed(rgb, stages=True, should_stop=should_stop)
         masks = generate_masks(
             model,
             image,
@@ -76,10 +112,12 @@ def find_masks(
             faithful=recipe.faithful,
             limits=recipe.limits,
             region=region_of(region, index),
-            progress=progress,
-            should_stop=should_stop,
-            refilter=refilter,
+            embedding=embedding,
+            **ways,
         )
+        if classes is not None:
+            found = describe_objects(model, rgb, masks, embedding, should_stop)
+            masks = with_classes(masks, found, classes)
     except InputError as error:
         raise _of_plane(error, layout, index) from error
     return image, masks

@@ -8,6 +8,7 @@ from math import inf
 from numbers import Integral
 from typing import Any
 
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.display import Normalise, check_normalise
 from napari_segany.core.intensity import Limits
 from napari_segany.core.overlap import Overlap
@@ -23,6 +24,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import find_entry
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.schema import from_json
@@ -157,6 +159,12 @@ class Recipe:
     tracks : TrackParams or None
         Rules by which the objects of frames became tracks; None for frames by themselves, of which
         the JSON says nothing. With ``link``, objects of volumes became tracks.
+    tiles : TileParams or None
+        Tiles in which large planes were searched; None for planes as a whole, of which the JSON
+        says nothing.
+    classes : ClassSet or None
+        Classes into which the objects of planes were sorted, with the labelled objects that taught
+        them; None for objects without classes, of which the JSON says nothing.
     """
 
     model: str
@@ -177,6 +185,8 @@ class Recipe:
     product: str = "labels"
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    tiles: TileParams | None = None
+    classes: ClassSet | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -189,6 +199,14 @@ class Recipe:
             raise InputError(f"link must be LinkParams or None, got {self.link!r}.")
         if self.tracks is not None and not isinstance(self.tracks, TrackParams):
             raise InputError(f"tracks must be TrackParams or None, got {self.tracks!r}.")
+        if self.tiles is not None and not isinstance(self.tiles, TileParams):
+            raise InputError(f"tiles must be TileParams or None, got {self.tiles!r}.")
+        if self.classes is not None and (self.link is not None or self.tracks is not None):
+            raise InputError(
+                "Classes are those of objects of planes; leave them out to link planes or frames."
+            )
+        if self.classes is not None and self.tiles is not None:
+            raise InputError("Classes are those of planes that are searched as a whole; no tiles.")
         if not isinstance(self.faithful, bool):
             raise InputError(f"faithful must be true or false, got {self.faithful!r}.")
         if not all(isinstance(c, Integral) and not isinstance(c, bool) for c in self.channels):
@@ -205,8 +223,9 @@ class Recipe:
             del values["link"]
         else:
             values["link"] = self.link.to_dict()
-        if self.tracks is None:
-            del values["tracks"]
+        for name in ("tracks", "tiles", "classes"):
+            if getattr(self, name) is None:
+                del values[name]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.display import EMPTY, Normalise, as_display, combine
 from napari_segany.core.intensity import PERCENTILES, check_limits
@@ -16,11 +17,12 @@ from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import Range, StackLayout, guess_axes
 from napari_segany.core.rasterize import paint
-from napari_segany.core.region import check_region, region_of
+from napari_segany.core.region import check_region
 from napari_segany.core.sequences import as_array, listed
 from napari_segany.errors import BlankPlaneError
-from napari_segany.generators.generate import choose_generator, resolve_params
+from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.linked_stack import LinkedStack
 from napari_segany.linking.tracks.laptrack_solver import check_installed
@@ -34,8 +36,14 @@ from napari_segany.linking.tracks.tracked_stack import (
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.models.searching import searching_model
-from napari_segany.plane_search import find_masks, find_parts, link_parts
+from napari_segany.plane_search import (
+    find_masks,
+    find_parts,
+    link_parts,
+    progress_over_planes,
+)
 from napari_segany.recipe import LabelParams, Recipe, machine
+from napari_segany.tiled_planes import resolve_tiles
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +82,8 @@ def make_recipe(
     planes: tuple[Range, ...] = (),
     link: LinkParams | None = None,
     tracks: TrackParams | None = None,
+    tiles: TileParams | None = None,
+    classes: ClassSet | None = None,
 ) -> Recipe:
     """Make a recipe with everything resolved for ``model`` on the machine that it is on."""
     own = searching_model(model)
@@ -89,6 +99,8 @@ def make_recipe(
         planes=planes,
         link=link,
         tracks=tracks,
+        tiles=tiles,
+        classes=classes,
         precision=model.precision,
         device_kind=model.device.type,
         **(machine() if own is None else own.machine),
@@ -146,7 +158,7 @@ def segment_planes(
         Empty, with a warning in the log, for a plane of a stack that is blank.
     """
     check_region(region, layout)
-    report = _over_stack(progress, layout, recipe, region)
+    report = progress_over_planes(progress, layout, recipe, region)
     for number, index in enumerate(layout.chosen()):
         try:
             yield segment_plane(
@@ -204,7 +216,7 @@ def link_stack(
 ) -> LinkedStack:
     """Segment every plane, and link the objects as ``recipe.link`` says; see `segment_planes`."""
     check_region(region, layout)
-    report = _over_stack(progress, layout, recipe, region)
+    report = progress_over_planes(progress, layout, recipe, region)
     found = {}
     for number, index in enumerate(layout.chosen()):
         advance = None if report is None else report[number]
@@ -245,29 +257,6 @@ def track_stack(
     return TrackedStack(layout, frames, params, pixel_size, should_stop=should_stop)
 
 
-def _over_stack(
-    progress: Progress | None,
-    layout: StackLayout,
-    recipe: Recipe,
-    region: NDArray[np.generic] | None,
-) -> list[Progress] | None:
-    """Return one callable a plane that reports steps of the whole stack."""
-    if progress is None:
-        return None
-    shape = layout.labels_shape[-2], layout.labels_shape[-1]
-    generator = choose_generator(recipe.params, recipe.faithful)
-    if region is None or region.ndim == 2:
-        counts = [generator.count_steps(shape, region_of(region, ()))] * layout.chosen_count
-    else:
-        counts = [generator.count_steps(shape, region_of(region, i)) for i in layout.chosen()]
-    before = np.cumsum([0, *counts]).tolist()
-
-    def from_plane(start: int) -> Progress:
-        return lambda done, _: progress(start + done, before[-1])
-
-    return [from_plane(start) for start in before[:-1]]
-
-
 def segment_everything(
     image: ArrayLike,
     axes: str | None = None,
@@ -281,6 +270,7 @@ def segment_everything(
     faithful: bool = False,
     link: LinkParams | None = None,
     tracks: TrackParams | None = None,
+    tiles: TileParams | None = AUTO_TILES,
     pixel_size: Mapping[str, tuple[float, str]] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -314,6 +304,8 @@ def segment_everything(
         Link the objects of planes into objects of a volume; without, each plane has its own.
     tracks : TrackParams, optional
         Link the objects of frames, or of volumes, into tracks over time.
+    tiles : TileParams, optional
+        Tiles of large planes; None searches every plane as a whole.
     pixel_size : mapping, optional
         Size and unit of a step along axes, for distances of ``tracks``.
     progress, should_stop : callable, optional
@@ -348,6 +340,7 @@ def segment_everything(
         normalise=normalise,
         link=link,
         tracks=tracks,
+        tiles=tiles,
     )
     return label_everything(
         as_array(image),
@@ -383,6 +376,7 @@ def label_everything(
         In place of the recipe's.
     """
     layout, settled = resolve_stack(data, recipe if axes is None else replace(recipe, axes=axes))
+    settled = resolve_tiles(data, layout, settled, model, should_stop)
     where = None if region is None else np.asarray(listed(region))
     ways: Any = {"region": where, "progress": progress, "should_stop": should_stop}
     if settled.tracks is not None:
@@ -391,9 +385,7 @@ def label_everything(
         return link_stack(data, layout, settled, model, **ways).labels()
     out = np.zeros(layout.labels_shape, np.int32)
     last = 0
-    for result in segment_planes(
-        data, layout, settled, model, region=where, progress=progress, should_stop=should_stop
-    ):
+    for result in segment_planes(data, layout, settled, model, **ways):
         out[result.index] = shift_ids(result.labels, last)
         last += len(result.masks)
     return out

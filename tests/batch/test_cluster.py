@@ -12,6 +12,8 @@ import pytest
 import torch
 from distributed import WorkerPlugin
 from tests.batch.conftest import results
+from tests.batch.test_tiles import batch_of as batch_of_tiles
+from tests.batch.test_tiles import save_slide
 from tests.batch.test_tracked_labels import batch as batch_of_movie
 from tests.batch.test_tracked_labels import bytes_of, save_movie
 from tests.finders import write_tiny_finder
@@ -90,6 +92,25 @@ def batch(
     named = name_results(find_inputs([str(folder)]), output, "recipe", outputs)
     items: Any = tuple(inspect(named, ReadOptions()))
     return Batch(items, output, where.make_recipe(params=params, axes="auto"), LABELS_PRODUCT)
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["painted whole", "painted in tiles"])
+def test_tiles_give_the_same_files_as_here(
+    tmp_path: Path,
+    cluster: ClusterExecutor,
+    tiny_model: SamModel,
+    large: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    if large:
+        monkeypatch.setattr("napari_segany.batch.products.labels.LARGE_PLANE", 1000)
+    image, local = save_slide(tmp_path / "in", "zarr"), LocalExecutor(tiny_model)
+    for name, where in {"here": local, "there": cluster}.items():
+        box = (0, 0, 400, 300)
+        (outcome,) = run(batch_of_tiles(image, tmp_path / name, where, box=box), where)
+        assert outcome.state == "done", outcome.error
+        assert outcome.objects
+    assert results(tmp_path / "there") == results(tmp_path / "here")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["whole", "a worker dies"])

@@ -309,3 +309,30 @@ def test_where_the_results_are_is_shown_escaped(stack, capsys):
     said = capsys.readouterr().out
     assert "out\\x1b[31m" in said
     assert "\x1b" not in said
+
+
+def test_large_planes_are_seen_in_crops_unless_told_otherwise(tiny, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 2100)).astype(np.uint8)
+    path = tmp_path / "long.tif"
+    tifffile.imwrite(path, pixels)
+    for number, options in enumerate(([], ["--object-size", "6"], ["--tiles", "off"])):
+        out = tmp_path / str(number)
+        assert main(["prompt", str(path), "--point", "30,1200", *options, "-o", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert "64 x 2100 pixels, so the model sees a crop around each prompt" in said
+    assert "objects of 6 pixels (--object-size)" in said
+    records = [json.loads((tmp_path / str(i) / "long_prompts.json").read_text()) for i in range(3)]
+    assert ["object_size" in each for each in records] == [False, True, False]
+    assert records[1]["object_size"] == 6
+    assert [each.get("tiles") for each in records] == [None, None, "off"]
+    whole = tiny.predict(tiny.embed(pixels), Prompt(points=[(30, 1200)]))
+    labels = tifffile.imread(tmp_path / "2" / "long_labels.ome.tif")
+    assert np.array_equal(labels > 0, whole.mask(0))
+
+
+def test_scale_options_that_do_not_go_together_are_refused(stack, capsys):
+    assert run(stack, "--point", "1,1", "--object-size", "9", "--tiles", "off")[0] == 2
+    assert "leaves out" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(stack, "--point", "1,1", "--object-size", "0")
+    assert "not above 0" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_segany.core.binary_mask import compact, pack, shared, unpack
+from napari_segany.core.binary_mask import pack, unpack
 
 SIDE = 40
 
@@ -28,20 +28,3 @@ def whole(mask: Any, box: tuple[int, int, int, int]) -> Any:
 def test_back_and_forth(one: Any) -> None:
     mask, (_, left, _, right) = one
     assert np.array_equal(unpack(pack(mask, left), left, right), mask)
-
-
-@given(masks(), masks())
-def test_pixels_that_two_masks_share(one: Any, other: Any) -> None:
-    (mask, box), (mask2, box2) = one, other
-    expected = int((whole(mask, box) & whole(mask2, box2)).sum())
-    assert shared(pack(mask, box[1]), box, pack(mask2, box2[1]), box2) == expected
-
-
-@given(st.lists(masks(), max_size=4))
-def test_masks_in_one_piece_of_memory_are_the_same(some: Any) -> None:
-    packed = [pack(mask, box[1]) for mask, box in some]
-    joined = compact(packed)
-    assert len(joined) == len(packed)
-    for one, other in zip(joined, packed, strict=True):
-        assert np.array_equal(one, other)
-    assert len({id(one.base.base if one.base.base is not None else one.base) for one in joined}) < 2

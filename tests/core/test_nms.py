@@ -93,7 +93,7 @@ def test_mask_suppression_is_that_of_whole_images(
     whole = np.minimum(flat.sum(1)[:, None], flat.sum(1)) if smaller else union
     overlap = np.divide(shared, whole, out=np.zeros(whole.shape), where=whole > 0)
     masks = MaskSet.from_masks(full)
-    overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+    overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
     kept = mask_nms(overlaps, scores, threshold, smaller=smaller)
     assert kept.tolist() == greedy(overlap, scores, threshold)
     some = np.arange(0, len(full), 3)

@@ -16,7 +16,14 @@ from tests.generators.maps import random_quality
 from tests.generators.stub import ENTRY, TileParams
 from tests.text_models import tiny_folder
 
-from napari_segany import AutomaticParams, Recipe, SamModel, segment_everything
+from napari_segany import (
+    AutomaticParams,
+    ExemplarParams,
+    Recipe,
+    SamModel,
+    make_examples,
+    segment_everything,
+)
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
 from napari_segany.generators import finder_crop
@@ -113,6 +120,31 @@ class TestDecoderGeneratorThatAsks(TestDecoderGenerator):
         return loose_decoder_params(mask_source="model").resolved_for(tiny_model)
 
 
+class TestExemplarGenerator(GeneratorContract):
+    @pytest.fixture
+    def params(self, cache: Path, tiny_model: SamModel) -> GeneratorParams:
+        path = cache / "finders" / "own.safetensors"
+        write_tiny_finder(path, tiny_model, quality=random_quality().to_dict())
+        plane = np.random.default_rng(1).integers(0, 255, (40, 56)).astype(np.uint8)
+        examples = make_examples(tiny_model, plane, boxes=[(4, 5, 30, 40)])
+        assert examples.finder
+        # The tiny model's masks are like nothing.
+        loose = ExemplarParams(examples=examples, points=8, pred_iou_thresh=0.0)
+        return loose.resolved_for(tiny_model)
+
+
+class TestExemplarGeneratorWithoutFinder(GeneratorContract):
+    @pytest.fixture
+    def params(self, tiny_model: SamModel) -> GeneratorParams:
+        plane = np.random.default_rng(1).integers(0, 255, (40, 56)).astype(np.uint8)
+        labels = np.zeros((40, 56), np.uint8)
+        labels[3:20, 4:30] = 2
+        unlike = labels[::-1]
+        examples = make_examples(tiny_model, plane, labels=labels, unlike_labels=unlike)
+        assert not examples.finder
+        return ExemplarParams(examples=examples, pred_iou_thresh=0.0).resolved_for(tiny_model)
+
+
 class TestTileGenerator(GeneratorContract):
     @pytest.fixture
     def params(self, tiles: TileParams) -> GeneratorParams:
@@ -131,7 +163,7 @@ def test_every_entry_can_be_imported(tag: str) -> None:
 def test_unknown_generators_are_refused() -> None:
     with pytest.raises(
         InputError,
-        match=r"knows grid, adaptive, finder, text, decoder\. A newer version may know it",
+        match=r"knows grid, adaptive, finder, text, decoder, exemplars\. A newer version may",
     ):
         find_entry("wavelets")
 

@@ -200,8 +200,11 @@ def test_a_model_on_another_machine_is_asked_there(
     tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert missing_decoder(tiny_model).startswith("tiny carries no decoder")
-    monkeypatch.setattr("napari_segany.models.searching.searching_model", lambda model: model)
+    far = SimpleNamespace(decoder_fits=True, place="host:8765")
+    monkeypatch.setattr("napari_segany.models.distance_decoder.searching_model", lambda model: far)
     assert missing_decoder(tiny_model) == ""
+    far.decoder_fits = False
+    assert missing_decoder(tiny_model).startswith("tiny on host:8765 carries no decoder. Import")
 
 
 @pytest.mark.parametrize("source", ["region", "model"])

@@ -11,7 +11,8 @@ from PIL import Image
 from napari_segany import MaskSet
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError, SeganyError
-from napari_segany.io.result_files import Outputs, ResultFiles, ResultWriter, measure_result
+from napari_segany.io.measured_plane import measure_result
+from napari_segany.io.result_files import Outputs, ResultFiles, ResultWriter
 
 
 def plane_masks(count: int) -> MaskSet:

@@ -112,9 +112,9 @@ def test_one_index_along_an_axis_is_as_lazy_as_the_whole(tmp_path: Path, axis: i
     stack = STACK[:, :60, :80].reshape(2, 3, 60, 80, 1).repeat(2, axis=-1)
     read = []
 
-    def page(number: int) -> np.ndarray:
+    def page(number: int, window: Any = None) -> np.ndarray:
         read.append(number)
-        return stack.reshape(6, 60, 80, 2)[number]
+        return stack.reshape(6, 60, 80, 2)[number][window or ()]
 
     lazy = TiffPages(stack.shape, stack.dtype, 3, page).along(axis, 1)
     assert not read
@@ -122,7 +122,7 @@ def test_one_index_along_an_axis_is_as_lazy_as_the_whole(tmp_path: Path, axis: i
     assert lazy.shape == right.shape
     np.testing.assert_array_equal(lazy[0], right[0])
     np.testing.assert_array_equal(lazy[...], right)
-    single = TiffPages(stack.shape[1:], stack.dtype, 3, lambda n: stack[0, n]).along(0, 2)
+    single = TiffPages(stack.shape[1:], stack.dtype, 3, lambda n, w=None: stack[0, n]).along(0, 2)
     np.testing.assert_array_equal(single[...], stack[0, 2])
 
 

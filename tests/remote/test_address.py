@@ -48,16 +48,42 @@ def test_tokens_are_kept_for_this_person_only(
 ) -> None:
     path = tmp_path / "folder" / "tokens.json"
     monkeypatch.setattr(address, "token_file", lambda: path)
-    monkeypatch.setenv("SEGANY_TOKEN", "from the environment")
+    monkeypatch.setenv("SEGANY_TOKEN", "from the environment@other")
     one, other = RemoteAddress.parse("remote://one/m"), RemoteAddress.parse("remote://other/m")
     keep_token(one, TOKEN)
     assert (find_token(one), find_token(other)) == (TOKEN, "from the environment")
     assert path.stat().st_mode & 0o777 == 0o600
     keep_token(one, "")
-    assert find_token(one) == "from the environment"
-    path.write_text("[damaged")
-    monkeypatch.delenv("SEGANY_TOKEN")
     assert find_token(one) is None
+    path.write_text("[damaged")
+    assert find_token(one) is None
+    assert find_token(other) == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("value", "receivers"),
+    [
+        ("secret", {"remote://127.0.0.1:9/m", "remote://localhost/m", "https://[::1]/m"}),
+        ("secret@gpu", {"remote://gpu/m", "remote://gpu:9/m", "https://gpu/m"}),
+        ("secret@GPU:9", {"remote://gpu:9/m"}),
+        ("secret@[::1]:443", {"https://[::1]/m"}),
+        ("", set()),
+        ("@gpu", set()),
+    ],
+)
+def test_the_token_of_the_environment_is_sent_to_one_server(
+    value: str, receivers: set[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(address, "token_file", lambda: tmp_path / "tokens.json")
+    monkeypatch.setenv("SEGANY_TOKEN", value)
+    named = (
+        *("remote://127.0.0.1:9/m", "remote://localhost/m", "https://[::1]/m", "remote://gpu/m"),
+        *("remote://gpu:9/m", "https://gpu/m", "remote://gpu.attacker.example:9/m"),
+        "remote://127.0.0.1.attacker.example/m",
+    )
+    found = {text: find_token(RemoteAddress.parse(text)) for text in named}
+    assert {text for text, token in found.items() if token == "secret"} == receivers
+    assert set(found.values()) <= {"secret", None}
 
 
 @pytest.mark.parametrize(

@@ -223,13 +223,17 @@ def test_wrong_names_and_precisions(server: ServerProcess) -> None:
 
 def test_tokens(guarded_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEGANY_TOKEN", raising=False)
-    with pytest.raises(RemoteError, match=r"needs a token. Set the environment .*SEGANY_TOKEN"):
+    with pytest.raises(RemoteError, match=r"needs a token. Set .*SEGANY_TOKEN to TOKEN@127"):
         load_model(guarded_server.address)
     monkeypatch.setenv("SEGANY_TOKEN", TOKEN[:-1] + "x")
     with pytest.raises(RemoteError, match="token is not that of this server"):
         load_model(guarded_server.address)
-    monkeypatch.setenv("SEGANY_TOKEN", TOKEN)
-    assert load_model(guarded_server.address).id == "tiny"
+    for value in (TOKEN, f"{TOKEN}@127.0.0.1", f"{TOKEN}@127.0.0.1:{guarded_server.port}"):
+        monkeypatch.setenv("SEGANY_TOKEN", value)
+        assert load_model(guarded_server.address).id == "tiny"
+    monkeypatch.setenv("SEGANY_TOKEN", f"{TOKEN}@elsewhere")
+    with pytest.raises(RemoteError, match="A token without a server is sent to this machine only"):
+        load_model(guarded_server.address)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")

@@ -155,6 +155,24 @@ def test_an_imported_checkpoint_keeps_its_decoder(
     assert same(read_checkpoint(path), vit_t_state)
 
 
+def test_a_decoder_beside_a_checkpoint_is_imported_with_it(
+    cache: Path, tmp_path: Path, vit_t_state: dict[str, Tensor], caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.save(vit_t_state, tmp_path / "best.pt")
+    torch.save(decoder_state(), tmp_path / "best_decoder.pt")
+    found = find_decoder_file(import_file(tmp_path / "best.pt", "mine"))
+    assert found is not None
+    assert found.path == cache / "models" / "mine_decoder.pt"
+    assert same(found.load()[1], decoder_state())
+    assert import_file(tmp_path / "best.pt", "mine").id == "mine", "once more changes nothing"
+    assert not caplog.messages
+    (tmp_path / "best_decoder.pt").write_bytes(b"not a decoder")
+    weights = import_file(tmp_path / "best.pt", "other")
+    assert find_decoder_file(weights) is None
+    (line,) = caplog.messages
+    assert line.startswith("other was imported without the decoder beside it: ")
+
+
 def test_a_decoder_is_imported_for_a_model(
     cache: Path, tmp_path: Path, vit_t_state: dict[str, Tensor]
 ) -> None:

@@ -118,6 +118,7 @@ class BatchRun:
                 self.product,
                 options.region,
                 options.overwrite,
+                options.region_box,
             )
             yield from run(
                 batch, executor, progress=progress, should_stop=should_stop, on_error=self._on_error

@@ -1,5 +1,6 @@
 """The executor on other processes and machines, by dask.distributed."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -8,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_segany.batch.executor import OpenImages, PlaneJob, compute_plane
+from napari_segany.batch.executor import OpenImages, PlaneJob, compute_plane, settle_tiles
 from napari_segany.batch.options import ModelRequest, load_requested_model
 from napari_segany.core.callbacks import OnBatchEvent, ShouldStop, check
+from napari_segany.core.notes import note
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 WAITING_PER_WORKER = 2
 """Number of planes that wait at each worker; few, so that stopping is quick."""
@@ -63,6 +67,12 @@ def _recipe_on_worker(request: ModelRequest, given: dict[str, Any]) -> Recipe:
 
     with _one_at_a_time:
         return make_recipe(_model(request), **given)
+
+
+def _settle_on_worker(request: ModelRequest, path: Path, recipe: Recipe) -> Recipe:
+    with _one_at_a_time:
+        model = _model(replace(request, precision=recipe.precision))
+        return settle_tiles(path, recipe, model, _images)
 
 
 def _compute_on_worker(request: ModelRequest, job: PlaneJob) -> tuple[bytes, list[str]]:
@@ -119,6 +129,21 @@ class ClusterExecutor:
         future = self.client.submit(_recipe_on_worker, self.request, given, pure=False)
         recipe: Recipe = future.result()
         return recipe
+
+    def settle_tiles(self, path: Path, recipe: Recipe) -> Recipe:
+        """Settle the tiles of an image on a worker; see :class:`Executor`."""
+        future = self.client.submit(_settle_on_worker, self.request, path, recipe, pure=False)
+        settled: Recipe = future.result()
+        tiles = settled.tiles
+        if tiles is not None:
+            # What the worker said about it stays there.
+            note(
+                logger,
+                "planes of %s are searched in tiles of %d pixels, for objects of %g pixels; "
+                "--object-size gives another size, --tiles off searches them as a whole",
+                *(path, tiles.tile_side, tiles.object_size),
+            )
+        return settled
 
     def compute_planes(
         self,

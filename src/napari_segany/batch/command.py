@@ -12,6 +12,7 @@ from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import params_types, start_params
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.recipe import LabelParams
@@ -42,7 +43,7 @@ def as_command(
         If no command can express the options, and no file was given.
     """
     params = options.params
-    if recipe is None and not fits_command(params):
+    if recipe is None and not (fits_command(params) and options.classes is None):
         raise InputError(
             "These parameters do not fit into a command; save the recipe, and give that file with "
             "--recipe."
@@ -75,7 +76,10 @@ def fits_command(params: GeneratorParams) -> bool:
     """Return True if the command line has options for all values of parameters."""
     if isinstance(params, DefaultParams):
         return True
-    return type(params) in params_types() and getattr(params, "point_grids", None) is None
+    structures = ("point_grids", "examples")
+    return type(params) in params_types() and all(
+        getattr(params, name, None) is None for name in structures
+    )
 
 
 def _parameters(options: BatchOptions) -> list[str]:
@@ -85,7 +89,7 @@ def _parameters(options: BatchOptions) -> list[str]:
     words = _finding(params.strategy, finding)
     words += _painting(options.labels, finding.get("min_area") or 0)
     words += ["--faithful"] if options.faithful else []
-    return words + _linking(options.link, options.tracks)
+    return [*words, *_tiling(options.tiles), *_linking(options.link, options.tracks)]
 
 
 def _finding(strategy: str, values: Mapping[str, Any]) -> list[str]:
@@ -101,6 +105,13 @@ def _painting(labels: LabelParams, min_area: int) -> list[str]:
     own = values.pop("min_area")
     words = [] if own == min_area else ["--min-object-area", str(own)]
     return [*words, *_differing(values, usual)]
+
+
+def _tiling(tiles: TileParams | None) -> list[str]:
+    """Return the options for tiles of large planes."""
+    if tiles is None:
+        return ["--tiles", "off"]
+    return _differing(tiles.to_dict(), AUTO_TILES.to_dict())
 
 
 def _linking(link: LinkParams | None, tracks: TrackParams | None) -> list[str]:
@@ -152,6 +163,8 @@ def _image(options: BatchOptions, axes_of: Mapping[Path, str]) -> list[str]:
         words += ["--planes", ",".join(parts)]
     words += _display(as_display(options.normalise))
     words += ["--region", _operand(options.region)] if options.region else []
+    if options.region_box:
+        words += ["--region-box", ",".join(map(str, options.region_box))]
     return words
 
 

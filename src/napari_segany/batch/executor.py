@@ -1,17 +1,21 @@
 """Executors of planes: the job of one plane, its computation, and the executor of this process."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari_segany.batch.protocol import PlaneInput, Product
+from napari_segany.batch.plane_tiles import compute_tile, region_window
+from napari_segany.batch.protocol import PlaneInput, Product, TileNumber
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, Progress, ShouldStop, check
+from napari_segany.core.planes import Box
 from napari_segany.core.region import check_region
 from napari_segany.io.read import OpenedImage, open_image
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack
+from napari_segany.tiled_planes import resolve_tiles
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class PlaneJob:
         The kind of result.
     region : Path or None
         Image that is nonzero where objects are searched.
+    box : tuple of int or None
+        Box of the plane in which objects are searched.
+    tile : tuple of int or None
+        Level and number of the only tile to compute; None for the whole plane.
     """
 
     name: str
@@ -40,6 +48,8 @@ class PlaneJob:
     index: tuple[int, ...]
     product: Product
     region: Path | None = None
+    box: Box | None = None
+    tile: TileNumber | None = None
 
 
 class OpenImages:
@@ -75,7 +85,7 @@ def compute_plane(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> bytes:
-    """Compute one plane; return its result as the bytes of the job's product.
+    """Compute one plane or tile; return its result as bytes of the job's product, or of tiles.
 
     Raises
     ------
@@ -88,8 +98,35 @@ def compute_plane(
     image = images.get(job.path, job.recipe.axes)
     layout, recipe = resolve_stack(image.data, job.recipe)
     check_region(region, layout)
-    plane = PlaneInput(image, layout, recipe, job.index, region)
-    return job.product.compute_plane(plane, model, progress=progress, should_stop=should_stop)
+    ways: Any = {"progress": progress, "should_stop": should_stop}
+    plane = PlaneInput(image, layout, recipe, job.index, region, job.box)
+    if job.tile is not None:
+        return compute_tile(plane, job.tile, model, **ways)
+    if job.box is not None:
+        height, width = layout.labels_shape[-2:]
+        whole, shape = (0, 0, height, width), (height, width)
+        inside = region_window(region, job.index, job.box, whole, shape)
+        plane = replace(plane, region=inside)
+    return job.product.compute_plane(plane, model, **ways)
+
+
+def settle_tiles(path: Path, recipe: Recipe, model: PromptableModel, images: OpenImages) -> Recipe:
+    """Return a recipe of an image with numbers for its tiles; see :func:`resolve_tiles`.
+
+    Parameters
+    ----------
+    path : Path
+        The image.
+    recipe : Recipe
+        The recipe with axes and intensity limits settled.
+    model : PromptableModel
+        The model.
+    images : OpenImages
+        Opens the image.
+    """
+    image = images.get(path, recipe.axes)
+    layout, settled = resolve_stack(image.data, recipe)
+    return resolve_tiles(image.data, layout, settled, model)
 
 
 class Executor(Protocol):
@@ -97,6 +134,10 @@ class Executor(Protocol):
 
     def make_recipe(self, **given: Any) -> Recipe:
         """Return a recipe for this place; see :func:`napari_segany.make_recipe`."""
+        ...
+
+    def settle_tiles(self, path: Path, recipe: Recipe) -> Recipe:
+        """Return a recipe of an image with numbers for its tiles; see :func:`settle_tiles`."""
         ...
 
     def compute_planes(
@@ -140,6 +181,11 @@ class LocalExecutor:
         from napari_segany.segmentation import make_recipe
 
         return make_recipe(self.model, **given)
+
+    def settle_tiles(self, path: Path, recipe: Recipe) -> Recipe:
+        """Settle the tiles of an image in this process; see :class:`Executor`."""
+        with closing(OpenImages()) as images:
+            return settle_tiles(path, recipe, self.model, images)
 
     def compute_planes(
         self,

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_segany.batch.plan import ReadOptions
+from napari_segany.classification.class_set import ClassSet
 from napari_segany.core.callbacks import Progress
 from napari_segany.core.display import Normalise
-from napari_segany.core.planes import Range
+from napari_segany.core.planes import Box, Range
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.io.result_files import Outputs
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.tracks.track_params import TrackParams
@@ -90,6 +92,12 @@ class BatchOptions:
         As in a recipe.
     tracks : TrackParams or None
         As in a recipe.
+    tiles : TileParams or None
+        As in a recipe; None for planes as a whole.
+    region_box : tuple of int or None
+        Half-open row_min, col_min, row_max, col_max of the planes in which objects are searched.
+    classes : ClassSet or None
+        As in a recipe.
     """
 
     output: Path
@@ -110,6 +118,9 @@ class BatchOptions:
     axes_from_recipe: bool = False
     link: LinkParams | None = None
     tracks: TrackParams | None = None
+    tiles: TileParams | None = AUTO_TILES
+    region_box: Box | None = None
+    classes: ClassSet | None = None
 
     def with_recipe(self, recipe: Recipe) -> "BatchOptions":
         """Return the options with everything that a recipe decides taken from it."""
@@ -127,6 +138,8 @@ class BatchOptions:
             axes_from_recipe=True,
             link=recipe.link,
             tracks=recipe.tracks,
+            tiles=recipe.tiles,
+            classes=recipe.classes,
         )
 
     def with_model(self, request: ModelRequest) -> "BatchOptions":
@@ -170,4 +183,7 @@ class BatchOptions:
             "planes": self.planes,
             "link": self.link,
             "tracks": self.tracks,
+            # Objects are sorted in planes that are searched as a whole.
+            "tiles": self.tiles if self.classes is None else None,
+            "classes": self.classes,
         }

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from napari_segany.batch.manifest import is_plain
 from napari_segany.batch.protocol import Files, Item, Product
 from napari_segany.core.notes import note
-from napari_segany.core.planes import Range, StackLayout, axes_fit
+from napari_segany.core.planes import Box, Range, StackLayout, axes_fit
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.io.atomic import check_name
 from napari_segany.io.read import OpenedImage, open_image, stem
@@ -80,6 +80,8 @@ class Batch:
         Image that is nonzero where objects are searched.
     overwrite : bool
         Compute everything again, and replace existing files.
+    box : tuple of int or None
+        Box of the planes in which objects are searched.
     """
 
     items: tuple[Item, ...]
@@ -88,9 +90,12 @@ class Batch:
     product: Product
     region: Path | None = None
     overwrite: bool = False
+    box: Box | None = None
 
     def __post_init__(self) -> None:
-        made: Any = replace(self.recipe, product=self.product.name or PRODUCTS[0])
+        # Maps of edges, and proposals, are of whole planes.
+        tiles = None if self.product.name else self.recipe.tiles
+        made: Any = replace(self.recipe, product=self.product.name or PRODUCTS[0], tiles=tiles)
         object.__setattr__(self, "recipe", made)
 
 

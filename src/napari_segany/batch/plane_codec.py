@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_segany.core.mask_io import pack, unpack
 from napari_segany.errors import SeganyError
-from napari_segany.io.result_files import MeasuredPlane
+from napari_segany.io.measured_plane import MeasuredPlane
 
 
 def to_bytes(plane: MeasuredPlane) -> bytes:

@@ -1,5 +1,6 @@
 """The run of a batch: planes are stored when they are computed, files when all planes are there."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -17,13 +18,19 @@ from napari_segany.batch.manifest import (
     is_unchanged,
 )
 from napari_segany.batch.plan import Batch, Outcome, error_of
+from napari_segany.batch.plane_tiles import PlaneTiles, TileStore, grid_of, region_box
 from napari_segany.batch.preparation import ImageJob, ImagePreparation
 from napari_segany.batch.protocol import FinishedImage, Item
 from napari_segany.batch.report import write_report
 from napari_segany.core.callbacks import BatchEvent, OnBatchEvent, ShouldStop, check
+from napari_segany.core.notes import note
 from napari_segany.errors import Cancelled, InputError, PlaneError, SeganyError
 from napari_segany.io.atomic import remove
+from napari_segany.io.read import open_image
 from napari_segany.io.safe_names import shown
+from napari_segany.tiled_planes import with_plane_limits
+
+logger = logging.getLogger(__name__)
 
 OnError = Callable[[Exception], None]
 """Called with every exception behind a failure."""
@@ -32,13 +39,15 @@ OnError = Callable[[Exception], None]
 class _Runner:
     """The images in work: jobs for their planes, and their files when all planes are there."""
 
-    def __init__(self, batch: Batch, on_error: OnError | None) -> None:
+    def __init__(self, batch: Batch, executor: Executor, on_error: OnError | None) -> None:
         self.batch, self.on_error = batch, on_error
         self.store, self.log = ResultStore(batch.output, batch.product.name), Log(batch.output)
-        self.preparation = ImagePreparation(batch, self.store)
+        self.preparation = ImagePreparation(batch, self.store, executor.settle_tiles)
         self.images: dict[str, ImageJob] = {}
         # Outcomes of images that ended while plane jobs were made.
         self.ready: deque[Outcome] = deque()
+        # Larger tiles, which follow when all smaller ones of a plane are there.
+        self.larger: deque[PlaneJob] = deque()
 
     # Jobs -----------------------------------------------------------------------------------
 
@@ -59,26 +68,78 @@ class _Runner:
                 continue
             self.images[item.name] = prepared
             yield from self.jobs_of(prepared)
+            yield from self.larger_tiles()
+
+    def larger_tiles(self) -> Iterator[PlaneJob]:
+        """Yield the jobs that came up since."""
+        while self.larger:
+            job = self.larger.popleft()
+            if job.name in self.images:
+                yield job
 
     def jobs_of(self, image: ImageJob) -> Iterator[PlaneJob]:
         """Yield a job for each unfinished plane of an image; finish the image if there is none."""
         item, checkpoint = image.item, self.preparation.checkpoint(image.item)
-        to_do = []
-        for index in image.layout.chosen():
+        to_do: list[PlaneJob] = []
+        every = list(image.layout.chosen())
+        image.missing = {image.layout.number(index) for index in every}
+        for index in every:
             number = image.layout.number(index)
-            if checkpoint.has(number):
+            if image.recipe.tiles is not None and self.batch.product.tiled:
+                try:
+                    to_do += self.tile_jobs(image, index)
+                except PlaneError as error:
+                    self.ready.extend(self.add_plane(self.job(image, index), error))
+                    if image.failed:
+                        return
+            elif checkpoint.has(number):
+                image.missing.discard(number)
                 image.resumed += 1
             else:
-                to_do.append((number, index))
-        image.missing = {number for number, _ in to_do}
-        if not to_do:
-            self.ready.append(self.finish(image))
+                to_do.append(self.job(image, index))
+        if not image.missing:
+            if item.name in self.images:
+                self.ready.append(self.finish(image))
             return
-        for _, index in to_do:
+        for job in to_do:
             if image.failed:
                 return
-            product, region = self.batch.product, self.batch.region
-            yield PlaneJob(item.name, item.path, image.recipe, index, product, region)
+            yield job
+
+    def job(self, image: ImageJob, index: tuple[int, ...]) -> PlaneJob:
+        """Return the job of a whole plane."""
+        item, batch = image.item, self.batch
+        about = item.name, item.path, image.recipe, index, batch.product, batch.region, batch.box
+        return PlaneJob(*about)
+
+    def tile_jobs(self, image: ImageJob, index: tuple[int, ...]) -> list[PlaneJob]:
+        """Return the jobs of the unfinished tiles of a plane; none if all of them are there.
+
+        Raises
+        ------
+        PlaneError
+            If the plane cannot be read, or is blank.
+        """
+        layout, number = image.layout, image.layout.number(index)
+        shape = layout.labels_shape[-2], layout.labels_shape[-1]
+        with open_image(image.item.path, axes=image.recipe.axes) as opened:
+            # All tiles have the same black and white, and no worker looks for it again.
+            recipe = with_plane_limits(opened.data, layout, image.recipe, index)
+        store = TileStore(self.preparation.checkpoint(image.item).folder, number)
+        searched = region_box(self.batch.box, shape)
+        tiles = image.tiles[number] = PlaneTiles(grid_of(recipe, shape), store, searched)
+        to_do = tiles.next_level()
+        if tiles.resumed:
+            note(
+                logger,
+                "%s: %d of its tiles were searched before, and %d are left.",
+                *(image.item.path, tiles.resumed, len(to_do)),
+            )
+        if not to_do:
+            image.missing.discard(number)
+            image.resumed += 1
+        whole = replace(self.job(image, index), recipe=recipe)
+        return [replace(whole, tile=tile) for tile in to_do]
 
     # Results --------------------------------------------------------------------------------
 
@@ -95,6 +156,13 @@ class _Runner:
                 logged = {"error": str(result)}
             elif isinstance(result, Exception):
                 raise result
+            elif job.tile is not None:
+                more = image.tiles[number].add(job.tile, result)
+                about = {"index": list(job.index), "tile": list(job.tile)}
+                self.log.write("tile", image=str(job.path), **about)
+                if more is None or more:
+                    self.larger.extend(replace(job, tile=tile) for tile in more or ())
+                    return
             else:
                 self.preparation.checkpoint(image.item).save(number, result)
             image.missing.discard(number)
@@ -153,7 +221,8 @@ class _Runner:
         if Fingerprint.of(image.files) != image.fingerprint:
             raise changed
         checkpoint.note_writing()
-        finished = FinishedImage(item, image.recipe, checkpoint, image.content, image.empty)
+        about = item, image.recipe, checkpoint, image.content, image.empty
+        finished = FinishedImage(*about, image.tiles, self.batch.box)
         record = self.batch.product.finish(finished)
         if record.stamp != image.fingerprint:
             raise changed
@@ -244,7 +313,7 @@ def run(
     Cancelled
         If ``should_stop`` returned True; finished planes are kept.
     """
-    runner = _Runner(batch, on_error)
+    runner = _Runner(batch, executor, on_error)
     total = sum(item.planes for item in batch.items)
     planes = {item.name: item.planes for item in batch.items}
     done = dict.fromkeys(planes, 0.0)
@@ -254,7 +323,10 @@ def run(
         if progress is not None:
             name, image = part.name, runner.images.get(part.name)
             finished = planes[name] - len(image.missing) if image else planes[name]
-            done[name] = finished + part.done
+            if image is not None and image.tiles:
+                done[name] = finished + image.fraction_in_tiles
+            else:
+                done[name] = finished + part.done
             progress(BatchEvent(name, sum(done.values()), total))
 
     def ended() -> Iterator[Outcome]:
@@ -264,11 +336,14 @@ def run(
 
     runner.log.write("started", images=len(batch.items), planes=total)
     try:
-        results = executor.compute_planes(runner.plane_jobs(should_stop), report, should_stop)
-        for job, result in results:
-            yield from ended()
-            yield from runner.add_plane(job, result)
-            report(BatchEvent(job.name, 0.0, 1))
+        jobs: Iterator[PlaneJob] | None = runner.plane_jobs(should_stop)
+        while jobs is not None:
+            for job, result in executor.compute_planes(jobs, report, should_stop):
+                yield from ended()
+                yield from runner.add_plane(job, result)
+                report(BatchEvent(job.name, 0.0, 1))
+            # Workers may have finished the last small tiles when there were no more jobs.
+            jobs = runner.larger_tiles() if runner.larger else None
         yield from ended()
         runner.log.write("ended")
     except (Cancelled, KeyboardInterrupt):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +21,17 @@ from napari_segany.batch.manifest import (
     is_unchanged,
 )
 from napari_segany.batch.plan import Batch, Outcome, own_axes
+from napari_segany.batch.plane_tiles import LARGE_PLANE, PlaneTiles, region_box
 from napari_segany.batch.protocol import Item
 from napari_segany.batch.result_metadata import record_from_results
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import BlankPlaneError, InputError, PlaneError
 from napari_segany.io.atomic import check_inside, remove_unfinished
+from napari_segany.io.exports import check_tiled
 from napari_segany.io.read import open_image
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack
+from napari_segany.tiled_planes import tiles_of
 
 
 class ImageJob:
@@ -69,9 +73,16 @@ class ImageJob:
         self.missing: set[int] = set()
         # Planes without a result, by number.
         self.empty: dict[int, PlaneError] = {}
+        # Planes that are computed in tiles, by number.
+        self.tiles: dict[int, PlaneTiles] = {}
         self.resumed = 0
         self.failed = False
         self.started = time.monotonic()
+
+    @property
+    def fraction_in_tiles(self) -> float:
+        """Planes in work that are done, by the tiles that are."""
+        return sum(self.tiles[n].fraction for n in self.missing if n in self.tiles)
 
     def remarks(self, blank: bool) -> list[str]:
         """Return one sentence for each blank plane, or for each plane that cannot be read."""
@@ -88,11 +99,16 @@ class ImagePreparation:
         The batch.
     store : ResultStore
         The records of its results.
+    settle_tiles : callable
+        Returns the recipe of an image with numbers for its tiles.
     """
 
-    def __init__(self, batch: Batch, store: ResultStore) -> None:
-        self.batch, self.store = batch, store
+    def __init__(
+        self, batch: Batch, store: ResultStore, settle_tiles: Callable[[Path, Recipe], Recipe]
+    ) -> None:
+        self.batch, self.store, self._settle_tiles = batch, store, settle_tiles
         self._region = hash_content([batch.region]) if batch.region else ""
+        self._region += repr(batch.box) if batch.box else ""
 
     def checkpoint(self, item: Item) -> PlaneCheckpoint[Any]:
         """Return the finished planes of an image."""
@@ -115,7 +131,11 @@ class ImagePreparation:
         with open_image(item.path, axes=item.axes or self.batch.recipe.axes) as image:
             axes = own_axes(image, item.axes or self.batch.recipe.axes)
             channels = item.channels or self.batch.recipe.channels
+            shape = image.shape[axes.index("Y")], image.shape[axes.index("X")]
             requested = replace(self.batch.recipe, axes=axes, channels=channels)
+            tiled = tiles_of(requested, shape) is not None
+            # Nothing depends on tiles in planes that have none.
+            requested = requested if tiled else replace(requested, tiles=None)
             fingerprint, location = Fingerprint.of(image.files), image_location(item.path)
             changed = record is None or record.stamp != fingerprint or record.image != location
             known = "" if changed or record is None else record.content
@@ -133,7 +153,11 @@ class ImagePreparation:
             settled = _settled_recipe(checkpoint, key, requested)
             # Limits of a whole stack are not computed a second time.
             layout, recipe = resolve_stack(image.data, requested if settled is None else settled)
+            region_box(self.batch.box, shape)
+            if tiled and self.batch.product.tiled and shape[0] * shape[1] >= LARGE_PLANE:
+                check_tiled(item.files.kinds().get("exports", ()))
             if settled is None:
+                recipe = self._settle_tiles(item.path, recipe) if tiled else recipe
                 checkpoint.begin(key, recipe.to_json(), content)
         for path in item.files.all():
             remove_unfinished(path)
@@ -207,5 +231,7 @@ def _settled_recipe(checkpoint: PlaneCheckpoint[Any], key: str, requested: Recip
         settled = Recipe.from_json(text)
     except InputError:
         return None
-    left_open = {name: getattr(requested, name) for name in ("axes", "normalise", "planes")}
+    left_open = {
+        name: getattr(requested, name) for name in ("axes", "normalise", "planes", "tiles")
+    }
     return settled if replace(settled, **left_open) == requested else None

@@ -1,6 +1,6 @@
 """Protocols of a batch: products, result files, and the values that both exchange."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,10 +10,22 @@ from numpy.typing import NDArray
 from napari_segany.batch.manifest import PlaneCheckpoint, Record
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.intensity import Limits
-from napari_segany.core.planes import StackLayout
+from napari_segany.core.planes import Box, StackLayout
+from napari_segany.generators.tiles.tile_candidates import TileCandidates
 from napari_segany.io.read import OpenedImage
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
+
+TileNumber = tuple[int, int]
+"""Level and number of a tile."""
+
+
+class Tiles(Protocol):
+    """The finished tiles of a plane."""
+
+    def parts(self) -> Iterator[TileCandidates]:
+        """Iterate over the candidates of all tiles, one at a time."""
+        ...
 
 
 class Files(Protocol):
@@ -83,6 +95,8 @@ class PlaneInput:
         Index of the plane along the leading axes.
     region : array_like or None
         Nonzero where objects are searched.
+    box : tuple of int or None
+        Box of the plane in which objects are searched.
     """
 
     image: OpenedImage
@@ -90,6 +104,7 @@ class PlaneInput:
     recipe: Recipe
     index: tuple[int, ...]
     region: Any = None
+    box: Box | None = None
 
     @property
     def limits(self) -> Limits | None:
@@ -120,6 +135,10 @@ class FinishedImage(Generic[T]):
         Hash of the image's content.
     empty : container of int
         Numbers of planes that have no result, because they are blank or cannot be read.
+    tiles : mapping of int to Tiles
+        The finished tiles of planes that were computed in tiles.
+    box : tuple of int or None
+        Box of the planes in which objects were searched.
     """
 
     item: Item
@@ -127,6 +146,8 @@ class FinishedImage(Generic[T]):
     checkpoint: PlaneCheckpoint[T]
     content: str
     empty: Container[int] = field(default_factory=frozenset)
+    tiles: Mapping[int, "Tiles"] = field(default_factory=dict)
+    box: Box | None = None
 
     def load(self, number: int) -> T | None:
         """Return the result of a plane; None if it has none."""
@@ -144,6 +165,11 @@ class Product(Protocol):
     @property
     def noun(self) -> str:
         """The noun for what is counted; empty if nothing is counted."""
+        ...
+
+    @property
+    def tiled(self) -> bool:
+        """True if it can be made from the tiles of planes that were searched in tiles."""
         ...
 
     def compute_plane(

@@ -103,6 +103,18 @@ def plane_ranges(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
+def pixel_box(text: str) -> tuple[int, int, int, int]:
+    """Parse ``R0,C0,R1,C1``: first row and column, and those after the last."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 4 and all(part.isdecimal() for part in parts):
+        top, left, bottom, right = map(int, parts)
+        if top < bottom and left < right:
+            return top, left, bottom, right
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not R0,C0,R1,C1: pixels, the last row and column not included"
+    )
+
+
 def series(text: str) -> int | str:
     """Parse a whole number from 0 on, a name, or ``all``."""
     if not text.strip() or (text[:1] in "-+" and text[1:].isdecimal()):

@@ -12,6 +12,7 @@ from typing import Any
 from napari_segany.core.parameter_info import ParameterInfo, defaults_of, parameters_of
 from napari_segany.errors import InputError
 from napari_segany.generators.default_params import BY_DEFAULT, DefaultParams
+from napari_segany.generators.exemplars.example_set import ExampleSet
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import (
     merged_info,
@@ -150,7 +151,7 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file with point grids cannot be read.
+        If the file with point grids or with examples cannot be read.
     """
     values: dict[str, Any] = {}
     name_finder_by_hash(args)
@@ -164,7 +165,24 @@ def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
             values["point_grids"] = json.loads(values["point_grids"].read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"--point-grids: {error}; give a JSON file of points.") from error
+    if isinstance(values.get("examples"), Path):
+        values["examples"] = _read_examples(values["examples"])
     return values
+
+
+def _read_examples(path: Path) -> ExampleSet:
+    """Read examples from a file of their own, or from a recipe that has some."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict) and isinstance(values.get("params"), dict):
+            values = values["params"].get("examples")
+        if not isinstance(values, dict):
+            raise ValueError("it holds no examples")
+        return ExampleSet.from_dict(values)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--examples {path}: {error}; give a recipe that was made with --like-box or --like."
+        ) from error
 
 
 def name_finder_by_hash(args: argparse.Namespace) -> None:

@@ -67,6 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_table(parser)
     arguments.add_model(parser)
     arguments.add_image(parser)
+    add_scale(parser)
     parser.add_argument(
         "--plane",
         type=arguments.whole_numbers,
@@ -74,6 +75,33 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="plane of a stack: its index along each axis except channel, row and column, counted "
         "from 0; axes of length 1 may be omitted, and axes that the stack does not have may be 0",
     )
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """Add the options for planes that are larger than the model's frame."""
+    group = parser.add_argument_group("large planes")
+    group.add_argument(
+        "--object-size",
+        type=positive_number,
+        metavar="PIXELS",
+        help="longer side of the objects that points are on, about; on a plane above 2048 pixels "
+        "the model sees a crop around each point that suits it (default: 1024 x 1024 pixels)",
+    )
+    group.add_argument(
+        "--tiles",
+        choices=("auto", "off"),
+        default="auto",
+        help="auto: a plane above 2048 pixels is seen in crops around the prompts; off: every "
+        "plane is seen as a whole (default: auto)",
+    )
+
+
+def positive_number(text: str) -> float:
+    """Return a number above 0 from an argument."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +147,8 @@ def add_table(parser: argparse.ArgumentParser) -> None:
 
 def check_together(args: argparse.Namespace) -> None:
     """Raise InputError if options cannot be combined."""
+    if args.object_size and args.tiles == "off":
+        raise InputError("--object-size is about crops, which --tiles off leaves out.")
     others = args.point or args.box or args.mask
     if not (others or args.table):
         raise InputError("There is no prompt; give --point, --box, --mask or --table.")
@@ -154,8 +184,10 @@ def run(args: argparse.Namespace) -> int:
     )
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.atomic import check_writable
+    from napari_segany.io.measured_plane import measure_result
     from napari_segany.io.read import choose_series, open_image
-    from napari_segany.io.result_files import ResultWriter, measure_result
+    from napari_segany.io.result_files import ResultWriter
+    from napari_segany.models.tiled_model import TiledModel
     from napari_segany.segmentation import make_recipe, resolve_stack
 
     started = time.monotonic()
@@ -181,6 +213,8 @@ def run(args: argparse.Namespace) -> int:
         )
         layout, recipe = resolve_stack(image.data, recipe)
         plane = layout.plane(image.data, index)
+        if args.tiles != "off":
+            model = TiledModel(model, object_size=args.object_size)
         embedding = model.embed(plane, limits=recipe.limits)
         predicted = predict(args.candidate, model, embedding, [each.prompt for each in prompts])
         kept = [candidates[chosen_candidates(args.candidate)] for candidates in predicted]

@@ -57,6 +57,8 @@ def request_record(
         "candidate": args.candidate,
         "prompts": [prompt_record(args, each) for each in prompts],
         **({"keep_rows": args.keep_rows} if args.table else {}),
+        **({"object_size": args.object_size} if args.object_size else {}),
+        **({"tiles": args.tiles} if args.tiles != "auto" else {}),
     }
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, chosen_params, given
+from napari_segany.cli.like_options import add_like_options, choose_strategy, read_examples
 from napari_segany.cli.link_options import add_link_options, chosen_link, chosen_tracks
+from napari_segany.cli.tile_options import add_tile_options, chosen_tiles
 from napari_segany.generators.default_params import DefaultParams
+from napari_segany.generators.exemplars.params import with_examples
 from napari_segany.generators.parameters import check_faithful
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.recipe import LabelParams, Recipe
@@ -25,7 +28,9 @@ examples:
   napari-segany segment stack.tif -o results --axes ZYX --normalise stack --min-area 50
   napari-segany segment volume.tif -o results --axes ZYX --link z --min-planes 3
   napari-segany segment movie.tif -o results --axes TYX --link t
+  napari-segany segment slide.zarr -o results --object-size 25 --region-box 8000,8000,12000,12000
   napari-segany segment photos/ -o results --text "bicycle" "traffic light"
+  napari-segany segment cells.tif more/*.tif -o results --like-box 40,52,71,80
   napari-segany segment night/ -o results --recipe results/cells_recipe.json
   napari-segany segment night/ -o results --dask local:4 --export coco rois
 
@@ -36,6 +41,9 @@ segany_report.html shows all results on one page.
 
 With --link z an object has one id in all its planes, and one row in the table. With --link t it has
 one id in all its frames, and one row for each; --link zt links volumes over time.
+
+With --like-box or --like, objects like these examples are found in all images. The recipe holds the
+examples, so that --recipe finds the same in others.
 
 The same command resumes a run that was stopped or killed: results of unchanged images and recipes
 are left unchanged, others are computed again, and finished planes are not computed twice.
@@ -59,12 +67,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="image that is nonzero where objects are searched, of one plane or the whole stack",
     )
     parser.add_argument(
+        "--region-box",
+        type=arguments.pixel_box,
+        metavar="R0,C0,R1,C1",
+        help="search only rows R0 to R1-1 and columns C0 to C1-1 of each plane; of a plane that is "
+        "searched in tiles only those that reach into the box are read",
+    )
+    parser.add_argument(
         "--faithful",
         action=argparse.BooleanOptionalAction,
         default=None,
         help="reproduce the set of masks of the published code",
     )
+    add_like_options(parser)
     add_options(parser)
+    add_tile_options(parser)
     add_link_options(parser, over_time=True)
 
 
@@ -77,8 +94,10 @@ def run(args: argparse.Namespace) -> int:
         base = read_recipe(args.recipe)
         base.check_product("labels")
     # Invalid values are reported before anything heavy is loaded.
+    has_examples = choose_strategy(args)
     chosen_parameters(args, base)
     chosen_links(args, base)
+    chosen_tiles(args)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.io.read import open_image
 
@@ -86,7 +105,11 @@ def run(args: argparse.Namespace) -> int:
         open_image(args.region, stored=True).close()
     inputs = find_inputs(args.inputs, series=args.series)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
-    return run_batch(args, segment_options(args, base), results).finish()
+    options = segment_options(args, base)
+    if has_examples:
+        examples = read_examples(args, next(iter(inputs)), base)
+        options = replace(options, params=with_examples(options.params, examples))
+    return run_batch(args, options, results).finish()
 
 
 def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "BatchOptions":
@@ -102,7 +125,10 @@ def segment_options(args: argparse.Namespace, base: Recipe | None = None) -> "Ba
         labels=labels,
         faithful=faithful,
         region=args.region,
+        region_box=args.region_box,
         outputs=chosen_outputs(args),
+        tiles=chosen_tiles(args, base.tiles) if base else chosen_tiles(args),
+        classes=None if base is None else base.classes,
         **chosen_links(args, base),
     )
 

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -76,10 +75,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     from napari_segany.models.registry import load_model
-    from napari_segany.remote.address import TOKEN_VARIABLE
+    from napari_segany.remote.address import environment_token
     from napari_segany.remote.server import ServerOptions, read_token, serve
 
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token, _ = environment_token()
     if args.token_file is not None:
         token = read_token(args.token_file)
     if not math.isfinite(args.max_upload):

@@ -4,8 +4,6 @@ Packed masks hold eight pixels a byte. The first bit of a row stands for a colum
 is a multiple of eight, so that masks can be compared byte by byte wherever they lie.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -31,12 +29,40 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return [0, *counts] if flat[0] else counts
 
 
-def fill_small_holes(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
-    """Fill background components below ``area`` pixels (8-connected, as in the published code)."""
+def run_lengths_in_plane(
+    crop: NDArray[np.bool_], top: int, left: int, shape: tuple[int, int]
+) -> list[int]:
+    """Return the run lengths of a mask in a plane of ``shape``, of which a part holds all pixels.
+
+    The part begins at row ``top`` and column ``left``; the plane itself is not made.
+    """
+    height = shape[0]
+    steps = np.diff(np.pad(crop, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
+    (cols, rows), (end_cols, end_rows) = np.nonzero(steps == 1), np.nonzero(steps == -1)
+    starts, ends = (left + cols) * height + top + rows, (left + end_cols) * height + top + end_rows
+    # A run that reaches the last row goes on in the first row of the next column.
+    apart = starts[1:] != ends[:-1]
+    starts = starts[np.append(True, apart)[: len(starts)]]
+    ends = ends[np.append(apart, True)[-len(ends) :]] if len(ends) else ends
+    size = height * shape[1]
+    edges = np.concatenate([[0], np.column_stack([starts, ends]).ravel(), [size]])
+    counts: list[int] = np.diff(edges).tolist()
+    return counts[:-1] if len(ends) and ends[-1] == size else counts
+
+
+def fill_small_holes(
+    mask: NDArray[np.bool_], area: int, around: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Fill background components below ``area`` pixels (8-connected, as in the published code).
+
+    Of a part of a plane, ``around`` is true for pixels of background that goes on beyond it.
+    """
     components, count = ndimage.label(~mask, EIGHT_NEIGHBOURS)
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     small = sizes < area
     small[0] = False
+    if around is not None:
+        small[components[around]] = False
     filled: NDArray[np.bool_] = mask | small[components]
     return filled
 
@@ -53,6 +79,39 @@ def drop_small_specks(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_]:
     return kept
 
 
+def clean_within(
+    mask: NDArray[np.bool_], box: tuple[int, int, int, int], shape: tuple[int, int], area: int
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Fill holes and drop specks below ``area`` pixels of a mask that is known within its box.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (h, w) boolean, the mask within ``box``.
+    box : tuple of int
+        Its half-open row_min, col_min, row_max, col_max in a plane of ``shape`` (H, W).
+    area : int
+        Pixels.
+
+    Returns
+    -------
+    mask : ndarray
+        Boolean, the clean mask in a box that may be somewhat larger.
+    origin : tuple of int
+        Row and column of its first pixel. The result is that of the whole plane.
+    """
+    if not mask.size:
+        return mask, (box[0], box[1])
+    # Background around the box counts as a hole if the plane's border makes it small enough. A
+    # margin of as many pixels as a hole has at most decides it, or the whole plane does.
+    pads = []
+    for axis in (0, 1):
+        margin = -(-area // mask.shape[1 - axis])
+        pads.append((min(margin, box[axis]), min(margin, shape[axis] - box[axis + 2])))
+    filled = fill_small_holes(np.pad(mask, pads), area)
+    return drop_small_specks(filled, area), (box[0] - pads[0][0], box[1] - pads[1][0])
+
+
 def pack(mask: NDArray[np.bool_], left: int) -> NDArray[np.uint8]:
     """Pack the bits of a mask whose first column is column ``left`` of the plane."""
     before = left % 8
@@ -65,34 +124,3 @@ def unpack(bits: NDArray[np.uint8], left: int, right: int) -> NDArray[np.bool_]:
     """Return the boolean mask whose columns are ``left`` to ``right`` of the plane."""
     pixels = np.unpackbits(bits, axis=1).view(bool)
     return pixels[:, left % 8 : left % 8 + right - left]
-
-
-def compact(masks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
-    """Return packed masks in one piece of memory.
-
-    Thousands of small pieces that are kept while other work goes on leave holes between them that
-    this work cannot use.
-    """
-    if not masks:
-        return ()
-    ends = np.cumsum([bits.size for bits in masks])
-    parts = np.split(np.concatenate([bits.ravel() for bits in masks]), ends[:-1])
-    return tuple(part.reshape(bits.shape) for part, bits in zip(parts, masks, strict=True))
-
-
-def shared(
-    bits: NDArray[np.uint8],
-    box: Sequence[int],
-    other_bits: NDArray[np.uint8],
-    other_box: Sequence[int],
-) -> int:
-    """Count the pixels that two masks share; boxes are row_min, col_min, row_max, col_max."""
-    (top1, left1, bottom1, right1), (top2, left2, bottom2, right2) = box, other_box
-    top, bottom = max(top1, top2), min(bottom1, bottom2)
-    # In bytes; those at the sides hold zeros beyond each mask's own box.
-    left, right = max(left1 // 8, left2 // 8), min(-(-right1 // 8), -(-right2 // 8))
-    if bottom <= top or right <= left:
-        return 0
-    one = bits[top - top1 : bottom - top1, left - left1 // 8 : right - left1 // 8]
-    two = other_bits[top - top2 : bottom - top2, left - left2 // 8 : right - left2 // 8]
-    return int(np.bitwise_count(one & two).sum())

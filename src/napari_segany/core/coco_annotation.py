@@ -10,7 +10,8 @@ from napari_segany.core import binary_mask
 
 
 def coco_annotations(
-    masks: Iterable[NDArray[np.bool_]],
+    crops: Iterable[NDArray[np.bool_]],
+    shape: tuple[int, int],
     boxes: NDArray[np.int64],
     areas: NDArray[np.int64],
     scores: tuple[NDArray[np.float32], NDArray[np.float32]],
@@ -21,8 +22,10 @@ def coco_annotations(
 
     Parameters
     ----------
-    masks : iterable of ndarray
-        N boolean (H, W) masks, read one at a time.
+    crops : iterable of ndarray
+        N boolean masks within their boxes, read one at a time.
+    shape : tuple of int
+        (H, W) of the plane.
     boxes : ndarray
         (N, 4) half-open row_min, col_min, row_max, col_max.
     areas : ndarray
@@ -35,7 +38,7 @@ def coco_annotations(
         N ids of categories.
     """
     annotations = []
-    for i, mask in enumerate(masks):
+    for i, crop in enumerate(crops):
         a, b, c, d = (int(v) for v in boxes[i])
         predicted_iou, stability = (float(values[i]) for values in scores)
         annotations.append(
@@ -44,8 +47,8 @@ def coco_annotations(
                 "image_id": image_id,
                 "category_id": category_ids[i],
                 "segmentation": {
-                    "size": list(mask.shape),
-                    "counts": binary_mask.run_lengths(mask),
+                    "size": list(shape),
+                    "counts": binary_mask.run_lengths_in_plane(crop, a, b, shape),
                 },
                 "area": int(areas[i]),
                 "bbox": [b, a, d - b, c - a],

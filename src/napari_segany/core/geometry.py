@@ -26,16 +26,22 @@ PIXELS_AT_ONCE = 256
 
 
 def resize(
-    rgb: NDArray[np.uint8], shape: tuple[int, int], how: Image.Resampling
+    rgb: NDArray[np.uint8],
+    shape: tuple[int, int],
+    how: Image.Resampling,
+    box: tuple[float, float, float, float] | None = None,
 ) -> NDArray[np.uint8]:
     """Scale (H, W, 3) uint8 to ``shape``, colour by colour, and the one of a gray image once.
 
-    Pillow would hold four bytes a pixel for all colours together.
+    Pillow would hold four bytes a pixel for all colours together. With ``box`` only the part
+    between x0, y0, x1 and y1 is scaled.
     """
     gray = rgb.strides[2] == 0
     scaled = [
         np.asarray(
-            Image.fromarray(np.ascontiguousarray(rgb[..., i])).resize((shape[1], shape[0]), how)
+            Image.fromarray(np.ascontiguousarray(rgb[..., i])).resize(
+                (shape[1], shape[0]), how, box=box
+            )
         )
         for i in range(1 if gray else 3)
     ]

@@ -23,6 +23,20 @@ def plane_slices(plane: Plane) -> tuple[int | slice, ...]:
     return tuple(slice(None) if n is None else n for n in plane)
 
 
+def window_slices(plane: Plane, rows: slice, cols: slice) -> tuple[int | slice, ...]:
+    """Return the index of a part of a plane in an array."""
+    first = plane.index(None)
+    return tuple(n if n is not None else rows if i == first else cols for i, n in enumerate(plane))
+
+
+def plane_of_level(shapes: Sequence[Sequence[int]], plane: Plane, level: int) -> Plane:
+    """Return the plane of a coarser level, which may have fewer planes, too."""
+    return tuple(
+        None if n is None else min(n * own // full, own - 1)
+        for n, full, own in zip(plane, shapes[0], shapes[level], strict=True)
+    )
+
+
 def plane_name(plane: Plane) -> str:
     """Return the name of a plane for messages, with indices from 0."""
     at = ", ".join(str(n) for n in plane if n is not None)
@@ -67,6 +81,18 @@ class ImageSource(Protocol):
         """Return (H, W) or (H, W, 3) pixels, axes in ascending order; read no other plane."""
         ...
 
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of the image and of its coarser versions, finest first; often only the first."""
+        ...
+
+    def window(self, plane: Plane, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the (h, w) or (h, w, 3) pixels of a part of a plane; read no other pixels.
+
+        Rows and columns are those of the level.
+        """
+        ...
+
     def identity(self) -> str:
         """Return a key of the content that is the same when the image is opened again."""
         ...
@@ -90,6 +116,8 @@ class ArraySource:
         own percentiles by default.
     name : str
         Name for messages.
+    coarser : sequence of array
+        The same image at lower resolutions, finest first, as pyramids hold it.
 
     Raises
     ------
@@ -106,6 +134,7 @@ class ArraySource:
         channels: Sequence[int] = (0,),
         limits: Limits | None = None,
         name: str = "image",
+        coarser: Sequence[Any] = (),
     ) -> None:
         shape = tuple(int(n) for n in data.shape)
         if channel_axis is not None and not -len(shape) <= channel_axis < len(shape):
@@ -115,8 +144,8 @@ class ArraySource:
         self.data, self.rgb, self.name, self.limits = data, rgb, name, limits
         self.channel_axis = None if channel_axis is None else channel_axis % len(shape)
         self.channels = tuple(channels)
-        dropped = len(shape) - 1 if rgb else self.channel_axis
-        self.shape = tuple(n for axis, n in enumerate(shape) if axis != dropped)
+        self.coarser = tuple(coarser)
+        self.shape = self._own_axes(shape)
         if len(self.shape) < 2 or 0 in shape:
             raise InputError(f"An image of shape {shape} has no planes.")
         if self.channel_axis is not None:
@@ -136,18 +165,44 @@ class ArraySource:
             If the array cannot be read.
         """
         check_plane_index(self.shape, plane)
-        index = plane_slices(plane)
+        return self._read(self.data, plane_slices(plane))
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of the image and of its coarser versions, finest first."""
+        every = (self.data, *self.coarser)
+        return tuple(self._own_axes(tuple(int(n) for n in each.shape)) for each in every)
+
+    def window(self, plane: Plane, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the (h, w) or (h, w, 3) pixels of rows and columns of a plane of a level.
+
+        Raises
+        ------
+        PlaneError
+            If the array cannot be read.
+        """
+        check_plane_index(self.shape, plane)
+        there = plane_of_level(self.level_shapes, plane, level)
+        data = self.coarser[level - 1] if level else self.data
+        return self._read(data, window_slices(there, rows, cols))
+
+    def _own_axes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the lengths of all axes but that of channels or colours."""
+        dropped = len(shape) - 1 if self.rgb else self.channel_axis
+        return tuple(n for axis, n in enumerate(shape) if axis != dropped)
+
+    def _read(self, data: Any, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
         if self.channel_axis is None:
-            pixels = self._pixels(index)
+            pixels = self._pixels(data, index)
             return pixels[..., :3] if self.rgb else pixels
         at = self.channel_axis
         # One by one: not every lazy array accepts lists of indices.
-        seen = [self._pixels((*index[:at], c, *index[at:])) for c in self.channels]
+        seen = [self._pixels(data, (*index[:at], c, *index[at:])) for c in self.channels]
         return seen[0] if len(seen) == 1 else as_colours(seen)
 
-    def _pixels(self, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
+    def _pixels(self, data: Any, index: tuple[int | slice, ...]) -> NDArray[np.generic]:
         try:
-            return np.asarray(self.data[index])
+            return np.asarray(data[index])
         except Exception as error:
             # Lazy arrays raise errors of any type: missing files, servers that do not respond.
             raise PlaneError(f"{self.name} cannot be read: {error}") from error
@@ -214,6 +269,16 @@ class CompositeSource:
         """Return (H, W, 3) pixels of one plane."""
         return as_colours([each.read(plane) for each in self.sources])
 
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the levels that all images have in common, finest first."""
+        every = zip(*(each.level_shapes for each in self.sources), strict=False)
+        return tuple(shapes[0] for shapes in every if len(set(shapes)) == 1)
+
+    def window(self, plane: Plane, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the (h, w, 3) pixels of rows and columns of a plane of a level."""
+        return as_colours([each.window(plane, rows, cols, level) for each in self.sources])
+
     def identity(self) -> str:
         """Return a hash of the identities of all images."""
         every = "".join(each.identity() for each in self.sources)
@@ -247,6 +312,15 @@ class DisplayedSource:
     def read(self, plane: Plane) -> NDArray[np.generic]:
         """Return (H, W) or (H, W, 3) pixels of one plane."""
         return self.source.read(plane)
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of the image and of its coarser versions, finest first."""
+        return self.source.level_shapes
+
+    def window(self, plane: Plane, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the pixels of rows and columns of a plane of a level."""
+        return self.source.window(plane, rows, cols, level)
 
     def identity(self) -> str:
         """Return the hash of the image."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import nan
 from typing import Any, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_segany.core.lazy_logits import Logits, RecomputedLogits, join_logits
 from napari_segany.core.mask_classes import MaskClasses, join_classes
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
 from napari_segany.core.overlap import Nms, Overlap
+from napari_segany.core.packed_masks import PackedMasks
 from napari_segany.core.refilterable import Refilterable
 from napari_segany.core.sequences import listed
 from napari_segany.errors import InputError
@@ -60,8 +62,7 @@ class MaskSet:
     candidate: NDArray[np.int64]
     prompts_asked: int = 0
     classes: MaskClasses | None = None
-    # See napari_segany.core.binary_mask.
-    _bits: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+    _bits: PackedMasks = field(default_factory=lambda: PackedMasks.of([]), repr=False)
     _logits: Logits | None = field(default=None, repr=False)
     _candidates: "Refilterable[MaskSet] | None" = field(default=None, repr=False)
 
@@ -118,12 +119,9 @@ class MaskSet:
         area = np.array([np.count_nonzero(c) for c in crops], np.int64)
         offset = np.tile(np.array(origins, np.int64).reshape(-1, 2), 2)
         boxes = np.where(area[:, None] > 0, within + offset, 0)
-        for name, values in (
-            ("predicted_iou", predicted_iou),
-            ("stability_score", stability_score),
-            ("points", points),
-            ("low_res_logits", getattr(low_res_logits, "chosen", low_res_logits)),
-        ):
+        logits = getattr(low_res_logits, "chosen", low_res_logits)
+        given = {"predicted_iou": predicted_iou, "stability_score": stability_score}
+        for name, values in {**given, "points": points, "low_res_logits": logits}.items():
             if values is not None and len(np.asarray(values)) != count:
                 raise InputError(f"There are {count} masks but {len(np.asarray(values))} {name}.")
         ones = np.ones(count, np.float32)
@@ -135,14 +133,12 @@ class MaskSet:
             stability_score=(
                 ones if stability_score is None else np.asarray(stability_score, np.float32)
             ),
-            points=np.full((count, 2), np.nan)
-            if points is None
-            else np.asarray(points, np.float64),
+            points=np.asarray(ones[:, None] * [nan, nan] if points is None else points, np.float64),
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
             _logits=low_res_logits,
-            _bits=tuple(
-                binary_mask.pack(c, int(box[1])) for c, box in zip(crops, boxes, strict=True)
+            _bits=PackedMasks.of(
+                [binary_mask.pack(c, int(box[1])) for c, box in zip(crops, boxes, strict=True)]
             ),
         )
 
@@ -150,10 +146,8 @@ class MaskSet:
     def concatenate(cls, sets: Iterable["MaskSet"]) -> "MaskSet":
         """Join sets of one plane, in order; classes are kept if all have the same."""
         sets = tuple(sets)
-        if not sets or len({s.shape for s in sets}) != 1:
-            raise InputError(
-                "Only mask sets of one plane can be joined, and at least one is needed."
-            )
+        if len({s.shape for s in sets}) != 1:
+            raise InputError("Give mask sets of one plane, and at least one, to join them.")
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(s, name) for s in sets]) for name in _COLUMNS
         }
@@ -163,7 +157,7 @@ class MaskSet:
             _logits=join_logits([s._logits for s in sets]),
             prompts_asked=sum(s.prompts_asked for s in sets),
             classes=join_classes((s.classes, len(s)) for s in sets),
-            _bits=tuple(each for s in sets for each in s._bits),
+            _bits=PackedMasks.concatenate(s._bits for s in sets),
         )
 
     def __len__(self) -> int:
@@ -179,7 +173,7 @@ class MaskSet:
             **{name: getattr(self, name)[chosen] for name in _COLUMNS},
             classes=None if self.classes is None else self.classes[chosen],
             _logits=None if self._logits is None else self._logits[chosen],
-            _bits=tuple(self._bits[i] for i in chosen),
+            _bits=self._bits[chosen],
             _candidates=None,
         )
 
@@ -192,13 +186,18 @@ class MaskSet:
         """Return the set without its logits."""
         return replace(self, _logits=None)
 
-    def compacted(self) -> "MaskSet":
-        """Return the set with the pixels of all masks in one piece of memory."""
-        return replace(self, _bits=binary_mask.compact(self._bits))
+    def on_disk(self) -> "MaskSet":
+        """Return the set with the pixels of all masks in a temporary file, which goes with it."""
+        return replace(self, _bits=self._bits.on_disk())
 
     def with_candidates(self, candidates: "Refilterable[MaskSet]") -> "MaskSet":
         """Return these masks as a choice among candidates, which can be filtered again."""
         return replace(self, _candidates=candidates)
+
+    @property
+    def refilterable(self) -> "Refilterable[MaskSet] | None":
+        """The candidates that the set was chosen from, None where there are no others."""
+        return self._candidates
 
     @property
     def all_candidates(self) -> "MaskSet":
@@ -216,12 +215,15 @@ class MaskSet:
     def crop(self, i: int) -> NDArray[np.bool_]:
         """Return mask ``i`` within its box, boolean."""
         _, left, _, right = (int(v) for v in self.boxes[i])
-        return binary_mask.unpack(self._bits[i], left, right)
+        return binary_mask.unpack(self._bits.bits(i), left, right)
+
+    def count_shared(self, one: NDArray[Any], two: NDArray[Any]) -> NDArray[np.int64]:
+        """Count the pixels that (P,) masks ``one`` and ``two`` share, pair by pair."""
+        return self._bits.count_shared(self.boxes, one, two)
 
     def shared_pixels(self, i: int, j: int) -> int:
         """Count the pixels that masks ``i`` and ``j`` share."""
-        one, two = self.boxes[[i, j]].tolist()
-        return binary_mask.shared(self._bits[i], one, self._bits[j], two)
+        return int(self.count_shared(np.array([i]), np.array([j]))[0])
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Return mask ``i`` as a boolean (H, W) image."""
@@ -261,7 +263,7 @@ class MaskSet:
             raise InputError(f"kind must be 'mask', 'box' or 'smaller', got {kind!r}.")
         scores = self.predicted_iou if scores is None else scores
         if kind != "box":
-            overlaps = Overlaps(self.boxes, self.area, self.shared_pixels)
+            overlaps = Overlaps(self.boxes, self.area, self.count_shared)
             kept = mask_nms(overlaps, scores, threshold, smaller=kind == "smaller")
         else:
             kept = box_nms(self.inclusive_boxes, scores, threshold)
@@ -371,9 +373,10 @@ class MaskSet:
         """
         same = np.full(len(self), category_id)
         categories = same if self.classes is None else self.classes.index + 1
-        masks = (self.mask(i) for i in range(len(self)))
+        crops = (self.crop(i) for i in range(len(self)))
         scores = self.predicted_iou, self.stability_score
-        return coco_annotations(masks, self.boxes, self.area, scores, image_id, categories.tolist())
+        about = self.boxes, self.area, scores, image_id, categories.tolist()
+        return coco_annotations(crops, self.shape, *about)
 
     def table(self) -> Mapping[str, NDArray[np.generic]]:
         """Return one row a mask, as columns; ``pandas.DataFrame(ms.table())`` works."""

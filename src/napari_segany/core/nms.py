@@ -1,10 +1,14 @@
 """Non-maximum suppression: keep the best of masks that mean the same object."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_segany.core.box_pairs import overlapping_pairs
+
+CountShared = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+"""Returns the pixels that masks ``one`` and ``two`` have in common, pair by pair."""
 
 
 def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -26,26 +30,61 @@ def box_iou(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[
     >>> box_iou(np.array([0, 0, 2, 2]), others).round(2).tolist()
     [1.0, 0.33, 0.0]
     """
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    return iou_of_pairs(np.broadcast_to(box, np.shape(others)), others)
+
+
+def iou_of_pairs(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (P,) the intersection over union of (P, 4) boxes, pair by pair."""
+    sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
     shared = np.clip(sides, 0, None).prod(axis=1)
-    union = np.prod(box[2:] - box[:2]) + (others[:, 2:] - others[:, :2]).prod(axis=1) - shared
+    areas = [(each[:, 2:] - each[:, :2]).prod(axis=1) for each in (boxes, others)]
+    union = areas[0] + areas[1] - shared
     iou: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(others)), where=union > 0)
     return iou
 
 
-def _suppress(
-    scores: NDArray[np.floating],
-    overlapping: Callable[[int, NDArray[np.intp]], NDArray[np.bool_]],
+def dropped_by_rivals(
+    scores: NDArray[np.floating], one: NDArray[np.integer], two: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """Keep the best, drop what it excludes, and go on with the best of the rest.
+
+    Parameters
+    ----------
+    scores : ndarray
+        (N,) higher is better; among equals the first.
+    one, two : ndarray
+        (P,) positions of pairs that exclude each other.
+
+    Returns
+    -------
+    ndarray
+        (N,) true for what is dropped.
+
+    Notes
+    -----
+    Everything that has no better rival left is kept at once, and drops its own rivals; the result
+    is that of the greedy choice one by one.
+    """
+    scores = np.asarray(scores)
+    low, high = np.minimum(one, two), np.maximum(one, two)
+    first_wins = scores[low] >= scores[high]
+    better, worse = np.where(first_wins, low, high), np.where(first_wins, high, low)
+    dropped = np.zeros(len(scores), bool)
+    while len(better):
+        has_better = np.zeros(len(scores), bool)
+        has_better[worse] = True
+        dropped[worse[~has_better[better]]] = True
+        left = ~(dropped[better] | dropped[worse])
+        better, worse = better[left], worse[left]
+    return dropped
+
+
+def suppress(
+    scores: NDArray[np.floating], one: NDArray[np.integer], two: NDArray[np.integer]
 ) -> NDArray[np.intp]:
-    """Keep the best remaining index, drop what ``overlapping(kept, rest)`` marks, repeat."""
-    rest = np.argsort(-scores, kind="stable")
-    kept = []
-    while len(rest):
-        best, rest = int(rest[0]), rest[1:]
-        kept.append(best)
-        if len(rest):
-            rest = rest[~overlapping(best, rest)]
-    return np.asarray(kept, dtype=np.intp)
+    """Return the positions that :func:`dropped_by_rivals` leaves, best first."""
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    return order[~dropped_by_rivals(scores, one, two)[order]]
 
 
 def box_nms(
@@ -75,8 +114,10 @@ def box_nms(
     >>> box_nms(boxes, np.array([0.8, 0.9, 0.7]), 0.7).tolist()
     [1, 2]
     """
-    boxes = np.asarray(boxes, dtype=np.float64)
-    return _suppress(np.asarray(scores), lambda i, rest: box_iou(boxes[i], boxes[rest]) > threshold)
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    one, two = overlapping_pairs(boxes)
+    above = iou_of_pairs(boxes[one], boxes[two]) > threshold
+    return suppress(scores, one[above], two[above])
 
 
 class Overlaps:
@@ -88,61 +129,71 @@ class Overlaps:
         (N, 4) half-open bounding boxes in pixels.
     areas : ndarray
         (N,) pixels in each mask.
-    shared_pixels : callable
-        Returns how many pixels masks ``i`` and ``j`` have in common.
+    count_shared : callable
+        Counts the pixels that pairs of masks have in common.
     """
 
     def __init__(
         self,
         boxes: NDArray[np.integer],
         areas: NDArray[np.integer],
-        shared_pixels: Callable[[int, int], int],
+        count_shared: CountShared,
     ) -> None:
         self.boxes = np.asarray(boxes, dtype=np.int64)
         self.areas = np.asarray(areas, dtype=np.int64)
-        self.shared_pixels = shared_pixels
-        # Of each mask that was compared: masks whose boxes reach into its own, the most pixels
-        # they can share, and those that they do share, NaN until they are counted.
-        self._near: dict[int, tuple[NDArray[Any], ...]] = {}
-        # Row of each mask among those that were compared, -1 for the others.
-        self._place = np.full(len(self.areas), -1, np.intp)
+        self.count_shared = count_shared
+        self._pairs: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        # Pixels that the masks of each pair can share at most, and those that they do, -1 until
+        # they are counted.
+        self._bound = self._shared = np.zeros(0, np.int64)
+
+    @property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(P,) and (P,) masks whose boxes overlap, ``one < two``."""
+        if self._pairs is None:
+            one, two = overlapping_pairs(self.boxes)
+            low = np.maximum(self.boxes[one, :2], self.boxes[two, :2])
+            high = np.minimum(self.boxes[one, 2:], self.boxes[two, 2:])
+            bound = np.minimum((high - low).prod(axis=1), self.areas[one])
+            self._bound = np.minimum(bound, self.areas[two])
+            self._shared = np.full(len(one), -1, np.int64)
+            self._pairs = one, two
+        return self._pairs
 
     def above(
-        self, i: int, others: NDArray[np.intp], threshold: float, smaller: bool = False
-    ) -> NDArray[np.bool_]:
-        """Return (K,) true for ``others`` that overlap mask ``i`` by more than ``threshold``.
+        self,
+        threshold: float,
+        smaller: bool = False,
+        among: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.intp]:
+        """Return the numbers of the pairs that overlap by more than ``threshold``.
 
         Overlap is the IoU, or with ``smaller`` the fraction of the smaller mask that is shared.
+        Only the pairs of (P,) ``among`` are looked at.
         """
-        near, bound, shared = self._neighbours(i)
-        result = np.zeros(len(others), bool)
-        self._place[others] = np.arange(len(others))
-        one, two = self.areas[i], self.areas[near]
+        one, two = self.pairs
+        which = np.arange(len(one)) if among is None else np.flatnonzero(among)
+        first, second = self.areas[one[which]], self.areas[two[which]]
 
-        def exceeds(pixels: NDArray[Any], which: NDArray[np.intp]) -> NDArray[np.bool_]:
-            whole = np.minimum(one, two[which]) if smaller else one + two[which] - pixels
+        def exceeds(pixels: NDArray[np.int64], some: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
+            a, b = first[some], second[some]
+            whole = np.minimum(a, b) if smaller else a + b - pixels
             above: NDArray[np.bool_] = pixels > threshold * whole
             return above
 
         # No intersection is larger than either mask or than the boxes' intersection, which
         # settles most pairs without looking at a pixel.
-        here = np.flatnonzero(self._place[near] >= 0)
-        able = here[exceeds(bound[here], here)]
-        for k in able[np.isnan(shared[able])].tolist():
-            shared[k] = self.shared_pixels(i, int(near[k]))
-        result[self._place[near[able[exceeds(shared[able], able)]]]] = True
-        self._place[others] = -1
-        return result
+        able = np.flatnonzero(exceeds(self._bound[which], slice(None)))
+        number = which[able]
+        return number[exceeds(self.shared(number), able)]
 
-    def _neighbours(self, i: int) -> tuple[NDArray[Any], ...]:
-        if i not in self._near:
-            low = np.maximum(self.boxes[i, :2], self.boxes[:, :2])
-            high = np.minimum(self.boxes[i, 2:], self.boxes[:, 2:])
-            near = np.flatnonzero((high > low).all(axis=1))
-            bound = (high[near] - low[near]).prod(axis=1)
-            bound = np.minimum(np.minimum(bound, self.areas[near]), self.areas[i])
-            self._near[i] = near, bound, np.full(len(near), np.nan)
-        return self._near[i]
+    def shared(self, number: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return the pixels that the masks of pairs share, by the numbers of the pairs."""
+        one, two = self.pairs
+        unknown = number[self._shared[number] < 0]
+        if len(unknown):
+            self._shared[unknown] = self.count_shared(one[unknown], two[unknown])
+        return self._shared[number]
 
 
 def mask_nms(
@@ -151,6 +202,7 @@ def mask_nms(
     threshold: float,
     among: NDArray[np.intp] | None = None,
     smaller: bool = False,
+    groups: NDArray[np.integer] | None = None,
 ) -> NDArray[np.intp]:
     """Suppress greedily by exact overlap of the masks themselves.
 
@@ -170,6 +222,8 @@ def mask_nms(
     smaller : bool
         Overlap is the fraction of the smaller mask that is shared, in place of the IoU: a mask
         inside a better one is dropped, too.
+    groups : ndarray, optional
+        (K,) masks suppress only masks of the same group.
 
     Returns
     -------
@@ -177,7 +231,11 @@ def mask_nms(
         Positions in ``scores`` of those kept, best first.
     """
     scores = np.asarray(scores)
-    masks = np.arange(len(scores)) if among is None else among
-    return _suppress(
-        scores, lambda i, rest: overlaps.above(int(masks[i]), masks[rest], threshold, smaller)
-    )
+    place = np.full(len(overlaps.areas), -1, np.intp)
+    place[slice(None) if among is None else among] = np.arange(len(scores))
+    one, two = (place[each] for each in overlaps.pairs)
+    compared = (one >= 0) & (two >= 0)
+    if groups is not None:
+        compared &= groups[one] == groups[two]
+    pairs = overlaps.above(threshold, smaller, compared)
+    return suppress(scores, one[pairs], two[pairs])

@@ -1,9 +1,11 @@
 """Stacks as planes: the meaning of each axis, and one (Y, X) or (Y, X, 3) array at a time.
 
-Nothing here reads more than one plane at once, so dask and zarr arrays stay lazy.
+Nothing here reads more than one plane at once, and windows of planes without the rest of them, so
+dask and zarr arrays stay lazy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -23,6 +25,9 @@ SAMPLES_PER_PLANE = 65_536
 SAMPLES_PER_STACK = 2**24
 """Pixels that all planes contribute together, or one each; bounds memory for long recordings."""
 
+
+Box = tuple[int, int, int, int]
+"""Half-open row_min, col_min, row_max, col_max in pixels."""
 
 Range = tuple[str, int, int]
 """An axis, the first index that is wanted, and the one after the last."""
@@ -212,9 +217,55 @@ class StackLayout:
 
     def plane(self, data: Any, index: tuple[int, ...]) -> NDArray[np.generic]:
         """Read one plane of ``data``, (Y, X) or (Y, X, 3); a fourth colour sample is dropped."""
+        return self._pixels(data, dict(zip(self.leading, index, strict=True)))
+
+    def window(self, data: Any, index: tuple[int, ...], box: Box) -> NDArray[np.generic]:
+        """Read a part of a plane; of lazy arrays nothing else is read.
+
+        Parameters
+        ----------
+        data : array
+            The image; indexed by integers and slices.
+        index : tuple of int
+            Index of the plane along the leading axes.
+        box : tuple of int
+            Half-open row_min, col_min, row_max, col_max in pixels, within the plane.
+
+        Returns
+        -------
+        ndarray
+            (h, w) or (h, w, 3) pixels, the same as those of :meth:`plane` within the box.
+
+        Raises
+        ------
+        InputError
+            If the box is empty or reaches beyond the plane.
+        PlaneError
+            If the pixels cannot be read.
+        """
+        top, left, bottom, right = (int(n) for n in box)
+        height, width = self.labels_shape[-2:]
+        if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+            raise InputError(
+                f"The box {tuple(box)} is no part of a plane of {height} x {width} pixels; give "
+                "row_min, col_min, row_max, col_max, the last two not included."
+            )
         where = dict(zip(self.leading, index, strict=True))
+        with self._errors_of(index):
+            return self._pixels(data, where | {"Y": slice(top, bottom), "X": slice(left, right)})
+
+    def _pixels(self, data: Any, where: Mapping[str, int | slice]) -> NDArray[np.generic]:
         read = [self._read(data, {**where, "C": c}) for c in self.channels]
         return read[0] if len(read) == 1 else as_colours(read)
+
+    @contextmanager
+    def _errors_of(self, index: tuple[int, ...]) -> Iterator[None]:
+        """Turn errors of reading into one that names the plane."""
+        try:
+            yield
+        except (InputError, OSError) as error:
+            text = getattr(error, "strerror", None) or error
+            raise PlaneError(f"{self.beginning(index)}{text}") from error
 
     def beginning(self, index: tuple[int, ...]) -> str:
         """Return the start of a plane's errors, such as "Plane T 0, Z 3: "; empty without axes."""
@@ -231,17 +282,19 @@ class StackLayout:
         PlaneError
             If the plane cannot be read.
         """
-        start = self.beginning(index)
-        try:
+        with self._errors_of(index):
             plane = self.plane(data, index)
-        except (InputError, OSError) as error:
-            raise PlaneError(f"{start}{getattr(error, 'strerror', None) or error}") from error
         # Row by row, since as a rule the first one answers it.
         if plane.dtype.kind == "f" and not any(np.isfinite(row).any() for row in plane):
-            raise BlankPlaneError(f"{start}No pixel is a finite number, so there is no image.")
+            raise self.blank(index)
         return plane
 
-    def _read(self, data: Any, where: dict[str, int]) -> NDArray[np.generic]:
+    def blank(self, index: tuple[int, ...]) -> BlankPlaneError:
+        """Return the error for a plane on which no pixel is a finite number."""
+        start = self.beginning(index)
+        return BlankPlaneError(f"{start}No pixel is a finite number, so there is no image.")
+
+    def _read(self, data: Any, where: Mapping[str, int | slice]) -> NDArray[np.generic]:
         kept = [a for a in self.axes if a in "YXS"]
         array = np.asarray(data[tuple(where.get(a, slice(None)) for a in self.axes)])
         array = array.transpose([kept.index(a) for a in "YXS" if a in kept])

@@ -90,8 +90,17 @@ class Prompt:
     mask : array_like or MaskSet, optional
         Approximate mask of the object: a binary (H, W) image of the plane's shape, or a set of
         one mask, which needs no more memory than the object.
-    mask_logits : array_like, optional
-        (256, 256) ``low_res_logits`` of a previous candidate, to refine it.
+    mask_logits : array_like or MaskSet, optional
+        (256, 256) ``low_res_logits`` of a previous candidate, to refine it; or the candidate
+        itself, a set of one mask that has logits, which also says in which crop of a large plane
+        it was found.
+    logits_crop : array_like, optional
+        (row_min, col_min, row_max, col_max) in pixels of the crop that ``mask_logits`` belong to;
+        needed on planes that are embedded in tiles, where a candidate in ``mask_logits`` has it.
+    object_size : float, optional
+        Longer side of the object in pixels, about; decides how large a crop of a large plane the
+        model sees around points. A box or a mask says it by itself. Without effect on planes that
+        are embedded as a whole.
 
     Raises
     ------
@@ -109,6 +118,8 @@ class Prompt:
     box: NDArray[np.float64] | None = None
     region: MaskSet | None = None
     mask_logits: NDArray[np.float32] | None = None
+    logits_crop: NDArray[np.float64] | None = None
+    object_size: float | None = None
 
     def __init__(
         self,
@@ -116,10 +127,14 @@ class Prompt:
         labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
         mask: ArrayLike | MaskSet | None = None,
-        mask_logits: ArrayLike | None = None,
+        mask_logits: ArrayLike | MaskSet | None = None,
+        logits_crop: ArrayLike | None = None,
+        object_size: float | None = None,
     ) -> None:
         points, labels, box = listed(points), listed(labels), listed(box)
         mask, mask_logits = listed(mask), listed(mask_logits)
+        if isinstance(mask_logits, MaskSet):
+            mask_logits, logits_crop = _logits_of(mask_logits)
         fields: dict[str, Any] = dict.fromkeys(("points", "labels", "box", "region", "mask_logits"))
         if points is not None and not _is_empty(points):
             fields["points"] = _numbers("points", points, (None, 2))
@@ -136,6 +151,8 @@ class Prompt:
             fields["mask_logits"] = logits
         if all(value is None for value in fields.values()):
             raise InputError("A prompt needs at least one of points, box, mask and mask_logits.")
+        fields["logits_crop"] = None if logits_crop is None else _check_box(logits_crop)
+        fields["object_size"] = _check_size(object_size)
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -149,11 +166,28 @@ class Prompt:
         points = [] if self.points is None else self.points.tolist()
         labels = [] if self.labels is None else self.labels.tolist()
         points, labels = [*points, [row, col]], [*labels, int(positive)]
-        return Prompt(points, labels, self.box, self.region, self.mask_logits)
+        return self.changed(points=points, labels=labels)
 
     def with_box(self, box: ArrayLike) -> "Prompt":
         """Return the prompt with another box."""
-        return Prompt(self.points, self.labels, box, self.region, self.mask_logits)
+        return self.changed(box=box)
+
+    def refining(self, candidate: MaskSet) -> "Prompt":
+        """Return the prompt with the logits of a candidate, a set of one mask, and no mask."""
+        return self.changed(mask=None, mask_logits=candidate)
+
+    def changed(self, **parts: Any) -> "Prompt":
+        """Return the prompt with other parts, named as those of the constructor."""
+        own = {
+            "points": self.points,
+            "labels": self.labels,
+            "box": self.box,
+            "mask": self.region,
+            "mask_logits": self.mask_logits,
+            "logits_crop": self.logits_crop,
+            "object_size": self.object_size,
+        }
+        return Prompt(**(own | parts))
 
     @property
     def has_mask(self) -> bool:
@@ -171,7 +205,7 @@ class Prompt:
         a, b, c, d = self.region.boxes[0].tolist()
         # A box is continuous: its edges pass through the outermost pixels' centres.
         box = np.array([a, b, max(c - 1, a + 0.5), max(d - 1, b + 0.5)])
-        return Prompt(box=box, mask=self.region)
+        return self.changed(box=box)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -245,6 +279,26 @@ def _check_box(box: ArrayLike) -> NDArray[np.float64]:
             f"box must be (row_min, col_min, row_max, col_max) with min < max, got {box!r}."
         )
     return values
+
+
+def _logits_of(candidate: MaskSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the (m, m) logits of a set of one mask and the crop in which it was found."""
+    logits = candidate.low_res_logits
+    if len(candidate) != 1 or logits is None:
+        raise InputError(
+            f"mask_logits must be one mask with logits, got {candidate!r}; choose one candidate of "
+            "what predict returned."
+        )
+    return logits[0], candidate.crop_boxes[0]
+
+
+def _check_size(size: float | None) -> float | None:
+    if size is None:
+        return None
+    (value,) = _numbers("object_size", [size], (1,)).tolist()
+    if value <= 0:
+        raise InputError(f"object_size must be above 0, got {size!r}.")
+    return float(value)
 
 
 def _check_mask(mask: ArrayLike | MaskSet) -> MaskSet:

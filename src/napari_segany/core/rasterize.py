@@ -44,7 +44,7 @@ class Paintable(Protocol):
         ...
 
 
-def _paint_order(masks: Paintable, overlap: str) -> NDArray[np.intp]:
+def paint_order(masks: Paintable, overlap: str) -> NDArray[np.intp]:
     """Return indices from the bottom to the top; ties go to the earlier mask."""
     if overlap not in get_args(Overlap):
         raise InputError(f"overlap must be one of {', '.join(get_args(Overlap))}, got {overlap!r}.")
@@ -88,7 +88,7 @@ def paint_sources(
     min_visible: float = 0.1,
 ) -> tuple[NDArray[np.unsignedinteger], NDArray[np.intp]]:
     """Paint masks as :func:`paint` does, but number each by its index in ``masks``, plus one."""
-    order = [i for i in _paint_order(masks, overlap) if masks.area[i] >= min_area]
+    order = [i for i in paint_order(masks, overlap) if masks.area[i] >= min_area]
     labels, drawn = _painted(masks, order, fill_holes, drop_specks)
     visible = np.zeros(len(masks), np.int64)
     for i in order:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.binary_mask import drop_small_specks, fill_small_holes
+from napari_segany.core.binary_mask import clean_within
 from napari_segany.core.mask_shape import Solidities, touches_border
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, box_nms, mask_nms
@@ -54,7 +54,7 @@ class Candidates:
         cls, masks: MaskSet, estimate: SparseEstimate, params: FilterRules, stored: Screen
     ) -> "Candidates":
         """Return candidates of which no two have been compared yet."""
-        overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
+        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
         return cls(masks, estimate, params, stored, overlaps, Solidities(masks))
 
     @property
@@ -81,23 +81,8 @@ class Candidates:
         params = self.params.with_rules(**changes)
         if max_area is not None:
             params = params.with_largest(max_area, self._pixels)
-        self._check_stored(params)
+        check_stored(params, self.stored, self._pixels)
         return replace(self, params=params).select()
-
-    def _check_stored(self, params: FilterRules) -> None:
-        for name, wanted, kept in (
-            ("pred_iou_thresh", params.pred_iou_floor, self.stored.pred_iou),
-            ("stability_score_thresh", params.stability_floor, self.stored.stability),
-        ):
-            if wanted < kept and not math.isclose(wanted, kept, rel_tol=SAME):
-                raise _too_loose(f"{name} {max(wanted, 0):.6g} is below {kept:.6g}")
-        # Fractions of other last digits can mean the same pixels.
-        area, most = params.largest(self._pixels), int(self.stored.max_area * self._pixels)
-        if area > most:
-            raise _too_loose(
-                f"max_area_fraction {params.max_area_fraction:.6g} ({area} pixels) is above "
-                f"{self.stored.max_area:.6g}, {most} pixels"
-            )
 
     def select(self) -> MaskSet:
         """Return the masks that pass ``params``, best first within a crop, smaller crops first."""
@@ -128,7 +113,7 @@ class Candidates:
             chosen = chosen[self._nms(chosen, smallest_first, params.overlap_between_crops)]
         found = replace(masks[chosen], candidate=chosen.astype(np.int64))
         if params.min_mask_region_area > 0:
-            found = _clean_regions(found, params)
+            found = clean_regions(found, params)
         # Without thresholds a mask can be empty.
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
         return found[keep].with_candidates(self)
@@ -142,6 +127,38 @@ class Candidates:
         return box_nms(self.masks.inclusive_boxes[among], scores, threshold)
 
 
+def check_stored(params: FilterRules, stored: Screen, pixels: int) -> None:
+    """Check that candidates were kept for bounds.
+
+    Parameters
+    ----------
+    params : FilterRules
+        The bounds.
+    stored : Screen
+        Bounds that candidates were kept for.
+    pixels : int
+        Pixels of the plane.
+
+    Raises
+    ------
+    InputError
+        If a bound is looser; the message names both.
+    """
+    for name, wanted, kept in (
+        ("pred_iou_thresh", params.pred_iou_floor, stored.pred_iou),
+        ("stability_score_thresh", params.stability_floor, stored.stability),
+    ):
+        if wanted < kept and not math.isclose(wanted, kept, rel_tol=SAME):
+            raise _too_loose(f"{name} {max(wanted, 0):.6g} is below {kept:.6g}")
+    # Fractions of other last digits can mean the same pixels.
+    area, most = params.largest(pixels), int(stored.max_area * pixels)
+    if area > most:
+        raise _too_loose(
+            f"max_area_fraction {params.max_area_fraction:.6g} ({area} pixels) is above "
+            f"{stored.max_area:.6g}, {most} pixels"
+        )
+
+
 def _too_loose(what: str) -> InputError:
     return InputError(
         f"{what}, the loosest bound that candidates were kept for; find everything again with the "
@@ -149,18 +166,21 @@ def _too_loose(what: str) -> InputError:
     )
 
 
-def _clean_regions(found: MaskSet, params: FilterRules) -> MaskSet:
+def clean_regions(found: MaskSet, params: FilterRules) -> MaskSet:
     """Fill small holes, drop small specks, and suppress what became a duplicate by that."""
-    cleaned, untouched = [], []
-    for i in range(len(found)):
-        before = found.mask(i)
-        after = fill_small_holes(before, params.min_mask_region_area)
-        after = drop_small_specks(after, params.min_mask_region_area)
-        cleaned.append(MaskSet.from_masks(after[None]))
-        untouched.append(np.array_equal(before, after))
-    if not cleaned:
+    if not len(found):
         return found
-    redone = found.with_masks(MaskSet.concatenate(cleaned))
+    cleaned, origins, untouched = [], [], []
+    for i in range(len(found)):
+        before, (a, b, c, d) = found.crop(i), found.boxes[i].tolist()
+        after, (top, left) = clean_within(
+            before, (a, b, c, d), found.shape, params.min_mask_region_area
+        )
+        same = after[a - top : c - top, b - left : d - left]
+        untouched.append(after.sum() == before.sum() and np.array_equal(before, same))
+        cleaned.append(after)
+        origins.append((top, left))
+    redone = found.with_masks(MaskSet.from_crops(found.shape, cleaned, origins))
     # Masks that needed no repair win over those that did.
     scores = np.asarray(untouched, np.float32)
     return redone.nms(max(params.box_nms_thresh, params.overlap_between_crops), params.nms, scores)

@@ -239,13 +239,7 @@ def require_decoder(model: "PromptableModel", sha256: str | None) -> "DistanceDe
 
 
 def missing_decoder(model: "PromptableModel") -> str:
-    """Return the sentences about the decoder that a model lacks; empty if it has one.
-
-    They are empty for a model on another machine, too, which says so itself when it is asked.
-    """
+    """Return the sentences about the decoder that a model lacks; empty if it has one."""
     from napari_segany.models.distance_decoder import describe_missing, has_decoder
-    from napari_segany.models.searching import searching_model
 
-    if has_decoder(model) or searching_model(model) is not None:
-        return ""
-    return describe_missing(model)
+    return "" if has_decoder(model) else describe_missing(model)

@@ -215,8 +215,7 @@ def _place(found: MaskSet, box: tuple[int, int, int, int], shape: tuple[int, int
                 points=found.points[few] + np.array(box[:2]),
             )
         )
-    placed = replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
-    return placed.compacted()
+    return replace(MaskSet.concatenate(parts), prompts_asked=found.prompts_asked)
 
 
 class _Report:

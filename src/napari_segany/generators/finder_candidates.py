@@ -300,7 +300,7 @@ def region_agreement(one: MaskSet, two: MaskSet) -> NDArray[np.float32]:
     """Return the (K,) IoU of masks at the same place in two sets."""
     both = MaskSet.concatenate([one.without_logits(), two])
     count = len(one)
-    shared = np.array([both.shared_pixels(i, count + i) for i in range(count)], np.float64)
+    shared = both.count_shared(np.arange(count), np.arange(count, 2 * count)).astype(np.float64)
     union = one.area + two.area - shared
     return (shared / np.maximum(union, 1)).astype(np.float32)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_segany.errors import InputError
 from napari_segany.generators.decoder_params import DecoderParams
+from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
@@ -41,6 +42,9 @@ GENERATORS: dict[str, GeneratorEntry] = {
     "text": GeneratorEntry(TextParams, "napari_segany.generators.text:TextGenerator"),
     "decoder": GeneratorEntry(
         DecoderParams, "napari_segany.generators.distance_decoder:DecoderGenerator"
+    ),
+    "exemplars": GeneratorEntry(
+        ExemplarParams, "napari_segany.generators.exemplars.search:ExemplarGenerator"
     ),
 }
 """Every generator by its tag, which is ``strategy`` of its parameters.

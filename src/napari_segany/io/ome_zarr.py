@@ -1,4 +1,4 @@
-"""OME-Zarr: reading of images plane by plane, writing of label images."""
+"""OME-Zarr: reading of images, plane by plane or by windows."""
 
 import json
 import os
@@ -11,24 +11,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_segany.errors import InputError
 from napari_segany.io.channel_names import usable
-from napari_segany.io.pixel_size import PixelSize, from_names, to_name
+from napari_segany.io.pixel_size import PixelSize, from_names
 from napari_segany.io.several_images import image_number
-from napari_segany.io.write_tiff import LabelStack
 from napari_segany.io.zarr_codecs import check_codecs
 
 MARKS = (".zattrs", "zarr.json", ".zgroup", ".zarray")
 """Files of which a Zarr folder has at least one."""
 
-VERSION = "0.4"
-"""Version of the format that is written: the one that most programs read."""
-
-_ORDER = "TCZYX"
+AXES_IN_ORDER = "TCZYX"
 """Order of axes in the format."""
-
-_TYPES = {"T": "time", "C": "channel"}
-_CHUNK = 1024
-_SMALLEST = 256
-"""Length of the longer side down to which levels are halved."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -73,7 +64,14 @@ class ZarrArray:
         return self[...].astype(dtype or self.dtype, copy=False)
 
 
-def _zarr() -> Any:
+def zarr_package() -> Any:
+    """Return the package zarr.
+
+    Raises
+    ------
+    InputError
+        If it is not installed, with the command that installs it.
+    """
     try:
         import zarr
     except ImportError as error:
@@ -172,7 +170,7 @@ def open_zarr(
     InputError
         If it is no image.
     """
-    zarr = _zarr()
+    zarr = zarr_package()
     try:
         attributes = _attributes(path)
         images = _inside(path, attributes)
@@ -191,11 +189,37 @@ def open_zarr(
         if scales["datasets"]:
             _check_level(path, level, len(scales["datasets"]))
         chosen = scales["datasets"][level]
-        inside = _below(path, chosen["path"])
-        check_codecs(inside)
-        data = zarr.open_array(str(inside), mode="r")
+        data = _open_level(path, chosen)
         about = _axes_and_size(scales, chosen, data.ndim, path)
         return ZarrArray(data, path), *about, _missing_chunks(data)
+    except InputError:
+        raise
+    # Metadata can be wrong in any way.
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _open_level(path: Path, dataset: Mapping[str, Any]) -> Any:
+    """Open the array of a level, if its codecs only decode."""
+    inside = _below(path, dataset["path"])
+    check_codecs(inside)
+    return zarr_package().open_array(str(inside), mode="r")
+
+
+def coarser_levels(path: Path, series: int | str | None, level: int) -> list[ZarrArray]:
+    """Open the levels of an image's pyramid after one.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be read.
+    """
+    try:
+        images = _inside(path, _attributes(path))
+        path = images[_number_of(path, images, series)]
+        scales = _attributes(path).get("multiscales") or [{"datasets": []}]
+        arrays = [_open_level(path, each) for each in scales[0]["datasets"][level + 1 :]]
+        return [ZarrArray(each, path) for each in arrays]
     except InputError:
         raise
     # Metadata can be wrong in any way.
@@ -262,7 +286,7 @@ def _several(path: Path, images: list[Path]) -> str:
 def _axes_and_size(
     scales: Mapping[str, Any], level: Mapping[str, Any], ndim: int, path: Path
 ) -> tuple[str, PixelSize]:
-    given = scales.get("axes") or _ORDER[-ndim:].lower()
+    given = scales.get("axes") or AXES_IN_ORDER[-ndim:].lower()
     entries = [{"name": each} if isinstance(each, str) else each for each in given]
     axes = "".join(str(each["name"])[:1].upper() for each in entries)
     if len(axes) != ndim:
@@ -278,72 +302,3 @@ def _axes_and_size(
         return axes, {}
     units = {a: str(e["unit"]) for a, e in zip(axes, entries, strict=True) if e.get("unit")}
     return axes, from_names(dict(zip(axes, steps.tolist(), strict=True)), units)
-
-
-def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str) -> None:
-    """Write labels as OME-Zarr, with levels of half the size each.
-
-    Parameters
-    ----------
-    stack : LabelStack
-        All planes.
-    path : Path
-        Folder that is made.
-    pixel_size : mapping
-        Pixel size of the image that the labels belong to.
-    name : str
-        Name of the image inside.
-    """
-    zarr = _zarr()
-    order = sorted(range(len(stack.axes)), key=lambda k: _ORDER.index(stack.axes[k]))
-    axes = [stack.axes[k] for k in order]
-    levels: list[Any] = []
-    shape = tuple(stack.shape[k] for k in order)
-    while True:
-        array = zarr.create_array(
-            str(path / str(len(levels))),
-            shape=shape,
-            chunks=(*(1,) * (len(shape) - 2), *(min(n, _CHUNK) for n in shape[-2:])),
-            dtype=stack.dtype,
-            zarr_format=2,
-            chunk_key_encoding={"name": "v2", "separator": "/"},
-        )
-        levels.append(array)
-        if max(shape[-2:]) <= _SMALLEST:
-            break
-        shape = (*shape[:-2], *(-(-n // 2) for n in shape[-2:]))
-    leading = stack.shape[:-2]
-    for index, plane in zip(np.ndindex(*leading), stack.planes(), strict=True):
-        at = tuple(index[k] for k in order if k < len(leading))
-        for level, array in enumerate(levels):
-            # Every second pixel: ids cannot be averaged.
-            array[at] = plane[:: 2**level, :: 2**level]
-    (path / ".zgroup").write_text('{"zarr_format": 2}\n')
-    metadata = _metadata(axes, len(levels), pixel_size, name)
-    (path / ".zattrs").write_text(json.dumps(metadata, indent=2) + "\n")
-
-
-def _metadata(axes: list[str], levels: int, sizes: PixelSize, name: str) -> dict[str, Any]:
-    entries = []
-    for axis in axes:
-        unit = to_name(sizes[axis][1]) if axis in sizes else None
-        entry = {"name": axis.lower(), "type": _TYPES.get(axis, "space")}
-        entries.append(entry | ({"unit": unit} if unit else {}))
-    steps = [sizes[a][0] if a in sizes else 1.0 for a in axes]
-    datasets = [
-        {
-            "path": str(level),
-            "coordinateTransformations": [
-                {
-                    "type": "scale",
-                    "scale": [
-                        step * (2**level if axis in "YX" else 1)
-                        for axis, step in zip(axes, steps, strict=True)
-                    ],
-                }
-            ],
-        }
-        for level in range(levels)
-    ]
-    scales = {"version": VERSION, "name": name, "axes": entries, "datasets": datasets}
-    return {"multiscales": [scales], "image-label": {"version": VERSION}}

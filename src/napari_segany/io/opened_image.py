@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_segany.core.pyramid import choose_level
 from napari_segany.io import pixel_size as sizes
 from napari_segany.io.channel_names import channel_numbers
 from napari_segany.io.file_version import FileVersion
@@ -48,6 +50,7 @@ class OpenedImage:
     notes: tuple[str, ...] = ()
     channel_names: tuple[str, ...] = ()
     _close: Callable[[], None] = field(default=lambda: None, repr=False)
+    _coarser: Callable[[], Sequence[Any]] = field(default=tuple, repr=False)
     _versions: tuple[FileVersion, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,21 @@ class OpenedImage:
     def is_current(self) -> bool:
         """True while the files are those that were opened."""
         return self._versions == tuple(FileVersion.of(path) for path in self.files)
+
+    @cached_property
+    def levels(self) -> tuple[Any, ...]:
+        """Levels of the pyramid as lazy arrays with the same axes: ``data``, then coarser ones."""
+        return (self.data, *self._coarser())
+
+    @property
+    def level_sizes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of each level in pixels."""
+        rows, cols = self.axes.index("Y"), self.axes.index("X")
+        return tuple((int(each.shape[rows]), int(each.shape[cols])) for each in self.levels)
+
+    def level_for(self, scale: float) -> int:
+        """Return the number of the level to read for a scale; see :func:`choose_level`."""
+        return choose_level(self.level_sizes, scale)
 
     def channel_numbers(self, chosen: Sequence[int | str]) -> tuple[int, ...]:
         """Return the numbers of channels that are given by number or by name.

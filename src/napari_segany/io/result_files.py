@@ -4,9 +4,10 @@ Every file is complete before the first of them gets its name; the provenance ge
 process that is killed in between leaves some of them, and the same command writes all again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,20 @@ from numpy.typing import NDArray
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.core.label_images import shift_ids
 from napari_segany.core.masks import MaskSet
-from napari_segany.core.measure import Columns, measure_plane, spread
+from napari_segany.core.measure import Columns
 from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
-from napari_segany.io.exports import EXPORTS
+from napari_segany.io.exports import EXPORTS, check_tiled
 from napari_segany.io.exports.plane import Export, ExportedImage, ResultPlane
-from napari_segany.io.ome_zarr import write_labels
-from napari_segany.io.overlay import draw_overlay, write_png
+from napari_segany.io.measured_plane import MeasuredPlane, measure_group
+from napari_segany.io.overlay import LARGEST_SIDE, draw_overlay, write_png
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.safe_names import shown
 from napari_segany.io.table import TABLES, Table
+from napari_segany.io.tiled_plane import ReadWindow, TiledPlane
 from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.write_zarr import write_labels
 
 LABELS = {"tiff": "_labels.ome.tif", "zarr": "_labels.ome.zarr"}
 """Kinds of label images, with the endings of their names."""
@@ -128,51 +131,6 @@ class ResultFiles:
         return asdict(self.outputs)
 
 
-@dataclass(frozen=True, eq=False)
-class MeasuredPlane:
-    """Labels, masks and measurements of one plane.
-
-    Attributes
-    ----------
-    index : tuple of int
-        Along the leading axes.
-    labels : ndarray
-        (Y, X) of any integer type, ids from 1 on.
-    masks : MaskSet
-        The mask of each id, in order.
-    columns : dict
-        One entry an object in each column of the table.
-    """
-
-    index: tuple[int, ...]
-    labels: NDArray[np.integer]
-    masks: MaskSet
-    columns: Columns
-
-
-def measure_result(
-    index: tuple[int, ...],
-    image: NDArray[np.generic],
-    labels: NDArray[np.integer],
-    masks: MaskSet,
-    pixel_size: PixelSize,
-    channels: tuple[int, ...],
-) -> MeasuredPlane:
-    """Measure the objects of a plane; see :func:`napari_segany.core.measure.measure_plane`."""
-    columns = measure_plane(labels, image, pixel_size, channels)
-    if len(columns["label"]) < len(masks):
-        # Some masks are covered, or empty.
-        columns = spread(columns, len(masks))
-    scores: Columns = {
-        "predicted_iou": masks.predicted_iou,
-        "stability_score": masks.stability_score,
-        "point_row": masks.points[:, 0],
-        "point_col": masks.points[:, 1],
-    }
-    classes = {} if masks.classes is None else masks.classes.columns()
-    return MeasuredPlane(index, labels, masks, columns | scores | classes)
-
-
 class ResultWriter:
     """Writer of result files; planes are added one after the other, and saved at the end.
 
@@ -192,6 +150,13 @@ class ResultWriter:
         Intensity limits of overlays; by default each plane's own.
     file : str, optional
         Name of the image's file with its ending, where files for other programs name it.
+    tiled : bool
+        True for planes that do not fit memory, which :meth:`add_tiled` takes.
+
+    Raises
+    ------
+    InputError
+        If an export needs whole planes, and these are tiled.
     """
 
     def __init__(
@@ -202,7 +167,10 @@ class ResultWriter:
         pixel_size: PixelSize,
         limits: Limits | None = None,
         file: str | None = None,
+        tiled: bool = False,
     ) -> None:
+        if tiled:
+            check_tiled(files.exports)
         self.object_count = 0
         self._files = files
         self._name = name = shown(name)
@@ -210,7 +178,8 @@ class ResultWriter:
         self._pixel_size = pixel_size
         self._limits = limits
         self._open = ExitStack()
-        self._labels = self._open.enter_context(LabelStack(layout.labels_axes, layout.labels_shape))
+        stack = LabelStack(layout.labels_axes, layout.labels_shape, tiled)
+        self._labels = self._open.enter_context(stack)
         table = TABLES[files.outputs.table][1]()
         self._table: Table = self._open.enter_context(closing(table))
         about = ExportedImage(name, file or name, layout, limits)
@@ -249,6 +218,46 @@ class ResultWriter:
                 export.add(given)
         self._consider_overlay(plane.index, image, plane.labels, count)
         self.object_count += count
+
+    def add_tiled(self, plane: TiledPlane, read: ReadWindow) -> Iterator[Columns]:
+        """Add the next plane of an image whose planes do not fit memory.
+
+        Rows of the table come in the order of the squares that objects lie in.
+
+        Parameters
+        ----------
+        plane : TiledPlane
+            Its ids are shifted to be unique over the stack.
+        read : callable
+            Reads a window of the plane.
+
+        Yields
+        ------
+        dict
+            The measurements of each group of objects, once it is added.
+        """
+        self._fill_up_to(self._layout.number(plane.index))
+        shift = self.object_count
+        self._labels.add_windows(lambda box: shift_ids(plane.painter.window(box), shift))
+        self._written += 1
+        place = dict(zip(self._layout.leading, plane.index, strict=True))
+        no_object = measure_group(None, plane, read, self._pixel_size, self._layout.channels)
+        self._table.add(self._place(plane.index, 0) | no_object)
+        for group in plane.groups():
+            columns = measure_group(group, plane, read, self._pixel_size, self._layout.channels)
+            ids = group.numbers + 1
+            self._table.add(self._place(plane.index, len(ids)) | columns | {"label": ids + shift})
+            origin = group.box[0], group.box[1]
+            pixels = partial(read, group.box)
+            for export in self._exports.values():
+                export.add(
+                    ResultPlane(place, pixels, group.labels, shift + 1, group.masks, ids, origin)
+                )
+            yield columns
+        if len(plane.masks) > self._most_objects:
+            image, labels = plane.picture(read, LARGEST_SIDE)
+            self._consider_overlay(plane.index, lambda: image, labels, len(plane.masks))
+        self.object_count += len(plane.masks)
 
     def add_linked(
         self, index: tuple[int, ...], labels: NDArray[np.integer], image: ReadPlane
@@ -299,7 +308,7 @@ class ResultWriter:
 
     def _fill_up_to(self, number: int) -> None:
         while self._written < number:
-            self._labels.add(np.zeros(self._layout.labels_shape[-2:], np.int32))
+            self._labels.add_windows(lambda box: np.zeros((box[2] - box[0], box[3] - box[1]), int))
             self._written += 1
 
     def _place(self, index: tuple[int, ...], count: int) -> Columns:

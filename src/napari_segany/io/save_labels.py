@@ -11,11 +11,11 @@ from napari_segany.core.planes import guess_axes
 from napari_segany.core.sequences import as_array
 from napari_segany.errors import InputError
 from napari_segany.io.atomic import writing
-from napari_segany.io.ome_zarr import write_labels
 from napari_segany.io.opened_image import stem
 from napari_segany.io.pixel_size import PixelSize, check_sizes
 from napari_segany.io.tiff import TIFF_SUFFIXES
 from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.write_zarr import write_labels
 
 _ENDING = "_labels"
 

@@ -85,6 +85,7 @@ def open_tiff(
                 notes=(*notes, *meaning.notes),
                 channel_names=names_in_tiff(tiff, whole, channels),
                 _close=tiff.close,
+                _coarser=lambda: _coarser(tiff, whole, level, path, (axes, stored), meaning.axes),
             )
         except InputError:
             tiff.close()
@@ -170,6 +171,25 @@ def _level_of(series: Any, level: int, path: Path) -> Any:
     if not 0 < level < count:
         raise InputError(f"There is no level {level} in {path}; it has levels 0..{count - 1}.")
     return series.levels[level]
+
+
+def _coarser(
+    tiff: tifffile.TiffFile,
+    series: Any,
+    level: int,
+    path: Path,
+    request: tuple[str, bool],
+    axes: str,
+) -> list[Any]:
+    """Return the pixels of the levels after one, as far as they have the same axes."""
+    found = []
+    with _captured_warnings():
+        for each in series.levels[level + 1 :]:
+            meaning = interpret_series(tiff, each, path, *request)
+            if meaning.axes != axes:
+                break
+            found.append(_pixels(tiff, each, path, meaning))
+    return found
 
 
 def _scaled(sizes: PixelSize, whole: Any, level: Any) -> PixelSize:

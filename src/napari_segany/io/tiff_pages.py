@@ -4,22 +4,38 @@ import threading
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from napari_segany.errors import InputError
 from napari_segany.io.file_version import FileVersion
+from napari_segany.io.page_windows import Pixels, Window, decode_window, read_rows, split_index
 
-Pixels = NDArray[np.generic]
+
+class PageReader(Protocol):
+    """Reader of the pages of an image."""
+
+    def __call__(self, number: int, window: Window | None = None, /) -> Pixels:
+        """Return the pixels of a page, or those of a window of it.
+
+        Parameters
+        ----------
+        number : int
+            The page.
+        window : tuple of slice, optional
+            A slice for each axis of the page; the whole page by default.
+        """
+        ...
 
 
 class TiffPages:
     """Lazy array over the pages of one series of a TIFF file.
 
-    Indexing takes integers and slices and gives arrays. Files are read and not mapped into memory:
-    a mapped file that becomes shorter ends the whole process.
+    Indexing takes integers and slices and gives arrays; of a window of rows and columns only the
+    strips or tiles are read that it lies in. Files are read and not mapped into memory: a mapped
+    file that becomes shorter ends the whole process.
 
     Parameters
     ----------
@@ -29,7 +45,7 @@ class TiffPages:
         Type of the pixels that ``read`` returns.
     within : int
         Number of axes within a page.
-    read : callable
+    read : PageReader
         Gives the pixels of a page by its number.
     outlives : bool
         Whether ``read`` still works after the image was closed.
@@ -40,7 +56,7 @@ class TiffPages:
         shape: tuple[int, ...],
         dtype: DTypeLike,
         within: int,
-        read: Callable[[int], Pixels],
+        read: PageReader,
         outlives: bool = False,
     ) -> None:
         self.outlives = outlives
@@ -55,23 +71,33 @@ class TiffPages:
         self, convert: Callable[[Pixels], Pixels], dtype: DTypeLike, added: tuple[int, ...]
     ) -> "TiffPages":
         """Return an array with every page converted to another type, with axes added at the end."""
-        within, read = self.ndim - self._leading + len(added), self._read
-        shape = self.shape + added
-        return TiffPages(shape, dtype, within, lambda n: convert(read(n)), self.outlives)
+        inner, read = self.ndim - self._leading, self._read
+
+        def page(number: int, window: Window | None = None) -> Pixels:
+            if window is None:
+                return convert(read(number))
+            index: tuple[Any, ...] = (..., *window[inner:])
+            part: Pixels = convert(read(number, window[:inner]))[index]
+            return part
+
+        return TiffPages(self.shape + added, dtype, inner + len(added), page, self.outlives)
 
     def along(self, axis: int, index: int) -> "TiffPages":
         """Return the lazy array at one index along an axis."""
         rest = self.shape[:axis] + self.shape[axis + 1 :]
         within, leading, read = self.ndim - self._leading, self.shape[: self._leading], self._read
 
-        def page(number: int) -> Pixels:
+        def page(number: int, window: Window | None = None) -> Pixels:
             if axis >= len(leading):
-                taken: Pixels = np.take(read(number), index, axis=axis - len(leading))
-                return taken
+                at = axis - len(leading)
+                inner = rest[len(leading) :]
+                kept = window or tuple(slice(0, n) for n in inner)
+                part = read(number, (*kept[:at], slice(index, index + 1), *kept[at:]))
+                return part.squeeze(at)
             others = np.unravel_index(number, rest[: len(leading) - 1]) if leading[1:] else ()
-            at = [int(n) for n in others]
-            at.insert(axis, index)
-            return read(int(np.ravel_multi_index(at, leading)))
+            place = [int(n) for n in others]
+            place.insert(axis, index)
+            return read(int(np.ravel_multi_index(place, leading)), window)
 
         return TiffPages(rest, self.dtype, within - (axis >= len(leading)), page, self.outlives)
 
@@ -85,7 +111,8 @@ class TiffPages:
         counting, within = keys[: self._leading], tuple(keys[self._leading :])
         lengths = self.shape[: self._leading]
         wanted = [np.atleast_1d(np.arange(n)[k]) for k, n in zip(counting, lengths, strict=True)]
-        pages = [self._page(index)[within] for index in product(*wanted)]
+        window, rest = split_index(within, self.shape[self._leading :])
+        pages = [self._page(index, window)[rest] for index in product(*wanted)]
         if len(pages) == 1 and not any(isinstance(k, slice) for k in counting):
             return np.asarray(pages[0], self.dtype)
         kept = [len(w) for w, k in zip(wanted, counting, strict=True) if isinstance(k, slice)]
@@ -95,9 +122,10 @@ class TiffPages:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Pixels:
         return self[()].astype(dtype or self.dtype, copy=False)
 
-    def _page(self, index: tuple[int, ...]) -> Pixels:
+    def _page(self, index: tuple[int, ...], window: Window | None) -> Pixels:
         lengths = self.shape[: self._leading]
-        return self._read(int(np.ravel_multi_index(index, lengths)) if index else 0)
+        number = int(np.ravel_multi_index(index, lengths)) if index else 0
+        return self._read(number) if window is None else self._read(number, window)
 
 
 class ContiguousPages:
@@ -120,32 +148,28 @@ class ContiguousPages:
         self._version = FileVersion.of(path)
         self.nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
 
-    def __call__(self, number: int) -> Pixels:
-        """Return the pixels of a page.
+    def __call__(self, number: int, window: Window | None = None, /) -> Pixels:
+        """Return the pixels of a page or of a window of it; see :class:`PageReader`.
 
         Raises
         ------
         InputError
             If the file ends before, or was changed since it was opened.
         """
-        buffer = np.empty(self.nbytes, np.uint8)
-        into = memoryview(buffer.data)
         at = self._offset + number * self.nbytes
+        wanted = window or tuple(slice(0, n) for n in self._shape)
         try:
             with self._path.open("rb", buffering=0) as file:
-                file.seek(at)
-                read = 0
-                while read < len(into) and (got := file.readinto(into[read:])):
-                    read += got
+                pixels = read_rows(file, at, self._shape, self._dtype, wanted)
         except OSError as error:
             self._version.check(self._path)
             raise InputError(
                 f"{self._path}: page {number + 1} cannot be read ({error.strerror or error})."
             ) from error
         self._version.check(self._path)
-        if read < len(into):
+        if pixels is None:
             raise InputError(beyond(self._path, number, at + self.nbytes))
-        return buffer.view(self._dtype).reshape(self._shape)
+        return pixels
 
 
 def beyond(path: Path, number: int, end: int) -> str:
@@ -164,7 +188,8 @@ class DecodedPages:
     series : tifffile.TiffPageSeries
         Series whose pages are read.
     tiff : tifffile.TiffFile
-        The file that is open; others of a set are opened for each page, as there may be thousands.
+        The file that is open; others of a set are opened for each page, as there may be thousands,
+        and so is this one when it was closed.
     """
 
     def __init__(self, series: Any, tiff: Any) -> None:
@@ -175,8 +200,8 @@ class DecodedPages:
         files = {page.parent.filehandle.path for page in series.pages if page is not None}
         self._versions = {name: FileVersion.of(Path(name)) for name in files}
 
-    def __call__(self, number: int) -> Pixels:
-        """Return the pixels of a page; zeros for one that was never acquired.
+    def __call__(self, number: int, window: Window | None = None, /) -> Pixels:
+        """Return the pixels of a page or of a window of it; zeros if it was never acquired.
 
         Raises
         ------
@@ -186,7 +211,8 @@ class DecodedPages:
         page = self._series.pages[number]
         if page is None:
             # OME-TIFF may leave out planes that were never taken.
-            return np.zeros(self._shape, self._series.dtype)
+            lengths = self._shape if window is None else [w.stop - w.start for w in window]
+            return np.zeros(lengths, self._series.dtype)
         path = Path(page.parent.filehandle.path)
         version = self._versions[str(path)]
         try:
@@ -200,7 +226,7 @@ class DecodedPages:
                     f"{path}: page {number + 1} lists {listed} of its {parts} strips or tiles; the "
                     "file is damaged. Copy it again."
                 )
-            pixels = self._decode(page).reshape(self._shape)
+            pixels = self._decode(page, window)
         except InputError:
             raise
         # Decoders of a dozen compressions fail in as many ways.
@@ -214,18 +240,24 @@ class DecodedPages:
         version.check(path)
         return pixels
 
-    def _decode(self, page: Any) -> Pixels:
+    def _decode(self, page: Any, window: Window | None) -> Pixels:
         file = page.parent.filehandle
-        if file is self._open:
-            pixels: Pixels = page.asarray()
-            return pixels
+        # Those who show a pyramid read it after the image was closed.
+        if file is self._open and not file.closed:
+            return self._pixels(page, window)
         with self._turns:
             file.open()
             try:
-                pixels = page.asarray()
+                return self._pixels(page, window)
             finally:
                 file.close()
-        return pixels
+
+    def _pixels(self, page: Any, window: Window | None) -> Pixels:
+        part = None if window is None else decode_window(page, window)
+        if part is not None:
+            return part
+        pixels: Pixels = page.asarray().reshape(self._shape)
+        return pixels if window is None else pixels[window]
 
 
 def last_byte(page: Any) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_segany.core.label_images import check_largest
+from napari_segany.core.planes import Box
 from napari_segany.errors import InputError
 from napari_segany.io.pixel_size import PixelSize, to_ome, to_resolution
 from napari_segany.io.safe_names import shown
@@ -22,6 +23,9 @@ _IN_MEMORY = 64 * 2**20
 
 _BLOCK = 2**20
 """Pixels that are compressed together; bounds memory for large planes."""
+
+TILE = 1024
+"""Side of the tiles in which large planes are written, in pixels."""
 
 _CLASSIC_LIMIT = 2**32 - 2**25
 """Uncompressed size from which on a file is written as BigTIFF."""
@@ -39,6 +43,8 @@ class LabelStack:
         Axes of the whole, ending in "YX".
     shape : tuple of int
         Its shape.
+    tiled : bool
+        True for planes that are not in memory as a whole: they are added and written in tiles.
 
     Raises
     ------
@@ -46,9 +52,9 @@ class LabelStack:
         If OME-TIFF has no place for so many axes.
     """
 
-    def __init__(self, axes: str, shape: tuple[int, ...]) -> None:
+    def __init__(self, axes: str, shape: tuple[int, ...], tiled: bool = False) -> None:
         self.axes = ome_axes(axes)
-        self.shape = shape
+        self.shape, self.tiled = shape, tiled
         self._spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         self._sizes: list[int] = []
         self._hash = hashlib.sha256(repr((self.axes, shape)).encode())
@@ -62,38 +68,74 @@ class LabelStack:
         InputError
             If an id is negative, or larger than the files can hold.
         """
-        if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
-            raise InputError("Labels must not be negative.")
-        check_largest(int(plane.max(initial=0)), np.iinfo(np.uint32).max)
-        self._largest = max(self._largest, int(plane.max(initial=0)))
-        for rows in self._blocks():
-            raw = plane[rows].astype("<u4").tobytes()
-            self._hash.update(raw)
-            packed = zlib.compress(raw, level=1)
-            self._sizes.append(len(packed))
-            self._spool.write(packed)
+        for block in self._blocks():
+            self._add_block(plane[block])
 
-    def _blocks(self) -> list[slice]:
-        """Return the rows of a plane that are kept together."""
+    def add_windows(self, window: Callable[[Box], NDArray[np.integer]]) -> None:
+        """Append the next plane; ``window`` gives the (h, w) ids of a box of it.
+
+        Raises
+        ------
+        InputError
+            As for :meth:`add`.
+        """
+        for rows, cols in self._blocks():
+            self._add_block(window((rows.start, cols.start, rows.stop, cols.stop)))
+
+    def _add_block(self, block: NDArray[np.integer]) -> None:
+        if block.dtype.kind == "i" and block.min(initial=0) < 0:
+            raise InputError("Labels must not be negative.")
+        check_largest(int(block.max(initial=0)), np.iinfo(np.uint32).max)
+        self._largest = max(self._largest, int(block.max(initial=0)))
+        raw = block.astype("<u4").tobytes()
+        self._hash.update(raw)
+        packed = zlib.compress(raw, level=1)
+        self._sizes.append(len(packed))
+        self._spool.write(packed)
+
+    def _blocks(self) -> list[tuple[slice, slice]]:
+        """Return the parts of a plane that are kept together: tiles, or as many whole rows."""
         height, width = self.shape[-2:]
-        step = max(1, _BLOCK // width)
-        return [slice(start, start + step) for start in range(0, height, step)]
+        down, across = (TILE, TILE) if self.tiled else (max(1, _BLOCK // width), width)
+        return [
+            (slice(top, min(top + down, height)), slice(left, min(left + across, width)))
+            for top in range(0, height, down)
+            for left in range(0, width, across)
+        ]
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
         """Smallest type for the ids so far."""
         return np.dtype(np.uint16 if self._largest < 2**16 else np.uint32)
 
+    def blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.unsignedinteger]]]:
+        """Iterate over the parts of all planes in order: rows, columns and ids of each."""
+        self._spool.seek(0)
+        within = self._blocks()
+        for number, size in enumerate(self._sizes):
+            rows, cols = within[number % len(within)]
+            flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
+            ids = flat.reshape(rows.stop - rows.start, cols.stop - cols.start)
+            yield rows, cols, ids.astype(self.dtype)
+
     def planes(self) -> Iterator[NDArray[np.unsignedinteger]]:
         """Iterate over all planes in order, as they are written."""
-        self._spool.seek(0)
-        blocks, width = self._blocks(), self.shape[-1]
-        for start in range(0, len(self._sizes), len(blocks)):
-            plane = np.empty(self.shape[-2:], self.dtype)
-            for rows, size in zip(blocks, self._sizes[start:], strict=False):
-                flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
-                plane[rows] = flat.reshape(-1, width)
-            yield plane
+        height, width = self.shape[-2:]
+        plane = np.empty((0, 0), self.dtype)
+        for rows, cols, ids in self.blocks():
+            if not rows.start and not cols.start:
+                plane = np.empty((height, width), self.dtype)
+            plane[rows, cols] = ids
+            if (rows.stop, cols.stop) == (height, width):
+                yield plane
+
+    def _pages(self) -> Iterator[NDArray[np.unsignedinteger]]:
+        """Iterate over what tifffile writes: planes, or tiles, of which the last ones are full."""
+        if not self.tiled:
+            yield from self.planes()
+            return
+        for _, _, ids in self.blocks():
+            yield np.pad(ids, [(0, TILE - n) for n in ids.shape])
 
     def save(self, path: Path, pixel_size: PixelSize, name: str) -> None:
         """Write all planes.
@@ -111,9 +153,8 @@ class LabelStack:
             Name of the image inside the file.
         """
         digest = self._hash.digest()
-        save_planes(
-            path, self.planes(), self.axes, self.shape, self.dtype, pixel_size, name, digest
-        )
+        pages, tile = self._pages(), (TILE, TILE) if self.tiled else None
+        save_planes(path, pages, self.axes, self.shape, self.dtype, pixel_size, name, digest, tile)
 
     def __enter__(self) -> "LabelStack":
         return self
@@ -131,6 +172,7 @@ def save_planes(
     pixel_size: PixelSize,
     name: str,
     digest: bytes,
+    tile: tuple[int, int] | None = None,
 ) -> None:
     """Write planes as OME-TIFF, one after the other.
 
@@ -150,6 +192,8 @@ def save_planes(
         Name of the image inside the file.
     digest : bytes
         Names the content; a random identifier or a date would make each run's file different.
+    tile : tuple of int, optional
+        Rows and columns of a tile; ``planes`` gives the tiles then, row by row.
 
     Raises
     ------
@@ -172,6 +216,7 @@ def save_planes(
             planes,
             shape=shape,
             dtype=dtype,
+            tile=tile,
             photometric="minisblack",
             compression="zlib",
             # That for floating point is unknown to ImageJ.

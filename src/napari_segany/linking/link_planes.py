@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.mask_classes import MaskClasses
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.plane_candidates import PlaneCandidates
 from napari_segany.linking.plane_overlaps import best_shift, compare_planes
@@ -47,6 +48,12 @@ class Links:
         (M,) int64 pixels.
     score : ndarray
         (M,) float64 predicted IoU.
+    class_index : ndarray
+        (M,) int64 class of each part as an index into ``class_names``, -1 for none.
+    class_score : ndarray
+        (M,) float64 score of its class, NaN for none.
+    class_names : tuple of str
+        The classes of parts that were found by text.
     """
 
     plane: NDArray[np.int64]
@@ -54,6 +61,9 @@ class Links:
     label: NDArray[np.int64]
     area: NDArray[np.int64]
     score: NDArray[np.float64]
+    class_index: NDArray[np.int64]
+    class_score: NDArray[np.float64]
+    class_names: tuple[str, ...] = ()
 
     def __getitem__(self, index: NDArray[np.bool_] | NDArray[np.integer]) -> "Links":
         """Return some of the parts, in the given order."""
@@ -63,6 +73,9 @@ class Links:
             self.label[index],
             self.area[index],
             self.score[index],
+            self.class_index[index],
+            self.class_score[index],
+            self.class_names,
         )
 
 
@@ -132,7 +145,8 @@ class _Row:
         # Ids of decided parts by plane and candidate, and those that have a next part.
         self._labels: dict[tuple[int, int], int] = {}
         self._continued: set[tuple[int, int]] = set()
-        self._parts: list[tuple[int, int, int, int, float]] = []
+        self._parts: list[tuple[int, int, int, int, float, int, float]] = []
+        self._classes: dict[str, int] = {}
         self._count = 0
 
     def decide(self, start: int, end: int, ahead: int) -> None:
@@ -212,13 +226,22 @@ class _Row:
         self._labels[part] = label
         masks = self._planes[part[0]].candidates.masks
         area, score = int(masks.area[part[1]]), float(masks.predicted_iou[part[1]])
-        self._parts.append((*part, label, area, score))
+        self._parts.append((*part, label, area, score, *self._class_of(masks.classes, part[1])))
+
+    def _class_of(self, classes: MaskClasses | None, i: int) -> tuple[int, float]:
+        """Return the number and the score of a candidate's class."""
+        if classes is None:
+            return -1, np.nan
+        for name in classes.names:
+            self._classes.setdefault(name, len(self._classes))
+        return self._classes[classes.names[classes.index[i]]], float(classes.scores[i])
 
     def links(self) -> Links:
         """Return all parts so far."""
-        columns = np.array(self._parts, np.float64).reshape(-1, 5).T
+        columns = np.array(self._parts, np.float64).reshape(-1, 7).T
         plane, candidate, label, area = (column.astype(np.int64) for column in columns[:4])
-        return Links(plane, candidate, label, area, columns[4])
+        classes = columns[5].astype(np.int64), columns[6], tuple(self._classes)
+        return Links(plane, candidate, label, area, columns[4], *classes)
 
 
 def candidate_values(plane: PlaneCandidates, exclusive: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -170,4 +170,6 @@ class LinkedStack:
                 for axis, n in zip(others, other, strict=True)
             }
             tables.append({"label": label, **place, **table})
-        return {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
+        # A volume without objects may not know of columns that others have.
+        some = [table for table in tables if len(table["label"])] or tables[:1]
+        return {name: np.concatenate([t[name] for t in some]) for name in some[0]}

@@ -13,6 +13,7 @@ from napari_segany.core.overlap import Overlap
 from napari_segany.core.rasterize import paint_sources
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.linking.link_planes import Links, LoadPlane, link_planes
+from napari_segany.linking.object_classes import class_columns, majority_classes
 from napari_segany.linking.plane_candidates import PlaneCandidates
 from napari_segany.linking.shape_interpolation import interpolate_mask
 
@@ -54,7 +55,9 @@ class LinkedVolume:
         -------
         mapping
             ``label``, ``first_plane`` and ``last_plane``, ``planes`` (in which it is seen),
-            ``volume`` (pixels in these), ``mean_score`` (predicted IoU over these).
+            ``volume`` (pixels in these), ``mean_score`` (predicted IoU over these). Objects that
+            were found by text have their ``class``, that of most planes, and its mean
+            ``class_score`` in these.
         """
         links, count = self.links, self.count
         at = links.label - 1
@@ -65,7 +68,7 @@ class LinkedVolume:
         volume = np.zeros(count, np.int64)
         np.add.at(volume, at, links.area)
         score = np.bincount(at, links.score, count) / np.maximum(planes, 1)
-        return {
+        found = {
             "label": np.arange(1, count + 1),
             "first_plane": first,
             "last_plane": last,
@@ -73,6 +76,10 @@ class LinkedVolume:
             "volume": volume,
             "mean_score": score,
         }
+        if not links.class_names:
+            return found
+        classes = majority_classes(links.label, count, links.class_index, links.class_score)
+        return found | class_columns(links.class_names, *classes)
 
     def filter(
         self, *, min_planes: int = 1, min_volume: int = 0, min_mean_score: float = 0.0

@@ -58,13 +58,10 @@ class PlaneCandidates:
         The plane's own objects never exclude each other.
         """
         masks = self.masks
-        overlaps = Overlaps(masks.boxes, masks.area, masks.shared_pixels)
-        pairs = []
-        for i in range(self.own, len(masks)):
-            before = np.arange(i)
-            bad = overlaps.above(i, before, EXCLUSIVE, smaller=True)
-            pairs += [(int(j), i) for j in before[bad]]
-        return np.array(sorted(pairs), np.intp).reshape(-1, 2)
+        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
+        one, two = overlaps.pairs
+        bad = overlaps.above(EXCLUSIVE, smaller=True, among=two >= self.own)
+        return np.stack([one[bad], two[bad]], axis=1)
 
     def to_bytes(self) -> bytes:
         """Return the candidates compressed, the same bytes every time."""
@@ -140,7 +137,7 @@ def gather_candidates(
 def _distinct(objects: MaskSet, others: MaskSet) -> MaskSet:
     """Return candidates that are neither one of the objects nor of better candidates."""
     both = MaskSet.concatenate([objects, others])
-    overlaps = Overlaps(both.boxes, both.area, both.shared_pixels)
+    overlaps = Overlaps(both.boxes, both.area, both.count_shared)
     # Objects come first whatever their scores are.
     scores = both.predicted_iou + np.where(np.arange(len(both)) < len(objects), np.inf, 0)
     kept = mask_nms(overlaps, scores, SAME)

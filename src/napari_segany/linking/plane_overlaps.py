@@ -60,8 +60,7 @@ def compare_planes(one: MaskSet, two: MaskSet, shift: Shift = (0, 0)) -> PlaneOv
     moved = shift_masks(one, shift)
     pairs = _near_pairs(moved, two)
     both = MaskSet.concatenate([moved, two])
-    counted = [both.shared_pixels(i, len(one) + j) for i, j in pairs.tolist()]
-    shared = np.array(counted, np.float64)
+    shared = both.count_shared(pairs[:, 0], len(one) + pairs[:, 1]).astype(np.float64)
     pairs, shared = pairs[shared > 0], shared[shared > 0]
     areas = one.area[pairs[:, 0]], two.area[pairs[:, 1]]
     return PlaneOverlaps(

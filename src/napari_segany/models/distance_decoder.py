@@ -194,6 +194,12 @@ def describe_missing(model: PromptableModel, wanted: str | None = None) -> str:
         Hash of the decoder that is needed.
     """
     name = f"{model.id}{ENDING}"
+    own = searching_model(model)
+    if own is not None and wanted is None:
+        return (
+            f"{model.id} on {own.place} carries no decoder. Import one there, with: napari-segany "
+            f"models import-decoder FILE --model {model.id}; then start the server again."
+        )
     if wanted is not None and has_decoder(model):
         return (
             f"The decoder {wanted[:12]}... is needed, and {model.id} has another one here. Bring "

@@ -51,14 +51,13 @@ def refine(
     if prompt.points is None or prompt.labels is None:
         return model.predict(embedding, prompt, should_stop=should_stop)
     points, labels, choices = prompt.points, prompt.labels, tuple(choices)
-    step = Prompt(points[:1], labels[:1], prompt.box, prompt.region, prompt.mask_logits)
+    step = prompt.changed(points=points[:1], labels=labels[:1])
     found = model.predict(embedding, step, should_stop=should_stop)
     for count in range(2, len(points) + 1):
         choice = choices[count - 2] if len(choices) > count - 2 else 0
-        every = found.low_res_logits
-        if every is None or not 0 <= choice < len(found):
+        if not 0 <= choice < len(found):
             raise InputError(f"There are candidates 0..{len(found) - 1}, got {choice}.")
-        logits = every[choice]
-        step = Prompt(points[:count], labels[:count], prompt.box, mask_logits=logits)
+        step = prompt.changed(points=points[:count], labels=labels[:count])
+        step = step.refining(found[choice])
         found = model.predict(embedding, step, should_stop=should_stop)
     return found

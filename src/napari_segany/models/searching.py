@@ -9,6 +9,7 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.masks import MaskSet
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.shared_model import SharedModel
+from napari_segany.models.tiled_model import without_tiles
 
 
 @runtime_checkable
@@ -92,5 +93,6 @@ class SearchingModel(Protocol):
 
 def searching_model(model: PromptableModel) -> SearchingModel | None:
     """Return the model if it searches planes itself, whether docks share it or not."""
-    own = model.model if isinstance(model, SharedModel) else model
+    own = without_tiles(model)
+    own = own.model if isinstance(own, SharedModel) else own
     return own if isinstance(own, SearchingModel) else None

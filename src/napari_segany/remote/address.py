@@ -11,12 +11,16 @@ from urllib.parse import unquote, urlsplit
 from platformdirs import user_config_path
 
 from napari_segany.errors import InputError
+from napari_segany.remote.admission import is_loopback
 from napari_segany.remote.protocol import PATH, PORT
 
 Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
 TOKEN_VARIABLE = "SEGANY_TOKEN"
-"""Environment variable with the token that is sent to servers without one of their own."""
+"""Environment variable with a token and its server, as ``TOKEN@HOST`` or ``TOKEN@HOST:PORT``.
+
+A token alone is sent to this machine only, which a tunnel's end belongs to.
+"""
 
 SCHEMES = ("remote", "https")
 """Schemes of addresses: HTTP, and HTTP over TLS."""
@@ -105,9 +109,24 @@ _used_tokens: dict[str, str] = {}
 
 
 def find_token(address: RemoteAddress) -> str | None:
-    """Return the token of a server: given here, kept for it, or that of the environment."""
+    """Return the token of a server: given here, kept for it, or that of the environment.
+
+    A token is sent to no other server than its own.
+    """
     own = _used_tokens.get(address.server) or _kept_tokens().get(address.server)
-    return own or os.environ.get(TOKEN_VARIABLE) or None
+    if own:
+        return own
+    token, server = environment_token()
+    fits = server in (address.server, address.host) if server else is_loopback(address.host)
+    return token if fits else None
+
+
+def environment_token() -> tuple[str | None, str]:
+    """Return the token of the environment, None if there is none, and the server it is for."""
+    token, at, server = os.environ.get(TOKEN_VARIABLE, "").rpartition("@")
+    if not at:
+        token, server = server, ""
+    return token or None, server.lower()
 
 
 def use_token(address: RemoteAddress, token: str) -> None:

@@ -23,7 +23,8 @@ def connect(name: str, precision: str = "auto") -> RemoteModel:
     name : str
         Its address: ``remote://HOST:PORT/MODEL``, or ``https://HOST/MODEL`` for a server with TLS.
         Without MODEL it is the first of the server. The token is the one that was kept for the
-        server, else that of the environment variable ``SEGANY_TOKEN``.
+        server, else that of the environment variable ``SEGANY_TOKEN``, if it is for this server:
+        ``TOKEN@HOST:PORT``, or ``TOKEN`` for one on this machine.
     precision : {"auto", "exact", "bfloat16"}
         Precision that the model must have; "auto" takes any.
 

@@ -234,8 +234,9 @@ class Connection:
         if status != http.HTTPStatus.UNAUTHORIZED:
             return found
         text = (
-            f"{found.fields.get('text')} Set the environment variable {TOKEN_VARIABLE} to it, or "
-            "give it beside the address in the window."
+            f"{found.fields.get('text')} Set the environment variable {TOKEN_VARIABLE} to "
+            f"TOKEN@{self.address.server}, or give the token beside the address in the window. A "
+            "token without a server is sent to this machine only."
         )
         return replace(found, fields={**found.fields, "text": text})
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.geometry import PlaneFrame
+from napari_segany.errors import InputError, RemoteError
 from napari_segany.models.protocol import PointCandidates
 from napari_segany.models.screening import Screen
 from napari_segany.remote.message import Message
@@ -31,10 +32,13 @@ class RemoteCrop:
         The relation between its pixels and the cells of low-resolution logits.
     ask : callable
         Sends a call about it to the server.
+    damaged : callable
+        Returns the error for an answer that cannot be read.
     """
 
     frame: PlaneFrame
     ask: Ask
+    damaged: Callable[[], RemoteError]
 
     def predict_points(
         self,
@@ -48,18 +52,22 @@ class RemoteCrop:
         for start in range(0, len(points), step):
             some = {"points": points[start : start + step], "screen": encode_screen(screen)}
             answer = self.ask("points", Message({"at_once": step}, some))
-            for group in decode_groups(answer):
+            try:
+                groups = decode_groups(answer)
+            except InputError as error:
+                raise self.damaged() from error
+            for group in groups:
                 yield finish(group)
 
     def features_at(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the (P, C) image features at (P, 2) row, column."""
-        parts = [
-            take(
-                self.ask("features", Message({}, {"points": some})).arrays,
-                "features",
-                np.float32,
-                (len(some), None),
-            )
-            for some in np.split(points, range(MOST_FEATURES, len(points), MOST_FEATURES))
-        ]
-        return np.concatenate(parts)
+        groups = np.split(points, range(MOST_FEATURES, len(points), MOST_FEATURES))
+        answers = [self.ask("features", Message({}, {"points": some})) for some in groups]
+        try:
+            parts = [
+                take(answer.arrays, "features", np.float32, (len(some), None))
+                for answer, some in zip(answers, groups, strict=True)
+            ]
+            return np.concatenate(parts)
+        except (InputError, ValueError) as error:
+            raise self.damaged() from error

@@ -253,7 +253,9 @@ class RemoteModel:
         from napari_segany.remote.crop import RemoteCrop
 
         own = self._own(embedding)
-        return RemoteCrop(own.frame, lambda name, message: self._planes.ask(own, name, message))
+        return RemoteCrop(
+            own.frame, lambda name, message: self._planes.ask(own, name, message), self._damaged
+        )
 
     def check_embedding(self, embedding: "Embedding") -> None:
         """Raise InputError unless an embedding was made by a server with the same weights."""
@@ -268,7 +270,10 @@ class RemoteModel:
         from napari_segany.remote.search_results import decode_params, encode_params
 
         answer = self._planes.call("resolve", Message({"params": encode_params(params)}))
-        return decode_params(answer.fields.get("params"))
+        try:
+            return decode_params(answer.fields.get("params"))
+        except InputError as error:
+            raise self._damaged() from error
 
     def search(
         self,
@@ -322,7 +327,10 @@ class RemoteModel:
         own = self._plane(rgb)
         message = Message({"params": encode_params(params)}, encode_region(region, own.shape))
         answer = self._planes.ask(own, "maps", message, progress=progress, should_stop=should_stop)
-        return take(answer.arrays, "maps", np.uint8, (None,)).tobytes()
+        try:
+            return take(answer.arrays, "maps", np.uint8, (None,)).tobytes()
+        except InputError as error:
+            raise self._damaged() from error
 
     def _plane(self, rgb: NDArray[np.uint8]) -> RemoteEmbedding:
         """Return a plane that is sent, and embedded only if a call needs that."""

@@ -74,7 +74,7 @@ def decode_found(message: Message) -> MaskSet:
     if params is None:
         return masks
     stored = decode_screen(message.arrays, "stored")
-    return Candidates.of(masks.compacted(), _estimate(message, len(masks)), params, stored).select()
+    return Candidates.of(masks, _estimate(message, len(masks)), params, stored).select()
 
 
 def _estimate(message: Message, count: int) -> SparseEstimate:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
-from napari_segany.core.image_source import ImageSource, Plane
+from napari_segany.core.image_source import ImageSource, Plane, plane_shape
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.plane_windows import SourcePlane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import Embedding, PromptableModel
+from napari_segany.models.tiled_model import with_tiles, without_tiles
 from napari_segany.session.painting import apply_paint
 from napari_segany.session.state import PaintedPixels, PromptHistory, SegmentedObject, State
 
@@ -28,6 +30,22 @@ BATCH = 64
 """Objects whose masks are computed before their logits are released, which bounds memory."""
 
 
+@dataclass(frozen=True, eq=False)
+class CropLogits:
+    """Low-resolution logits of one candidate and the crop of the plane that they belong to.
+
+    Attributes
+    ----------
+    logits : ndarray
+        (m, m) float32.
+    crop : ndarray
+        (4,) row_min, col_min, row_max, col_max in pixels; the whole plane unless it is large.
+    """
+
+    logits: NDArray[np.float32]
+    crop: NDArray[np.int64]
+
+
 class LogitsCache:
     """Low-resolution logits of the latest candidates, which further prompts refine.
 
@@ -36,7 +54,7 @@ class LogitsCache:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[Plane, PromptHistory], NDArray[np.float32]] = OrderedDict()
+        self._known: OrderedDict[tuple[Plane, PromptHistory], CropLogits] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(
@@ -48,12 +66,13 @@ class LogitsCache:
             return
         with self._lock:
             for choice, logits in enumerate(every):
-                self._known[plane, PromptHistory(prompt, choice, before)] = logits
+                known = CropLogits(logits, candidates.crop_boxes[choice])
+                self._known[plane, PromptHistory(prompt, choice, before)] = known
             while len(self._known) > LOGITS_KEPT:
                 self._known.popitem(last=False)
 
-    def get(self, plane: Plane, history: PromptHistory) -> NDArray[np.float32] | None:
-        """Return (m, m) logits of a chosen candidate, None if they are not cached."""
+    def get(self, plane: Plane, history: PromptHistory) -> CropLogits | None:
+        """Return the logits of a chosen candidate, None if they are not cached."""
         with self._lock:
             return self._known.get((plane, history))
 
@@ -66,7 +85,7 @@ class Predictor:
     source : ImageSource
         The image.
     model : PromptableModel
-        The model.
+        The model; it sees large planes in crops, see :class:`TiledModel`.
     embeddings : EmbeddingCache
         Embeddings of this image.
     logits : LogitsCache, optional
@@ -86,7 +105,7 @@ class Predictor:
         embeddings: EmbeddingCache,
         logits: LogitsCache | None = None,
     ) -> None:
-        self.source, self.model, self.embeddings = source, model, embeddings
+        self.source, self.model, self.embeddings = source, with_tiles(model), embeddings
         self.identity = model.weights.id, model.weights.sha256, model.precision
         self.logits = logits or LogitsCache()
 
@@ -97,7 +116,8 @@ class Predictor:
         """Return the embedding of a plane; compute it unless it is cached."""
         found = self.embeddings.get(self._key(plane))
         if found is None:
-            pixels = self.source.read(plane)
+            large = self.model.is_large(plane_shape(self.source.shape, plane))
+            pixels = SourcePlane(self.source, plane) if large else self.source.read(plane)
             found = self.model.embed(pixels, limits=self.source.limits, should_stop=should_stop)
             self.embeddings.put(self._key(plane), found)
         return found
@@ -106,9 +126,10 @@ class Predictor:
         """Return True if the embedding of a plane is cached."""
         return self._key(plane) in self.embeddings
 
-    def uses(self, model: PromptableModel | None, embeddings: EmbeddingCache) -> bool:
-        """Return True if the predictor works with this model and this cache of embeddings."""
-        return self.model is model and self.embeddings is embeddings
+    def uses_as(self, other: "Predictor") -> bool:
+        """Return True if another predictor has the same model and cache of embeddings."""
+        same = without_tiles(self.model) is without_tiles(other.model)
+        return same and self.embeddings is other.embeddings
 
     def candidates(
         self,
@@ -142,8 +163,8 @@ class Predictor:
         """Return the prompt with the logits that it refines."""
         if history is None:
             return prompt
-        logits = self.logits.get(plane, history)
-        if logits is None:
+        known = self.logits.get(plane, history)
+        if known is None:
             embedding = self.embedding(plane, should_stop)
             previous = self._with_logits(plane, history.prompt, history.before, should_stop)
             (candidates,) = self.model.predict(embedding, [previous], should_stop=should_stop)
@@ -151,8 +172,8 @@ class Predictor:
             all_logits = candidates.low_res_logits
             if all_logits is None or not history.choice < len(all_logits):
                 raise InputError(f"{history.prompt!r} has no candidate {history.choice}.")
-            logits = all_logits[history.choice]
-        return Prompt(prompt.points, prompt.labels, prompt.box, mask_logits=logits)
+            known = CropLogits(all_logits[history.choice], candidates.crop_boxes[history.choice])
+        return prompt.changed(mask=None, mask_logits=known.logits, logits_crop=known.crop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,6 +312,6 @@ class Inference:
             Numbers of the objects whose candidates are now known. Candidates of another model or
             of earlier pixels are dropped.
         """
-        if not request.predictor.uses(self.model, self.embeddings):
+        if self.model is None or not request.predictor.uses_as(self.predictor):
             return ()
         return self._candidates.add(request, sets, state)

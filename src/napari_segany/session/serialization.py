@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
-from annotated_types import Ge, Le, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
@@ -47,12 +47,13 @@ class MaskRecord(TypedDict):
 
 
 class PromptRecord(TypedDict):
-    """A prompt: points with labels, a box, a mask."""
+    """A prompt: points with labels, a box, a mask; in a large plane the size of the object."""
 
     points: NotRequired[list[Annotated[list[Real], MinLen(2), MaxLen(2)]]]
     labels: NotRequired[list[Annotated[int, Ge(0), Le(1)]]]
     box: NotRequired[Annotated[list[Real], MinLen(4), MaxLen(4)]]
     mask: NotRequired[MaskRecord]
+    object_size: NotRequired[Annotated[float, Gt(0), Le(1e300)]]
 
 
 class PaintedRecord(TypedDict):
@@ -147,6 +148,8 @@ def prompt_to_record(prompt: Prompt) -> Record:
             record[name] = value.tolist()
     if prompt.region is not None:
         record["mask"] = _packed(prompt.region)
+    if prompt.object_size is not None:
+        record["object_size"] = prompt.object_size
     return record
 
 
@@ -159,7 +162,13 @@ def prompt_from_record(record: PromptRecord, shape: tuple[int, int]) -> Prompt:
         If the prompt does not fit the plane.
     """
     mask = _mask(record["mask"], shape) if "mask" in record else None
-    prompt = Prompt(record.get("points"), record.get("labels"), record.get("box"), mask)
+    prompt = Prompt(
+        record.get("points"),
+        record.get("labels"),
+        record.get("box"),
+        mask,
+        object_size=record.get("object_size"),
+    )
     prompt.check_inside(shape)
     return prompt
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_segany.errors import InputError, WeightsError
 from napari_segany.weights import cache
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_segany.networks.unetr import UnetrShape
-    from napari_segany.weights.resolve import Weights
 
 STATE = "decoder_state"
 """Entry of a checkpoint that holds a decoder."""
@@ -109,22 +108,46 @@ def read_decoder(path: Path) -> "tuple[UnetrShape, dict[str, Tensor]]":
     return shape, {n: v.float() if v.is_floating_point() else v for n, v in state.items()}
 
 
-def decoder_paths(checkpoint: Path) -> Iterator[Path]:
-    """Iterate over the files that hold a decoder of a checkpoint: beside it, then itself."""
+def decoders_beside(checkpoint: Path) -> Iterator[Path]:
+    """Iterate over the files of decoders that lie beside a checkpoint, under its name."""
     for suffix in SUFFIXES:
         beside = checkpoint.with_name(f"{checkpoint.stem}{ENDING}{suffix}")
         if beside.is_file():
             yield beside
+
+
+def decoder_paths(checkpoint: Path) -> Iterator[Path]:
+    """Iterate over the files that hold a decoder of a checkpoint: beside it, then itself."""
+    yield from decoders_beside(checkpoint)
     if _holds_decoder(checkpoint):
         yield checkpoint
 
 
-def find_decoder_file(weights: "Weights", sha256: str | None = None) -> DecoderFile | None:
+class CheckpointFile(Protocol):
+    """What a decoder's place depends on, such as :class:`napari_segany.weights.resolve.Weights`."""
+
+    @property
+    def id(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal hash of the checkpoint."""
+        ...
+
+
+def find_decoder_file(weights: CheckpointFile, sha256: str | None = None) -> DecoderFile | None:
     """Return the file that holds the decoder of a model, None if there is none.
 
     Parameters
     ----------
-    weights : Weights
+    weights : CheckpointFile
         The model's weights.
     sha256 : str, optional
         Hash of the file that is wanted.

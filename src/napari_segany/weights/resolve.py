@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from napari_segany.core.callbacks import Progress, ShouldStop
-from napari_segany.errors import FetchError, InputError, WeightsError
+from napari_segany.errors import FetchError, InputError, SeganyError, WeightsError
 from napari_segany.networks.sam import Sam
 from napari_segany.weights import (
     cache,
@@ -27,6 +27,7 @@ from napari_segany.weights import (
 )
 from napari_segany.weights.by_hand import BY_HAND
 from napari_segany.weights.catalog import ModelSpec
+from napari_segany.weights.decoders import decoders_beside, import_decoder
 
 log = logging.getLogger(__name__)
 
@@ -213,6 +214,11 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
         The name is invalid or taken.
     WeightsError
         Not a usable checkpoint; the cache is as before.
+
+    Notes
+    -----
+    A decoder of micro-sam that lies beside the checkpoint, under its name and ``_decoder``, is
+    imported with it. If it cannot be used, a warning in the log says why.
     """
     source = Path(path).expanduser()
     if name is not None and name not in catalog.CATALOG:
@@ -231,8 +237,23 @@ def import_file(path: str | os.PathLike[str], name: str | None = None) -> Weight
         hashes = cache.hash_file(copy)
         spec = catalog.recognise(hashes.sha256, hashes.xxh128)
         if spec is not None:
-            return _keep_published(spec, copy, source, name)
-        return _keep_custom(copy, source, name, hashes.sha256)
+            weights = _keep_published(spec, copy, source, name)
+        else:
+            weights = _keep_custom(copy, source, name, hashes.sha256)
+    _import_decoders(source, weights.id)
+    return weights
+
+
+def _import_decoders(source: Path, name: str) -> None:
+    """Import the decoder beside a checkpoint, if there is one."""
+    for beside in decoders_beside(source):
+        try:
+            decoder = import_decoder(beside, name)
+        except SeganyError as error:
+            log.warning("%s was imported without the decoder beside it: %s", name, error)
+        else:
+            log.info("%s was imported with its decoder, %s", name, decoder.path)
+        return
 
 
 def _convert(source: Path) -> dict[str, Tensor] | None:

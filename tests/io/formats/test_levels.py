@@ -10,7 +10,6 @@ import zarr
 from PIL import Image
 
 from napari_segany.errors import InputError
-from napari_segany.io.formats.slide import SlideWindows
 from napari_segany.io.read import choose_series, open_image
 
 RNG = np.random.default_rng(0)
@@ -93,36 +92,33 @@ def test_images_without_a_pyramid_have_one_level(tmp_path: Path) -> None:
         open_image(path, level=1)
 
 
-def test_windows_of_a_slide_are_those_of_the_whole_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_windows_of_a_slide_are_those_of_the_whole_page(tmp_path: Path) -> None:
     path = tmp_path / "a.svs"
     pixels = write_slide(path)
-    with monkeypatch.context() as without:
-        without.setattr("napari_segany.io.formats.slide.find_spec", lambda name: None)
-        with open_image(path) as image:
-            known = (image.axes, image.shape, image.pixel_size, image.notes, image.describe())
-            assert not isinstance(image.data, SlideWindows)
-            np.testing.assert_array_equal(image.data[20:90, 30:200], pixels[20:90, 30:200])
-    assert known[2] == {"Y": (0.5, "um"), "X": (0.5, "um")}
-    pytest.importorskip("tiffslide", reason='windows of slides need the extra "slides"')
     with open_image(path) as image:
-        assert isinstance(image.data, SlideWindows)
-        said = (image.axes, image.shape, image.pixel_size, image.notes, image.describe())
-        assert said == known
-        np.testing.assert_array_equal(np.asarray(image.data), pixels)
-        np.testing.assert_array_equal(image.data[()], pixels)
-        for rows, cols in (((20, 90), (30, 200)), ((0, 5), (250, 400)), ((-9, None), (None, 3))):
-            window = slice(*rows), slice(*cols)
-            np.testing.assert_array_equal(image.data[window], pixels[window])
+        assert (image.axes, image.shape) == ("YXS", (192, 256, 3))
+        assert image.pixel_size == {"Y": (0.5, "um"), "X": (0.5, "um")}
+        np.testing.assert_array_equal(image.data[20:90, 30:200], pixels[20:90, 30:200])
         np.testing.assert_array_equal(image.data[3:9, 4:8, 1], pixels[3:9, 4:8, 1])
-        np.testing.assert_array_equal(image.data[5], pixels[5])
-        # A window is read by its tiles, not by the page.
-        monkeypatch.setattr(image.data, "_page", None)
-        np.testing.assert_array_equal(image.data[70:80, 60:70], pixels[70:80, 60:70])
+        assert image.level_sizes == ((192, 256), (96, 128))
     with open_image(path, level=1) as image:
         np.testing.assert_array_equal(image.data[()], pixels[::2, ::2])
         assert image.pixel_size == {"Y": (1.0, "um"), "X": (1.0, "um")}
+
+
+def test_tiffslide_states_a_pixel_size_that_the_tags_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tiffslide", reason='pixel sizes of slides need the extra "slides"')
+    path = tmp_path / "a.svs"
+    write_slide(path)
+    monkeypatch.setattr("napari_segany.io.tiff.pixel_size_of", lambda *_: {})
+    with open_image(path) as image:
+        assert image.pixel_size == {"Y": (0.5, "um"), "X": (0.5, "um")}
+    (tmp_path / "b.svs").write_bytes(path.read_bytes())
+    monkeypatch.setattr("napari_segany.io.formats.slide.find_spec", lambda name: None)
+    with open_image(tmp_path / "b.svs") as image:
+        assert image.pixel_size == {}
 
 
 def test_codecs_that_run_programs_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.microscope_files import write_czi, write_lif, write_nd2
 
+from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 from napari_segany.io.formats.registry import FORMATS
 from napari_segany.io.read import choose_series, open_image, stem
@@ -124,10 +125,32 @@ def test_only_the_plane_that_is_indexed_is_read(
     with open_image(path) as image:
         read: list[int] = []
         whole = image.data._read
-        monkeypatch.setattr(image.data, "_read", lambda n: (read.append(n), whole(n))[1])
+        monkeypatch.setattr(image.data, "_read", lambda n, *w: (read.append(n), whole(n, *w))[1])
         leading = tuple(0 for _ in pixels.shape[:-2])
         np.testing.assert_array_equal(image.data[leading], pixels[leading])
     assert read == [0]
+
+
+def test_windows_are_cut_from_a_page_that_is_read_once(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    pixels = WRITERS[kind](path)[0]
+    with open_image(path) as image:
+        layout = StackLayout(image.axes, image.shape)
+        index = tuple(0 for _ in layout.leading)
+        plane = layout.plane(image.data, index)
+        reader = image.data._read
+        read: list[int] = []
+        whole = reader._whole
+        monkeypatch.setattr(reader, "_whole", lambda n: (read.append(n), whole(n))[1])
+        height, width = plane.shape[:2]
+        for box in ((0, 0, 1, 1), (1, 2, height, width), (height - 1, 0, height, width)):
+            top, left, bottom, right = box
+            found = layout.window(image.data, index, box)
+            np.testing.assert_array_equal(found, plane[top:bottom, left:right])
+    assert len(read) == 1
+    assert pixels.dtype == plane.dtype
 
 
 def test_cut_files_give_one_sentence(kind: str, tmp_path: Path) -> None:

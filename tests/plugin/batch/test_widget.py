@@ -12,12 +12,14 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication, QPushButton
 from tests.generators.squares import SHA256, spots, use_squares
 from tests.generators.stub import ENTRY, TileParams
 from tests.plugin.windows import until
 from tests.recipes import followed, recipes
 
 from napari_segany import AutomaticParams, LabelParams, LinkParams, Recipe, plane_search
+from napari_segany.batch.inputs import find_inputs
 from napari_segany.cli.main import build_parser
 from napari_segany.cli.segment import segment_options
 from napari_segany.errors import InputError, SeganyError
@@ -123,6 +125,34 @@ def test_recipes_of_every_model_come_back(widget: BatchWidget, name: str, preset
     widget.use_recipe(recipe)
     assert widget.options.recipe_values == followed(recipe)
     assert Recipe(name, "0", widget.options.params, widget.options.labels) == recipe
+
+
+def test_the_button_looks_into_folders_in_another_thread(
+    widget: BatchWidget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9), np.uint8))
+    widget.add([tmp_path])
+    until(qtbot, lambda: not widget.jobs.busy)
+    threads: list[threading.Thread] = []
+
+    def find(given: list[str]) -> dict[Path, Path]:
+        threads.append(threading.current_thread())
+        return find_inputs(given)
+
+    monkeypatch.setattr("napari_segany.plugin.batch.file_list.find_inputs", find)
+    button = next(
+        each
+        for each in widget.results.findChildren(QPushButton)
+        if each.text() == "Copy as command line"
+    )
+    button.click()
+    until(qtbot, lambda: widget.message.text() == "Copied.")
+    assert threads
+    assert threading.main_thread() not in threads
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    assert clipboard.text() == widget.copy_command()
+    assert str(tmp_path) in clipboard.text()
 
 
 def test_channels_that_are_none_are_named(widget: BatchWidget) -> None:

@@ -9,8 +9,9 @@ import dask.array
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from npe2 import PluginManager
 from skimage import data
 from tests.plugin.conftest import PatientJobs
@@ -305,3 +306,47 @@ def test_labels_with_fractions_are_no_labels(tmp_path: Path):
     tifffile.imwrite(path, np.full((8, 8), 0.5, np.float32))
     with pytest.raises(InputError, match=r"hold 0\.5"):
         read(str(path))
+
+
+def test_a_pyramid_becomes_a_multiscale_layer_that_is_read_by_parts(tmp_path: Path):
+    pixels = np.random.default_rng(0).integers(0, 999, (2, 300, 400)).astype(np.uint16)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
+        options: Any = {"photometric": "minisblack", "tile": (64, 64), "compression": "zlib"}
+        file.write(pixels, subifds=1, metadata={"axes": "CYX"}, **options)
+        file.write(pixels[:, ::2, ::2], subfiletype=1, **options)
+    group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w", zarr_format=2)
+    for level in range(2):
+        group.create_array(
+            str(level), data=pixels[:, :: level + 1, :: level + 1], chunks=(1, 64, 64)
+        )
+    axes = [{"name": a} for a in "cyx"]
+    datasets = [{"path": str(level)} for level in range(2)]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    for name in ("a.ome.tif", "a.ome.zarr"):
+        described = read_images(tmp_path / name)
+        assert len(described) == 2
+        for n, (levels, settings, _) in enumerate(described):
+            assert not any(isinstance(each, np.ndarray) for each in levels)
+            layer = Image(levels, **settings)
+            assert layer.multiscale
+            assert [tuple(each.shape) for each in layer.data] == [(300, 400), (150, 200)]
+            found = np.asarray(layer.data[0][20:90, 30:200])
+            np.testing.assert_array_equal(found, pixels[n, 20:90, 30:200])
+
+
+def test_large_labels_with_a_pyramid_are_read_by_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    labels = np.zeros((700, 600), np.uint16)
+    labels[20:40, 30:60] = 7
+    sa.save_labels(labels, tmp_path / "a_labels.ome.zarr")
+    ((data, settings, _),) = read(str(tmp_path / "a_labels.ome.zarr"))
+    assert isinstance(data, np.ndarray)
+    monkeypatch.setattr("napari_segany.plugin.layers.reader_writer.LARGE", 400_000)
+    ((data, settings, kind),) = read(str(tmp_path / "a_labels.ome.zarr"))
+    layer = Labels(data, **settings)
+    assert kind == "labels"
+    assert layer.multiscale
+    assert not isinstance(data[0], np.ndarray)
+    np.testing.assert_array_equal(np.asarray(data[0]), labels)
+    assert layer.data[1].shape == (350, 300)

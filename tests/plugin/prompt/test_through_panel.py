@@ -57,6 +57,26 @@ def test_the_section_is_for_stacks(make_panel: Any) -> None:
     assert not panel.buttons["Not here"].isEnabled()
 
 
+def test_limits_that_a_method_does_not_read_are_hidden(make_panel: Any) -> None:
+    panel, controller = make_panel(VOLUME, 9, 18, 20)
+    through, limits = controller.host.through, panel.limits
+
+    def hidden() -> set[str]:
+        labels = {name for name, label in limits.labels.items() if label.isHidden()}
+        assert labels == {name for name, each in limits.controls.items() if each.isHidden()}
+        return labels
+
+    assert hidden() == set()
+    limits.controls["margin"].set_parameter(0.25)
+    limits.controls["method"].set_parameter("memory")
+    limits.changed.emit()
+    assert hidden() == {"margin", "ask_again", "neighbour_points"}
+    assert (through.params.method, through.params.margin) == ("memory", 0.25)
+    limits.controls["method"].set_parameter("prompts")
+    limits.changed.emit()
+    assert hidden() == set()
+
+
 def test_buttons_follow_show_and_leave_out(make_panel: Any, jobs: Any) -> None:
     panel, controller = make_panel(VOLUME, 9, 18, 20)
     panel.buttons["Through planes"].click()

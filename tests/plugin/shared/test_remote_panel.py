@@ -9,7 +9,7 @@ from tests.stub import StubModel
 
 from napari_segany.errors import InputError, RemoteError
 from napari_segany.plugin.shared.model_picker import ModelPicker
-from napari_segany.plugin.shared.remote_panel import ASK, NEW
+from napari_segany.plugin.shared.remote_panel import ASK, NEW, known_models
 from napari_segany.plugin.shared.settings import PluginSettings
 from napari_segany.remote import address
 from napari_segany.remote.address import RemoteAddress, find_token
@@ -69,6 +69,16 @@ def test_an_address_is_asked_for(qtbot: Any, asked: list[tuple[str, str]]) -> No
     assert picker.remote.isHidden()
     assert not [name for name, _ in asked if name.startswith(NEW)]
     del jobs
+
+
+def test_each_address_has_a_text_of_its_own() -> None:
+    for text in ("https://host:8765/a/m", "https://host:8765/m", "remote://host:8765/m"):
+        address.remember_address(RemoteAddress.parse(text))
+    assert known_models() == {
+        "m on host:8765": "remote://host:8765/m",
+        "m on https://host:8765": "https://host:8765/m",
+        "m on https://host:8765/a": "https://host:8765/a/m",
+    }
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -52,6 +52,7 @@ class EdgesProduct:
     thin: bool = True
     name: str = "edges"
     noun: str = ""
+    tiled: bool = False
 
     def compute_plane(
         self,

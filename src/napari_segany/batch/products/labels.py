@@ -4,7 +4,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,21 @@ from napari_segany.batch.manifest import (
     image_location,
 )
 from napari_segany.batch.plane_codec import from_bytes, to_bytes
+from napari_segany.batch.plane_tiles import LARGE_PLANE, grid_of, region_box
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.masks import MaskSet
 from napari_segany.core.planes import StackLayout
+from napari_segany.core.rasterize import paint
+from napari_segany.core.window_paint import WindowPainter
+from napari_segany.generators.tiles.join_tiles import join_tiles
+from napari_segany.io.measured_plane import MeasuredPlane, measure_result
 from napari_segany.io.read import OpenedImage, open_image
-from napari_segany.io.result_files import MeasuredPlane, ResultFiles, ResultWriter, measure_result
+from napari_segany.io.result_files import ResultFiles, ResultWriter
+from napari_segany.io.tiled_plane import TiledPlane
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.recipe import Recipe
 from napari_segany.segmentation import resolve_stack, segment_plane
 
 THUMBNAIL = 320
@@ -44,6 +52,7 @@ class LabelsProduct:
 
     name: str = ""
     noun: str = "object"
+    tiled: bool = True
 
     def compute_plane(
         self,
@@ -79,9 +88,11 @@ class LabelsProduct:
         """Write the results of an image; planes are read one at a time to limit memory."""
 
         def add_planes(writer: ResultWriter, opened: OpenedImage, layout: StackLayout) -> Tallies:
+            if writes_tiles(image.recipe, layout):
+                return _add_tiled(image, writer, opened, layout)
             found = Tallies()
             for index in layout.chosen():
-                plane = image.load(layout.number(index))
+                plane = _whole_plane(image, opened, layout, index)
                 if plane is None:
                     found.per_plane.append(0)
                     continue
@@ -96,6 +107,34 @@ class LabelsProduct:
 
 
 LABELS_PRODUCT = LabelsProduct()
+
+
+def writes_tiles(recipe: Recipe, layout: StackLayout) -> bool:
+    """Return True for planes that were searched in tiles and are too large to be painted whole."""
+    return recipe.tiles is not None and int(np.prod(layout.labels_shape[-2:])) >= LARGE_PLANE
+
+
+def _joined(image: FinishedImage[Any], number: int, layout: StackLayout) -> MaskSet:
+    """Return the objects of a plane that was searched in tiles."""
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    grid = grid_of(image.recipe, shape)
+    return join_tiles(grid, image.tiles[number].parts(), image.recipe.params)
+
+
+def _whole_plane(
+    image: FinishedImage[MeasuredPlane],
+    opened: OpenedImage,
+    layout: StackLayout,
+    index: tuple[int, ...],
+) -> MeasuredPlane | None:
+    """Return the result of a plane; None if it has none."""
+    number = layout.number(index)
+    if number not in image.tiles or number in image.empty:
+        return image.load(number)
+    masks = _joined(image, number, layout)
+    labels, source = paint(masks, **asdict(image.recipe.labels))
+    about = labels, masks[source], opened.pixel_size, layout.channels
+    return measure_result(index, layout.plane(opened.data, index), *about)
 
 
 @dataclass
@@ -123,6 +162,30 @@ class Tallies:
         self.scores.update(np.floor(np.nan_to_num(iou) / SCORE_BIN + 1e-6).astype(int).tolist())
 
 
+def _add_tiled(
+    image: FinishedImage[MeasuredPlane],
+    writer: ResultWriter,
+    opened: OpenedImage,
+    layout: StackLayout,
+) -> Tallies:
+    """Add the planes of an image window by window."""
+    found = Tallies()
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    searched = region_box(image.box, shape)
+    for index in layout.chosen():
+        number = layout.number(index)
+        if number in image.empty:
+            found.per_plane.append(0)
+            continue
+        masks = _joined(image, number, layout)
+        painter = WindowPainter(masks, **asdict(image.recipe.labels))
+        plane = TiledPlane(index, painter, masks[painter.source], searched)
+        for columns in writer.add_tiled(plane, partial(layout.window, opened.data, index)):
+            found.count(columns["area"], columns["predicted_iou"])
+        found.per_plane.append(len(plane.masks))
+    return found
+
+
 AddPlanes = Callable[[ResultWriter, OpenedImage, StackLayout], Tallies]
 """Adds all planes of an image to a writer; returns what they hold."""
 
@@ -143,7 +206,7 @@ def finish_labels(finished: FinishedImage[Any], add_planes: AddPlanes) -> Record
         fingerprint = Fingerprint.of(image.files)
         layout, _ = resolve_stack(image.data, recipe)
         about = image.name, layout, image.pixel_size, recipe.limits, image.path.name
-        with ResultWriter(files, *about) as writer:
+        with ResultWriter(files, *about, tiled=writes_tiles(recipe, layout)) as writer:
             found = add_planes(writer, image, layout)
             writer.save(provenance)
         summary = Summary(

@@ -27,6 +27,7 @@ class LinkedLabelsProduct:
 
     name: str = ""
     noun: str = "object"
+    tiled: bool = False
 
     def compute_plane(
         self,

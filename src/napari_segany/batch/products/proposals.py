@@ -43,6 +43,7 @@ class ProposalsProduct:
     most: int = MOST_PROPOSALS
     name: str = "proposals"
     noun: str = "proposal"
+    tiled: bool = False
 
     def compute_plane(
         self,

@@ -15,10 +15,12 @@ from napari_segany.batch.protocol import FinishedImage, PlaneInput, Product
 from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.measure import Columns
 from napari_segany.core.planes import StackLayout
+from napari_segany.io.measured_plane import MeasuredPlane
 from napari_segany.io.read import OpenedImage
-from napari_segany.io.result_files import MeasuredPlane, ResultWriter
+from napari_segany.io.result_files import ResultWriter
 from napari_segany.io.tracks.track_csv import track_columns
 from napari_segany.linking.linked_stack import LinkedStack
+from napari_segany.linking.object_classes import majority_classes
 from napari_segany.linking.tracks.track_params import TrackParams
 from napari_segany.linking.tracks.track_table import TrackTable
 from napari_segany.linking.tracks.tracked_stack import (
@@ -30,7 +32,7 @@ from napari_segany.linking.tracks.tracked_stack import (
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plane_search import link_parts
 
-MEASURED = ("predicted_iou", "intensity_")
+MEASURED = ("predicted_iou", "intensity_", "class")
 """Beginnings of the columns of planes that the table of tracks takes."""
 
 
@@ -50,6 +52,7 @@ class TrackedLabelsProduct:
     volumes: bool = False
     name: str = ""
     noun: str = "object"
+    tiled: bool = False
 
     @property
     def _planes(self) -> Product:
@@ -95,6 +98,7 @@ class TrackedLabelsProduct:
                 if self.volumes
                 else _plane_columns(stack.table, lambda frame: load((frame,)))
             )
+            scores |= _track_classes(stack.table, scores)
             writer.add_objects(_numbers(track_columns(stack.table)), scores)
             found.count(stack.table.area, scores["predicted_iou"])
             return found
@@ -107,13 +111,27 @@ def _labels_of(plane: MeasuredPlane | None) -> NDArray[np.integer] | None:
 
 
 def _volume_scores(table: TrackTable, volumes: LinkedStack) -> Columns:
-    """Return the mean score of the volume of each row."""
-    scores = np.zeros(len(table.frame))
+    """Return the mean score of the volume of each row, and its class if it has one."""
+    parts: dict[str, list[NDArray[Any]]] = {"predicted_iou": []}
     for frame in np.unique(table.frame).tolist():
-        rows = table.rows_at(frame)
-        known = np.asarray(volumes.volumes[(frame,)].objects()["mean_score"], np.float64)
-        scores[rows] = known[table.label[rows] - 1]
-    return {"predicted_iou": scores}
+        at = table.label[table.rows_at(frame)] - 1
+        known = volumes.volumes[(frame,)].objects()
+        parts["predicted_iou"].append(np.asarray(known["mean_score"], np.float64)[at])
+        for name in ("class", "class_score"):
+            if name in known:
+                parts.setdefault(name, []).append(known[name][at])
+    return _joined(parts)
+
+
+def _track_classes(table: TrackTable, columns: Columns) -> Columns:
+    """Return the class of the track of each row: the one that it has in most frames."""
+    if "class" not in columns:
+        return {}
+    names, index = np.unique(columns["class"], return_inverse=True)
+    tracks, label = np.unique(table.track, return_inverse=True)
+    scores = np.asarray(columns["class_score"], np.float64)
+    best, _ = majority_classes(label + 1, len(tracks), index, scores)
+    return {"class": names[best][label]}
 
 
 def _plane_columns(table: TrackTable, load: Any) -> Columns:
@@ -125,7 +143,11 @@ def _plane_columns(table: TrackTable, load: Any) -> Columns:
         for name, column in plane.columns.items():
             if name.startswith(MEASURED):
                 parts.setdefault(name, []).append(np.asarray(column)[at])
-    return {name: np.concatenate([np.zeros(0), *each]) for name, each in parts.items()}
+    return _joined(parts)
+
+
+def _joined(parts: dict[str, list[NDArray[Any]]]) -> Columns:
+    return {name: np.concatenate(each) if each else np.zeros(0) for name, each in parts.items()}
 
 
 def _numbers(columns: Mapping[str, NDArray[np.generic]]) -> Columns:

@@ -26,16 +26,20 @@ class CocoExport:
 
     def add(self, plane: ResultPlane) -> None:
         """See :class:`Export`."""
-        number = len(self._images) + 1
-        shape = plane.labels.shape
-        self._images.append(image_entry(number, self._file, plane.place, shape, self._is_single))
+        place = dict(plane.place)
+        # Of a large plane, group after group of its objects comes.
+        if not self._images or self._images[-1]["plane"] != place or plane.ids is None:
+            shape = plane.masks.shape
+            entry = image_entry(len(self._images) + 1, self._file, place, shape, self._is_single)
+            self._images.append(entry)
+        number = len(self._images)
         if plane.masks.classes is not None:
             self._classes = plane.masks.classes.names
         for annotation in plane.masks.to_coco(image_id=number):
             if not annotation["area"]:
                 # A row of a table that has no object.
                 continue
-            annotation["id"] += plane.first - 1
+            annotation["id"] = plane.id_of(annotation["id"])
             self._spool.write(json.dumps(annotation) + "\n")
 
     def save(self, path: Path) -> None:

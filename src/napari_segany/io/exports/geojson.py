@@ -36,10 +36,10 @@ class GeoJsonExport:
             if where is None:
                 continue
             mask = plane.labels[where] == number
-            origin = where[0].start, where[1].start
+            origin = where[0].start + plane.origin[0], where[1].start + plane.origin[1]
             properties: dict[str, Any] = {
                 "objectType": "detection",
-                "name": str(number + plane.first - 1),
+                "name": str(plane.id_of(number)),
             }
             if found is not None:
                 properties["classification"] = {"name": found.names[found.index[number - 1]]}

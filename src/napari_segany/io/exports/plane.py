@@ -54,7 +54,11 @@ class ResultPlane:
     first : int
         Id in the whole stack of the plane's id 1.
     masks : MaskSet
-        The mask of each id, in order; they may overlap.
+        The mask of each id, in order, in pixels of the plane; they may overlap.
+    ids : ndarray or None
+        (k,) ids in the plane of the ids 1 to k of a window; None for a whole plane.
+    origin : tuple of int
+        Row and column of the plane at which the window begins.
     """
 
     place: Mapping[str, int]
@@ -62,6 +66,13 @@ class ResultPlane:
     labels: NDArray[np.integer]
     first: int
     masks: MaskSet
+    ids: NDArray[np.integer] | None = None
+    origin: tuple[int, int] = (0, 0)
+
+    def id_of(self, label: int) -> int:
+        """Return the id in the whole stack of an id of ``labels``."""
+        own = label if self.ids is None else int(self.ids[label - 1])
+        return own + self.first - 1
 
     @property
     def suffix(self) -> str:

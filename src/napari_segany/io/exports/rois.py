@@ -25,8 +25,8 @@ class RoiExport:
         at = {axis.lower(): n for axis, n in plane.place.items() if axis in "TZ"}
         for number, origin, parts in parts_of(plane.labels):
             for k, part in enumerate(parts, start=1):
-                border = np.array(origin) + outline(part)
-                name = f"{number + plane.first - 1:06d}" + (f"-{k}" if len(parts) > 1 else "")
+                border = np.add(origin, plane.origin) + outline(part)
+                name = f"{plane.id_of(number):06d}" + (f"-{k}" if len(parts) > 1 else "")
                 # In ImageJ a pixel's centre is half a pixel from its corner, where 0 is.
                 roi = ImagejRoi.frompoints(border[:, ::-1] + 0.5, name=name, **at)
                 self._zip.write(f"{name}.roi", roi.tobytes())

@@ -17,6 +17,7 @@ from napari_segany.io.channel_names import usable
 from napari_segany.io.file_version import FileVersion
 from napari_segany.io.formats.file_format import ReadRequest
 from napari_segany.io.opened_image import OpenedImage
+from napari_segany.io.page_windows import Window
 from napari_segany.io.pixel_size import PixelSize
 from napari_segany.io.several_images import pick_image
 from napari_segany.io.tiff_interpretation import to_known_axes
@@ -155,16 +156,28 @@ class _PageReader:
         split = len(scene.shape) - scene.within
         self._leading, self._page = scene.shape[:split], scene.shape[split:]
         # The readers' files have one position.
-        self._turns = threading.Lock()
+        self._turns = threading.RLock()
+        self._last: tuple[int, NDArray[np.generic]] | None = None
 
-    def __call__(self, number: int) -> NDArray[np.generic]:
-        """Return the pixels of a page.
+    def __call__(self, number: int, window: Window | None = None, /) -> NDArray[np.generic]:
+        """Return the pixels of a page or of a window of it; see :class:`PageReader`.
+
+        These formats are read by pages. The last one stays in memory while windows are read.
 
         Raises
         ------
         InputError
             If it cannot be decoded, or the file was changed since it was opened.
         """
+        if window is None:
+            return self._whole(number)
+        with self._turns:
+            if self._last is None or self._last[0] != number:
+                self._last = number, self._whole(number)
+            # A copy, so that the page is not kept by those who keep a window.
+            return self._last[1][window].copy()
+
+    def _whole(self, number: int) -> NDArray[np.generic]:
         index = tuple(int(n) for n in np.unravel_index(number, self._leading or (1,)))
         index = index if self._leading else ()
         try:

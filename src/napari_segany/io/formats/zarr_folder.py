@@ -4,7 +4,13 @@ from pathlib import Path
 
 from napari_segany.core.planes import guess_axes
 from napari_segany.io.formats.file_format import FileFormat, ReadRequest
-from napari_segany.io.ome_zarr import channel_labels, is_zarr, list_images, open_zarr
+from napari_segany.io.ome_zarr import (
+    channel_labels,
+    coarser_levels,
+    is_zarr,
+    list_images,
+    open_zarr,
+)
 from napari_segany.io.opened_image import OpenedImage
 from napari_segany.io.tiff_interpretation import to_known_axes
 
@@ -23,7 +29,14 @@ def open_folder(path: Path, request: ReadRequest) -> OpenedImage:
     at = known.index("C") if "C" in known else None
     names = () if at is None else channel_labels(path, request.series, shape[at])
     return OpenedImage(
-        path, data, known, pixel_size, files=(path,), notes=notes, channel_names=names
+        path,
+        data,
+        known,
+        pixel_size,
+        files=(path,),
+        notes=notes,
+        channel_names=names,
+        _coarser=lambda: coarser_levels(path, request.series, request.level),
     )
 
 

@@ -1,6 +1,8 @@
 """Parameters of propagation, frozen and checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from napari_segany.core.parameter_info import (
@@ -14,6 +16,14 @@ from napari_segany.core.parameter_info import (
 
 Method = Literal["prompts", "memory"]
 """The search on the next plane."""
+
+UNREAD: Mapping[Method, frozenset[str]] = MappingProxyType(
+    {
+        "prompts": frozenset(),
+        "memory": frozenset({"margin", "ask_again", "neighbour_points"}),
+    }
+)
+"""Parameters that play no part in a method: a memory is not asked with prompts."""
 
 
 @with_parameter_docs

@@ -249,6 +249,18 @@ class FileList:
         axes_of = {row.path: row.axes or row.own_axes for row in self.rows}
         return as_command(paths, options, axes_of)
 
+    def prepare_command(
+        self, options: BatchOptions
+    ) -> Callable[[ShouldStop], tuple[str, list[str]]]:
+        """Return the work that makes the command line and its notes from the list as it is now.
+
+        It looks into folders, which takes long on a network. Its errors are those of
+        :meth:`as_command`.
+        """
+        now = FileList(replace(row) for row in self.rows)
+        now._folders = list(self._folders)
+        return lambda _: (now.as_command(options), now.command_notes)
+
     @property
     def command_notes(self) -> list[str]:
         """Notes about :meth:`as_command`: results whose subfolders it does not say."""

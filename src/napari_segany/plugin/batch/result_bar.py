@@ -2,11 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from napari_segany.batch.plan import Outcome
 from napari_segany.plugin.shared.controls import column, row
+
+
+def copy_beside(dock: Any) -> None:
+    """Copy the command line of a Batch dock's list, made in another thread, to the clipboard."""
+    dock.jobs.run_beside(
+        dock.files.prepare_command(dock.options),
+        lambda made: dock.copy_text(*made),
+        dock.message.say_error,
+    )
 
 
 class ResultBar(QWidget):

@@ -22,7 +22,7 @@ from napari_segany.plugin.batch.file_list import FileList, InspectedFile
 from napari_segany.plugin.batch.file_table import AXES, FileTable
 from napari_segany.plugin.batch.form import BatchForm, describe_outcomes, described, progress_text
 from napari_segany.plugin.batch.recipe_use import choose_model_of, follows
-from napari_segany.plugin.batch.result_bar import ResultBar
+from napari_segany.plugin.batch.result_bar import ResultBar, copy_beside
 from napari_segany.plugin.batch.result_layers import open_in_turns, result_layers
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import Priority
@@ -286,7 +286,7 @@ class BatchWidget(ModelDock):
             self.button("Folder…", self._ask_folder, "Add the images of a folder, or an OME-Zarr"),
             self.button("Remove", self.remove, "Remove the selected images from the list"),
         )
-        acts = self.open_report, self._open_in_turns, self.copy_command
+        acts = self.open_report, self._open_in_turns, lambda: copy_beside(self)
         self.results = ResultBar(self.button, *acts)
         start = row(primary(self.start_button), self.stop_button, wide=self.start_button)
         self.lay_out(

@@ -1,6 +1,6 @@
 """Decisions of a review, and masks that took the places of found ones."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,12 +23,15 @@ class Decision:
         Whether it was rejected and accepted before.
     is_correction : bool
         Whether another mask took the place of the found one.
+    undo : callable, optional
+        Takes back what is neither rejected nor accepted, such as a class.
     """
 
     plane: Plane
     candidate: int
     before: tuple[bool, bool]
     is_correction: bool = False
+    undo: Callable[[], None] | None = None
 
 
 def named(mask: MaskSet, candidate: int) -> MaskSet:

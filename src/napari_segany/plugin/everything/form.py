@@ -1,12 +1,17 @@
 """Controls of the Everything dock in the order of the work: search, filter, review."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.linking.link_params import LinkParams
+from napari_segany.plugin.everything.example_panel import ExamplePanel
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.review_card import ReviewCard
+from napari_segany.plugin.everything.sort_panel import SortPanel
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
@@ -76,6 +81,10 @@ class EverythingForm(QWidget):
         Search all planes.
     region : LayerCombo
         Where to search.
+    alike : ExamplePanel
+        Examples, and the search for objects like them.
+    sort : SortPanel
+        Classes of the objects.
     volume_fold : Fold
         Objects through planes; hidden for an image of one plane.
     sliders : FilterSliders
@@ -137,6 +146,7 @@ class EverythingForm(QWidget):
             *("Load…", "Copy as command line", "Undo load", "Copy as Python"),
             *("Save…", "Edges"),
         )
+        self.alike, self.sort = ExamplePanel(), SortPanel()
         self.volume_fold = Fold("Volumes", volumes)
         layout = column(
             self.setup,
@@ -145,6 +155,8 @@ class EverythingForm(QWidget):
             progress,
             self._made,
             self.sliders,
+            self.alike,
+            self.sort,
             self.volume_fold,
             Fold("Recipe, edges", panel(grid(*(self.buttons[text] for text in more)))),
         )
@@ -159,6 +171,11 @@ class EverythingForm(QWidget):
         """Rules by which recipes link planes into volumes; None if they do not."""
         params: LinkParams = self.volumes.params
         return params if self.link_box.isChecked() else None
+
+    def fill_layers(self, layers: Sequence[Any]) -> None:
+        """Offer layers as regions and as examples."""
+        self.region.fill(layers)
+        self.alike.layer.fill(layers)
 
     def show_made(self, labels: str) -> None:
         """Lock the filters because labels were made, or unlock them.

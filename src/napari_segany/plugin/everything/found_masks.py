@@ -18,6 +18,7 @@ from napari_segany.generators.uncertainty import evidence
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.decisions import Decision, named, with_corrected
 from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.sorted_objects import SortedObjects
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
 
@@ -34,7 +35,7 @@ def match_candidates(masks: MaskSet, found: MaskSet) -> set[int]:
             (every.boxes[:, :2] < masks.boxes[i, 2:]).all(axis=1)
             & (every.boxes[:, 2:] > masks.boxes[i, :2]).all(axis=1)
         )
-        shared = np.array([both.shared_pixels(i, len(masks) + int(j)) for j in near], np.int64)
+        shared = both.count_shared(np.full(len(near), i), len(masks) + near)
         iou = shared / np.maximum(masks.area[i] + every.area[near] - shared, 1)
         # Of equal masks the one with the same number, which a repeated search finds again.
         order = np.lexsort((near != masks.candidate[i], -iou))
@@ -87,6 +88,8 @@ class FoundMasks:
         filters.
     decisions : list of Decision
         Every decision on the present masks, in order.
+    sorting : SortedObjects or None
+        Classes of the objects, None where they are not sorted.
     regions : dict
         Name of the layer that a search was restricted to, by plane; empty for none.
     """
@@ -100,6 +103,7 @@ class FoundMasks:
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
         self.regions: dict[Plane, str] = {}
+        self.sorting: SortedObjects | None = None
         self.corrected: dict[Plane, dict[int, MaskSet]] = {}
         self.decisions: list[Decision] = []
         # Filters with which the masks of another search were shown first.
@@ -178,8 +182,7 @@ class FoundMasks:
         region : str, optional
             Name of the layer that the search was restricted to.
         start : Filters, optional
-            Filters of the masks of another search in place of the present ones, if they are not
-            those of the last time.
+            Filters of another search's masks, unless they are those of the last time.
         """
         if (model, params) != (self.model, self.params):
             for each, earlier in self.masks.items():
@@ -190,6 +193,8 @@ class FoundMasks:
             self.accepted.clear()
             self.corrected.clear()
             self.decisions.clear()
+            if self.sorting is not None:
+                self.sorting.forget_planes()
             if start is not None and start != self._start:
                 self.filters = self._start = start
             else:
@@ -200,8 +205,8 @@ class FoundMasks:
             self.corrected.pop(plane, None)
         self.model, self.params = model, params
         self.masks[plane], self.regions[plane] = masks, region
-        before = self._decided.pop(plane, None)
-        for decided, earlier in zip((self.rejected, self.accepted), before or (), strict=False):
+        before = self._decided.pop(plane, ())
+        for decided, earlier in zip((self.rejected, self.accepted), before, strict=False):
             decided[plane] = match_candidates(earlier, masks)
         for original, mask in self._replaced.pop(plane, []):
             for candidate in match_candidates(original, masks):
@@ -233,7 +238,8 @@ class FoundMasks:
         if rejected:
             kept = kept[~np.isin(kept.candidate, list(rejected))]
         corrected = self.corrected.get(plane)
-        return with_corrected(kept, corrected) if corrected else kept
+        kept = with_corrected(kept, corrected) if corrected else kept
+        return kept if self.sorting is None else self.sorting.apply(plane, kept)
 
     def paint_labels(self, plane: Plane) -> tuple[NDArray[np.int32], MaskSet]:
         """Return the kept masks of a plane as (H, W) labels 1..n, and the mask of each label."""
@@ -270,7 +276,11 @@ class FoundMasks:
         _, masks = self.paint_labels(plane)
         found = evidence(masks)
         accepted = np.isin(masks.candidate, list(self.accepted.get(plane, ())))
-        order = np.argsort(-found.uncertainty, kind="stable")
+        uncertainty: NDArray[Any] = found.uncertainty
+        if self.sorting is not None:
+            accepted |= self.sorting.is_labelled(plane, masks)
+            uncertainty = self.sorting.doubt(masks, uncertainty)
+        order = np.argsort(-uncertainty, kind="stable")
         wanted = ~accepted if candidate is None else masks.candidate == candidate
         first = order[wanted[order]][:1]
         left = int((~accepted).sum())
@@ -337,6 +347,9 @@ class FoundMasks:
     def _restore(self, decision: Decision) -> None:
         """Make an object what it was before a decision."""
         plane, candidate = decision.plane, decision.candidate
+        if decision.undo is not None:
+            decision.undo()
+            return
         for each, was in zip((self.rejected, self.accepted), decision.before, strict=True):
             each.setdefault(plane, set()).discard(candidate)
             if was:
@@ -382,5 +395,6 @@ class FoundMasks:
             self.filters.search_params(self.params, rows * cols),
             self.filters.label_params,
             axes="auto",
+            classes=None if self.sorting is None else self.sorting.ready_set,
             **self.reading,
         )

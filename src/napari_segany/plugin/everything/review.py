@@ -153,7 +153,7 @@ class ObjectReview:
                 return
         if made is not None and undone.is_correction:
             made.replace(plane, candidate, found.masks[plane].all_candidates[candidate])
-        elif made is not None:
+        elif made is not None and undone.undo is None:
             made.put_back(plane, candidate)
 
     def point_of(self, label: int) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.io.recipe_file import read_recipe
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import export_code
+from napari_segany.plugin.everything.alike import AlikeActions
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.plugin.everything.filters import Filters
@@ -24,6 +25,7 @@ from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.presenter import FormPresenter
 from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.jobs.chunked import do_in_turns
@@ -67,8 +69,7 @@ class EverythingWidget(ImageDock):
         self.foreground = ForegroundLayer(self.controller)
         self.volume = VolumeLayer(self.controller)
         self.connect_model(self.controller)
-        # The recipe that was saved last, with its file.
-        self._saved: tuple[Path, Recipe] | None = None
+        self._saved: tuple[Path, Recipe] | None = None  # saved last, with its file
         self._build()
         self._reported.connect(self._on_report)
         self.controller.changed.connect(self._refresh)
@@ -141,8 +142,7 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        whole = self.whole_stack.isChecked()
-        self._run(lambda: self.foreground.find(whole), wait)
+        self._run(lambda: self.foreground.find(self.whole_stack.isChecked()), wait)
         return self.foreground.layer
 
     def make_volume(self, wait: bool = False) -> Any:
@@ -156,9 +156,6 @@ class EverythingWidget(ImageDock):
         self._run(lambda: self.volume.make(self.form.volumes.params, self.search.choice), wait)
         self.form.link_box.setChecked(True)
         return self.volume.layer
-
-    def _filter_volume(self) -> None:
-        self.volume.filter(self.form.volumes.params)
 
     def _run(self, act: Callable[[], None], wait: bool) -> None:
         self.message.dismiss()
@@ -265,7 +262,7 @@ class EverythingWidget(ImageDock):
         Parameters
         ----------
         path : str or Path, optional
-            Target file; without it a file dialog is shown.
+            Target; without it a file dialog is shown.
         """
         recipe = export_code.linked_recipe(self.controller.opened()[0], self.form.link)
         target = choose_target(self, path)
@@ -334,7 +331,8 @@ class EverythingWidget(ImageDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
-        self.region.fill([each for each in self.viewer.layers if each is not self.controller.layer])
+        own = self.controller.layer
+        self.form.fill_layers([each for each in self.viewer.layers if each is not own])
 
     def _release(self) -> None:
         self.controller.end()
@@ -349,11 +347,13 @@ class EverythingWidget(ImageDock):
         self.whole_stack = form.whole_stack
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
+        self.alike = AlikeActions(self, self.controller, form)
+        self.sort = SortActions(self, self.controller, self.review, form.sort)
         self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
         self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
-        form.volumes.changed.connect(self.guarded(self._filter_volume))
+        form.volumes.changed.connect(self.guarded(lambda: self.volume.filter(form.volumes.params)))
         acts: dict[str, Callable[[], Any]] = {
             "Find everything": self.find,
             "Stop": self.stop,

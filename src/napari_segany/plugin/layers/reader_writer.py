@@ -2,10 +2,11 @@
 
 import csv
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 from napari.layers import Labels
 
@@ -23,6 +24,9 @@ from napari_segany.plugin.layers.metadata import METADATA
 from napari_segany.plugin.layers.transforms import NEGLIGIBLE, PLACEMENT, to_world
 
 LayerData = tuple[Any, dict[str, Any], str]
+
+LARGE = 2**26
+"""Pixels of a plane from which on labels with a pyramid are a multiscale layer."""
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
@@ -45,8 +49,11 @@ def read(path: str | list[str]) -> list[LayerData]:
 
 
 def _read(path: Path) -> LayerData:
-    with open_image(path, stored=True) as image:
-        data, axes, sizes = np.asarray(image.data), image.axes, image.pixel_size
+    image = open_image(path, stored=True)
+    axes, sizes = image.axes, image.pixel_size
+    lazy = is_large(image.shape) and len(image.levels) > 1
+    data: Any = [as_lazy(each) for each in image.levels] if lazy else np.asarray(image.data)
+    image.close()
     settings: dict[str, Any] = {
         "name": path.name.split(".")[0],
         "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in axes),
@@ -59,6 +66,8 @@ def _read(path: Path) -> LayerData:
     recipe = path.with_name(f"{image_name(path)}_recipe.json")
     if recipe.is_file():
         settings["metadata"] = {METADATA: {"recipe": recipe.read_text(encoding="utf-8")}}
+    if lazy:
+        return data, settings | {"multiscale": True}, "labels"
     data = whole_numbers(data, path.name)
     limits = np.iinfo(np.int32)
     if limits.min <= data.min(initial=0) and data.max(initial=0) <= limits.max:
@@ -68,14 +77,18 @@ def _read(path: Path) -> LayerData:
 
 
 def read_images(path: Path) -> list[LayerData]:
-    """Return the image layers of a file, one per channel, placed like its labels."""
+    """Return the image layers of a file, one per channel, placed like its labels.
+
+    A pyramid becomes a multiscale layer, of which napari reads the level and the part in view.
+    """
     image = open_image(path)
     axes, sizes = image.axes, image.pixel_size
-    data = image.data
-    lazy = data.outlives if isinstance(data, TiffPages) else hasattr(data, "chunks")
-    if not lazy:
+    levels = list(image.levels)
+    lazy = all(d.outlives if isinstance(d, TiffPages) else hasattr(d, "chunks") for d in levels)
+    multiscale = len(levels) > 1
+    if not lazy and not multiscale:
         # Lazy data is read when it is shown, and does not need the open file.
-        data = np.asarray(data)
+        levels = [np.asarray(levels[0])]
     image.close()
     colour = axes.endswith("S")
     kept = [axis for axis in axes if axis not in "CS"]
@@ -83,19 +96,42 @@ def read_images(path: Path) -> list[LayerData]:
         "scale": tuple(sizes[a][0] if a in sizes else 1.0 for a in kept),
         "units": tuple(sizes[a][1] if a in sizes else "pixel" for a in kept),
         "axis_labels": tuple(a.lower() for a in kept),
+        "multiscale": multiscale,
     }
+
+    def as_layer(found: list[Any]) -> Any:
+        return [as_lazy(each) for each in found] if multiscale else found[0]
+
     if "C" not in axes:
-        return [(data, settings | {"name": image.name, "rgb": colour}, "image")]
+        return [(as_layer(levels), settings | {"name": image.name, "rgb": colour}, "image")]
     channel = axes.index("C")
-    before = (slice(None),) * channel
     return [
         (
-            data.along(channel, n) if isinstance(data, TiffPages) else data[(*before, n)],
+            as_layer([_along(each, channel, n) for each in levels]),
             settings | {"name": f"{image.name} {n}", "rgb": colour, "blending": "additive"},
             "image",
         )
         for n in range(image.shape[channel])
     ]
+
+
+def is_large(shape: Sequence[int]) -> bool:
+    """Return True for an image whose labels are shown by parts: they cannot be painted then."""
+    return int(np.prod(shape[-2:], dtype=np.int64)) > LARGE
+
+
+def as_lazy(data: Any) -> Any:
+    """Return an array that napari indexes part by part."""
+    if isinstance(data, TiffPages | dask.array.Array) or not hasattr(data, "chunks"):
+        return data
+    return dask.array.from_array(data, data.chunks)  # type: ignore[no-untyped-call]
+
+
+def _along(data: Any, axis: int, index: int) -> Any:
+    """Return an array at one index along an axis; lazy ones stay lazy."""
+    if isinstance(data, TiffPages):
+        return data.along(axis, index)
+    return as_lazy(data)[(*(slice(None),) * axis, index)]
 
 
 def _features(table: Path) -> dict[str, list[Any]]:

@@ -106,6 +106,9 @@ class ObjectList(QWidget):
     delete_requested = Signal(list)
     """Emitted with the numbers of the selected objects, to delete them."""
 
+    alike_requested = Signal(list)
+    """Emitted with the numbers of the selected objects, to find others like them."""
+
     def __init__(self) -> None:
         super().__init__()
         column = QVBoxLayout(self)
@@ -139,6 +142,11 @@ class ObjectList(QWidget):
                 self.reopen_requested,
             ),
             ("Delete", "Remove it, also from the labels; Undo reverts it", self.delete_requested),
+            (
+                "Find alike",
+                "Find other objects like it, in the Everything dock",
+                self.alike_requested,
+            ),
         )
         column.addLayout(
             row(*(button(text, partial(self._emit, to), tip) for text, tip, to in buttons))

@@ -169,4 +169,4 @@ def _identity(each: SegmentedObject) -> tuple[Any, ...]:
 
 
 def _same_inputs(request: Request, predictor: Predictor) -> bool:
-    return request.predictor.uses(predictor.model, predictor.embeddings)
+    return request.predictor.uses_as(predictor)

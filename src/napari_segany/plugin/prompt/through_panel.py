@@ -6,6 +6,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
+from napari_segany.linking.propagation.params import UNREAD
 from napari_segany.plugin.prompt.confidence_strip import ConfidenceStrip
 from napari_segany.plugin.prompt.through_planes import ThroughPlanes
 from napari_segany.plugin.shared.controls import column, combo_box, row, with_tip
@@ -92,6 +93,7 @@ class ThroughPanel(QWidget):
             pressed.clicked.connect(message.guarded(act))
         self.strip.clicked.connect(message.guarded_with(through.go_to))
         self.limits.changed.connect(self._on_limits)
+        self._suit_method()
         self.axis.activated.connect(self._on_axis)
         self.only_active.toggled.connect(lambda only: setattr(through, "only_active", only))
 
@@ -134,9 +136,16 @@ class ThroughPanel(QWidget):
         """Predict motion along an axis of time."""
         self.through.suit_axis()
         self.limits.set_params(self.through.params)
+        self._suit_method()
 
     def _on_limits(self) -> None:
         self.through.params = self.limits.params
+        self._suit_method()
+
+    def _suit_method(self) -> None:
+        """Show the limits that the method reads."""
+        unread = UNREAD[self.through.params.method]
+        self.limits.show_only([name for name in self.limits.controls if name not in unread])
 
 
 def describe(through: ThroughPlanes) -> str:

@@ -145,7 +145,7 @@ class ThroughPlanes:
     def _is_outdated(self, request: PropagationRequest) -> bool:
         """Return True if a request is about another model, or other pixels."""
         now = self.sync.open_session().predictor
-        return not request.predictor.uses(now.model, now.embeddings)
+        return not request.predictor.uses_as(now)
 
     @property
     def answers(self) -> Mapping[int, PlaneAnswer]:

@@ -311,7 +311,8 @@ class StructureLine(QLabel):
     def set_parameter(self, value: Any) -> None:
         """Show whether there is a value."""
         self._value = value
-        self.setText(self._unset if value is None else "as in the recipe")
+        said = getattr(value, "summary", "as in the recipe")
+        self.setText(self._unset if value is None else said)
 
 
 Control: TypeAlias = NumberControl | ChoiceControl | FlagControl | TextControl | StructureLine

@@ -1,6 +1,6 @@
 """A form with a control for every parameter of a dataclass."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +36,8 @@ class ParameterForm(QWidget):
         The rows that are not folded away.
     controls : dict
         The control of each parameter, by its name.
+    labels : dict
+        The label beside each control of its own.
     """
 
     changed = Signal()
@@ -52,13 +54,16 @@ class ParameterForm(QWidget):
         self.controls: dict[str, Control] = {}
         self.rows = form([]) if rows is None else rows
         self._own_rows: list[QWidget] = []
+        self.labels: dict[str, QWidget] = {}
         advanced = form([])
         for name, info in parameters_of(type(params)).items():
             if name in shared:
                 self.controls[name] = shared[name]
                 continue
             control = make_control(info)
-            (advanced if info.advanced else self.rows).addRow(info.label, control)
+            rows_of = advanced if info.advanced else self.rows
+            rows_of.addRow(info.label, control)
+            self.labels[name] = rows_of.labelForField(control)
             if not info.advanced:
                 self._own_rows += [self.rows.labelForField(control), control]
             control.edited.connect(self.changed)
@@ -80,6 +85,12 @@ class ParameterForm(QWidget):
         self._base = params
         for name, control in self.controls.items():
             control.set_parameter(getattr(params, name))
+
+    def show_only(self, names: Collection[str]) -> None:
+        """Show the rows of these parameters only; the others keep what they stand at."""
+        for name, label in self.labels.items():
+            label.setVisible(name in names)
+            self.controls[name].setVisible(name in names)
 
     def set_shown(self, shown: bool) -> None:
         """Show or hide the form, and its rows in the surrounding one."""

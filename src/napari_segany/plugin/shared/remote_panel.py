@@ -81,4 +81,5 @@ def known_models() -> dict[str, str]:
 
 def text_of(address: RemoteAddress) -> str:
     """Return the text of an address in a list of models."""
-    return f"{address.model or 'model'} on {address.server}"
+    scheme = "https://" if address.scheme == "https" else ""
+    return f"{address.model or 'model'} on {scheme}{address.server}{address.prefix}"

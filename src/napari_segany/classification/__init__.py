@@ -1,0 +1,1 @@
+"""Classes of objects, learned from a few that a person has labelled."""

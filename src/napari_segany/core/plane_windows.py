@@ -1,0 +1,149 @@
+"""Planes whose windows are read without the rest, at full size or from coarser levels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segany.core.display import Display, Pair
+from napari_segany.core.image_source import ImageSource, Plane, plane_shape
+from napari_segany.core.intensity import Limits, check_plane, find_limits
+
+SAMPLED_WINDOWS, SAMPLED_SIDE = 8, 256
+"""Windows along each axis, and their side in pixels, that the limits of a large plane come from."""
+
+
+@runtime_checkable
+class WindowedPlane(Protocol):
+    """One plane whose windows are read without the rest; ``numpy.asarray`` reads all of it."""
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of the plane and of its coarser versions, finest first."""
+        ...
+
+    def window(self, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return (h, w) or (h, w, 3) pixels of rows and columns of a level."""
+        ...
+
+
+class ArrayPlane:
+    """A plane that is an array: numpy, or lazy as those of dask and zarr.
+
+    Parameters
+    ----------
+    data : array
+        (Y, X) or (Y, X, 3) of real numbers, with ``shape`` and indexing.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of the plane, which has no coarser versions."""
+        return ((int(self.data.shape[0]), int(self.data.shape[1])),)
+
+    def window(self, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the pixels of rows and columns."""
+        del level
+        return check_plane(self.data[rows, cols])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.data, dtype)
+
+
+class SourcePlane:
+    """A plane of an image source, which is read when its pixels are asked for.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The image.
+    plane : tuple
+        The plane.
+    """
+
+    def __init__(self, source: ImageSource, plane: Plane) -> None:
+        self.source, self.plane = source, plane
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of the plane and of its coarser versions, finest first."""
+        return tuple(plane_shape(shape, self.plane) for shape in self.source.level_shapes)
+
+    def window(self, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the pixels of rows and columns of a level."""
+        return self.source.window(self.plane, rows, cols, level)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.source.read(self.plane), dtype)
+
+
+def windowed(plane: ArrayLike | WindowedPlane) -> WindowedPlane:
+    """Return a plane as one whose windows can be read; arrays stay where they are."""
+    if isinstance(plane, WindowedPlane):
+        return plane
+    return ArrayPlane(plane if hasattr(plane, "shape") else check_plane(plane))
+
+
+def plane_size(plane: Any) -> tuple[int, int] | None:
+    """Return (H, W) of a plane, of which no pixel is read; None for what is no plane."""
+    if isinstance(plane, WindowedPlane):
+        return plane.level_shapes[0]
+    shape: tuple[int, ...] = getattr(plane, "shape", ())
+    return (int(shape[0]), int(shape[1])) if len(shape) in (2, 3) else None
+
+
+def sampled_limits(plane: WindowedPlane, limits: Limits | None) -> Limits | None:
+    """Return limits that say the same of every window of a plane.
+
+    Parameters
+    ----------
+    plane : WindowedPlane
+        The plane.
+    limits : tuple, Display or None
+        As for :func:`napari_segany.core.intensity.to_rgb`. Percentiles of a plane become those of
+        64 windows of 256 x 256 pixels, spread evenly over it, at full size.
+
+    Returns
+    -------
+    tuple, Display or None
+        Numbers, a display with numbers, or None for 8-bit colours, which are not stretched.
+    """
+    if limits is not None and not (isinstance(limits, Display) and limits.pairs is None):
+        return limits
+    if isinstance(limits, Display) and limits.limits == "stack":
+        return limits
+    sample = _sample(plane)
+    colours = sample.ndim == 2
+    if colours and sample.dtype == np.uint8:
+        return limits
+    channels = list(sample.T) if colours else [sample]
+    pairs = tuple(_apart(find_limits(channel)) for channel in channels)
+    return pairs if limits is None else replace(limits, limits=pairs)
+
+
+def _sample(plane: WindowedPlane) -> NDArray[np.generic]:
+    """Return (n,) or (n, 3) pixels of windows that are spread evenly."""
+    shape = plane.level_shapes[0]
+    parts = []
+    for rows in _spread(shape[0]):
+        for cols in _spread(shape[1]):
+            window = plane.window(rows, cols)
+            parts.append(window.reshape(-1, *window.shape[2:]))
+    return np.concatenate(parts)
+
+
+def _spread(size: int) -> Sequence[slice]:
+    side = min(size, SAMPLED_SIDE)
+    starts = np.unique(np.linspace(0, size - side, SAMPLED_WINDOWS).astype(np.int64)).tolist()
+    return [slice(start, start + side) for start in starts]
+
+
+def _apart(pair: Pair) -> Pair:
+    """Return limits that differ, so that a sample of one value is black and what is above white."""
+    low, high = pair
+    return (low, high) if high > low else (low, low + max(1.0, abs(low) * 1e-6))

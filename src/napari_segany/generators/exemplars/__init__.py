@@ -1,0 +1,1 @@
+"""Objects like examples: frozen features of the examples, and a search for what resembles them."""

@@ -1,0 +1,1 @@
+"""Search of planes in overlapping tiles."""

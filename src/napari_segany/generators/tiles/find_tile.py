@@ -1,0 +1,111 @@
+"""Search of one tile of a plane, with any generator."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.tiles import TileGrid
+from napari_segany.errors import InputError
+from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.generate import generate_masks
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tiles.tile_candidates import TileCandidates
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.screening import Screen
+
+BLANK_RANGE = 2
+"""Difference of 8-bit intensities up to which a tile holds nothing."""
+
+
+def is_blank(window: NDArray[np.uint8]) -> bool:
+    """Tell if a tile shows nothing: all pixels have about the same colour."""
+    return all(int(np.ptp(window[..., i])) <= BLANK_RANGE for i in range(window.shape[2]))
+
+
+def params_in_tile(params: FilterRules) -> FilterRules:
+    """Return the parameters with which a tile of a plane is searched.
+
+    The largest mask is a part of the plane, so the bound is checked when tiles are joined. A
+    finder searches no crops: the tile has the scale that was asked for.
+    """
+    whole = params.with_rules(max_area_fraction=1.0)
+    if isinstance(whole, FinderParams) and whole.crop_n_layers is None:
+        return replace(whole, crop_n_layers=0)
+    return whole
+
+
+def check_rules(params: GeneratorParams) -> FilterRules:
+    """Return the parameters of a generator that can search tiles.
+
+    Raises
+    ------
+    InputError
+        If its masks cannot be filtered again.
+    """
+    if not isinstance(params, FilterRules):
+        raise InputError(f"The strategy {params.strategy!r} cannot search a plane in tiles.")
+    return params
+
+
+def find_tile(
+    model: PromptableModel,
+    window: NDArray[np.uint8],
+    params: GeneratorParams,
+    *,
+    grid: TileGrid,
+    number: int,
+    level: int = 0,
+    region: NDArray[np.bool_] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    refilter: bool = True,
+) -> TileCandidates:
+    """Find everything in one tile.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model that answers prompts.
+    window : ndarray
+        (h, w, 3) uint8, the pixels of the tile, with the intensity limits of the whole plane.
+    params : GeneratorParams
+        Parameters of the search with everything filled in, as for the plane.
+    grid : TileGrid
+        The tiles of the level.
+    number, level : int
+        The tile and its level, see :class:`TileCandidates`.
+    region : ndarray, optional
+        (h, w) boolean; objects are searched for only inside it.
+    progress, should_stop : callable, optional
+        As for :func:`generate_masks`, within the tile.
+    refilter : bool
+        Keep candidates beyond the thresholds, too.
+
+    Returns
+    -------
+    TileCandidates
+        In pixels of the plane; without any for a blank tile, and outside of the region.
+
+    Raises
+    ------
+    InputError
+        If the window has not the size of the tile.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    box = grid.tile(number).box
+    expected = (box[2] - box[0], box[3] - box[1])
+    if window.shape != (*expected, 3):
+        raise InputError(f"Tile {number} has shape {expected}, its pixels have {window.shape}.")
+    rules = check_rules(params)
+    if is_blank(window) or (region is not None and not region.any()):
+        nothing = Screen(float("-inf"), float("-inf"), 1.0, rules.stability_score_offset)
+        return TileCandidates.empty(grid.shape, level, number, nothing)
+    ways: Any = {"progress": progress, "should_stop": should_stop, "refilter": refilter}
+    # 8-bit colours pass unchanged.
+    found = generate_masks(model, window, params_in_tile(rules), region=region, **ways)
+    return TileCandidates.of(found, grid, level, number)

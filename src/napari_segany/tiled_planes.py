@@ -1,0 +1,224 @@
+"""Planes of stacks that are searched in tiles: what tiles there are, and the search of a plane."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import Progress, ShouldStop
+from napari_segany.core.display import as_display, combine
+from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.masks import MaskSet
+from napari_segany.core.notes import note
+from napari_segany.core.plane_sample import plane_limits
+from napari_segany.core.planes import StackLayout
+from napari_segany.core.tiles import Box
+from napari_segany.errors import BlankPlaneError
+from napari_segany.generators.generate import choose_generator
+from napari_segany.generators.tile_params import BEST_SIZE, TileParams
+from napari_segany.generators.tiles.object_size import estimate_object_size
+from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
+from napari_segany.models.protocol import PromptableModel
+from napari_segany.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+def tiles_of(recipe: Recipe, shape: tuple[int, int]) -> TileParams | None:
+    """Return the tiles of a plane of ``shape`` (H, W); None where it is searched as a whole.
+
+    The published set of masks, and objects of a volume from maps, are those of whole planes.
+    """
+    tiles = recipe.tiles
+    from_maps = recipe.link is not None and recipe.link.link_from == "maps"
+    whole = recipe.faithful or from_maps or recipe.product != "labels"
+    if tiles is None or whole or not tiles.applies_to(shape):
+        return None
+    return tiles
+
+
+def resolve_tiles(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    should_stop: ShouldStop | None = None,
+) -> Recipe:
+    """Return a recipe with numbers for everything about its tiles.
+
+    The size of objects is estimated on the first plane that is not blank, if it is not given. What
+    was chosen is said, with the options that choose otherwise.
+
+    Parameters
+    ----------
+    data, layout, recipe
+        The stack, and the results of :func:`napari_segany.segmentation.resolve_stack`.
+    model : PromptableModel
+        The model.
+    should_stop : callable, optional
+        Polled while the size is estimated.
+
+    Returns
+    -------
+    Recipe
+        ``tiles`` are None if the planes are searched as a whole.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    tiles = tiles_of(recipe, shape)
+    if tiles is None or tiles.is_resolved:
+        return replace(recipe, tiles=tiles)
+    if tiles.object_size is None and None not in (tiles.tile_side, tiles.tile_overlap):
+        size = round((tiles.tile_side or 0) * BEST_SIZE / 1024, 1)
+        tiles = replace(tiles, object_size=size)
+    elif tiles.object_size is None:
+        tiles = replace(tiles, object_size=_estimate(data, layout, recipe, model, should_stop))
+    tiles = tiles.resolved()
+    note(
+        logger,
+        "planes of %d x %d pixels are searched in %d tiles of %d pixels; --tiles off searches "
+        "them as a whole",
+        *shape,
+        len(tiles.grid(shape)),
+        tiles.tile_side,
+    )
+    return replace(recipe, tiles=tiles)
+
+
+def _estimate(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    should_stop: ShouldStop | None,
+) -> float:
+    """Return the estimated size of objects, and say it."""
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    for index in layout.chosen():
+        try:
+            read = window_reader(data, layout, recipe, index)
+        except BlankPlaneError:
+            continue
+        found = estimate_object_size(model, read, shape, recipe.params, should_stop)
+        if found.objects:
+            note(
+                logger,
+                "the size of objects is estimated as %g pixels, from %d of them; give another "
+                "with --object-size",
+                found.size,
+                found.objects,
+            )
+        else:
+            note(
+                logger,
+                "no object was found whose size could tell the scale, %g pixels are assumed; give "
+                "the size with --object-size",
+                found.size,
+            )
+        return found.size
+    return BEST_SIZE
+
+
+def window_reader(
+    data: Any, layout: StackLayout, recipe: Recipe, index: tuple[int, ...]
+) -> ReadWindow:
+    """Return a function that reads windows of a plane as the model sees them.
+
+    Limits that are the plane's own come from a sample of it, so that all windows have the same.
+
+    Raises
+    ------
+    BlankPlaneError
+        If no pixel of the sample is a finite number.
+    PlaneError
+        If the plane cannot be read.
+    """
+    limits = with_plane_limits(data, layout, recipe, index).limits
+    return rgb_reader(lambda box: layout.window(data, index, box), limits)
+
+
+def with_plane_limits(
+    data: Any, layout: StackLayout, recipe: Recipe, index: tuple[int, ...]
+) -> Recipe:
+    """Return a recipe that has the intensity limits of one plane, from a sample of it, as numbers.
+
+    Limits that it has stay, and 8-bit colours have none.
+
+    Raises
+    ------
+    BlankPlaneError
+        If no pixel of the sample is a finite number.
+    PlaneError
+        If the plane cannot be read.
+    """
+    display = as_display(recipe.normalise)
+    pairs = plane_limits(data, layout, index) if display.pairs is None else None
+    if pairs is None:
+        return recipe
+    return replace(recipe, normalise=combine(pairs, display.gamma, display.colours))
+
+
+def rgb_reader(read: Callable[[Box], NDArray[np.generic]], limits: Limits | None) -> ReadWindow:
+    """Return a function that reads windows as 8-bit RGB; where no pixel is finite it is black."""
+
+    def read_rgb(box: Box) -> NDArray[np.uint8]:
+        window = read(box)
+        if window.dtype.kind == "f" and not np.isfinite(window).any():
+            return np.zeros((*window.shape[:2], 3), np.uint8)
+        return to_rgb(window, limits)
+
+    return read_rgb
+
+
+def find_in_tiles(
+    data: Any,
+    layout: StackLayout,
+    recipe: Recipe,
+    model: PromptableModel,
+    index: tuple[int, ...],
+    *,
+    region: NDArray[np.bool_] | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    refilter: bool = False,
+    on_tile: OnTile | None = None,
+) -> MaskSet:
+    """Return the masks of a plane that is searched in tiles, and read window by window.
+
+    Parameters are those of :func:`napari_segany.plane_search.find_masks`; ``on_tile`` is called
+    with the candidates of each tile.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read, or is blank.
+    """
+    tiles = (resolve_tiles(data, layout, recipe, model, should_stop)).tiles
+    assert tiles is not None, "the plane is searched in tiles"
+    shape = layout.labels_shape[-2], layout.labels_shape[-1]
+    total = choose_generator(recipe.params, recipe.faithful).count_steps(shape, region)
+
+    def advance(done: int, of: int) -> None:
+        assert progress is not None
+        progress(total if done == of else total * done // of, total)
+
+    return search_tiles(
+        model,
+        window_reader(data, layout, recipe, index),
+        tiles.grid(shape),
+        recipe.params,
+        region=region,
+        progress=None if progress is None else advance,
+        should_stop=should_stop,
+        refilter=refilter,
+        on_tile=on_tile,
+    )

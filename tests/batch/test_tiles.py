@@ -1,0 +1,276 @@
+"""Planes that are computed tile by tile: stored, resumed and written without the whole plane."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import roifile
+import tifffile
+import zarr
+from tests.batch.conftest import results
+from tests.stub import StubModel
+
+from napari_segany import AutomaticParams, segment_everything
+from napari_segany.batch.executor import LocalExecutor
+from napari_segany.batch.inputs import find_inputs, name_results
+from napari_segany.batch.options import BatchOptions
+from napari_segany.batch.plan import Batch, Outcome, ReadOptions, inspect
+from napari_segany.batch.plane_loop import run
+from napari_segany.batch.plane_tiles import region_box, region_window
+from napari_segany.batch.products import labels as labels_product
+from napari_segany.batch.products.labels import LABELS_PRODUCT
+from napari_segany.errors import Cancelled, InputError
+from napari_segany.generators.tile_params import TileParams
+from napari_segany.io.read import open_image
+from napari_segany.io.result_files import Outputs
+
+PARAMS = AutomaticParams(points_per_side=7, pred_iou_thresh=0, stability_score_thresh=0)
+TILES = TileParams("always", object_size=30, tile_side=256, tile_overlap=64)
+EXPORTS = ("coco", "rois", "geojson")
+
+
+def pixels_of(shape: tuple[int, int] = (500, 620)) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    rows, cols = np.indices(shape)
+    pixels = rng.normal(200, 20, shape)
+    for _ in range(60):
+        row, col, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(8, 20)
+        pixels[(rows - row) ** 2 + (cols - col) ** 2 < radius**2] += rng.uniform(400, 900)
+    return pixels.astype(np.uint16)
+
+
+def save_slide(folder: Path, kind: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    if kind == "tiff":
+        path = folder / "slide.ome.tif"
+        tifffile.imwrite(path, pixels_of(), tile=(64, 64), compression="zlib")
+        return path
+    path = folder / "slide.ome.zarr"
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    group.create_array("0", data=pixels_of(), chunks=(64, 64))
+    axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    scales = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    group.attrs["multiscales"] = scales
+    return path
+
+
+def batch_of(image: Path, output: Path, where: Any, **others: Any) -> Batch:
+    outputs = others.pop("outputs", Outputs(exports=EXPORTS))
+    named = name_results(find_inputs([str(image)]), output, "recipe", outputs)
+    items: Any = tuple(inspect(named, ReadOptions()))
+    options = BatchOptions(output, PARAMS, tiles=others.pop("tiles", TILES))
+    recipe = where.make_recipe(**options.recipe_values)
+    return Batch(items, output, recipe, LABELS_PRODUCT, **others)
+
+
+def segment(image: Path, output: Path, model: StubModel, **others: Any) -> Outcome:
+    where = LocalExecutor(model)
+    (outcome,) = run(batch_of(image, output, where, **others), where)
+    assert not outcome.error, outcome.error
+    return outcome
+
+
+@pytest.fixture
+def stub() -> StubModel:
+    return StubModel()
+
+
+@pytest.fixture(params=[False, True], ids=["painted whole", "painted in tiles"])
+def in_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if request.param:
+        monkeypatch.setattr(labels_product, "LARGE_PLANE", 1000)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("kind", ["tiff", "zarr"])
+def test_labels_are_those_of_python(
+    tmp_path: Path, stub: StubModel, in_tiles: bool, kind: str
+) -> None:
+    outputs = Outputs(labels=kind, exports=EXPORTS)
+    outcome = segment(save_slide(tmp_path / "in", kind), tmp_path, stub, outputs=outputs)
+    expected = segment_everything(pixels_of(), "YX", stub, PARAMS, tiles=TILES)
+    assert outcome.objects == expected.max() > 20
+    assert outcome.files is not None
+    with open_image(outcome.files.all()[0], stored=True) as labels:
+        np.testing.assert_array_equal(labels.data[...], expected)
+        if kind == "zarr":
+            for level, data in enumerate(labels.levels):
+                step = 2**level
+                np.testing.assert_array_equal(data[...], expected[::step, ::step])
+    recipe = json.loads((tmp_path / "slide_recipe.json").read_text())
+    assert recipe["tiles"]["tile_side"] == 256
+
+
+def test_tables_and_exports_hold_the_same_objects(
+    tmp_path: Path, stub: StubModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = save_slide(tmp_path / "in", "tiff")
+    segment(image, tmp_path / "whole", stub)
+    monkeypatch.setattr(labels_product, "LARGE_PLANE", 1000)
+    monkeypatch.setattr("napari_segany.io.tiled_plane.GROUP_SIDE", 200)
+    monkeypatch.setattr("napari_segany.io.tiled_plane.READ_SIDE", 150)
+    segment(image, tmp_path / "tiled", stub)
+    whole, tiled = (rows_of(tmp_path / name / "slide_table.csv") for name in ("whole", "tiled"))
+    assert sorted(tiled) == sorted(whole)
+    for name in ("coco", "geojson"):
+        first, second = (objects_of(tmp_path / each, name) for each in ("whole", "tiled"))
+        assert sorted(first) == sorted(second)
+    first, second = (
+        {roi.name: roi.coordinates().tolist() for roi in roifile.roiread(path / "slide_rois.zip")}
+        for path in (tmp_path / "whole", tmp_path / "tiled")
+    )
+    assert first == second
+    overlays = [
+        (tmp_path / name / "slide_overlay.png").stat().st_size for name in ("whole", "tiled")
+    ]
+    assert min(overlays) > 1000
+
+
+def rows_of(path: Path) -> list[tuple[str, ...]]:
+    lines = path.read_text().splitlines()
+    return [tuple(line.split(",")) for line in lines]
+
+
+def objects_of(folder: Path, kind: str) -> Iterator[str]:
+    if kind == "coco":
+        found = json.loads((folder / "slide_coco.json").read_text())
+        assert len(found["images"]) == 1
+        return (json.dumps(each) for each in found["annotations"])
+    found = json.loads((folder / "slide_objects.geojson").read_text())
+    return (json.dumps(each) for each in found["features"])
+
+
+def test_a_stopped_run_goes_on_at_the_tile(
+    tmp_path: Path,
+    stub: StubModel,
+    in_tiles: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    image = save_slide(tmp_path / "in", "zarr")
+    segment(image, tmp_path / "through", stub)
+    searched: list[int] = []
+    from napari_segany.batch import plane_tiles
+
+    original = plane_tiles.find_tile
+
+    def watched(*args: Any, **options: Any) -> Any:
+        searched.append(options["number"])
+        return original(*args, **options)
+
+    monkeypatch.setattr(plane_tiles, "find_tile", watched)
+    where, output = LocalExecutor(stub), tmp_path / "stopped"
+    with pytest.raises(Cancelled):
+        list(run(batch_of(image, output, where), where, should_stop=lambda: len(searched) >= 4))
+    before = len(searched)
+    # A tile that was cut short is done again.
+    stored = sorted((output / ".segany").rglob("tile_*.npz"))
+    assert len(stored) == before - 1
+    stored[0].write_bytes(stored[0].read_bytes()[:50])
+    searched.clear()
+    with caplog.at_level("INFO"):
+        (outcome,) = run(batch_of(image, output, where), where)
+    assert outcome.state == "done"
+    assert f"{before - 2} of its tiles were searched before" in caplog.text
+    assert results(output) == results(tmp_path / "through")
+    grid = TILES.grid((500, 620))
+    assert sum(number < len(grid) for number in searched) >= len(grid) - (before - 2)
+    assert not list((output / ".segany").rglob("tile_*.npz"))
+    (again,) = run(batch_of(image, output, where), where)
+    assert again.state == "same"
+
+
+def test_only_tiles_of_the_box_are_searched(
+    tmp_path: Path, stub: StubModel, monkeypatch: pytest.MonkeyPatch, in_tiles: bool
+) -> None:
+    image = save_slide(tmp_path / "in", "zarr")
+    read: list[Any] = []
+    from napari_segany.io.ome_zarr import ZarrArray
+
+    original = ZarrArray.__getitem__
+
+    def watched(self: ZarrArray, key: Any) -> Any:
+        read.append(key)
+        return original(self, key)
+
+    monkeypatch.setattr(ZarrArray, "__getitem__", watched)
+    box = (300, 400, 480, 600)
+    segment(image, tmp_path / "part", stub, box=box)
+    labels = tifffile.imread(tmp_path / "part" / "slide_labels.ome.tif")
+    region = np.zeros(labels.shape, bool)
+    region[300:480, 400:600] = True
+    expected = segment_everything(pixels_of(), "YX", stub, PARAMS, tiles=TILES, region=region)
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.any()
+    # Another box is another result.
+    with pytest.raises(InputError, match="holds no pixel of a plane of 500 x 620"):
+        region_box((600, 0, 700, 10), (500, 620))
+
+
+def test_a_region_is_read_in_the_window_only() -> None:
+    region = np.zeros((40, 50))
+    region[10:20, 10:20] = 1
+    found = region_window(region, (), (0, 0, 15, 50), (12, 12, 30, 30), (40, 50))
+    assert found is not None
+    assert found.sum() == 3 * 8
+    stack = region_window(np.stack([region * 0, region]), (1,), None, (0, 0, 40, 50), (40, 50))
+    np.testing.assert_array_equal(stack, region > 0)
+    assert region_window(None, (), None, (0, 0, 4, 5), (40, 50)) is None
+
+
+def test_small_planes_have_no_tiles_and_the_recipe_of_before(
+    tmp_path: Path, stub: StubModel
+) -> None:
+    image = save_slide(tmp_path / "in", "tiff")
+    segment(image, tmp_path / "auto", stub, tiles=TileParams())
+    segment(image, tmp_path / "off", stub, tiles=None)
+    assert results(tmp_path / "auto") == results(tmp_path / "off")
+    assert "tiles" not in json.loads((tmp_path / "auto" / "slide_recipe.json").read_text())
+
+
+def test_exports_of_whole_planes_are_refused_before_anything_is_computed(
+    tmp_path: Path, stub: StubModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_segany.batch.preparation.LARGE_PLANE", 1000)
+    where = LocalExecutor(stub)
+    image = save_slide(tmp_path / "in", "tiff")
+    (outcome,) = run(batch_of(image, tmp_path, where, outputs=Outputs(exports=("masks",))), where)
+    assert "The export masks needs planes that fit memory" in outcome.error
+
+
+def test_planes_of_a_stack_are_tiled_one_by_one(
+    tmp_path: Path, stub: StubModel, in_tiles: bool
+) -> None:
+    path = tmp_path / "in.tif"
+    stack = np.stack([pixels_of(), np.full((500, 620), np.nan), pixels_of()[::-1]])
+    tifffile.imwrite(
+        path, stack.astype(np.float32), metadata={"axes": "ZYX"}, photometric="minisblack"
+    )
+    outcome = segment(path, tmp_path / "out", stub, outputs=Outputs())
+    assert len(outcome.notes) == 1
+    labels = tifffile.imread(tmp_path / "out" / "in_labels.ome.tif")
+    expected = segment_everything(stack, "ZYX", stub, PARAMS, tiles=TILES)
+    np.testing.assert_array_equal(labels, expected)
+    assert not labels[1].any()
+
+
+def test_the_size_of_objects_is_settled_once(tmp_path: Path, stub: StubModel) -> None:
+    image = save_slide(tmp_path / "in", "tiff")
+    asked: list[Path] = []
+
+    class Counting(LocalExecutor):
+        def settle_tiles(self, path: Path, recipe: Any) -> Any:
+            asked.append(path)
+            return replace(recipe, tiles=TILES)
+
+    where = Counting(stub)
+    unsettled = TileParams("always")
+    (outcome,) = run(batch_of(image, tmp_path / "a", where, tiles=unsettled), where)
+    assert outcome.state == "done"
+    (outcome,) = run(batch_of(image, tmp_path / "a", where, tiles=unsettled), where)
+    assert outcome.state == "same"
+    assert asked == [image]
