@@ -48,14 +48,14 @@ def reader(rgb: NDArray[np.uint8]) -> ReadWindow:
 
 
 def lengths(labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Geometric mean of the sides of each labelled object's box, those at the border left out."""
+    """Longer side of each labelled object's box, those at the border left out."""
     from scipy.ndimage import find_objects
 
     found = []
     for rows, cols in filter(None, find_objects(labels)):
         inside = rows.start > 0 and rows.stop < labels.shape[0]
         if inside and cols.start > 0 and cols.stop < labels.shape[1]:
-            found.append(np.sqrt((rows.stop - rows.start) * (cols.stop - cols.start)))
+            found.append(float(max(rows.stop - rows.start, cols.stop - cols.start)))
     return np.array(found)
 
 

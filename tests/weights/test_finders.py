@@ -94,7 +94,7 @@ def test_weights_that_do_not_fit_are_not_written(tmp_path: Path, tiny_model: Sam
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.update(format=2), "format 2, and this version reads .* Update napari-segany"),
+        (lambda r: r.update(format=3), "format 3, and this version reads .* Update napari-segany"),
         (lambda r: r.update(format="one"), "format: input should be a valid integer"),
         (lambda r: r.pop("format"), "format: field required"),
         (lambda r: r["finder"].update(extra=1), "extra: "),

@@ -13,12 +13,10 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
+from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
 
 LARGEST_WHOLE = 2048
 """Longer side in pixels up to which "auto" searches a plane as a whole."""
-
-BEST_SIZE = 96.0
-"""Length in pixels of the model's frame at which objects are seen best."""
 
 OVERLAP_SIZES = 2.0
 """Overlap of tiles, in lengths of an object."""
@@ -57,8 +55,8 @@ class TileParams:
         default=None,
         metadata=number(
             "Object size",
-            "Length of a typical object in pixels. Tiles are enlarged or reduced so that it has "
-            "the size that the model sees best.",
+            "Longer side of a typical object's box in pixels. Tiles are enlarged or reduced so "
+            "that it has the size that the model sees best.",
             (2, 65536),
             "pixels",
             unset="estimated",
@@ -102,13 +100,8 @@ class TileParams:
         """True if nothing is left to be estimated or derived."""
         return None not in (self.object_size, self.tile_side, self.tile_overlap)
 
-    def resolved(self, frame_side: int = 1024) -> Self:
+    def resolved(self) -> Self:
         """Return the parameters with side and overlap that the object size asks for.
-
-        Parameters
-        ----------
-        frame_side : int
-            Side of the model's frame in pixels.
 
         Raises
         ------
@@ -120,7 +113,7 @@ class TileParams:
             raise InputError("The size of objects is not known; give object_size in pixels.")
         side, overlap = self.tile_side, self.tile_overlap
         if side is None:
-            wanted = round(frame_side * size / BEST_SIZE / 8) * 8
+            wanted = round(FRAME_SIDE * size / BEST_OBJECT_SIZE / 8) * 8
             side = min(max(wanted, SMALLEST_TILE), LARGEST_TILE)
             # Tiles that hold few objects beside their overlap would be searched many times over.
             side = max(side, 8 * ceil((overlap or OVERLAP_SIZES * size) / 2))

@@ -16,8 +16,9 @@ from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
 from napari_segany.models.protocol import Embedding, PromptableModel
-from napari_segany.models.tiled_model import with_tiles, without_tiles
+from napari_segany.models.tiled_model import LARGE_PLANE, with_tiles, without_tiles
 from napari_segany.session.painting import apply_paint
+from napari_segany.session.prompt_updates import ObjectPrompts, with_object_sizes
 from napari_segany.session.state import PaintedPixels, PromptHistory, SegmentedObject, State
 
 CANDIDATES_KEPT = 200
@@ -267,6 +268,24 @@ class Inference:
         if self.model is None:
             raise InputError("There is no model yet; set session.model = load_model().")
         return Predictor(self.source, self.model, self.embeddings, self._logits)
+
+    def with_object_sizes(
+        self, state: State, wanted: ObjectPrompts, size: float | None
+    ) -> ObjectPrompts:
+        """Return prompts of large planes with the size of their objects, which decides the scale.
+
+        The default is that of the model; see :func:`prompt_updates.with_object_sizes`.
+        """
+        model = None if self.model is None else with_tiles(self.model)
+        size = size or (None if model is None else model.object_size)
+        limit = LARGE_PLANE if model is None else model.large_plane
+        shape = self.source.shape
+        large = {
+            number: (plane, prompt)
+            for number, (plane, prompt) in wanted.items()
+            if size is not None and max(plane_shape(shape, plane)) > limit
+        }
+        return wanted if size is None else {**wanted, **with_object_sizes(state, large, size)}
 
     def is_embedded(self, plane: Plane) -> bool:
         """Return True if there is a model and the embedding of a plane is cached."""

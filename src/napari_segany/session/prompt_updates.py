@@ -83,6 +83,29 @@ def with_open_objects(
     return (replace(state, active=changed[-1].id) if changed else state), begun
 
 
+def with_object_sizes(state: State, wanted: ObjectPrompts, size: float) -> ObjectPrompts:
+    """Return prompts of which new ones, and changed ones without a size, state the object's size.
+
+    Parameters
+    ----------
+    state : State
+        The state, whose open objects keep the size that they began with.
+    wanted : mapping
+        Plane and prompt by object number.
+    size : float
+        Longer side of new objects in pixels.
+    """
+    sized: dict[int, tuple[Plane, Prompt]] = {}
+    for number, (plane, prompt) in wanted.items():
+        each = state.objects.get(number)
+        same = each is not None and each.prompt is prompt
+        if not same and prompt.object_size is None:
+            known = None if each is None else each.prompt.object_size
+            prompt = prompt.changed(object_size=known or size)
+        sized[number] = plane, prompt
+    return sized
+
+
 def with_choice(state: State, each: SegmentedObject, choice: int, found: MaskSet | None) -> State:
     """Return the state in which another of the candidates of an open object is chosen.
 
@@ -162,11 +185,20 @@ def _with_prompt(each: SegmentedObject, prompt: Prompt) -> SegmentedObject:
     history: PromptHistory | None = PromptHistory(each.prompt, each.choice, each.before)
     while history is not None:
         if is_same_prompt(prompt, history.prompt):
-            return replace(each, prompt=prompt, choice=history.choice, before=history.before)
+            before = _with_size(history.before, prompt)
+            return replace(each, prompt=prompt, choice=history.choice, before=before)
         if extends(prompt, history.prompt):
-            return replace(each, prompt=prompt, choice=0, before=history)
+            return replace(each, prompt=prompt, choice=0, before=_with_size(history, prompt))
         history = history.before
     return replace(each, prompt=prompt, choice=0, before=None)
+
+
+def _with_size(history: PromptHistory | None, prompt: Prompt) -> PromptHistory | None:
+    """Return a history whose prompts have the object size of the latest one; itself if they do."""
+    if history is None or history.prompt.object_size == prompt.object_size:
+        return history
+    resized = history.prompt.changed(object_size=prompt.object_size)
+    return PromptHistory(resized, history.choice, _with_size(history.before, prompt))
 
 
 def is_same_prompt(prompt: Prompt, other: Prompt) -> bool:

@@ -55,6 +55,8 @@ class Session:
         The plane that new objects belong to.
     on_overlap : {"keep", "replace"}
         Treatment of pixels that already belong to an object when another is committed.
+    object_size : float or None
+        Longer side in pixels of objects that are begun on large planes, see :class:`TiledModel`.
     """
 
     answered = Signal(tuple)
@@ -70,6 +72,7 @@ class Session:
         self._inference = Inference(source, model, cache)
         self.plane: Plane = (*(0 for _ in source.shape[:-2]), None, None)
         self.on_overlap: OnOverlap = "keep"
+        self.object_size: float | None = None
         self._history = History(target or ArrayTarget(np.zeros(source.shape, np.int32)))
         self.changed, self.trouble = self._history.changed, self._history.trouble
         if journal is not None:
@@ -241,6 +244,7 @@ class Session:
             Numbers of the objects that new ones are parts of, on other planes.
         """
         prompt_updates.check_prompts(self.state, wanted, self.source.shape)
+        wanted = self._inference.with_object_sizes(self.state, wanted, self.object_size)
         state, begun = prompt_updates.with_open_objects(
             self.state, wanted, self._next_id, labels or {}, wholes
         )

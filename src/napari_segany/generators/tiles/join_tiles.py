@@ -61,7 +61,7 @@ class RivalPairs:
     def same(self, values: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return (P,) true for pairs with equal ``values``."""
         equal: NDArray[np.bool_] = values[self.one] == values[self.two]
-        return equal if equal.ndim == 1 else equal.all(axis=1)
+        return equal if equal.ndim == 1 else np.logical_and.reduce(equal, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

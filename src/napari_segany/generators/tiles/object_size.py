@@ -11,9 +11,10 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import Box
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.tile_params import BEST_SIZE, SMALLEST_TILE
+from napari_segany.generators.tile_params import SMALLEST_TILE
 from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
 from napari_segany.generators.tiles.search_tiles import ReadWindow
+from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
 from napari_segany.models.protocol import PromptableModel
 
 PLACES = 2
@@ -39,7 +40,7 @@ class SizeEstimate:
     Attributes
     ----------
     size : float
-        Median length in pixels; a length is the geometric mean of the sides of an object's box.
+        Median length in pixels; a length is the longer side of an object's box.
     objects : int
         Objects that were measured; 0 if none was found, and the size is a guess.
     """
@@ -86,20 +87,20 @@ def estimate_object_size(
             if is_blank(window):
                 continue
             found = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
-            scale = 1024 / max(window.shape[:2])
+            scale = FRAME_SIDE / max(window.shape[:2])
             parts.append(_measured(found, box, shape, scale))
         if parts:
             objects = MaskSet.concatenate(parts)
             lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
     every = np.concatenate(lengths)
     if not len(every):
-        return SizeEstimate(BEST_SIZE, 0)
+        return SizeEstimate(BEST_OBJECT_SIZE, 0)
     return SizeEstimate(round(float(np.median(every)), 1), len(every))
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:
     sides = masks.boxes[:, 2:] - masks.boxes[:, :2]
-    lengths: NDArray[np.float64] = np.sqrt(sides.prod(axis=1).astype(np.float64))
+    lengths: NDArray[np.float64] = sides.max(axis=1, initial=0).astype(np.float64)
     return lengths
 
 

@@ -24,7 +24,7 @@ STEPS = 6
 """Times that a prompt is asked again, at most, in shifted or larger crops."""
 
 GROWTH = 8
-"""How often its first crop's side a prompt's last crop is long, at most."""
+"""Sides of a prompt's first crop, at most, in the side of its last one."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which crop of a large plane answers a prompt: a function of prompt, plane and sizes alone.
+"""Choice of the crop of a large plane that answers a prompt, from prompt, plane and sizes alone.
 
 Crops are squares with sides of 64, 128, 256 ... pixels, on a grid of half their side, so that
 prompts close to each other share one. What was asked before has no influence.

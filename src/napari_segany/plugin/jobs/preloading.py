@@ -22,7 +22,6 @@ DOCKS = {
     "Tracks": "napari_segany.plugin.tracks.widget",
     "Batch": "napari_segany.plugin.batch.widget",
     "Evaluate": "napari_segany.plugin.evaluate.widget",
-    "Learn": "napari_segany.plugin.learn.widget",
     "Models": "napari_segany.plugin.models.widget",
 }
 """Module of each dock, by its name in the menu."""

@@ -11,7 +11,7 @@ from napari_segany.core.image_source import ArraySource, CompositeSource, ImageS
 from napari_segany.core.intensity import Limits
 from napari_segany.errors import InputError
 from napari_segany.plugin.layers.channel_axis import axis_in_file
-from napari_segany.plugin.layers.transforms import full_data, placement_of, to_world
+from napari_segany.plugin.layers.transforms import coarser_data, full_data, placement_of, to_world
 
 COLOURS = 3
 """Number of channels of a colour image."""
@@ -131,15 +131,20 @@ class LayerView:
             # The axis order of the file, so that the session can be replayed on the file.
             axis = axis_in_file(self.layer)
             data = np.moveaxis(data, 0, axis) if axis else data
+            coarser = [np.moveaxis(d, 0, axis) if axis else d for d in coarser_data(self.layer)]
             return ArraySource(
                 data,
                 channel_axis=axis,
                 channels=self.channels,
                 limits=self.limits,
                 name=self.name,
+                coarser=coarser,
             )
         if self.others:
-            grey = [ArraySource(full_data(each), name=each.name) for each in self.layers]
+            grey = [
+                ArraySource(full_data(each), name=each.name, coarser=coarser_data(each))
+                for each in self.layers
+            ]
             return CompositeSource(grey, self.limits)
-        data, rgb = full_data(self.layer), bool(self.layer.rgb)
-        return ArraySource(data, rgb=rgb, limits=self.limits, name=self.name)
+        data, rgb, coarser = full_data(self.layer), bool(self.layer.rgb), coarser_data(self.layer)
+        return ArraySource(data, rgb=rgb, limits=self.limits, name=self.name, coarser=coarser)

@@ -39,6 +39,11 @@ def full_data(layer: Any) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+def coarser_data(layer: Any) -> list[Any]:
+    """Return a layer's data at lower resolutions, finest first; empty for one resolution."""
+    return list(layer.data[1:]) if layer.multiscale else []
+
+
 def placement_of(layer: Any) -> dict[str, Any]:
     """Return arguments that place another layer of as many axes at the position of a layer."""
     return {name: getattr(layer, name) for name in PLACEMENT if hasattr(layer, name)}

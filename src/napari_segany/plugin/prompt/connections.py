@@ -49,6 +49,11 @@ def connect_form(widget: Any) -> None:
     form.many.toggled.connect(
         lambda many: setattr(controller.sync, "mode", "many" if many else "one")
     )
+    size = form.object_size
+    size.size_set.connect(widget.guarded_with(controller.set_object_size))
+    size.take.clicked.connect(widget.guarded(lambda: size.show_size(controller.take_object_size())))
+    controller.changed.connect(lambda: size.setVisible(controller.sees_crops))
+    controller.where.connect(lambda _: size.setVisible(controller.sees_crops))
     form.live.toggled.connect(lambda live: setattr(controller.host, "live", live))
     form.min_iou.valueChanged.connect(lambda v: setattr(controller, "min_predicted_iou", v))
     form.min_stability.valueChanged.connect(lambda v: setattr(controller, "min_stability", v))

@@ -23,6 +23,7 @@ from napari_segany.plugin.prompt.commits import Commits
 from napari_segany.plugin.prompt.layer_features import NEGATIVE, POSITIVE
 from napari_segany.plugin.prompt.layer_reader import LayerReader
 from napari_segany.plugin.prompt.object_actions import ObjectActions
+from napari_segany.plugin.prompt.object_scale import is_large, size_of_selection
 from napari_segany.plugin.prompt.session_host import SessionHost
 from napari_segany.plugin.prompt.tools import TOOLS, Tool
 from napari_segany.plugin.shared.choices import Choice
@@ -165,6 +166,32 @@ class PromptController(PendingModel):
         self.host.set_model(self.model)
 
     # Prompts --------------------------------------------------------------------------------
+
+    @property
+    def sees_crops(self) -> bool:
+        """True if the plane in view is so large that the model sees crops of it."""
+        session, plane = self.session, self.plane
+        return session is not None and plane is not None and is_large(session, plane)
+
+    def set_object_size(self, size: float | None) -> None:
+        """Set the size in pixels of objects on large planes; None for as large as is zoomed.
+
+        The active object is segmented again.
+        """
+        self.sync.scale.size = size
+        session = self.session
+        active = None if session is None else session.active
+        if session is None or active is None or self.plane is None:
+            return
+        wanted = self.sync.scale.of(session, self.view, active.plane)
+        if wanted is not None and active.prompt.object_size != wanted:
+            session.set_prompt(active.prompt.changed(object_size=wanted), active.plane)
+
+    def take_object_size(self) -> float:
+        """Use the size of the selected shape, of the active object, or of the last commit."""
+        size = size_of_selection(self.sync.open_session(), self.shapes)
+        self.set_object_size(size)
+        return size
 
     def flip_sign(self) -> str:
         """Change the sign of the next point or scribble; other tools become the points."""

@@ -20,6 +20,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.prompt.candidate_buttons import HEIGHT, CandidateButtons
 from napari_segany.plugin.prompt.import_panel import ImportPanel
 from napari_segany.plugin.prompt.object_list import ObjectList
+from napari_segany.plugin.prompt.object_size_row import ObjectSizeRow
 from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
 from napari_segany.plugin.prompt.restore_picker import RestorePicker
 from napari_segany.plugin.prompt.text_panel import TextPanel
@@ -67,6 +68,8 @@ class PromptForm(QWidget):
         Push buttons by their text.
     tools : ToolRow
         Buttons that select a tool.
+    object_size : ObjectSizeRow
+        Size of objects; shown for large planes.
     setup : SetupFold
         Choices of image, channels and model.
     target : Fold
@@ -112,6 +115,7 @@ class PromptForm(QWidget):
         self.imports = ImportPanel()
         self.provenance = ProvenancePanel()
         self.tools = ToolRow()
+        self.object_size = ObjectSizeRow()
         self.buttons: dict[str, QPushButton] = {}
         self.setup = SetupFold("Choose an image", panel(form(image)))
         self.target = Fold("", panel(self._target_form()))
@@ -132,6 +136,7 @@ class PromptForm(QWidget):
             self.stop_row,
             self.tools,
             self._mode_row(),
+            self.object_size,
             self.candidate_row,
             self.hint,
             self._commit_button(),

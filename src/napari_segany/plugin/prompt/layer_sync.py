@@ -23,6 +23,7 @@ from napari_segany.plugin.prompt.brush import paint, painted_box
 from napari_segany.plugin.prompt.labels_layer import LabelsLayer
 from napari_segany.plugin.prompt.layer_reader import LayerReader, Mode
 from napari_segany.plugin.prompt.layers import PromptLayers, prompt_key
+from napari_segany.plugin.prompt.object_scale import ObjectScale
 from napari_segany.session import Session
 from napari_segany.session.labels_target import NoTarget
 from napari_segany.session.prompt_updates import ObjectPrompts, PartMask
@@ -73,6 +74,8 @@ class LayerSync:
         Reason why there is no plane in view; empty if there is one.
     mode : {"one", "many"}
         Points belong to one object, or each positive point begins another object.
+    scale : ObjectScale
+        Size of the objects that are begun on large planes.
     continue_prompts : callable
         Returns new prompts, changed perhaps, and the objects that they are parts of on further
         planes; by default none.
@@ -98,6 +101,7 @@ class LayerSync:
         self.plane: Plane | None = None
         self.plane_error = ""
         self.mode: Mode = "one"
+        self.scale = ObjectScale()
         self.continue_prompts: ContinuePrompts = lambda wanted: (wanted, {})
         self.propagated: Propagated = tuple
         self.add_layers: Callable[[], object] = self.ensure_layers
@@ -243,6 +247,7 @@ class LayerSync:
     def _read_prompts(self) -> None:
         """Replace the session's open objects by the prompts of points and shapes."""
         session, layers = self.open_session(), self.ensure_layers()
+        session.object_size = self.scale.of(session, self.view, self._plane_in_view())
         found = self.make_reader().read(layers.points, layers.shapes)
         wanted, wholes = self.continue_prompts(found.wanted)
         begun = session.set_open(wanted, wholes=wholes)
@@ -363,13 +368,7 @@ class LayerSync:
         return self.prompts
 
     def set_labels(self, layer: Any) -> Any:
-        """Commit into a labels layer of the image's shape; None makes a new one.
-
-        Returns
-        -------
-        napari.layers.Labels
-            The layer.
-        """
+        """Commit into a labels layer of the image's shape, and return it; None makes a new one."""
         session, view = self.open_session(), self.view
         assert view is not None
         new = layer is None

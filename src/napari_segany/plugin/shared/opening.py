@@ -182,12 +182,6 @@ class EvaluateDock(LoadingDock):
     module, name = preloading.DOCKS["Evaluate"], "EvaluateWidget"
 
 
-class LearnDock(LoadingDock):
-    """Dock with a :class:`~napari_segany.plugin.learn.widget.LearnWidget`."""
-
-    module, name = preloading.DOCKS["Learn"], "LearnWidget"
-
-
 class ModelsDock(LoadingDock):
     """Dock with a :class:`~napari_segany.plugin.models.widget.ModelsWidget`."""
 

@@ -1,0 +1,104 @@
+"""Planes are searched in tiles like in one piece, with progress, regions and cancelling."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.stub import StubModel
+
+from napari_segany.core.tiles import TileGrid
+from napari_segany.errors import Cancelled, InputError
+from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tiles.find_tile import find_tile
+from napari_segany.generators.tiles.search_tiles import search_tiles
+
+GRID = TileGrid((200, 400), 160, 40)
+PARAMS = AutomaticParams(
+    points_per_side=8, pred_iou_thresh=0.1, stability_score_thresh=0.1, min_area=1
+)
+
+
+def plane() -> np.ndarray:
+    image = np.zeros((200, 400, 3), np.uint8)
+    image[20:60, 40:90] = 200
+    return image
+
+
+def reader(image: np.ndarray, seen: list[Any] | None = None) -> Any:
+    def read(box: tuple[int, int, int, int]) -> np.ndarray:
+        if seen is not None:
+            seen.append(box)
+        return image[box[0] : box[2], box[1] : box[3]]
+
+    return read
+
+
+def test_progress_only_grows_and_ends_complete() -> None:
+    reports: list[tuple[int, int]] = []
+    search_tiles(
+        StubModel(), reader(plane()), GRID, PARAMS, progress=lambda *each: reports.append(each)
+    )
+    done = [each for each, _ in reports]
+    assert done == sorted(set(done))
+    assert reports[-1][0] == reports[-1][1]
+
+
+def test_tiles_outside_of_a_region_are_not_read() -> None:
+    region = np.zeros((200, 400), bool)
+    region[10:36, 5:76] = True
+    seen: list[Any] = []
+    tiles: list[int] = []
+    search_tiles(
+        StubModel(),
+        reader(plane(), seen),
+        GRID,
+        PARAMS,
+        region=region,
+        on_tile=lambda part: tiles.append(part.number) if part.level == 0 else None,
+    )
+    assert tiles == [0]
+    assert all(box[0] < 36 and box[1] < 76 for box in seen)
+    with pytest.raises(InputError, match="region has shape"):
+        search_tiles(StubModel(), reader(plane()), GRID, PARAMS, region=region[:50])
+
+
+def test_a_search_stops_between_tiles() -> None:
+    seen: list[Any] = []
+    with pytest.raises(Cancelled):
+        search_tiles(
+            StubModel(), reader(plane(), seen), GRID, PARAMS, should_stop=lambda: len(seen) >= 2
+        )
+    assert len(seen) <= 2
+
+
+def test_blank_tiles_are_not_searched() -> None:
+    reports: list[Any] = []
+    blank = np.full((160, 160, 3), 7, np.uint8)
+    grid = TileGrid((160, 400), 160, 40)
+    found = find_tile(
+        StubModel(), blank, PARAMS, grid=grid, number=0, progress=lambda *e: reports.append(e)
+    )
+    assert len(found) == 0
+    assert reports == []
+    with pytest.raises(InputError, match="has shape"):
+        find_tile(StubModel(), blank[:9], PARAMS, grid=grid, number=0)
+
+
+def test_sides_and_overlaps_follow_the_size_of_objects() -> None:
+    small, large = (TileParams(object_size=size).resolved() for size in (24.0, 96.0))
+    assert (small.tile_side, small.tile_overlap) == (256, 48)
+    assert (large.tile_side, large.tile_overlap) == (1024, 192)
+    assert small.is_resolved
+    assert TileParams(object_size=24.0, tile_side=512).resolved().tile_side == 512
+    assert TileParams.from_dict(small.to_dict()) == small
+    with pytest.raises(InputError, match="not known"):
+        TileParams().resolved()
+    with pytest.raises(InputError, match="less than half"):
+        TileParams(tile_side=100, tile_overlap=60)
+
+
+def test_planes_up_to_2048_pixels_are_whole() -> None:
+    assert not TileParams().applies_to((2048, 2048))
+    assert TileParams().applies_to((10, 2049))
+    assert TileParams("always").applies_to((10, 10))
