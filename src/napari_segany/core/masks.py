@@ -125,14 +125,13 @@ class MaskSet:
             if values is not None and len(np.asarray(values)) != count:
                 raise InputError(f"There are {count} masks but {len(np.asarray(values))} {name}.")
         ones = np.ones(count, np.float32)
+        given = {name: ones if each is None else each for name, each in given.items()}
         return cls(
             shape=shape,
             boxes=boxes,
             area=area,
-            predicted_iou=ones if predicted_iou is None else np.asarray(predicted_iou, np.float32),
-            stability_score=(
-                ones if stability_score is None else np.asarray(stability_score, np.float32)
-            ),
+            predicted_iou=np.asarray(given["predicted_iou"], np.float32),
+            stability_score=np.asarray(given["stability_score"], np.float32),
             points=np.asarray(ones[:, None] * [nan, nan] if points is None else points, np.float64),
             crop_boxes=np.tile(np.array(crop_box or (0, 0, *shape), np.int64), (count, 1)),
             candidate=np.arange(count, dtype=np.int64),
