@@ -18,7 +18,8 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.core.tiles import Box
 from napari_segany.errors import BlankPlaneError
 from napari_segany.generators.generate import choose_generator
-from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.text_params import TextParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
 from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
@@ -31,11 +32,14 @@ logger = logging.getLogger(__name__)
 def tiles_of(recipe: Recipe, shape: tuple[int, int]) -> TileParams | None:
     """Return the tiles of a plane of ``shape`` (H, W); None where it is searched as a whole.
 
-    The published set of masks, and objects of a volume from maps, are those of whole planes.
+    The published set of masks, and objects of a volume from maps, are those of whole planes; so are
+    objects that phrases name, unless something about tiles was chosen.
     """
     tiles = recipe.tiles
     from_maps = recipe.link is not None and recipe.link.link_from == "maps"
-    whole = recipe.faithful or from_maps or recipe.product != "labels"
+    # Phrases name objects of photographs, which are as large as the picture.
+    named = recipe.params.strategy == TextParams.strategy and tiles == AUTO_TILES
+    whole = recipe.faithful or from_maps or named or recipe.product != "labels"
     if tiles is None or whole or not tiles.applies_to(shape):
         return None
     return tiles

@@ -102,7 +102,7 @@ def parse(*words: str) -> argparse.Namespace:
         (("--points-per-side", "9"), AutomaticParams(points_per_side=9)),
         (("--nms", "box", "--negative-points", "0"), FinderParams(nms="box", negative_points=0)),
         (("--strategy", "adaptive"), AutomaticParams(strategy="adaptive")),
-        (("--strategy", "finder", "--finder", "12ab"), FinderParams(finder="12ab")),
+        (("--strategy", "finder", "--finder", "12ab" * 16), FinderParams(finder="12ab" * 16)),
     ],
 )
 def test_options_choose_the_strategy_or_leave_it_to_the_model(words, chosen):

@@ -141,4 +141,6 @@ def test_stacks_plane_by_plane_and_linked(
     assert main([*command[:-1], str(linked), "--link", "z"]) == 0
     labels = tifffile.imread(linked / "stack_labels.ome.tif")
     assert labels.max() > 0
-    assert "class" not in pd.read_csv(linked / "stack_table.csv").columns
+    objects = pd.read_csv(linked / "stack_table.csv")
+    assert set(objects["class"]) <= {"grille", "wheel"}
+    assert objects["class_score"].between(0, 1).all()

@@ -47,7 +47,7 @@ def test_the_owner_sees_a_box_of_the_overlap_whole(grid: TileGrid, seed: int) ->
 
 
 def test_neighbours_are_the_tiles_that_share_pixels() -> None:
-    grid = TileGrid((300, 300), 160, 32)
+    grid = TileGrid((390, 390), 160, 32)
     assert (grid.rows, grid.cols) == (3, 3)
     assert grid.neighbours(0) == (1, 3, 4)
     assert grid.neighbours(4) == (0, 1, 2, 3, 5, 6, 7, 8)

