@@ -38,7 +38,10 @@ class ObjectSizeRow(QWidget):
         self.size.setSpecialValueText("as zoomed")
         self.size.setSuffix(" px")
         self.size.setKeyboardTracking(False)
-        self.size.setMinimumWidth(60)
+        # Room for the text in a narrow dock.
+        self.size.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        self.size.setMinimumWidth(80)
+        self.size.setAccessibleName("Object size")
         self.take = with_tip(
             QPushButton("From selection"),
             "Take the size of the selected box, of the active object, or of the last commit",
