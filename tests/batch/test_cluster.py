@@ -103,7 +103,7 @@ def test_tiles_give_the_same_files_as_here(
     monkeypatch: pytest.MonkeyPatch,
 ):
     if large:
-        monkeypatch.setattr("napari_segany.batch.products.labels.LARGE_PLANE", 1000)
+        monkeypatch.setattr("napari_segany.batch.products.labels.STREAMED_PIXELS", 1000)
     # Its masks are larger than the tiles, so that larger ones follow.
     image, local = save_slide(tmp_path / "in", "zarr", (300, 280)), LocalExecutor(tiny_model)
     few = replace(PARAMS, points_per_side=2)

@@ -84,7 +84,7 @@ def stub() -> StubModel:
 @pytest.fixture(params=[False, True], ids=["painted whole", "painted in tiles"])
 def in_tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if request.param:
-        monkeypatch.setattr(labels_product, "LARGE_PLANE", 1000)
+        monkeypatch.setattr(labels_product, "STREAMED_PIXELS", 1000)
     return bool(request.param)
 
 
@@ -112,7 +112,7 @@ def test_tables_and_exports_hold_the_same_objects(
 ) -> None:
     image = save_slide(tmp_path / "in", "tiff")
     segment(image, tmp_path / "whole", stub)
-    monkeypatch.setattr(labels_product, "LARGE_PLANE", 1000)
+    monkeypatch.setattr(labels_product, "STREAMED_PIXELS", 1000)
     monkeypatch.setattr("napari_segany.io.tiled_plane.GROUP_SIDE", 200)
     monkeypatch.setattr("napari_segany.io.tiled_plane.READ_SIDE", 150)
     segment(image, tmp_path / "tiled", stub)
@@ -237,7 +237,7 @@ def test_small_planes_have_no_tiles_and_the_recipe_of_before(
 def test_exports_of_whole_planes_are_refused_before_anything_is_computed(
     tmp_path: Path, stub: StubModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_segany.batch.preparation.LARGE_PLANE", 1000)
+    monkeypatch.setattr("napari_segany.batch.preparation.STREAMED_PIXELS", 1000)
     where = LocalExecutor(stub)
     image = save_slide(tmp_path / "in", "tiff")
     (outcome,) = run(batch_of(image, tmp_path, where, outputs=Outputs(exports=("masks",))), where)

@@ -20,7 +20,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.tiled_planes import window_reader
 
-LARGE_PLANE = 2**25
+STREAMED_PIXELS = 2**25
 """Pixels from which on the results of a plane that was searched in tiles are written in tiles."""
 
 

@@ -21,7 +21,7 @@ from napari_segany.batch.manifest import (
     is_unchanged,
 )
 from napari_segany.batch.plan import Batch, Outcome, own_axes
-from napari_segany.batch.plane_tiles import LARGE_PLANE, PlaneTiles, region_box
+from napari_segany.batch.plane_tiles import STREAMED_PIXELS, PlaneTiles, region_box
 from napari_segany.batch.protocol import Item
 from napari_segany.batch.result_metadata import record_from_results
 from napari_segany.core.planes import StackLayout
@@ -154,7 +154,7 @@ class ImagePreparation:
             # Limits of a whole stack are not computed a second time.
             layout, recipe = resolve_stack(image.data, requested if settled is None else settled)
             region_box(self.batch.box, shape)
-            if tiled and self.batch.product.tiled and shape[0] * shape[1] >= LARGE_PLANE:
+            if tiled and self.batch.product.tiled and shape[0] * shape[1] >= STREAMED_PIXELS:
                 check_tiled(item.files.kinds().get("exports", ()))
             if settled is None:
                 recipe = self._settle_tiles(item.path, recipe) if tiled else recipe

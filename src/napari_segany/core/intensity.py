@@ -73,6 +73,11 @@ def _in_order(channel: NDArray[np.generic], ranks: list[int]) -> NDArray[np.gene
     return flat[ranks]
 
 
+def keep_apart(low: float, high: float) -> Pair:
+    """Return limits of which the upper one is above the lower: a constant channel is black."""
+    return low, high if high > low else max(low + 1, float(np.nextafter(low, np.inf)))
+
+
 def find_limits(
     channel: NDArray[np.generic], percentiles: tuple[float, float] = PERCENTILES
 ) -> Pair:

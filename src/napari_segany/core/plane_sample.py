@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from napari_segany.core.display import Pair
-from napari_segany.core.intensity import PERCENTILES, find_limits
+from napari_segany.core.intensity import PERCENTILES, find_limits, keep_apart
 from napari_segany.core.planes import Box, StackLayout
 
 SAMPLED_FROM = 2**24
@@ -84,6 +84,5 @@ def plane_limits(
     for channel in np.concatenate(samples).T:
         if channel.dtype.kind == "f" and not np.isfinite(channel).any():
             raise layout.blank(index)
-        low, high = find_limits(channel, percentiles)
-        pairs.append((low, high if high > low else max(low + 1, float(np.nextafter(low, np.inf)))))
+        pairs.append(keep_apart(*find_limits(channel, percentiles)))
     return tuple(pairs)

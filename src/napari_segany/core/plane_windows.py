@@ -1,18 +1,15 @@
 """Planes whose windows are read without the rest, at full size or from coarser levels."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segany.core.display import Display, Pair
+from napari_segany.core.display import Display
 from napari_segany.core.image_source import ImageSource, Plane, plane_shape
-from napari_segany.core.intensity import Limits, check_plane, find_limits
-
-SAMPLED_WINDOWS, SAMPLED_SIDE = 8, 256
-"""Windows along each axis, and their side in pixels, that the limits of a large plane come from."""
+from napari_segany.core.intensity import Limits, check_plane, find_limits, keep_apart
+from napari_segany.core.plane_sample import sample_windows
 
 
 @runtime_checkable
@@ -106,7 +103,7 @@ def sampled_limits(plane: WindowedPlane, limits: Limits | None) -> Limits | None
         The plane.
     limits : tuple, Display or None
         As for :func:`napari_segany.core.intensity.to_rgb`. Percentiles of a plane become those of
-        64 windows of 256 x 256 pixels, spread evenly over it, at full size.
+        the windows of :func:`napari_segany.core.plane_sample.sample_windows`, at full size.
 
     Returns
     -------
@@ -122,28 +119,14 @@ def sampled_limits(plane: WindowedPlane, limits: Limits | None) -> Limits | None
     if colours and sample.dtype == np.uint8:
         return limits
     channels = list(sample.T) if colours else [sample]
-    pairs = tuple(_apart(find_limits(channel)) for channel in channels)
+    pairs = tuple(keep_apart(*find_limits(channel)) for channel in channels)
     return pairs if limits is None else replace(limits, limits=pairs)
 
 
 def _sample(plane: WindowedPlane) -> NDArray[np.generic]:
-    """Return (n,) or (n, 3) pixels of windows that are spread evenly."""
-    shape = plane.level_shapes[0]
+    """Return (n,) or (n, 3) pixels of the windows that stand for a plane."""
     parts = []
-    for rows in _spread(shape[0]):
-        for cols in _spread(shape[1]):
-            window = plane.window(rows, cols)
-            parts.append(window.reshape(-1, *window.shape[2:]))
+    for top, left, bottom, right in sample_windows(plane.level_shapes[0]):
+        window = plane.window(slice(top, bottom), slice(left, right))
+        parts.append(window.reshape(-1, *window.shape[2:]))
     return np.concatenate(parts)
-
-
-def _spread(size: int) -> Sequence[slice]:
-    side = min(size, SAMPLED_SIDE)
-    starts = np.unique(np.linspace(0, size - side, SAMPLED_WINDOWS).astype(np.int64)).tolist()
-    return [slice(start, start + side) for start in starts]
-
-
-def _apart(pair: Pair) -> Pair:
-    """Return limits that differ, so that a sample of one value is black and what is above white."""
-    low, high = pair
-    return (low, high) if high > low else (low, low + max(1.0, abs(low) * 1e-6))

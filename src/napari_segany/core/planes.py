@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.intensity import check_plane, find_limits
+from napari_segany.core.intensity import check_plane, find_limits, keep_apart
 from napari_segany.errors import BlankPlaneError, InputError, PlaneError
 
 KNOWN_AXES = "TZCYXSQI"
@@ -325,11 +325,6 @@ class StackLayout:
             samples.append(flat[:: -(-len(flat) // most) | 1].astype(np.float64))
         if not samples and fault is not None:
             raise fault
-        pairs = []
-        for channel in np.concatenate(samples).T:
-            low, high = find_limits(channel, percentiles)
-            if low == high:
-                # A constant stack is black; the upper limit only has to be above the lower.
-                high = max(low + 1, float(np.nextafter(low, np.inf)))
-            pairs.append((low, high))
-        return tuple(pairs)
+        return tuple(
+            keep_apart(*find_limits(channel, percentiles)) for channel in np.concatenate(samples).T
+        )

@@ -4,6 +4,7 @@ The choice needs no model, so it can be made again with other bounds in millisec
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,13 +24,13 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """K candidate masks of one plane.
+class StoredCandidates(ABC):
+    """K candidate masks of one plane above loose bounds, which can be filtered again.
 
     Attributes
     ----------
     masks : MaskSet
-        All that passed ``stored``, in the order in which they were found.
+        All that passed ``stored``, in a fixed order.
     estimate : SparseEstimate
         Bounds that were known before the masks were computed.
     params : FilterRules
@@ -37,7 +38,7 @@ class Candidates:
     stored : Screen
         The loosest bounds that can be chosen.
     overlaps : Overlaps
-        IoU of the masks, remembered from one choice to the next.
+        Overlaps of the masks, remembered from one choice to the next.
     solidities : Solidities
         Solidity of the masks, remembered as well.
     """
@@ -48,14 +49,6 @@ class Candidates:
     stored: Screen
     overlaps: Overlaps
     solidities: Solidities
-
-    @classmethod
-    def of(
-        cls, masks: MaskSet, estimate: SparseEstimate, params: FilterRules, stored: Screen
-    ) -> "Candidates":
-        """Return candidates of which no two have been compared yet."""
-        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
-        return cls(masks, estimate, params, stored, overlaps, Solidities(masks))
 
     @property
     def _pixels(self) -> int:
@@ -83,6 +76,23 @@ class Candidates:
             params = params.with_largest(max_area, self._pixels)
         check_stored(params, self.stored, self._pixels)
         return replace(self, params=params).select()
+
+    @abstractmethod
+    def select(self) -> MaskSet:
+        """Return the masks that pass ``params``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates(StoredCandidates):
+    """K candidate masks of a plane that was searched as a whole or in crops, crop by crop."""
+
+    @classmethod
+    def of(
+        cls, masks: MaskSet, estimate: SparseEstimate, params: FilterRules, stored: Screen
+    ) -> "Candidates":
+        """Return candidates of which no two have been compared yet."""
+        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
+        return cls(masks, estimate, params, stored, overlaps, Solidities(masks))
 
     def select(self) -> MaskSet:
         """Return the masks that pass ``params``, best first within a crop, smaller crops first."""

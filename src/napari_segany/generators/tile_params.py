@@ -13,10 +13,7 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
-
-LARGEST_WHOLE = 2048
-"""Longer side in pixels up to which "auto" searches a plane as a whole."""
+from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE, LARGE_PLANE
 
 OVERLAP_SIZES = 2.0
 """Overlap of tiles, in lengths of an object."""
@@ -93,7 +90,7 @@ class TileParams:
 
     def applies_to(self, shape: tuple[int, int]) -> bool:
         """Tell if a plane of ``shape`` (H, W) is searched in tiles."""
-        return self.tiles == "always" or max(shape) > LARGEST_WHOLE
+        return self.tiles == "always" or max(shape) > LARGE_PLANE
 
     @property
     def is_resolved(self) -> bool:

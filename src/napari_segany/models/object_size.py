@@ -3,6 +3,9 @@
 FRAME_SIDE = 1024
 """Side in pixels of the frame in which sizes of objects are given, whatever a model's own is."""
 
+LARGE_PLANE = 2048
+"""Longer side in pixels above which a plane is seen in parts, for prompts and for everything."""
+
 BEST_OBJECT_SIZE = 96.0
 """Longer side of an object in that frame at which prompts are answered best.
 

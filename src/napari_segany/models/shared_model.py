@@ -7,17 +7,13 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-import torch
 import xxhash
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
-from napari_segany.models.device import Precision
+from napari_segany.models.model_wrapper import ModelWrapper
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
-from napari_segany.models.video_protocol import VideoMemory, video_memory_of
-from napari_segany.networks.encoder_sketch import EncoderSketch
-from napari_segany.weights.catalog import ModelDefaults
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +21,7 @@ KEPT = 4
 """Embeddings that a model keeps for other docks, usually 4 MiB each."""
 
 
-class SharedModel:
+class SharedModel(ModelWrapper):
     """A model that embeds the same pixels once, whichever dock asks.
 
     Embeddings that some dock still holds, and the latest ones, are found by a hash of the colours
@@ -39,38 +35,10 @@ class SharedModel:
     """
 
     def __init__(self, model: PromptableModel) -> None:
-        self.model = model
+        super().__init__(model)
         self._known: WeakValueDictionary[bytes, Embedding] = WeakValueDictionary()
         self._latest: deque[Embedding] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
-
-    @property
-    def id(self) -> str:
-        """The model's name."""
-        return self.model.id
-
-    @property
-    def weights(self) -> Any:
-        """The weights' name and hash."""
-        return self.model.weights
-
-    @property
-    def precision(self) -> Precision:
-        """The precision of its arithmetic."""
-        return self.model.precision
-
-    @property
-    def device(self) -> torch.device:
-        """The device on which it computes."""
-        return self.model.device
-
-    @property
-    def defaults(self) -> ModelDefaults:
-        """Thresholds of automatic segmentation that its authors use."""
-        return self.model.defaults
-
-    def __repr__(self) -> str:
-        return repr(self.model)
 
     def __reduce__(self) -> Any:
         # Another process has docks of its own, or none.
@@ -122,14 +90,6 @@ class SharedModel:
     def check_embedding(self, embedding: Embedding) -> None:
         """Raise InputError unless an embedding was made with the model's weights."""
         self.model.check_embedding(embedding)
-
-    def sketch_encoder(self) -> EncoderSketch | None:
-        """Return the sketch of the image encoder's weights."""
-        return self.model.sketch_encoder()
-
-    def video_memory(self) -> VideoMemory:
-        """Return the video memory of the model; see :func:`video_memory_of`."""
-        return video_memory_of(self.model)
 
 
 def _unshared(model: PromptableModel) -> PromptableModel:

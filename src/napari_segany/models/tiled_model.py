@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, overload
 
 import numpy as np
-import torch
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits
@@ -16,21 +15,16 @@ from napari_segany.core.plane_windows import plane_size, sampled_limits, windowe
 from napari_segany.core.prompts import Prompt
 from napari_segany.core.ranking import Ranking
 from napari_segany.errors import InputError
-from napari_segany.models.device import Precision
+from napari_segany.models.model_wrapper import ModelWrapper
+from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, Multimask, PromptableModel
 from napari_segany.models.tiled.answers import Options, predict_in_crops
 from napari_segany.models.tiled.embedding import TiledEmbedding
-from napari_segany.models.video_protocol import VideoMemory, video_memory_of
-from napari_segany.networks.encoder_sketch import EncoderSketch
-from napari_segany.weights.catalog import ModelDefaults
 
 logger = logging.getLogger(__name__)
 
-LARGE_PLANE = 2048
-"""Longer side in pixels above which a plane is embedded in crops."""
 
-
-class TiledModel:
+class TiledModel(ModelWrapper):
     """A model that embeds planes above 2048 pixels in crops, at the scale that prompts ask for.
 
     Smaller planes, and everything but prompts, are as the model itself does them, to the same
@@ -59,35 +53,8 @@ class TiledModel:
     ) -> None:
         if object_size is not None and not object_size > 0:
             raise InputError(f"object_size must be above 0, got {object_size!r}.")
-        self.model, self.object_size, self.large_plane = model, object_size, large_plane
-
-    @property
-    def id(self) -> str:
-        """The model's name."""
-        return self.model.id
-
-    @property
-    def weights(self) -> Any:
-        """The weights' name and hash."""
-        return self.model.weights
-
-    @property
-    def precision(self) -> Precision:
-        """The precision of its arithmetic."""
-        return self.model.precision
-
-    @property
-    def device(self) -> torch.device:
-        """The device on which it computes."""
-        return self.model.device
-
-    @property
-    def defaults(self) -> ModelDefaults:
-        """Thresholds of automatic segmentation that its authors use, and its best object size."""
-        return self.model.defaults
-
-    def __repr__(self) -> str:
-        return repr(self.model)
+        super().__init__(model)
+        self.object_size, self.large_plane = object_size, large_plane
 
     def __reduce__(self) -> Any:
         return partial(TiledModel, object_size=self.object_size, large_plane=self.large_plane), (
@@ -209,14 +176,6 @@ class TiledModel:
             self.model.check_embedding(embedding)
         elif embedding.weights_sha256 != self.weights.sha256:
             raise InputError("The embedding was made by another model; embed the plane again.")
-
-    def sketch_encoder(self) -> EncoderSketch | None:
-        """Return the sketch of the image encoder's weights."""
-        return self.model.sketch_encoder()
-
-    def video_memory(self) -> VideoMemory:
-        """Return the video memory of the model, for planes that are embedded as a whole."""
-        return video_memory_of(self.model)
 
 
 def _whole(embedding: Embedding) -> Embedding:

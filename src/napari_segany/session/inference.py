@@ -15,8 +15,9 @@ from napari_segany.core.plane_windows import SourcePlane
 from napari_segany.core.prompts import Prompt
 from napari_segany.errors import InputError
 from napari_segany.models.embedding_cache import EmbeddingCache
+from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.models.protocol import Embedding, PromptableModel
-from napari_segany.models.tiled_model import LARGE_PLANE, with_tiles, without_tiles
+from napari_segany.models.tiled_model import with_tiles, without_tiles
 from napari_segany.session.painting import apply_paint
 from napari_segany.session.prompt_updates import ObjectPrompts, with_object_sizes
 from napari_segany.session.state import PaintedPixels, PromptHistory, SegmentedObject, State

@@ -22,7 +22,7 @@ from napari_segany.batch.manifest import (
     image_location,
 )
 from napari_segany.batch.plane_codec import from_bytes, to_bytes
-from napari_segany.batch.plane_tiles import LARGE_PLANE, grid_of, region_box
+from napari_segany.batch.plane_tiles import STREAMED_PIXELS, grid_of, region_box
 from napari_segany.batch.protocol import FinishedImage, PlaneInput
 from napari_segany.batch.result_metadata import recipe_with_result
 from napari_segany.core.callbacks import Progress, ShouldStop
@@ -111,7 +111,7 @@ LABELS_PRODUCT = LabelsProduct()
 
 def writes_tiles(recipe: Recipe, layout: StackLayout) -> bool:
     """Return True for planes that were searched in tiles and are too large to be painted whole."""
-    return recipe.tiles is not None and int(np.prod(layout.labels_shape[-2:])) >= LARGE_PLANE
+    return recipe.tiles is not None and int(np.prod(layout.labels_shape[-2:])) >= STREAMED_PIXELS
 
 
 def _joined(image: FinishedImage[Any], number: int, layout: StackLayout) -> MaskSet:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segany.generators.exemplars.descriptors import FeatureLookup
-from napari_segany.generators.exemplars.example_set import ExampleSet, thaw
+from napari_segany.generators.exemplars.example_set import ExampleSet, Exemplar, thaw
 from napari_segany.models.protocol import Embedding, PromptableModel
 
 CELLS = 64
@@ -70,10 +70,10 @@ def rate_features(features: NDArray[np.float32], examples: ExampleSet) -> NDArra
 
 
 def _most_similar(
-    features: NDArray[np.float32], examples: tuple[object, ...]
+    features: NDArray[np.float32], examples: tuple[Exemplar, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the (N,) similarity to the nearest of some examples, and to what is around it."""
-    columns = thaw(examples)  # type: ignore[arg-type]
+    columns = thaw(examples)
     alike, around = (
         np.einsum("nc,ec->ne", features.astype(np.float64), columns[name].astype(np.float64))
         for name in ("inside", "around")

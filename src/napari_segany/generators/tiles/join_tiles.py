@@ -8,7 +8,6 @@ of their level, and are taken from tiles of the next level, which are twice as l
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from napari_segany.core.mask_shape import Solidities, touches_border
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.nms import Overlaps, dropped_by_rivals, iou_of_pairs
 from napari_segany.core.tiles import TileGrid
-from napari_segany.generators.candidates import check_stored, clean_regions
+from napari_segany.generators.candidates import StoredCandidates, clean_regions
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.tiles.find_tile import check_rules
@@ -65,15 +64,11 @@ class RivalPairs:
 
 
 @dataclass(frozen=True, eq=False)
-class TiledCandidates:
-    """K candidate masks of a plane that was searched in tiles.
+class TiledCandidates(StoredCandidates):
+    """K candidate masks of a plane that was searched in tiles, level by level, tile by tile.
 
     Attributes
     ----------
-    masks : MaskSet
-        All candidates, level by level, tile by tile.
-    estimate : SparseEstimate
-        Bounds that were known before the masks were computed.
     tile : ndarray
         (K,) int64, number of the tile of each, counted over all levels.
     level : ndarray
@@ -84,29 +79,15 @@ class TiledCandidates:
         (K,) true for masks that their own tile owns.
     too_long : ndarray
         (K,) true for cut masks that no tile of the level sees whole.
-    params : FilterRules
-        With thresholds filled in; the rules of :meth:`select`.
-    stored : Screen
-        The loosest bounds that can be chosen.
-    overlaps : Overlaps
-        Overlaps of the masks, remembered from one choice to the next.
-    solidities : Solidities
-        Solidity of the masks, remembered as well.
     rivals : dict
         Pairs that rules for overlap do not let pass together, remembered by the rule.
     """
 
-    masks: MaskSet
-    estimate: SparseEstimate
     tile: NDArray[np.int64]
     level: NDArray[np.int64]
     cut: NDArray[np.bool_]
     owned: NDArray[np.bool_]
     too_long: NDArray[np.bool_]
-    params: FilterRules
-    stored: Screen
-    overlaps: Overlaps
-    solidities: Solidities
     rivals: dict[Rule, "RivalPairs"] = field(default_factory=dict)
 
     @classmethod
@@ -152,43 +133,16 @@ class TiledCandidates:
                 np.concatenate([each.stability_at_most for each in estimates]),
                 np.concatenate([each.area_at_least for each in estimates]),
             ),
+            params,
+            screen,
+            Overlaps(masks.boxes, masks.area, masks.count_shared),
+            Solidities(masks),
             number + np.array(before)[level],
             level,
             cut,
             owned,
             too_long,
-            params,
-            screen,
-            Overlaps(masks.boxes, masks.area, masks.count_shared),
-            Solidities(masks),
         )
-
-    @property
-    def _pixels(self) -> int:
-        return self.masks.shape[0] * self.masks.shape[1]
-
-    @property
-    def loosest(self) -> tuple[float, float]:
-        """Predicted IoU and stability below which nothing was kept."""
-        return max(float(self.stored.pred_iou), 0.0), max(float(self.stored.stability), 0.0)
-
-    def filtered(
-        self, max_area: int | None = None, nms_thresh: float | None = None, **given: Any
-    ) -> MaskSet:
-        """Choose with some parameters changed; None leaves one as it was.
-
-        Raises
-        ------
-        InputError
-            If a bound is looser than what was stored; the message names both.
-        """
-        given["box_nms_thresh"] = nms_thresh
-        changes = {name: value for name, value in given.items() if value is not None}
-        params = self.params.with_rules(**changes)
-        if max_area is not None:
-            params = params.with_largest(max_area, self._pixels)
-        check_stored(params, self.stored, self._pixels)
-        return replace(self, params=params).select()
 
     def select(self) -> MaskSet:
         """Return the objects that pass ``params``, best first."""

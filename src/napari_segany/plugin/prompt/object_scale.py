@@ -6,8 +6,7 @@ import numpy as np
 
 from napari_segany.core.image_source import Plane, plane_shape
 from napari_segany.errors import InputError
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
-from napari_segany.models.tiled_model import LARGE_PLANE
+from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE, LARGE_PLANE
 from napari_segany.plugin.layers.transforms import full_data
 from napari_segany.session.session import Session
 
