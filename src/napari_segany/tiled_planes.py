@@ -22,7 +22,7 @@ from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
+from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -83,7 +83,7 @@ def resolve_tiles(
     if tiles is None or tiles.is_resolved:
         return replace(recipe, tiles=tiles)
     if tiles.object_size is None and None not in (tiles.tile_side, tiles.tile_overlap):
-        size = round((tiles.tile_side or 0) * BEST_OBJECT_SIZE / FRAME_SIDE, 1)
+        size = round((tiles.tile_side or 0) * SEARCHED_OBJECT_SIZE / FRAME_SIDE, 1)
         tiles = replace(tiles, object_size=size)
     elif tiles.object_size is None:
         tiles = replace(tiles, object_size=_estimate(data, layout, recipe, model, should_stop))
@@ -130,7 +130,7 @@ def _estimate(
                 found.size,
             )
         return found.size
-    return BEST_OBJECT_SIZE
+    return SEARCHED_OBJECT_SIZE
 
 
 def window_reader(
