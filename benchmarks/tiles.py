@@ -212,7 +212,7 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
         step = (side - overlap) // args.places
         shifts = [(a * step, b * step) for a in range(args.places) for b in range(args.places)]
         # About two tiles a side; the image's place in the grid changes, the image does not.
-        for kind, length in (("tiles", 2 * side - overlap), ("frame", side // 2)):
+        for kind, length in (("tiles", 2 * side - overlap), ("frame", side * 4 // 5)):
             image = tiled(rgb, length)
             found = []
             for shift in shifts:
