@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_segany.core.tiles import ALIGNMENT, TileGrid
@@ -17,6 +17,7 @@ GRIDS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(GRIDS)
 def test_tiles_cover_the_plane_and_overlap_enough(grid: TileGrid) -> None:
     covered = np.zeros(grid.shape, np.int64)
@@ -32,6 +33,7 @@ def test_tiles_cover_the_plane_and_overlap_enough(grid: TileGrid) -> None:
         assert (spans[:-1, 1] - spans[1:, 0] >= grid.overlap).all()
 
 
+@settings(deadline=None)
 @given(GRIDS, st.integers(0, 999))
 def test_the_owner_sees_a_box_of_the_overlap_whole(grid: TileGrid, seed: int) -> None:
     rng = np.random.default_rng(seed)
