@@ -20,7 +20,7 @@ from napari_segany import FinderParams, SamModel, generate_masks, train_finder
 from napari_segany.cli.main import main
 from napari_segany.errors import Cancelled, InputError, WeightsError
 from napari_segany.models.finder import find_finder
-from napari_segany.training import own_finder
+from napari_segany.training import own_finder, replay
 from napari_segany.training.fine_tune import FineTuneParams
 from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
 from napari_segany.weights.finders import installed_finders, read_finder
@@ -32,6 +32,8 @@ SHORT = TuneOptions(steps=4, threads=1)
 def short_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_finder, "VIEWS_A_PLANE", 2)
     monkeypatch.setattr(own_finder, "HELD_BACK_VIEWS", 1)
+    monkeypatch.setattr(replay, "PICTURES", ("cell", "coins"))
+    monkeypatch.setattr(replay, "VIEWS", 1)
     monkeypatch.setattr(
         own_finder, "FineTuneParams", lambda **given: FineTuneParams(batch=1, epoch=2, **given)
     )
