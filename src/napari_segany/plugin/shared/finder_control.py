@@ -30,7 +30,8 @@ SHOWN_DIGITS = 12
 class FinderControl(QComboBox):
     """Combo box for a finder, whose value is the hash of its file, or None for the built-in one.
 
-    Offered are a person's own finders that read the image encoder of the model in use. A file that is chosen is copied into the cache, so that recipes find it.
+    Offered are a person's own finders that read the image encoder of the model in use. A file that
+    is chosen is copied into the cache, so that recipes find it.
 
     Parameters
     ----------
