@@ -51,7 +51,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "training": {
         *("core", "networks", "weights", "models", "generators", "recipe", "io", "batch"),
-        "evaluation",
+        *("evaluation", "schema"),
     },
     "remote": {"core", "networks", "weights", "models", "generators", "recipe"},
     "cli": {

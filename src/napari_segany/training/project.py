@@ -23,7 +23,7 @@ _Part = Annotated[float, Ge(0), Le(1)]
 
 @dataclass(frozen=True)
 class Doubt:
-    """How sure the finder is of an image.
+    """Doubt of a finder about an image.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Effort:
-    """What corrections took.
+    """Presses and time that corrections took.
 
     Attributes
     ----------
@@ -161,7 +161,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Savings:
-    """What the corrections of a project took, and what its proposals saved.
+    """Work on the corrections of a project, and work that its proposals saved.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class Project:
 
     @property
     def savings(self) -> Savings:
-        """What corrections took, and what proposals saved."""
+        """Work on corrections, and work that proposals saved."""
         corrected, unchanged, effort = 0, 0, Effort()
         for each in self.done:
             if each.changes is not None:

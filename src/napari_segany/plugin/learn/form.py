@@ -288,7 +288,7 @@ FIGURES_HELP = (
     "<qt>Minutes saved: the time for one corrected object, times the objects that are exactly as "
     "the finder proposed them. Pauses of more than 20 s count as 20 s.</qt>"
 )
-"""How the figures are computed."""
+"""Tooltip of the figures: the way in which they are computed."""
 
 
 def describe_result(result: TrainingResult) -> str:
