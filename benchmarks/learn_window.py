@@ -37,6 +37,9 @@ GOOD = 0.9
 LEARNED, TESTED = 4, 2
 """Planes that are corrected, and planes whose proposals are compared before and after."""
 
+CHECKPOINT, LEARNING = 26, 20
+"""Steps with a checkpoint among them, after which the training is killed; seconds at most."""
+
 SIZES = ((1366, 768), (1600, 1000))
 PATIENCE = 900
 """Seconds after which a step is given up."""
@@ -236,7 +239,9 @@ def second_window(loop: Loop, minutes: float) -> None:
     loop.picture("4_complete")
     loop.widget.train(minutes)
     loop.until(lambda: "Learning" in loop.widget.form.training.line.text())
-    loop.until(lambda: loop.widget.form.training.bar.value() > 30)
+    latest = time.monotonic() + LEARNING
+    bar = loop.widget.form.training.bar
+    loop.until(lambda: bar.value() > CHECKPOINT or time.monotonic() > latest)
     tell(learning=loop.widget.form.training.bar.value(), pid=loop.widget.trainings.pid)
     loop.rest(PATIENCE)
 
@@ -259,7 +264,9 @@ def third_window(loop: Loop, minutes: float) -> None:
     loop.until(lambda: is_learning() or not loop.widget.trainings.is_running)
     tell(continued_at=seen[0] if seen else None, **loop.callbacks.longest())
     # A person goes on with the next image meanwhile.
-    loop.show_next()
+    loop.widget.next()
+    loop.until(lambda: loop.widget.controller.is_editing)
+    loop.rest(1)
     loop.picture("5_training")
     loop.until(lambda: loop.widget.result is not None or not loop.widget.trainings.is_running)
     tell(training=loop.callbacks.longest(), seconds=round(time.monotonic() - began))

@@ -380,6 +380,37 @@ def test_a_kept_finder_is_installed_and_proposes_from_now_on(
     ]
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_the_image_in_work_gets_new_labels_unless_it_was_edited(
+    opened: Dock, jobs: Any, monkeypatch: pytest.MonkeyPatch, is_edited: bool
+) -> None:
+    opened.controller.next()
+    jobs.run()
+    if is_edited:
+        opened.labels.data_setitem((np.array([0]), np.array([0])), 9)
+        jobs.run()
+    before = opened.labels.data.copy()
+    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=50, title="mine")
+    finder = SimpleNamespace(sha256="ab" * 32, card=card)
+    for module in ("generators.generate", "models.finder"):
+        monkeypatch.setattr(f"napari_segany.{module}.find_finder", lambda *_: finder)
+    opened.trainings.use("ab" * 32)
+    jobs.run()
+    folder = opened.controller.folder
+    assert folder is not None
+    proposed = folder.read_labels("proposals", "dark")
+    assert proposed is not None
+    if is_edited:
+        # What was drawn stays, and is compared with what it was made from.
+        assert np.array_equal(opened.labels.data, before)
+        assert len(np.unique(proposed)) == 7
+    else:
+        # The new one leaves out the smallest two.
+        assert len(np.unique(opened.labels.data)) == 5
+        assert np.array_equal(opened.labels.data, proposed)
+        assert opened.controller.project.is_ranked("dark")
+
+
 def test_a_discarded_finder_is_gone(trained: Dock, jobs: Any, tmp_path: Path) -> None:
     trained.trainings.discard()
     jobs.run()

@@ -3,7 +3,7 @@
 The module needs no Qt and works on a ``ViewerModel``. Files are read and written in the job queue.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from psygnal import Signal
 from napari_segany.core.callbacks import ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.image_view import LayerView
@@ -202,17 +203,23 @@ class LearnController(PendingModel):
                 return
             pixels, labels = read
             is_proposed = labels is not None
-            empty = np.zeros(pixels.shape[:2], np.int32)
-            self.layers.show(pixels, empty if labels is None else labels)
-            self._watch(name)
-            self.changed.emit()
-            if is_proposed:
-                self._say_what_to_do()
-            else:
-                self.propose()
+
+            def show() -> Iterator[None]:
+                empty = np.zeros(pixels.shape[:2], np.int32)
+                yield from self.layers.show(pixels, empty if labels is None else labels)
+                self._watch(name)
+                self.changed.emit()
+                if is_proposed:
+                    self._say_what_to_do()
+                else:
+                    self.propose()
+
+            do_in_turns(self.jobs, "show image", show(), self.on_failed)
 
         self.jobs.run_beside(work, done, self.on_failed)
         self.changed.emit()
+        # The image that was in work until now may have to be looked at.
+        self.unranked.emit()
 
     def propose(self) -> None:
         """Let the finder in use propose labels for the image in work, unless it was edited."""
@@ -255,12 +262,15 @@ class LearnController(PendingModel):
             self.propose()
 
     def _say_what_to_do(self) -> None:
-        count = len(np.unique(self.layers.labels.data)) - 1
-        self.status.emit(
-            f"{many(count, 'object')}. Correct them with the tools of the labels layer or with "
-            "prompts, then mark the image as complete.",
-            "info",
-        )
+        if self.project[self.current].state == "done":
+            text = "After changes in a complete image, press Mark complete again."
+        else:
+            count = np.count_nonzero(np.bincount(self.layers.labels.data.ravel())[1:])
+            text = (
+                f"{many(int(count), 'object')}. Correct them with the tools of the labels layer or "
+                "with prompts, then mark the image as complete."
+            )
+        self.status.emit(text, "info")
 
     def _watch(self, name: str) -> None:
         folder = self.require_folder()

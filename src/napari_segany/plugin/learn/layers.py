@@ -1,5 +1,6 @@
 """Layers of the Learn dock, which show one image of a project after the other."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,8 @@ class LearnLayers:
     def _present(self, layer: Any) -> Any:
         return layer if layer is not None and layer in self.viewer.layers else None
 
-    def show(self, pixels: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
-        """Show another image with its labels.
+    def show(self, pixels: NDArray[np.uint8], labels: NDArray[np.int32]) -> Iterator[None]:
+        """Show another image with its labels, in two turns of the event loop.
 
         Parameters
         ----------
@@ -76,6 +77,11 @@ class LearnLayers:
             (H, W) or (H, W, 3) uint8, see :func:`shown_pixels`.
         labels : ndarray
             (H, W) int32, which a person edits from now on.
+
+        Yields
+        ------
+        None
+            When the image is shown, and the labels are not yet.
         """
         is_new = self.image is None or self.image.data.shape[:2] != pixels.shape[:2]
         self._is_colour = pixels.ndim == 3
@@ -95,6 +101,7 @@ class LearnLayers:
         else:
             image.data = pixels
             image.visible = True
+        yield
         self.show_labels(labels)
         if is_new:
             self.viewer.reset_view()

@@ -28,7 +28,8 @@ class Ranking:
         if of.folder is None or model is None:
             return
         for image in of.project.to_do:
-            if not of.project.is_ranked(image.name):
+            # The image in work gets its proposal from the controller.
+            if image.name != of.current and not of.project.is_ranked(image.name):
                 self._look_at(image.name, model)
 
     def _look_at(self, name: str, model: PromptableModel) -> None:

@@ -74,7 +74,7 @@ class Trainings:
             if folder is self._of.folder:
                 self.result = found[0]
                 if found[1] and found[0] is None:
-                    self._of.status.emit(UNFINISHED, "info")
+                    self._of.status.emit(UNFINISHED, "warning")
                 self.changed.emit()
 
         self._of.jobs.run_beside(work, done, self._of.on_failed)
