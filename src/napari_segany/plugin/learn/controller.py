@@ -49,6 +49,8 @@ class LearnController(PendingModel):
     ----------
     changed : Signal
         Emitted when the project or the image in work is another one.
+    completed : Signal
+        Emitted when an image was marked as complete.
     opened : Signal
         Emitted with a project's folder when it was opened.
     unranked : Signal
@@ -61,6 +63,7 @@ class LearnController(PendingModel):
     """
 
     changed = Signal()
+    completed = Signal()
     opened = Signal(object)
     unranked = Signal()
 
@@ -320,6 +323,7 @@ class LearnController(PendingModel):
                 lambda project: project.with_image(name, is_partial=read is not None, **values)
             )
             self.layers.clear_region()
+            self.completed.emit()
             self.changed.emit()
             self.status.emit(
                 f"{name} is complete: {many(changes.objects, 'object')}, "

@@ -251,6 +251,7 @@ class LearnWidget(ModelDock):
         self.controller.changed.connect(self._refresh)
         self.controller.opened.connect(self._on_opened)
         trainings.changed.connect(self._refresh)
+        self.controller.completed.connect(lambda: form.region.choose(None))
         self._reported.connect(self._on_report)
         self._staged.connect(self._on_stage)
 
