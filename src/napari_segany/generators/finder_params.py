@@ -7,7 +7,7 @@ from napari_segany.core.overlap import Nms
 from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
-    content_hash,
+    finder_hash,
     integer,
     number,
     with_parameter_docs,
@@ -62,7 +62,7 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     finder: str | None = field(
         default=None,
-        metadata=content_hash(
+        metadata=finder_hash(
             "Finder",
             "Finder whose weights belong to the model's image encoder, by its hash; on the command "
             "line also by its file or name.",

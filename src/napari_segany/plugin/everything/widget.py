@@ -142,7 +142,8 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        self._run(lambda: self.foreground.find(self.whole_stack.isChecked()), wait)
+        whole = self.whole_stack.isChecked()
+        self._run(lambda: self.foreground.find(whole, self.search.choice), wait)
         return self.foreground.layer
 
     def make_volume(self, wait: bool = False) -> Any:
@@ -207,8 +208,7 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
-        *_, widget = self._correct_in_parts("set_image")
-        return widget
+        return list(self._correct_in_parts("set_image"))[-1]
 
     def _correct_in_parts(self, open_image: str) -> Iterator[Any]:
         """Yield after each part of :meth:`correct`, at last the dock."""
