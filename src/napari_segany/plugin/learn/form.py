@@ -248,10 +248,9 @@ class LearnForm(QWidget):
             self.training.finish()
 
     def show_result(self, result: TrainingResult | None) -> None:
-        """Show the result of a training that waits for a decision, or none."""
-        self.result.setVisible(result is not None)
+        """Show the result of a training that waits for a decision, or none, without its picture."""
         self.result_line.setText("" if result is None else describe_result(result))
-        self.picture.show_file(None if result is None else result.picture)
+        self.result.setVisible(result is not None)
 
 
 def describe_image(image: ProjectImage, is_current: bool) -> str:

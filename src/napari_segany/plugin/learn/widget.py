@@ -71,6 +71,8 @@ class LearnWidget(ModelDock):
         self.additions, self.ranking = Additions(self.controller), Ranking(self.controller)
         self.trainings = Trainings(self.controller, self._staged.emit)
         self.form = LearnForm(self.picker, self.progress)
+        self._shown_result: TrainingResult | None = None
+        self.form.show_result(None)
         self.form.figures.setToolTip(FIGURES_HELP)
         self.lay_out([self.form], [self.message], tall=self.form)
         self.connect_model(self.controller)
@@ -325,7 +327,12 @@ class LearnWidget(ModelDock):
         controller, trainings = self.controller, self.trainings
         folder, project = controller.folder, controller.project
         self.form.show_project(None if folder is None else folder.folder, project)
-        self.form.show_result(trainings.result)
+        if trainings.result is not self._shown_result:
+            self._shown_result = result = trainings.result
+            self.form.show_result(result)
+            picture = None if result is None else result.picture
+            # In a turn of its own, because it is decoded and made smaller.
+            self.jobs.call_later("picture", lambda: self.form.picture.show_file(picture))
         self.form.show_state(project, controller.is_editing, trainings.is_running)
         summary = ""
         if folder is not None and self.model is not None and project.images:
