@@ -3,30 +3,28 @@
 The module needs no Qt and works on a ``ViewerModel``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress
-from napari_segany.core.image_source import Plane, plane_shape, plane_slices
+from napari_segany.core.image_source import Plane, plane_slices
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import check_described
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.made_labels import MadeLabels
-from napari_segany.plugin.everything.messages import found_message, kept_message
-from napari_segany.plugin.everything.search_clock import SearchClock, points_of_crops
-from napari_segany.plugin.jobs.failures import PlaneFailures
-from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.everything.messages import kept_message
+from napari_segany.plugin.everything.plane_searches import PlaneSearches, Search
+from napari_segany.plugin.everything.search_clock import SearchClock
+from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
 from napari_segany.plugin.layers.transforms import viewed_plane
@@ -58,8 +56,10 @@ class EverythingController(PendingModel):
         Preview of the kept masks.
     shown : MaskSet or None
         Masks shown in the plane in view.
-    remaining : list of tuple
-        Planes that are still to be searched.
+    tiles : TileParams or None
+        How planes of new searches are divided into tiles; None to search all as a whole.
+    searches : PlaneSearches
+        The searches in the background.
     clock : SearchClock
         Estimate of the time that is left of the work in progress.
     status : Signal
@@ -80,9 +80,12 @@ class EverythingController(PendingModel):
         self.found: FoundMasks | None = None
         self.layer: Any = None
         self.shown: MaskSet | None = None
-        self.remaining: list[Plane] = []
+        self.tiles: TileParams | None = AUTO_TILES
         self.clock = SearchClock()
-        self._failures = PlaneFailures()
+        self.searches = PlaneSearches(jobs, self.clock, report)
+        self.searches.status.connect(self.status.emit)
+        self.searches.searched.connect(self._on_searched)
+        self.searches.failed.connect(self.changed.emit)
         # Labels that were made last of the masks of an image, until they are filtered again.
         self._made: dict[FoundMasks, MadeLabels] = {}
         # True while the message says that no plane of the image is in view.
@@ -185,6 +188,11 @@ class EverythingController(PendingModel):
         last = axes[-1]
         return [(*plane[:last], n, *plane[last + 1 :]) for n in range(view.shape[last])]
 
+    @property
+    def remaining(self) -> list[Plane]:
+        """Planes that are still to be searched."""
+        return self.searches.remaining
+
     # Searching ------------------------------------------------------------------------------
 
     def find(
@@ -209,56 +217,26 @@ class EverythingController(PendingModel):
             each: None if region is None else sample_region(self.viewer, view, region, each)
             for each in planes
         }
-        where = "" if region is None else str(region.name)
+        where, start, tiles = "" if region is None else str(region.name), self.start, self.tiles
 
         def search(model: PromptableModel) -> None:
             resolved = check_described(resolve_params(model, params))
-            self.remaining, self._failures = planes, PlaneFailures()
-            self.clock.start(
-                len(planes), points_of_crops(plane_shape(found.source.shape, planes[0]), resolved)
+            self.searches.begin(
+                Search(found, planes, model, resolved, regions, where, start), tiles
             )
-            for each in planes:
-                self._search_plane(found, planes, each, model, resolved, regions[each], where)
-            self.status.emit("Searching ...")
 
         self.with_model(search)
 
-    def _search_plane(
-        self,
-        found: FoundMasks,
-        planes: Sequence[Plane],
-        plane: Plane,
-        model: PromptableModel,
-        params: FilterRules,
-        region: Callable[[], NDArray[np.generic]] | None,
-        where: str,
-    ) -> None:
-        def finish_plane() -> None:
-            self.clock.finish_plane()
-            self.remaining = [each for each in self.remaining if each != plane]
-            if not self.remaining:
-                self.status.emit(*found_message(found, planes, params, self._failures))
-
-        def done(masks: MaskSet) -> None:
-            if found is self.found:
-                found.add_plane(plane, masks, model, params, where, self.start)
-                self.filter_again()
-                finish_plane()
-                self._on_view()
-
-        def failed(error: Exception) -> None:
-            self._failures.add(plane, error)
-            finish_plane()
-            self.changed.emit()
-
-        work = found.search_task(model, params, plane, region, self.report)
-        self.jobs.submit(("find", plane), Priority.VIEW, work, done, failed)
+    def _on_searched(self, found: FoundMasks) -> None:
+        """Show the masks of a plane that was searched."""
+        if found is self.found:
+            self.filter_again()
+            self._on_view()
 
     def stop(self) -> None:
-        """Stop searching and waiting for a model; masks of completely searched planes are kept."""
+        """Stop searching and waiting for a model; the masks that were found are kept."""
         self.give_up()
-        self.jobs.cancel(Priority.VIEW)
-        self.remaining = []
+        self.searches.stop()
         self.changed.emit()
 
     # Filtering ------------------------------------------------------------------------------

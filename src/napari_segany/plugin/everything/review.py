@@ -10,6 +10,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.correction import Correction
 from napari_segany.plugin.everything.decisions import Decision
 from napari_segany.plugin.everything.found_masks import FoundMasks, ReviewedObject
+from napari_segany.plugin.everything.selected_size import selected_size
 from napari_segany.plugin.layers.transforms import show_plane
 
 
@@ -45,6 +46,21 @@ class ObjectReview:
             return None
         label = int(of.layer.selected_label)
         return label if label - 1 in of.shown.candidate else None
+
+    def selected_size(self) -> float:
+        """Return the longer side in pixels of the selected shape, or of the selected object.
+
+        Raises
+        ------
+        InputError
+            If neither is selected.
+        """
+        of, label = self._controller, self.selected
+        _, view = of.opened()
+        chosen = None
+        if label is not None and of.shown is not None:
+            chosen = of.shown[of.shown.candidate == label - 1]
+        return selected_size(of.viewer, view, of.plane, chosen)
 
     def show_next(self) -> int | None:
         """Show the most uncertain object that is not accepted.

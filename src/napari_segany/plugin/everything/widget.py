@@ -27,6 +27,7 @@ from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
+from napari_segany.plugin.everything.tile_actions import TileActions
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.layers.image_view import LayerView
@@ -348,8 +349,9 @@ class EverythingWidget(ImageDock):
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
         self.alike = AlikeActions(self, self.controller, form)
+        self.tiles = TileActions(self, self.controller, form.tiles, self.review)
         self.sort = SortActions(self, self.controller, self.review, form.sort)
-        self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
+        self.loader = RecipeLoader(form, self.controller)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
         self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
@@ -385,12 +387,10 @@ class EverythingWidget(ImageDock):
 
     def _on_report(self, done: int, total: int) -> None:
         drawn = (self.edges, self.foreground, self.volume, self.controller)
-        if not any(each.remaining for each in drawn):
-            return
-        clock = self.controller.clock
-        left, share = duration(clock.seconds_left(done, total)), clock.fraction(done, total)
-        plane = f"plane {clock.finished + 1} of {clock.planes}, " if clock.planes > 1 else ""
-        self.progress.show_progress(share, 1, f"{share:.0%}, {plane}{left} left", steps=1000)
+        if any(each.remaining for each in drawn):
+            clock, place = self.controller.clock, self.controller.searches.place_text
+            left, share = duration(clock.seconds_left(done, total)), clock.fraction(done, total)
+            self.progress.show_progress(share, 1, f"{share:.0%}, {place}{left} left", steps=1000)
 
     def _on_busy(self, busy: bool) -> None:
         self.form.buttons["Stop"].setEnabled(busy)
