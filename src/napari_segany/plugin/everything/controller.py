@@ -3,13 +3,14 @@
 The module needs no Qt and works on a ``ViewerModel``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress
-from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
 from napari_segany.generators.generate import resolve_params
@@ -21,9 +22,11 @@ from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.made_labels import MadeLabels
+from napari_segany.plugin.everything.mask_preview import MaskPreview
 from napari_segany.plugin.everything.messages import kept_message
 from napari_segany.plugin.everything.plane_searches import PlaneSearches, Search
 from napari_segany.plugin.everything.search_clock import SearchClock
+from napari_segany.plugin.jobs.failures import describe_error
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
@@ -52,10 +55,8 @@ class EverythingController(PendingModel):
         Filters with which the masks of a new search are shown first.
     found : FoundMasks or None
         Masks and decisions of that image.
-    layer : napari.layers.Labels or None
-        Preview of the kept masks.
-    shown : MaskSet or None
-        Masks shown in the plane in view.
+    preview : MaskPreview
+        Layer of the kept masks.
     tiles : TileParams or None
         How planes of new searches are divided into tiles; None to search all as a whole.
     searches : PlaneSearches
@@ -78,8 +79,7 @@ class EverythingController(PendingModel):
         self.view: LayerView | None = None
         self.start = Filters()
         self.found: FoundMasks | None = None
-        self.layer: Any = None
-        self.shown: MaskSet | None = None
+        self.preview = MaskPreview(viewer, jobs, self.changed.emit)
         self.tiles: TileParams | None = AUTO_TILES
         self.clock = SearchClock()
         self.searches = PlaneSearches(jobs, self.clock, report)
@@ -119,6 +119,7 @@ class EverythingController(PendingModel):
             for layer in view.layers:
                 layer.events.data.connect(self._on_pixels)
         self.view, self.found = kept[0]
+        self.preview.set_visible(self.made is None)
         self.status.emit(left)
         self._on_view()
         self.changed.emit()
@@ -126,10 +127,8 @@ class EverythingController(PendingModel):
     def close_image(self) -> None:
         """Stop, and remove the preview from the viewer; labels that were made stay."""
         self.stop()
-        layer, self.layer = self.layer, None
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
-        self.view = self.found = self.shown = None
+        self.preview.remove()
+        self.view = self.found = None
         self.status.emit("")
         self.changed.emit()
 
@@ -189,6 +188,16 @@ class EverythingController(PendingModel):
         return [(*plane[:last], n, *plane[last + 1 :]) for n in range(view.shape[last])]
 
     @property
+    def layer(self) -> Any:
+        """Preview layer of the kept masks, None before anything was found."""
+        return self.preview.layer
+
+    @property
+    def shown(self) -> MaskSet | None:
+        """Masks shown in the plane in view; None before they are found."""
+        return self.preview.shown
+
+    @property
     def remaining(self) -> list[Plane]:
         """Planes that are still to be searched."""
         return self.searches.remaining
@@ -244,6 +253,8 @@ class EverythingController(PendingModel):
     def apply_filters(self, filters: Filters) -> None:
         """Show the masks that pass other filters; the model does not run.
 
+        On a large plane they are shown soon after.
+
         Raises
         ------
         InputError
@@ -252,10 +263,15 @@ class EverythingController(PendingModel):
         found, _ = self.opened()
         self.filter_again()
         before, found.filters = found.filters, filters
+
+        def take_back() -> None:
+            if found.filters is filters:
+                found.filters = before
+
         try:
-            self.draw_plane()
+            self.draw_plane(take_back)
         except InputError:
-            found.filters = before
+            take_back()
             raise
 
     def replace_filters(self, filters: Filters) -> None:
@@ -265,30 +281,34 @@ class EverythingController(PendingModel):
         found.filters = filters
         self._on_view()
 
-    def draw_plane(self) -> None:
-        """Draw the kept masks of the plane in view into the preview."""
-        found, _ = self.opened()
-        plane = self.plane
-        self.shown = None
-        if plane in found.masks:
-            labels, self.shown = found.paint_candidates(plane)
-            layer = self._preview_layer()
-            layer.data[plane_slices(plane)] = labels
-            # Several moves of a slider are drawn once.
-            self.jobs.call_later("everything", lambda: layer.refresh(extent=False, thumbnail=False))
-        self.changed.emit()
+    def draw_plane(self, failed: Callable[[], object] = lambda: None) -> None:
+        """Draw the kept masks of the plane in view into the preview.
+
+        Parameters
+        ----------
+        failed : callable, optional
+            Called if the masks of a large plane, which are drawn in the background, cannot be.
+        """
+        found, view = self.opened()
+
+        def stop(error: Exception) -> None:
+            failed()
+            self.status.emit(describe_error(error), "error")
+            self.changed.emit()
+
+        self.preview.draw(found, view, self.plane, stop)
 
     def redraw(self) -> None:
         """Draw the plane in view as :meth:`draw_plane`, also while no plane of the image is."""
         self._on_view()
 
-    def _preview_layer(self) -> Any:
-        if self.layer is None:
-            _, view = self.opened()
-            self.layer = result_layers.preview_layer(view)
-            self.layer.visible = self.made is None
-            self.viewer.add_layer(self.layer)
-        return self.layer
+    def follow_search(self) -> None:
+        """Show the objects of tiles of the plane in view that were searched since the last call."""
+        if self.view is not None and self.found is not None:
+            tiles = self.searches.take_tiles(self.found)
+            with suppress(InputError):
+                if here := tiles.get(self.plane):
+                    self.preview.add_tiles(self.view, self.plane, here)
 
     # Results --------------------------------------------------------------------------------
 
@@ -306,8 +326,7 @@ class EverythingController(PendingModel):
         made = result_layers.make_labels(found, view)
         self.viewer.add_layer(made.layer)
         self._made[found] = made
-        if self.layer is not None:
-            self.layer.visible = False
+        self.preview.set_visible(False)
         self.changed.emit()
         return made.layer
 
@@ -316,8 +335,7 @@ class EverythingController(PendingModel):
         made = None if self.found is None else self._made.pop(self.found, None)
         if made is not None:
             made.layer.visible = False
-            if self.layer is not None:
-                self.layer.visible = True
+            self.preview.set_visible(True)
             self.changed.emit()
 
     def make_mask_stack(self) -> Any:
@@ -340,7 +358,7 @@ class EverythingController(PendingModel):
         try:
             self.draw_plane()
         except InputError as error:
-            self.shown, self._no_plane = None, True
+            self.preview.shown, self._no_plane = None, True
             self.status.emit(str(error), "warning")
             self.changed.emit()
         else:
@@ -353,7 +371,7 @@ class EverythingController(PendingModel):
         if self.view is not None and event.value in self.view.layers:
             self.close_image()
         elif event.value is self.layer:
-            self.layer = None
+            self.preview.forget()
         for found, made in list(self._made.items()):
             if event.value is made.layer:
                 self._forget_labels(found)

@@ -1,5 +1,6 @@
 """Masks of the searched planes of one image, with filters, review decisions and labels."""
 
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
-from napari_segany.generators.uncertainty import evidence
+from napari_segany.generators.uncertainty import Evidence, evidence
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.decisions import Decision, named, with_corrected
 from napari_segany.plugin.everything.filters import Filters
@@ -194,6 +195,14 @@ class FoundMasks:
             pairs = [(named(every[n], n), mask) for n, mask in corrected.items()]
             self._replaced[plane] = pairs
 
+    def of_plane(self, plane: Plane) -> "FoundMasks":
+        """Return a copy with the present masks and decisions of one plane, for other threads."""
+        one = copy(self)
+        one.masks = {plane: self.masks[plane]} if plane in self.masks else {}
+        one.rejected = {plane: set(self.rejected.get(plane, ()))}
+        one.corrected = {plane: dict(self.corrected.get(plane, {}))}
+        return one
+
     def kept_masks(self, plane: Plane) -> MaskSet:
         """Return the masks of a plane that pass the filters and are not rejected.
 
@@ -224,7 +233,7 @@ class FoundMasks:
         return names[labels], kept[source]
 
     def object_to_review(
-        self, plane: Plane, candidate: int | None = None
+        self, plane: Plane, candidate: int | None = None, known: Evidence | None = None
     ) -> tuple[ReviewedObject | None, int]:
         """Return an object of a plane, and how many of its objects are not accepted.
 
@@ -234,6 +243,8 @@ class FoundMasks:
             Plane.
         candidate : int, optional
             The object; by default the most uncertain one that is not accepted.
+        known : Evidence, optional
+            Evidence for the objects of the plane, if it is known.
 
         Returns
         -------
@@ -242,8 +253,8 @@ class FoundMasks:
         """
         if plane not in self.masks:
             return None, 0
-        _, masks = self.paint_labels(plane)
-        found = evidence(masks)
+        found = evidence(self.paint_labels(plane)[1]) if known is None else known
+        masks = found.masks
         accepted = np.isin(masks.candidate, list(self.accepted.get(plane, ())))
         uncertainty: NDArray[Any] = found.uncertainty
         if self.sorting is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Any
 
 from psygnal import Signal
@@ -12,6 +13,7 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tiles.tile_candidates import TileCandidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
@@ -96,6 +98,8 @@ class PlaneSearches:
         self.remaining: list[Plane] = []
         # Planes in tiles that were begun and whose masks did not arrive yet.
         self._begun: dict[Plane, tuple[Search, TileSearch]] = {}
+        # Objects of single tiles that nobody took yet.
+        self._tiles: SimpleQueue[tuple[FoundMasks, Plane, MaskSet]] = SimpleQueue()
         self._failures = PlaneFailures()
 
     def begin(self, search: Search, tiles: TileParams | None) -> None:
@@ -190,7 +194,11 @@ class PlaneSearches:
                 found.source, plane, search.model, search.params, tiles, region, earlier
             )
             self._begun[plane] = search, task
-            return task.find(should_stop, self._report)
+
+            def show(part: TileCandidates) -> None:
+                self._tiles.put((found, plane, task.objects_of(part, search.start)))
+
+            return task.find(should_stop, self._report, show)
 
         return work
 
@@ -228,13 +236,25 @@ class PlaneSearches:
 
     @property
     def place_text(self) -> str:
-        """What is searched at present, such as "plane 2 of 9, tile 3 of 16, "; often empty."""
+        """Plane and tile in work, such as "plane 2 of 9, tile 3 of 16, "; often empty."""
         planes, text = self._clock.planes, ""
         if planes > 1:
             text = f"plane {self._clock.finished + 1} of {planes}, "
         for _, task in self._begun.values():
             return f"{text}tile {min(task.done + 1, len(task.grid))} of {len(task.grid)}, "
         return text
+
+    def take_tiles(self, found: FoundMasks) -> dict[Plane, list[MaskSet]]:
+        """Return objects of the tiles of an image that were searched since the last call.
+
+        They are a first look at what is found: seams and filters are not settled yet.
+        """
+        tiles: dict[Plane, list[MaskSet]] = {}
+        while not self._tiles.empty():
+            of, plane, masks = self._tiles.get()
+            if of is found and plane in self._begun and len(masks):
+                tiles.setdefault(plane, []).append(masks)
+        return tiles
 
     def stop(self) -> None:
         """Stop; the masks of tiles that are done are kept, and the next search goes on there."""

@@ -19,9 +19,19 @@ from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import to_world
 
 
-def preview_layer(view: LayerView) -> Labels:
-    """Return an empty labels layer for the kept masks of an image, which cannot be edited."""
-    layer = Labels(zeros(view.shape, np.int32), name=FOUND, opacity=0.5, **view.placement())
+def preview_layer(view: LayerView, levels: Sequence[Any] = ()) -> Labels:
+    """Return a labels layer for the kept masks of an image, which cannot be edited.
+
+    Parameters
+    ----------
+    view : LayerView
+        The image.
+    levels : sequence of array, optional
+        Levels of a multiscale layer; by default the layer has one array of zeros.
+    """
+    data = list(levels) if len(levels) else zeros(view.shape, np.int32)
+    about: Any = {"name": FOUND, "opacity": 0.5, "multiscale": bool(len(levels))}
+    layer = Labels(data, **about, **view.placement())
     layer.editable = False
     layer.selected_label = 0
     return layer

@@ -73,7 +73,8 @@ class ObjectReview:
         found, _ = self._controller.opened()
         if self._controller.shown is None:
             return None
-        return self._show(*found.object_to_review(self._controller.plane))
+        evidence = self._controller.preview.evidence
+        return self._show(*found.object_to_review(self._controller.plane, known=evidence))
 
     def show(self, layer: Any, label: int) -> int | None:
         """Show an object that was clicked in the preview or in the labels; the view stays.
@@ -91,7 +92,8 @@ class ObjectReview:
             candidate = made.candidate_of(plane, label)
         if candidate is None:
             return None
-        each, left = found.object_to_review(plane, candidate)
+        known = of.preview.evidence
+        each, left = found.object_to_review(plane, candidate, known)
         return None if each is None else self._show(each, left, center=False)
 
     def accept(self, label: int) -> None:

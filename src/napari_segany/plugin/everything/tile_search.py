@@ -1,6 +1,7 @@
 """Search of a large plane in tiles, of which what is done is kept when it is stopped."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from napari_segany.generators.tiles.object_size import SizeEstimate
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
 from napari_segany.generators.tiles.tile_candidates import TileCandidates
 from napari_segany.models.protocol import PromptableModel
+from napari_segany.plugin.everything.filters import Filters
 from napari_segany.tiled_planes import rgb_reader, settle_tiles, tiles_of_search
 
 ReadRegion = Callable[[], NDArray[Any]]
@@ -186,6 +188,13 @@ class TileSearch:
         return search_tiles(
             self._model, read, self.grid, self._params, on_tile=keep, known=known, **ways
         )
+
+    def objects_of(self, part: TileCandidates, filters: Filters) -> MaskSet:
+        """Return the objects of one tile, from the largest to the smallest."""
+        found = join_tiles(self.grid, [part], self._params)
+        with suppress(InputError):
+            found = filters.possible_for(found).select_masks(found)
+        return found[np.argsort(-found.area, kind="stable")]
 
     def found_so_far(self) -> MaskSet:
         """Return the objects of the tiles that are done."""

@@ -73,6 +73,7 @@ class EverythingWidget(ImageDock):
         self._saved: tuple[Path, Recipe] | None = None  # saved last, with its file
         self._build()
         self._reported.connect(self._on_report)
+        self._reported.connect(lambda *_: self.controller.follow_search())
         self.controller.changed.connect(self._refresh)
         self.reset_choices()
 
@@ -208,8 +209,7 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
-        *_, widget = self._correct_in_parts("set_image")
-        return widget
+        return [*self._correct_in_parts("set_image")][-1]
 
     def _correct_in_parts(self, open_image: str) -> Iterator[Any]:
         """Yield after each part of :meth:`correct`, at last the dock."""
