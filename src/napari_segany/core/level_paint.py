@@ -145,7 +145,6 @@ class StackedLabels:
 def _meet(
     boxes: NDArray[np.int64], origin: tuple[int, int], end: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (boxes[:, :2] < end).all(axis=1) & (boxes[:, 2:] > origin).all(
-        axis=1
-    )
+    inside = np.concatenate([boxes[:, :2] < end, boxes[:, 2:] > origin], axis=1)
+    found: NDArray[np.bool_] = np.logical_and.reduce(inside, axis=1)
     return found

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image
+from scipy import ndimage
 from tests.stub import StubModel
 
 from napari_segany import AutomaticParams
 from napari_segany.generators.tile_params import TileParams
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.outline_layer import OutlineLayer
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.layers import label_levels
+from napari_segany.plugin.shared.plane_pictures import PlanePictures
 
 LOOSE = AutomaticParams(points_per_side=7, pred_iou_thresh=0.1, stability_score_thresh=0.1)
 TILES = TileParams("always", object_size=24)
@@ -179,3 +182,62 @@ def test_planes_of_a_stack_are_shown_one_at_a_time(make: Any, jobs: Any, viewer:
     check_levels(controller, jobs, (1, None, None))
     assert not controller.layer.data[0][0].any()
     assert controller.layer.data[-1][:, 0].shape == (2, 42)
+
+
+def test_labels_are_painted_in_the_background(make: Any, jobs: Any, viewer: Any) -> None:
+    controller = make(2, 300, 330)
+    controller.find(LOOSE, every_plane=True)
+    jobs.run()
+    controller.apply_filters(Filters(min_area=30))
+    jobs.run()
+    assert controller.make_labels() is None
+    assert controller.made is None
+    # What is filtered meanwhile belongs to the next labels.
+    controller.found.filters = Filters(min_area=60)
+    jobs.run()
+    layer = controller.made.layer
+    assert layer in viewer.layers
+    assert not controller.layer.visible
+    controller.found.filters = Filters(min_area=30)
+    last = 0
+    for number in range(2):
+        labels, masks = controller.found.paint_labels((number, None, None))
+        assert np.array_equal(layer.data[number], np.where(labels > 0, labels + last, 0))
+        last += len(masks)
+    assert layer.features["index"].tolist() == list(range(1, last + 1))
+    viewer.layers.remove(layer)
+    assert controller.made is None
+    assert controller.layer.visible
+
+
+def test_the_reviewed_object_is_outlined_where_it_is_seen(make: Any, jobs: Any) -> None:
+    controller = make()
+    controller.find(LOOSE)
+    jobs.run()
+    outline = OutlineLayer(controller.viewer)
+    mask = controller.shown[:1]
+    a, b, c, d = mask.boxes[0].tolist()
+    outline.show(controller.view, PLANE, mask)
+    drawn = np.asarray(outline.layer.data[0][:, :])
+    full = mask.mask(0)
+    wanted = ndimage.binary_dilation(full) & ~ndimage.binary_erosion(full)
+    assert np.array_equal(drawn > 0, wanted)
+    outline.hide()
+    assert not outline.layer.data[0][a:c, b:d].any()
+
+
+def test_pictures_of_objects_are_read_from_windows(make: Any, jobs: Any) -> None:
+    controller = make()
+    controller.find(LOOSE)
+    jobs.run()
+    shown: list[Any] = []
+    source, mask = controller.found.source, controller.shown[:2]
+    whole = PlanePictures(jobs, lambda masks, pictures: shown.append(pictures))
+    whole.read(source, PLANE, mask, controller.view)
+    jobs.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_segany.plugin.shared.plane_pictures.LARGE_PLANE", 200)
+        patch.setattr(source, "read", lambda plane: pytest.fail("the whole plane was read"))
+        whole.read(source, PLANE, mask, controller.view)
+        jobs.run()
+    assert np.array_equal(*shown)

@@ -21,6 +21,7 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.label_maker import LabelMaker
 from napari_segany.plugin.everything.made_labels import MadeLabels
 from napari_segany.plugin.everything.mask_preview import MaskPreview
 from napari_segany.plugin.everything.messages import kept_message
@@ -57,6 +58,8 @@ class EverythingController(PendingModel):
         Masks and decisions of that image.
     preview : MaskPreview
         Layer of the kept masks.
+    labels : LabelMaker
+        Labels that were made of masks.
     tiles : TileParams or None
         How planes of new searches are divided into tiles; None to search all as a whole.
     searches : PlaneSearches
@@ -86,8 +89,9 @@ class EverythingController(PendingModel):
         self.searches.status.connect(self.status.emit)
         self.searches.searched.connect(self._on_searched)
         self.searches.failed.connect(self.changed.emit)
-        # Labels that were made last of the masks of an image, until they are filtered again.
-        self._made: dict[FoundMasks, MadeLabels] = {}
+        self.labels = LabelMaker(viewer, jobs, self.preview)
+        self.labels.status.connect(self.status.emit)
+        self.labels.changed.connect(self.changed.emit)
         # True while the message says that no plane of the image is in view.
         self._no_plane = False
         for event in self._view_events:
@@ -119,7 +123,7 @@ class EverythingController(PendingModel):
             for layer in view.layers:
                 layer.events.data.connect(self._on_pixels)
         self.view, self.found = kept[0]
-        self.preview.set_visible(self.made is None)
+        self.labels.follow(self.found)
         self.status.emit(left)
         self._on_view()
         self.changed.emit()
@@ -129,6 +133,7 @@ class EverythingController(PendingModel):
         self.stop()
         self.preview.remove()
         self.view = self.found = None
+        self.labels.follow(None)
         self.status.emit("")
         self.changed.emit()
 
@@ -137,7 +142,7 @@ class EverythingController(PendingModel):
         gone = [pair for pair in self._images if layer in pair[0].layers]
         self._images = [pair for pair in self._images if pair not in gone]
         for view, found in gone:
-            self._made.pop(found, None)
+            self.labels.forget(found)
             for each in view.layers:
                 each.events.data.disconnect(self._on_pixels)
 
@@ -318,25 +323,16 @@ class EverythingController(PendingModel):
 
         While there are labels, they are shown in place of the masks.
         """
-        return None if self.found is None else self._made.get(self.found)
+        return None if self.found is None else self.labels.made_of(self.found)
 
     def make_labels(self) -> Any:
-        """Add a labels layer of all searched planes; see :mod:`result_layers`."""
-        found, view = self.opened()
-        made = result_layers.make_labels(found, view)
-        self.viewer.add_layer(made.layer)
-        self._made[found] = made
-        self.preview.set_visible(False)
-        self.changed.emit()
-        return made.layer
+        """Add a labels layer of all searched planes, and return it; see :class:`LabelMaker`."""
+        return self.labels.make(*self.opened())
 
     def filter_again(self) -> None:
         """Show the masks in place of the labels that were made of them; the labels stay."""
-        made = None if self.found is None else self._made.pop(self.found, None)
-        if made is not None:
-            made.layer.visible = False
-            self.preview.set_visible(True)
-            self.changed.emit()
+        if self.found is not None:
+            self.labels.take_back(self.found)
 
     def make_mask_stack(self) -> Any:
         """Add a layer with each mask of the plane in view; see :mod:`result_layers`."""
@@ -372,16 +368,7 @@ class EverythingController(PendingModel):
             self.close_image()
         elif event.value is self.layer:
             self.preview.forget()
-        for found, made in list(self._made.items()):
-            if event.value is made.layer:
-                self._forget_labels(found)
-
-    def _forget_labels(self, found: FoundMasks) -> None:
-        """Show the masks again, because the labels that were made of them left the viewer."""
-        if found is self.found:
-            self.filter_again()
-        else:
-            del self._made[found]
+        self.labels.forget_layer(event.value)
 
     def opened(self) -> tuple[FoundMasks, LayerView]:
         """Return the masks and the view of the image in work.

@@ -195,13 +195,13 @@ class FoundMasks:
             pairs = [(named(every[n], n), mask) for n, mask in corrected.items()]
             self._replaced[plane] = pairs
 
-    def of_plane(self, plane: Plane) -> "FoundMasks":
-        """Return a copy with the present masks and decisions of one plane, for other threads."""
-        one = copy(self)
-        one.masks = {plane: self.masks[plane]} if plane in self.masks else {}
-        one.rejected = {plane: set(self.rejected.get(plane, ()))}
-        one.corrected = {plane: dict(self.corrected.get(plane, {}))}
-        return one
+    def snapshot(self) -> "FoundMasks":
+        """Return a copy of the present masks, filters and decisions, for other threads."""
+        now = copy(self)
+        now.masks, now.regions = dict(self.masks), dict(self.regions)
+        now.rejected = {plane: set(each) for plane, each in self.rejected.items()}
+        now.corrected = {plane: dict(each) for plane, each in self.corrected.items()}
+        return now
 
     def kept_masks(self, plane: Plane) -> MaskSet:
         """Return the masks of a plane that pass the filters and are not rejected.

@@ -81,7 +81,7 @@ class LargePreview:
         shown, failed : callable
             Called in the GUI thread. Neither is called if another choice follows.
         """
-        one = found.of_plane(plane)
+        one = found.snapshot()
 
         def begin() -> None:
             before, blocks = self.choice, self._levels.in_view

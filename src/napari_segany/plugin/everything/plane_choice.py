@@ -57,7 +57,7 @@ class PlaneChoice:
         rules = [each.filters.label_params for each in (now, then)]
         cleaned = [(rule.overlap, rule.fill_holes, rule.drop_specks) for rule in rules]
         same = now.masks[self.plane] is then.masks[self.plane] and cleaned[0] == cleaned[1]
-        if not same or now.corrected[self.plane] or then.corrected[self.plane]:
+        if not same or any(each.corrected.get(self.plane) for each in (now, then)):
             return None
         if _cleans_masks(now, self.plane) or _cleans_masks(then, self.plane):
             return None
@@ -74,7 +74,7 @@ def choose_objects(found: FoundMasks, plane: Plane) -> PlaneChoice:
     Parameters
     ----------
     found : FoundMasks
-        A copy for this thread, see :meth:`FoundMasks.of_plane`.
+        A copy for this thread, see :meth:`FoundMasks.snapshot`.
     plane : tuple
         The plane.
 
@@ -96,7 +96,7 @@ def choose_objects(found: FoundMasks, plane: Plane) -> PlaneChoice:
         origins = [(int(a), int(b)) for a, b in kept.boxes[:, :2]]
         drawn = kept.with_masks(MaskSet.from_crops(kept.shape, crops, origins))
     stored = found.masks[plane].refilterable
-    own = drawn is kept and not found.corrected[plane] and not _cleans_masks(found, plane)
+    own = drawn is kept and not found.corrected.get(plane) and not _cleans_masks(found, plane)
     if own and isinstance(stored, StoredCandidates):
         pairs = sharing_pairs(stored.overlaps, kept.candidate)
     else:

@@ -127,8 +127,7 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        whole = self.whole_stack.isChecked()
-        self._run(lambda: self.edges.find(whole, thin), wait)
+        self._run(lambda: self.edges.find(self.whole_stack.isChecked(), thin), wait)
         return self.edges.layer
 
     def show_foreground(self, wait: bool = False) -> Any:
@@ -166,10 +165,8 @@ class EverythingWidget(ImageDock):
     def stop(self) -> None:
         """Stop searching; the masks of completely searched planes are kept."""
         self.jobs.cancel()
-        self.controller.stop()
-        self.edges.stop()
-        self.foreground.stop()
-        self.volume.stop()
+        for each in (self.controller, self.edges, self.foreground, self.volume):
+            each.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -231,12 +228,15 @@ class EverythingWidget(ImageDock):
         parts = self._correct_in_parts("choose_image")
         do_in_turns(self.jobs, "correct", parts, self.message.say_error)
 
-    def make_labels(self) -> Any:
+    def make_labels(self, wait: bool = True) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
 
-        The sliders are locked then, see :meth:`filter_again`.
+        The sliders are locked then, see :meth:`filter_again`. None if labels of large planes, which
+        are painted in the background, are not waited for.
         """
-        return self.controller.make_labels()
+        if self.controller.make_labels() is None and wait:
+            self.jobs.wait()
+        return self.controller.made and self.controller.made.layer
 
     def filter_again(self) -> None:
         """Show the masks in place of the labels that were made, and unlock the sliders."""
@@ -365,7 +365,7 @@ class EverythingWidget(ImageDock):
             "Reject": self.reject,
             "Undo": self.undo_decision,
             "Correct": self._correct_in_turns,
-            "Make labels": self.make_labels,
+            "Make labels": lambda: self.make_labels(wait=False),
             "Change filters": self.filter_again,
             "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,

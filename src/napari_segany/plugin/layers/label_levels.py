@@ -53,8 +53,8 @@ class PaintedBlocks:
 class LabelLevels:
     """Levels of the labels of one plane at a time, which a multiscale labels layer shows.
 
-    Reading never paints: blocks that are not painted yet are shown from the coarsest level, and are
-    noted as missing. All methods but :meth:`paint` are called in the GUI thread.
+    Blocks that are not painted yet are shown from the coarsest level, and are noted as missing, or
+    they are painted when they are read. All methods but :meth:`paint` are called in the GUI thread.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ class LabelLevels:
         The two axes of its planes.
 
     on_missing : callable, optional
-        Called in the GUI thread when a block is read that is not painted.
+        Called in the GUI thread when a block is read that is not painted. Without it reading
+        paints, which is meant for labels of a few objects.
 
     Attributes
     ----------
@@ -80,7 +81,7 @@ class LabelLevels:
         self,
         shape: tuple[int, ...],
         axes: tuple[int, int],
-        on_missing: Callable[[], object] = lambda: None,
+        on_missing: Callable[[], object] | None = None,
     ) -> None:
         self.shape, self.axes, self._on_missing = tuple(shape), axes, on_missing
         self.plane_shape = shape[axes[0]], shape[axes[1]]
@@ -209,6 +210,8 @@ class LabelLevels:
                 bottom = min((row + 1) * BLOCK, rows.stop)
                 right = min((col + 1) * BLOCK, cols.stop)
                 part = blocks.get(block)
+                if part is None and self._on_missing is None:
+                    part = blocks[block] = self._paint_block(self._painted.labels, block)
                 if part is None:
                     self.missing.add(block)
                     part = self._from_coarsest(level, range(top, bottom), range(left, right))
@@ -220,7 +223,7 @@ class LabelLevels:
                 ] = part
         if level < len(self.steps) - 1:
             self._seen = seen
-        if self.missing:
+        if self.missing and self._on_missing is not None:
             self._on_missing()
         return out
 
