@@ -77,12 +77,12 @@ class PlanePictures:
             pictures = []
             for number in range(len(masks)):
                 window = window_around(masks, number)
-                spans = [
+                rows, cols = (
                     slice(max(first, 0), min(first + window.side, length))
                     for first, length in zip((window.top, window.left), shape, strict=True)
-                ]
-                pixels = source.window(plane, *spans)
-                top, left = window.top - spans[0].start, window.left - spans[1].start
+                )
+                pixels = source.window(plane, rows, cols)
+                top, left = window.top - rows.start, window.left - cols.start
                 pictures.append(
                     picture_of_plane(pixels, Window(top, left, window.side), (low, high))
                 )
