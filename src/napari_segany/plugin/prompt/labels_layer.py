@@ -83,7 +83,7 @@ class LabelsLayer:
                 f"{layer.name} lies elsewhere than {view.name}: scale, translation, rotation or "
                 "units differ. Give it those of the image, or choose other labels."
             )
-        # Of a large plane napari draws only the pixels that were written, at once; drawing all of it
+        # Of a large plane only the pixels that were written are drawn, at once; drawing all of it
         # takes much longer than one object. Of other planes several writes are drawn together.
         is_large = max(view.shape[-2:]) > LARGE_PLANE
         later = None if is_large else self._draw_later(layer)
