@@ -232,8 +232,8 @@ class EverythingWidget(ImageDock):
     def make_labels(self, wait: bool = True) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
 
-        The sliders are locked then, see :meth:`filter_again`. None if labels of large planes, which
-        are painted in the background, are not waited for.
+        The sliders are locked then, see :meth:`filter_again`. None while labels of a large plane
+        are painted in the background.
         """
         if self.controller.make_labels() is None and wait:
             self.jobs.wait()
@@ -333,8 +333,7 @@ class EverythingWidget(ImageDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
-        own = self.controller.layer
-        self.form.fill_layers([each for each in self.viewer.layers if each is not own])
+        self.form.fill_layers([e for e in self.viewer.layers if e is not self.controller.layer])
 
     def _release(self) -> None:
         self.controller.end()
