@@ -17,6 +17,7 @@ from PIL import Image
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.intensity import to_rgb
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.quality import Quality
 from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.models.finder import FinderModel, find_finder, load_finder
@@ -281,7 +282,7 @@ class _Run:
                 check(self.should_stop)
                 scores.append(
                     score_plane(
-                        *(self.model, sha256, plane),
+                        *(self.model, FinderParams(finder=sha256), plane),
                         embedding=embedding,
                         should_stop=self.should_stop,
                     )
