@@ -34,6 +34,7 @@ SHARED_GROUPS = {
     "tests/session/tracks/test_track_journal.py": PROCESSES,
     "tests/plugin/test_closing.py": PROCESSES,
     "tests/training/test_feature_cache.py": PROCESSES,
+    "tests/training/test_own_finder.py": PROCESSES,
     "tests/remote/test_remote_": PROCESSES,
     # They need the library transformers, which takes seconds to load.
     "tests/networks/": "networks",

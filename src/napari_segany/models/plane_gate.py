@@ -1,4 +1,4 @@
-"""How much a plane looks like the planes that a finder was trained on.
+"""Likeness of a plane to the planes that a finder was trained on.
 
 A plane is described by mean and spread of what the image encoder computed of it, which the finder
 reads anyway. A finder that was trained on few planes of one kind becomes worse on all other kinds,
