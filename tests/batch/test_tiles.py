@@ -28,31 +28,34 @@ from napari_segany.generators.tile_params import TileParams
 from napari_segany.io.read import open_image
 from napari_segany.io.result_files import Outputs
 
-PARAMS = AutomaticParams(points_per_side=7, pred_iou_thresh=0, stability_score_thresh=0)
-TILES = TileParams("always", object_size=30, tile_side=256, tile_overlap=64)
+PARAMS = AutomaticParams(points_per_side=4, pred_iou_thresh=0, stability_score_thresh=0)
+TILES = TileParams("always", object_size=16, tile_side=128, tile_overlap=32)
 EXPORTS = ("coco", "rois", "geojson")
 
 
-def pixels_of(shape: tuple[int, int] = (500, 620)) -> np.ndarray:
+SHAPE = (250, 310)
+
+
+def pixels_of(shape: tuple[int, int] = SHAPE) -> np.ndarray:
     """Noise with bright discs."""
     rng = np.random.default_rng(3)
     rows, cols = np.indices(shape)
     pixels = rng.normal(200, 20, shape)
-    for _ in range(60):
-        row, col, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(8, 20)
+    for _ in range(40):
+        row, col, radius = rng.uniform(0, shape[0]), rng.uniform(0, shape[1]), rng.uniform(4, 10)
         pixels[(rows - row) ** 2 + (cols - col) ** 2 < radius**2] += rng.uniform(400, 900)
     return pixels.astype(np.uint16)
 
 
-def save_slide(folder: Path, kind: str, shape: tuple[int, int] = (500, 620)) -> Path:
+def save_slide(folder: Path, kind: str, shape: tuple[int, int] = SHAPE) -> Path:
     folder.mkdir(exist_ok=True)
     if kind == "tiff":
         path = folder / "slide.ome.tif"
-        tifffile.imwrite(path, pixels_of(shape), tile=(64, 64), compression="zlib")
+        tifffile.imwrite(path, pixels_of(shape), tile=(32, 32), compression="zlib")
         return path
     path = folder / "slide.ome.zarr"
     group = zarr.open_group(str(path), mode="w", zarr_format=2)
-    group.create_array("0", data=pixels_of(shape), chunks=(64, 64))
+    group.create_array("0", data=pixels_of(shape), chunks=(32, 32))
     axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
     scales = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
     group.attrs["multiscales"] = scales
@@ -104,7 +107,7 @@ def test_labels_are_those_of_python(
                 step = 2**level
                 np.testing.assert_array_equal(data[...], expected[::step, ::step])
     recipe = json.loads((tmp_path / "slide_recipe.json").read_text())
-    assert recipe["tiles"]["tile_side"] == 256
+    assert recipe["tiles"]["tile_side"] == 128
 
 
 def test_tables_and_exports_hold_the_same_objects(
@@ -113,8 +116,8 @@ def test_tables_and_exports_hold_the_same_objects(
     image = save_slide(tmp_path / "in", "tiff")
     segment(image, tmp_path / "whole", stub)
     monkeypatch.setattr(labels_product, "STREAMED_PIXELS", 1000)
-    monkeypatch.setattr("napari_segany.io.tiled_plane.GROUP_SIDE", 200)
-    monkeypatch.setattr("napari_segany.io.tiled_plane.READ_SIDE", 150)
+    monkeypatch.setattr("napari_segany.io.tiled_plane.GROUP_SIDE", 100)
+    monkeypatch.setattr("napari_segany.io.tiled_plane.READ_SIDE", 75)
     segment(image, tmp_path / "tiled", stub)
     whole, tiled = (rows_of(tmp_path / name / "slide_table.csv") for name in ("whole", "tiled"))
     assert sorted(tiled) == sorted(whole)
@@ -179,7 +182,7 @@ def test_a_stopped_run_goes_on_at_the_tile(
     assert outcome.state == "done"
     assert f"{before - 2} of its tiles were searched before" in caplog.text
     assert results(output) == results(tmp_path / "through")
-    grid = TILES.grid((500, 620))
+    grid = TILES.grid(SHAPE)
     assert sum(number < len(grid) for number in searched) >= len(grid) - (before - 2)
     assert not list((output / ".segany").rglob("tile_*.npz"))
     (again,) = run(batch_of(image, output, where), where)
@@ -200,17 +203,17 @@ def test_only_tiles_of_the_box_are_searched(
         return original(self, key)
 
     monkeypatch.setattr(ZarrArray, "__getitem__", watched)
-    box = (300, 400, 480, 600)
+    box = (150, 200, 240, 300)
     segment(image, tmp_path / "part", stub, box=box)
     labels = tifffile.imread(tmp_path / "part" / "slide_labels.ome.tif")
     region = np.zeros(labels.shape, bool)
-    region[300:480, 400:600] = True
+    region[150:240, 200:300] = True
     expected = segment_everything(pixels_of(), "YX", stub, PARAMS, tiles=TILES, region=region)
     np.testing.assert_array_equal(labels, expected)
     assert labels.any()
     # Another box is another result.
-    with pytest.raises(InputError, match="holds no pixel of a plane of 500 x 620"):
-        region_box((600, 0, 700, 10), (500, 620))
+    with pytest.raises(InputError, match="holds no pixel of a plane of 250 x 310"):
+        region_box((300, 0, 350, 10), SHAPE)
 
 
 def test_a_region_is_read_in_the_window_only() -> None:
@@ -248,7 +251,7 @@ def test_planes_of_a_stack_are_tiled_one_by_one(
     tmp_path: Path, stub: StubModel, in_tiles: bool
 ) -> None:
     path = tmp_path / "in.tif"
-    stack = np.stack([pixels_of(), np.full((500, 620), np.nan), pixels_of()[::-1]])
+    stack = np.stack([pixels_of(), np.full(SHAPE, np.nan), pixels_of()[::-1]])
     tifffile.imwrite(
         path, stack.astype(np.float32), metadata={"axes": "ZYX"}, photometric="minisblack"
     )

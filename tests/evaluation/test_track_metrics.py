@@ -254,7 +254,7 @@ def covers_three(made: Movie, wrong: Movie) -> bool:
     return False
 
 
-@settings(max_examples=choose_count(300, 12), deadline=None, phases=PHASES)
+@settings(max_examples=choose_count(100, 12), deadline=None, phases=PHASES)
 @given(movies(), st.lists(st.integers(0, FRAMES - 1), max_size=SLOTS), st.integers(0, 2**32 - 1))
 def test_the_scores_are_those_of_traccuracy(made: Movie, changes: list[int], seed: int) -> None:
     from traccuracy import run_metrics
@@ -291,7 +291,7 @@ def test_the_scores_are_those_of_traccuracy(made: Movie, changes: list[int], see
     assert {n: getattr(scores, own) for n, own in names.items()} == {n: theirs[n] for n in names}
 
 
-@settings(max_examples=choose_count(200, 12), deadline=None, phases=PHASES)
+@settings(max_examples=choose_count(80, 12), deadline=None, phases=PHASES)
 @given(movies(), st.lists(st.integers(0, FRAMES - 1), max_size=SLOTS), st.integers(0, 2**32 - 1))
 def test_the_scores_are_those_of_the_challenge_on_folders(
     made: Movie, changes: list[int], seed: int

@@ -1,6 +1,7 @@
 """From foreground and distances to objects: drawn labels come back, and the published code's."""
 
 import heapq
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,8 @@ def test_seeds_touch_by_corners_and_regions_by_sides() -> None:
     inside = np.eye(4, dtype=np.float32)
     maps = DistanceMaps(inside, 1 - inside, 1 - inside)
     assert find_seeds(maps, PLAIN).max() == 1
+    # Seeds that become prompts touch by sides only, as published.
+    assert find_seeds(maps, replace(PLAIN, mask_source="model")).max() == 4
     maps = DistanceMaps(
         ones, np.where(np.arange(4) == 0, 0, ones), np.where(np.arange(4) == 0, 0, ones)
     )

@@ -119,7 +119,7 @@ def test_any_history_in_any_mix(
         at = to
 
 
-@pytest.mark.parametrize("count", [1, 2, 160, choose_count(2000, 500)])
+@pytest.mark.parametrize("count", [1, 2, 160, choose_count(1000, 500)])
 @pytest.mark.parametrize("overlap", ["keep", "replace"])
 def test_a_commit_in_portions_undone_and_redone_in_portions(
     count: int, overlap: Any, model: Any, tmp_path: Path

@@ -16,8 +16,8 @@ from napari_segany.models.distance_decoder import DistanceMaps
 WINDOW = 3.0
 """Half width of the window of the smoothing, in standard deviations, as published."""
 
-TOUCHING = np.ones((3, 3), bool)
-"""Pixels of one seed touch by sides or corners."""
+BY_CORNERS, BY_SIDES = ndimage.generate_binary_structure(2, 2), None
+"""Neighbours in a seed of a region (AIS) and in a seed of a prompt (APG), as published."""
 
 
 def smooth_maps(maps: DistanceMaps, params: DecoderParams) -> DistanceMaps:
@@ -43,12 +43,14 @@ def _smooth(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 def find_seeds(maps: DistanceMaps, params: DecoderParams) -> NDArray[np.int32]:
     """Return the seeds of objects, (H, W) with 1, 2 ... in reading order of their first pixels.
 
-    A seed is near a centre and away from borders, by the maps of :func:`smooth_maps`.
+    A seed is near a centre and away from borders, by the maps of :func:`smooth_maps`. Its pixels
+    touch by sides or corners where regions grow from seeds, by sides where seeds become prompts.
     """
     inside = maps.foreground > params.foreground_threshold
     inside &= maps.centre < params.center_distance_threshold
     inside &= maps.boundary < params.boundary_distance_threshold
-    seeds, _ = ndimage.label(inside, TOUCHING)
+    touching = BY_CORNERS if params.mask_source == "region" else BY_SIDES
+    seeds, _ = ndimage.label(inside, touching)
     return np.asarray(seeds, np.int32)
 
 

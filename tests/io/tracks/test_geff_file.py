@@ -21,7 +21,7 @@ from napari_segany.linking.tracks.track_graph import links_of
 from napari_segany.linking.tracks.track_table import TrackTable
 
 
-@settings(max_examples=choose_count(40, 5), deadline=None)
+@settings(max_examples=choose_count(20, 5), deadline=None)
 @given(movies(with_features=True))
 def test_a_graph_comes_back_and_is_valid(movie: Movie) -> None:
     table = movie.table
