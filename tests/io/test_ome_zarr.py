@@ -12,6 +12,8 @@ from napari_segany import save_labels
 from napari_segany.errors import InputError
 from napari_segany.io.ome_zarr import ZarrArray
 from napari_segany.io.read import choose_series, expand_containers, open_image, stem
+from napari_segany.io.write_tiff import LabelStack
+from napari_segany.io.write_zarr import write_labels
 
 SIZES = {"Z": (2.0, "um"), "Y": (0.5, "um"), "X": (0.25, "um"), "T": (3.0, "s")}
 
@@ -160,6 +162,23 @@ def test_labels_come_back_and_follow_the_specification(tmp_path: Path):
     assert np.array_equal(levels[1][:], levels[0][:][..., ::2, ::2])
     steps = [d["coordinateTransformations"][0]["scale"] for d in scales["datasets"]]
     assert steps[:2] == [[3.0, 2.0, 0.5, 0.25], [3.0, 2.0, 1.0, 0.5]]
+
+
+def test_tiles_without_objects_are_not_stored_at_any_level(tmp_path: Path):
+    labels = np.zeros((2, 1500, 4200), np.int32)
+    labels[0, 40:90, 1000:1050] = np.arange(2500).reshape(50, 50)
+    labels[1, 1499, 4199] = 3
+    with LabelStack("TYX", labels.shape, tiled=True) as stack:
+        for plane in labels:
+            stack.add_windows(lambda box, plane=plane: plane[box[0] : box[2], box[1] : box[3]])
+        write_labels(stack, tmp_path / "a", {}, "cells")
+
+    for level, step in enumerate((1, 2, 4)):
+        found = zarr.open_array(str(tmp_path / "a" / str(level)), mode="r")
+        np.testing.assert_array_equal(found[:], labels[:, ::step, ::step])
+    # Two neighbouring tiles of the first plane. The last pixel of the second is shown once.
+    stored = [zarr.open_array(str(tmp_path / "a" / n), mode="r") for n in "012"]
+    assert [level.nchunks_initialized for level in stored] == [3, 1, 1]
 
 
 def test_the_same_labels_give_the_same_files(tmp_path: Path):

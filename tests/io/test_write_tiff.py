@@ -79,3 +79,44 @@ def test_planes_are_kept_in_blocks_and_come_back_whole(tmp_path, monkeypatch, bl
     save(tmp_path / "b.ome.tif", "ZYX", labels)
     assert np.array_equal(tifffile.imread(tmp_path / "b.ome.tif"), labels)
     assert (tmp_path / "a.ome.tif").read_bytes() == (tmp_path / "b.ome.tif").read_bytes()
+
+
+def tiles_of(labels):
+    """A plane that is added and written in tiles."""
+    stack = LabelStack("YX", labels.shape, tiled=True)
+    stack.add_windows(lambda box: labels[box[0] : box[2], box[1] : box[3]])
+    return stack
+
+
+@pytest.mark.parametrize("largest", [900, 70_000])
+def test_tiles_with_and_without_objects_come_back(tmp_path, largest):
+    labels = np.zeros((1100, 2100), np.int32)
+    labels[20:60, 1000:1100] = np.random.default_rng(0).integers(0, largest + 1, (40, 100))
+    labels[1060:, 2070:] = largest
+
+    with tiles_of(labels) as stack:
+        stack.save(tmp_path / "a.ome.tif", {}, "cells")
+        empty = sum(ids is None for *_, ids in stack.blocks())
+
+    assert empty == 3
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        page = file.pages[0]
+        assert page.is_tiled
+        assert page.predictor == 2
+        # Every tile is stored, as many programs take one that is not for damage.
+        assert min(page.databytecounts) > 0
+        assert np.array_equal(page.asarray(), labels)
+    with open_image(tmp_path / "a.ome.tif") as image:
+        assert np.array_equal(np.asarray(image.data), labels)
+
+
+def test_tiles_that_differ_in_one_id_have_another_identity(tmp_path):
+    labels = np.zeros((1100, 1100), np.int32)
+    contents = []
+    for value in (0, 1, 1):
+        labels[1050, 1050] = value
+        with tiles_of(labels) as stack:
+            stack.save(tmp_path / "a.ome.tif", {}, "cells")
+        contents.append((tmp_path / "a.ome.tif").read_bytes())
+    assert contents[0].split(b"urn:uuid:")[1][:36] != contents[1].split(b"urn:uuid:")[1][:36]
+    assert contents[1] == contents[2]

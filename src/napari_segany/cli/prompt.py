@@ -182,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
         paint_prompts,
         paint_rows,
     )
+    from napari_segany.core.plane_windows import LayoutPlane
     from napari_segany.core.planes import StackLayout
     from napari_segany.io.atomic import check_writable
     from napari_segany.io.measured_plane import measure_result
@@ -215,7 +216,9 @@ def run(args: argparse.Namespace) -> int:
         plane = layout.plane(image.data, index)
         if args.tiles != "off":
             model = TiledModel(model, object_size=args.object_size)
-        embedding = model.embed(plane, limits=recipe.limits)
+        # Crops that are made smaller are read from the same level of a pyramid as in the window.
+        lazy = LayoutPlane(image.levels, layout, index)
+        embedding = model.embed(lazy, limits=recipe.limits)
         predicted = predict(args.candidate, model, embedding, [each.prompt for each in prompts])
         kept = [candidates[chosen_candidates(args.candidate)] for candidates in predicted]
         if args.keep_rows and table is not None:

@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{target} is there already; give --overwrite.")
         options: dict[str, Any] = {"rgb": image.axes.endswith("S")}
         options |= kept["image"].get("reading", {})
-        source = ArraySource(image.data, name=image.name, **options)
+        coarser = image.levels[1:]
+        source = ArraySource(image.data, name=image.name, coarser=coarser, **options)
         left_out = len(image.axes) - 1 if source.rgb else source.channel_axis
         axes = "".join(a for k, a in enumerate(image.axes) if k != left_out)
         # Checked before a model is loaded.

@@ -1,5 +1,6 @@
 """Planes whose windows are read without the rest, at full size or from coarser levels."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from napari_segany.core.display import Display
 from napari_segany.core.image_source import ImageSource, Plane, plane_shape
 from napari_segany.core.intensity import Limits, check_plane, find_limits, keep_apart
 from napari_segany.core.plane_sample import sample_windows
+from napari_segany.core.planes import StackLayout
 
 
 @runtime_checkable
@@ -77,6 +79,46 @@ class SourcePlane:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.source.read(self.plane), dtype)
+
+
+class LayoutPlane:
+    """A plane of an opened image, which is read when its pixels are asked for.
+
+    Parameters
+    ----------
+    levels : sequence of array
+        The image and its coarser versions with the same axes, finest first.
+    layout : StackLayout
+        Axes and channels of the image.
+    index : tuple of int
+        Index of the plane along the leading axes.
+    """
+
+    def __init__(self, levels: Sequence[Any], layout: StackLayout, index: tuple[int, ...]) -> None:
+        self.levels, self.index = tuple(levels), index
+        shapes = [tuple(int(n) for n in each.shape) for each in self.levels]
+        self.layouts = tuple(replace(layout, shape=shape, ranges=()) for shape in shapes)
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of the plane and of its coarser versions, finest first."""
+        shapes = (each.labels_shape for each in self.layouts)
+        return tuple((shape[-2], shape[-1]) for shape in shapes)
+
+    def window(self, rows: slice, cols: slice, level: int = 0) -> NDArray[np.generic]:
+        """Return the pixels of rows and columns of a level."""
+        layout = self.layouts[level]
+        full = self.layouts[0].leading_shape
+        # A coarser level may have fewer planes, too.
+        there = tuple(
+            min(n * own // whole, own - 1)
+            for n, whole, own in zip(self.index, full, layout.leading_shape, strict=True)
+        )
+        box = rows.start, cols.start, rows.stop, cols.stop
+        return layout.window(self.levels[level], there, box)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.layouts[0].plane(self.levels[0], self.index), dtype)
 
 
 def windowed(plane: ArrayLike | WindowedPlane) -> WindowedPlane:

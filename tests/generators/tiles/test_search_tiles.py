@@ -87,8 +87,8 @@ def test_blank_tiles_are_not_searched() -> None:
 
 def test_sides_and_overlaps_follow_the_size_of_objects() -> None:
     small, large = (TileParams(object_size=size).resolved() for size in (24.0, 96.0))
-    assert (small.tile_side, small.tile_overlap) == (256, 48)
-    assert (large.tile_side, large.tile_overlap) == (1024, 192)
+    assert (small.tile_side, small.tile_overlap) == (384, 48)
+    assert (large.tile_side, large.tile_overlap) == (1536, 192)
     assert small.is_resolved
     assert TileParams(object_size=24.0, tile_side=512).resolved().tile_side == 512
     assert TileParams.from_dict(small.to_dict()) == small

@@ -30,6 +30,7 @@ def test_the_manifest_is_valid() -> None:
         "Everything",
         "Tracks",
         "Batch",
+        "Learn",
         "Evaluate",
         "Models",
     ]

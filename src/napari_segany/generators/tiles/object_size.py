@@ -14,7 +14,7 @@ from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.tile_params import SMALLEST_TILE
 from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
 from napari_segany.generators.tiles.search_tiles import ReadWindow
-from napari_segany.models.object_size import BEST_OBJECT_SIZE, FRAME_SIDE
+from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
 
 PLACES = 2
@@ -94,7 +94,7 @@ def estimate_object_size(
             lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
     every = np.concatenate(lengths)
     if not len(every):
-        return SizeEstimate(BEST_OBJECT_SIZE, 0)
+        return SizeEstimate(SEARCHED_OBJECT_SIZE, 0)
     return SizeEstimate(round(float(np.median(every)), 1), len(every))
 
 

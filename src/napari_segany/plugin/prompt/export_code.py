@@ -23,7 +23,7 @@ session = json.loads(r"""
 {session}
 """)
 image = {image}
-source = ArraySource(image{options})
+source = ArraySource(image{levels}{options})
 model = sa.load_model({model!r}, precision={precision!r})
 labels = replay(session, source, model)  # int32, {shape}
 '''
@@ -48,9 +48,9 @@ def as_python(kept: dict[str, Any], layer: Any) -> str:
         load="from napari_segany.io.read import open_image\n" if path else "",
         session=json.dumps(kept),
         # napari reads values as they are stored.
-        image=f"open_image({path!r}, stored=True).data[...]"
-        if path
-        else "...  # the same array as then",
+        image=f"open_image({path!r}, stored=True)" if path else "...  # the same array as then",
+        # Crops of large planes are read from the same level of a pyramid as in napari.
+        levels=".data, coarser=image.levels[1:]" if path else "",
         options="".join(f", {name}={value!r}" for name, value in read_options.items()),
         model=kept["model"],
         precision=kept["precision"],
