@@ -236,11 +236,11 @@ def test_tiles_of_a_plane_are_those_of_the_dock(in_tiles: Any) -> None:
     """The dock, a batch from the command line and a script give the same bytes."""
     widget = in_tiles
     widget.image_layer = opened(widget, stack(420, 500), "YX")
-    widget.tiles.params = TileParams("always", object_size=24)
+    widget.tiles.params = TileParams("always", object_size=16)
     widget.find(LOOSE, wait=True)
     settled = widget.controller.found.tiles.settled
-    assert (settled.tile_side, settled.tile_overlap) == (256, 48)
-    assert "tiles of 256 pixels, for objects of 24 pixels" in widget.message.text()
+    assert (settled.tile_side, settled.tile_overlap) == (256, 32)
+    assert "tiles of 256 pixels, for objects of 16 pixels" in widget.message.text()
     widget.filter(Filters(min_area=40))
     labels = widget.make_labels().data
     assert len(np.unique(labels)) > 20

@@ -16,7 +16,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.selected_size import selected_size
 
 LOOSE = AutomaticParams(points_per_side=5, pred_iou_thresh=0, stability_score_thresh=0, min_area=0)
-TILES = TileParams("always", object_size=24)
+TILES = TileParams("always", object_size=24, tile_side=256, tile_overlap=48)
 WHOLE = (None, None)
 
 

@@ -327,7 +327,7 @@ def trained(
     jobs.run()
     monkeypatch.setattr(trainings_module, "TrainingProcess", StubTraining)
     opened.trainings.start(1)
-    write_tiny_finder(path, tiny_model, base="0" * 64, facts={"planes": 1, **facts})
+    write_tiny_finder(path, tiny_model, facts={"planes": 1, **facts})
     assert opened.trainings.is_running
     with pytest.raises(InputError, match="running"):
         opened.trainings.start(1)
@@ -390,7 +390,7 @@ def test_the_image_in_work_gets_new_labels_unless_it_was_edited(
         opened.labels.data_setitem((np.array([0]), np.array([0])), 9)
         jobs.run()
     before = opened.labels.data.copy()
-    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=50, title="mine")
+    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=50, title="mine", base=None)
     finder = SimpleNamespace(sha256="ab" * 32, card=card)
     for module in ("generators.generate", "models.finder"):
         monkeypatch.setattr(f"napari_segany.{module}.find_finder", lambda *_: finder)
