@@ -247,7 +247,7 @@ def test_tiles_of_a_plane_are_those_of_the_dock(in_tiles: Any) -> None:
     recipe = widget.controller.make_recipe()
     assert recipe.tiles == settled
     command = widget.copy_command()
-    assert "--tiles always --object-size 24.0 --tile-side 256 --tile-overlap 48" in command
+    assert "--tiles always --object-size 16.0 --tile-side 256 --tile-overlap 32" in command
     assert np.array_equal(run_command(command), labels)
     assert np.array_equal(run_script(widget.copy_python()), labels)
 

@@ -355,7 +355,7 @@ def test_a_kept_finder_is_installed_and_proposes_from_now_on(
     result = trained.trainings.result
     assert result is not None
     asked: list[str] = []
-    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=10, title="mine")
+    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=10, title="mine", base=None)
 
     def find(model: Any, sha256: str | None = None) -> Any:
         assert sha256 is not None
