@@ -31,12 +31,8 @@ from napari_segany.training.encoder import ViewEncoder, computing_threads
 from napari_segany.training.feature_cache import FeatureCache, ViewPlan, build_cache
 from napari_segany.training.pipeline import PRED_IOU_THRESH, VALIDATION_VIEWS, TrainingOptions
 from napari_segany.training.training_loop import TrainParams, learn_from_views, validation_loss
-from napari_segany.weights.finders import (
-    FinderCard,
-    encoder_card,
-    shape_card,
-    write_finder,
-)
+from napari_segany.weights.finder_card import FinderCard, encoder_card, shape_card
+from napari_segany.weights.finders import write_finder
 
 
 def shapes_of(whole: FinderShape) -> dict[str, FinderShape]:

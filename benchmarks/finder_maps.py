@@ -21,13 +21,8 @@ from napari_segany import load_model
 from napari_segany.models.finder import FinderModel
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.networks.finder_inference import fold
-from napari_segany.weights.finders import (
-    FinderCard,
-    encoder_card,
-    read_finder,
-    shape_card,
-    write_finder,
-)
+from napari_segany.weights.finder_card import FinderCard, encoder_card, shape_card
+from napari_segany.weights.finders import read_finder, write_finder
 from vit import peak_megabytes
 
 WAYS = ("embed", "embed with stages", "embed, stages and maps", "maps alone", "training form")

@@ -53,7 +53,7 @@ def _values(info: ParameterInfo) -> str:
     """Return the values that a parameter can have, in words."""
     if info.kind == "flag":
         return "yes, no"
-    if info.kind == "hash":
+    if info.kind in ("hash", "finder"):
         return "hexadecimal"
     if info.kind in ("name", "phrases"):
         return "a name" if info.kind == "name" else "phrases"

@@ -10,13 +10,8 @@ from torch import nn
 from napari_segany import SamModel
 from napari_segany.networks.finder import Finder, FinderShape
 from napari_segany.networks.finder_inference import fold
-from napari_segany.weights.finders import (
-    FinderCard,
-    FinderFile,
-    encoder_card,
-    shape_card,
-    write_finder,
-)
+from napari_segany.weights.finder_card import FinderCard, PlaneGate, encoder_card, shape_card
+from napari_segany.weights.finders import FinderFile, write_finder
 
 TINY_SHAPE = FinderShape(256, ((12, 4), (12, 2)), widths=(12, 8, 8), image_width=4, blocks=1)
 """Architecture that reads what the tiny model's encoder gives."""
@@ -38,8 +33,15 @@ def build_finder(shape: FinderShape = TINY_SHAPE, seed: int = 0) -> Finder:
     return finder.eval().requires_grad_(False)
 
 
+GATE = PlaneGate(((0.0, 1.0),), 0.7)
+"""Planes that a finder was trained for, by two numbers."""
+
+
 def make_card(model: SamModel, shape: FinderShape = TINY_SHAPE, **changes: Any) -> FinderCard:
     """The card of a finder for a model."""
+    if changes.get("base"):
+        # Every finder that was trained further says for which planes.
+        changes.setdefault("gate", GATE)
     card = FinderCard(
         title="Random weights",
         encoder=encoder_card(model.id, "tiny", model.sketch_encoder()),

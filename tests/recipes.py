@@ -18,6 +18,7 @@ def _value(info: ParameterInfo) -> st.SearchStrategy[Any]:
         "choice": lambda: st.sampled_from(info.values),
         "flag": st.booleans,
         "hash": lambda: st.sampled_from(["0" * 64, "12ab" * 16]),
+        "finder": lambda: st.sampled_from(["0" * 64, "12ab" * 16]),
     }
     value = kinds[info.kind]()
     return st.none() | value if info.unset else value

@@ -23,6 +23,7 @@ SHARED_GROUPS = {
     "tests/plugin/batch/test_window.py": WINDOWS,
     "tests/plugin/evaluate/test_widget.py": WINDOWS,
     "tests/plugin/tracks/test_widget.py": WINDOWS,
+    "tests/plugin/learn/test_window.py": WINDOWS,
     "tests/plugin/models/test_window.py": WINDOWS,
     "tests/plugin/layers/test_sample_data.py": WINDOWS,
     "tests/plugin/shared/": WINDOWS,
@@ -34,6 +35,9 @@ SHARED_GROUPS = {
     "tests/session/tracks/test_track_journal.py": PROCESSES,
     "tests/plugin/test_closing.py": PROCESSES,
     "tests/training/test_feature_cache.py": PROCESSES,
+    "tests/training/test_project.py": PROCESSES,
+    "tests/training/test_training_process.py": PROCESSES,
+    "tests/training/test_own_finder.py": PROCESSES,
     "tests/remote/test_remote_": PROCESSES,
     # They need the library transformers, which takes seconds to load.
     "tests/networks/": "networks",

@@ -51,7 +51,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "training": {
         *("core", "networks", "weights", "models", "generators", "recipe", "io", "batch"),
-        "evaluation",
+        *("evaluation", "schema"),
     },
     "remote": {"core", "networks", "weights", "models", "generators", "recipe"},
     "cli": {
@@ -63,7 +63,7 @@ PACKAGES: dict[str, set[str]] = {
     "plugin": {
         *("core", "weights", "models", "generators", "recipe", "segmentation", "zero_shot"),
         *("session", "io", "batch", "evaluation", "linking", "propagation", "plane_search"),
-        *("tracking", "remote", "classification", "tiled_planes"),
+        *("tracking", "remote", "classification", "tiled_planes", "training"),
     },
     # The public names, loaded when they are used.
     "__init__": {
@@ -200,7 +200,7 @@ def test_the_architecture_names_every_module() -> None:
 
 
 PLUGIN = PACKAGE / "plugin"
-DOCKS = {"prompt", "everything", "tracks", "batch", "evaluate", "models"}
+DOCKS = {"prompt", "everything", "tracks", "batch", "learn", "evaluate", "models"}
 PLUGIN_PACKAGES: dict[str, set[str]] = {
     "layers": set(),
     "jobs": set(),

@@ -1,6 +1,6 @@
 """Search of one plane of a stack with a recipe, and what linking keeps of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +27,7 @@ from napari_segany.linking.plane_candidates import PlaneCandidates, gather_candi
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.recipe import Recipe
 from napari_segany.tiled_planes import find_in_tiles, tiles_of
+from napari_segany.weights.finder_card import FinderCard
 from napari_segany.weights.finders import installed_finders
 
 Volume = LinkedVolume | RegionVolume
@@ -220,7 +221,7 @@ def make_volume(
     volume = segment_maps(
         load_maps,
         shape,
-        _quality(recipe).region,
+        _quality(recipe, map(load_maps, range(shape[0]))).region,
         smoothing=params.smoothing,
         outline=params.outline,
         should_stop=should_stop,
@@ -265,12 +266,21 @@ def link_parts(
     return LinkedStack(layout, load, recipe.link or LinkParams(), make_volume=make)
 
 
-def _quality(recipe: Recipe) -> Quality:
-    """Return the estimates of the finder of a recipe, which needs no model."""
-    wanted = check_finder(recipe.params).finder
+def _quality(recipe: Recipe, planes: Iterable[PlaneMaps | None]) -> Quality:
+    """Return the estimates of the finder that predicted most planes, which needs no model."""
+    params = check_finder(recipe.params)
+    card = _card(params.finder)
+    if card.base is not None and not params.finder_everywhere:
+        by_base = [each.by_base for each in planes if each is not None]
+        if 2 * sum(by_base) > len(by_base):
+            card = _card(card.base)
+    return Quality.from_dict(card.quality)
+
+
+def _card(wanted: str | None) -> FinderCard:
     for file in installed_finders():
         if file.sha256 == wanted:
-            return Quality.from_dict(file.card.quality)
+            return file.card
     raise InputError(
         f"The finder {(wanted or '')[:12]}... that predicted the maps is not on this machine. "
         "Import its file with: napari-segany models import-finder FILE"

@@ -1,7 +1,7 @@
 """Planes of stacks that are searched in tiles: what tiles there are, and the search of a plane."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,10 @@ from napari_segany.core.planes import StackLayout
 from napari_segany.core.tiles import Box
 from napari_segany.errors import BlankPlaneError
 from napari_segany.generators.generate import choose_generator
+from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.tile_params import AUTO_TILES, TileParams
-from napari_segany.generators.tiles.object_size import estimate_object_size
+from napari_segany.generators.tiles.object_size import SizeEstimate, estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
 from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
@@ -35,14 +36,73 @@ def tiles_of(recipe: Recipe, shape: tuple[int, int]) -> TileParams | None:
     The published set of masks, and objects of a volume from maps, are those of whole planes; so are
     objects that phrases name, unless something about tiles was chosen.
     """
-    tiles = recipe.tiles
     from_maps = recipe.link is not None and recipe.link.link_from == "maps"
-    # Phrases name objects of photographs, which are as large as the picture.
-    named = recipe.params.strategy == TextParams.strategy and tiles == AUTO_TILES
-    whole = recipe.faithful or from_maps or named or recipe.product != "labels"
-    if tiles is None or whole or not tiles.applies_to(shape):
+    if recipe.faithful or from_maps or recipe.product != "labels":
         return None
-    return tiles
+    return tiles_of_search(recipe.tiles, recipe.params, shape)
+
+
+def tiles_of_search(
+    tiles: TileParams | None, params: GeneratorParams, shape: tuple[int, int]
+) -> TileParams | None:
+    """Return the tiles of a search of a plane of ``shape`` (H, W); None for a whole plane."""
+    # Phrases name objects of photographs, which are as large as the picture.
+    named = params.strategy == TextParams.strategy and tiles == AUTO_TILES
+    return None if tiles is None or named or not tiles.applies_to(shape) else tiles
+
+
+def settle_tiles(
+    tiles: TileParams,
+    model: PromptableModel,
+    params: GeneratorParams,
+    shape: tuple[int, int],
+    readers: Iterable[Callable[[], ReadWindow]],
+    should_stop: ShouldStop | None = None,
+) -> tuple[TileParams, SizeEstimate | None]:
+    """Return tiles with numbers for everything, and what the size of objects was estimated from.
+
+    Parameters
+    ----------
+    tiles : TileParams
+        The tiles; what is None in them is settled.
+    model, params
+        Model and parameters of the search.
+    shape : tuple of int
+        (H, W) of the planes.
+    readers : iterable of callable
+        For each plane a function that returns a reader of its windows, or raises
+        :class:`BlankPlaneError`. The first plane that is not blank is looked at, and only where
+        the size is not given.
+    should_stop : callable, optional
+        Polled while the size is estimated.
+
+    Returns
+    -------
+    tuple
+        The tiles; and the estimate, None where there was none to make.
+
+    Raises
+    ------
+    PlaneError
+        If the plane cannot be read.
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    if tiles.object_size is not None:
+        return tiles.resolved(), None
+    if None not in (tiles.tile_side, tiles.tile_overlap):
+        size = round((tiles.tile_side or 0) * SEARCHED_OBJECT_SIZE / FRAME_SIDE, 1)
+        return replace(tiles, object_size=size).resolved(), None
+    estimate = None
+    for make_reader in readers:
+        try:
+            read = make_reader()
+        except BlankPlaneError:
+            continue
+        estimate = estimate_object_size(model, read, shape, params, should_stop)
+        break
+    size = SEARCHED_OBJECT_SIZE if estimate is None else estimate.size
+    return replace(tiles, object_size=size).resolved(), estimate
 
 
 def resolve_tiles(
@@ -82,12 +142,25 @@ def resolve_tiles(
     tiles = tiles_of(recipe, shape)
     if tiles is None or tiles.is_resolved:
         return replace(recipe, tiles=tiles)
-    if tiles.object_size is None and None not in (tiles.tile_side, tiles.tile_overlap):
-        size = round((tiles.tile_side or 0) * SEARCHED_OBJECT_SIZE / FRAME_SIDE, 1)
-        tiles = replace(tiles, object_size=size)
-    elif tiles.object_size is None:
-        tiles = replace(tiles, object_size=_estimate(data, layout, recipe, model, should_stop))
-    tiles = tiles.resolved()
+    readers = (
+        lambda index=index: window_reader(data, layout, recipe, index) for index in layout.chosen()
+    )
+    tiles, estimate = settle_tiles(tiles, model, recipe.params, shape, readers, should_stop)
+    if estimate is not None and estimate.objects:
+        note(
+            logger,
+            "the size of objects is estimated as %g pixels, from %d of them; give another "
+            "with --object-size",
+            estimate.size,
+            estimate.objects,
+        )
+    elif estimate is not None:
+        note(
+            logger,
+            "no object was found whose size could tell the scale, %g pixels are assumed; give "
+            "the size with --object-size",
+            estimate.size,
+        )
     note(
         logger,
         "planes of %d x %d pixels are searched in %d tiles of %d pixels; --tiles off searches "
@@ -97,40 +170,6 @@ def resolve_tiles(
         tiles.tile_side,
     )
     return replace(recipe, tiles=tiles)
-
-
-def _estimate(
-    data: Any,
-    layout: StackLayout,
-    recipe: Recipe,
-    model: PromptableModel,
-    should_stop: ShouldStop | None,
-) -> float:
-    """Return the estimated size of objects, and say it."""
-    shape = layout.labels_shape[-2], layout.labels_shape[-1]
-    for index in layout.chosen():
-        try:
-            read = window_reader(data, layout, recipe, index)
-        except BlankPlaneError:
-            continue
-        found = estimate_object_size(model, read, shape, recipe.params, should_stop)
-        if found.objects:
-            note(
-                logger,
-                "the size of objects is estimated as %g pixels, from %d of them; give another "
-                "with --object-size",
-                found.size,
-                found.objects,
-            )
-        else:
-            note(
-                logger,
-                "no object was found whose size could tell the scale, %g pixels are assumed; give "
-                "the size with --object-size",
-                found.size,
-            )
-        return found.size
-    return SEARCHED_OBJECT_SIZE
 
 
 def window_reader(

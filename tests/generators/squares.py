@@ -76,7 +76,7 @@ class SquareGenerator:
 
 def use_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this generator be the finder, and a finder without weights fit every model."""
-    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=10, title="squares")
+    card = SimpleNamespace(pred_iou_thresh=0.5, min_area=10, title="squares", base=None)
     finder = SimpleNamespace(sha256=SHA256, card=card)
     monkeypatch.setitem(GENERATORS, "finder", ENTRY)
     for module in ("generators.generate", "models.finder"):

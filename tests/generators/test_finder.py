@@ -18,7 +18,7 @@ from tests.generators.maps import draw_discs, draw_maps, random_quality, separat
 
 from napari_segany import MaskSet, SamModel
 from napari_segany.errors import Cancelled, InputError
-from napari_segany.generators import finder, finder_candidates, finder_crop
+from napari_segany.generators import finder, finder_candidates, finder_crop, plane_finder
 from napari_segany.generators.finder import FinderGenerator, layers_for
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
@@ -43,7 +43,7 @@ class Oracle:
 
     @property
     def card(self) -> Any:
-        return SimpleNamespace(quality=self.quality.to_dict())
+        return SimpleNamespace(quality=self.quality.to_dict(), base=None, gate=None)
 
     def predict_maps(self, embedding: Embedding, rgb: NDArray[np.uint8], **_: Any) -> ObjectMaps:
         assert embedding.shape == rgb.shape[:2]
@@ -55,7 +55,7 @@ class Oracle:
 def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
     """The finder of all models is one that knows the truth."""
     known = Oracle(separating_quality(), [])
-    monkeypatch.setattr(finder, "require_finder", lambda *_: known)
+    monkeypatch.setattr(plane_finder, "require_finder", lambda *_: known)
     # Objects of maps without mistakes end at one half, and this estimate cannot choose outlines.
     monkeypatch.setattr(finder_candidates, "grow_trees", lambda maps: [grow_tree(maps)])
     return known
@@ -481,7 +481,7 @@ def test_without_the_finder_it_says_so(
 
 
 def test_a_damaged_estimate_is_refused(find: Find, oracle: Oracle) -> None:
-    broken = SimpleNamespace(quality={"bias": 0.25})
+    broken = SimpleNamespace(quality={"bias": 0.25}, base=None, gate=None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Oracle, "card", broken)
         with pytest.raises(InputError, match="another version of napari-segany"):

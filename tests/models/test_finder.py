@@ -18,7 +18,7 @@ from napari_segany.models.finder import FinderModel, ObjectMaps, find_finder, lo
 from napari_segany.networks.encoder_sketch import EncoderSketch
 from napari_segany.networks.finder import predict_maps
 from napari_segany.weights import finders
-from napari_segany.weights.finders import encoder_card
+from napari_segany.weights.finder_card import encoder_card
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,7 @@ sys.exit(3)
         ("Everything", "idle", "error", 1),
         ("Tracks", "working", "closed", 3),
         ("Batch", "working", "closed", 3),
+        ("Learn", "working", "run", 0),
         ("Evaluate", "working", "run", 0),
         ("Models", "working", "error", 1),
     ],

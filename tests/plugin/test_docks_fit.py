@@ -25,7 +25,7 @@ MOST = NARROW
 SIZES = ((1366, 768), (1600, 1000))
 """Sizes of windows of a laptop and of a larger screen."""
 
-DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
+DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models")
 
 
 @pytest.mark.parametrize("name", DOCKS)

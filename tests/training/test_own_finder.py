@@ -20,7 +20,8 @@ from napari_segany import FinderParams, SamModel, generate_masks, train_finder
 from napari_segany.cli.main import main
 from napari_segany.errors import Cancelled, InputError, WeightsError
 from napari_segany.models.finder import find_finder
-from napari_segany.training import own_finder
+from napari_segany.models.plane_gate import describe_plane, plane_distance
+from napari_segany.training import own_finder, replay
 from napari_segany.training.fine_tune import FineTuneParams
 from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
 from napari_segany.weights.finders import installed_finders, read_finder
@@ -32,6 +33,8 @@ SHORT = TuneOptions(steps=4, threads=1)
 def short_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_finder, "VIEWS_A_PLANE", 2)
     monkeypatch.setattr(own_finder, "HELD_BACK_VIEWS", 1)
+    monkeypatch.setattr(replay, "PICTURES", ("cell", "coins"))
+    monkeypatch.setattr(replay, "VIEWS", 1)
     monkeypatch.setattr(
         own_finder, "FineTuneParams", lambda **given: FineTuneParams(batch=1, epoch=2, **given)
     )
@@ -90,6 +93,13 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     assert not work_folder(path).exists()
     base = find_finder(minisam)
     assert base is not None
+    gate = read_finder(path).card.gate
+    assert gate is not None
+    # Small planes are described in both scales in which they are seen.
+    assert len(gate.references) == 4
+    for image in images:
+        described = describe_plane(minisam.embed(image, stages=True))
+        assert plane_distance(gate, described) < 0.01
     facts = read_finder(path).card.facts
     assert read_finder(path).card.base == facts["base"]["sha256"] == base.sha256
     assert (facts["planes"], facts["objects"]) == (2, 12)

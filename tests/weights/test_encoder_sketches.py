@@ -12,7 +12,7 @@ from napari_segany.networks.encoder_sketch import sketch_encoder
 from napari_segany.weights import encoder_sketches, finders
 from napari_segany.weights.checkpoint import load_strict
 from napari_segany.weights.encoder_sketches import fitting_finder
-from napari_segany.weights.finders import encoder_card
+from napari_segany.weights.finder_card import encoder_card
 from napari_segany.weights.resolve import import_file
 
 

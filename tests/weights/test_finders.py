@@ -16,6 +16,7 @@ from napari_segany.errors import InputError, WeightsError
 from napari_segany.models.finder import find_finder
 from napari_segany.networks.finder_inference import fold
 from napari_segany.weights import finders
+from napari_segany.weights.finder_card import PlaneGate
 from napari_segany.weights.finders import (
     ENTRY,
     import_finder,
@@ -27,6 +28,8 @@ from napari_segany.weights.finders import (
 )
 from napari_segany.weights.resolve import import_file
 from napari_segany.weights.safetensors_file import read_metadata, to_safetensors
+
+GATE = PlaneGate(((0.5, -0.25), (1.0, 0.0)), 0.4)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +97,7 @@ def test_weights_that_do_not_fit_are_not_written(tmp_path: Path, tiny_model: Sam
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.update(format=3), "format 3, and this version reads .* Update napari-segany"),
+        (lambda r: r.update(format=4), "format 4, and this version reads .* Update napari-segany"),
         (lambda r: r.update(format="one"), "format: input should be a valid integer"),
         (lambda r: r.pop("format"), "format: field required"),
         (lambda r: r["finder"].update(extra=1), "extra: "),
@@ -245,9 +248,9 @@ def test_packaged_finders_are_in_wheel_and_sdist(tmp_path: Path, tiny_model: Sam
 def test_a_finder_of_a_persons_labels_is_used_only_when_it_is_named(
     tmp_path: Path, tiny_model: SamModel
 ) -> None:
-    own = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64)
+    own = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64, gate=GATE)
     record = json.loads(read_metadata(own.path.read_bytes(), own.path)[ENTRY])
-    assert record["format"] == 2
+    assert record["format"] == 3
     installed = require_installed(own.path)
     assert installed.sha256 == own.sha256
     assert installed.path.parent == finders.finders_folder()
@@ -262,14 +265,24 @@ def test_a_finder_of_a_persons_labels_is_used_only_when_it_is_named(
 def test_a_finder_without_a_base_has_the_bytes_of_the_first_format(path: Path) -> None:
     record = json.loads(read_metadata(path.read_bytes(), path)[ENTRY])
     assert record["format"] == 1
-    assert "base" not in record["finder"]
+    assert not {"base", "gate"} & set(record["finder"])
+
+
+def test_a_trained_finder_says_for_which_planes_it_is(tmp_path: Path, tiny_model: SamModel) -> None:
+    path = tmp_path / "own.safetensors"
+    with pytest.raises(WeightsError, match="does not say for which planes"):
+        write_tiny_finder(path, tiny_model, base="a" * 64, gate=None)
+    assert not path.exists()
+    assert write_tiny_finder(path, tiny_model, base="a" * 64, gate=GATE).card.gate == GATE
 
 
 def test_finders_are_named_by_file_name_and_hash(tmp_path: Path, tiny_model: SamModel) -> None:
-    first = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64)
+    first = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, base="a" * 64, gate=GATE)
     assert require_installed(first.path).path.name == "own.safetensors"
     # Trained again under the same name: both stay, as recipes name them by their hashes.
-    second = write_tiny_finder(tmp_path / "own.safetensors", tiny_model, seed=1, base="a" * 64)
+    second = write_tiny_finder(
+        tmp_path / "own.safetensors", tiny_model, seed=1, base="a" * 64, gate=GATE
+    )
     assert require_installed(second.path).path.name == f"own-{second.sha256[:12]}.safetensors"
     for file in (first, second):
         assert require_installed(file.sha256).sha256 == file.sha256

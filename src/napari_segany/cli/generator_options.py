@@ -95,7 +95,8 @@ def _kind(info: ParameterInfo) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "flag": {"action": argparse.BooleanOptionalAction},
         "choice": {"choices": info.values},
-        "hash": {"metavar": "FINDER"},
+        "hash": {"metavar": "HASH"},
+        "finder": {"metavar": "FINDER"},
         "name": {"metavar": "NAME"},
         "phrases": {"nargs": "+", "metavar": "PHRASE"},
         "structure": {"type": Path, "metavar": "FILE"},

@@ -113,8 +113,7 @@ class MaskSet:
         """
         masks, origins = list(masks), list(origins)
         count = len(masks)
-        within = np.array([binary_mask.bounding_box(mask) for mask in masks], np.int64)
-        within = within.reshape(-1, 4)
+        within = np.array([binary_mask.bounding_box(m) for m in masks], np.int64).reshape(-1, 4)
         crops = [mask[a:c, b:d] for mask, (a, b, c, d) in zip(masks, within, strict=True)]
         area = np.array([np.count_nonzero(c) for c in crops], np.int64)
         offset = np.tile(np.array(origins, np.int64).reshape(-1, 2), 2)
@@ -211,10 +210,14 @@ class MaskSet:
     def __iter__(self) -> Iterator["MaskSet"]:
         return (self[i] for i in range(len(self)))
 
+    @property
+    def packed(self) -> PackedMasks:
+        """The bits of all masks within their boxes."""
+        return self._bits
+
     def crop(self, i: int) -> NDArray[np.bool_]:
         """Return mask ``i`` within its box, boolean."""
-        _, left, _, right = (int(v) for v in self.boxes[i])
-        return binary_mask.unpack(self._bits.bits(i), left, right)
+        return binary_mask.unpack(self._bits.bits(i), *self.boxes[i, 1::2].tolist())
 
     def count_shared(self, one: NDArray[Any], two: NDArray[Any]) -> NDArray[np.int64]:
         """Count the pixels that (P,) masks ``one`` and ``two`` share, pair by pair."""
@@ -237,7 +240,7 @@ class MaskSet:
 
     def with_columns(self, columns: Mapping[str, NDArray[Any]], prompts_asked: int) -> "MaskSet":
         """Return the set with other scores and points; each column has an entry a mask."""
-        kept: dict[str, Any] = {name: columns[name] for name in _COLUMNS}
+        kept: Any = {name: columns[name] for name in _COLUMNS}
         return replace(self, **kept, prompts_asked=prompts_asked)
 
     def nms(
@@ -338,13 +341,11 @@ class MaskSet:
             raise InputError(
                 "Only sets that generate returned can be filtered by shape or cleaned up."
             )
-        keep = np.ones(len(self), bool)
+        keep = self.area >= (min_area or 0)
         if pred_iou_thresh:
             keep &= self.predicted_iou > pred_iou_thresh
         if stability_score_thresh:
             keep &= self.stability_score >= stability_score_thresh
-        if min_area is not None:
-            keep &= self.area >= min_area
         if max_area is not None:
             keep &= self.area <= max_area
         chosen = self[keep]

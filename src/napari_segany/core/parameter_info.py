@@ -17,7 +17,9 @@ from typing import Any, Literal, TypeVar, cast
 
 from napari_segany.errors import InputError
 
-Kind = Literal["integer", "number", "choice", "flag", "hash", "name", "phrases", "structure"]
+Kind = Literal[
+    "integer", "number", "choice", "flag", "hash", "finder", "name", "phrases", "structure"
+]
 """Kinds of values; the class of a structure checks it itself."""
 
 Unit = Literal["", "pixels", "points", "logits", "fraction"]
@@ -51,8 +53,8 @@ class ParameterInfo:
         Name on screens.
     help : str
         One or two sentences that say what the parameter does.
-    kind : {"integer", "number", "choice", "flag", "hash", "name", "phrases", "structure"}
-        Kind of its values.
+    kind : {"integer", "number", "choice", "flag", "hash", "finder", "name", "phrases", "structure"}
+        Kind of its values; a finder is named by its hash.
     low, high : float
         Least and greatest number, both allowed.
     unit : str
@@ -108,7 +110,7 @@ class ParameterInfo:
             if not isinstance(value, bool):
                 raise InputError(f"{name} must be true or false, got {value!r}.")
             return value
-        if self.kind == "hash":
+        if self.kind in ("hash", "finder"):
             if not (isinstance(value, str) and HASH.fullmatch(value)):
                 raise InputError(f"{name} must be a hash in hexadecimal, got {value!r}.")
             return value
@@ -180,6 +182,11 @@ def content_hash(label: str, help: str, *, unset: str) -> Described:
     return {KEY: ParameterInfo(label, help, "hash", advanced=True, unset=unset)}
 
 
+def finder_hash(label: str, help: str, *, unset: str) -> Described:
+    """Return the metadata of a finder, which is named by the hash of its file."""
+    return {KEY: ParameterInfo(label, help, "finder", unset=unset)}
+
+
 def model_name(label: str, help: str, *, unset: str) -> Described:
     """Return the metadata of the name of a model."""
     return {KEY: ParameterInfo(label, help, "name", unset=unset)}
@@ -243,8 +250,9 @@ def with_parameter_docs(cls: type[T]) -> type[T]:
 def _type_name(info: ParameterInfo) -> str:
     if info.kind == "choice":
         return "{" + ", ".join(f'"{value}"' for value in info.values) + "}"
-    names = {"integer": "int", "number": "float", "flag": "bool", "hash": "str", "name": "str"}
-    return names.get(info.kind, "tuple")
+    if info.kind in ("hash", "finder", "name"):
+        return "str"
+    return {"integer": "int", "number": "float", "flag": "bool"}.get(info.kind, "tuple")
 
 
 def _phrases(name: str, value: Any) -> tuple[str, ...]:

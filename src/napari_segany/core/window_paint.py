@@ -33,6 +33,21 @@ def windows_of(box: Box, side: int) -> Iterator[Box]:
             yield max(row, top), max(col, left), min(row + side, bottom), min(col + side, right)
 
 
+def cleaned_crop(masks: Paintable, number: int, holes: int, specks: int) -> NDArray[np.bool_]:
+    """Return a mask within its box, with holes and specks below some pixels filled and dropped."""
+    crop = masks.crop(number)
+    if holes:
+        top, left, bottom, right = masks.boxes[number].tolist()
+        height, width = masks.shape
+        # Around the box lies background, unless the plane ends there.
+        sides = ((int(top > 0), int(bottom < height)), (int(left > 0), int(right < width)))
+        around = np.pad(np.zeros(crop.shape, bool), sides, constant_values=True)
+        filled = fill_small_holes(np.pad(crop, sides), holes, around)
+        rows, cols = ((near, near + n) for (near, _), n in zip(sides, crop.shape, strict=True))
+        crop = filled[slice(*rows), slice(*cols)]
+    return drop_small_specks(crop, specks) if specks else crop
+
+
 class WindowPainter:
     """Labels of a plane, painted where they are asked for.
 
@@ -88,18 +103,7 @@ class WindowPainter:
         return int(np.count_nonzero(self._crop(number)) if cleaned else self._masks.area[number])
 
     def _crop(self, number: int) -> NDArray[np.bool_]:
-        """Return a mask within its box, with holes filled and specks dropped."""
-        crop, (holes, specks) = self._masks.crop(number), self._cleaned
-        if holes:
-            top, left, bottom, right = self._masks.boxes[number].tolist()
-            height, width = self.shape
-            # Around the box lies background, unless the plane ends there.
-            sides = ((int(top > 0), int(bottom < height)), (int(left > 0), int(right < width)))
-            around = np.pad(np.zeros(crop.shape, bool), sides, constant_values=True)
-            filled = fill_small_holes(np.pad(crop, sides), holes, around)
-            rows, cols = ((near, near + n) for (near, _), n in zip(sides, crop.shape, strict=True))
-            crop = filled[slice(*rows), slice(*cols)]
-        return drop_small_specks(crop, specks) if specks else crop
+        return cleaned_crop(self._masks, number, *self._cleaned)
 
     def _meeting(self, box: Box) -> NDArray[np.intp]:
         """Return the masks that have pixels in a window, from the bottom to the top."""

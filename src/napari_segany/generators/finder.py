@@ -16,7 +16,8 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.core.region import check_plane_region
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.finder_crop import CropSearch, SeenCrop
-from napari_segany.generators.finder_params import FinderParams, require_finder
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.plane_finder import choose_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.quality import quality_of
 from napari_segany.generators.small_planes import (
@@ -115,10 +116,14 @@ class FinderGenerator:
         Those of a small plane are also searched for at a smaller scale.
         """
         shape = (plane.shape[0], plane.shape[1])
-        finder = require_finder(model, self.params.finder)
+        if embedding is None or not embedding.stages:
+            embedding = model.embed(plane, stages=True, should_stop=report.should_stop)
+        finder = choose_finder(model, self.params, embedding)
         quality = quality_of(finder)
         search = CropSearch(model, finder, quality, self.params, report.should_stop)
         whole = search.look(plane, embedding)
+        # Most of the memory of an embedding, and not needed any more.
+        del embedding
         side = whole.maps.frame.side
         boxes = self._crops(shape, self._median_side(search, plane, whole), side)
         small = not self.params.crop_n_layers and is_small(shape, side)

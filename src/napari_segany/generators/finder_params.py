@@ -7,7 +7,8 @@ from napari_segany.core.overlap import Nms
 from napari_segany.core.parameter_info import (
     check_parameters,
     choice,
-    content_hash,
+    finder_hash,
+    flag,
     integer,
     number,
     with_parameter_docs,
@@ -62,7 +63,7 @@ class FinderParams(FilterRules, GeneratorParams):
     )
     finder: str | None = field(
         default=None,
-        metadata=content_hash(
+        metadata=finder_hash(
             "Finder",
             "Finder whose weights belong to the model's image encoder, by its hash; on the command "
             "line also by its file or name.",
@@ -213,6 +214,15 @@ class FinderParams(FilterRules, GeneratorParams):
         default=False,
         metadata=EXCLUDE_BORDER,
     )
+    finder_everywhere: bool = field(
+        default=False,
+        metadata=flag(
+            "Trained finder everywhere",
+            "Use a finder that was trained on labels of your own also for planes that are unlike "
+            "these. Without, the finder that it was trained from searches such planes.",
+            advanced=True,
+        ),
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -226,6 +236,9 @@ class FinderParams(FilterRules, GeneratorParams):
             If no installed finder fits the model, or the one that is named is not here.
         """
         finder = require_finder(model, self.finder)
+        if finder.card.base is not None and not self.finder_everywhere:
+            # Found here, before any plane is searched.
+            require_finder(model, finder.card.base)
         own = {
             "finder": finder.sha256,
             "pred_iou_thresh": finder.card.pred_iou_thresh,

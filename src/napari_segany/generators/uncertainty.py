@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segany.core.coverage import SharingPairs, covered_pixels, sharing_pairs
 from napari_segany.core.mask_shape import touches_border
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.nms import Overlaps
 
 SPREADS = 6.0
 """Spreads of the logarithm of area, off the median, that count as fully unusual."""
@@ -24,6 +26,8 @@ class Evidence:
 
     Attributes
     ----------
+    masks : MaskSet
+        The N masks.
     predicted_iou, stability : ndarray
         (N,) in 0..1.
     size : ndarray
@@ -37,6 +41,7 @@ class Evidence:
         (N,) bool; cut by the border.
     """
 
+    masks: MaskSet
     predicted_iou: NDArray[np.float64]
     stability: NDArray[np.float64]
     size: NDArray[np.float64]
@@ -71,32 +76,34 @@ class Evidence:
         return [text for share, text in sorted(found) if share < CLEAR]
 
 
-def evidence(masks: MaskSet) -> Evidence:
+def evidence(masks: MaskSet, pairs: SharingPairs | None = None) -> Evidence:
     """Return the evidence for each mask of a plane.
 
     Parameters
     ----------
     masks : MaskSet
         The objects of one plane.
+    pairs : tuple, optional
+        Those that share pixels, as :func:`napari_segany.core.coverage.sharing_pairs` returns them,
+        if they are known.
     """
     if not len(masks):
         none = np.zeros(0)
-        return Evidence(none, none, none, none, none, np.zeros(0, np.bool_))
+        return Evidence(masks, none, none, none, none, none, np.zeros(0, np.bool_))
     size = np.log(np.maximum(masks.area, 1))
     middle = np.median(size)
     # As wide as a standard deviation where sizes are normally distributed.
     spread = 1.4826 * float(np.median(np.abs(size - middle)))
     odd = np.abs(size - middle) / spread if spread > 0 else (size != middle) * SPREADS
-    claims = np.zeros(masks.shape, np.uint16)
-    for i, (a, b, c, d) in enumerate(masks.boxes.tolist()):
-        claims[a:c, b:d] += masks.crop(i)
-    alone = np.array(
-        [
-            (claims[a:c, b:d][masks.crop(i)] == 1).mean() if c > a else 1.0
-            for i, (a, b, c, d) in enumerate(masks.boxes.tolist())
-        ]
-    )
+    if pairs is None:
+        overlaps = Overlaps(masks.boxes, masks.area, masks.count_shared)
+        pairs = sharing_pairs(overlaps, np.arange(len(masks)))
+    one, two, shared = pairs
+    both = np.concatenate([one, two]), np.concatenate([two, one]), np.tile(shared, 2)
+    claimed = covered_pixels(masks, *both)
+    alone = np.where(masks.area > 0, 1 - claimed / np.maximum(masks.area, 1), 1.0)
     return Evidence(
+        masks,
         np.clip(masks.predicted_iou, 0, 1).astype(np.float64),
         np.clip(masks.stability_score, 0, 1).astype(np.float64),
         np.exp(size - middle),

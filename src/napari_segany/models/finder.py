@@ -27,8 +27,8 @@ from napari_segany.networks.finder import (
     UPSCALING,
 )
 from napari_segany.networks.finder_inference import FinderInference
+from napari_segany.weights.finder_card import FinderCard
 from napari_segany.weights.finders import (
-    FinderCard,
     FinderFile,
     default_finders,
     installed_finders,

@@ -122,10 +122,9 @@ def load_model(
     Returns
     -------
     PromptableModel
-        The model as it is: it sees a plane of any size as a whole, unless it is given to a
-        :class:`napari_segany.TiledModel`, as sessions, docks and the command line do.
         A :class:`napari_segany.SamModel` for weights of the SAM family; other families have
-        classes of their own.
+        classes of their own. It sees a plane of any size as a whole, unless it is given to a
+        :class:`napari_segany.TiledModel`, as sessions, docks and the command line do.
 
     Raises
     ------

@@ -55,20 +55,20 @@ class PlaneScore:
 
 def score_plane(
     model: PromptableModel,
-    sha256: str,
+    params: FinderParams,
     plane: LabelledPlane,
     *,
     embedding: Embedding | None = None,
     should_stop: ShouldStop | None = None,
 ) -> PlaneScore:
-    """Find the objects of a plane with a finder's defaults, and compare them with its labels.
+    """Find the objects of a plane with a finder, and compare them with its labels.
 
     Parameters
     ----------
     model : PromptableModel
         The model.
-    sha256 : str
-        The finder, installed or loaded.
+    params : FinderParams
+        The finder, installed or loaded, and how it is used.
     plane : LabelledPlane
         The plane. Found objects that lie mostly on unknown ground are not counted, nor are
         unknown pixels of the others.
@@ -77,7 +77,6 @@ def score_plane(
     should_stop : callable, optional
         Polled often.
     """
-    params = FinderParams(finder=sha256)
     masks = generate_masks(
         *(model, plane.rgb, params),
         embedding=embedding,

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.intensity import to_rgb
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.quality import Quality
+from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.models.finder import FinderModel, find_finder, load_finder
+from napari_segany.models.plane_gate import describe_plane, make_gate
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.registry import load_model
 from napari_segany.networks.finder import Finder
@@ -38,6 +41,7 @@ from napari_segany.training.held_back_scores import PlaneScore, score_plane
 from napari_segany.training.labelled_planes import LabelledPlane, Parts, hold_back, label_plane
 from napari_segany.training.replay import ReplayViews, WithReplay
 from napari_segany.training.tuning import TrainedFinder, TuneOptions, work_folder
+from napari_segany.weights.finder_card import PlaneGate
 from napari_segany.weights.finders import FinderFile, require_installed, write_finder
 
 VIEWS_A_PLANE, MOST_VIEWS = 16, 128
@@ -228,12 +232,14 @@ class _Run:
         rest -= time.monotonic() - now
         seconds = max(rest, LEAST_PART * whole)
         tuned = self._learn(start, WithReplay(views, replay, REPLAYED), watched, folder, seconds)
-        file = self._write(folder / "uncalibrated.safetensors", tuned, parts, (), ())
-        quality = self._update_quality(file, parts.learned, tuned.network, replay)
-        file = self._write(folder / "unscored.safetensors", tuned, parts, (), (), quality)
+        file = self._write(folder / "uncalibrated.safetensors", tuned, parts)
+        descriptions = [describe_plane(each) for each in embeddings]
+        quality = self._update_quality(file, parts.learned, tuned.network, replay, descriptions)
+        gate = make_gate(np.stack(descriptions))
+        file = self._write(folder / "unscored.safetensors", tuned, parts, quality, gate)
         load_finder(self.model, file.path)
         after = self._score(file.sha256, scored, embeddings, "scores after")
-        file = self._write(self.output, tuned, parts, before, after, quality)
+        file = self._write(self.output, tuned, parts, quality, gate, before, after)
         # From now on it is found by its hash, in this process without being installed.
         load_finder(self.model, file.path)
         shutil.rmtree(folder, ignore_errors=True)
@@ -276,7 +282,7 @@ class _Run:
                 check(self.should_stop)
                 scores.append(
                     score_plane(
-                        *(self.model, sha256, plane),
+                        *(self.model, FinderParams(finder=sha256), plane),
                         embedding=embedding,
                         should_stop=self.should_stop,
                     )
@@ -311,14 +317,24 @@ class _Run:
         planes: Sequence[LabelledPlane],
         network: Finder,
         replay: ReplayViews,
+        descriptions: list[NDArray[np.float64]],
     ) -> dict[str, Any]:
-        """Return the base's quality estimate, adapted to the new maps of the learned planes."""
+        """Return the base's quality estimate, adapted to the new maps of the learned planes.
+
+        Appends the descriptions of these planes, for which their embeddings are needed, too.
+        """
         finder = load_finder(self.model, file.path)
         regions = []
         with self.stage("quality estimate") as progress:
             for number, plane in enumerate(planes, 1):
                 check(self.should_stop)
-                maps = finder.predict_maps(self._embed(plane), plane.rgb)
+                embedding = self._embed(plane)
+                descriptions.append(describe_plane(embedding))
+                maps = finder.predict_maps(embedding, plane.rgb)
+                if is_small(embedding.shape, maps.frame.side):
+                    # Planes of volumes are seen so.
+                    seen = continue_plane(plane.rgb, maps.frame.side)
+                    descriptions.append(describe_plane(self.model.embed(seen, stages=True)))
                 regions.append(measure_regions(maps, plane.labels))
                 if progress is not None:
                     progress(number, len(planes))
@@ -331,10 +347,12 @@ class _Run:
         path: Path,
         tuned: FineTuned,
         parts: Parts,
-        before: Sequence[PlaneScore],
-        after: Sequence[PlaneScore],
         quality: dict[str, Any] | None = None,
+        gate: PlaneGate | None = None,
+        before: Sequence[PlaneScore] = (),
+        after: Sequence[PlaneScore] = (),
     ) -> FinderFile:
+        """Write a finder; without a gate one that is of use to this run only."""
         card = self.base.card
         data = sha256("".join(sorted(each.sha256 for each in self.planes)).encode())
         facts: dict[str, Any] = {
@@ -350,11 +368,12 @@ class _Run:
             "before": [each.to_dict() for each in before],
             "after": [each.to_dict() for each in after],
         }
-        base = card.base or self.base.sha256
+        base = None if gate is None else card.base or self.base.sha256
         title = f"Finder for {card.encoder.name}, trained on {len(self.planes)} planes"
         if len(self.planes) == 1:
             title = title.removesuffix("s")
-        card = replace(card, title=title, facts=facts, base=base, quality=quality or card.quality)
+        quality = quality or card.quality
+        card = replace(card, title=title, facts=facts, base=base, gate=gate, quality=quality)
         return write_finder(path, fold(tuned.network), card)
 
 

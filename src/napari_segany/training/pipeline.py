@@ -23,13 +23,8 @@ from napari_segany.training.feature_cache import ViewPlan, build_cache, is_compl
 from napari_segany.training.live_views import TIMES, LiveViews
 from napari_segany.training.training_loop import CURVE, TrainParams, learn_from_views
 from napari_segany.weights.cache import replacing
-from napari_segany.weights.finders import (
-    FinderCard,
-    FinderFile,
-    encoder_card,
-    shape_card,
-    write_finder,
-)
+from napari_segany.weights.finder_card import FinderCard, encoder_card, shape_card
+from napari_segany.weights.finders import FinderFile, write_finder
 
 FINDER = "finder.safetensors"
 """Name of the result."""

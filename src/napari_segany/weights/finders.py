@@ -13,29 +13,26 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from annotated_types import Ge, Le, Len, MinLen
 from typing_extensions import TypedDict
 
 from napari_segany.errors import InputError, WeightsError
 from napari_segany.schema import from_json
 from napari_segany.weights import cache
+from napari_segany.weights.finder_card import FinderCard
 from napari_segany.weights.safetensors_file import read_metadata, read_tensors, to_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_segany.networks.encoder_sketch import EncoderSketch
-    from napari_segany.networks.finder import FinderShape
-
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Version of the card; raised when older versions of this package would misread a file. Files of
-version 1 have no ``base``, and are written where there is none."""
+version 1 have neither ``base`` nor ``gate``, and are written where there are none."""
 
 ENTRY = "napari_segany_finder"
 """Entry of the file's metadata that holds the card."""
@@ -46,89 +43,6 @@ PACKAGED = Path(__file__).with_name("finders")
 
 MOST_BYTES = 1 << 26
 """Size of the largest file that is read."""
-
-_Width = Annotated[int, Ge(1), Le(4096)]
-_Projection = Annotated[int, Ge(-(10**7)), Le(10**7)]
-
-
-@dataclass(frozen=True)
-class EncoderCard:
-    """The image encoder that a finder was trained on.
-
-    Attributes
-    ----------
-    name : str
-        Name of the model in the catalogue, or under which it was imported.
-    architecture : str
-        Architecture of the model, such as "vit_t".
-    layout, values
-        Of the :class:`napari_segany.networks.encoder_sketch.EncoderSketch` of its weights.
-    """
-
-    name: Annotated[str, MinLen(1)]
-    architecture: Annotated[str, MinLen(1)]
-    layout: Annotated[str, MinLen(1)]
-    values: tuple[tuple[_Projection, ...], ...]
-
-    @property
-    def sketch(self) -> "EncoderSketch":
-        """Sketch of the encoder's weights."""
-        from napari_segany.networks.encoder_sketch import EncoderSketch
-
-        return EncoderSketch(self.layout, self.values)
-
-
-@dataclass(frozen=True)
-class ShapeCard:
-    """Architecture of a finder, with the fields of a :class:`FinderShape`."""
-
-    embedding: _Width
-    stages: Annotated[tuple[tuple[_Width, Annotated[int, Ge(1), Le(4)]], ...], Len(0, 8)]
-    widths: tuple[_Width, _Width, _Width]
-    image_width: Annotated[int, Ge(0), Le(4096)]
-    blocks: Annotated[int, Ge(0), Le(16)]
-
-    @property
-    def shape(self) -> "FinderShape":
-        """The architecture."""
-        from napari_segany.networks.finder import FinderShape
-
-        return FinderShape(**vars(self))
-
-
-@dataclass(frozen=True)
-class FinderCard:
-    """Description of a finder, stored in its file.
-
-    Attributes
-    ----------
-    title : str
-        A short description.
-    encoder : EncoderCard
-        The encoder it was trained on.
-    shape : ShapeCard
-        Its architecture.
-    pred_iou_thresh : float
-        Predicted IoU that masks must exceed by default, 0..2.
-    min_area : int
-        Pixels of the smallest mask that is kept by default.
-    facts : dict
-        Data sets, licences and figures, for people; plain JSON.
-    quality : dict
-        Parameters of the predicted IoU, which the generator reads; plain JSON.
-    base : str or None
-        Hash of the finder that this one was trained from, on one person's labels. Such a finder is
-        for images like those, so it is used only when it is named.
-    """
-
-    title: Annotated[str, MinLen(1)]
-    encoder: EncoderCard
-    shape: ShapeCard
-    pred_iou_thresh: Annotated[float, Ge(0), Le(2)]
-    min_area: Annotated[int, Ge(0)] = 0
-    facts: dict[str, Any] = field(default_factory=dict)
-    quality: dict[str, Any] = field(default_factory=dict)
-    base: Annotated[str, Len(64, 64)] | None = None
 
 
 class _Record(TypedDict):
@@ -170,16 +84,6 @@ class FinderFile:
         return _checked_tensors(content, self.path, self.card)
 
 
-def encoder_card(name: str, architecture: str, sketch: "EncoderSketch") -> EncoderCard:
-    """Return the card of an image encoder."""
-    return EncoderCard(name, architecture, sketch.layout, sketch.values)
-
-
-def shape_card(shape: "FinderShape") -> ShapeCard:
-    """Return the card of a finder's architecture."""
-    return ShapeCard(**asdict(shape))
-
-
 def write_finder(path: Path, weights: "Mapping[str, Tensor]", card: FinderCard) -> FinderFile:
     """Write a finder's file.
 
@@ -207,7 +111,7 @@ def write_finder(path: Path, weights: "Mapping[str, Tensor]", card: FinderCard) 
     rounded = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
     values = asdict(card)
     if card.base is None:
-        del values["base"]
+        del values["base"], values["gate"]
     version = 1 if card.base is None else FORMAT
     text = json.dumps({"format": version, "finder": values}, allow_nan=False)
     content = to_safetensors(rounded, {ENTRY: text})
@@ -253,9 +157,15 @@ def _read_card(content: bytes, path: Path) -> FinderCard:
                 f"{path} has format {version}, and this version reads formats up to {FORMAT}. "
                 "Update napari-segany: pip install --upgrade napari-segany"
             )
-        return from_json(_Record, text, what)["finder"]
+        card = from_json(_Record, text, what)["finder"]
     except InputError as error:
         raise WeightsError(str(error)) from error
+    if (card.base is None) != (card.gate is None):
+        raise WeightsError(
+            f"{path} does not say for which planes it was trained; train it again with this "
+            "version: napari-segany train IMAGES --truth LABELS -o FILE"
+        )
+    return card
 
 
 def _checked_tensors(content: bytes, path: Path, card: FinderCard) -> "dict[str, Tensor]":

@@ -14,10 +14,12 @@ from napari.layers import Image, Labels
 from napari.layers._source import layer_source
 from numpy.typing import NDArray
 from tests.generators.squares import SHA256, spots, use_squares
+from tests.stub import StubModel
 
-from napari_segany import AutomaticParams
+from napari_segany import AutomaticParams, segment_everything
 from napari_segany.cli.main import main
 from napari_segany.errors import InputError
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.widget import EverythingWidget
 
@@ -218,3 +220,48 @@ def test_nothing_is_copied_before_a_search(widget: Any) -> None:
     widget.image_layer = widget.viewer.add_layer(Image(stack(40, 50)))
     with pytest.raises(InputError, match="Nothing was searched"):
         widget.copy_python()
+
+
+@pytest.fixture
+def in_tiles(widget: Any, monkeypatch: Any) -> Any:
+    """A dock with a model that finds small objects everywhere; commands load the same model."""
+    model = StubModel()
+    for module in ("models.registry", "io.recipe_file"):
+        monkeypatch.setattr(f"napari_segany.{module}.load_model", lambda *_, **__: model)
+    widget.model = model
+    return widget
+
+
+def test_tiles_of_a_plane_are_those_of_the_dock(in_tiles: Any) -> None:
+    """The dock, a batch from the command line and a script give the same bytes."""
+    widget = in_tiles
+    widget.image_layer = opened(widget, stack(420, 500), "YX")
+    widget.tiles.params = TileParams("always", object_size=16)
+    widget.find(LOOSE, wait=True)
+    settled = widget.controller.found.tiles.settled
+    assert (settled.tile_side, settled.tile_overlap) == (256, 32)
+    assert "tiles of 256 pixels, for objects of 16 pixels" in widget.message.text()
+    widget.filter(Filters(min_area=40))
+    labels = widget.make_labels().data
+    assert len(np.unique(labels)) > 20
+    recipe = widget.controller.make_recipe()
+    assert recipe.tiles == settled
+    command = widget.copy_command()
+    assert "--tiles always --object-size 16.0 --tile-side 256 --tile-overlap 32" in command
+    assert np.array_equal(run_command(command), labels)
+    assert np.array_equal(run_script(widget.copy_python()), labels)
+
+
+def test_an_estimated_size_is_exported_as_a_number(in_tiles: Any) -> None:
+    widget, data = in_tiles, stack(300, 330)
+    widget.image_layer = opened(widget, data, "YX")
+    widget.tiles.params = TileParams("always")
+    widget.find(LOOSE, wait=True)
+    estimate = widget.controller.found.tiles.estimate
+    assert f"(estimated from {estimate.objects})" in widget.message.text()
+    labels = widget.make_labels().data
+    assert labels.any()
+    recipe = widget.controller.make_recipe()
+    assert recipe.tiles.object_size == estimate.size
+    made = segment_everything(data, "YX", widget.model, LOOSE, tiles=TileParams("always"))
+    assert np.array_equal(made, labels)

@@ -21,7 +21,7 @@ from napari_segany.plugin.shared.accessible_names import is_focusable, name_cont
 from napari_segany.plugin.shared.controls import column, form, panel, with_tip
 from napari_segany.plugin.shared.fold import Fold
 
-DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
+DOCKS = ("Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models")
 
 
 @pytest.fixture

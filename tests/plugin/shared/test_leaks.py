@@ -41,7 +41,7 @@ def use(name: str, viewer: Any, qtbot: Any, model: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["viewer", "Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models"]
+    "name", ["viewer", "Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models"]
 )
 def test_clearing_a_window_leaves_nothing(
     name: str, viewer: Any, empty_window: WindowState, qtbot: Any, model: Any

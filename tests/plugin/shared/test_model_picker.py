@@ -30,6 +30,7 @@ def test_the_manifest_is_valid() -> None:
         "Everything",
         "Tracks",
         "Batch",
+        "Learn",
         "Evaluate",
         "Models",
     ]
@@ -44,7 +45,7 @@ def test_every_command_is_in_the_menus_and_the_palette(viewer: Any) -> None:
     inside = {item.command.title for item in menus.get_menu(submenus["Segment Anything"])}
     assert inside == {
         f"{name} (Segment Anything)"
-        for name in ("Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models")
+        for name in ("Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models")
     }
     palette = {item.command.title for item in menus.get_menu(menus.COMMAND_PALETTE_ID)}
     assert inside <= palette

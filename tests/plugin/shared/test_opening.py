@@ -97,7 +97,7 @@ def test_every_dock_of_the_menu_is_opened_this_way() -> None:
     contributions = PluginManifest.from_file(PACKAGE / "napari.yaml").contributions
     commands = {each.id: each.python_name for each in contributions.commands or ()}
     docks = [resolve_name(commands[each.command]) for each in contributions.widgets or ()]
-    assert len(docks) == 6
+    assert len(docks) == 7
     for dock in docks:
         assert issubclass(dock, LoadingDock)
         content = resolve_name(f"{dock.module}:{dock.name}")

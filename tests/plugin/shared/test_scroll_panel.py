@@ -14,7 +14,9 @@ from napari_segany.plugin.shared.scroll_panel import ScrollPanel
 pytestmark = [pytest.mark.gui, needs_a_display]
 
 
-@pytest.mark.parametrize("name", ["Prompt", "Everything", "Tracks", "Batch", "Evaluate", "Models"])
+@pytest.mark.parametrize(
+    "name", ["Prompt", "Everything", "Tracks", "Batch", "Learn", "Evaluate", "Models"]
+)
 def test_a_panel_fits_a_small_screen_and_nothing_is_cut_off(
     window: Any, name: str, qtbot: Any
 ) -> None:

@@ -30,12 +30,14 @@ def params_in_tile(params: FilterRules) -> FilterRules:
     """Return the parameters with which a tile of a plane is searched.
 
     The largest mask is a part of the plane, so the bound is checked when tiles are joined. A
-    finder searches no crops: the tile has the scale that was asked for.
+    finder searches no crops: the tile has the scale that was asked for. All tiles are searched by
+    the finder that is named, as none tells what the plane looks like.
     """
     whole = params.with_rules(max_area_fraction=1.0)
-    if isinstance(whole, FinderParams) and whole.crop_n_layers is None:
-        return replace(whole, crop_n_layers=0)
-    return whole
+    if not isinstance(whole, FinderParams):
+        return whole
+    layers = whole.crop_n_layers or 0
+    return replace(whole, crop_n_layers=layers, finder_everywhere=True)
 
 
 def check_rules(params: GeneratorParams) -> FilterRules:

@@ -1,6 +1,6 @@
 """Search of a whole plane, tile by tile, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ def search_tiles(
     should_stop: ShouldStop | None = None,
     refilter: bool = True,
     on_tile: OnTile | None = None,
+    known: Iterable[TileCandidates] = (),
 ) -> MaskSet:
     """Find everything in a plane, of which one tile at a time is in memory.
 
@@ -61,6 +62,8 @@ def search_tiles(
         Also keep candidates beyond the thresholds, so that :meth:`MaskSet.filter` can choose again.
     on_tile : callable, optional
         Called in this thread with the candidates of each tile.
+    known : iterable of TileCandidates
+        Tiles that an earlier search with the same arguments has done. They are not searched again.
 
     Returns
     -------
@@ -77,6 +80,7 @@ def search_tiles(
     check_plane_region(region, grid.shape)
     resolved = resolve_params(model, params)
     parts: list[TileCandidates] = []
+    done_before = {(part.level, part.number): part for part in known}
     report = _Report(len(grid), progress)
     own: TileGrid | None = grid
     level, numbers = 0, tuple(range(len(grid)))
@@ -85,7 +89,9 @@ def search_tiles(
             check(should_stop)
             tile = own.tile(number)
             inside = None if region is None else region[tile.slices]
-            if inside is None or inside.any():
+            if (level, number) in done_before:
+                parts.append(done_before[level, number])
+            elif inside is None or inside.any():
                 ways: Any = {"region": inside, "should_stop": should_stop, "refilter": refilter}
                 part = find_tile(
                     model,

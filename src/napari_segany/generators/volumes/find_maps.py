@@ -10,12 +10,13 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.errors import InputError
 from napari_segany.generators.finder_params import FinderParams, require_finder
+from napari_segany.generators.plane_finder import choose_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.generators.volumes.plane_maps import NAMES, PlaneMaps, as_maps
-from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
-from napari_segany.models.protocol import PromptableModel
+from napari_segany.models.finder import CELL
+from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.searching import searching_model
 
 Value = TypeVar("Value", bound=np.generic)
@@ -68,8 +69,7 @@ def find_maps(
     if own is not None:
         ways: Any = {"region": region, "progress": progress, "should_stop": should_stop}
         return PlaneMaps.from_bytes(own.search_maps(rgb, check_finder(params), **ways))
-    finder = require_finder(model, check_finder(params).finder)
-    search = _Search(model, finder, should_stop)
+    search = _Search(model, check_finder(params), should_stop)
     layers = check_finder(params).crop_n_layers or 0
     if layers:
         found = search.look_at_crops(rgb, layers, check_finder(params).crop_overlap_ratio, progress)
@@ -104,16 +104,19 @@ class _Search:
     """A finder that looks at planes and crops."""
 
     def __init__(
-        self, model: PromptableModel, finder: FinderModel, should_stop: ShouldStop | None
+        self, model: PromptableModel, params: FinderParams, should_stop: ShouldStop | None
     ) -> None:
-        self.model, self.finder, self.should_stop = model, finder, should_stop
+        self.model, self.params, self.should_stop = model, params, should_stop
+        self.named = require_finder(model, params.finder)
 
     def look(self, rgb: NDArray[np.uint8]) -> PlaneMaps:
         """Return the maps of a whole plane."""
         shape = (rgb.shape[0], rgb.shape[1])
         side = _sides.get(self.model, 0)
         seen = continue_plane(rgb, side) if is_small(shape, side) else rgb
-        maps = self._predict(seen)
+        embedding = self._embed(seen)
+        finder = choose_finder(self.model, self.params, embedding)
+        maps = finder.predict_maps(embedding, seen, should_stop=self.should_stop)
         if not side:
             # Known from the first plane on, which is seen twice if it is small.
             side = _sides[self.model] = maps.frame.side
@@ -123,7 +126,8 @@ class _Search:
         step = max(1, int(CELL / scale))
         rows, cols = (-(-length // step) for length in shape)
         parts = [_cells(maps.enlarge(getattr(maps, name)), step) for name in NAMES]
-        return _pack(shape, step, step * scale, [each[:rows, :cols] for each in parts])
+        parts = [each[:rows, :cols] for each in parts]
+        return _pack(shape, step, step * scale, parts, finder is not self.named)
 
     def look_at_crops(
         self, rgb: NDArray[np.uint8], layers: int, overlap: float, progress: Progress | None
@@ -132,24 +136,27 @@ class _Search:
         shape = (rgb.shape[0], rgb.shape[1])
         boxes = [box for layer, box in crop_layers(shape, layers, overlap) if layer == layers]
         sums, weights = np.zeros((len(NAMES), *shape), np.float32), np.zeros(shape, np.float32)
-        scale = 1.0
+        finder, scale = self.named, 1.0
+        if finder.card.gate is not None:
+            finder = choose_finder(self.model, self.params, self._embed(rgb))
         for number, (a, b, c, d) in enumerate(boxes):
             check(self.should_stop)
             if progress is not None:
                 progress(int(STEPS * number / len(boxes)), STEPS)
             crop = rgb[a:c, b:d]
-            maps = self._predict(crop)
+            embedding = self._embed(crop)
+            maps = finder.predict_maps(embedding, crop, should_stop=self.should_stop)
             scale = maps.frame.side / max(crop.shape[:2])
             weight = _taper(c - a, d - b)
             weights[a:c, b:d] += weight
             for total, name in zip(sums, NAMES, strict=True):
                 total[a:c, b:d] += weight * maps.enlarge(getattr(maps, name))
         step = max(1, int(CELL / scale))
-        return _pack(shape, step, step * scale, [_cells(each / weights, step) for each in sums])
+        parts = [_cells(each / weights, step) for each in sums]
+        return _pack(shape, step, step * scale, parts, finder is not self.named)
 
-    def _predict(self, rgb: NDArray[np.uint8]) -> ObjectMaps:
-        embedding = self.model.embed(rgb, stages=True, should_stop=self.should_stop)
-        return self.finder.predict_maps(embedding, rgb, should_stop=self.should_stop)
+    def _embed(self, rgb: NDArray[np.uint8]) -> Embedding:
+        return self.model.embed(rgb, stages=True, should_stop=self.should_stop)
 
 
 def _taper(height: int, width: int) -> NDArray[np.float32]:
@@ -160,6 +167,10 @@ def _taper(height: int, width: int) -> NDArray[np.float32]:
 
 
 def _pack(
-    shape: tuple[int, int], step: int, side: float, parts: list[NDArray[np.float32]]
+    shape: tuple[int, int],
+    step: int,
+    side: float,
+    parts: list[NDArray[np.float32]],
+    by_base: bool,
 ) -> PlaneMaps:
-    return PlaneMaps.pack(shape, step, side, as_maps(np.stack(parts)))
+    return PlaneMaps.pack(shape, step, side, as_maps(np.stack(parts)), by_base)

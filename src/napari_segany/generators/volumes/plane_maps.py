@@ -44,20 +44,30 @@ class PlaneMaps:
         Side of a cell in pixels of the model's frame.
     values : ndarray
         (5, h, w) uint8, see :data:`NAMES`. Probabilities are times 255.
+    by_base : bool
+        Whether they are of the finder that the one of the parameters was trained from.
     """
 
     shape: tuple[int, int]
     step: int
     side: float
     values: NDArray[np.uint8]
+    by_base: bool = False
 
     @classmethod
-    def pack(cls, shape: tuple[int, int], step: int, side: float, maps: ObjectMaps) -> "PlaneMaps":
+    def pack(
+        cls,
+        shape: tuple[int, int],
+        step: int,
+        side: float,
+        maps: ObjectMaps,
+        by_base: bool = False,
+    ) -> "PlaneMaps":
         """Return the maps of a plane in 8 bits."""
         size = (maps.log2_size - SIZES[0]) / SIZES[1]
         parts = [*(getattr(maps, name) for name in NAMES[:-1]), size]
         packed = [np.rint(np.clip(each, 0, 1) * 255).astype(np.uint8) for each in parts]
-        return cls(shape, step, side, np.stack(packed))
+        return cls(shape, step, side, np.stack(packed), by_base)
 
     def unpack(self) -> ObjectMaps:
         """Return the maps as numbers, in a frame whose cells are those of the grid."""
@@ -74,6 +84,8 @@ class PlaneMaps:
             "step": np.array(self.step),
             "side": np.array(self.side),
         }
+        if self.by_base:
+            arrays["by_base"] = np.array(True)
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)
         return FIRST_BYTES + file.getvalue()
@@ -98,7 +110,8 @@ class PlaneMaps:
             ) as arrays:
                 height, width = (int(n) for n in arrays["shape"])
                 step, side = int(arrays["step"]), float(arrays["side"])
-                return cls((height, width), step, side, arrays["maps"])
+                by_base = "by_base" in arrays and bool(arrays["by_base"])
+                return cls((height, width), step, side, arrays["maps"], by_base)
         # A damaged zip file fails in many ways.
         except Exception as error:
             raise SeganyError(

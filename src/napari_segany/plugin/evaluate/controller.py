@@ -15,13 +15,13 @@ from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.errors import InputError
 from napari_segany.evaluation.comparison import ObjectComparison, PlaneIndex, compare
 from napari_segany.evaluation.error_map import draw_errors
-from napari_segany.plugin.evaluate.edit_watch import EditWatch
 from napari_segany.plugin.evaluate.errors_layer import ErrorsLayer, is_errors
 from napari_segany.plugin.evaluate.label_pair import PREDICTION, TRUTH, LabelPair
 from napari_segany.plugin.evaluate.scopes import Scope, extent_of
 from napari_segany.plugin.evaluate.track_scores import score_layers
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
 from napari_segany.plugin.layers.candidates import kept_candidates
+from napari_segany.plugin.layers.edit_watch import EditWatch
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.sparse_array import zeros
 from napari_segany.plugin.layers.transforms import full_data, lies_like, show_plane

@@ -4,29 +4,31 @@ The module needs no Qt and works on a ``ViewerModel``.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_segany.core.callbacks import Progress
-from napari_segany.core.image_source import Plane, plane_shape, plane_slices
+from napari_segany.core.image_source import Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.errors import InputError
-from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.strategies import check_described
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything import result_layers
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.label_maker import LabelMaker
 from napari_segany.plugin.everything.made_labels import MadeLabels
-from napari_segany.plugin.everything.messages import found_message, kept_message
-from napari_segany.plugin.everything.search_clock import SearchClock, points_of_crops
-from napari_segany.plugin.jobs.failures import PlaneFailures
-from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.plugin.everything.mask_preview import MaskPreview
+from napari_segany.plugin.everything.messages import kept_message
+from napari_segany.plugin.everything.plane_searches import PlaneSearches, Search
+from napari_segany.plugin.everything.search_clock import SearchClock
+from napari_segany.plugin.jobs.failures import describe_error
+from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.region_masks import sample_region
 from napari_segany.plugin.layers.transforms import viewed_plane
@@ -54,12 +56,14 @@ class EverythingController(PendingModel):
         Filters with which the masks of a new search are shown first.
     found : FoundMasks or None
         Masks and decisions of that image.
-    layer : napari.layers.Labels or None
-        Preview of the kept masks.
-    shown : MaskSet or None
-        Masks shown in the plane in view.
-    remaining : list of tuple
-        Planes that are still to be searched.
+    preview : MaskPreview
+        Layer of the kept masks.
+    labels : LabelMaker
+        Labels that were made of masks.
+    tiles : TileParams or None
+        How planes of new searches are divided into tiles; None to search all as a whole.
+    searches : PlaneSearches
+        The searches in the background.
     clock : SearchClock
         Estimate of the time that is left of the work in progress.
     status : Signal
@@ -78,13 +82,16 @@ class EverythingController(PendingModel):
         self.view: LayerView | None = None
         self.start = Filters()
         self.found: FoundMasks | None = None
-        self.layer: Any = None
-        self.shown: MaskSet | None = None
-        self.remaining: list[Plane] = []
+        self.preview = MaskPreview(viewer, jobs, self.changed.emit)
+        self.tiles: TileParams | None = AUTO_TILES
         self.clock = SearchClock()
-        self._failures = PlaneFailures()
-        # Labels that were made last of the masks of an image, until they are filtered again.
-        self._made: dict[FoundMasks, MadeLabels] = {}
+        self.searches = PlaneSearches(jobs, self.clock, report)
+        self.searches.status.connect(self.status.emit)
+        self.searches.searched.connect(self._on_searched)
+        self.searches.failed.connect(self.changed.emit)
+        self.labels = LabelMaker(viewer, jobs, self.preview)
+        self.labels.status.connect(self.status.emit)
+        self.labels.changed.connect(self.changed.emit)
         # True while the message says that no plane of the image is in view.
         self._no_plane = False
         for event in self._view_events:
@@ -116,6 +123,7 @@ class EverythingController(PendingModel):
             for layer in view.layers:
                 layer.events.data.connect(self._on_pixels)
         self.view, self.found = kept[0]
+        self.labels.follow(self.found)
         self.status.emit(left)
         self._on_view()
         self.changed.emit()
@@ -123,10 +131,9 @@ class EverythingController(PendingModel):
     def close_image(self) -> None:
         """Stop, and remove the preview from the viewer; labels that were made stay."""
         self.stop()
-        layer, self.layer = self.layer, None
-        if layer is not None and layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
-        self.view = self.found = self.shown = None
+        self.preview.remove()
+        self.view = self.found = None
+        self.labels.follow(None)
         self.status.emit("")
         self.changed.emit()
 
@@ -135,7 +142,7 @@ class EverythingController(PendingModel):
         gone = [pair for pair in self._images if layer in pair[0].layers]
         self._images = [pair for pair in self._images if pair not in gone]
         for view, found in gone:
-            self._made.pop(found, None)
+            self.labels.forget(found)
             for each in view.layers:
                 each.events.data.disconnect(self._on_pixels)
 
@@ -185,6 +192,21 @@ class EverythingController(PendingModel):
         last = axes[-1]
         return [(*plane[:last], n, *plane[last + 1 :]) for n in range(view.shape[last])]
 
+    @property
+    def layer(self) -> Any:
+        """Preview layer of the kept masks, None before anything was found."""
+        return self.preview.layer
+
+    @property
+    def shown(self) -> MaskSet | None:
+        """Masks shown in the plane in view; None before they are found."""
+        return self.preview.shown
+
+    @property
+    def remaining(self) -> list[Plane]:
+        """Planes that are still to be searched."""
+        return self.searches.remaining
+
     # Searching ------------------------------------------------------------------------------
 
     def find(
@@ -209,62 +231,34 @@ class EverythingController(PendingModel):
             each: None if region is None else sample_region(self.viewer, view, region, each)
             for each in planes
         }
-        where = "" if region is None else str(region.name)
+        where, start, tiles = "" if region is None else str(region.name), self.start, self.tiles
 
         def search(model: PromptableModel) -> None:
             resolved = check_described(resolve_params(model, params))
-            self.remaining, self._failures = planes, PlaneFailures()
-            self.clock.start(
-                len(planes), points_of_crops(plane_shape(found.source.shape, planes[0]), resolved)
+            self.searches.begin(
+                Search(found, planes, model, resolved, regions, where, start), tiles
             )
-            for each in planes:
-                self._search_plane(found, planes, each, model, resolved, regions[each], where)
-            self.status.emit("Searching ...")
 
         self.with_model(search)
 
-    def _search_plane(
-        self,
-        found: FoundMasks,
-        planes: Sequence[Plane],
-        plane: Plane,
-        model: PromptableModel,
-        params: FilterRules,
-        region: Callable[[], NDArray[np.generic]] | None,
-        where: str,
-    ) -> None:
-        def finish_plane() -> None:
-            self.clock.finish_plane()
-            self.remaining = [each for each in self.remaining if each != plane]
-            if not self.remaining:
-                self.status.emit(*found_message(found, planes, params, self._failures))
-
-        def done(masks: MaskSet) -> None:
-            if found is self.found:
-                found.add_plane(plane, masks, model, params, where, self.start)
-                self.filter_again()
-                finish_plane()
-                self._on_view()
-
-        def failed(error: Exception) -> None:
-            self._failures.add(plane, error)
-            finish_plane()
-            self.changed.emit()
-
-        work = found.search_task(model, params, plane, region, self.report)
-        self.jobs.submit(("find", plane), Priority.VIEW, work, done, failed)
+    def _on_searched(self, found: FoundMasks) -> None:
+        """Show the masks of a plane that was searched."""
+        if found is self.found:
+            self.filter_again()
+            self._on_view()
 
     def stop(self) -> None:
-        """Stop searching and waiting for a model; masks of completely searched planes are kept."""
+        """Stop searching and waiting for a model; the masks that were found are kept."""
         self.give_up()
-        self.jobs.cancel(Priority.VIEW)
-        self.remaining = []
+        self.searches.stop()
         self.changed.emit()
 
     # Filtering ------------------------------------------------------------------------------
 
     def apply_filters(self, filters: Filters) -> None:
         """Show the masks that pass other filters; the model does not run.
+
+        On a large plane they are shown soon after.
 
         Raises
         ------
@@ -274,10 +268,15 @@ class EverythingController(PendingModel):
         found, _ = self.opened()
         self.filter_again()
         before, found.filters = found.filters, filters
+
+        def take_back() -> None:
+            if found.filters is filters:
+                found.filters = before
+
         try:
-            self.draw_plane()
+            self.draw_plane(take_back)
         except InputError:
-            found.filters = before
+            take_back()
             raise
 
     def replace_filters(self, filters: Filters) -> None:
@@ -287,30 +286,34 @@ class EverythingController(PendingModel):
         found.filters = filters
         self._on_view()
 
-    def draw_plane(self) -> None:
-        """Draw the kept masks of the plane in view into the preview."""
-        found, _ = self.opened()
-        plane = self.plane
-        self.shown = None
-        if plane in found.masks:
-            labels, self.shown = found.paint_candidates(plane)
-            layer = self._preview_layer()
-            layer.data[plane_slices(plane)] = labels
-            # Several moves of a slider are drawn once.
-            self.jobs.call_later("everything", lambda: layer.refresh(extent=False, thumbnail=False))
-        self.changed.emit()
+    def draw_plane(self, failed: Callable[[], object] = lambda: None) -> None:
+        """Draw the kept masks of the plane in view into the preview.
+
+        Parameters
+        ----------
+        failed : callable, optional
+            Called if the masks of a large plane, which are drawn in the background, cannot be.
+        """
+        found, view = self.opened()
+
+        def stop(error: Exception) -> None:
+            failed()
+            self.status.emit(describe_error(error), "error")
+            self.changed.emit()
+
+        self.preview.draw(found, view, self.plane, stop)
 
     def redraw(self) -> None:
         """Draw the plane in view as :meth:`draw_plane`, also while no plane of the image is."""
         self._on_view()
 
-    def _preview_layer(self) -> Any:
-        if self.layer is None:
-            _, view = self.opened()
-            self.layer = result_layers.preview_layer(view)
-            self.layer.visible = self.made is None
-            self.viewer.add_layer(self.layer)
-        return self.layer
+    def follow_search(self) -> None:
+        """Show the objects of tiles of the plane in view that were searched since the last call."""
+        if self.view is not None and self.found is not None:
+            tiles = self.searches.take_tiles(self.found)
+            with suppress(InputError):
+                if here := tiles.get(self.plane):
+                    self.preview.add_tiles(self.view, self.plane, here)
 
     # Results --------------------------------------------------------------------------------
 
@@ -320,27 +323,16 @@ class EverythingController(PendingModel):
 
         While there are labels, they are shown in place of the masks.
         """
-        return None if self.found is None else self._made.get(self.found)
+        return None if self.found is None else self.labels.made_of(self.found)
 
     def make_labels(self) -> Any:
-        """Add a labels layer of all searched planes; see :mod:`result_layers`."""
-        found, view = self.opened()
-        made = result_layers.make_labels(found, view)
-        self.viewer.add_layer(made.layer)
-        self._made[found] = made
-        if self.layer is not None:
-            self.layer.visible = False
-        self.changed.emit()
-        return made.layer
+        """Add a labels layer of all searched planes, and return it; see :class:`LabelMaker`."""
+        return self.labels.make(*self.opened())
 
     def filter_again(self) -> None:
         """Show the masks in place of the labels that were made of them; the labels stay."""
-        made = None if self.found is None else self._made.pop(self.found, None)
-        if made is not None:
-            made.layer.visible = False
-            if self.layer is not None:
-                self.layer.visible = True
-            self.changed.emit()
+        if self.found is not None:
+            self.labels.take_back(self.found)
 
     def make_mask_stack(self) -> Any:
         """Add a layer with each mask of the plane in view; see :mod:`result_layers`."""
@@ -362,7 +354,7 @@ class EverythingController(PendingModel):
         try:
             self.draw_plane()
         except InputError as error:
-            self.shown, self._no_plane = None, True
+            self.preview.shown, self._no_plane = None, True
             self.status.emit(str(error), "warning")
             self.changed.emit()
         else:
@@ -375,17 +367,8 @@ class EverythingController(PendingModel):
         if self.view is not None and event.value in self.view.layers:
             self.close_image()
         elif event.value is self.layer:
-            self.layer = None
-        for found, made in list(self._made.items()):
-            if event.value is made.layer:
-                self._forget_labels(found)
-
-    def _forget_labels(self, found: FoundMasks) -> None:
-        """Show the masks again, because the labels that were made of them left the viewer."""
-        if found is self.found:
-            self.filter_again()
-        else:
-            del self._made[found]
+            self.preview.forget()
+        self.labels.forget_layer(event.value)
 
     def opened(self) -> tuple[FoundMasks, LayerView]:
         """Return the masks and the view of the image in work.

@@ -9,8 +9,9 @@ from typing import Any
 from napari_segany.batch.command import as_command as batch_command
 from napari_segany.batch.command import fits_command
 from napari_segany.batch.options import BatchOptions, ModelRequest
-from napari_segany.core.image_source import Plane
+from napari_segany.core.image_source import Plane, plane_shape
 from napari_segany.errors import InputError
+from napari_segany.generators.tile_params import AUTO_TILES
 from napari_segany.generators.volumes.find_maps import check_finder
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.found_masks import FoundMasks
@@ -101,6 +102,7 @@ def as_command(
         If no command can express the search.
     """
     recipe, reading = repeatable(found, view, link)
+    shape = plane_shape(view.shape[-2:], (None, None))
     file = None
     if not fits_command(recipe.params):
         if saved is None or saved[1] != linked_recipe(found, link):
@@ -120,6 +122,8 @@ def as_command(
         region=Path(REGION) if found.region else None,
         request=ModelRequest(recipe.model, device, recipe.precision),
         link=recipe.link,
+        # Planes that are not large are searched as a whole by default.
+        tiles=recipe.tiles or (None if AUTO_TILES.applies_to(shape) else AUTO_TILES),
     )
     text = batch_command([reading.path or Path(IMAGE)], options, recipe=file)
     notes = _notes(found)
@@ -214,4 +218,6 @@ def _notes(found: FoundMasks) -> list[str]:
     notes = [f"Objects that you rejected ({rejected}) are found again."] if rejected else []
     if corrected:
         notes.append(f"Objects that you corrected ({corrected}) are found as they were.")
+    if found.unfinished:
+        notes.append("The search of a plane was stopped; all of its tiles are searched.")
     return notes

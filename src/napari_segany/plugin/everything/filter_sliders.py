@@ -309,7 +309,7 @@ class FilterSliders(QWidget):
                 bounds[name] = None
             else:
                 bounds[name] = value
-        painting = {name: control.parameter for name, control in self.painting.items()}
+        painting: dict[str, Any] = {n: each.parameter for n, each in self.painting.items()}
         return Filters(**bounds, overlap=self.overlap.currentData(), **painting)
 
     def _emit(self, *_: Any) -> None:

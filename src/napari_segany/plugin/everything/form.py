@@ -12,6 +12,7 @@ from napari_segany.plugin.everything.example_panel import ExamplePanel
 from napari_segany.plugin.everything.filter_sliders import FilterSliders
 from napari_segany.plugin.everything.review_card import ReviewCard
 from napari_segany.plugin.everything.sort_panel import SortPanel
+from napari_segany.plugin.everything.tile_form import TileForm
 from napari_segany.plugin.shared.controls import (
     Part,
     column,
@@ -75,6 +76,8 @@ class EverythingForm(QWidget):
         Choices of image, channels and model.
     search : GeneratorForm
         Parameters of the search.
+    tiles : TileForm
+        Size of objects, and tiles of large planes.
     search_fold : SetupFold
         Section of the search; folded when something was found.
     whole_stack : QCheckBox
@@ -117,7 +120,8 @@ class EverythingForm(QWidget):
         self.search.follow_picker(picker)
         self.search.add_advanced(FinderParams, self.buttons["Show foreground"])
         where = form((("", self.whole_stack), ("Region", self.region)))
-        self.search_fold = SetupFold("Search", panel(column(where, self.search)))
+        self.tiles = TileForm()
+        self.search_fold = SetupFold("Search", panel(column(where, self.search, self.tiles)))
         self.sliders = FilterSliders()
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)

@@ -1,24 +1,23 @@
 """Masks of the searched planes of one image, with filters, review decisions and labels."""
 
-from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segany.core.callbacks import Progress, ShouldStop
 from napari_segany.core.image_source import ImageSource, Plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.rasterize import paint, paint_sources
 from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
-from napari_segany.generators.generate import generate_masks
-from napari_segany.generators.uncertainty import evidence
+from napari_segany.generators.uncertainty import Evidence, evidence
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.decisions import Decision, named, with_corrected
 from napari_segany.plugin.everything.filters import Filters
 from napari_segany.plugin.everything.sorted_objects import SortedObjects
+from napari_segany.plugin.everything.tile_search import WHOLE, SearchTiles, TileSearch
 from napari_segany.recipe import Recipe
 from napari_segany.segmentation import make_recipe
 
@@ -92,6 +91,11 @@ class FoundMasks:
         Classes of the objects, None where they are not sorted.
     regions : dict
         Name of the layer that a search was restricted to, by plane; empty for none.
+    tiles : SearchTiles
+        The tiles of the search.
+    unfinished : dict
+        Searches in tiles that were stopped, by plane; the plane has the masks of the tiles that
+        are done.
     """
 
     def __init__(self, source: ImageSource) -> None:
@@ -103,6 +107,8 @@ class FoundMasks:
         self.rejected: dict[Plane, set[int]] = {}
         self.accepted: dict[Plane, set[int]] = {}
         self.regions: dict[Plane, str] = {}
+        self.tiles = WHOLE
+        self.unfinished: dict[Plane, TileSearch] = {}
         self.sorting: SortedObjects | None = None
         self.corrected: dict[Plane, dict[int, MaskSet]] = {}
         self.decisions: list[Decision] = []
@@ -113,47 +119,6 @@ class FoundMasks:
         # Found masks of an earlier search with those that took their places, by plane.
         self._replaced: dict[Plane, list[tuple[MaskSet, MaskSet]]] = {}
 
-    def search_task(
-        self,
-        model: PromptableModel,
-        params: FilterRules,
-        plane: Plane,
-        region: Callable[[], NDArray[np.generic]] | None = None,
-        report: Progress | None = None,
-    ) -> Callable[[ShouldStop], MaskSet]:
-        """Return a function that finds everything in a plane, for another thread.
-
-        Parameters
-        ----------
-        model : PromptableModel
-            Model to use.
-        params : FilterRules
-            Parameters of the search.
-        plane : tuple
-            Plane to search.
-        region : callable, optional
-            Function that returns the (H, W) region of the points.
-        report : Progress, optional
-            Called with finished points and all points.
-        """
-        source = self.source
-
-        def search(should_stop: ShouldStop) -> MaskSet:
-            masks = generate_masks(
-                model,
-                source.read(plane),
-                params,
-                limits=source.limits,
-                region=None if region is None else region(),
-                progress=report,
-                should_stop=should_stop,
-            )
-            # Precompute solidity so the first slider move is instant.
-            masks.filter(min_solidity=1e-9)
-            return masks
-
-        return search
-
     def add_plane(
         self,
         plane: Plane,
@@ -162,6 +127,7 @@ class FoundMasks:
         params: FilterRules,
         region: str = "",
         start: Filters | None = None,
+        tiles: SearchTiles = WHOLE,
     ) -> None:
         """Add the masks of a searched plane.
 
@@ -183,8 +149,10 @@ class FoundMasks:
             Name of the layer that the search was restricted to.
         start : Filters, optional
             Filters of another search's masks, unless they are those of the last time.
+        tiles : SearchTiles
+            The tiles of the search.
         """
-        if (model, params) != (self.model, self.params):
+        if (model, params, tiles) != (self.model, self.params, self.tiles):
             for each, earlier in self.masks.items():
                 self._keep_decided(each, earlier)
             self.masks.clear()
@@ -193,6 +161,7 @@ class FoundMasks:
             self.accepted.clear()
             self.corrected.clear()
             self.decisions.clear()
+            self.unfinished.clear()
             if self.sorting is not None:
                 self.sorting.forget_planes()
             if start is not None and start != self._start:
@@ -203,7 +172,8 @@ class FoundMasks:
             self._keep_decided(plane, self.masks[plane])
             self.decisions = [each for each in self.decisions if each.plane != plane]
             self.corrected.pop(plane, None)
-        self.model, self.params = model, params
+        self.model, self.params, self.tiles = model, params, tiles
+        self.unfinished.pop(plane, None)
         self.masks[plane], self.regions[plane] = masks, region
         before = self._decided.pop(plane, ())
         for decided, earlier in zip((self.rejected, self.accepted), before, strict=False):
@@ -224,6 +194,14 @@ class FoundMasks:
             every = masks.all_candidates
             pairs = [(named(every[n], n), mask) for n, mask in corrected.items()]
             self._replaced[plane] = pairs
+
+    def snapshot(self) -> "FoundMasks":
+        """Return a copy of the present masks, filters and decisions, for other threads."""
+        now = copy(self)
+        now.masks, now.regions = dict(self.masks), dict(self.regions)
+        now.rejected = {plane: set(each) for plane, each in self.rejected.items()}
+        now.corrected = {plane: dict(each) for plane, each in self.corrected.items()}
+        return now
 
     def kept_masks(self, plane: Plane) -> MaskSet:
         """Return the masks of a plane that pass the filters and are not rejected.
@@ -255,7 +233,7 @@ class FoundMasks:
         return names[labels], kept[source]
 
     def object_to_review(
-        self, plane: Plane, candidate: int | None = None
+        self, plane: Plane, candidate: int | None = None, known: Evidence | None = None
     ) -> tuple[ReviewedObject | None, int]:
         """Return an object of a plane, and how many of its objects are not accepted.
 
@@ -265,6 +243,8 @@ class FoundMasks:
             Plane.
         candidate : int, optional
             The object; by default the most uncertain one that is not accepted.
+        known : Evidence, optional
+            Evidence for the objects of the plane, if it is known.
 
         Returns
         -------
@@ -273,8 +253,8 @@ class FoundMasks:
         """
         if plane not in self.masks:
             return None, 0
-        _, masks = self.paint_labels(plane)
-        found = evidence(masks)
+        found = evidence(self.paint_labels(plane)[1]) if known is None else known
+        masks = found.masks
         accepted = np.isin(masks.candidate, list(self.accepted.get(plane, ())))
         uncertainty: NDArray[Any] = found.uncertainty
         if self.sorting is not None:
@@ -396,5 +376,6 @@ class FoundMasks:
             self.filters.label_params,
             axes="auto",
             classes=None if self.sorting is None else self.sorting.ready_set,
+            tiles=self.tiles.settled,
             **self.reading,
         )

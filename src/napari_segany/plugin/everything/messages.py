@@ -7,6 +7,7 @@ from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.plugin.everything.found_masks import FoundMasks
+from napari_segany.plugin.everything.tile_search import SearchTiles
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.layers.image_view import LayerView
 
@@ -19,9 +20,31 @@ def found_message(
         return text, "warning"
     count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
     where = f" on {len(planes)} planes" if len(planes) > 1 else ""
-    text = f"{count} objects{where}, found by strategy {params.strategy!r}."
+    how = f"strategy {params.strategy!r}{in_tiles(found.tiles)}"
+    text = f"{count} objects{where}, found by {how}."
     missing = unmatched_phrases(found, planes, params)
     return " ".join([text, *missing]), "warning" if missing else "info"
+
+
+def in_tiles(tiles: SearchTiles) -> str:
+    """Return the tiles of a search as the end of a sentence; empty for whole planes."""
+    settled, estimate = tiles.settled, tiles.estimate
+    if settled is None:
+        return ""
+    text = f" in tiles of {settled.tile_side} pixels, for objects of {settled.object_size:g} pixels"
+    if estimate is None:
+        return text
+    if estimate.objects:
+        return f"{text} (estimated from {estimate.objects})"
+    return f"{text} (a guess: no object was found whose size could tell; give the object size)"
+
+
+def stopped_message(done: int, tiles: int) -> str:
+    """Return what is kept of a search in tiles that was stopped."""
+    return (
+        f"Stopped after {done} of {tiles} tiles. Their objects are kept, and Find everything goes "
+        "on with the others."
+    )
 
 
 def unmatched_phrases(found: FoundMasks, planes: Sequence[Plane], params: FilterRules) -> list[str]:

@@ -38,5 +38,8 @@ class ObjectClicks:
     def _on_click(self, event: Any, shift: bool) -> None:
         layer = self._viewer.layers.selection.active
         label = layer.get_value(event.position, world=True) if layer in self._layers else None
+        if isinstance(label, tuple):
+            # Of a multiscale layer, the level and the label.
+            label = label[1]
         if label and not shift:
             self._clicked(layer, int(label))

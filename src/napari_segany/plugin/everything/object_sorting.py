@@ -63,6 +63,11 @@ class ObjectSorting:
         found, _ = self._controller.opened()
         if found.model is None:
             raise InputError("Nothing was searched for yet.")
+        if found.tiles.settled is not None:
+            raise InputError(
+                "Objects of a plane that is searched in tiles cannot be sorted into classes; "
+                "choose Tiles: off, and find everything again."
+            )
         if found.sorting is None or found.sorting.model is not found.model:
             before = found.sorting.classes if found.sorting else None
             found.sorting = SortedObjects(found.model, classes or before or usual_classes(FIRST))
@@ -134,7 +139,7 @@ class ObjectSorting:
         """Sort planes that were searched since."""
         found, sorting = self._controller.found, self.sorted
         if found is not None and sorting is not None and not self._controller.remaining:
-            if sorting.model is not found.model:
+            if sorting.model is not found.model or found.tiles.settled is not None:
                 found.sorting = None
                 return
             new = [plane for plane in found.masks if not sorting.has_features(plane)]

@@ -8,9 +8,12 @@ from napari.utils.colormaps import CyclicLabelColormap
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segany.core.image_source import Plane, plane_slices
+from napari_segany.core.image_source import Plane, plane_shape, plane_slices
+from napari_segany.core.level_paint import LevelPainter
 from napari_segany.core.masks import MaskSet
+from napari_segany.generators.tile_params import AUTO_TILES
 from napari_segany.plugin.layers.image_view import LayerView
+from napari_segany.plugin.layers.label_levels import LabelLevels
 from napari_segany.plugin.layers.metadata import SELECTION
 from napari_segany.plugin.layers.sparse_array import zeros
 
@@ -38,11 +41,13 @@ class OutlineLayer:
         self._view: LayerView | None = None
         # Part of the layer that has an outline at present.
         self._drawn: Any = None
+        # Levels of a large plane, of which only what is seen is painted.
+        self._levels: LabelLevels | None = None
 
     def show(self, view: LayerView, plane: Plane, mask: MaskSet) -> None:
         """Outline one mask of a plane of an image, in place of the one before."""
         if self.layer not in self.viewer.layers or self._view is not view:
-            self._add(view)
+            self._add(view, plane)
         self._clear()
         a, b, c, d = mask.boxes[0].tolist()
         rows, cols = mask.shape
@@ -50,6 +55,13 @@ class OutlineLayer:
         inside = np.pad(mask.crop(0), 1)
         near = inside[box[0].start - a + 1 : box[0].stop - a + 1, :]
         near = near[:, box[1].start - b + 1 : box[1].stop - b + 1]
+        if self._levels is not None:
+            border = MaskSet.from_crops(mask.shape, [_border(near)], [(box[0].start, box[1].start)])
+            levels = self._levels
+            levels.show(plane, levels.paint(LevelPainter(border, [1]), ()))
+            self.layer.visible = True
+            self.layer.refresh(extent=False, thumbnail=False)
+            return
         self._drawn = plane_slices(plane), box
         self.layer.data[self._drawn[0]][box] = _border(near)
         self.layer.visible = True
@@ -72,23 +84,32 @@ class OutlineLayer:
     def remove(self) -> None:
         """Remove the layer from the viewer."""
         layer, self.layer, self._view, self._drawn = self.layer, None, None, None
+        self._levels = None
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
 
     def _clear(self) -> None:
+        if self._levels is not None:
+            self._levels.show(None, None)
         if self._drawn is not None:
             plane, box = self._drawn
             self.layer.data[plane][box] = 0
             self._drawn = None
 
-    def _add(self, view: LayerView) -> None:
+    def _add(self, view: LayerView, plane: Plane) -> None:
         """Add an empty layer for an image; the layer that was selected stays selected."""
         self.remove()
         active = self.viewer.layers.selection.active
         # A colormap of single labels takes seconds to compile at first.
         colormap = CyclicLabelColormap(colors=np.array(COLOURS))
-        data = zeros(view.shape, np.uint8)
-        self.layer = Labels(data, name=SELECTION, colormap=colormap, **view.placement())
+        data: Any = zeros(view.shape, np.uint8)
+        if AUTO_TILES.applies_to(plane_shape(view.shape, plane)):
+            # napari would draw all of a large layer to show one outline.
+            rows, cols = (axis for axis, n in enumerate(plane) if n is None)
+            self._levels = LabelLevels(view.shape, (rows, cols))
+            data = self._levels.levels
+        about: Any = {"name": SELECTION, "multiscale": self._levels is not None}
+        self.layer = Labels(data, colormap=colormap, **about, **view.placement())
         self.layer.opacity, self.layer.editable = 1, False
         self._view = view
         self.viewer.add_layer(self.layer)

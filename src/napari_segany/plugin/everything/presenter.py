@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from napari_segany.core.image_source import plane_shape
 from napari_segany.core.masks import MaskSet
+from napari_segany.errors import InputError
 from napari_segany.generators.filter_rules import FilterRules
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import usual_params
@@ -12,7 +14,7 @@ from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.found_masks import FoundMasks
 from napari_segany.plugin.everything.object_clicks import ObjectClicks
 from napari_segany.plugin.everything.outline_layer import OutlineLayer
-from napari_segany.plugin.everything.pixel_area import pixel_area
+from napari_segany.plugin.everything.pixel_area import PixelArea, pixel_area
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.suggestions import Suggestion, installed_models, suggest
 from napari_segany.plugin.jobs.queue import JobQueue
@@ -62,6 +64,7 @@ class FormPresenter:
         stack = found is not None and max(found.source.shape[:-2], default=1) > 1
         form.show_found(shown is not None and params is not None, stack)
         self._show_reviewed(shown is not None and params is not None)
+        self._show_tiles(found)
         if found is None or shown is None or params is None:
             # Ranges and counts of another image, or of another plane, mean nothing here.
             self._shown = self._offered = None
@@ -77,6 +80,20 @@ class FormPresenter:
             self._outline.raise_above(made.layer)
             self._clicks.follow(made.layer)
         self._clicks.follow(self._controller.layer)
+
+    def _show_tiles(self, found: FoundMasks | None) -> None:
+        view, tiles = self._controller.view, self._form.tiles
+        if found is None or view is None:
+            tiles.show_plane(None, PixelArea())
+            return
+        try:
+            plane = self._controller.plane
+        except InputError:
+            # No plane of the image is in view.
+            return
+        estimate = found.tiles.estimate
+        size = None if estimate is None else estimate.size
+        tiles.show_plane(plane_shape(view.shape, plane), pixel_area(view, plane), size)
 
     def _show_filters(self, found: FoundMasks, params: FilterRules, shown: MaskSet) -> None:
         form, plane, view = self._form, self._controller.plane, self._controller.view

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass
 
-from qtpy.QtWidgets import QCheckBox
-
 from napari_segany.errors import InputError, SeganyError
 from napari_segany.generators.generate import resolve_params
 from napari_segany.generators.strategies import check_described
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 from napari_segany.linking.link_params import LinkParams
 from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.filters import Filters
+from napari_segany.plugin.everything.form import EverythingForm
 from napari_segany.plugin.everything.found_masks import FoundMasks
-from napari_segany.plugin.shared.generator_form import FormState, GeneratorForm
-from napari_segany.plugin.shared.parameter_form import ParameterForm
+from napari_segany.plugin.shared.generator_form import FormState
 from napari_segany.recipe import Recipe
 
 
@@ -27,6 +26,7 @@ class _Before:
     filters: Filters
     link: LinkParams
     is_linked: bool
+    tiles: TileParams | None
 
 
 class RecipeLoader:
@@ -34,25 +34,19 @@ class RecipeLoader:
 
     Parameters
     ----------
-    form : GeneratorForm
-        Controls for finding objects.
+    form : EverythingForm
+        Controls of the dock.
     controller : EverythingController
         Masks that were found, and filters for those to come.
-    volumes : ParameterForm
-        Controls for the objects of volumes.
-    link_box : QCheckBox
-        Switches linking on.
     """
 
     def __init__(
         self,
-        form: GeneratorForm,
+        form: EverythingForm,
         controller: EverythingController,
-        volumes: ParameterForm,
-        link_box: QCheckBox,
     ) -> None:
-        self.form, self.controller, self.volumes = form, controller, volumes
-        self.link_box = link_box
+        self.form, self.tiles, self.controller = form.search, form.tiles, controller
+        self.volumes, self.link_box = form.volumes, form.link_box
         self._before: list[_Before] = []
 
     @property
@@ -74,8 +68,10 @@ class RecipeLoader:
         searched, filters = (None, Filters()) if found is None else (found.params, found.filters)
         start = self.controller.start
         now = self.form.state, start, found, searched, filters, self.volumes.params
-        self._before.append(_Before(*now, self.link_box.isChecked()))
+        self._before.append(_Before(*now, self.link_box.isChecked(), self.tiles.params))
         self.form.params = params
+        if recipe.tiles is not None or self._is_large:
+            self.tiles.params = recipe.tiles
         self.controller.start = Filters().with_labels(recipe.labels)
         self.link_box.setChecked(recipe.link is not None)
         if recipe.link is not None:
@@ -96,9 +92,19 @@ class RecipeLoader:
         self.form.state, self.controller.start = before.form, before.start
         self.volumes.set_params(before.link)
         self.link_box.setChecked(before.is_linked)
+        self.tiles.params = before.tiles
         found = self.controller.found
         if found is not None and found is before.found and found.params is before.searched:
             self._apply(found, before.filters)
+
+    @property
+    def _is_large(self) -> bool:
+        """True if the planes of the image in work are searched in tiles by default."""
+        found = self.controller.found
+        if found is None:
+            return False
+        rows, cols = found.source.shape[-2:]
+        return AUTO_TILES.applies_to((rows, cols))
 
     def _show(self, recipe: Recipe) -> list[str]:
         """Filter the masks that were found like the recipe as far as no search is needed."""
@@ -112,7 +118,8 @@ class RecipeLoader:
             # What the recipe needs is told when it is searched for.
             filters = None
         else:
-            filters = Filters.between(found.params, wanted, rows * cols)
+            same = recipe.tiles == found.tiles.settled
+            filters = Filters.between(found.params, wanted, rows * cols) if same else None
         if filters is not None and self._apply(found, filters.with_labels(recipe.labels)):
             return []
         self._apply(found, found.filters.with_labels(recipe.labels))
@@ -135,6 +142,8 @@ class RecipeLoader:
             notes.append(f"It was made with {recipe.model}; the model stays {model.id}.")
         if recipe.faithful:
             notes.append("The published code's set of masks is made by the command line only.")
+        if recipe.tiles is None and self._is_large:
+            notes.append("It searches large planes as a whole; Tiles is off now.")
         if recipe.link is not None:
             notes.append("Press Make volume for its objects through planes.")
         if recipe.tracks is not None:

@@ -10,6 +10,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.correction import Correction
 from napari_segany.plugin.everything.decisions import Decision
 from napari_segany.plugin.everything.found_masks import FoundMasks, ReviewedObject
+from napari_segany.plugin.everything.selected_size import selected_size
 from napari_segany.plugin.layers.transforms import show_plane
 
 
@@ -46,6 +47,21 @@ class ObjectReview:
         label = int(of.layer.selected_label)
         return label if label - 1 in of.shown.candidate else None
 
+    def selected_size(self) -> float:
+        """Return the longer side in pixels of the selected shape, or of the selected object.
+
+        Raises
+        ------
+        InputError
+            If neither is selected.
+        """
+        of, label = self._controller, self.selected
+        _, view = of.opened()
+        chosen = None
+        if label is not None and of.shown is not None:
+            chosen = of.shown[of.shown.candidate == label - 1]
+        return selected_size(of.viewer, view, of.plane, chosen)
+
     def show_next(self) -> int | None:
         """Show the most uncertain object that is not accepted.
 
@@ -57,7 +73,8 @@ class ObjectReview:
         found, _ = self._controller.opened()
         if self._controller.shown is None:
             return None
-        return self._show(*found.object_to_review(self._controller.plane))
+        evidence = self._controller.preview.evidence
+        return self._show(*found.object_to_review(self._controller.plane, known=evidence))
 
     def show(self, layer: Any, label: int) -> int | None:
         """Show an object that was clicked in the preview or in the labels; the view stays.
@@ -75,7 +92,8 @@ class ObjectReview:
             candidate = made.candidate_of(plane, label)
         if candidate is None:
             return None
-        each, left = found.object_to_review(plane, candidate)
+        known = of.preview.evidence
+        each, left = found.object_to_review(plane, candidate, known)
         return None if each is None else self._show(each, left, center=False)
 
     def accept(self, label: int) -> None:

@@ -27,6 +27,7 @@ from napari_segany.plugin.everything.recipe_loader import RecipeLoader
 from napari_segany.plugin.everything.review import ObjectReview
 from napari_segany.plugin.everything.sort_actions import SortActions
 from napari_segany.plugin.everything.suggestions import Suggestion
+from napari_segany.plugin.everything.tile_actions import TileActions
 from napari_segany.plugin.everything.volume_layer import VolumeLayer
 from napari_segany.plugin.jobs.chunked import do_in_turns
 from napari_segany.plugin.layers.image_view import LayerView
@@ -72,6 +73,7 @@ class EverythingWidget(ImageDock):
         self._saved: tuple[Path, Recipe] | None = None  # saved last, with its file
         self._build()
         self._reported.connect(self._on_report)
+        self._reported.connect(lambda *_: self.controller.follow_search())
         self.controller.changed.connect(self._refresh)
         self.reset_choices()
 
@@ -125,8 +127,7 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        whole = self.whole_stack.isChecked()
-        self._run(lambda: self.edges.find(whole, thin), wait)
+        self._run(lambda: self.edges.find(self.whole_stack.isChecked(), thin), wait)
         return self.edges.layer
 
     def show_foreground(self, wait: bool = False) -> Any:
@@ -142,7 +143,8 @@ class EverythingWidget(ImageDock):
         napari.layers.Image or None
             The layer, None before its first plane is drawn.
         """
-        self._run(lambda: self.foreground.find(self.whole_stack.isChecked()), wait)
+        whole = self.whole_stack.isChecked()
+        self._run(lambda: self.foreground.find(whole, self.search.choice), wait)
         return self.foreground.layer
 
     def make_volume(self, wait: bool = False) -> Any:
@@ -164,10 +166,8 @@ class EverythingWidget(ImageDock):
     def stop(self) -> None:
         """Stop searching; the masks of completely searched planes are kept."""
         self.jobs.cancel()
-        self.controller.stop()
-        self.edges.stop()
-        self.foreground.stop()
-        self.volume.stop()
+        for each in (self.controller, self.edges, self.foreground, self.volume):
+            each.stop()
         self.picker.stopped()
         self.say("Stopped; what was found is kept.")
 
@@ -207,8 +207,7 @@ class EverythingWidget(ImageDock):
         Its point is set. Its commit replaces the found object in the labels of "Make labels", which
         are made now if there are none, and has the same label.
         """
-        *_, widget = self._correct_in_parts("set_image")
-        return widget
+        return [*self._correct_in_parts("set_image")][-1]
 
     def _correct_in_parts(self, open_image: str) -> Iterator[Any]:
         """Yield after each part of :meth:`correct`, at last the dock."""
@@ -230,12 +229,15 @@ class EverythingWidget(ImageDock):
         parts = self._correct_in_parts("choose_image")
         do_in_turns(self.jobs, "correct", parts, self.message.say_error)
 
-    def make_labels(self) -> Any:
+    def make_labels(self, wait: bool = True) -> Any:
         """Add a labels layer of the kept masks with scores and recipe, and return it.
 
-        The sliders are locked then, see :meth:`filter_again`.
+        The sliders are locked then, see :meth:`filter_again`. None while labels of a large plane
+        are painted in the background.
         """
-        return self.controller.make_labels()
+        if self.controller.make_labels() is None and wait:
+            self.jobs.wait()
+        return self.controller.made and self.controller.made.layer
 
     def filter_again(self) -> None:
         """Show the masks in place of the labels that were made, and unlock the sliders."""
@@ -331,8 +333,7 @@ class EverythingWidget(ImageDock):
     def reset_choices(self, event: Any = None) -> None:
         """Update the choices of layers; napari calls this method when its layers change."""
         super().reset_choices(event)
-        own = self.controller.layer
-        self.form.fill_layers([each for each in self.viewer.layers if each is not own])
+        self.form.fill_layers([e for e in self.viewer.layers if e is not self.controller.layer])
 
     def _release(self) -> None:
         self.controller.end()
@@ -348,8 +349,9 @@ class EverythingWidget(ImageDock):
         clicked = self.guarded_with(self.review.show)
         self._presenter = FormPresenter(form, self.controller, self.review, self.jobs, clicked)
         self.alike = AlikeActions(self, self.controller, form)
+        self.tiles = TileActions(self, self.controller, form.tiles, self.review)
         self.sort = SortActions(self, self.controller, self.review, form.sort)
-        self.loader = RecipeLoader(self.search, self.controller, form.volumes, form.link_box)
+        self.loader = RecipeLoader(form, self.controller)
         self.lay_out([form], (form.review, form.results, self.message))
         self.sliders.changed.connect(self.guarded_with(self.filter))
         self.sliders.again.chosen.connect(self.guarded_with(self.search_again))
@@ -363,7 +365,7 @@ class EverythingWidget(ImageDock):
             "Reject": self.reject,
             "Undo": self.undo_decision,
             "Correct": self._correct_in_turns,
-            "Make labels": self.make_labels,
+            "Make labels": lambda: self.make_labels(wait=False),
             "Change filters": self.filter_again,
             "Make volume": self.make_volume,
             "Masks as stack": self.make_mask_stack,
@@ -385,12 +387,10 @@ class EverythingWidget(ImageDock):
 
     def _on_report(self, done: int, total: int) -> None:
         drawn = (self.edges, self.foreground, self.volume, self.controller)
-        if not any(each.remaining for each in drawn):
-            return
-        clock = self.controller.clock
-        left, share = duration(clock.seconds_left(done, total)), clock.fraction(done, total)
-        plane = f"plane {clock.finished + 1} of {clock.planes}, " if clock.planes > 1 else ""
-        self.progress.show_progress(share, 1, f"{share:.0%}, {plane}{left} left", steps=1000)
+        if any(each.remaining for each in drawn):
+            clock, place = self.controller.clock, self.controller.searches.place_text
+            left, share = duration(clock.seconds_left(done, total)), clock.fraction(done, total)
+            self.progress.show_progress(share, 1, f"{share:.0%}, {place}{left} left", steps=1000)
 
     def _on_busy(self, busy: bool) -> None:
         self.form.buttons["Stop"].setEnabled(busy)

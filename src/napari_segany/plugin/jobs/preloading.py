@@ -21,6 +21,7 @@ DOCKS = {
     "Everything": "napari_segany.plugin.everything.widget",
     "Tracks": "napari_segany.plugin.tracks.widget",
     "Batch": "napari_segany.plugin.batch.widget",
+    "Learn": "napari_segany.plugin.learn.widget",
     "Evaluate": "napari_segany.plugin.evaluate.widget",
     "Models": "napari_segany.plugin.models.widget",
 }

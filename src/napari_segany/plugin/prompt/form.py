@@ -20,7 +20,6 @@ from napari_segany.core.masks import MaskSet
 from napari_segany.plugin.prompt.candidate_buttons import HEIGHT, CandidateButtons
 from napari_segany.plugin.prompt.import_panel import ImportPanel
 from napari_segany.plugin.prompt.object_list import ObjectList
-from napari_segany.plugin.prompt.object_size_row import ObjectSizeRow
 from napari_segany.plugin.prompt.provenance_panel import ProvenancePanel
 from napari_segany.plugin.prompt.restore_picker import RestorePicker
 from napari_segany.plugin.prompt.text_panel import TextPanel
@@ -38,6 +37,7 @@ from napari_segany.plugin.shared.controls import (
 from napari_segany.plugin.shared.fold import Fold, SetupFold
 from napari_segany.plugin.shared.layer_combo import LayerCombo
 from napari_segany.plugin.shared.message_line import MessageLine
+from napari_segany.plugin.shared.object_size_row import ObjectSizeRow
 from napari_segany.plugin.shared.progress_panel import ProgressPanel
 
 ACTIONS = {
@@ -115,7 +115,12 @@ class PromptForm(QWidget):
         self.imports = ImportPanel()
         self.provenance = ProvenancePanel()
         self.tools = ToolRow()
-        self.object_size = ObjectSizeRow()
+        self.object_size = ObjectSizeRow(
+            "as zoomed",
+            "Longer side of the objects that you click on. As zoomed: the model sees about what "
+            "you see. Boxes state the size of their object.",
+            "Take the size of the selected box, of the active object, or of the last commit",
+        )
         self.buttons: dict[str, QPushButton] = {}
         self.setup = SetupFold("Choose an image", panel(form(image)))
         self.target = Fold("", panel(self._target_form()))

@@ -8,6 +8,7 @@ import pandas as pd
 from napari.layers import Labels
 
 from napari_segany.errors import InputError
+from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
 from napari_segany.plugin.layers.metadata import EARLIER, METADATA
@@ -82,14 +83,19 @@ class LabelsLayer:
                 f"{layer.name} lies elsewhere than {view.name}: scale, translation, rotation or "
                 "units differ. Give it those of the image, or choose other labels."
             )
-        target = LayerTarget(
-            layer, 0 if new else None, lambda: self.jobs.call_later("labels drawn", layer.refresh)
-        )
+        # Of a large plane only the pixels that were written are drawn, at once; drawing all of it
+        # takes much longer than one object. Of other planes several writes are drawn together.
+        is_large = max(view.shape[-2:]) > LARGE_PLANE
+        later = None if is_large else self._draw_later(layer)
+        target = LayerTarget(layer, 0 if new else None, later)
         self.unbind()
         self.layer, self._target, self._described = layer, target, 0
         self._known, self._added, self._record = set(), set(), None
         self.observe()
         return target
+
+    def _draw_later(self, layer: Any) -> Callable[[], object]:
+        return lambda: self.jobs.call_later("labels drawn", layer.refresh)
 
     def observe(self) -> None:
         """Follow changes of the layer, if there is one, from outside."""

@@ -26,19 +26,20 @@ from napari_segany.generators.strategies import (
 )
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.shared.controls import column, combo_box, form, offer
+from napari_segany.plugin.shared.finder_control import FinderControl
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, Control
 from napari_segany.plugin.shared.parameter_form import ParameterForm
 from napari_segany.plugin.shared.weights_status import expected
-from napari_segany.weights.finders import named_finder
+from napari_segany.weights.finders import installed_finders, named_finder
 
 OWN = "own"
 
 GRID = ("points_per_side", "crop_n_layers", "crop_n_points_downscale_factor")
 """Parameters of the regular grid, which point grids take the place of."""
 
-MACHINE = ("points_per_batch",)
-"""Parameters that depend on the machine and not on the images; presets leave them alone."""
+KEPT = ("points_per_batch", "finder")
+"""Parameters of a machine, and of a person's own finder; presets leave them alone."""
 
 UNKNOWN = "The finder, if one fits the model; else the grid of points."
 """Line about the strategy before the model is known."""
@@ -96,6 +97,8 @@ class GeneratorForm(QWidget):
         Control of the preset.
     strategy : ChoiceControl
         Control of the strategy.
+    finder : FinderControl
+        Control of the finder, which presets leave alone.
     line : QLabel
         Line about the strategy, hidden where there is nothing to say.
     """
@@ -125,6 +128,10 @@ class GeneratorForm(QWidget):
             rows.addRow(label, part)
         rows.addRow(self.line)
         self._forms = {cls: self._form_of(cls, rows) for cls in params_types()}
+        finder = self._forms[FinderParams].controls["finder"]
+        assert isinstance(finder, FinderControl)
+        self.finder = finder
+        self.finder.told.connect(self._say)
         around = column(rows, *self._forms.values())
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
@@ -213,7 +220,13 @@ class GeneratorForm(QWidget):
             if not picker.is_ready:
                 self.follow_model(None, picker.name)
 
-        picker.prepare = usual_params
+        def prepare(model: PromptableModel) -> None:
+            # Files of finders are read once a process, here rather than when a list is opened.
+            list(installed_finders())
+            usual_params(model)
+
+        picker.prepare = prepare
+        self.finder.jobs = picker.jobs
         picker.loaded.connect(self.follow_model)
         picker.released.connect(expect_model)
         picker.choice.activated.connect(expect_model)
@@ -231,6 +244,7 @@ class GeneratorForm(QWidget):
             there.
         """
         self._model, self._expected = model, expected(name)
+        self.finder.follow_model(model, self._expected)
         usual: FilterRules
         reason = ""
         if model is None:
@@ -278,7 +292,7 @@ class GeneratorForm(QWidget):
         here = self.params
 
         def same(other: FilterRules) -> bool:
-            names = [f.name for f in fields(other) if f.name not in MACHINE]
+            names = [f.name for f in fields(other) if f.name not in KEPT]
             return type(here) is type(other) and all(
                 getattr(here, name) == getattr(other, name) for name in names
             )
@@ -296,6 +310,9 @@ class GeneratorForm(QWidget):
             text = f"No finder fits {model.id}; choose another strategy, or another model."
         elif isinstance(self.params, DecoderParams):
             text = self._no_decoder
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         self.line.setText(text)
         self.line.setVisible(bool(text))
 
@@ -303,7 +320,7 @@ class GeneratorForm(QWidget):
         preset = PRESETS.get(self.preset.currentData())
         if preset is not None:
             now = self._forms[type(preset.params)].controls
-            own: dict[str, Any] = {name: now[name].parameter for name in MACHINE}
+            own: dict[str, Any] = {name: now[name].parameter for name in KEPT if name in now}
             self.params = replace(preset.params, **own)
 
     def _on_edited(self) -> None:

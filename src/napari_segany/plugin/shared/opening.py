@@ -176,6 +176,12 @@ class BatchDock(LoadingDock):
     module, name = preloading.DOCKS["Batch"], "BatchWidget"
 
 
+class LearnDock(LoadingDock):
+    """Dock with a :class:`~napari_segany.plugin.learn.widget.LearnWidget`."""
+
+    module, name = preloading.DOCKS["Learn"], "LearnWidget"
+
+
 class EvaluateDock(LoadingDock):
     """Dock with an :class:`~napari_segany.plugin.evaluate.widget.EvaluateWidget`."""
 

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segany.core.parameter_info import ParameterInfo
+from napari_segany.plugin.shared.finder_control import FinderControl
 
 DECIMALS = 6
 """Decimals that can be typed."""
@@ -315,7 +316,9 @@ class StructureLine(QLabel):
         self.setText(self._unset if value is None else said)
 
 
-Control: TypeAlias = NumberControl | ChoiceControl | FlagControl | TextControl | StructureLine
+Control: TypeAlias = (
+    NumberControl | ChoiceControl | FlagControl | FinderControl | TextControl | StructureLine
+)
 
 
 def make_control(info: ParameterInfo) -> Control:
@@ -326,6 +329,7 @@ def make_control(info: ParameterInfo) -> Control:
         "choice": ChoiceControl,
         "flag": FlagControl,
         "hash": StructureLine,
+        "finder": FinderControl,
         "name": TextControl,
         "phrases": TextControl,
         "structure": StructureLine,

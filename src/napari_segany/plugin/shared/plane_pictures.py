@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.callbacks import ShouldStop
-from napari_segany.core.image_source import ImageSource, Plane
+from napari_segany.core.image_source import ImageSource, Plane, plane_shape
 from napari_segany.core.masks import MaskSet
+from napari_segany.models.object_size import LARGE_PLANE
 from napari_segany.plugin.jobs.queue import JobQueue
 from napari_segany.plugin.layers.image_view import LayerView
-from napari_segany.plugin.shared.thumbnails import picture_of_plane, window_around
+from napari_segany.plugin.shared.thumbnails import Window, picture_of_plane, window_around
 
 Pictures = list[NDArray[np.uint8]]
 
@@ -47,6 +48,9 @@ class PlanePictures:
             The image in the viewer, whose contrast limits become black and white.
         """
         last = self._last
+        if max(plane_shape(source.shape, plane)) > LARGE_PLANE:
+            self._read_windows(source, plane, masks, view)
+            return
         low, high = view.layer.contrast_limits
 
         def work(should_stop: ShouldStop) -> tuple[NDArray[Any], Pictures]:
@@ -60,4 +64,31 @@ class PlanePictures:
             self._show(masks, read[1])
 
         # A plane that cannot be read has been reported by its embedding.
+        self._jobs.run_beside(work, done, lambda error: None)
+
+    def _read_windows(
+        self, source: ImageSource, plane: Plane, masks: MaskSet, view: LayerView
+    ) -> None:
+        """Read the pictures of masks on a large plane, without the rest of it."""
+        low, high = view.layer.contrast_limits
+        shape = plane_shape(source.shape, plane)
+
+        def work(should_stop: ShouldStop) -> Pictures:
+            pictures = []
+            for number in range(len(masks)):
+                window = window_around(masks, number)
+                rows, cols = (
+                    slice(max(first, 0), min(first + window.side, length))
+                    for first, length in zip((window.top, window.left), shape, strict=True)
+                )
+                pixels = source.window(plane, rows, cols)
+                top, left = window.top - rows.start, window.left - cols.start
+                pictures.append(
+                    picture_of_plane(pixels, Window(top, left, window.side), (low, high))
+                )
+            return pictures
+
+        def done(pictures: Pictures) -> None:
+            self._show(masks, pictures)
+
         self._jobs.run_beside(work, done, lambda error: None)
