@@ -24,11 +24,11 @@ from napari_segany.plugin.everything.tile_search import (
     ReadRegion,
     SearchTiles,
     TileSearch,
-    asked_tiles,
     find_tiles,
 )
 from napari_segany.plugin.jobs.failures import PlaneFailures
 from napari_segany.plugin.jobs.queue import JobQueue, Priority
+from napari_segany.tiled_planes import tiles_of_search
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class PlaneSearches:
         found, planes, params = search.found, search.planes, search.params
         shape = plane_shape(found.source.shape, planes[0])
         self.remaining, self._failures = list(planes), PlaneFailures()
-        asked = asked_tiles(tiles, params, shape)
+        asked = tiles_of_search(tiles, params, shape)
         same = (search.model, params, asked) == (found.model, found.params, found.tiles.asked)
         if asked is None:
             self._submit_all(search)

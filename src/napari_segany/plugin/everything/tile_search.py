@@ -21,7 +21,7 @@ from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, sear
 from napari_segany.generators.tiles.tile_candidates import TileCandidates
 from napari_segany.models.protocol import PromptableModel
 from napari_segany.plugin.everything.filters import Filters
-from napari_segany.tiled_planes import rgb_reader, settle_tiles, tiles_of_search
+from napari_segany.tiled_planes import rgb_reader, settle_tiles
 
 ReadRegion = Callable[[], NDArray[Any]]
 """Returns the (H, W) region of a search, which is above 0 inside."""
@@ -98,13 +98,6 @@ def find_tiles(
     readers = ((lambda plane=plane: plane_reader(source, plane)) for plane in planes)
     settled, estimate = settle_tiles(asked, model, params, shape, readers, should_stop)
     return SearchTiles(asked, settled, estimate)
-
-
-def asked_tiles(
-    tiles: TileParams | None, params: FilterRules, shape: tuple[int, int]
-) -> TileParams | None:
-    """Return the tiles that a plane of ``shape`` (H, W) is searched in; None for a whole plane."""
-    return tiles_of_search(tiles, params, shape)
 
 
 class TileSearch:
