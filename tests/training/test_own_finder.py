@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from napari_segany.models.finder import find_finder
 from napari_segany.models.plane_gate import describe_plane, plane_distance
 from napari_segany.training import own_finder, replay
 from napari_segany.training.fine_tune import FineTuneParams
-from napari_segany.training.tuning import FINISH, TuneOptions, work_folder
-from napari_segany.weights.finders import installed_finders, read_finder
+from napari_segany.training.tuning import FINISH, TrainedFinder, TuneOptions, work_folder
+from napari_segany.weights import cache as model_cache
+from napari_segany.weights.finders import import_finder, installed_finders, read_finder
 
 SHORT = TuneOptions(steps=4, threads=1)
 
 
-@pytest.fixture(autouse=True)
-def short_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few views, few pictures of other kinds, short epochs."""
     monkeypatch.setattr(own_finder, "VIEWS_A_PLANE", 2)
     monkeypatch.setattr(own_finder, "HELD_BACK_VIEWS", 1)
     monkeypatch.setattr(replay, "PICTURES", ("cell", "coins"))
@@ -40,9 +42,48 @@ def short_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def short_runs(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
+
+
 def make_planes() -> tuple[list[Any], list[Any]]:
     rgb, labels = draw_scene()
     return [rgb, rgb[:, ::-1]], [labels, labels[:, ::-1]]
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run that nothing interrupted: what it returned, its stages, and its file."""
+
+    trained: TrainedFinder
+    stages: tuple[str, ...]
+    path: Path
+
+
+def own_run(minisam: SamModel, path: Path, **more: Any) -> TrainedFinder:
+    """Train on the planes of this module; every such run makes the same bytes."""
+    images, labels = make_planes()
+    names = ["left", "right"]
+    return train_finder(images, labels, path, model=minisam, options=SHORT, names=names, **more)
+
+
+@pytest.fixture(scope="module")
+def whole(minisam: SamModel, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+    stages: list[str] = []
+
+    @contextmanager
+    def stage(name: str) -> Any:
+        stages.append(name)
+        yield None
+
+    folder = tmp_path_factory.mktemp("whole")
+    path = folder / "own.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(model_cache.CACHE_VARIABLE, str(folder / "cache"))
+        shorten(patch)
+        trained = own_run(minisam, path, stage=stage)
+    return WholeRun(trained, tuple(stages), path)
 
 
 @pytest.mark.parametrize(
@@ -69,23 +110,14 @@ def test_options_out_of_range() -> None:
 
 @pytest.mark.weights
 def test_the_result_is_a_finder_that_is_used_when_it_is_named(
-    minisam: SamModel, tmp_path: Path
+    minisam: SamModel, whole: WholeRun
 ) -> None:
-    images, labels = make_planes()
-    stages: list[str] = []
-
-    @contextmanager
-    def stage(name: str) -> Any:
-        stages.append(name)
-        yield None
-
-    path = tmp_path / "own.safetensors"
-    given: Any = {"model": minisam, "options": SHORT, "names": ["left", "right"]}
-    trained = train_finder(images, labels, path, stage=stage, **given)
-    assert stages == [
+    import_finder(whole.path)
+    trained, path, (images, _) = whole.trained, whole.path, make_planes()
+    assert whole.stages == (
         *("features", "held-back features", "scores before", "pictures of other kinds"),
         *("learning", "quality estimate", "scores after"),
-    ]
+    )
     assert trained.held_back == "quarters"
     assert [each.name for each in trained.after] == ["left", "right"]
     assert 0 <= trained.msa_after <= 1
@@ -106,16 +138,12 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     assert facts["after"] == [each.to_dict() for each in trained.after]
     masks = generate_masks(minisam, images[0], FinderParams(finder=trained.file.sha256))
     assert len(masks) > 0
-    # The same call makes the same bytes.
-    again = train_finder(images, labels, tmp_path / "again.safetensors", **given)
-    assert again.file.sha256 == trained.file.sha256
 
 
 @pytest.mark.weights
-def test_a_run_that_was_given_up_is_continued(minisam: SamModel, tmp_path: Path) -> None:
-    images, labels = make_planes()
-    given: Any = {"model": minisam, "options": SHORT}
-    whole = train_finder(images, labels, tmp_path / "whole.safetensors", **given)
+def test_a_run_that_was_given_up_ends_with_the_same_bytes(
+    minisam: SamModel, whole: WholeRun, tmp_path: Path
+) -> None:
     steps: list[int] = []
 
     @contextmanager
@@ -124,12 +152,12 @@ def test_a_run_that_was_given_up_is_continued(minisam: SamModel, tmp_path: Path)
 
     path = tmp_path / "part.safetensors"
     with pytest.raises(Cancelled):
-        train_finder(images, labels, path, stage=stage, should_stop=lambda: 3 in steps, **given)
+        own_run(minisam, path, stage=stage, should_stop=lambda: 3 in steps)
     assert not path.exists()
     assert steps == [1, 2, 3]
-    resumed = train_finder(images, labels, path, stage=stage, **given)
+    resumed = own_run(minisam, path, stage=stage)
     assert steps == [1, 2, 3, 3, 4]
-    assert resumed.file.sha256 == whole.file.sha256
+    assert resumed.file.sha256 == whole.trained.file.sha256
 
 
 @pytest.mark.weights
@@ -201,16 +229,16 @@ def test_wrong_usage(
 @pytest.mark.weights
 @pytest.mark.usefixtures("minisam")
 def test_segment_takes_a_finders_file_and_refuses_a_tampered_one(
-    tmp_path: Path, minisam: SamModel, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, minisam: SamModel, whole: WholeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, labels = make_planes()
     path = tmp_path / "own.safetensors"
-    trained = train_finder(*(images, labels, path), model=minisam, options=replace(SHORT, steps=1))
+    shutil.copyfile(whole.path, path)
     Image.fromarray(images[0]).save(tmp_path / "dish.png")
     command = ["segment", str(tmp_path / "dish.png"), "--model", "minisam", "--device", "cpu"]
     assert main([*command, "--finder", str(path), "-o", str(tmp_path / "out"), "--quiet"]) == 0
     recipe = json.loads((tmp_path / "out" / "dish_recipe.json").read_text())
-    assert trained.file.sha256 in json.dumps(recipe)
+    assert whole.trained.file.sha256 in json.dumps(recipe)
     content = bytearray(path.read_bytes())
     content[-4:] = b"\x7f\x7f\x7f\x7f"
     path.write_bytes(content)
