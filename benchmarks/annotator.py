@@ -7,10 +7,13 @@ finders: a plane is proposed by the finder that was trained on as many of the pl
 run has. The annotator takes the worst object, deletes it (one click) or draws it by clicks, and
 goes on until the mSA of the plane is 0.9. An object is drawn by clicks where the error is largest
 until its IoU is 0.9; if 8 clicks do not do it, it counts as 8, and the rest is painted. Prints a
-row for each plane: clicks for each true object by both ways, and by drawing every object.
+row for each plane: the mSA of what is proposed, and the clicks for each true object until the mSA
+is 0.5, 0.7 and 0.9, by the trained finder and by its base ("untrained"). The last row is the mean
+of the planes that a trained finder proposed. ``--plot FILE`` draws mSA over clicks of these.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +30,11 @@ from napari_segany.models.protocol import PromptableModel
 from napari_segany.training.held_back_scores import score_plane
 from napari_segany.training.labelled_planes import LabelledPlane
 
+TARGETS = (0.5, 0.7, 0.9)
+"""mSA until which clicks are counted; the last is that of a plane that is right."""
+
 ENOUGH = 0.9
-"""mSA of a plane that is right, and IoU of an object that is."""
+"""IoU of an object that is right."""
 
 MOST = 8
 """Clicks for an object at most."""
@@ -44,15 +50,15 @@ def clicks_of(model: PromptableModel, plane: LabelledPlane) -> dict[int, int]:
 
 def correct(
     found: NDArray[np.integer], truth: NDArray[np.integer], cost: dict[int, int]
-) -> tuple[int, float]:
-    """Correct the worst objects until the plane is right; return clicks and the mSA before."""
+) -> list[tuple[int, float]]:
+    """Correct the worst objects until the plane is right; return clicks and mSA after each."""
     labels = found.astype(np.int64)
-    clicks, first = 0, None
+    clicks, course = 0, []
     while True:
         msa = score_instances(ObjectOverlaps.from_labels(truth, labels)).msa
-        first = msa if first is None else first
-        if msa >= ENOUGH:
-            return clicks, first
+        course.append((clicks, msa))
+        if msa >= TARGETS[-1]:
+            return course
         shared = np.zeros((int(truth.max()) + 1, int(labels.max()) + 1))
         np.add.at(shared, (truth.ravel(), labels.ravel()), 1)
         union = shared.sum(1, keepdims=True) + shared.sum(0) - shared
@@ -83,6 +89,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--planes", type=int, default=8)
     parser.add_argument("--work", type=Path, required=True, help="folder of finders")
+    parser.add_argument("--plot", type=Path, help="file of the plot")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model("minisam", device="cpu")
@@ -91,24 +98,55 @@ def main() -> None:
     finders = {0: base.sha256}
     for path in args.work.glob(f"{args.kind}-*.safetensors"):
         finders[int(path.stem.rpartition("-")[2])] = load_finder(model, path).sha256
-    print("| plane | objects | trained on | mSA | clicks | mSA untrained | clicks | drawing all |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    head = " | ".join(f"to {target}" for target in TARGETS)
+    print(f"| plane | objects | trained on | mSA | {head} | mSA untrained | {head} | drawing all |")
+    print("|---|---:|---:|" + "---:|" * (2 * len(TARGETS) + 3))
+    rows, courses = [], []
     for number, plane in enumerate(
         read_planes(args.data / args.kind, KINDS[args.kind].learned[: args.planes])
     ):
         truth = np.maximum(plane.labels, 0).astype(np.int64)
         cost = clicks_of(model, plane)
         known = max(count for count in finders if count <= number)
-        row = []
+        row, both = [], []
         for sha256 in (finders[known], base.sha256):
             found = score_plane(model, FinderParams(finder=sha256), plane).labels
-            clicks, before = correct(found, truth, cost)
-            row += [f"{before:.3f}", f"{clicks / plane.objects:.2f}"]
-        everything = sum(cost.values()) / plane.objects
-        shown = " | ".join(row)
-        print(
-            f"| {number + 1} | {plane.objects} | {known} | {shown} | {everything:.2f} |", flush=True
-        )
+            course = np.array(correct(found, truth, cost)) / (plane.objects, 1)
+            row += [course[0, 1], *(clicks_until(course, target) for target in TARGETS)]
+            both.append(course)
+        row.append(sum(cost.values()) / plane.objects)
+        print(f"| {number + 1} | {plane.objects} | {known} | {shown(row)} |", flush=True)
+        if known:
+            rows.append(row)
+            courses.append(both)
+    if rows:
+        print(f"| mean of {len(rows)} |  |  | {shown(np.mean(rows, axis=0))} |")
+        if args.plot:
+            plot(courses, args.plot)
+
+
+def clicks_until(course: NDArray[np.float64], target: float) -> float:
+    """Clicks for each object until the mSA is the target or better."""
+    return float(course[course[:, 1] >= target][0, 0])
+
+
+def shown(row: Iterable[float]) -> str:
+    """Values as a row shows them."""
+    return " | ".join(f"{value:.2f}" for value in row)
+
+
+def plot(courses: list[list[NDArray[np.float64]]], path: Path) -> None:
+    """Draw the clicks for each object over the mSA that is reached, mean over planes."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    wanted = np.linspace(0, TARGETS[-1], 91)
+    for k, name in enumerate(("trained on planes before", "not trained")):
+        clicks = [[clicks_until(both[k], target) for target in wanted] for both in courses]
+        axes.plot(np.mean(clicks, axis=0), wanted, label=name)
+    axes.set(xlabel="clicks for each object", ylabel="mSA", xlim=(0, None), ylim=(0, 1))
+    axes.legend()
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
