@@ -42,8 +42,9 @@ from sides import load_ours
 LEAST = 3
 """Objects of a plane that is measured."""
 
-LEFT_OUT = ("bsds500", "multichannel")
-"""Sets whose labels are segments and no objects, or whose planes have channels to choose from."""
+LEFT_OUT = ("bsds500", "multichannel", "tl_cho3d")
+"""Sets whose labels are segments and no objects, or whose planes have channels or depth to choose
+from."""
 
 
 def truth_of(plane: KindPlane, labels: np.ndarray) -> np.ndarray:

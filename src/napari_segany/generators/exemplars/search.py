@@ -31,8 +31,9 @@ LEAST_LIKENESS = 0.05
 TAKEN = 0.5
 """Likeness of regions in which no point is prompted."""
 
-AREA_RATIO = 6.0
-"""Ratio of areas beyond which a mask is no object like the examples."""
+SMALLEST = 1 / 24
+"""Part of the area of the smallest example below which a mask is a speck. Larger masks have no such
+bound: their likeness falls with the ratio of areas."""
 
 SHARES = (0.1, 0.5, 0.6, 0.9)
 """Parts of the plane that are done after its embedding, the regions, their rating, the points."""
@@ -129,14 +130,14 @@ class ExemplarGenerator:
                 progress=report.part(SHARES[0], SHARES[1]),
                 should_stop=stop,
             ).all_candidates
-            parts.append(rate(of_similar_area(regions, examples), True))
+            parts.append(rate(without_specks(regions, examples), True))
         report.advance(SHARES[2])
         if self.params.points:
             points = find_similar_points(
                 model, embedding, examples, self._free(parts, region, shape), self.params.points
             )
             found = self._prompt(model, embedding, points, report.part(*SHARES[2:]), stop)
-            parts.append(rate(of_similar_area(found, examples), False))
+            parts.append(rate(without_specks(found, examples), False))
         check(stop)
         asked = sum(part.prompts_asked for part in parts)
         return replace(MaskSet.concatenate(parts), prompts_asked=asked)
@@ -185,8 +186,7 @@ def quality_of_masks(masks: MaskSet, is_region: bool) -> NDArray[np.float32]:
     return (MODEL_TRUST * scores).astype(np.float32)
 
 
-def of_similar_area(masks: MaskSet, examples: ExampleSet) -> MaskSet:
-    """Return the masks that are not far smaller or larger than every example."""
-    areas = [each.area for each in examples.examples]
-    least, most = min(areas) / AREA_RATIO, max(areas) * AREA_RATIO
-    return masks[(masks.area >= max(least, 1)) & (masks.area <= most)]
+def without_specks(masks: MaskSet, examples: ExampleSet) -> MaskSet:
+    """Return the masks that are not far smaller than every example."""
+    least = SMALLEST * min(each.area for each in examples.examples)
+    return masks[masks.area >= max(least, 1)]
