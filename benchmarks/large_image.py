@@ -23,6 +23,7 @@ import numpy as np
 import zarr
 
 from data import add_data_option, data_folder, pairs
+from napari_segany import FinderParams
 from napari_segany.generators.tile_params import TileParams
 
 CHUNK, PERIOD, LEVELS = 1000, 2000, 5
@@ -183,7 +184,7 @@ def search_batch(args: argparse.Namespace, image: Path, size: tuple[str, str]) -
     work: Path = args.work
     part = round(args.side * args.fraction**0.5)
     box = ("--region-box", f"0,0,{part},{part}")
-    tiles = TileParams(object_size=float(args.object_size)).resolved()
+    tiles = TileParams(object_size=float(args.object_size)).resolved(FinderParams())
     half = len(tiles.grid((args.side, args.side)).reaching((0, 0, part, part))) // 2
     words = command(image, work / "batch", *size, *box)
     kept = killed_run(words, work / "batch", half)

@@ -148,7 +148,7 @@ def in_tiles(
     model: PromptableModel, rgb: NDArray[np.uint8], params: TileParams, generator: FinderParams
 ) -> tuple[MaskSet, TileGrid, float]:
     """The objects of an image in tiles, the tiles, and the seconds."""
-    grid = params.resolved().grid((rgb.shape[0], rgb.shape[1]))
+    grid = params.resolved(generator).grid((rgb.shape[0], rgb.shape[1]))
     start = time.perf_counter()
     found = search_tiles(model, reader(rgb), grid, generator, refilter=False)
     return found, grid, time.perf_counter() - start
@@ -207,7 +207,7 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
     params = resolve_params(model, FinderParams())
     every: dict[str, list[NDArray[np.float64]]] = {"tiles": [], "frame": []}
     for name, rgb, _, size in images(args):
-        tiles = TileParams("always", size).resolved()
+        tiles = TileParams("always", size).resolved(params)
         side, overlap = tiles.tile_side or 0, tiles.tile_overlap or 0
         step = (side - overlap) // args.places
         shifts = [(a * step, b * step) for a in range(args.places) for b in range(args.places)]
@@ -420,7 +420,7 @@ def run_memory(args: argparse.Namespace) -> None:
         rows, cols = np.arange(box[0], box[2]) % 288, np.arange(box[1], box[3]) % 384
         return cell[rows[:, None], cols[None]]
 
-    tiles = TileParams("always", 50.0, 1024, 100).resolved()
+    tiles = TileParams("always", 50.0, 1024, 100).resolved(params)
     search_tiles(model, read, tiles.grid((1024, 1024)), params)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for side in args.sides:

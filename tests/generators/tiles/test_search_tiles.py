@@ -86,14 +86,14 @@ def test_blank_tiles_are_not_searched() -> None:
 
 
 def test_sides_and_overlaps_follow_the_size_of_objects() -> None:
-    small, large = (TileParams(object_size=size).resolved() for size in (24.0, 96.0))
+    small, large = (TileParams(object_size=size).resolved(PARAMS) for size in (24.0, 96.0))
     assert (small.tile_side, small.tile_overlap) == (384, 48)
     assert (large.tile_side, large.tile_overlap) == (1536, 192)
     assert small.is_resolved
-    assert TileParams(object_size=24.0, tile_side=512).resolved().tile_side == 512
+    assert TileParams(object_size=24.0, tile_side=512).resolved(PARAMS).tile_side == 512
     assert TileParams.from_dict(small.to_dict()) == small
     with pytest.raises(InputError, match="not known"):
-        TileParams().resolved()
+        TileParams().resolved(PARAMS)
     with pytest.raises(InputError, match="less than half"):
         TileParams(tile_side=100, tile_overlap=60)
 
