@@ -63,9 +63,13 @@ def test_tiles_of_recipes_without_views_are_seen_once() -> None:
     del values["params"]["views"]
     before = Recipe.from_json(json.dumps(values))
     assert before == dataclasses.replace(new, params=FinderParams(views=1))
-    # Planes as a whole are seen once anyway.
+    # Planes as a whole are seen once anyway, and their recipes are what they were.
     del values["tiles"]
-    assert Recipe.from_json(json.dumps(values)).params == FinderParams()
+    whole = Recipe.from_json(json.dumps(values))
+    assert whole.params == FinderParams()
+    assert json.loads(whole.to_json()) == values
+    asked = dataclasses.replace(whole, params=FinderParams(views=2))
+    assert Recipe.from_json(asked.to_json()) == asked
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"recipe"', "{}", "null", "\ufeff", "PK\x03"])

@@ -227,6 +227,10 @@ class Recipe:
         for name in ("tracks", "tiles", "classes"):
             if getattr(self, name) is None:
                 del values[name]
+        if self.tiles is None and values["params"].get("views", 1) is None:
+            # Recipes of whole planes are what they were before tiles were seen twice, and so are
+            # the keys by which batches know results.
+            del values["params"]["views"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
