@@ -23,6 +23,7 @@ import numpy as np
 import zarr
 
 from data import add_data_option, data_folder, pairs
+from napari_segany import FinderParams
 from napari_segany.generators.tile_params import TileParams
 
 CHUNK, PERIOD, LEVELS = 1000, 2000, 5
@@ -150,6 +151,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=40_000, help="pixels along a side")
     parser.add_argument("--region", type=int, default=4000, help="side of the region")
     parser.add_argument("--object-size", default="40", help="length of an object in pixels")
+    parser.add_argument("--views", type=int, choices=(1, 2), default=2, help="views of each tile")
     parser.add_argument("--fraction", type=float, default=0.05, help="part that a batch searches")
     parser.add_argument("--only-batch", action="store_true", help="leave out the region")
     args = parser.parse_args()
@@ -157,13 +159,13 @@ def main() -> None:
     shutil.rmtree(work, ignore_errors=True)
     image = work / "tissue.ome.zarr"
     write_image(image, tissue(data_folder(args)), args.side)
-    size = ("--object-size", args.object_size)
+    size = ("--object-size", args.object_size, "--views", str(args.views))
     if not args.only_batch:
         search_region(args, image, size)
     search_batch(args, image, size)
 
 
-def search_region(args: argparse.Namespace, image: Path, size: tuple[str, str]) -> None:
+def search_region(args: argparse.Namespace, image: Path, size: tuple[str, ...]) -> None:
     """Search a region here and on workers, and print what it took."""
     work: Path = args.work
     start = args.side // 5
@@ -178,12 +180,12 @@ def search_region(args: argparse.Namespace, image: Path, size: tuple[str, str]) 
     print(json.dumps({"dask": same, "client_peak_mb": round(peak)}), flush=True)
 
 
-def search_batch(args: argparse.Namespace, image: Path, size: tuple[str, str]) -> None:
+def search_batch(args: argparse.Namespace, image: Path, size: tuple[str, ...]) -> None:
     """Search a part, kill and resume the run, and compare it with one that runs through."""
     work: Path = args.work
     part = round(args.side * args.fraction**0.5)
     box = ("--region-box", f"0,0,{part},{part}")
-    tiles = TileParams(object_size=float(args.object_size)).resolved()
+    tiles = TileParams(object_size=float(args.object_size)).resolved(FinderParams(views=args.views))
     half = len(tiles.grid((args.side, args.side)).reaching((0, 0, part, part))) // 2
     words = command(image, work / "batch", *size, *box)
     kept = killed_run(words, work / "batch", half)

@@ -25,6 +25,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -45,6 +46,7 @@ from napari_segany.core.window_paint import WindowPainter
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.generate import generate_masks, resolve_params
 from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams
+from napari_segany.generators.tiles.find_tile import params_in_tile
 from napari_segany.generators.tiles.join_tiles import join_tiles
 from napari_segany.generators.tiles.object_size import estimate_object_size
 from napari_segany.generators.tiles.search_tiles import ReadWindow, search_tiles
@@ -148,7 +150,7 @@ def in_tiles(
     model: PromptableModel, rgb: NDArray[np.uint8], params: TileParams, generator: FinderParams
 ) -> tuple[MaskSet, TileGrid, float]:
     """The objects of an image in tiles, the tiles, and the seconds."""
-    grid = params.resolved().grid((rgb.shape[0], rgb.shape[1]))
+    grid = params.resolved(generator).grid((rgb.shape[0], rgb.shape[1]))
     start = time.perf_counter()
     found = search_tiles(model, reader(rgb), grid, generator, refilter=False)
     return found, grid, time.perf_counter() - start
@@ -156,7 +158,7 @@ def in_tiles(
 
 def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print scores of single images, and of the same images as one large plane in tiles."""
-    params = resolve_params(model, FinderParams())
+    params = resolve_params(model, FinderParams(views=args.views))
     names = "AR mSA, AR mSA of objects not cut"
     print(f"image size | by itself: {names} | in tiles: the same | tiles seconds", flush=True)
     sums = []
@@ -183,7 +185,7 @@ def run_recall(args: argparse.Namespace, model: PromptableModel) -> None:
 
 def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print scores of planes in tiles against the size that objects have in the frame."""
-    params = resolve_params(model, FinderParams())
+    params = resolve_params(model, FinderParams(views=args.views))
     sums: dict[float, list[list[float]]] = {frame: [] for frame in args.frame}
     for name, rgb, labels, size in images(args):
         plane, truth = copies(rgb, labels, args)
@@ -204,10 +206,11 @@ def run_sizes(args: argparse.Namespace, model: PromptableModel) -> None:
 
 def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
     """Print how many objects of an image are the same wherever tiles have their borders."""
-    params = resolve_params(model, FinderParams())
+    params = resolve_params(model, FinderParams(views=args.views))
     every: dict[str, list[NDArray[np.float64]]] = {"tiles": [], "frame": []}
+    lengths_of: dict[str, list[NDArray[np.float64]]] = {"tiles": [], "frame": []}
     for name, rgb, _, size in images(args):
-        tiles = TileParams("always", size).resolved()
+        tiles = TileParams("always", size).resolved(params)
         side, overlap = tiles.tile_side or 0, tiles.tile_overlap or 0
         step = (side - overlap) // args.places
         shifts = [(a * step, b * step) for a in range(args.places) for b in range(args.places)]
@@ -227,20 +230,27 @@ def run_seams(args: argparse.Namespace, model: PromptableModel) -> None:
                     grid = TileGrid((canvas.shape[0], canvas.shape[1]), side, overlap)
                     masks = search_tiles(model, reader(canvas), grid, params, refilter=False)
                 else:
-                    whole = replace(params, crop_n_layers=0)
-                    masks = generate_masks(model, canvas, whole, refilter=False)
+                    masks = generate_masks(model, canvas, params_in_tile(params), refilter=False)
                 labels, _ = paint(masks, **asdict(LabelParams()))
                 found.append(labels[place].astype(np.int64))
             counts = [len(np.unique(each)) - 1 for each in found]
-            same = np.concatenate(
-                [ObjectOverlaps.from_labels(found[0], each).best_iou for each in found[1:]]
-            )
+            overlaps = [ObjectOverlaps.from_labels(found[0], each) for each in found[1:]]
+            same = np.concatenate([each.best_iou for each in overlaps])
             every[kind].append(same)
+            lengths_of[kind] += [np.sqrt(each.truth_area) / size for each in overlaps]
             print(
                 f"{name} {kind}: {min(counts)} to {max(counts)} objects, {_parts(same)}", flush=True
             )
     for kind, each in every.items():
-        print(f"{kind}: {_parts(np.concatenate(each))}")
+        iou, length = np.concatenate(each), np.concatenate(lengths_of[kind])
+        print(f"{kind}: {_parts(iou)}")
+        for low, high in pairwise((0.0, 0.4, 0.6, 0.8, np.inf)):
+            chosen = (length >= low) & (length < high)
+            if chosen.any():
+                print(
+                    f"{kind}, square root of the area {low:g} to {high:g} of the object size: "
+                    f"{_parts(iou[chosen])}"
+                )
 
 
 def _parts(iou: NDArray[np.float64]) -> str:
@@ -420,7 +430,7 @@ def run_memory(args: argparse.Namespace) -> None:
         rows, cols = np.arange(box[0], box[2]) % 288, np.arange(box[1], box[3]) % 384
         return cell[rows[:, None], cols[None]]
 
-    tiles = TileParams("always", 50.0, 1024, 100).resolved()
+    tiles = TileParams("always", 50.0, 1024, 100).resolved(params)
     search_tiles(model, read, tiles.grid((1024, 1024)), params)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for side in args.sides:
@@ -461,6 +471,7 @@ def main() -> None:
     parser.add_argument("--frame", type=float, nargs="+", default=[32, 48, 64, 96, 128])
     parser.add_argument("--whole", action="store_true", help="also search the plane as a whole")
     parser.add_argument("--places", type=int, default=5, help="places along each axis of an image")
+    parser.add_argument("--views", type=int, choices=(1, 2), help="views of each tile")
     parser.add_argument("--names", nargs="*", help="only these images")
     parser.add_argument("--objects", type=int, default=100_000)
     args = parser.parse_args()

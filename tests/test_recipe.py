@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
+from napari_segany.generators.tile_params import TileParams
 from napari_segany.recipe import FORMAT, LabelParams, Recipe, machine
 
 RECIPE = Recipe(
@@ -49,6 +51,25 @@ def test_entries_that_are_not_given_keep_their_defaults() -> None:
         '{"format": 1, "model": "m", "weights_sha256": "0", "params": {"points_per_side": 7}}'
     )
     assert partly.params == AutomaticParams(points_per_side=7)
+
+
+def test_tiles_of_recipes_without_views_are_seen_once() -> None:
+    """Recipes from before tiles were seen twice give the same labels."""
+    new = Recipe(
+        "m", "0", FinderParams(), tiles=TileParams(object_size=20).resolved(FinderParams())
+    )
+    assert Recipe.from_json(new.to_json()) == new
+    values = json.loads(new.to_json())
+    del values["params"]["views"]
+    before = Recipe.from_json(json.dumps(values))
+    assert before == dataclasses.replace(new, params=FinderParams(views=1))
+    # Planes as a whole are seen once anyway, and their recipes are what they were.
+    del values["tiles"]
+    whole = Recipe.from_json(json.dumps(values))
+    assert whole.params == FinderParams()
+    assert json.loads(whole.to_json()) == values
+    asked = dataclasses.replace(whole, params=FinderParams(views=2))
+    assert Recipe.from_json(asked.to_json()) == asked
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"recipe"', "{}", "null", "\ufeff", "PK\x03"])

@@ -21,6 +21,7 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.core.planes import Range
 from napari_segany.errors import InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.registry import find_entry
@@ -226,6 +227,10 @@ class Recipe:
         for name in ("tracks", "tiles", "classes"):
             if getattr(self, name) is None:
                 del values[name]
+        if self.tiles is None and values["params"].get("views", 1) is None:
+            # Recipes of whole planes are what they were before tiles were seen twice, and so are
+            # the keys by which batches know results.
+            del values["params"]["views"]
         return json.dumps(values, indent=2) + "\n"
 
     @classmethod
@@ -256,6 +261,9 @@ class Recipe:
             names = set(given) if isinstance(given, dict) else set()
             if unknown := names - {f.name for f in fields(known)}:
                 raise InputError(f"{what}: {', '.join(sorted(unknown))}.")
+        # Tiles of recipes that say nothing about views were seen once.
+        if values.get("tiles") and kind is FinderParams and isinstance(values.get("params"), dict):
+            values["params"].setdefault("views", 1)
         # Read apart from the rest, because their type depends on the tag.
         params = {name: values.pop(name) for name in ("params",) if name in values}
         known_params = from_json(

@@ -20,7 +20,7 @@ from napari_segany.errors import BlankPlaneError
 from napari_segany.generators.generate import choose_generator
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.text_params import TextParams
-from napari_segany.generators.tile_params import AUTO_TILES, TileParams
+from napari_segany.generators.tile_params import AUTO_TILES, TileParams, searched_size
 from napari_segany.generators.tiles.object_size import SizeEstimate, estimate_object_size
 from napari_segany.generators.tiles.search_tiles import OnTile, ReadWindow, search_tiles
 from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
@@ -89,10 +89,10 @@ def settle_tiles(
         If ``should_stop`` returned True.
     """
     if tiles.object_size is not None:
-        return tiles.resolved(), None
+        return tiles.resolved(params), None
     if None not in (tiles.tile_side, tiles.tile_overlap):
-        size = round((tiles.tile_side or 0) * SEARCHED_OBJECT_SIZE / FRAME_SIDE, 1)
-        return replace(tiles, object_size=size).resolved(), None
+        size = round((tiles.tile_side or 0) * searched_size(params) / FRAME_SIDE, 1)
+        return replace(tiles, object_size=size).resolved(params), None
     estimate = None
     for make_reader in readers:
         try:
@@ -102,7 +102,7 @@ def settle_tiles(
         estimate = estimate_object_size(model, read, shape, params, should_stop)
         break
     size = SEARCHED_OBJECT_SIZE if estimate is None else estimate.size
-    return replace(tiles, object_size=size).resolved(), estimate
+    return replace(tiles, object_size=size).resolved(params), estimate
 
 
 def resolve_tiles(

@@ -486,3 +486,28 @@ def test_a_damaged_estimate_is_refused(find: Find, oracle: Oracle) -> None:
         patch.setattr(Oracle, "card", broken)
         with pytest.raises(InputError, match="another version of napari-segany"):
             find(PARAMS, noise())
+
+
+def test_two_views_show_the_turned_plane_as_well(find: Find, oracle: Oracle) -> None:
+    image = as_image(LABELS)
+    found = find(replace(PARAMS, views=2, crop_n_layers=0), image)
+    check_objects(found, LABELS)
+    assert oracle.seen == [(100, 128)] * 2
+    oracle.seen.clear()
+    find(replace(PARAMS, crop_n_layers=0), image)
+    assert oracle.seen == [(100, 128)]
+
+
+def test_two_views_depend_less_on_how_a_plane_lies(find: Find, noisy: FinderParams) -> None:
+    """Turned by 180 degrees, a plane has the same objects; seen once, it has others."""
+    plane = noise((128, 128))
+
+    def labels(views: int, turn: bool) -> NDArray[np.integer]:
+        params = replace(noisy, views=views, crop_n_layers=0, mask_source="region")
+        params = replace(params, grid_points_per_side=0)
+        painted = find(params, np.ascontiguousarray(plane[::-1, ::-1]) if turn else plane)
+        painted = painted.to_labels() > 0
+        return painted[::-1, ::-1] if turn else painted
+
+    differing = [(labels(views, False) != labels(views, True)).mean() for views in (1, 2)]
+    assert differing[1] < differing[0] / 4

@@ -94,6 +94,32 @@ def test_every_region_gets_the_better_outline() -> None:
     assert (expected[~able] == 0).all()
 
 
+def test_between_outlines_a_region_changes_as_little_as_its_estimate() -> None:
+    """An estimate that hardly prefers one outline, or clearly the one or the other."""
+    maps = draw_maps(LABELS, noise=0.2)
+    context, trees = PlaneContext.of(maps), grow_trees(maps)
+    column = REGION_FEATURES.index("outline")
+
+    def drawn(better: float, between: bool = True) -> NDArray[np.float64]:
+        class Prefers:
+            def region(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+                return np.where(features[:, column] > 0.5, 0.5 + better, 0.5).astype(np.float32)
+
+        chosen = choose_outlines(trees, context, Prefers(), between)  # type: ignore[arg-type]
+        both = np.all([tree.area >= FEWEST_CELLS for tree in trees], axis=0)
+        assert both.sum() > 4
+        return chosen[0].outline[both]
+
+    low, high = OUTLINES
+    assert drawn(0.0) == pytest.approx((low + high) / 2)
+    assert drawn(0.3) == pytest.approx(high, abs=1e-4)
+    assert drawn(-0.3) == pytest.approx(low, abs=1e-4)
+    a_little = drawn(0.001) - drawn(-0.001)
+    assert (a_little > 0).all()
+    assert (a_little < 0.01).all()
+    assert drawn(0.001, False) - drawn(-0.001, False) == pytest.approx(high - low)
+
+
 def test_points_lie_in_the_plane_and_in_their_regions(proposals: Proposals) -> None:
     points = proposals.points
     assert (points >= 0).all()

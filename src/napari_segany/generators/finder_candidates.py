@@ -33,6 +33,9 @@ of a map without borders would fill any memory."""
 TINY = 64
 """Pixels of a mask up to which its point is checked to lie inside."""
 
+AS_GOOD = 0.03
+"""Difference of the expected IoU of two outlines at which the better one counts e times as much."""
+
 BOX_MARGIN = 1.0
 """Pixels of the frame that box prompts are larger on each side than the region."""
 
@@ -86,6 +89,7 @@ def propose_regions(
     quality: Quality | None,
     least: float,
     most: int = 3000,
+    between: bool = False,
     should_stop: ShouldStop | None = None,
 ) -> Proposals:
     """Return the regions of a plane whose expected IoU is at least ``least``.
@@ -100,11 +104,13 @@ def propose_regions(
         Expected IoU.
     most : int
         Number of regions at most, the best ones.
+    between : bool
+        End regions between the outlines, see :func:`choose_outlines`.
     should_stop : callable, optional
         Polled while regions are drawn.
     """
     context, frame = PlaneContext.of(maps), maps.frame
-    tree, features, expected = choose_outlines(grow_trees(maps), context, quality)
+    tree, features, expected = choose_outlines(grow_trees(maps), context, quality, between)
     able = tree.area >= FEWEST_CELLS
     if quality is not None:
         able &= (expected >= least) & ~_nearly_parent(tree, expected)
@@ -167,7 +173,10 @@ def nearest_inside(
 
 
 def choose_outlines(
-    trees: Sequence[RegionTree], context: PlaneContext, quality: Quality | None
+    trees: Sequence[RegionTree],
+    context: PlaneContext,
+    quality: Quality | None,
+    between: bool = False,
 ) -> tuple[RegionTree, NDArray[np.float32], NDArray[np.float32]]:
     """Return the regions with the better outline of each, their features and expected IoU.
 
@@ -179,6 +188,10 @@ def choose_outlines(
         Of the plane.
     quality : Quality, optional
         Estimates the IoU; without, every region has the first outline, and an expected IoU of 1.
+    between : bool
+        Draw each region between the first and the last outline, the nearer to one the better its
+        expected IoU is, so that a little more of it changes a region a little. All else stays that
+        of the better one.
     """
     first = trees[0]
     features = np.stack([tree_features(tree, context) for tree in trees])
@@ -188,10 +201,13 @@ def choose_outlines(
     # What has no cells within an outline has no quality there.
     expected *= np.stack([tree.area >= FEWEST_CELLS for tree in trees])
     best, every = expected.argmax(axis=0), np.arange(len(first))
+    outlines = np.stack([tree.outline for tree in trees])
+    outline = outlines[best, every]
+    if between:
+        better = (expected[-1] - expected[0]).astype(np.float64)
+        outline = outlines[0] + (outlines[-1] - outlines[0]) / (1 + np.exp(-better / AS_GOOD))
     tree = replace(
-        first,
-        sums=np.stack([tree.sums for tree in trees])[best, every],
-        outline=np.stack([tree.outline for tree in trees])[best, every],
+        first, sums=np.stack([tree.sums for tree in trees])[best, every], outline=outline
     )
     return tree, features[best, every], expected[best, every]
 

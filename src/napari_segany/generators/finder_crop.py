@@ -16,6 +16,7 @@ from napari_segany.generators.finder_candidates import (
     propose_regions,
 )
 from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.finder_views import mean_maps, predict_turned
 from napari_segany.generators.point_grids import PointCrop, point_grid
 from napari_segany.generators.point_search import CropPrompter, PointCounter
 from napari_segany.generators.quality import Quality
@@ -132,7 +133,16 @@ class CropSearch:
         # Most of the memory of an embedding, and not needed any more.
         embedding = embedding.without_stages()
         check(self.should_stop)
-        proposals = propose_regions(maps, self.quality, LEAST_REGION, should_stop=self.should_stop)
+        if self.params.views == 2:
+            turned = predict_turned(self.model, self.finder, pixels, self.should_stop)
+            maps = mean_maps(maps, turned)
+        proposals = propose_regions(
+            maps,
+            self.quality,
+            LEAST_REGION,
+            between=self.params.views == 2,
+            should_stop=self.should_stop,
+        )
         return SeenCrop(embedding, maps, proposals)
 
     def find_masks(

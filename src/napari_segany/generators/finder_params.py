@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 FINDERS_OWN = "the finder's own"
 """Meaning of None for what the finder's weights bring along."""
 
+TILE_VIEWS = 2
+"""Times that a tile is shown to the model if nothing else is asked for."""
+
 GridScores = Literal["estimate", "model"]
 """Scores of masks at points of the coarse grid: the finder's estimate, the model's own."""
 
@@ -224,8 +227,26 @@ class FinderParams(FilterRules, GeneratorParams):
         ),
     )
 
+    views: int | None = field(
+        default=None,
+        metadata=integer(
+            "Views",
+            "Show a plane or tile to the model once, or twice: as it is and turned by 180 degrees. "
+            "With 2 the mean of both counts, and outlines lie between two bounds, so that objects "
+            "depend less on where in the frame they lie. It takes about twice the time.",
+            (1, 2),
+            advanced=True,
+            unset="2 in tiles, 1 on whole planes",
+        ),
+    )
+
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    @property
+    def views_in_tiles(self) -> int:
+        """Times that a tile is shown to the model."""
+        return TILE_VIEWS if self.views is None else self.views
 
     def resolved_for(self, model: "PromptableModel") -> "FinderParams":
         """Return the parameters with the finder that fits a model, and its thresholds for None.

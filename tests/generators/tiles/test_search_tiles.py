@@ -8,9 +8,10 @@ from tests.stub import StubModel
 
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import Cancelled, InputError
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.parameters import AutomaticParams
 from napari_segany.generators.tile_params import TileParams
-from napari_segany.generators.tiles.find_tile import find_tile
+from napari_segany.generators.tiles.find_tile import find_tile, params_in_tile
 from napari_segany.generators.tiles.search_tiles import search_tiles
 
 GRID = TileGrid((200, 400), 160, 40)
@@ -86,16 +87,29 @@ def test_blank_tiles_are_not_searched() -> None:
 
 
 def test_sides_and_overlaps_follow_the_size_of_objects() -> None:
-    small, large = (TileParams(object_size=size).resolved() for size in (24.0, 96.0))
+    small, large = (TileParams(object_size=size).resolved(PARAMS) for size in (24.0, 96.0))
     assert (small.tile_side, small.tile_overlap) == (384, 48)
     assert (large.tile_side, large.tile_overlap) == (1536, 192)
     assert small.is_resolved
-    assert TileParams(object_size=24.0, tile_side=512).resolved().tile_side == 512
+    assert TileParams(object_size=24.0, tile_side=512).resolved(PARAMS).tile_side == 512
     assert TileParams.from_dict(small.to_dict()) == small
+    # Tiles that are seen twice are larger, which is about as fast.
+    twice = TileParams(object_size=24.0).resolved(FinderParams())
+    assert (twice.tile_side, twice.tile_overlap) == (512, 48)
+    assert TileParams(object_size=24.0).resolved(FinderParams(views=1)) == small
     with pytest.raises(InputError, match="not known"):
-        TileParams().resolved()
+        TileParams().resolved(PARAMS)
     with pytest.raises(InputError, match="less than half"):
         TileParams(tile_side=100, tile_overlap=60)
+
+
+def test_a_finder_sees_tiles_twice_unless_asked() -> None:
+    def views(given: int | None) -> int | None:
+        params = params_in_tile(FinderParams(views=given))
+        assert isinstance(params, FinderParams)
+        return params.views
+
+    assert (views(None), views(1), views(2)) == (2, 1, 2)
 
 
 def test_planes_up_to_2048_pixels_are_whole() -> None:

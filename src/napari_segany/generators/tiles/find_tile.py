@@ -31,13 +31,14 @@ def params_in_tile(params: FilterRules) -> FilterRules:
 
     The largest mask is a part of the plane, so the bound is checked when tiles are joined. A
     finder searches no crops: the tile has the scale that was asked for. All tiles are searched by
-    the finder that is named, as none tells what the plane looks like.
+    the finder that is named, as none tells what the plane looks like, and each is seen twice, so
+    that objects depend less on where tiles begin.
     """
     whole = params.with_rules(max_area_fraction=1.0)
     if not isinstance(whole, FinderParams):
         return whole
-    layers = whole.crop_n_layers or 0
-    return replace(whole, crop_n_layers=layers, finder_everywhere=True)
+    layers, views = whole.crop_n_layers or 0, whole.views_in_tiles
+    return replace(whole, crop_n_layers=layers, finder_everywhere=True, views=views)
 
 
 def check_rules(params: GeneratorParams) -> FilterRules:

@@ -1,6 +1,6 @@
 """Estimate of the size of objects, from a first search of a few windows at several scales."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.mask_placing import place_on_plane
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import Box
+from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.tile_params import SMALLEST_TILE
@@ -77,6 +78,9 @@ def estimate_object_size(
         If ``should_stop`` returned True.
     """
     rules = params_in_tile(check_rules(params))
+    if isinstance(rules, FinderParams):
+        # One view tells the size as well.
+        rules = replace(rules, views=1)
     lengths = [np.zeros(0)]
     for place in _places(read, shape):
         parts = []

@@ -123,7 +123,7 @@ class PlaneSearches:
             # Planes that are searched one by one are searched in the same tiles.
             self._submit_all(replace(search, tiles=found.tiles))
         elif asked.object_size is not None:
-            self._submit_all(replace(search, tiles=SearchTiles(asked, asked.resolved())))
+            self._submit_all(replace(search, tiles=SearchTiles(asked, asked.resolved(params))))
         else:
             self._settle(search, asked)
 

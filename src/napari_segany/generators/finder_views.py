@@ -1,0 +1,72 @@
+"""Maps of a plane that is shown to the model as it is, and turned by 180 degrees as well.
+
+An encoder draws the same object a little differently at another place of its frame. Turned, every
+object lies at another place, and the mean of both maps depends less on it.
+"""
+
+from dataclasses import fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segany.core.callbacks import ShouldStop
+from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
+from napari_segany.models.protocol import PromptableModel
+
+MAPS = tuple(each.name for each in fields(ObjectMaps) if each.name != "frame")
+"""Names of the maps."""
+
+
+def predict_turned(
+    model: PromptableModel,
+    finder: FinderModel,
+    pixels: NDArray[np.uint8],
+    should_stop: ShouldStop | None = None,
+) -> ObjectMaps:
+    """Return the maps of a plane that was shown turned by 180 degrees, turned back.
+
+    Parameters
+    ----------
+    model : PromptableModel
+        The model that embeds the turned plane.
+    finder : FinderModel
+        The finder.
+    pixels : ndarray
+        (H, W, 3) uint8, the plane as it is.
+    should_stop : callable, optional
+        Polled often.
+
+    Raises
+    ------
+    Cancelled
+        If ``should_stop`` returned True.
+    """
+    turned = np.ascontiguousarray(pixels[::-1, ::-1])
+    embedding = model.embed(turned, stages=True, should_stop=should_stop)
+    return turn_maps(finder.predict_maps(embedding, turned, should_stop=should_stop))
+
+
+def turn_maps(maps: ObjectMaps) -> ObjectMaps:
+    """Return the maps of a plane turned by 180 degrees, on the cells of the plane as it is.
+
+    Where a side of the plane is no whole number of cells, values are linear between them.
+    """
+    turned = {name: getattr(maps, name) for name in MAPS}
+    for axis, scaled in enumerate(maps.frame.scaled):
+        length = maps.shape[axis]
+        # The middle of cell i lies (i + 0.5) * CELL from one end and as far from the other.
+        places = np.clip(scaled / CELL - 1 - np.arange(length), 0, length - 1)
+        first = np.floor(places).astype(np.int64)
+        second = np.minimum(first + 1, length - 1)
+        part = (places - first).astype(np.float32).reshape((-1, 1) if axis == 0 else (1, -1))
+        turned = {
+            name: np.take(each, first, axis) * (1 - part) + np.take(each, second, axis) * part
+            for name, each in turned.items()
+        }
+    return replace(maps, **turned)
+
+
+def mean_maps(one: ObjectMaps, two: ObjectMaps) -> ObjectMaps:
+    """Return the mean of two maps of the same plane, cell by cell."""
+    half = np.float32(0.5)
+    return replace(one, **{n: (getattr(one, n) + getattr(two, n)) * half for n in MAPS})

@@ -1,0 +1,60 @@
+"""A plane that is seen turned as well gives the maps of both, cell by cell."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.generators.maps import draw_discs, draw_maps
+
+from napari_segany.generators.finder_views import MAPS, mean_maps, turn_maps
+from napari_segany.models.finder import CELL, ObjectMaps
+
+
+def discs(shape: tuple[int, int]) -> NDArray[np.int32]:
+    return draw_discs(shape, [(30, 30, 18), (30, 62, 17), (75, 50, 20), (70, 100, 14)])
+
+
+def turned(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.ascontiguousarray(labels[::-1, ::-1])
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (96, 128)])
+def test_whole_cells_are_turned_to_the_last_bit(shape: tuple[int, int]) -> None:
+    maps = draw_maps(discs(shape), noise=0.2)
+    back = turn_maps(maps)
+    again = turn_maps(back)
+    # The row of cells beyond the plane, on which its last pixels depend, has no counterpart.
+    inside = slice(0, shape[0])
+    for name in MAPS:
+        own = getattr(maps, name)[inside]
+        assert np.array_equal(getattr(back, name)[inside], own[::-1, ::-1])
+        assert np.array_equal(getattr(again, name)[inside], own)
+        assert getattr(back, name).dtype == np.float32
+
+
+def test_a_side_of_no_whole_number_of_cells_is_turned_about_its_middle() -> None:
+    """101 rows are 50.5 cells in a frame of 256: what lies d from one end lies d from the other."""
+    maps = draw_maps(discs((101, 257)))
+    rows, cols = maps.shape
+    assert maps.frame.scaled == (101, 256)
+    from_top = (np.arange(rows, dtype=np.float32) + 0.5) * CELL
+    shown = replace(maps, interior=np.repeat(from_top[:, None], cols, axis=1))
+    back = turn_maps(shown).interior
+    # Cells in which only the end of the plane lies have no cell beyond to be linear with.
+    assert back[1:-1, 5] == pytest.approx(101 - from_top[1:-1])
+
+
+def test_the_mean_of_two_views_is_that_of_the_turned_plane_turned() -> None:
+    """Whatever each view sees, an object that lies elsewhere gets the same maps."""
+    labels = discs((96, 128))
+    one, two = draw_maps(labels, 0.3, seed=1), draw_maps(turned(labels), 0.3, seed=2)
+
+    def seen(as_it_is: ObjectMaps, turned_view: ObjectMaps) -> ObjectMaps:
+        return mean_maps(as_it_is, turn_maps(turned_view))
+
+    plane, same = seen(one, two), turn_maps(seen(two, one))
+    for name in MAPS:
+        assert np.array_equal(getattr(plane, name)[:96], getattr(same, name)[:96])
+    zero = replace(one, foreground=np.zeros_like(one.foreground))
+    assert np.array_equal(mean_maps(one, zero).foreground, one.foreground / 2)
