@@ -272,7 +272,6 @@ def batch() -> None:
     viewer.window.resize(1300, 900)
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
-    widget.search.points_per_side.setValue(16)
     widget.form.label_form.controls["min_area"].setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)
