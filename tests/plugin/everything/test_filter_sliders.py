@@ -200,9 +200,11 @@ def test_of_objects_like_examples_the_score_says_how_alike(
 ) -> None:
     found, params = search((40, 50))
     labels = {each.text() for each in sliders.findChildren(QLabel)}
-    assert "Predicted IoU" in labels and "How alike" not in labels
+    assert "Predicted IoU" in labels
+    assert "How alike" not in labels
     sliders.begin(found, ExemplarParams(), Filters())
     labels = {each.text() for each in sliders.findChildren(QLabel)}
-    assert "How alike" in labels and "Predicted IoU" not in labels
+    assert "How alike" in labels
+    assert "Predicted IoU" not in labels
     sliders.begin(found, params, Filters())
     assert "Predicted IoU" in {each.text() for each in sliders.findChildren(QLabel)}
