@@ -117,7 +117,7 @@ def tissue() -> None:
     """Colours, and boxes of many objects at once."""
     viewer, widget, _ = begin(sample("tissue"))
     widget.form.many.setChecked(True)
-    boxes = [(60, 180, 130, 260), (230, 60, 300, 140), (330, 330, 420, 420)]
+    boxes = [(5, 284, 198, 385), (390, 420, 452, 472), (292, 422, 338, 452)]
     corners = [np.array([[a, b], [a, d], [c, d], [c, b]]) for a, b, c, d in boxes]
     widget.controller.shapes.add_rectangles(corners)
     widget.segment(wait=True)
