@@ -168,7 +168,6 @@ class MaskSet:
         chosen = np.atleast_1d(np.arange(len(self))[listed(index)])
         return replace(
             self,
-            # For columns with several numbers a mask, take is several times faster than an index.
             **{name: getattr(self, name).take(chosen, axis=0) for name in _COLUMNS},
             classes=None if self.classes is None else self.classes[chosen],
             _logits=None if self._logits is None else self._logits[chosen],
