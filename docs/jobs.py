@@ -158,8 +158,7 @@ def one_nucleus(person: WindowDriver, folder: Path | None) -> None:
     person.drag_image(layer, (box[0], box[1]), (box[2], box[3]))
     person.until_idle(dock)
     person.step("box")
-    unfold(person, dock, "Through planes")
-    person.click(dock.through_panel.buttons["Through planes"])
+    person.key("w")
     person.until_idle(dock)
     person.step("through")
     strip = dock.through_panel.strip
@@ -176,8 +175,9 @@ def one_nucleus(person: WindowDriver, folder: Path | None) -> None:
     person.step("commit")
     unfold(person, dock, "Objects")
     table = dock.form.objects.table
-    row = table.visualRect(table.model().index(0, 0)).center()
-    person.click(table.viewport(), row)
+    if not table.selectionModel().hasSelection():
+        row = table.visualRect(table.model().index(0, 0)).center()
+        person.click(table.viewport(), row)
     person.press(dock, "Reopen")
     person.until_idle(dock)
     person.step("reopened")

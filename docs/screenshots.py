@@ -117,7 +117,7 @@ def tissue() -> None:
     """Colours, and boxes of many objects at once."""
     viewer, widget, _ = begin(sample("tissue"))
     widget.form.many.setChecked(True)
-    boxes = [(60, 180, 130, 260), (230, 60, 300, 140), (330, 330, 420, 420)]
+    boxes = [(5, 284, 198, 385), (390, 420, 452, 472), (292, 422, 338, 452)]
     corners = [np.array([[a, b], [a, d], [c, d], [c, b]]) for a, b, c, d in boxes]
     widget.controller.shapes.add_rectangles(corners)
     widget.segment(wait=True)
@@ -272,7 +272,6 @@ def batch() -> None:
     viewer.window.resize(1300, 900)
     _, widget = viewer.window.add_plugin_dock_widget("napari-segany", "Batch")
     widget.add(["*.tif"])
-    widget.search.points_per_side.setValue(16)
     widget.form.label_form.controls["min_area"].setValue(300)
     widget.start(wait=True)
     widget.table.selectRow(1)

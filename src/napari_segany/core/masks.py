@@ -168,7 +168,7 @@ class MaskSet:
         chosen = np.atleast_1d(np.arange(len(self))[listed(index)])
         return replace(
             self,
-            **{name: getattr(self, name)[chosen] for name in _COLUMNS},
+            **{name: getattr(self, name).take(chosen, axis=0) for name in _COLUMNS},
             classes=None if self.classes is None else self.classes[chosen],
             _logits=None if self._logits is None else self._logits[chosen],
             _bits=self._bits[chosen],

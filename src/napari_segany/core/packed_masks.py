@@ -76,7 +76,7 @@ class PackedMasks:
 
     def __getitem__(self, chosen: NDArray[np.integer]) -> "PackedMasks":
         """Return the chosen masks, in the given order and in the same memory."""
-        return PackedMasks(self.buffer, self.starts[chosen], self.sizes[chosen])
+        return PackedMasks(self.buffer, self.starts.take(chosen), self.sizes.take(chosen, axis=0))
 
     def compacted(self) -> "PackedMasks":
         """Return the masks in one piece of memory without gaps and in their order."""

@@ -1,14 +1,16 @@
 """The sliders of the Everything widget, without a window."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from qtpy.QtWidgets import QLabel
 from tests.recipes import automatic_params
 
-from napari_segany import AutomaticParams, MaskSet
+from napari_segany import AutomaticParams, ExemplarParams, MaskSet
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.presets import PRESETS
 from napari_segany.models.screening import Screen, SparseEstimate
@@ -171,3 +173,38 @@ def test_a_histogram_knows_what_passes_and_where_its_slider_is(
     assert histogram.counts[histogram.passing].sum() == 2
     left, right = histogram.groove
     assert 0 < left < right
+
+
+def test_the_stability_is_shown_where_it_tells_masks_apart(
+    sliders: FilterSliders, search: Search
+) -> None:
+    found, params = search((40, 50))
+    slider = sliders.stability.parentWidget()
+    # These all have 1, as those of the finder.
+    sliders.begin(found, params, Filters())
+    assert slider.isHidden()
+    other = found.all_candidates
+    scores = np.array([0.9, 0.95, 1, 1], np.float32)
+    varied = Candidates.of(
+        replace(other, stability_score=scores),
+        SparseEstimate.nothing(4),
+        params,
+        Screen(0.80123, 0.85, params.max_area_fraction, 1.0),
+    ).select()
+    sliders.begin(varied, params, Filters())
+    assert not slider.isHidden()
+
+
+def test_of_objects_like_examples_the_score_says_how_alike(
+    sliders: FilterSliders, search: Search
+) -> None:
+    found, params = search((40, 50))
+    labels = {each.text() for each in sliders.findChildren(QLabel)}
+    assert "Predicted IoU" in labels
+    assert "How alike" not in labels
+    sliders.begin(found, ExemplarParams(), Filters())
+    labels = {each.text() for each in sliders.findChildren(QLabel)}
+    assert "How alike" in labels
+    assert "Predicted IoU" not in labels
+    sliders.begin(found, params, Filters())
+    assert "Predicted IoU" in {each.text() for each in sliders.findChildren(QLabel)}

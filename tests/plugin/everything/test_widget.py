@@ -290,6 +290,38 @@ def test_the_finder_is_used_and_told_where_it_fits(
     assert np.array_equal(made.data, python)
 
 
+def test_buttons_of_the_review_are_enabled_while_they_can_act(finder: EverythingWidget) -> None:
+    buttons = finder.form.buttons
+
+    def enabled() -> list[str]:
+        names = ("Next doubtful", "Accept", "Reject", "Correct", "Undo")
+        return [name for name in names if buttons[name].isEnabled()]
+
+    assert enabled() == []
+    assert buttons["Find everything"].property("due")
+    finder.find(wait=True)
+    assert enabled() == ["Next doubtful"]
+    assert not buttons["Find everything"].property("due")
+    finder.next_uncertain()
+    assert enabled() == ["Next doubtful", "Accept", "Reject", "Correct"]
+    finder.accept()
+    assert enabled() == ["Next doubtful", "Accept", "Reject", "Correct", "Undo"]
+    finder.undo_decision()
+    assert "Undo" not in enabled()
+
+
+def test_another_search_selects_no_object(finder: EverythingWidget) -> None:
+    finder.find(wait=True)
+    label = finder.next_uncertain()
+    assert finder.review.selected == label
+    assert not finder.form.card.isHidden()
+    # The object with the same number is another one, and must not be rejected in its place.
+    finder.find(FinderParams(finder=SHA256, pred_iou_thresh=0.1), wait=True)
+    assert finder.review.selected is None
+    assert finder.form.card.isHidden()
+    assert not finder.form.buttons["Reject"].isEnabled()
+
+
 def test_filters_and_review_work_on_what_the_finder_found(finder: EverythingWidget) -> None:
     finder.find(wait=True)
     found = finder.controller.found.masks[finder.controller.plane]

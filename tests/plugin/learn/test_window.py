@@ -37,15 +37,19 @@ def learn(
         imsave(tmp_path / "images" / f"{name}.png", rgb, check_contrast=False)
     widget = open_widget("Learn")
     widget.model = model
+    assert widget.form.hint.text().startswith("Open an empty folder")
     widget.open_project(tmp_path / "project", wait=True)
+    assert widget.form.hint.text().startswith("Add images of one kind.")
     assert not widget.form.buttons["Next image"].isEnabled()
     widget.add_files([tmp_path / "images"], wait=True)
+    assert widget.form.hint.isHidden()
     return widget
 
 
 def lines(widget: Any) -> list[str]:
     images = widget.form.images
-    return [images.item(n).text() for n in range(images.count())]
+    # Those that are not in work begin with a space in place of its mark.
+    return [images.item(n).text().removeprefix("\u2002 ") for n in range(images.count())]
 
 
 def test_images_are_corrected_by_brush_and_prompts_and_completed(

@@ -57,6 +57,17 @@ def test_the_section_is_for_stacks(make_panel: Any) -> None:
     assert not panel.buttons["Not here"].isEnabled()
 
 
+def test_following_an_object_opens_the_section_once(make_panel: Any, jobs: Any) -> None:
+    panel, controller = make_panel(VOLUME, 9, 18, 20)
+    assert not panel.section.isExpanded()
+    controller.host.through.start()
+    jobs.run()
+    assert panel.section.isExpanded()
+    panel.section.collapse(animate=False)
+    panel.show_state()
+    assert not panel.section.isExpanded()
+
+
 def test_limits_that_a_method_does_not_read_are_hidden(make_panel: Any) -> None:
     panel, controller = make_panel(VOLUME, 9, 18, 20)
     through, limits = controller.host.through, panel.limits

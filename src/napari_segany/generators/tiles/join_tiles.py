@@ -163,7 +163,7 @@ class TiledCandidates(StoredCandidates):
         if params.min_mask_region_area > 0:
             found = clean_regions(found, params)
         keep = (found.area >= max(params.min_area or 0, 1)) & (found.area <= max_area)
-        return found[keep].with_candidates(self)
+        return (found if keep.all() else found[keep]).with_candidates(self)
 
     def _join(self, passing: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the numbers of the candidates that are objects, best first."""

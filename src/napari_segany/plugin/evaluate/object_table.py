@@ -22,8 +22,10 @@ TIPS = (
     "Intersection over union of the two, or with what fits best",
     "Pixels of the true object, else of the predicted one; voxels of objects through planes",
 )
-WIDTHS = (74, 40, 64, 40, 38, 40)
-PLANE = COLUMNS.index("Plane")
+WIDTHS = (76, 36, 61, 40, 34, 36)
+"""Least widths of the columns in pixels; the last one gets the rest."""
+
+PLANE, AREA = COLUMNS.index("Plane"), COLUMNS.index("Area")
 SWATCH = 12
 LEGEND = 2
 """Boxes of the legend side by side."""
@@ -131,6 +133,22 @@ def swatch(kind: str) -> Any:
     return QIcon(pixmap)
 
 
+class _Table(QTableView):
+    """Table that leaves out the area where it has no room, and never scrolls sideways."""
+
+    def resizeEvent(self, event: Any) -> None:
+        """Hide or show the area."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Hide or show the area."""
+        others = sum(
+            width for n, width in enumerate(WIDTHS) if n != AREA and not self.isColumnHidden(n)
+        )
+        self.setColumnHidden(AREA, self.viewport().width() < others + WIDTHS[AREA])
+
+
 class ObjectTable(Widget):
     """Table of objects, below a legend whose boxes filter it.
 
@@ -157,7 +175,7 @@ class ObjectTable(Widget):
             legend.addWidget(box, n // LEGEND, n % LEGEND)
         column.addLayout(legend)
         self.model = ObjectTableModel()
-        self.table = QTableView()
+        self.table = _Table()
         self.table.setModel(self.model)
         self.table.setToolTip("Choose a row to look at the object; click a heading to sort")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -169,6 +187,8 @@ class ObjectTable(Widget):
         # In the order of planes and labels until a heading is clicked.
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.table.setSortingEnabled(True)
+        header.setMinimumSectionSize(20)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for section, width in enumerate(WIDTHS):
             self.table.setColumnWidth(section, width)
         self.table.setMinimumHeight(180)
@@ -180,6 +200,7 @@ class ObjectTable(Widget):
         """Show another result, or none."""
         self.model.show_result(result)
         self.table.setColumnHidden(PLANE, result is None or len(result.scores) < 2)
+        self.table.fit()
         for kind, box in self.boxes.items():
             box.setText(kind if result is None else f"{kind}  {result.counts[kind]}")
 

@@ -40,7 +40,7 @@ class ExamplePanel(QWidget):
         super().__init__()
         self.layer = LayerCombo(
             [Labels, Shapes],
-            "object that was found",
+            "selected object",
             "The example: the object selected among those found or in labels, or all boxes of a "
             "shapes layer in this plane",
         )

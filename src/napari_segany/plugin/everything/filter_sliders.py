@@ -73,7 +73,11 @@ class FilterSliders(QWidget):
             ("", self.area, "area"),
             (infos["min_solidity"].label, self.solidity, ""),
         ):
-            sliders.addRow(text, _above(self.histograms.get(histogram), part))
+            sliders.addRow(text, field := _above(self.histograms.get(histogram), part))
+            if part is self.stability:
+                self._stability_row = sliders.labelForField(field), field
+            if part is self.iou:
+                self._iou_label: Any = sliders.labelForField(field)
             if part is not self.largest_button:
                 part.valueChanged.connect(self._emit)
         sliders.addRow(row(self.border, self.background))
@@ -133,6 +137,8 @@ class FilterSliders(QWidget):
         """
         pixels = self._pixels = found.shape[0] * found.shape[1]
         self._infos = parameters_of(type(params))
+        # Of objects like examples the score says how alike they are.
+        self._iou_label.setText(self._infos["pred_iou_thresh"].label)
         every = self._every = found.all_candidates
         iou, stability = found.loosest
         largest = max(min(params.largest(pixels), int(every.area.max(initial=1))), 1)
@@ -261,9 +267,18 @@ class FilterSliders(QWidget):
             # Bounds beyond the candidates have made the axis longer.
             self.histograms["area"].show_values(self._every.area, self.area.edges)
         self._show_background()
+        self._show_stability(wanted["stability_score_thresh"])
         self._put = {name: (value, meant[name]) for name, value in self._shown().items()}
         self._wanted = wanted
         self._show_exact()
+
+    def _show_stability(self, bound: float) -> None:
+        """Show the stability only where it tells masks apart; those of the finder all have 1."""
+        scores = None if self._every is None else self._every.stability_score
+        same = scores is not None and len(np.unique(scores)) < 2 and (scores >= bound).all()
+        for part in self._stability_row:
+            if part is not None:
+                part.setVisible(not same)
 
     def _show_exact(self) -> None:
         """Name exact bounds in the tooltips of sliders that stand where they round them."""

@@ -21,6 +21,7 @@ from napari_segany.plugin.shared.controls import (
     panel,
     primary,
     row,
+    set_due,
     with_tip,
 )
 from napari_segany.plugin.shared.fold import Fold, SetupFold
@@ -198,6 +199,20 @@ class EverythingForm(QWidget):
         # Another layer of the same filters would lack the corrections.
         self.buttons["Make labels"].setEnabled(not labels)
 
+    def show_review(self, is_object: bool, can_undo: bool) -> None:
+        """Enable the buttons of the review that can act.
+
+        Parameters
+        ----------
+        is_object : bool
+            An object is selected.
+        can_undo : bool
+            There is a decision to take back.
+        """
+        for text in ("Accept", "Reject", "Correct"):
+            self.buttons[text].setEnabled(is_object)
+        self.buttons["Undo"].setEnabled(can_undo)
+
     def show_found(self, found: bool, stack: bool = False) -> None:
         """Show the controls of masks that were found, or those of the search.
 
@@ -210,10 +225,11 @@ class EverythingForm(QWidget):
         """
         self.volume_fold.setVisible(stack)
         self.whole_stack.setVisible(stack)
-        self.review.setEnabled(found)
+        self.buttons["Next doubtful"].setEnabled(found)
         self.results.setEnabled(found)
         for text in OF_MASKS:
             self.buttons[text].setEnabled(found)
         self.sliders.setVisible(found)
+        set_due(self.buttons["Find everything"], not found)
         strategy, preset = self.search.strategy.currentText(), self.search.preset.currentText()
         self.search_fold.show_summary(f"Search: {preset}, {strategy}" if found else "")

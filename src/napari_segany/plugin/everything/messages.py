@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from napari_segany.core.image_source import Plane
 from napari_segany.generators.filter_rules import FilterRules
+from napari_segany.generators.strategies import strategy_info
 from napari_segany.generators.text_params import TextParams
 from napari_segany.generators.unmatched_text import describe_unmatched
 from napari_segany.plugin.everything.found_masks import FoundMasks
@@ -20,7 +21,9 @@ def found_message(
         return text, "warning"
     count = sum(len(found.masks[plane]) for plane in planes if plane in found.masks)
     where = f" on {len(planes)} planes" if len(planes) > 1 else ""
-    how = f"strategy {params.strategy!r}{in_tiles(found.tiles)}"
+    # The name that the form has for it.
+    strategy = dict(strategy_info().choices).get(params.strategy, params.strategy)
+    how = f"strategy {strategy!r}{in_tiles(found.tiles)}"
     text = f"{count} objects{where}, found by {how}."
     missing = unmatched_phrases(found, planes, params)
     return " ".join([text, *missing]), "warning" if missing else "info"

@@ -52,6 +52,8 @@ class FormPresenter:
         # Masks whose ranges and histograms the sliders show, and those that offers are about.
         self._shown: MaskSet | None = None
         self._offered: MaskSet | None = None
+        # Masks of which an object may be selected.
+        self._reviewed: MaskSet | None = None
         self._pictures = PlanePictures(
             jobs, lambda mask, found: form.card.show_picture(mask, found[0])
         )
@@ -62,8 +64,15 @@ class FormPresenter:
         form.setup.show_summary(summary)
         params = None if found is None else found.params
         stack = found is not None and max(found.source.shape[:-2], default=1) > 1
-        form.show_found(shown is not None and params is not None, stack)
-        self._show_reviewed(shown is not None and params is not None)
+        there = shown is not None and params is not None
+        form.show_found(there, stack)
+        if there:
+            self._forget_selection()
+        self._show_reviewed(there)
+        form.show_review(
+            there and self._review.selected is not None,
+            there and found is not None and bool(found.decisions),
+        )
         self._show_tiles(found)
         if found is None or shown is None or params is None:
             # Ranges and counts of another image, or of another plane, mean nothing here.
@@ -80,6 +89,15 @@ class FormPresenter:
             self._outline.raise_above(made.layer)
             self._clicks.follow(made.layer)
         self._clicks.follow(self._controller.layer)
+
+    def _forget_selection(self) -> None:
+        """Select no object once the masks in view are others: the same number is another one."""
+        of = self._controller
+        masks = None if of.found is None else of.found.masks.get(of.plane)
+        if masks is not self._reviewed:
+            self._reviewed = masks
+            if of.layer is not None:
+                of.layer.selected_label = 0
 
     def _show_tiles(self, found: FoundMasks | None) -> None:
         view, tiles = self._controller.view, self._form.tiles

@@ -26,6 +26,7 @@ from napari_segany.plugin.shared.controls import (
     panel,
     primary,
     row,
+    set_due,
     with_tip,
 )
 from napari_segany.plugin.shared.finder_control import FinderControl
@@ -57,6 +58,9 @@ BUTTONS = {
 
 PICTURE_WIDTH = 200
 """Least width of the picture of a result, in pixels; it grows with the dock."""
+
+NO_PROJECT = "Open an empty folder to begin a project, or a project to go on with it."
+NO_IMAGES = "Add images of one kind. Then press Next image: the most doubtful one comes first."
 
 ROWS = 6
 """Rows of the list of images that are visible at least."""
@@ -149,6 +153,7 @@ class LearnForm(QWidget):
                 )
             ),
         )
+        self.hint = _line()
         self.images = with_tip(QListWidget(), "Images, the most doubtful first; double click one")
         self.images.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.images.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -181,10 +186,12 @@ class LearnForm(QWidget):
         parts = column(
             self.setup,
             self.adding,
+            self.hint,
             self.images,
             progress,
             grid(b["Next image"], b["Edit with prompts"]),
-            form([("Labelled", row(self.region, b["Draw region"], wide=self.region))]),
+            # As a form's label it would stand above the choice in a narrow dock.
+            row(QLabel("Labelled"), self.region, b["Draw region"], wide=self.region),
             row(complete, b["Take back"], wide=complete),
             self.figures,
             row(self.minutes, b["Train"], wide=b["Train"]),
@@ -198,13 +205,15 @@ class LearnForm(QWidget):
 
     def show_project(self, folder: Path | None, project: Project) -> None:
         """Show the images and figures of a project; None for no project."""
-        self.project_line.setText("none" if folder is None else folder.name)
+        self.project_line.setText("no project" if folder is None else folder.name)
         self.project_line.setToolTip("" if folder is None else str(folder))
         for text in ("Plane", "All planes", "Files…", "Folder…"):
             self.buttons[text].setEnabled(folder is not None)
         if self.finder.parameter != project.finder:
             self.finder.set_parameter(project.finder)
         has_images = bool(project.images)
+        self.hint.setText(NO_PROJECT if folder is None else NO_IMAGES)
+        self.hint.setVisible(not has_images)
         if folder is not None and has_images != self._had_images:
             # Images are added once, usually; a person may open the section again.
             self._had_images = has_images
@@ -213,7 +222,7 @@ class LearnForm(QWidget):
             else:
                 self.adding.expand()
         self._fill_images(project)
-        self.figures.setText("" if folder is None else describe_figures(project))
+        self.figures.setText(describe_figures(project) if has_images else "")
         self.figures.setVisible(bool(self.figures.text()))
 
     def _fill_images(self, project: Project) -> None:
@@ -251,11 +260,13 @@ class LearnForm(QWidget):
         """Show the result of a training that waits for a decision, or none, without its picture."""
         self.result_line.setText("" if result is None else describe_result(result))
         self.result.setVisible(result is not None)
+        set_due(self.buttons["Mark complete"], result is None)
 
 
 def describe_image(image: ProjectImage, is_current: bool) -> str:
     """Return the line of an image in the list."""
-    mark = "\u25b8 " if is_current else ""
+    # An en space is as wide as the mark, so that names stand below each other.
+    mark = "\u25b8 " if is_current else "\u2002 "
     if image.state == "done":
         objects = 0 if image.changes is None else image.changes.objects
         where = ", a region" if image.is_partial else ""

@@ -19,6 +19,10 @@ STABILITY, LEAST = 3, 60
 """Column that is hidden where the last one would be narrower than this, in pixels."""
 
 
+MOST_SELECTED = 1000
+"""Objects that stay selected when the list changes; each takes a moment."""
+
+
 class ObjectListModel(QAbstractTableModel):
     """Table model of the objects; rows are made on demand, so thousands cost no time."""
 
@@ -149,12 +153,37 @@ class ObjectList(QWidget):
             ),
         )
         made = [button(text, partial(self._emit, to), tip) for text, tip, to in buttons]
+        self.buttons = made
         # Four beside each other would widen the dock.
         for few in (made[:3], made[3:]):
             column.addLayout(row(*few))
+        # Numbers of the objects that were selected before the rows changed.
+        self._before: list[int] = []
+        self.model.modelAboutToBeReset.connect(self._keep_selection)
+        self.model.modelReset.connect(self._select_again)
+        self.table.selectionModel().selectionChanged.connect(self._enable)
+        self._enable()
 
     def _emit(self, signal: Any, *_: Any) -> None:
         signal.emit(self.selected)
+
+    def _keep_selection(self) -> None:
+        self._before = self.selected
+
+    def _select_again(self) -> None:
+        """Select the objects of before, as far as they are left, or else the latest one."""
+        rows = {each.id: number for number, each in enumerate(self.model.rows)}
+        left = [rows[number] for number in self._before[:MOST_SELECTED] if number in rows]
+        model = self.table.selectionModel()
+        chosen = model.SelectionFlag.Select | model.SelectionFlag.Rows
+        for number in left or list(rows.values())[:1]:
+            model.select(self.model.index(number, 0), chosen)
+        self._enable()
+
+    def _enable(self, *_: Any) -> None:
+        """Enable the buttons while an object is selected."""
+        for each in self.buttons:
+            each.setEnabled(self.table.selectionModel().hasSelection())
 
     @property
     def selected(self) -> list[int]:

@@ -73,6 +73,8 @@ class ThroughPanel(QWidget):
         self.line.setWordWrap(True)
         self.limits = ParameterForm(through.params, "More")
         self._axes: tuple[tuple[int, str], ...] = ()
+        # Whether an object was followed when the state was shown last.
+        self._followed = False
         through_button, *further = self.buttons.values()
         layout = column(
             row(through_button, self.only_active, wide=through_button),
@@ -102,6 +104,11 @@ class ThroughPanel(QWidget):
         through = self.through
         axes = axes_of(through.sync.session)
         self.section.setVisible(bool(axes))
+        followed = through.planes is not None
+        if followed and not self._followed:
+            # The key W begins it, too; the strip shows what comes of it.
+            self.section.expand(animate=False)
+        self._followed = followed
         self._show_axes(axes, through.axis_names)
         answers = through.answers
         confidences = {number: answer.confidence for number, answer in answers.items()}

@@ -46,8 +46,21 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
 def primary(made: QPushButton) -> QPushButton:
     """Make a button the largest of its dock: the one that most work ends with."""
     made.setMinimumHeight(PRIMARY_HEIGHT)
-    follow_theme(made, lambda: f"QPushButton:enabled {{ background-color: {accent()}; }}")
+    of = 'QPushButton[due="true"]:enabled'
+    follow_theme(made, lambda: f"{of} {{ background-color: {accent()}; }}")
+    set_due(made, True)
     return made
+
+
+def set_due(made: QPushButton, due: bool) -> None:
+    """Give a primary button its colour, or take it away while another one is the next step."""
+    if made.property("due") != due:
+        made.setProperty("due", due)
+        style = made.style()
+        if style is not None:
+            # Qt reads properties for style sheets only when a widget is polished.
+            style.unpolish(made)
+            style.polish(made)
 
 
 def combo_box(items: Mapping[str, Any], tip: str) -> QComboBox:
