@@ -5,7 +5,6 @@ window are painted together, so that the time follows the pixels of the window a
 """
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -56,35 +55,21 @@ class LevelPainter:
     Parameters
     ----------
     masks : MaskSet
-        The masks, by default from the bottom to the top.
+        The masks from the bottom to the top.
     ids : ndarray
         (N,) label of each, above 0.
-    order : ndarray, optional
-        (n,) the masks that are painted, from the bottom to the top.
     """
 
-    def __init__(
-        self, masks: MaskSet, ids: ArrayLike, order: NDArray[np.intp] | None = None
-    ) -> None:
-        every = np.asarray(ids, np.int32)
-        self.ids = every if order is None else every[order]
-        # Scores and points are not painted, so they are not put in order.
-        self._bits = masks.packed if order is None else masks.packed[order]
-        self._boxes = boxes = masks.boxes if order is None else masks.boxes.take(order, axis=0)
-        # Of 100,000 masks every block looks at all columns, which lie together here.
-        self._columns = np.ascontiguousarray(boxes.T)
+    def __init__(self, masks: MaskSet, ids: ArrayLike) -> None:
+        self.masks, self.ids = masks, np.asarray(ids, np.int32)
+        self._bits = masks.packed
+        boxes = masks.boxes
         # Around all masks, so that windows elsewhere are left at once.
         self._extent = (
             np.array([*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)])
-            if len(boxes)
+            if len(masks)
             else np.zeros(4, np.int64)
         )
-
-    def with_ids(self, ids: ArrayLike) -> "LevelPainter":
-        """Return the same masks with other labels, from the bottom to the top."""
-        other = copy(self)
-        other.ids = np.asarray(ids, np.int32)
-        return other
 
     def paint(self, out: NDArray[np.int32], origin: tuple[int, int], step: int) -> None:
         """Paint a window of a level over what is there; see :class:`WindowLabels`."""
@@ -94,9 +79,9 @@ class LevelPainter:
         # In pixels of the plane first: few of all masks meet a window.
         low = [each * step for each in origin]
         high = [each * step for each in end]
-        a, b, c, d = self._columns
+        a, b, c, d = self.masks.boxes.T
         near = np.flatnonzero((a < high[0]) & (c > low[0]) & (b < high[1]) & (d > low[1]))
-        boxes = level_box(self._boxes[near], step)
+        boxes = level_box(self.masks.boxes[near], step)
         boxes[:, :2] = np.maximum(boxes[:, :2], origin)
         boxes[:, 2:] = np.minimum(boxes[:, 2:], end)
         sides = boxes[:, 2:] - boxes[:, :2]
@@ -128,7 +113,7 @@ class LevelPainter:
         row += boxes[:, 0].astype(np.int32)[mask]
         col += boxes[:, 1].astype(np.int32)[mask]
         # Of each mask the byte that would hold row 0 and column 0 of the plane.
-        first = self._boxes[numbers]
+        first = self.masks.boxes[numbers]
         stride = self._bits.sizes[numbers, 1]
         start = self._bits.starts[numbers] - first[:, 0] * stride - first[:, 1] // 8
         seen_col = col * step + step // 2

@@ -112,8 +112,8 @@ def choose_objects(found: FoundMasks, plane: Plane) -> PlaneChoice:
     return PlaneChoice(
         found,
         plane,
-        kept if len(source) == len(kept) else kept[source],
-        LevelPainter(drawn, kept.candidate + 1, order),
+        kept[source],
+        LevelPainter(drawn[order], kept.candidate[order] + 1),
         (place[one[both]], place[two[both]], shared[both]),
     )
 

@@ -9,6 +9,7 @@ from napari.layers import Labels
 
 from napari_segany.core.image_source import Plane, plane_shape, plane_slices
 from napari_segany.core.label_images import shift_ids
+from napari_segany.core.level_paint import LevelPainter
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.window_paint import WINDOW_SIDE, windows_of
 from napari_segany.errors import InputError
@@ -101,7 +102,7 @@ def _paint_plane(found: FoundMasks, plane: Plane, data: Any, last: int) -> MaskS
     choice = choose_objects(found, plane)
     names = np.zeros(len(found.masks[plane].all_candidates) + 1, np.int64)
     names[choice.shown.candidate + 1] = np.arange(last + 1, last + len(choice.shown) + 1)
-    painter = choice.labels.with_ids(names[choice.labels.ids])
+    painter = LevelPainter(choice.labels.masks, names[choice.labels.ids])
     pixels = data[plane_slices(plane)]
     for top, left, bottom, right in windows_of((0, 0, *pixels.shape), WINDOW_SIDE):
         painter.paint(pixels[top:bottom, left:right], (top, left), 1)
