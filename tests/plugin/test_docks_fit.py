@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from napari._qt.qt_viewer import QtViewer
 from qtpy.QtWidgets import QApplication, QDockWidget
 from skimage import data
 from tests.plugin.windows import needs_a_display, until
@@ -64,7 +65,8 @@ def test_the_canvas_has_its_share_of_the_window(
 
 def canvas_share(window: Any) -> float:
     """Return the share of a window's width that the canvas has."""
-    return window.centralWidget().width() / window.width()
+    (canvas,) = window.findChildren(QtViewer)
+    return canvas.canvas.native.width() / window.width()
 
 
 def test_docks_in_tabs_leave_the_canvas_its_share(

@@ -191,8 +191,9 @@ class LearnForm(QWidget):
             progress,
             grid(b["Next image"], b["Edit with prompts"]),
             # As a form's label it would stand above the choice in a narrow dock.
-            row(QLabel("Labelled"), self.region, b["Draw region"], wide=self.region),
-            row(complete, b["Take back"], wide=complete),
+            row(QLabel("Labelled"), self.region, wide=self.region),
+            grid(b["Draw region"], b["Take back"]),
+            complete,
             self.figures,
             row(self.minutes, b["Train"], wide=b["Train"]),
             self.training,

@@ -51,7 +51,7 @@ def make_room(window: Any, part: QWidget) -> None:
     dock = dock_of(part)
     if dock is None or dock.isFloating() or window.dockWidgetArea(dock) not in _SIDES:
         return
-    missing = round(SHARE * window.width()) - window.centralWidget().width()
+    missing = round(SHARE * window.width()) - canvas_width(window)
     if missing <= 0:
         return
     least = part.minimumSizeHint().width()
@@ -68,6 +68,13 @@ def make_room(window: Any, part: QWidget) -> None:
             docks.append(each)
             widths.append(width)
     window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+
+
+def canvas_width(window: Any) -> int:
+    """Return the width of the canvas of a window, in pixels: without the margins around it."""
+    around = window.centralWidget().layout().contentsMargins()
+    width: int = window.centralWidget().width() - around.left() - around.right()
+    return width
 
 
 def give_back(window: Any) -> None:
