@@ -81,6 +81,19 @@ def test_docks_in_tabs_leave_the_canvas_its_share(
     until(qtbot, lambda: {"Evaluate", "Batch"} <= {each.windowTitle() for each in docks})
 
 
+def test_a_window_that_is_made_narrower_leaves_the_canvas_its_share(
+    viewer: Any, open_widget: Any, qtbot: Any
+) -> None:
+    window = viewer.window._qt_window
+    large, small = SIZES[1], SIZES[0]
+    viewer.window.resize(*large)
+    widget = open_widget("Learn")
+    until(qtbot, lambda: canvas_share(window) >= SHARE - 0.001)
+    viewer.window.resize(*small)
+    until(qtbot, lambda: window.width() == small[0] and canvas_share(window) >= SHARE - 0.001)
+    assert widget.width() >= widget.minimumSizeHint().width()
+
+
 @pytest.mark.parametrize("name", DOCKS)
 def test_a_dock_is_narrow_with_all_its_sections_open(
     viewer: Any, open_widget: Any, qtbot: Any, name: str

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qtpy.QtCore import QSize, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_segany.models.protocol import PromptableModel
@@ -169,6 +170,8 @@ class Dock(QWidget):
         """Leave the window to the image; called once, after the dock was shown."""
         canvas_room.mark(self)
         canvas_room.shorten_title(self)
+        if self._window is not None:
+            self._window.installEventFilter(self)
         self._make_room()
         for attempt in range(1, ATTEMPTS):
             QTimer.singleShot(attempt * LAID_OUT, self._make_room)
@@ -176,6 +179,13 @@ class Dock(QWidget):
     def _make_room(self) -> None:
         if not self._ended and self._window is not None:
             canvas_room.make_room(self._window, self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Leave the canvas its share of a window that was made narrower."""
+        if isinstance(event, QResizeEvent) and event.size().width() < event.oldSize().width():
+            # Later, as the docks of the window are laid out after this event.
+            QTimer.singleShot(LAID_OUT, self._make_room)
+        return bool(super().eventFilter(watched, event))
 
     def end(self) -> None:
         """Cancel all work and release the viewer; later calls do nothing."""
