@@ -2,7 +2,8 @@
 
     python benchmarks/find_alike.py --data FOLDER --planes 2 --results R.jsonl
 
-For each plane, single objects are examples in turn, each by its box. Every measured plane is a line
+For each plane, single objects are examples in turn, each by its box; objects of less than half the
+median area are none, as nobody would point at a speck. Every measured plane is a line
 of the results file, so the same command goes on where it was stopped. In photographs (``coco``) the
 truth are the objects of the example's category only. Planes with fewer than three objects are left
 out. Seconds are those after the embedding.
@@ -92,7 +93,9 @@ def measure(
         ways[name] = score(masks, truth) | {"seconds": time.process_time() - started}
     rng = np.random.default_rng(0)
     scores = defaultdict(list)
-    for i in rng.choice(ids, min(examples, len(ids)), replace=False):
+    areas = np.bincount(truth[truth > 0])[ids]
+    plain = ids[areas >= np.median(areas) / 2]
+    for i in rng.choice(plain, min(examples, len(plain)), replace=False):
         object_box = MaskSet.from_masks((truth == i)[None]).boxes
         box = prompt_boxes(object_box, 0, rgb.shape[:2])
         started = time.process_time()
@@ -138,6 +141,9 @@ def main() -> None:
         default=list(OTHERS),
         help="ways beside it (default: all); the grid takes most of the time",
     )
+    parser.add_argument(
+        "--every", nargs="+", default=["50"], help="step of planes of stacks, N or SET=N"
+    )
     parser.add_argument("--split", help="images of a split of training sets instead")
     parser.add_argument("--kinds", nargs="+", help="only these kinds")
     parser.add_argument("--results", type=Path, required=True, help="file with a line a plane")
@@ -151,7 +157,7 @@ def main() -> None:
         lines = [json.loads(line) for line in args.results.read_text("utf-8").splitlines()]
     done = {(each["kind"], each["image"], each["plane"]) for each in lines}
     counts: dict[str, int] = defaultdict(int)
-    every = [] if args.split else ["50"]
+    every = [] if args.split else args.every
     for plane in find_planes([data_folder(args)], None, every, args.split):
         wanted = args.kinds is None or plane.kind in args.kinds
         if plane.kind in LEFT_OUT or not wanted or counts[plane.kind] >= args.planes:
