@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import tifffile
+from napari.settings import get_settings
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QAbstractButton
@@ -310,6 +311,8 @@ def main() -> None:
     folder = args.folder.resolve()
     # Sessions of the person's own shall not be offered in the pictures.
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
+    # Nor shall the theme of the person be seen in them, or be changed by them.
+    get_settings(None)
     for size in [tuple(args.size)] if args.size else SIZES:
         counts = {}
         for name in args.only:

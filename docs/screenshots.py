@@ -24,6 +24,7 @@ from typing import Any
 import napari
 import numpy as np
 import tifffile
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from screenshots_kinds import show_kinds
@@ -302,6 +303,8 @@ def main() -> None:
     args = parser.parse_args()
     # Sessions of the person's own shall not be offered in the pictures.
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
+    # Nor shall the theme of the person be seen in them, or be changed by them.
+    get_settings(None)
     shown: dict[str, Callable[[], None]] = {
         each.__name__: each for each in (coins, tissue, edges, batch)
     }
