@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from data import add_data_option, data_folder
+from fit_likeness import OTHER, best_iou
 from kind_images import KindPlane, find_planes
 from kinds import without_unknown
 from napari_segany import (
@@ -35,8 +36,10 @@ from napari_segany import (
 from napari_segany.core.prompts import prompt_boxes
 from napari_segany.core.rasterize import paint
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
+from napari_segany.generators.exemplars.example_set import ExampleSet
 from napari_segany.generators.generate import generate_masks
 from napari_segany.models.device import choose_device
+from napari_segany.models.protocol import Embedding
 from napari_segany.recipe import LabelParams
 from sides import load_ours
 
@@ -72,14 +75,34 @@ def score(masks: MaskSet, truth: np.ndarray) -> dict[str, float]:
     return {"msa": float(found.msa), "f1": float(found.f1)}
 
 
+def search(
+    model: PromptableModel, rgb: np.ndarray, examples: ExampleSet, embedding: Embedding
+) -> MaskSet:
+    """Masks of the objects like examples."""
+    params = ExemplarParams(examples=examples)
+    return generate_masks(model, rgb, params, embedding=embedding, refilter=False)
+
+
+def first_wrong(masks: MaskSet, truth: np.ndarray) -> np.ndarray | None:
+    """The box of the most alike mask that is no object, as a prompt; None if there is none."""
+    ids, areas = np.unique(truth[truth > 0], return_counts=True)
+    for i in np.argsort(-masks.predicted_iou, kind="stable").tolist():
+        if best_iou(masks, i, truth, ids, areas) < OTHER:
+            return prompt_boxes(masks.boxes[i : i + 1], 0, masks.shape)
+    return None
+
+
 OTHERS = {"grid": AutomaticParams, "finder": FinderParams}
 """Ways beside the search by an example."""
 
 
 def measure(
-    plane: KindPlane, model: PromptableModel, examples: int, others: Sequence[str]
+    plane: KindPlane, model: PromptableModel, examples: int, others: Sequence[str], wrong: int
 ) -> dict[str, Any] | None:
-    """Scores and seconds of each way on a plane; None if it has too few objects."""
+    """Scores and seconds of each way on a plane; None if it has too few objects.
+
+    ``wrong`` is the number of found objects that are said to be none, one after the other.
+    """
     rgb, labels = plane.read()
     truth = truth_of(plane, labels)
     ids = np.unique(truth[truth > 0])
@@ -92,7 +115,7 @@ def measure(
         masks = generate_masks(model, rgb, OTHERS[name](), embedding=embedding, refilter=False)
         ways[name] = score(masks, truth) | {"seconds": time.process_time() - started}
     rng = np.random.default_rng(0)
-    scores = defaultdict(list)
+    scores, corrected = defaultdict(list), defaultdict(list)
     areas = np.bincount(truth[truth > 0])[ids]
     plain = ids[areas >= np.median(areas) / 2]
     for i in rng.choice(plain, min(examples, len(plain)), replace=False):
@@ -100,12 +123,21 @@ def measure(
         box = prompt_boxes(object_box, 0, rgb.shape[:2])
         started = time.process_time()
         alike = make_examples(model, rgb, box, embedding=embedding)
-        params = ExemplarParams(examples=alike)
-        masks = generate_masks(model, rgb, params, embedding=embedding, refilter=False)
+        masks = search(model, rgb, alike, embedding)
         seconds = time.process_time() - started
         for key, value in (score(masks, truth) | {"seconds": seconds}).items():
             scores[key].append(value)
+        for _ in range(wrong):
+            unlike = first_wrong(masks, truth)
+            if unlike is None:
+                break
+            alike = make_examples(model, rgb, unlike_boxes=unlike, known=alike, embedding=embedding)
+            masks = search(model, rgb, alike, embedding)
+        for key, value in score(masks, truth).items():
+            corrected[key].append(value)
     ways["alike"] = {key: float(np.mean(values)) for key, values in scores.items()}
+    if wrong:
+        ways["corrected"] = {key: float(np.mean(values)) for key, values in corrected.items()}
     return {"kind": plane.kind, "image": plane.image, "plane": plane.plane, "ways": ways}
 
 
@@ -145,6 +177,12 @@ def main() -> None:
         "--every", nargs="+", default=["50"], help="step of planes of stacks, N or SET=N"
     )
     parser.add_argument("--split", help="images of a split of training sets instead")
+    parser.add_argument(
+        "--wrong",
+        type=int,
+        default=0,
+        help="found objects that are said to be none, the most alike first (default: none)",
+    )
     parser.add_argument("--kinds", nargs="+", help="only these kinds")
     parser.add_argument("--results", type=Path, required=True, help="file with a line a plane")
     parser.add_argument("--device", default="cpu")
@@ -165,7 +203,7 @@ def main() -> None:
         if (plane.kind, plane.image, plane.plane) in done:
             counts[plane.kind] += 1
             continue
-        found = measure(plane, model, args.examples, args.others)
+        found = measure(plane, model, args.examples, args.others, args.wrong)
         if found is not None:
             counts[plane.kind] += 1
             lines.append(found)
