@@ -16,7 +16,7 @@ from napari_segany.generators.finder_candidates import (
     propose_regions,
 )
 from napari_segany.generators.finder_params import FinderParams
-from napari_segany.generators.finder_views import mean_maps, predict_turned
+from napari_segany.generators.finder_views import with_turned_view
 from napari_segany.generators.point_grids import PointCrop, point_grid
 from napari_segany.generators.point_search import CropPrompter, PointCounter
 from napari_segany.generators.quality import Quality
@@ -133,15 +133,11 @@ class CropSearch:
         # Most of the memory of an embedding, and not needed any more.
         embedding = embedding.without_stages()
         check(self.should_stop)
-        if self.params.views == 2:
-            turned = predict_turned(self.model, self.finder, pixels, self.should_stop)
-            maps = mean_maps(maps, turned)
+        twice, stop = self.params.views == 2, self.should_stop
+        if twice:
+            maps = with_turned_view(maps, self.model, self.finder, pixels, stop)
         proposals = propose_regions(
-            maps,
-            self.quality,
-            LEAST_REGION,
-            between=self.params.views == 2,
-            should_stop=self.should_stop,
+            maps, self.quality, LEAST_REGION, between=twice, should_stop=stop
         )
         return SeenCrop(embedding, maps, proposals)
 

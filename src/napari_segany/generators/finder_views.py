@@ -17,16 +17,19 @@ MAPS = tuple(each.name for each in fields(ObjectMaps) if each.name != "frame")
 """Names of the maps."""
 
 
-def predict_turned(
+def with_turned_view(
+    maps: ObjectMaps,
     model: PromptableModel,
     finder: FinderModel,
     pixels: NDArray[np.uint8],
     should_stop: ShouldStop | None = None,
 ) -> ObjectMaps:
-    """Return the maps of a plane that was shown turned by 180 degrees, turned back.
+    """Return the mean of the maps of a plane and of those that it has when it is turned.
 
     Parameters
     ----------
+    maps : ObjectMaps
+        Maps of the plane as it is.
     model : PromptableModel
         The model that embeds the turned plane.
     finder : FinderModel
@@ -43,7 +46,8 @@ def predict_turned(
     """
     turned = np.ascontiguousarray(pixels[::-1, ::-1])
     embedding = model.embed(turned, stages=True, should_stop=should_stop)
-    return turn_maps(finder.predict_maps(embedding, turned, should_stop=should_stop))
+    seen = finder.predict_maps(embedding, turned, should_stop=should_stop)
+    return mean_maps(maps, turn_maps(seen))
 
 
 def turn_maps(maps: ObjectMaps) -> ObjectMaps:

@@ -12,6 +12,7 @@ from napari_segany import AutomaticParams, SamModel
 from napari_segany.core.intensity import to_rgb
 from napari_segany.errors import Cancelled, InputError
 from napari_segany.generators.finder_params import FinderParams
+from napari_segany.generators.finder_views import mean_maps, turn_maps
 from napari_segany.generators.small_planes import continue_plane
 from napari_segany.generators.volumes.find_maps import find_maps
 from napari_segany.generators.volumes.plane_maps import NAMES, SIZES
@@ -30,25 +31,32 @@ def sha256(cache: Path, tiny_model: SamModel, monkeypatch: pytest.MonkeyPatch) -
     return write_tiny_finder(path, tiny_model, quality=random_quality().to_dict()).sha256
 
 
-def expected(model: SamModel, rgb: Any, shape: tuple[int, int], step: int) -> np.ndarray:
+def expected(
+    model: SamModel, rgb: Any, shape: tuple[int, int], step: int, views: int = 1
+) -> np.ndarray:
     """The maps as the finder predicts them, in the middle of cells."""
     finder = find_finder(model)
     assert finder is not None
     maps = finder.predict_maps(model.embed(rgb, stages=True), rgb)
+    if views == 2:
+        turned = np.ascontiguousarray(rgb[::-1, ::-1])
+        seen = finder.predict_maps(model.embed(turned, stages=True), turned)
+        maps = mean_maps(maps, turn_maps(seen))
     rows, cols = (np.minimum(np.arange(0, n, step) + step // 2, n - 1) for n in shape)
     found = [maps.enlarge(getattr(maps, name))[np.ix_(rows, cols)] for name in NAMES]
     found[-1] = (found[-1] - SIZES[0]) / SIZES[1]
     return np.clip(np.stack(found), 0, 1)
 
 
-def test_cells_are_those_of_the_finder(tiny_model: SamModel):
+@pytest.mark.parametrize("views", [1, 2])
+def test_cells_are_those_of_the_finder(tiny_model: SamModel, views: int):
     # The frame of 128 pixels has cells of two, so planes of 300 pixels have cells of four.
     large = np.random.default_rng(1).integers(0, 255, (150, 300)).astype(np.uint8)
-    found = find_maps(tiny_model, large, FinderParams())
+    found = find_maps(tiny_model, large, FinderParams(views=views))
     assert (found.shape, found.step) == ((150, 300), 4)
     assert found.side == pytest.approx(4 * 128 / 300)
     assert found.values.shape == (5, 38, 75)
-    values = expected(tiny_model, to_rgb(large), (150, 300), 4)
+    values = expected(tiny_model, to_rgb(large), (150, 300), 4, views)
     assert np.abs(found.values / 255 - values).max() <= 0.51 / 255
 
 

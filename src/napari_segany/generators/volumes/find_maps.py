@@ -10,12 +10,13 @@ from napari_segany.core.callbacks import Progress, ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
 from napari_segany.errors import InputError
 from napari_segany.generators.finder_params import FinderParams, require_finder
+from napari_segany.generators.finder_views import with_turned_view
 from napari_segany.generators.plane_finder import choose_finder
 from napari_segany.generators.point_grids import crop_layers
 from napari_segany.generators.protocol import GeneratorParams
 from napari_segany.generators.small_planes import continue_plane, is_small
 from napari_segany.generators.volumes.plane_maps import NAMES, PlaneMaps, as_maps
-from napari_segany.models.finder import CELL
+from napari_segany.models.finder import CELL, FinderModel, ObjectMaps
 from napari_segany.models.protocol import Embedding, PromptableModel
 from napari_segany.models.searching import searching_model
 
@@ -50,7 +51,7 @@ def find_maps(
     plane : array_like
         (Y, X) or (Y, X, 3) of any boolean, integer or real floating type.
     params : FinderParams
-        The finder, and the layers of crops; the rest is about masks.
+        The finder, the layers of crops, and the views; the rest is about masks.
     limits : tuple, optional
         Intensities that become black and white; see :func:`core.intensity.to_rgb`.
     region : ndarray, optional
@@ -116,7 +117,7 @@ class _Search:
         seen = continue_plane(rgb, side) if is_small(shape, side) else rgb
         embedding = self._embed(seen)
         finder = choose_finder(self.model, self.params, embedding)
-        maps = finder.predict_maps(embedding, seen, should_stop=self.should_stop)
+        maps = self._predict(finder, embedding, seen)
         if not side:
             # Known from the first plane on, which is seen twice if it is small.
             side = _sides[self.model] = maps.frame.side
@@ -145,7 +146,7 @@ class _Search:
                 progress(int(STEPS * number / len(boxes)), STEPS)
             crop = rgb[a:c, b:d]
             embedding = self._embed(crop)
-            maps = finder.predict_maps(embedding, crop, should_stop=self.should_stop)
+            maps = self._predict(finder, embedding, crop)
             scale = maps.frame.side / max(crop.shape[:2])
             weight = _taper(c - a, d - b)
             weights[a:c, b:d] += weight
@@ -157,6 +158,15 @@ class _Search:
 
     def _embed(self, rgb: NDArray[np.uint8]) -> Embedding:
         return self.model.embed(rgb, stages=True, should_stop=self.should_stop)
+
+    def _predict(
+        self, finder: FinderModel, embedding: Embedding, rgb: NDArray[np.uint8]
+    ) -> ObjectMaps:
+        """Return the maps of a plane, or the mean of two views of it."""
+        maps = finder.predict_maps(embedding, rgb, should_stop=self.should_stop)
+        if self.params.views != 2:
+            return maps
+        return with_turned_view(maps, self.model, finder, rgb, self.should_stop)
 
 
 def _taper(height: int, width: int) -> NDArray[np.float32]:

@@ -275,7 +275,7 @@ class FilterSliders(QWidget):
     def _show_stability(self, bound: float) -> None:
         """Show the stability only where it tells masks apart; those of the finder all have 1."""
         scores = None if self._every is None else self._every.stability_score
-        same = scores is not None and len(np.unique(scores)) < 2 and (scores >= bound).all()
+        same = scores is not None and (scores == scores[:1]).all() and (scores >= bound).all()
         for part in self._stability_row:
             if part is not None:
                 part.setVisible(not same)

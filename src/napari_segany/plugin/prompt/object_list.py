@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QVBoxLayout, QWidget
 
 from napari_segany.core.masks import MaskSet
@@ -20,7 +20,7 @@ STABILITY, LEAST = 3, 60
 
 
 MOST_SELECTED = 1000
-"""Objects that stay selected when the list changes; each takes a moment."""
+"""Objects that stay selected when the list changes; more would be felt."""
 
 
 class ObjectListModel(QAbstractTableModel):
@@ -175,9 +175,11 @@ class ObjectList(QWidget):
         rows = {each.id: number for number, each in enumerate(self.model.rows)}
         left = [rows[number] for number in self._before[:MOST_SELECTED] if number in rows]
         model = self.table.selectionModel()
-        chosen = model.SelectionFlag.Select | model.SelectionFlag.Rows
+        selection = QItemSelection()
         for number in left or list(rows.values())[:1]:
-            model.select(self.model.index(number, 0), chosen)
+            at = self.model.index(number, 0)
+            selection.select(at, at)
+        model.select(selection, model.SelectionFlag.Select | model.SelectionFlag.Rows)
         self._enable()
 
     def _enable(self, *_: Any) -> None:

@@ -181,8 +181,11 @@ class Dock(QWidget):
             canvas_room.make_room(self._window, self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Leave the canvas its share of a window that was made narrower."""
-        if isinstance(event, QResizeEvent) and event.size().width() < event.oldSize().width():
+        """Leave the canvas its share of a window that was made narrower, if the dock is in view."""
+        is_narrower = (
+            isinstance(event, QResizeEvent) and event.size().width() < event.oldSize().width()
+        )
+        if is_narrower and self.isVisible():
             # Later, as the docks of the window are laid out after this event.
             QTimer.singleShot(LAID_OUT, self._make_room)
         return bool(super().eventFilter(watched, event))
