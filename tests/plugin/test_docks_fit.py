@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 from napari._qt.qt_viewer import QtViewer
-from qtpy.QtWidgets import QApplication, QDockWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QWidget,
+)
 from skimage import data
 from tests.plugin.windows import needs_a_display, until
 
@@ -102,6 +109,35 @@ def test_a_dock_is_narrow_with_all_its_sections_open(
     for fold in widget.findChildren(Fold):
         fold.expand()
     until(qtbot, lambda: widget.minimumSizeHint().width() <= MOST)
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_rows_of_open_sections_are_as_high_as_they_need(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    window = viewer.window._qt_window
+    viewer.add_image(data.coins()[:50, :50], name="coins")
+    viewer.window.resize(*SIZES[0])
+    widget = open_widget(name)
+    until(qtbot, lambda: canvas_share(window) >= SHARE - 0.001)
+    for fold in widget.findChildren(Fold):
+        fold.expand()
+    until(qtbot, lambda: all(each.content().isVisible() for each in shown_folds(widget)))
+    # Rows that wrap get their height only when everything around them is laid out.
+    qtbot.wait(200)
+    cut = [
+        f"{type(each).__name__} {each.height()} of {each.minimumSizeHint().height()}"
+        for each in widget.findChildren(QWidget)
+        if isinstance(each, QAbstractSpinBox | QComboBox | QLabel)
+        and each.isVisible()
+        and each.height() < each.minimumSizeHint().height()
+    ]
+    assert cut == []
+
+
+def shown_folds(widget: QWidget) -> list[Fold]:
+    """Return the sections of a dock that can be seen."""
+    return [each for each in widget.findChildren(Fold) if each.isVisible()]
 
 
 def test_the_evaluate_dock_stays_narrow_with_scores(viewer: Any, open_widget: Any) -> None:

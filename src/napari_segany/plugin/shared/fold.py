@@ -1,6 +1,6 @@
 """Section of a dock that folds away, with a summary in its title."""
 
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
@@ -38,7 +38,10 @@ class Fold(QCollapsible):
         for each in (layout, inside):
             if each is not None:
                 each.setContentsMargins(0, 0, 0, 0)
-        # As high as its lines need where they wrap, which superqt's limit would cut.
+        # As high as its lines and rows need where they wrap: superqt's limit would cut them, and a
+        # layout that is aligned gets no more than the height that it has without wrapping.
+        if layout is not None:
+            layout.setAlignment(Qt.AlignmentFlag(0))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         # The Tab key leaves out what is folded away.
         self.content().setVisible(False)
