@@ -15,6 +15,7 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.example_set import ExampleSet
+from napari_segany.generators.exemplars.likeness import RankBy
 from napari_segany.generators.filter_rules import (
     EXCLUDE_BORDER,
     HOLES_AND_SPECKS,
@@ -79,6 +80,16 @@ class ExemplarParams(FilterRules):
             "so recipes hold it.",
             (1, 65536),
             advanced=True,
+        ),
+    )
+    rank_by: RankBy = field(
+        default="quality",
+        metadata=choice(
+            "Rank by",
+            "Rank masks by quality times likeness, or by likeness before all. The first finds most "
+            "where a plane holds one kind of objects. The second finds a kind among many others "
+            "that look more like objects, and leaves out more where the kind varies.",
+            {"quality": "quality and likeness", "likeness": "likeness"},
         ),
     )
     pred_iou_thresh: float | None = field(
