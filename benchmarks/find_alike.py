@@ -38,7 +38,7 @@ from napari_segany.core.prompts import prompt_boxes
 from napari_segany.core.rasterize import paint
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.exemplars.example_set import ExampleSet
-from napari_segany.generators.exemplars.likeness import RankBy
+from napari_segany.generators.exemplars.params import RankBy
 from napari_segany.generators.exemplars.search import KNOWN
 from napari_segany.generators.generate import generate_masks
 from napari_segany.models.device import choose_device

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.generators.exemplars.descriptors import Descriptors
 from napari_segany.generators.exemplars.example_set import ExampleSet, Exemplar, thaw
+from napari_segany.generators.exemplars.params import RankBy
 
 FEATURES = (
     "inside_coarse",
@@ -42,9 +43,6 @@ are log2 of the ratio to the example's."""
 
 COARSE = 256
 """Features of the embedding; those after them are of the finer stages."""
-
-RankBy = Literal["quality", "likeness"]
-"""What decides between masks: their quality times their likeness, or likeness before all."""
 
 POWERS: Mapping[RankBy, tuple[float, float]] = MappingProxyType(
     {"quality": (1.0, 0.3), "likeness": (0.25, 8.0)}
@@ -123,7 +121,7 @@ def rate_likeness(
     comparison : Comparison, optional
         By default the one of the package.
     rank_by : {"quality", "likeness"}
-        What decides between masks, see :data:`POWERS`.
+        The order of masks, see :data:`POWERS`.
     """
     if not len(found):
         return np.zeros(0, np.float32)

@@ -15,7 +15,6 @@ from napari_segany.core.parameter_info import (
 )
 from napari_segany.errors import InputError
 from napari_segany.generators.exemplars.example_set import ExampleSet
-from napari_segany.generators.exemplars.likeness import RankBy
 from napari_segany.generators.filter_rules import (
     EXCLUDE_BORDER,
     HOLES_AND_SPECKS,
@@ -29,6 +28,9 @@ from napari_segany.generators.protocol import GeneratorParams
 
 if TYPE_CHECKING:
     from napari_segany.models.protocol import PromptableModel
+
+RankBy = Literal["quality", "likeness"]
+"""Order of masks: by quality times likeness, or by likeness before all."""
 
 
 @with_parameter_docs
