@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_segany.io.pixel_size import PixelSize
 
 SIZE_HELP = "A number of pixels, or a length such as 12um if the images state their pixel size."
-"""What the option takes."""
+"""Values of the option."""
 
 EQUAL = 1.01
 """Ratio of pixel sizes up to which they count as equal."""
