@@ -173,7 +173,7 @@ def linked_masks(model: Any, part: Part, embed: Embed) -> dict[int, float]:
                 before = masks[i].get(plane - order.step)
                 if plane == first:
                     box = np.array(box_of(part.truth(i, plane)))
-                    fits = [box_iou(box, each) for each in found.inclusive_boxes()]
+                    fits = [box_iou(box, each) for each in found.inclusive_boxes]
                     if fits and max(fits) >= LEAST_LINK:
                         masks[i][plane] = found.mask(int(np.argmax(fits)))
                 elif (plane - first) * order.step > 0 and before is not None:
