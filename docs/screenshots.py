@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -166,67 +166,31 @@ def volume(folder: Path) -> None:
     picture(viewer, "prompt_side")
 
 
-def follow_nuclei(folder: Path, ids: Sequence[int]) -> tuple[Any, Any, int]:
-    """Nuclei followed through a volume from the boxes on their largest planes.
-
-    Returns
-    -------
-    viewer, widget, largest : Any, Any, int
-        The window, the Prompt dock, and the plane of the last nucleus' box.
-    """
+def through_planes(folder: Path) -> None:
+    """A nucleus followed through a volume, with a correction on one plane."""
     path = next((folder / "vol_nuclei/images").iterdir())
     viewer, widget, _ = begin(
         lambda v: v.add_image(imread(path), name="nuclei", scale=(2.24, 1, 1))
     )
-    labels = imread(folder / f"vol_nuclei/labels/{path.stem}.tif")
+    truth = imread(folder / f"vol_nuclei/labels/{path.stem}.tif") == NUCLEUS
+    largest = int(truth.sum(axis=(1, 2)).argmax())
     panel = widget.through_panel
     panel.section.expand(animate=False)
     panel.limits.set_params(replace(panel.limits.params, max_reach=0.75))
     panel.limits.changed.emit()
-    largest = 0
-    for number in ids:
-        truth = labels == number
-        largest = int(truth.sum(axis=(1, 2)).argmax())
-        viewer.dims.set_current_step(0, largest)
-        wait(1)
-        rows, cols = np.nonzero(truth[largest])
-        if len(ids) > 1:
-            widget.form.many.setChecked(True)
-        widget.session.add_box((rows.min(), cols.min(), rows.max(), cols.max()))
-        widget.segment(wait=True)
+    viewer.dims.set_current_step(0, largest)
+    wait(1)
+    rows, cols = np.nonzero(truth[largest])
+    widget.session.add_box((rows.min(), cols.min(), rows.max(), cols.max()))
+    widget.segment(wait=True)
     widget.through_planes(wait=True)
-    return viewer, widget, largest
-
-
-def through_planes(folder: Path) -> None:
-    """A nucleus followed through a volume, with a correction on one plane."""
-    viewer, widget, largest = follow_nuclei(folder, [NUCLEUS])
-    path = next((folder / "vol_nuclei/labels").iterdir())
-    truth = imread(path) == NUCLEUS
-    widget.through_panel.strip.clicked.emit(largest + 6)
+    panel.strip.clicked.emit(largest + 6)
     wait(1)
     rows, cols = np.nonzero(truth[largest + 6])
     widget.controller.points.add(np.array([largest + 6, rows.mean(), cols.mean()]))
     widget.jobs.wait()
     viewer.reset_view()
     picture(viewer, "prompt_through")
-
-
-def through_planes_3d(folder: Path) -> None:
-    """Nuclei that were followed through a volume, committed and rendered in 3-D."""
-    labels = imread(next((folder / "vol_nuclei/labels").iterdir()))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    viewer, widget, _ = follow_nuclei(folder, np.argsort(-sizes, kind="stable")[:8].tolist())
-    widget.commit()
-    widget.jobs.wait()
-    viewer.layers["nuclei"].visible = False
-    viewer.dims.ndisplay = 3
-    wait(1)
-    viewer.reset_view()
-    camera = getattr(viewer, "scene", viewer).camera
-    camera.angles = (0, 30, 60)
-    picture(viewer, "prompt_volume_3d")
 
 
 def everything(folder: Path) -> None:
@@ -347,8 +311,7 @@ def main() -> None:
     of_tracks = (show_lineage, show_division, show_doubts)
     shown |= {each.__name__: partial(each, picture) for each in of_tracks}
     if args.data is not None:
-        of_data = (nuclei, electrons, volume, through_planes, through_planes_3d)
-        of_data += (everything, evaluate)
+        of_data = (nuclei, electrons, volume, through_planes, everything, evaluate)
         shown |= {each.__name__: partial(each, args.data) for each in of_data}
     if args.kinds is not None:
         shown["kinds"] = partial(show_kinds, args.kinds, FOLDER, wait)
