@@ -1,4 +1,4 @@
-"""Objects through planes from one box: propagation beside a box on every plane and the last box.
+"""Objects through planes from one box: propagation beside a box on every plane and simpler ways.
 
     python benchmarks/propagation.py --data FOLDER --kept FOLDER --sets vol_ovule tl_davis_car
 
@@ -20,14 +20,21 @@ from typing import Any
 import numpy as np
 
 from data import add_data_option, data_folder
-from napari_segany import Prompt, load_model
+from napari_segany import MaskSet, Prompt, load_model
+from napari_segany.generators.generate import generate_masks
+from napari_segany.linking.mask_geometry import mask_iou
 from napari_segany.linking.propagation.appearance import PlaneView
 from napari_segany.linking.propagation.params import PropagationParams
 from napari_segany.linking.propagation.propagate_objects import propagate_objects
 from propagation_stacks import MOVIES, Embed, KeptEmbeddings, Stack, read_stack
 
 FEWEST_PIXELS = 50
+LEAST_LINK = 0.25
+"""IoU with the last mask below which no mask of Everything is linked to it."""
+
 SETS = ("em_vnc_mito", "vol_ovule", "vol_nuclei", "tl_davis_car")
+
+METHODS = ("bound", "last", "repeat", "linked", "propagated")
 
 ROUND = 0.7
 """Largest reach for sets of cells and nuclei, which are round."""
@@ -150,6 +157,40 @@ def last_box(model: Any, part: Part, embed: Embed) -> dict[int, float]:
     return {i: part.iou(i, masks[i]) for i in part.objects}
 
 
+def linked_masks(model: Any, part: Part, embed: Embed) -> dict[int, float]:
+    """What Everything finds in the planes, linked to the nearest mask of the next plane.
+
+    An object begins with the mask that fits the box of its largest plane best, goes on with the
+    mask of the highest IoU with the last one, and ends where none has an IoU of ``LEAST_LINK``.
+    """
+    del embed  # The finder reads finer stages, too, which are not kept.
+    everything = {plane: generate_masks(model, part.stack.planes[plane]) for plane in part.planes}
+    masks: Masks = {i: {} for i in part.objects}
+    for order in (part.planes, part.planes[::-1]):
+        for plane in order:
+            found = everything[plane]
+            for i, first in part.objects.items():
+                before = masks[i].get(plane - order.step)
+                if plane == first:
+                    box = np.array(box_of(part.truth(i, plane)))
+                    fits = [box_iou(box, each) for each in found.inclusive_boxes]
+                    if fits and max(fits) >= LEAST_LINK:
+                        masks[i][plane] = found.mask(int(np.argmax(fits)))
+                elif (plane - first) * order.step > 0 and before is not None:
+                    last = MaskSet.from_masks(before[None])
+                    ious = [mask_iou(last, each) for each in found]
+                    if ious and max(ious) >= LEAST_LINK:
+                        masks[i][plane] = found.mask(int(np.argmax(ious)))
+    return {i: part.iou(i, masks[i]) for i in part.objects}
+
+
+def box_iou(one: np.ndarray, two: np.ndarray) -> float:
+    """The IoU of two boxes through the centres of their outermost pixels."""
+    height, width = np.clip(np.minimum(one, two)[2:] - np.maximum(one, two)[:2] + 1, 0, None)
+    areas = [(each[2] - each[0] + 1) * (each[3] - each[1] + 1) for each in (one, two)]
+    return float(height * width / (sum(areas) - height * width))
+
+
 def worst_plane(part: Part, i: int, masks: dict[int, np.ndarray]) -> int:
     """The plane with the most wrong pixels, but for the prompted one."""
     wrong = {
@@ -209,7 +250,7 @@ def main() -> None:
     add_data_option(parser)
     parser.add_argument("--kept", type=Path, required=True, help="folder for embeddings")
     parser.add_argument("--sets", nargs="+", default=SETS)
-    parser.add_argument("--methods", nargs="+", default=["bound", "last", "repeat", "propagated"])
+    parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--every", type=int, default=1, help="prompt each Nth object only")
     parser.add_argument("--half", choices=("odd", "even", "all"), default="all")
     parser.add_argument("--corrections", type=int, default=1)
@@ -234,6 +275,7 @@ def main() -> None:
                 ("bound", boxes_everywhere),
                 ("last", last_box),
                 ("repeat", repeated_box),
+                ("linked", linked_masks),
             ):
                 if method in args.methods:
                     known = embed.folder / f"{method}_{part.planes.start}_{args.every}.json"
