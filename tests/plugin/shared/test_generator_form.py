@@ -84,6 +84,7 @@ def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorFo
             assert info.help.split()[0] in control.toolTip() or name == "strategy"
             form_of = control.parentWidget().layout()
             rows = form_of if info.advanced else form._form.rows
+            rows = form.head if name == "strategy" else rows
             label = rows.labelForField(control)
             assert label.text() == info.label
             assert not control.isHidden()
