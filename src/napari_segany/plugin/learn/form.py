@@ -143,7 +143,7 @@ class LearnForm(QWidget):
                 )
             ),
         )
-        self.layer = LayerCombo([Image], "choose a layer", "Layer whose planes are added")
+        self.layer = LayerCombo([Image], "layer…", "Layer whose planes are added")
         self.adding = Fold(
             "Add images",
             panel(
