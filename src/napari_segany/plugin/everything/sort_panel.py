@@ -16,16 +16,16 @@ BUTTONS = {
 """Tooltips of the buttons, by their text."""
 
 HOW = "Click on an object, and press the key of its class, 1 or 2."
-"""How to begin."""
+"""Line before any object has a class."""
 
 ONE_CLASS = "Now give an object to another class by its key; then all others follow."
-"""How to go on while a single class has objects."""
+"""Line while a single class has objects."""
 
 SORTED = (
     "The others have followed. The most doubtful object is selected: press the key of its class. "
     "Make labels writes the classes, too."
 )
-"""How to go on with two classes or more."""
+"""Line with objects in two classes or more."""
 
 
 class SortPanel(QWidget):
