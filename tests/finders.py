@@ -54,7 +54,9 @@ def make_card(model: SamModel, shape: FinderShape = TINY_SHAPE, **changes: Any) 
     return replace(card, **changes)
 
 
-def write_tiny_finder(path: Path, model: SamModel, seed: int = 0, **changes: Any) -> FinderFile:
+def write_tiny_finder(
+    path: Path, model: SamModel, seed: int = 0, shape: FinderShape = TINY_SHAPE, **changes: Any
+) -> FinderFile:
     """Write a finder that fits the tiny model, or says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write_finder(path, fold(build_finder(seed=seed)), make_card(model, **changes))
+    return write_finder(path, fold(build_finder(shape, seed)), make_card(model, shape, **changes))

@@ -18,7 +18,7 @@ from tests.effort import choose_count
 from napari_segany.batch.report import REPORT
 
 FAST = (
-    *("--points-per-side", "8", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"),
+    *("--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"),
     *("--max-area-fraction", "1", "--box-nms-thresh", "0.5"),
     *("--normalise", "stack", "--export", "coco", "rois", "yolo", "masks"),
 )

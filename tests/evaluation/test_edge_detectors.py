@@ -42,6 +42,7 @@ def test_they_are_those_of_scikit_image() -> None:
     assert np.array_equal(np.round(found * 40) >= 21, wanted)
 
 
+@pytest.mark.usefixtures("few_edge_points")
 def test_a_model_draws_what_the_command_draws(tiny_model: Any) -> None:
     image = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
     finder = SamEdgeDetector(tiny_model)

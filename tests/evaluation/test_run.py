@@ -226,6 +226,7 @@ def draw_boundaries(folder: Path, annotators: int) -> None:
         tifffile.imwrite(path, lines.squeeze(), photometric="minisblack")
 
 
+@pytest.mark.usefixtures("few_edge_points")
 @pytest.mark.parametrize("annotators", [1, 3])
 def test_edges_beside_classical_detectors(
     folder: Path, model: Any, annotators: int, capsys: Any, monkeypatch: Any
@@ -249,6 +250,7 @@ def test_edges_beside_classical_detectors(
     assert run(folder, "--tasks", "edges") == 0
 
 
+@pytest.mark.usefixtures("few_edge_points")
 def test_truth_of_edges_that_does_not_fit(folder: Path, model: Any, capsys: Any):
     draw_boundaries(folder, 2)
     assert run(folder, "--tasks", "edges", "clicks") == 2

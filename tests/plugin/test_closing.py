@@ -1,7 +1,10 @@
 """A process that ends while widgets are open and at work."""
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,55 +14,46 @@ pytestmark = [pytest.mark.gui, needs_a_display]
 
 ROOT = Path(__file__).parents[2]
 
-SCRIPT = """
-import sys, threading
-import napari, numpy as np, torch
-from qtpy.QtCore import QTimer
-from tests.tiny import build_tiny_model
-from napari_segany.plugin.shared import model_picker, weights_status as weights
 
-dock, when, how = sys.argv[1:]
-begun = threading.Event()
+class Starter:
+    """Starts processes that open a dock and end; forks of one of them where that is possible."""
 
-def compute(should_stop):
-    # A thread that comes back from torch after the interpreter has ended aborts the process.
-    while not should_stop():
-        torch.ones(300, 300) @ torch.ones(300, 300)
-        begun.set()
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
 
-def load(*_, **__):
-    left = iter(range(300))
-    compute(lambda: next(left, None) is None)
-    return tiny
+    def run(self, printed: Path, *request: str) -> int:
+        """Carry out a request, and return the exit code."""
+        if self.process is None:
+            path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+            self.process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("closing.py"))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([*request, str(printed)]) + "\n")
+        self.process.stdin.flush()
+        code = self.process.stdout.readline()
+        # Without an answer it was the process itself.
+        return int(code) if code else self.end()
 
-tiny = build_tiny_model()
-weights.missing = lambda name: None
-model_picker.load_model = load
-viewer = napari.Viewer(show=True)
-image = viewer.add_image(np.arange(6400.0).reshape(80, 80))
-_, widget = viewer.window.add_plugin_dock_widget("napari-segany", dock)
-if when == "loading":
-    widget.image_layer = image
-elif when == "working":
-    widget.jobs.submit("work", 0, compute, print, print)
-    widget.jobs.run_beside(compute, print, print)
-else:
-    widget.model = tiny
-    widget.image_layer = image
-    widget.find(wait=True)
-    begun.set()
-assert begun.wait(60)
-print("at work", flush=True)
-if how == "error":
-    raise RuntimeError("the script is wrong")
-if how == "closed":
-    viewer.close()
-if how == "run":
-    QTimer.singleShot(0, viewer.close)
-    napari.run()
-    sys.exit(0)
-sys.exit(3)
-"""
+    def end(self) -> int:
+        """Wait for the end of the process, and return its exit code."""
+        if self.process is None:
+            return 0
+        process, self.process = self.process, None
+        process.communicate(timeout=240)
+        return process.returncode
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[Starter]:
+    starter = Starter()
+    yield starter
+    assert starter.end() == 0
 
 
 @pytest.mark.parametrize(
@@ -77,18 +71,13 @@ sys.exit(3)
     ],
 )
 def test_the_process_ends_as_it_was_told(
-    tmp_path: Path, dock: str, when: str, how: str, code: int
+    starter: Starter, tmp_path: Path, dock: str, when: str, how: str, code: int
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, dock, when, how],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=240,
-        check=False,
-    )
-    assert "at work" in done.stdout, done.stderr
-    assert done.returncode == code, done.stderr
+    printed = tmp_path / "printed"
+    ended = starter.run(printed, dock, when, how)
+    said = printed.read_text(encoding="utf-8")
+    assert "at work" in said, said
+    assert ended == code, said
     for sign in ("terminate called", "has been deleted", "Fatal Python error"):
-        assert sign not in done.stderr
-    assert ("the script is wrong" in done.stderr) == (how == "error")
+        assert sign not in said
+    assert ("the script is wrong" in said) == (how == "error")

@@ -15,18 +15,26 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from tests.training.scenes import draw_scene
+from tests.finders import write_tiny_finder
+from tests.training.scenes import build_model, draw_scene
 
 from napari_segany import FinderParams, SamModel, generate_masks, train_finder
 from napari_segany.cli.main import main
 from napari_segany.errors import Cancelled, InputError, WeightsError
 from napari_segany.models.finder import find_finder
 from napari_segany.models.plane_gate import describe_plane, plane_distance
+from napari_segany.networks.finder import FinderShape
 from napari_segany.training import own_finder, replay
+from napari_segany.training.encoder import ViewEncoder
 from napari_segany.training.fine_tune import FineTuneParams
 from napari_segany.training.tuning import FINISH, TrainedFinder, TuneOptions, work_folder
 from napari_segany.weights import cache as model_cache
-from napari_segany.weights.finders import import_finder, installed_finders, read_finder
+from napari_segany.weights.finders import (
+    default_finders,
+    import_finder,
+    installed_finders,
+    read_finder,
+)
 
 SHORT = TuneOptions(steps=4, threads=1)
 
@@ -38,7 +46,9 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "PICTURES", ("cell", "coins"))
     monkeypatch.setattr(replay, "VIEWS", 1)
     monkeypatch.setattr(
-        own_finder, "FineTuneParams", lambda **given: FineTuneParams(batch=1, epoch=2, **given)
+        own_finder,
+        "FineTuneParams",
+        lambda **given: FineTuneParams(batch=1, crop=8, epoch=2, **given),
     )
 
 
@@ -61,11 +71,31 @@ class WholeRun:
     path: Path
 
 
-def own_run(minisam: SamModel, path: Path, **more: Any) -> TrainedFinder:
+def own_run(model: SamModel, path: Path, **more: Any) -> TrainedFinder:
     """Train on the planes of this module; every such run makes the same bytes."""
     images, labels = make_planes()
     names = ["left", "right"]
-    return train_finder(images, labels, path, model=minisam, options=SHORT, names=names, **more)
+    return train_finder(images, labels, path, model=model, options=SHORT, names=names, **more)
+
+
+@dataclass(frozen=True)
+class SmallPair:
+    """A model with random weights, and the file of a finder that fits it."""
+
+    model: SamModel
+    base: Path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SmallPair:
+    """The whole way of a run in seconds, where not the result but the run is looked at."""
+    model = build_model()
+    shape = ViewEncoder.from_model(model).shape
+    shape = FinderShape(shape.embedding, shape.stages, widths=(12, 8, 8), image_width=4, blocks=1)
+    base = tmp_path_factory.mktemp("small") / "base.safetensors"
+    (shipped,) = default_finders()
+    write_tiny_finder(base, model, shape=shape, quality=shipped.card.quality)
+    return SmallPair(model, base)
 
 
 @pytest.fixture(scope="module")
@@ -140,10 +170,8 @@ def test_the_result_is_a_finder_that_is_used_when_it_is_named(
     assert len(masks) > 0
 
 
-@pytest.mark.weights
-def test_a_run_that_was_given_up_ends_with_the_same_bytes(
-    minisam: SamModel, whole: WholeRun, tmp_path: Path
-) -> None:
+def test_a_run_that_was_given_up_ends_with_the_same_bytes(small: SmallPair, tmp_path: Path) -> None:
+    uninterrupted = own_run(small.model, tmp_path / "whole.safetensors", base=small.base)
     steps: list[int] = []
 
     @contextmanager
@@ -152,21 +180,23 @@ def test_a_run_that_was_given_up_ends_with_the_same_bytes(
 
     path = tmp_path / "part.safetensors"
     with pytest.raises(Cancelled):
-        own_run(minisam, path, stage=stage, should_stop=lambda: 3 in steps)
+        own_run(small.model, path, base=small.base, stage=stage, should_stop=lambda: 3 in steps)
     assert not path.exists()
     assert steps == [1, 2, 3]
-    resumed = own_run(minisam, path, stage=stage)
+    resumed = own_run(small.model, path, base=small.base, stage=stage)
     assert steps == [1, 2, 3, 3, 4]
-    assert resumed.file.sha256 == whole.trained.file.sha256
+    assert resumed.file.sha256 == uninterrupted.file.sha256
+    assert path.read_bytes() == uninterrupted.file.path.read_bytes()
 
 
-@pytest.mark.weights
-def test_where_nothing_is_held_back(minisam: SamModel, tmp_path: Path) -> None:
+def test_where_nothing_is_held_back(small: SmallPair, tmp_path: Path) -> None:
     images, labels = make_planes()
     few = np.where(labels[0] > 2, -1, labels[0])
-    options = replace(SHORT, steps=1)
     trained = train_finder(
-        images[:1], [few], tmp_path / "own.safetensors", model=minisam, options=options
+        *(images[:1], [few], tmp_path / "own.safetensors"),
+        model=small.model,
+        base=small.base,
+        options=replace(SHORT, steps=1),
     )
     assert (trained.held_back, trained.before, trained.picture) == ("nothing", (), None)
     assert np.isnan(trained.msa_before)
@@ -188,17 +218,16 @@ def write_files(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.weights
-@pytest.mark.usefixtures("minisam")
 def test_the_commands(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    minisam: SamModel,
+    small: SmallPair,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("napari_segany.cli.batch.load", lambda *_: minisam)
+    monkeypatch.setattr("napari_segany.cli.batch.load", lambda *_: small.model)
     output = tmp_path / "mine.safetensors"
     command = [*write_files(tmp_path), "-o", str(output), "--steps", "2", "--threads", "1"]
+    command += ["--base", str(small.base)]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "mSA on 2 held-back quarters of planes" in out

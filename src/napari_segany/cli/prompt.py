@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_segany.cli import arguments
 from napari_segany.cli.batch import load, model_request
+from napari_segany.cli.object_size import SIZE_HELP, object_size, settle_object_size
 from napari_segany.cli.prompt_requests import from_options, from_table, predict, read_table
 from napari_segany.errors import InputError
 
@@ -82,10 +83,11 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("large planes")
     group.add_argument(
         "--object-size",
-        type=positive_number,
-        metavar="PIXELS",
-        help="longer side of the objects that points are on, about; on a plane above 2048 pixels "
-        "the model sees a crop around each point that suits it (default: 1024 x 1024 pixels)",
+        type=object_size,
+        metavar="SIZE",
+        help="Longer side of the objects that points are on, about; on a plane above 2048 pixels "
+        f"the model sees a crop around each point that suits it. {SIZE_HELP} (default: 1024 x 1024 "
+        "pixels)",
     )
     group.add_argument(
         "--tiles",
@@ -94,14 +96,6 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
         help="auto: a plane above 2048 pixels is seen in crops around the prompts; off: every "
         "plane is seen as a whole (default: auto)",
     )
-
-
-def positive_number(text: str) -> float:
-    """Return a number above 0 from an argument."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
 
 
 def add_table(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +191,7 @@ def run(args: argparse.Namespace) -> int:
     if len(chosen) > 1:
         raise InputError(f"One image is prompted at a time; give --series 0..{len(chosen) - 1}.")
     args.image = chosen[0]
+    settle_object_size(args, chosen)
     prompts = from_options(args)
     with open_image(args.image, axes=args.axes or "") as image:
         log_notes(args.image, image.notes)

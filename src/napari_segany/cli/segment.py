@@ -10,6 +10,7 @@ from napari_segany.cli.batch import add_run, batch_options, pick, run_batch
 from napari_segany.cli.generator_options import add_options, chosen_params, given
 from napari_segany.cli.like_options import add_like_options, choose_strategy, read_examples
 from napari_segany.cli.link_options import add_link_options, chosen_link, chosen_tracks
+from napari_segany.cli.object_size import settle_object_size
 from napari_segany.cli.tile_options import add_tile_options, chosen_tiles
 from napari_segany.generators.default_params import DefaultParams
 from napari_segany.generators.exemplars.params import with_examples
@@ -97,13 +98,14 @@ def run(args: argparse.Namespace) -> int:
     has_examples = choose_strategy(args)
     chosen_parameters(args, base)
     chosen_links(args, base)
-    chosen_tiles(args)
     from napari_segany.batch.inputs import find_inputs, name_results
     from napari_segany.io.read import open_image
 
     if args.region:
         open_image(args.region, stored=True).close()
     inputs = find_inputs(args.inputs, series=args.series)
+    settle_object_size(args, inputs)
+    chosen_tiles(args)
     results = name_results(inputs, args.output, "recipe", chosen_outputs(args))
     options = segment_options(args, base)
     if has_examples:

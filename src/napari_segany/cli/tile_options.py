@@ -4,11 +4,12 @@ import argparse
 from dataclasses import replace
 
 from napari_segany.cli.generator_options import add_parameter, given, option
+from napari_segany.cli.object_size import SIZE_HELP, object_size
 from napari_segany.core.parameter_info import parameters_of
 from napari_segany.errors import InputError
 from napari_segany.generators.tile_params import AUTO_TILES, TileParams
 
-TILES, OFF = "tiles", "off"
+TILES, SIZE, OFF = "tiles", "object_size", "off"
 
 
 def add_tile_options(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,14 @@ def add_tile_options(parser: argparse.ArgumentParser) -> None:
                 choices=(*info.values, OFF),
                 default=argparse.SUPPRESS,
                 help=f"{info.help} off searches every plane as a whole (default: auto)",
+            )
+        elif name == SIZE:
+            group.add_argument(
+                option(TileParams, name),
+                type=object_size,
+                metavar="SIZE",
+                default=argparse.SUPPRESS,
+                help=f"{info.help} {SIZE_HELP} (default: estimated)",
             )
         else:
             add_parameter(group, name, info, (TileParams,))
@@ -52,7 +61,7 @@ def chosen_tiles(
     if not values:
         return base
     start = base or AUTO_TILES
-    if "object_size" in values:
+    if SIZE in values:
         # Side and overlap follow the size unless they are given, too.
         start = replace(start, tile_side=None, tile_overlap=None)
     return replace(start, **values)

@@ -80,3 +80,16 @@ def test_better_masks_are_rated_higher(two_kinds: Descriptors) -> None:
     rated = rate_likeness(same, quality, example_set(two_kinds[:1]))
     assert (np.diff(rated) > 0).all()
     assert not len(rate_likeness(same[:0], quality[:0], example_set(two_kinds[:1])))
+
+
+def test_ranked_by_likeness_a_poor_mask_that_is_alike_comes_first(two_kinds: Descriptors) -> None:
+    quality = np.float32([0.8, 0.4, 0.4, 0.9, 0.9, 0.9])
+    examples = example_set(two_kinds[:1])
+    by_quality = rate_likeness(two_kinds, quality, examples)
+    by_likeness = rate_likeness(two_kinds, quality, examples, rank_by="likeness")
+    assert by_likeness[1:3].min() > 10 * by_likeness[3:].max()
+    assert by_likeness[0] > by_likeness[1]
+    assert (
+        by_quality.tolist()
+        == rate_likeness(two_kinds, quality, examples, rank_by="quality").tolist()
+    )

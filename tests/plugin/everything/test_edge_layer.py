@@ -12,6 +12,8 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.edge_layer import EdgeLayer
 from napari_segany.zero_shot.edges import find_edges
 
+pytestmark = pytest.mark.usefixtures("few_edge_points")
+
 
 @pytest.fixture
 def image() -> Any:

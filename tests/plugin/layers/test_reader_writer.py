@@ -187,7 +187,7 @@ def test_one_file_from_viewer_console_command_line_and_cluster(
 
     file = tmp_path / "recipe.json"
     file.write_text(recipe.to_json())
-    for face, options in (("command line", []), ("cluster", ["--dask", "local:2"])):
+    for face, options in (("command line", []), ("cluster", ["--dask", "local:1"])):
         out = tmp_path / face
         command = ["segment", str(image), "--recipe", str(file), "-o", str(out), *options]
         assert main(command) == 0, capsys.readouterr().err

@@ -3,7 +3,7 @@
 It is the quality of a mask, as those who proposed it expect it, times a factor that falls from 1 to
 0 where features, colours, size or shape are not those of an example. The factor is a power of the
 probability that a logistic regression gives, which was fitted on labelled images of many kinds
-(``benchmarks/fit_likeness.py``).
+(``benchmarks/fit_likeness.py``). A higher power, and less of the quality, rank by likeness.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from napari_segany.generators.exemplars.descriptors import Descriptors
 from napari_segany.generators.exemplars.example_set import ExampleSet, Exemplar, thaw
+from napari_segany.generators.exemplars.params import RankBy
 
 FEATURES = (
     "inside_coarse",
@@ -42,8 +44,13 @@ are log2 of the ratio to the example's."""
 COARSE = 256
 """Features of the embedding; those after them are of the finer stages."""
 
-POWER = 0.3
-"""Power of the probability of being like an example: a mask that is hardly like it loses most."""
+POWERS: Mapping[RankBy, tuple[float, float]] = MappingProxyType(
+    {"quality": (1.0, 0.3), "likeness": (0.25, 8.0)}
+)
+"""Powers of the quality and of the probability of being like an example. With the first, a mask
+that is hardly like it loses most. With the second, one must be nearly as like it as its own outline
+is, and quality chooses between outlines of one object. Both were chosen on validation images of the
+training sets."""
 
 MODEL_TRUST = 0.6
 """Expected IoU of a mask of the model whose own scores are 1. Where a finder sees a kind of
@@ -98,6 +105,7 @@ def rate_likeness(
     quality: NDArray[np.float32],
     examples: ExampleSet,
     comparison: Comparison | None = None,
+    rank_by: RankBy = "quality",
 ) -> NDArray[np.float32]:
     """Return the (N,) expected IoU of masks with an object like the examples.
 
@@ -112,16 +120,19 @@ def rate_likeness(
         its likeness.
     comparison : Comparison, optional
         By default the one of the package.
+    rank_by : {"quality", "likeness"}
+        The order of masks, see :data:`POWERS`.
     """
     if not len(found):
         return np.zeros(0, np.float32)
     comparison = comparison or fitted_comparison()
     alike = comparison.log_odds(found, examples.examples)
-    factor = (1 + np.exp(-alike)) ** -POWER
+    of_quality, of_likeness = POWERS[rank_by]
+    factor = (1 + np.exp(-alike)) ** -of_likeness
     if examples.negatives:
         unlike = comparison.log_odds(found, examples.negatives)
         factor = factor * np.minimum(2 / (1 + np.exp(unlike - alike)), 1)
-    return (quality * factor).astype(np.float32)
+    return (quality.astype(np.float64) ** of_quality * factor).astype(np.float32)
 
 
 def example_of(examples: tuple[Exemplar, ...]) -> Descriptors:

@@ -29,6 +29,9 @@ from napari_segany.generators.protocol import GeneratorParams
 if TYPE_CHECKING:
     from napari_segany.models.protocol import PromptableModel
 
+RankBy = Literal["quality", "likeness"]
+"""Order of masks: by quality times likeness, or by likeness before all."""
+
 
 @with_parameter_docs
 @dataclass(frozen=True)
@@ -79,6 +82,16 @@ class ExemplarParams(FilterRules):
             "so recipes hold it.",
             (1, 65536),
             advanced=True,
+        ),
+    )
+    rank_by: RankBy = field(
+        default="quality",
+        metadata=choice(
+            "Rank by",
+            "Rank masks by quality times likeness, or by likeness before all. The first finds most "
+            "where a plane holds one kind of objects. The second finds a kind among many others "
+            "that look more like objects, and leaves out more where the kind varies.",
+            {"quality": "quality and likeness", "likeness": "likeness"},
         ),
     )
     pred_iou_thresh: float | None = field(

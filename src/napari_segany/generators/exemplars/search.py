@@ -1,7 +1,8 @@
 """Search of a plane for objects like examples.
 
 Whoever can proposes masks: a finder its regions, the model its masks at points whose features
-resemble the examples. All are rated by their likeness to the examples.
+resemble the examples. All are rated by their likeness to the examples. Regions are kept for a
+while, so that a second search of the same plane only rates them again.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from napari_segany.core.region import check_plane_region
 from napari_segany.generators.candidates import Candidates
 from napari_segany.generators.exemplars.descriptors import describe_masks
 from napari_segany.generators.exemplars.example_set import ExampleSet
+from napari_segany.generators.exemplars.known_regions import KnownRegions, key_of
 from napari_segany.generators.exemplars.likeness import MODEL_TRUST, rate_likeness
 from napari_segany.generators.exemplars.params import ExemplarParams
 from napari_segany.generators.exemplars.similar_points import find_similar_points
@@ -37,6 +39,9 @@ bound: their likeness falls with the ratio of areas."""
 
 SHARES = (0.1, 0.5, 0.6, 0.9)
 """Parts of the plane that are done after its embedding, the regions, their rating, the points."""
+
+KNOWN = KnownRegions()
+"""Regions that this process found lately."""
 
 PROMPTS_AT_ONCE = 16
 """Points that are prompted between two reports of progress."""
@@ -114,7 +119,8 @@ class ExemplarGenerator:
         def rate(masks: MaskSet, is_region: bool) -> MaskSet:
             found = describe_masks(model, embedding, plane, masks, stop)
             quality = quality_of_masks(masks, is_region)
-            return replace(masks, predicted_iou=rate_likeness(found, quality, examples))
+            rated = rate_likeness(found, quality, examples, rank_by=self.params.rank_by)
+            return replace(masks, predicted_iou=rated)
 
         parts = [MaskSet.empty(shape)]
         if examples.finder:
@@ -122,14 +128,19 @@ class ExemplarGenerator:
                 # Without bounds, as likeness decides.
                 FinderParams(finder=examples.finder, pred_iou_thresh=0.0, min_area=0)
             )
-            regions = generator.find(
-                model,
-                plane,
-                region=region,
-                embedding=embedding,
-                progress=report.part(SHARES[0], SHARES[1]),
-                should_stop=stop,
-            ).all_candidates
+            regions = KNOWN.get(
+                key_of(model, examples.finder, plane, region),
+                lambda: (
+                    generator.find(
+                        model,
+                        plane,
+                        region=region,
+                        embedding=embedding,
+                        progress=report.part(SHARES[0], SHARES[1]),
+                        should_stop=stop,
+                    ).all_candidates
+                ),
+            )
             parts.append(rate(without_specks(regions, examples), True))
         report.advance(SHARES[2])
         if self.params.points:

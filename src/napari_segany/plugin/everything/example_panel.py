@@ -19,6 +19,7 @@ BUTTONS = {
 """Tooltips of the buttons, by their text."""
 
 NOTHING = "Click on an object, or choose a layer with one, and press Find alike."
+MORE = "If others are found, too: press Not this one, or search again with Rank by: likeness."
 
 
 class ExamplePanel(QWidget):
@@ -56,7 +57,7 @@ class ExamplePanel(QWidget):
 
     def show_examples(self, examples: ExampleSet | None) -> None:
         """Show what the examples are; the buttons for more need one."""
-        self.line.setText(NOTHING if examples is None else f"{examples.summary}.")
+        self.line.setText(NOTHING if examples is None else f"{examples.summary}. {MORE}")
         for text in ("Add example", "Not this one", "Forget examples"):
             self.buttons[text].setEnabled(examples is not None)
 
