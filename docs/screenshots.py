@@ -31,11 +31,11 @@ from screenshots_kinds import show_kinds
 from screenshots_tracks import show_division, show_doubts, show_lineage
 from skimage import data
 from skimage.io import imread
-from superqt import QCollapsible
 
 from napari_segany import AutomaticParams, load_model, segment_everything
 from napari_segany.evaluation.edge_detectors import EDGE_BASELINES, SamEdgeDetector
 from napari_segany.evaluation.plots import draw_edge_row, save_sheet
+from napari_segany.plugin.shared.fold import Fold
 
 NUCLEUS = 27
 """A nucleus in the middle of the volume, by its label."""
@@ -98,9 +98,10 @@ def draw_boxes(widget: Any, truth: Any, place: Callable[[Any], Any]) -> None:
 
 def unfold(widget: Any, title: str) -> None:
     """Open one of the parts that are folded away."""
-    for part in widget.findChildren(QCollapsible):
-        if part.text() == title:
-            part.expand(animate=False)
+    for part in widget.findChildren(Fold):
+        if part.title == title:
+            # By its title, as a person does, so that it comes into view.
+            part.toggleButton().click()
 
 
 def coins() -> None:
@@ -301,8 +302,6 @@ def main() -> None:
     parser.add_argument("--kinds", type=Path, help="folder with the training sets of the finder")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="names of pictures")
     args = parser.parse_args()
-    # Sessions of the person's own shall not be offered in the pictures.
-    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
     # Nor shall the theme of the person be seen in them, or be changed by them.
     get_settings(None)
     shown: dict[str, Callable[[], None]] = {
@@ -318,6 +317,8 @@ def main() -> None:
     if unknown := set(args.only or ()) - set(shown):
         parser.error(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(shown)}")
     for name in args.only or shown:
+        # Neither sessions of the person's own nor those of other pictures shall be offered.
+        os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
         shown[name]()
 
 

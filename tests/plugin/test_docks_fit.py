@@ -10,6 +10,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
     QLabel,
+    QStyle,
+    QStyleOptionComboBox,
     QWidget,
 )
 from skimage import data
@@ -123,16 +125,47 @@ def test_rows_of_open_sections_are_as_high_as_they_need(
     for fold in widget.findChildren(Fold):
         fold.expand()
     until(qtbot, lambda: all(each.content().isVisible() for each in shown_folds(widget)))
+
+    def nothing_is_cut() -> None:
+        cut = [
+            f"{type(each).__name__} {each.height()} of {each.minimumSizeHint().height()}"
+            for each in widget.findChildren(QWidget)
+            if isinstance(each, QAbstractSpinBox | QComboBox | QLabel)
+            and each.isVisible()
+            and each.height() < each.minimumSizeHint().height()
+        ]
+        assert cut == []
+
     # Rows that wrap get their height only when everything around them is laid out.
     qtbot.wait(200)
-    cut = [
-        f"{type(each).__name__} {each.height()} of {each.minimumSizeHint().height()}"
-        for each in widget.findChildren(QWidget)
-        if isinstance(each, QAbstractSpinBox | QComboBox | QLabel)
-        and each.isVisible()
-        and each.height() < each.minimumSizeHint().height()
-    ]
-    assert cut == []
+    qtbot.waitUntil(nothing_is_cut, timeout=10_000)
+
+
+@pytest.mark.parametrize("name", DOCKS)
+def test_what_is_chosen_can_be_read_beside_a_scroll_bar(
+    viewer: Any, open_widget: Any, qtbot: Any, name: str
+) -> None:
+    viewer.window.resize(*SIZES[0])
+    widget = open_widget(name)
+    for fold in widget.findChildren(Fold):
+        fold.expand()
+
+    def nothing_is_cut() -> None:
+        cut = [each.currentText() for each in widget.findChildren(QComboBox) if is_cut(each)]
+        assert cut == []
+
+    qtbot.waitUntil(nothing_is_cut, timeout=10_000)
+
+
+def is_cut(choice: QComboBox) -> bool:
+    """Return True if a combo box that can be seen has no room for its text."""
+    option = QStyleOptionComboBox()
+    choice.initStyleOption(option)
+    field = choice.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, choice
+    )
+    needed = choice.fontMetrics().horizontalAdvance(choice.currentText())
+    return choice.isVisible() and field.width() < needed
 
 
 def shown_folds(widget: QWidget) -> list[Fold]:

@@ -8,7 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import inf
 from numbers import Integral, Real
@@ -65,6 +65,8 @@ class ParameterInfo:
         Whether forms fold it away.
     unset : str
         Meaning of None on screens, such as "the model's own"; empty where None is no value.
+    name : str
+        Name of the field, as in recipes and in Python; empty for what is no field.
     """
 
     label: str
@@ -76,6 +78,7 @@ class ParameterInfo:
     choices: tuple[tuple[str, str], ...] = ()
     advanced: bool = False
     unset: str = ""
+    name: str = ""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -216,7 +219,7 @@ def defaults_of(cls: type) -> Mapping[str, Any]:
 def _described_fields(cls: Any) -> tuple[Mapping[str, ParameterInfo], Mapping[str, Any]]:
     """Return the descriptions and defaults of the fields that have a description."""
     described = [field for field in fields(cls) if KEY in field.metadata]
-    infos = {field.name: field.metadata[KEY] for field in described}
+    infos = {field.name: replace(field.metadata[KEY], name=field.name) for field in described}
     return MappingProxyType(infos), MappingProxyType({f.name: f.default for f in described})
 
 

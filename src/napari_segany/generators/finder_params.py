@@ -80,7 +80,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "Draw each object as the finder's region, by the model asked with its box and points, "
             "or as the one of both that has the better predicted IoU. The model takes twice the "
             "time, and draws objects of few kinds better.",
-            {"region": "finder's", "best": "better of both", "model": "model's"},
+            {"region": "finder's", "best": "the better", "model": "model's"},
         ),
     )
     grid_points_per_side: int = field(
@@ -100,7 +100,7 @@ class FinderParams(FilterRules, GeneratorParams):
             "looks unlike cells, or as the published grid does: all points are prompted, and masks "
             "of a predicted IoU above 0.88 and a stability of 0.95 come before all others "
             "(photographs).",
-            {"estimate": "finder's estimate", "model": "model's own"},
+            {"estimate": "finder's", "model": "model's"},
             advanced=True,
         ),
     )
@@ -220,7 +220,7 @@ class FinderParams(FilterRules, GeneratorParams):
     finder_everywhere: bool = field(
         default=False,
         metadata=flag(
-            "Trained finder everywhere",
+            "Own finder always",
             "Use a finder that was trained on labels of your own also for planes that are unlike "
             "these. Without, the finder that it was trained from searches such planes.",
             advanced=True,

@@ -63,7 +63,7 @@ class SharedModel(ModelWrapper):
         if rgb.min() == rgb.max():
             logger.warning(
                 "The model sees one brightness in the whole plane: it is constant, or outside of "
-                "the contrast limits. Contrast: stretch automatically, or other limits."
+                "the contrast limits. Contrast: automatic stretch, or other limits."
             )
         key = _key_of(rgb)
         if not stages:

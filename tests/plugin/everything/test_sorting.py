@@ -14,6 +14,7 @@ from napari_segany.plugin.everything.controller import EverythingController
 from napari_segany.plugin.everything.example_search import ExampleSearch
 from napari_segany.plugin.everything.object_sorting import ObjectSorting
 from napari_segany.plugin.everything.review import ObjectReview
+from napari_segany.plugin.everything.sort_panel import HOW, ONE_CLASS, SORTED, SortPanel
 
 LOOSE = AutomaticParams(
     points_per_side=6, pred_iou_thresh=0, stability_score_thresh=0, max_area_fraction=1, min_area=0
@@ -57,6 +58,17 @@ def test_others_follow_once_two_classes_have_an_object(controller: Any, jobs: An
     # The most doubtful comes first, and no labelled one.
     each, _ = controller.found.object_to_review(controller.plane)
     assert each.candidate not in (first, second)
+
+
+def test_the_panel_says_how_to_go_on(controller: Any, jobs: Any, qtbot: Any) -> None:
+    panel, sorting = SortPanel(), ObjectSorting(controller)
+    qtbot.addWidget(panel)
+    assert panel.line.text() == HOW
+    sorting.start()
+    for number, text in enumerate((ONE_CLASS, SORTED)):
+        label(sorting, int(controller.shown.candidate[number]), number, jobs)
+        panel.show_classes(sorting.sorted)
+        assert panel.line.text() == text
 
 
 def test_labels_are_undone_one_by_one(controller: Any, jobs: Any) -> None:

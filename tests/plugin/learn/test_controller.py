@@ -31,7 +31,8 @@ class Dock:
         self.controller = LearnController(viewer, jobs, quiet=0)
         self.said: list[str] = []
         self.controller.status.connect(lambda text, *_: self.said.append(text))
-        self.additions, self.ranking = Additions(self.controller), Ranking(self.controller)
+        self.additions = Additions(self.controller, lambda: None)
+        self.ranking = Ranking(self.controller)
         self.trainings = Trainings(self.controller)
         self.controller.model = model
 

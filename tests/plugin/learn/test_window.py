@@ -115,6 +115,34 @@ def test_a_closed_dock_has_saved_everything(
     folder.close()
 
 
+def test_the_next_step_has_the_colour_and_the_only_image_is_chosen(
+    viewer: Any, open_widget: Any, tmp_path: Path, model: Any, monkeypatch: Any, qtbot: Any
+) -> None:
+    use_squares(monkeypatch)
+    viewer.add_image((spots((80, 100)) > 0).astype(np.uint8), name="spots")
+    widget = open_widget("Learn")
+
+    def coloured() -> list[str]:
+        shown = [each for each in widget.form.buttons.items() if each[1].isVisibleTo(widget)]
+        return [text for text, b in shown if b.property("due")]
+
+    assert not widget.form.buttons["Plane"].isEnabled()
+    assert coloured() == ["Open project…"]
+    widget.open_project(tmp_path / "project", wait=True)
+    assert widget.form.layer.layer is viewer.layers["spots"]
+    assert widget.form.buttons["Plane"].isEnabled()
+    # What was added is looked at, so that the model is loaded.
+    monkeypatch.setattr(widget, "load_model", lambda: setattr(widget, "model", model))
+    widget.add_layer(wait=True)
+    assert widget.model is model
+    assert coloured() == ["Next image"]
+    widget.next(wait=True)
+    until(qtbot, lambda: widget.controller.is_editing)
+    until(qtbot, lambda: coloured() == ["Mark complete"])
+    widget.complete(wait=True)
+    assert coloured() == ["Train"]
+
+
 def test_a_drawn_region_is_chosen_and_cleared(learn: Any, viewer: Any, qtbot: Any) -> None:
     learn.next(wait=True)
     learn.form.buttons["Draw region"].click()

@@ -19,13 +19,15 @@ def test_a_model_that_is_not_here_is_not_verified(cache: Path, qtbot: Any) -> No
     qtbot.addWidget(widget)
     assert [widget.table.item(0, column).text() for column in range(2)] == [
         "mobile_sam",
-        "not fetched",
+        "to fetch",
     ]
     assert widget.refresh() == []
     widget.table.selectRow(0)
     widget.verify()
     until(qtbot, lambda: not widget.jobs.busy)
     assert "mobile_sam is not in the cache" in widget.message.text()
+    until(qtbot, lambda: not widget.stop_button.isEnabled())
+    assert widget.fetch_button.isEnabled()
     widget.close()
 
 

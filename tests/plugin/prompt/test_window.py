@@ -13,6 +13,7 @@ from tests.linking.propagation.bright import BrightModel, balls
 from tests.plugin.windows import click, drag, needs_a_display, press, until
 
 from napari_segany import Prompt
+from napari_segany.errors import InputError
 from napari_segany.plugin.prompt.layer_features import SYMBOLS
 
 pytestmark = [pytest.mark.gui, needs_a_display]
@@ -310,8 +311,11 @@ def test_other_layers_and_tables_are_taken_from_the_widget(
     ready.form.buttons["Clear"].click()
     buttons = {b.text(): b for b in ready.form.imports.findChildren(QPushButton)}
     ready.form.imports.labels.choose(None)
-    buttons["Refine"].click()
-    assert "Choose a labels layer" in ready.message.text()
+    assert not buttons["Refine"].isEnabled()
+    with pytest.raises(InputError, match="Choose a labels layer"):
+        ready.take_labels(None, wait=True)
+    ready.form.imports.labels.choose(layer)
+    assert buttons["Refine"].isEnabled()
 
 
 def test_the_widget_says_how_a_table_was_understood_and_what_it_left_out(

@@ -82,8 +82,11 @@ def test_every_parameter_has_a_control_with_its_label_and_help(form: GeneratorFo
         for name, info in parameters_of(type(params)).items():
             control = form.controls[name]
             assert info.help.split()[0] in control.toolTip() or name == "strategy"
+            # A person who knows the published parameters finds them.
+            assert f"<code>{name}</code>" in control.toolTip() or name in ("strategy", "finder")
             form_of = control.parentWidget().layout()
             rows = form_of if info.advanced else form._form.rows
+            rows = form.head if name == "strategy" else rows
             label = rows.labelForField(control)
             assert label.text() == info.label
             assert not control.isHidden()

@@ -136,7 +136,7 @@ def test_numbers_of_pixels_have_no_end(qtbot: Any, value: int) -> None:
     control = NumberControl(OBJECT)
     qtbot.addWidget(control)
     control.set_parameter(value)
-    assert control.text() == f"{value} pixels"
+    assert control.text() == f"{value} px"
     leave(control)
     assert control.parameter == value
     assert isinstance(control.parameter, int)

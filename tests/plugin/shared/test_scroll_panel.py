@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 from tests.plugin.windows import needs_a_display, until
 
+from napari_segany.plugin.shared.controls import column
+from napari_segany.plugin.shared.fold import Fold
 from napari_segany.plugin.shared.scroll_panel import ScrollPanel
 
 pytestmark = [pytest.mark.gui, needs_a_display]
@@ -72,3 +74,39 @@ def test_the_wheel_scrolls_and_changes_only_a_control_that_was_clicked(qtbot: An
     until(qtbot, spins[1].hasFocus)
     turn_wheel(spins[1])
     assert spins[1].value() == 4
+
+
+def test_a_section_that_is_opened_by_hand_stays_in_view_until_the_person_scrolls(
+    qtbot: Any,
+) -> None:
+    above, content = QLabel(), QLabel()
+    above.setFixedHeight(300)
+    content.setFixedHeight(60)
+    fold, inside = Fold("Sort", content), QWidget()
+    inside.setLayout(column(above, fold))
+    panel = ScrollPanel(inside)
+    qtbot.addWidget(panel)
+    panel.resize(200, 320)
+    panel.show()
+    qtbot.waitExposed(panel)
+
+    def is_seen() -> bool:
+        top = fold.mapTo(panel.viewport(), QPoint()).y()
+        return top >= 0 and top + fold.height() <= panel.viewport().height()
+
+    # A script that opens it scrolls nothing.
+    fold.expand()
+    qtbot.wait(50)
+    assert not is_seen()
+    fold.collapse()
+    qtbot.mouseClick(fold.toggleButton(), Qt.MouseButton.LeftButton)
+    until(qtbot, is_seen)
+    content.setFixedHeight(150)
+    until(qtbot, lambda: fold.height() > 150 and is_seen())
+    panel.resize(200, 220)
+    until(qtbot, lambda: panel.viewport().height() == 220 and is_seen())
+    turn_wheel(panel.viewport())
+    content.setFixedHeight(170)
+    until(qtbot, lambda: fold.height() > 170)
+    qtbot.wait(50)
+    assert not is_seen()

@@ -73,7 +73,7 @@ class TrackParams:
     overlap_weight: float = field(
         default=0.5,
         metadata=number(
-            "Weight of overlap",
+            "Overlap weight",
             "Weight of the pixels that two objects do not share in the cost of a link.",
             (0, 100),
             advanced=True,
@@ -82,7 +82,7 @@ class TrackParams:
     distance_weight: float = field(
         default=1.0,
         metadata=number(
-            "Weight of distance",
+            "Distance weight",
             "Weight of the squared distance in the cost of a link.",
             (0, 100),
             advanced=True,
@@ -91,7 +91,7 @@ class TrackParams:
     size_weight: float = field(
         default=0.5,
         metadata=number(
-            "Weight of size",
+            "Size weight",
             "Weight of the change of size in the cost of a link.",
             (0, 100),
             advanced=True,
@@ -100,7 +100,7 @@ class TrackParams:
     appearance_weight: float = field(
         default=0.5,
         metadata=number(
-            "Weight of appearance",
+            "Appearance weight",
             "Weight of the change of brightness, and of the model's features where they are given, "
             "in the cost of a link.",
             (0, 100),

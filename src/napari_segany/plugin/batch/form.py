@@ -17,6 +17,7 @@ from napari_segany.plugin.shared.controls import (
     column,
     combo_box,
     form,
+    grid,
     panel,
     row,
     with_tip,
@@ -81,9 +82,10 @@ class BatchForm(QWidget):
             (
                 *(("Channel", self.channels_line), ("Compute", self.where)),
                 *(("Labels", self.labels_kind), ("Table", self.table_kind)),
-                *(("", box) for box in (*self.exports.values(), self.overwrite)),
+                ("Exports", grid(*self.exports.values())),
             )
         )
+        files.addRow(self.overwrite)
         self.search_fold = Fold("Search", panel(column(recipe, self.search)))
         self.search.changed.connect(self._show_search)
         for choice in (self.search.preset, self.search.strategy):

@@ -19,7 +19,7 @@ from napari_segany.plugin.everything.pixel_area import PixelArea
 from napari_segany.plugin.everything.search_again import SearchAgain
 from napari_segany.plugin.shared.controls import button, form, panel, row, with_tip
 from napari_segany.plugin.shared.fold import Fold
-from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control
+from napari_segany.plugin.shared.parameter_controls import ChoiceControl, make_control, tooltip_of
 from napari_segany.recipe import LabelParams
 
 DECIMALS = 3
@@ -286,10 +286,10 @@ class FilterSliders(QWidget):
             return
         for name, slider in self._sliders.items():
             put, exact = self._put[name][0], self._wanted[name]
-            more = ""
+            rounded = ""
             if slider.value() == put and round(exact, DECIMALS) != exact:
-                more = f"<br>Exactly {exact!r} until it is moved."
-            slider.setToolTip(f"<qt>{self._infos[name].help}{more}</qt>")
+                rounded = repr(exact)
+            slider.setToolTip(tooltip_of(self._infos[name], rounded))
 
     @property
     def _sliders(self) -> dict[str, Any]:
@@ -341,7 +341,7 @@ def _slider(info: ParameterInfo) -> Any:
     slider.setRange(info.low, min(info.high, 1.0))
     slider.setDecimals(DECIMALS)
     slider.setSingleStep(0.01)
-    slider.setToolTip(f"<qt>{info.help}</qt>")
+    slider.setToolTip(tooltip_of(info))
     return slider
 
 

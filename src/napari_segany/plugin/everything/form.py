@@ -117,12 +117,11 @@ class EverythingForm(QWidget):
         self.region = LayerCombo(
             [Labels, Shapes], "everywhere", "Search only in these labels, or inside these shapes"
         )
-        self.search = GeneratorForm()
+        self.search = GeneratorForm((("", self.whole_stack), ("Region", self.region)))
         self.search.follow_picker(picker)
         self.search.add_advanced(FinderParams, self.buttons["Show foreground"])
-        where = form((("", self.whole_stack), ("Region", self.region)))
         self.tiles = TileForm()
-        self.search_fold = SetupFold("Search", panel(column(where, self.search, self.tiles)))
+        self.search_fold = SetupFold("Search", panel(column(self.search, self.tiles)))
         self.sliders = FilterSliders()
         self.made_line = QLabel()
         self.made_line.setWordWrap(True)

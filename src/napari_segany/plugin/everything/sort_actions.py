@@ -82,13 +82,16 @@ class SortActions:
         if selected is None:
             raise InputError("Select an object first, for example the most doubtful one.")
         self._objects.start()
-        self._dock.run_when_ready(
-            lambda: self._objects.label(selected - 1, number, self._show_next), wait
-        )
 
-    def _show_next(self) -> None:
-        label = self._review.show_next()
-        self._dock.say("No object is left to sort." if label is None else "")
+        def show_next() -> None:
+            sorting, label = self.sorted, self._review.show_next()
+            left = " No object is left to sort." if label is None else ""
+            if sorting is not None:
+                self._dock.say(f"Object {selected}: {sorting.classes[number].name}.{left}")
+
+        self._dock.run_when_ready(
+            lambda: self._objects.label(selected - 1, number, show_next), wait
+        )
 
     def learn_from_decisions(self, wait: bool = False) -> None:
         """Leave out what resembles rejected objects more than accepted ones.

@@ -15,10 +15,17 @@ BUTTONS = {
 }
 """Tooltips of the buttons, by their text."""
 
-HOW = (
-    "Click on an object and press 1 or 2: it belongs to that class. The others follow once two "
-    "classes have one; the most doubtful comes next."
+HOW = "Click on an object, and press the key of its class, 1 or 2."
+"""Line before any object has a class."""
+
+ONE_CLASS = "Now give an object to another class by its key; then all others follow."
+"""Line while a single class has objects."""
+
+SORTED = (
+    "The others have followed. The most doubtful object is selected: press the key of its class. "
+    "Make labels writes the classes, too."
 )
+"""Line with objects in two classes or more."""
 
 
 class SortPanel(QWidget):
@@ -84,6 +91,8 @@ class SortPanel(QWidget):
                     self.names[k].setText(each.name)
                 left_out = ", left out" if each.left_out else ""
                 self._counts[k].setText(f"{counts[k]} labelled{left_out}")
+        given = sum(count > 0 for count in counts)
+        self.line.setText((HOW, ONE_CLASS, SORTED)[min(given, 2)])
         self.buttons["Forget classes"].setEnabled(bool(classes))
         self.buttons["Add class"].setEnabled(len(classes) < MOST_CLASSES)
 

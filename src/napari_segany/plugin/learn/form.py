@@ -1,5 +1,6 @@
 """Controls of the Learn dock."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_segany.core.parameter_info import parameters_of
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.plugin.shared.controls import (
+    coloured_when_due,
     column,
     form,
     grid,
@@ -130,6 +132,8 @@ class LearnForm(QWidget):
         super().__init__()
         self.buttons = {text: with_tip(QPushButton(text), tip) for text, tip in BUTTONS.items()}
         b = self.buttons
+        for text in ("Open project…", "Next image", "Train"):
+            coloured_when_due(b[text])
         self.finder = FinderControl(parameters_of(FinderParams)["finder"])
         self.finder.jobs = picker.jobs
         self.project_line = _line()
@@ -143,7 +147,7 @@ class LearnForm(QWidget):
                 )
             ),
         )
-        self.layer = LayerCombo([Image], "choose a layer", "Layer whose planes are added")
+        self.layer = LayerCombo([Image], "layer…", "Layer whose planes are added")
         self.adding = Fold(
             "Add images",
             panel(
@@ -153,6 +157,8 @@ class LearnForm(QWidget):
                 )
             ),
         )
+        self.layer.currentIndexChanged.connect(lambda _: self._show_addable())
+        self._is_open = False
         self.hint = _line()
         self.images = with_tip(QListWidget(), "Images, the most doubtful first; double click one")
         self.images.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -208,8 +214,9 @@ class LearnForm(QWidget):
         """Show the images and figures of a project; None for no project."""
         self.project_line.setText("no project" if folder is None else folder.name)
         self.project_line.setToolTip("" if folder is None else str(folder))
-        for text in ("Plane", "All planes", "Files…", "Folder…"):
-            self.buttons[text].setEnabled(folder is not None)
+        self._is_open = folder is not None
+        set_due(self.buttons["Open project…"], not self._is_open)
+        self._show_addable()
         if self.finder.parameter != project.finder:
             self.finder.set_parameter(project.finder)
         has_images = bool(project.images)
@@ -225,6 +232,21 @@ class LearnForm(QWidget):
         self._fill_images(project)
         self.figures.setText(describe_figures(project) if has_images else "")
         self.figures.setVisible(bool(self.figures.text()))
+
+    def fill_layers(self, layers: Sequence[Any]) -> None:
+        """Offer layers; the only image is chosen for a project that has none."""
+        self.layer.fill(layers)
+        self.region.fill(layers)
+        only = self.layer.itemData(1) if self.layer.count() == 2 else None
+        if only is not None and not self._had_images:
+            self.layer.choose(only)
+        self._show_addable()
+
+    def _show_addable(self) -> None:
+        """Enable what can be added to the project."""
+        for text in ("Plane", "All planes", "Files…", "Folder…"):
+            has_source = self.layer.layer is not None or text.endswith("…")
+            self.buttons[text].setEnabled(self._is_open and has_source)
 
     def _fill_images(self, project: Project) -> None:
         shown = [*project.to_do, *project.done]
@@ -248,6 +270,9 @@ class LearnForm(QWidget):
         b, current = self.buttons, project.current
         is_done = current in project and project[current].state == "done"
         b["Next image"].setEnabled(bool(project.images))
+        set_due(b["Next image"], bool(project.to_do) and (is_done or not is_editing))
+        set_due(b["Mark complete"], is_editing and not is_done and self.result.isHidden())
+        set_due(b["Train"], bool(project.done) and not project.to_do)
         for text in ("Edit with prompts", "Draw region", "Mark complete"):
             b[text].setEnabled(is_editing)
         b["Take back"].setEnabled(is_done)
@@ -261,7 +286,6 @@ class LearnForm(QWidget):
         """Show the result of a training that waits for a decision, or none, without its picture."""
         self.result_line.setText("" if result is None else describe_result(result))
         self.result.setVisible(result is not None)
-        set_due(self.buttons["Mark complete"], result is None)
 
 
 def describe_image(image: ProjectImage, is_current: bool) -> str:

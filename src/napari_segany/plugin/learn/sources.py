@@ -66,10 +66,12 @@ class Additions:
     ----------
     controller : LearnController
         Holder of the project.
+    on_added : callable
+        Called after images were added.
     """
 
-    def __init__(self, controller: LearnController) -> None:
-        self._of, self._count = controller, 0
+    def __init__(self, controller: LearnController, on_added: Callable[[], object]) -> None:
+        self._of, self._on_added, self._count = controller, on_added, 0
 
     def add_layer(self, layer: Any, every_plane: bool = False) -> None:
         """Add the plane of an image layer that is in view, or all planes parallel to it."""
@@ -106,6 +108,7 @@ class Additions:
             of.status.emit(f"{text} {known} were there already." if known else text, "info")
             of.changed.emit()
             of.unranked.emit()
+            self._on_added()
 
         self._count += 1
         of.jobs.submit(("add", self._count), Priority.REQUEST, work, done, of.on_failed)

@@ -68,7 +68,8 @@ class LearnWidget(ModelDock):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.controller = LearnController(self.viewer, self.jobs, self._reported.emit)
-        self.additions, self.ranking = Additions(self.controller), Ranking(self.controller)
+        self.additions = Additions(self.controller, self._load_if_needed)
+        self.ranking = Ranking(self.controller)
         self.trainings = Trainings(self.controller, self._staged.emit)
         self.form = LearnForm(self.picker, self.progress)
         self._shown_result: TrainingResult | None = None
@@ -134,10 +135,14 @@ class LearnWidget(ModelDock):
 
     def _show(self, act: Callable[[], object], wait: bool) -> str:
         act()
-        if self.model is None and not self.picker.loading:
-            self.load_model()
+        self._load_if_needed()
         self._wait_if(wait)
         return self.controller.current
+
+    def _load_if_needed(self) -> None:
+        """Load the model, which looks at the images of the project."""
+        if self.model is None and not self.picker.loading:
+            self.load_model()
 
     def edit_with_prompts(self) -> Any:
         """Open the Prompt dock on the image in work and its labels, and return the dock."""
@@ -210,8 +215,7 @@ class LearnWidget(ModelDock):
         """Update the choices of layers; napari calls this method when its layers change."""
         own = self.controller.layers.own
         layers = [layer for layer in self.viewer.layers if layer not in own]
-        self.form.layer.fill(layers)
-        self.form.region.fill(layers)
+        self.form.fill_layers(layers)
 
     def _wait_if(self, wait: bool) -> None:
         if wait:
@@ -265,8 +269,8 @@ class LearnWidget(ModelDock):
         if model and at >= 0 and not ready:
             self.picker.choice.setCurrentIndex(at)
             self.picker.forget()
-        if folder.project.images and self.model is None and not self.picker.loading:
-            self.load_model()
+        if folder.project.images:
+            self._load_if_needed()
 
     def _check_no_training(self) -> None:
         if self.trainings.is_running:

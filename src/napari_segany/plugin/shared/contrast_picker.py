@@ -14,7 +14,7 @@ from napari_segany.plugin.shared.message_line import STYLES
 Contrast = Literal["stretch", "shown"]
 """Percentiles of each plane, or contrast limits, gamma and colours of the layers."""
 
-CHOICES: dict[str, Contrast] = {"stretch automatically": "stretch", "as shown": "shown"}
+CHOICES: dict[str, Contrast] = {"automatic stretch": "stretch", "as shown": "shown"}
 
 
 class ContrastPicker(QWidget):

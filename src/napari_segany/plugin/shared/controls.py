@@ -46,6 +46,11 @@ def button(text: str, act: Callable[[], Any], tip: str) -> QPushButton:
 def primary(made: QPushButton) -> QPushButton:
     """Make a button the largest of its dock: the one that most work ends with."""
     made.setMinimumHeight(PRIMARY_HEIGHT)
+    return coloured_when_due(made)
+
+
+def coloured_when_due(made: QPushButton) -> QPushButton:
+    """Give a button the colour of the next step while it is one, see :func:`set_due`."""
     of = 'QPushButton[due="true"]:enabled'
     follow_theme(made, lambda: f"{of} {{ background-color: {accent()}; }}")
     set_due(made, True)
@@ -53,7 +58,7 @@ def primary(made: QPushButton) -> QPushButton:
 
 
 def set_due(made: QPushButton, due: bool) -> None:
-    """Give a primary button its colour, or take it away while another one is the next step."""
+    """Give a button its colour, or take it away while another one is the next step."""
     if made.property("due") != due:
         made.setProperty("due", due)
         style = made.style()

@@ -138,7 +138,9 @@ class Dock(QWidget):
             around.addWidget(ScrollPanel(inside), 1)
         around.addLayout(controls.column(*below, tall=tall), 1 if tall in below else 0)
         for choice in self.findChildren(QComboBox):
-            controls.narrow(choice)
+            # What was told to be as wide as its entries stays so.
+            if choice.sizeAdjustPolicy() != QComboBox.SizeAdjustPolicy.AdjustToContents:
+                controls.narrow(choice)
         name_controls(self)
 
     def sizeHint(self) -> QSize:

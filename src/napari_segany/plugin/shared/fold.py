@@ -5,6 +5,8 @@ from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QSizePolicy, QWidget
 from superqt import QCollapsible
 
+from napari_segany.plugin.shared.scroll_panel import ScrollPanel
+
 UNLIMITED = 16_777_215
 """Qt's largest height."""
 
@@ -46,6 +48,7 @@ class Fold(QCollapsible):
         # The Tab key leaves out what is folded away.
         self.content().setVisible(False)
         self.toggled.connect(lambda _: self._show_title())
+        self.toggleButton().clicked.connect(lambda _=False: self._show_in_panel())
         self._show_title()
 
     def set_title(self, title: str) -> None:
@@ -67,6 +70,14 @@ class Fold(QCollapsible):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Leave the height to the layout: superqt would cut lines of text that wrap."""
         return False
+
+    def _show_in_panel(self) -> None:
+        """Scroll what a person opened into view."""
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, ScrollPanel):
+            parent = parent.parentWidget()
+        if parent is not None:
+            parent.follow(self if self.isExpanded() else None)
 
     def _show_title(self) -> None:
         mark = EXPANDED if self.isExpanded() else COLLAPSED

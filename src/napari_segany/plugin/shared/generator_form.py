@@ -1,6 +1,6 @@
 """Form for finding objects: a preset, the strategy, and a control for each of its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from napari_segany.generators.strategies import (
     strategy_info,
 )
 from napari_segany.models.protocol import PromptableModel
-from napari_segany.plugin.shared.controls import column, combo_box, form, offer
+from napari_segany.plugin.shared.controls import Part, column, combo_box, form, offer
 from napari_segany.plugin.shared.finder_control import FinderControl
 from napari_segany.plugin.shared.model_picker import ModelPicker
 from napari_segany.plugin.shared.parameter_controls import ChoiceControl, Control
@@ -89,10 +89,17 @@ class GeneratorForm(QWidget):
     What is not touched stays exactly as it was set, also while another strategy is shown. Until a
     strategy, a preset or a parameter is chosen, the model decides.
 
+    Parameters
+    ----------
+    first : iterable of (str, Part)
+        Labelled rows of the surrounding form above those of this one.
+
     Attributes
     ----------
     changed : Signal
         Emitted when the parameters may be other ones.
+    head : QFormLayout
+        The rows above the line, with the preset and the strategy.
     preset : QComboBox
         Control of the preset.
     strategy : ChoiceControl
@@ -105,7 +112,7 @@ class GeneratorForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, first: Iterable[tuple[str, Part]] = ()) -> None:
         super().__init__()
         self._model: PromptableModel | None = None
         self._expected = ""
@@ -120,19 +127,17 @@ class GeneratorForm(QWidget):
         )
         self.strategy = ChoiceControl(strategy_info())
         self.line = _WrappedLine()
+        # Rows of their own: the long labels below would leave too little to names of presets.
+        shown = ("Preset", self.preset), (strategy_info().label, self.strategy)
+        self.head = form((*first, *shown))
+        self.head.addRow(self.line)
         rows = form([])
-        for label, part in (
-            ("Preset", self.preset),
-            (strategy_info().label, self.strategy),
-        ):
-            rows.addRow(label, part)
-        rows.addRow(self.line)
         self._forms = {cls: self._form_of(cls, rows) for cls in params_types()}
         finder = self._forms[FinderParams].controls["finder"]
         assert isinstance(finder, FinderControl)
         self.finder = finder
         self.finder.told.connect(self._say)
-        around = column(rows, *self._forms.values())
+        around = column(self.head, rows, *self._forms.values())
         around.setContentsMargins(0, 0, 0, 0)
         self.setLayout(around)
         self.preset.activated.connect(lambda _: self._on_preset())

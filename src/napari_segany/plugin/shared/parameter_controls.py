@@ -45,6 +45,9 @@ PHRASES_HINT = "such as: nucleus; cell wall"
 STEP = 0.05
 """Step of the arrows of small floating-point numbers."""
 
+SUFFIXES = {"fraction": "", "points": "", "pixels": "px"}
+"""Texts behind numbers, by their unit; labels name points already."""
+
 
 class NumberControl(QDoubleSpinBox):
     """A spin box for an integer or a floating-point number.
@@ -78,8 +81,9 @@ class NumberControl(QDoubleSpinBox):
         unset = (1.0 if whole else 10.0**-DECIMALS) if info.unset else 0.0
         self.setRange(info.low - unset, min(info.high, LARGEST))
         self.setSpecialValueText(UNSET if info.unset else "")
-        if info.unit not in ("", "fraction"):
-            self.setSuffix(f" {info.unit}")
+        unit = SUFFIXES.get(info.unit, info.unit)
+        if unit:
+            self.setSuffix(f" {unit}")
         if whole and info.high > 1e5:
             self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         elif not whole and info.high <= 2:
@@ -175,7 +179,7 @@ class NumberControl(QDoubleSpinBox):
     def _show_exact(self) -> None:
         """Name the exact number in the tooltip while it is shown rounded."""
         rounded = self.value() == self._position and self._exact_text.startswith("≈")
-        self.setToolTip(_tooltip(self.info, str(self._exact) if rounded else ""))
+        self.setToolTip(tooltip_of(self.info, str(self._exact) if rounded else ""))
 
 
 class ChoiceControl(QComboBox):
@@ -198,7 +202,9 @@ class ChoiceControl(QComboBox):
         super().__init__()
         for value, label in info.choices:
             self.addItem(label, value)
-        self.setToolTip(_tooltip(info))
+        # Its entries are known, so that it can be as wide as they need.
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setToolTip(tooltip_of(info))
         self.currentIndexChanged.connect(lambda _: self.edited.emit())
 
     @property
@@ -231,7 +237,7 @@ class FlagControl(QCheckBox):
 
     def __init__(self, info: ParameterInfo) -> None:
         super().__init__()
-        self.setToolTip(_tooltip(info))
+        self.setToolTip(tooltip_of(info))
         self.toggled.connect(lambda _: self.edited.emit())
 
     @property
@@ -266,7 +272,7 @@ class TextControl(QLineEdit):
         super().__init__()
         self._is_list = info.kind == "phrases"
         self.setPlaceholderText(PHRASES_HINT if self._is_list else info.unset)
-        self.setToolTip(_tooltip(info))
+        self.setToolTip(tooltip_of(info))
         self.textEdited.connect(lambda _: self.edited.emit())
 
     @property
@@ -301,7 +307,7 @@ class StructureLine(QLabel):
     def __init__(self, info: ParameterInfo) -> None:
         super().__init__()
         self._unset = info.unset or "none"
-        self.setToolTip(_tooltip(info))
+        self.setToolTip(tooltip_of(info))
         self.set_parameter(None)
 
     @property
@@ -338,10 +344,20 @@ def make_control(info: ParameterInfo) -> Control:
     return made
 
 
-def _tooltip(info: ParameterInfo, exact: str = "") -> str:
-    """Return the help, as rich text because only that is wrapped."""
+def tooltip_of(info: ParameterInfo, exact: str = "") -> str:
+    """Return the help of a parameter with its range and its name in recipes and in Python.
+
+    Parameters
+    ----------
+    info : ParameterInfo
+        Description of the parameter.
+    exact : str
+        The exact value where it is shown rounded.
+    """
     notes = f" ({info.range})" if info.range else ""
     if info.unset and info.kind in ("integer", "number"):
         notes += f"<br>{UNSET}: {html.escape(info.unset, quote=False)}."
     more = f"<br>Exactly {exact} until it is changed." if exact else ""
-    return f"<qt>{html.escape(info.help)}{notes}{more}</qt>"
+    name = f"<br><code>{info.name}</code>" if info.name else ""
+    # Only rich text is wrapped.
+    return f"<qt>{html.escape(info.help)}{notes}{more}{name}</qt>"

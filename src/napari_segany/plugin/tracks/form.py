@@ -19,7 +19,9 @@ from napari_segany.plugin.shared.controls import (
     form,
     narrow,
     panel,
+    primary,
     row,
+    set_due,
     with_tip,
 )
 from napari_segany.plugin.shared.dock import ModelDock
@@ -163,7 +165,7 @@ class TracksForm:
         self.exports = panel(row(self.export_button, self.format, wide=self.format))
         choices = form((("Labels", self.labels), ("Image", self.image)))
         start = column(
-            row(self.link_button, self.stop_button, wide=self.link_button),
+            row(primary(self.link_button), self.stop_button, wide=self.link_button),
             row(self.use_button, self.import_button),
         )
         self.setup = SetupFold(
@@ -208,6 +210,7 @@ class TracksForm:
         """
         for part in (self.corrections, self.table, self.exports):
             part.setEnabled(session is not None)
+        set_due(self.link_button, session is None)
         self.setup.show_summary("" if session is None else summary)
         if session is not None:
             self.tools.buttons["undo"].setEnabled(session.can_undo)
