@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.batch.conftest import results
 from tests.effort import choose_count
+from tests.environment import environment_with_tests
 
 from napari_segany.batch.report import REPORT
 
@@ -29,14 +30,12 @@ class Forker:
     """Runs the command line in processes that can be killed."""
 
     def __init__(self) -> None:
-        root = Path(__file__).parents[2]
-        path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("forker.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment_with_tests(),
         )
         assert self.read() == "ready"
 

@@ -40,6 +40,7 @@ def settled(size: float | Length, *paths: Path) -> float:
         ("12 \u00b5m", Length(12, "um")),
         ("12\u03bcm", Length(12, "um")),
         ("0.1mm", Length(0.1, "mm")),
+        ("3 microns", Length(3, "um")),
     ],
 )
 def test_pixels_and_lengths_are_read(text: str, expected: float | Length) -> None:

@@ -1,18 +1,16 @@
 """A process that ends while widgets are open and at work."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.environment import environment_with_tests
 from tests.plugin.windows import needs_a_display
 
 pytestmark = [pytest.mark.gui, needs_a_display]
-
-ROOT = Path(__file__).parents[2]
 
 
 class Starter:
@@ -24,13 +22,12 @@ class Starter:
     def run(self, printed: Path, *request: str) -> int:
         """Carry out a request, and return the exit code."""
         if self.process is None:
-            path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("closing.py"))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "PYTHONPATH": path},
+                env=environment_with_tests(),
             )
         assert self.process.stdin is not None
         assert self.process.stdout is not None

@@ -1,6 +1,7 @@
 """Sizes of objects on the command line: in pixels, or as a length for images with a pixel size."""
 
 import argparse
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 SIZE_HELP = "A number of pixels, or a length such as 12um if the images state their pixel size."
 """Values of the option."""
 
-EQUAL = 1.01
-"""Ratio of pixel sizes up to which they count as equal."""
+EQUAL = 0.01
+"""Relative difference of pixel sizes up to which they count as equal."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,17 @@ def object_size(text: str) -> float | Length:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not above 0; give pixels, or a length such as 12um"
         )
-    # Two characters look like the micro sign.
-    unit = (found[2] if found else "").replace("\u00b5", "u").replace("\u03bc", "u")
-    if unit in ("", "px", "pixels"):
+    text_of_unit = found[2] if found else ""
+    if text_of_unit in ("", "px", "pixels"):
         return value
+    from napari_segany.io.pixel_size import read_unit
+
+    unit, factor = read_unit(text_of_unit) or ("", 1.0)
     if unit not in LENGTHS:
         raise argparse.ArgumentTypeError(
             f"{text!r} has no known unit; give pixels, or one of {', '.join(LENGTHS)}"
         )
-    return Length(value, unit)
+    return Length(value * factor, unit)
 
 
 def settle_object_size(args: argparse.Namespace, paths: Iterable[Path]) -> None:
@@ -93,7 +96,7 @@ def settle_object_size(args: argparse.Namespace, paths: Iterable[Path]) -> None:
         pixels = in_pixels(asked, sizes, path)
         if first is None:
             first = path, pixels
-        elif max(pixels / first[1], first[1] / pixels) > EQUAL:
+        elif not math.isclose(pixels, first[1], rel_tol=EQUAL):
             raise InputError(
                 f"{asked} is {first[1]:.4g} pixels of {first[0].name} and {pixels:.4g} pixels of "
                 f"{path.name}. Run images of different pixel sizes one after the other, or give "
@@ -130,7 +133,7 @@ def in_pixels(length: Length, sizes: "PixelSize", path: Path) -> float:
     assert rows is not None
     assert cols is not None
     height, width = sizes["Y"][0] * rows, sizes["X"][0] * cols
-    if max(height / width, width / height) > EQUAL:
+    if not math.isclose(height, width, rel_tol=EQUAL):
         raise InputError(
             f"Pixels of {path.name} are no squares ({height:.4g} x {width:.4g} {length.unit}), so "
             f"{length} is not one number of pixels; give --object-size in pixels."

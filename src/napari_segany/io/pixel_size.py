@@ -58,8 +58,14 @@ PRINTER_DPI = (72, 96, 100, 150, 200, 300, 600)
 _INCH, _CENTIMETRE = 2, 3
 
 
-def _unit(text: Any) -> tuple[str, float] | None:
-    """Return the unit that a text means, and its factor; None if it means none."""
+def read_unit(text: Any) -> tuple[str, float] | None:
+    """Return the unit that a text means, and its factor; None if it means none.
+
+    Examples
+    --------
+    >>> read_unit("microns")
+    ('um', 1.0)
+    """
     # ImageJ writes letters that are not ASCII as escapes.
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(text))
     plain = plain.strip().lower()
@@ -75,7 +81,7 @@ def _size(value: Any, unit: Any) -> tuple[float, str] | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    known = _unit(unit)
+    known = read_unit(unit)
     if known is None or not math.isfinite(number * known[1]) or number <= 0:
         return None
     return number * known[1], known[0]

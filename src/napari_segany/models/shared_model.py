@@ -6,12 +6,11 @@ from collections import deque
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
-import xxhash
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_segany.core.callbacks import ShouldStop, check
 from napari_segany.core.intensity import Limits, to_rgb
+from napari_segany.core.pixel_hash import hash_pixels
 from napari_segany.models.model_wrapper import ModelWrapper
 from napari_segany.models.protocol import EmbeddedCrop, Embedding, PromptableModel
 
@@ -65,7 +64,7 @@ class SharedModel(ModelWrapper):
                 "The model sees one brightness in the whole plane: it is constant, or outside of "
                 "the contrast limits. Contrast: automatic stretch, or other limits."
             )
-        key = _key_of(rgb)
+        key = hash_pixels(rgb)
         if not stages:
             with self._lock:
                 known = self._known.get(key)
@@ -94,13 +93,3 @@ class SharedModel(ModelWrapper):
 
 def _unshared(model: PromptableModel) -> PromptableModel:
     return model
-
-
-def _key_of(rgb: NDArray[np.uint8]) -> bytes:
-    """Return a hash of a plane as the model sees it."""
-    found = xxhash.xxh3_128(repr(rgb.shape).encode())
-    # The channels of a gray plane are one in memory.
-    seen = rgb[..., :1] if rgb.strides[-1] == 0 else rgb
-    found.update(str(seen.shape[-1]).encode())
-    found.update(np.ascontiguousarray(seen).data)
-    return found.digest()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from tests.generators.exemplars.test_example_set import random_examples
 
-from napari_segany import MaskSet
+from napari_segany import ExemplarParams, MaskSet
 from napari_segany.generators.exemplars.search import without_specks
 
 
@@ -22,3 +22,9 @@ def test_specks_are_left_out_and_large_masks_are_not() -> None:
     kept = without_specks(masks, replace(examples, examples=(large, small)))
     assert kept.area.tolist() == [4, 400, 3600]
     assert without_specks(masks, replace(examples, examples=(large,))).area.tolist() == [400, 3600]
+
+
+def test_recipes_that_name_no_order_rank_by_quality() -> None:
+    values = ExemplarParams().to_dict()
+    del values["rank_by"]
+    assert ExemplarParams.from_dict(values) == ExemplarParams(rank_by="quality")

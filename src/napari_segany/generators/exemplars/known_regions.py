@@ -5,7 +5,6 @@ and negatives in turn, and each changes only how the same regions are rated. Whe
 small, finding them takes many times as long as rating them.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segany.core.masks import MaskSet
+from napari_segany.core.pixel_hash import hash_pixels
 from napari_segany.models.protocol import PromptableModel
 
 MOST_PLANES = 4
@@ -22,7 +22,7 @@ MOST_PLANES = 4
 MOST_REGIONS = 20_000
 """Regions of a plane above which they are not kept, as they take too much memory."""
 
-Key = tuple[str, ...]
+Key = tuple[str | bytes, ...]
 
 
 class KnownRegions:
@@ -57,7 +57,6 @@ class KnownRegions:
         if len(found) <= MOST_REGIONS:
             with self._lock:
                 self._kept[key] = found
-                self._kept.move_to_end(key)
                 while len(self._kept) > MOST_PLANES:
                     self._kept.popitem(last=False)
         return found
@@ -83,10 +82,4 @@ def key_of(
         (H, W) boolean, the part of the plane that is searched.
     """
     computed = (model.id, model.weights.sha256, str(model.precision), str(model.device))
-    return (*computed, finder, _digest(plane), "" if region is None else _digest(region))
-
-
-def _digest(values: NDArray[np.generic]) -> str:
-    """Return the shape and a hash of the values of an array."""
-    content = np.ascontiguousarray(values).view(np.uint8)
-    return f"{values.shape} {hashlib.sha256(content.data).hexdigest()}"
+    return (*computed, finder, hash_pixels(plane), b"" if region is None else hash_pixels(region))

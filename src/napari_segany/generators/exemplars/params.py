@@ -99,7 +99,8 @@ class ExemplarParams(FilterRules):
         metadata=number(
             "How alike",
             "Keep masks whose predicted IoU with an object like the examples exceeds this; 0 keeps "
-            "all. It is estimated from features, colours, size and shape.",
+            "all. It is estimated from features, colours, size and shape. Ranked by likeness, it "
+            "is no IoU.",
             (0, 2),
         ),
     )
