@@ -1,4 +1,4 @@
-"""Estimate of the size of objects, from a first search of a few windows at several scales."""
+"""Estimate of the size of objects and of the scale, from a first search of a few windows."""
 
 from dataclasses import dataclass, replace
 
@@ -12,9 +12,10 @@ from napari_segany.core.tiles import Box
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.tile_params import SMALLEST_TILE
+from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams
 from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
 from napari_segany.generators.tiles.search_tiles import ReadWindow
+from napari_segany.generators.tiles.tile_scale import Look, choose_side, compare_sides
 from napari_segany.models.object_size import FRAME_SIDE, SEARCHED_OBJECT_SIZE
 from napari_segany.models.protocol import PromptableModel
 
@@ -44,10 +45,14 @@ class SizeEstimate:
         Median length in pixels; a length is the longer side of an object's box.
     objects : int
         Objects that were measured; 0 if none was found, and the size is a guess.
+    side : int or None
+        Side of tiles in pixels at which clearly more is expected to be found than at the side that
+        the size asks for; None where there is no such side.
     """
 
     size: float
     objects: int
+    side: int | None = None
 
 
 def estimate_object_size(
@@ -58,6 +63,8 @@ def estimate_object_size(
     should_stop: ShouldStop | None = None,
 ) -> SizeEstimate:
     """Search windows of several sides around a few places, and measure what scores best.
+
+    Which scale shows the objects best is compared as :mod:`.tile_scale` says.
 
     Parameters
     ----------
@@ -81,8 +88,8 @@ def estimate_object_size(
     if isinstance(rules, FinderParams):
         # One view tells the size as well.
         rules = replace(rules, views=1)
-    lengths = [np.zeros(0)]
-    for place in _places(read, shape):
+    lengths, looks = [np.zeros(0)], []
+    for number, place in enumerate(_places(read, shape)):
         parts = []
         for side in _sides(shape):
             check(should_stop)
@@ -93,13 +100,17 @@ def estimate_object_size(
             found = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
             scale = FRAME_SIDE / max(window.shape[:2])
             parts.append(_measured(found, box, shape, scale))
+            looks.append(Look(number, side, box, parts[-1]))
         if parts:
             objects = MaskSet.concatenate(parts)
             lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
     every = np.concatenate(lengths)
     if not len(every):
         return SizeEstimate(SEARCHED_OBJECT_SIZE, 0)
-    return SizeEstimate(round(float(np.median(every)), 1), len(every))
+    size = round(float(np.median(every)), 1)
+    usual = TileParams(object_size=size).resolved(params).tile_side or 0
+    side = choose_side(compare_sides(looks), usual)
+    return SizeEstimate(size, len(every), None if side == usual else side)
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:
