@@ -163,6 +163,13 @@ def resolve_tiles(
             "the size with --object-size",
             estimate.size,
         )
+    if estimate is not None and estimate.side is not None:
+        note(
+            logger,
+            "more of them is seen in tiles of %d pixels than in those that the size asks for; give "
+            "another side with --tile-side",
+            tiles.tile_side,
+        )
     note(
         logger,
         "planes of %d x %d pixels are searched in %d tiles of %d pixels; --tiles off searches "

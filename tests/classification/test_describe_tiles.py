@@ -7,12 +7,12 @@ import pytest
 
 from napari_segany import AutomaticParams, MaskSet, Recipe, SamModel
 from napari_segany.classification.class_set import ClassSet, ObjectClass
+from napari_segany.classification.classifier import object_features
 from napari_segany.classification.classify_masks import (
     classifier_of,
     describe_objects,
     tile_classifier,
 )
-from napari_segany.classification.classifier import object_features
 from napari_segany.classification.describe_tiles import describe_in_tiles
 from napari_segany.core.tiles import TileGrid
 from napari_segany.errors import InputError
@@ -77,9 +77,7 @@ def test_the_window_and_a_batch_see_the_same_features(
     def read(box: tuple[int, int, int, int]) -> np.ndarray:
         return PLANE[box[0] : box[2], box[1] : box[3]]
 
-    sorted_masks = search_tiles(
-        tiny_model, read, GRID, PARAMS, classify=tile_classifier(classes)
-    )
+    sorted_masks = search_tiles(tiny_model, read, GRID, PARAMS, classify=tile_classifier(classes))
     assert sorted_masks.classes is not None
     found = search_tiles(tiny_model, read, GRID, PARAMS)
     assert found.classes is None

@@ -1,5 +1,6 @@
 """Estimate of the size of objects and of the scale, from a first search of a few windows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_segany.core.tiles import Box
 from napari_segany.generators.finder_params import FinderParams
 from napari_segany.generators.generate import generate_masks
 from napari_segany.generators.protocol import GeneratorParams
-from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams
+from napari_segany.generators.tile_params import SMALLEST_TILE, TileParams, least_side
 from napari_segany.generators.tiles.find_tile import check_rules, is_blank, params_in_tile
 from napari_segany.generators.tiles.search_tiles import ReadWindow
 from napari_segany.generators.tiles.tile_scale import Look, choose_side, compare_sides
@@ -88,29 +89,53 @@ def estimate_object_size(
     if isinstance(rules, FinderParams):
         # One view tells the size as well.
         rules = replace(rules, views=1)
-    lengths, looks = [np.zeros(0)], []
-    for number, place in enumerate(_places(read, shape)):
-        parts = []
-        for side in _sides(shape):
+    places = _places(read, shape)
+
+    def look(side: int) -> list[Look]:
+        """Search windows of one side around all places."""
+        found = []
+        for number, place in enumerate(places):
             check(should_stop)
             box = _around(place, side, shape)
             window = read(box)
             if is_blank(window):
                 continue
-            found = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
+            masks = generate_masks(model, window, rules, should_stop=should_stop, refilter=False)
             scale = FRAME_SIDE / max(window.shape[:2])
-            parts.append(_measured(found, box, shape, scale))
-            looks.append(Look(number, side, box, parts[-1]))
-        if parts:
+            found.append(Look(number, side, box, _measured(masks, box, shape, scale)))
+        return found
+
+    looks = [each for side in _sides(shape) for each in look(side)]
+    lengths = [np.zeros(0)]
+    for number in range(len(places)):
+        if parts := [each.objects for each in looks if each.place == number]:
             objects = MaskSet.concatenate(parts)
             lengths.append(_lengths(objects.nms(OVERLAP, "smaller", objects.best_first)))
     every = np.concatenate(lengths)
     if not len(every):
         return SizeEstimate(SEARCHED_OBJECT_SIZE, 0)
     size = round(float(np.median(every)), 1)
-    usual = TileParams(object_size=size).resolved(params).tile_side or 0
-    side = choose_side(compare_sides(looks), usual)
-    return SizeEstimate(size, len(every), None if side == usual else side)
+    # Only finders expect the IoU of objects of all kinds alike.
+    if not isinstance(rules, FinderParams):
+        return SizeEstimate(size, len(every))
+    return SizeEstimate(size, len(every), _better_side(looks, look, size, params))
+
+
+def _better_side(
+    looks: list[Look],
+    look: Callable[[int], list[Look]],
+    size: float,
+    params: GeneratorParams,
+) -> int | None:
+    """Return the side of tiles that shows clearly more than that which the size asks for."""
+    usual = TileParams(object_size=size).resolved(params).tile_side
+    assert usual is not None, "the size is known"
+    curve, least = compare_sides(looks), least_side(size)
+    if usual not in curve and choose_side(curve, usual, least) != usual:
+        # What the usual side shows was a guess from its neighbours.
+        curve = compare_sides([*looks, *look(usual)])
+    side = choose_side(curve, usual, least)
+    return None if side == usual else side
 
 
 def _lengths(masks: MaskSet) -> NDArray[np.float64]:

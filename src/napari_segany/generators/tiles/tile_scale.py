@@ -1,20 +1,21 @@
-"""Choice of the scale of tiles: what windows of several sides make of the same part of a plane.
+"""The scale of tiles, chosen by what windows of several sides make of the same part of a plane.
 
-Objects of the same size are seen best at different scales: nuclei on a dark ground when they are
-reduced, stained tissue when it is enlarged. A finder expects an IoU of each object that it finds,
-and the sum over the objects of a part of the plane is the sum of IoU that it expects there. So it
-is compared between scales, in pairs of windows of which one lies in the other.
+Objects of one size are not seen best at one scale in all kinds of images: stained tissue is better
+enlarged, and nuclei inside of cells are better reduced, as cells are taken for objects otherwise.
+The predicted IoU of the objects that are found in a part of the plane, summed up, is what a search
+expects to find there. It is compared between pairs of windows of which one lies in the other.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from napari_segany.core.masks import MaskSet
 from napari_segany.core.tiles import Box
 
-BETTER = 1.15
+BETTER = 1.2
 """Ratio of the sums from which another side is taken than the one that the size asks for."""
 
 CUT = 2
@@ -65,7 +66,7 @@ def compare_sides(looks: Iterable[Look]) -> dict[int, float]:
     by_place: dict[tuple[int, int], Look] = {(each.place, each.side): each for each in looks}
     sides = sorted({side for _, side in by_place})
     curve, level = dict.fromkeys(sides[:1], 0.0), 0.0
-    for small, large in zip(sides[:-1], sides[1:], strict=True):
+    for small, large in pairwise(sides):
         sums = np.ones(2)
         for (place, side), look in by_place.items():
             other = by_place.get((place, large))
@@ -76,20 +77,24 @@ def compare_sides(looks: Iterable[Look]) -> dict[int, float]:
     return curve
 
 
-def choose_side(curve: dict[int, float], usual: int) -> int:
+def choose_side(curve: dict[int, float], usual: int, least: int = 1) -> int:
     """Return the side of tiles: the usual one, or one at which clearly more is expected.
 
     Parameters
     ----------
     curve : dict
-        Result of :func:`compare_sides`.
+        Result of :func:`compare_sides`. What a side shows that is not in it lies between those of
+        the sides beside it.
     usual : int
-        Side that the size of objects asks for. What it shows lies between the sides beside it.
+        Side that the size of objects asks for.
+    least : int
+        Least side in pixels; smaller ones count as this one.
     """
     if not curve:
         return usual
-    sides = np.array(list(curve))
-    levels = np.array(list(curve.values()))
-    here = float(np.interp(np.log2(usual), np.log2(sides), levels))
+    known = np.log2(list(curve))
+    sides = np.unique([usual, *(max(side, least) for side in curve)])
+    levels = np.interp(np.log2(sides), known, list(curve.values()))
     best = int(np.argmax(levels))
+    here = float(levels[sides == usual][0])
     return int(sides[best]) if levels[best] > here + np.log(BETTER) else usual

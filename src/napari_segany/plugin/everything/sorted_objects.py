@@ -62,11 +62,12 @@ class SortedObjects:
 
     def forget_planes(self, planes: Iterable[Plane]) -> None:
         """Keep what was learned, and forget which candidates of planes were labelled."""
+        planes = set(planes)
         gone = {None, *planes}
         loose = [value for (where, _), value in self._labelled.items() if where in gone]
         kept = {key: value for key, value in self._labelled.items() if key[0] not in gone}
         self._labelled = {(None, n): value for n, value in enumerate(loose)} | kept
-        for plane in gone - {None}:
+        for plane in planes:
             self._found.pop(plane, None)
             self._known.pop(plane, None)
 
