@@ -12,12 +12,12 @@
 those that the single images give: all of them, and those that no border of the image cuts. Where
 copies meet, the parts of two cut objects lie side by side and look like one, but are two in the
 labels. With ``--estimate`` size and scale come from a first look at the plane, as they do where no
-size is given; else the size is that of the labels. ``seams`` moves the borders of the tiles over an image to 25 places, and moves the image in
-a frame without tiles beside it. ``sizes``
-is how the best size in the frame was chosen, on training images. ``estimate`` compares estimated
-sizes with those of the labels. ``long`` has objects that are longer than the overlap of tiles.
-``write`` paints discs in a corner of a plane and writes its labels in tiles, in seconds of the
-processor, which other work on the machine changes little.
+size is given; else the size is that of the labels. ``seams`` moves the borders of the tiles over an
+image to 25 places, and moves the image in a frame without tiles beside it. ``sizes`` is how the
+best size in the frame was chosen, on training images. ``estimate`` compares estimated sizes with
+those of the labels. ``long`` has objects that are longer than the overlap of tiles. ``write``
+paints discs in a corner of a plane and writes its labels in tiles, in seconds of the processor,
+which other work on the machine changes little.
 """
 
 import argparse
@@ -274,7 +274,7 @@ def _parts(iou: NDArray[np.float64]) -> str:
 
 
 def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
-    """Print estimated sizes of objects beside the median of the labels."""
+    """Print estimated sizes of objects beside the median of the labels, and sides of tiles."""
     params = resolve_params(model, FinderParams())
     ratios = []
     for name, rgb, _, size in images(args):
@@ -283,9 +283,11 @@ def run_estimate(args: argparse.Namespace, model: PromptableModel) -> None:
         found = estimate_object_size(model, reader(plane), plane.shape[:2], params)
         seconds = time.perf_counter() - start
         ratios.append(found.size / size)
+        by_size = TileParams(object_size=found.size).resolved(params).tile_side
+        sides = found.side or by_size, by_size
         print(
             f"{name}: labels {size:.0f}, estimated {found.size:.0f} of {found.objects} objects, "
-            f"{seconds:.1f} s",
+            f"tiles of {sides[0]}, by the size {sides[1]}, {seconds:.1f} s",
             flush=True,
         )
     good = np.mean([0.5 <= each <= 2 for each in ratios])

@@ -24,7 +24,7 @@ CUT = 2
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What was found in one window of a plane.
+    """Objects that were found in one window of a plane.
 
     Attributes
     ----------
